@@ -1,0 +1,114 @@
+//! Documents: the versioned JSON states that steward keeps.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::bytes_run;
+use crate::epoch::Epoch;
+use crate::link::Link;
+use crate::offset::Offset;
+use crate::time::Timestamp;
+
+/// Counts the updates of one document; 0 is the state at creation. `documentVersion` in REST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// Returns the version after this one.
+    #[must_use]
+    pub fn next(self) -> Version {
+        Version(self.0 + 1)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What made a version; `documentUpdateAction` in REST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum UpdateAction {
+    /// The document was created, or its service has a POST handler.
+    Post,
+    /// The state was replaced.
+    Put,
+    /// The state was changed.
+    Patch,
+    /// The document was deleted: this version is a tombstone that keeps the last state.
+    Delete,
+}
+
+impl UpdateAction {
+    /// Returns the word that clients see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UpdateAction::Post => "POST",
+            UpdateAction::Put => "PUT",
+            UpdateAction::Patch => "PATCH",
+            UpdateAction::Delete => "DELETE",
+        }
+    }
+}
+
+/// One version of one document: the guest's state and what the host knows about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// Its identity.
+    pub link: Link,
+    /// The name of its type; `documentKind`.
+    pub kind: String,
+    /// Which update of the document this is.
+    pub version: Version,
+    /// The reign in which this version was committed.
+    pub epoch: Epoch,
+    /// The place of this version in its partition's log.
+    pub offset: Offset,
+    /// When it was made: never before or at an earlier version's time.
+    pub updated: Timestamp,
+    /// What made it.
+    pub action: UpdateAction,
+    /// When the document expires; zero: never.
+    pub expires: Timestamp,
+    /// The self-link of the user who made it, or empty.
+    pub principal: String,
+    /// Where the state came from, or empty; `documentSourceLink`.
+    pub source: String,
+    /// The shape of `body`, in the service's own counting.
+    pub state_version: u32,
+    /// How many effects were issued under this version so far; the number of the next one.
+    pub effects_issued: u32,
+    /// The state: a JSON object in UTF-8 without built-in `document…` fields.
+    #[serde(with = "bytes_run")]
+    pub body: Bytes,
+}
+
+/// The 128-bit digest of one document: of its link, version, epoch and body.
+pub type ContentDigest = [u8; 16];
+
+impl Document {
+    /// Returns true if the document has been deleted.
+    pub fn is_tombstone(&self) -> bool {
+        self.action == UpdateAction::Delete
+    }
+
+    /// Returns true if the document has an expiry that is not after `now`.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.0 != 0 && self.expires <= now
+    }
+
+    /// Returns the digest over what replicas must agree on: link, version, epoch, action and body.
+    pub fn digest(&self) -> ContentDigest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.link.as_str().len() as u32).to_be_bytes());
+        hasher.update(self.link.as_str().as_bytes());
+        hasher.update(&self.version.0.to_be_bytes());
+        hasher.update(&self.epoch.as_u64().to_be_bytes());
+        hasher.update(self.action.as_str().as_bytes());
+        hasher.update(&self.body);
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        digest
+    }
+}

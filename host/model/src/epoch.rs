@@ -1,0 +1,58 @@
+//! Epochs: the numbers of the reigns of a partition's primaries.
+
+use serde::{Deserialize, Serialize};
+
+/// The number of one reign. Compared lexicographically: incarnation of the system group, then loss, then ownership.
+///
+/// The system group raises `ownership` whenever it names a primary, `loss` when an operator accepts that acknowledged
+/// updates may be missing, and `incarnation` at a forced recovery. Source: design of the replication protocol, section 6.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Incarnation counter of the system group.
+    pub incarnation: u16,
+    /// How often a loss of data was accepted for this partition.
+    pub loss: u16,
+    /// How often a primary was named since then.
+    pub ownership: u32,
+}
+
+impl Epoch {
+    /// The epoch before every reign.
+    pub const ZERO: Epoch = Epoch { incarnation: 0, loss: 0, ownership: 0 };
+
+    /// Returns the epoch of the next reign after a primary is named anew.
+    #[must_use]
+    pub fn next_ownership(self) -> Epoch {
+        Epoch { ownership: self.ownership + 1, ..self }
+    }
+
+    /// Returns the epoch as one number that sorts as the epoch does; clients see it as `documentEpoch`.
+    pub fn as_u64(self) -> u64 {
+        (u64::from(self.incarnation) << 48) | (u64::from(self.loss) << 32) | u64::from(self.ownership)
+    }
+
+    /// Returns the epoch that [`Epoch::as_u64`] turned into `number`.
+    pub fn from_u64(number: u64) -> Epoch {
+        Epoch { incarnation: (number >> 48) as u16, loss: (number >> 32) as u16, ownership: number as u32 }
+    }
+}
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.as_u64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_sorts_as_the_epoch_does() {
+        let low = Epoch { incarnation: 0, loss: 1, ownership: 9 };
+        let high = Epoch { incarnation: 1, loss: 0, ownership: 1 };
+        assert!(low < high);
+        assert!(low.as_u64() < high.as_u64());
+        assert_eq!(Epoch::from_u64(high.as_u64()), high);
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of steward: types that every part of the host speaks.
+//!
+//! This crate parses, compares and encodes, and does nothing else: no clock, no file, no socket, no decision. The three
+//! crates above it (`protocol`, `storage`, `sandbox`) know these words and do not know one another.
+
+pub mod codec;
+pub mod document;
+pub mod epoch;
+pub mod group;
+pub mod link;
+pub mod module;
+pub mod offset;
+pub mod operation;
+pub mod partition;
+pub mod service;
+pub mod time;
+pub mod update;
+
+pub use document::{Document, Version};
+pub use epoch::Epoch;
+pub use group::{Boot, NodeId};
+pub use link::Link;
+pub use offset::{Lsn, Offset, Position};
+pub use operation::Action;
+pub use partition::{Lane, PartitionId};
+pub use time::{Moment, Timestamp};

@@ -1,0 +1,1 @@
+//! steward-sdk-macros

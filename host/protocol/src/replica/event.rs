@@ -1,0 +1,26 @@
+//! What can happen to a replica.
+
+use steward_model::update::Entry;
+use steward_model::{Epoch, Position};
+
+use super::{Member, Message, Row};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The system group changed the partition's row, or the replica has just been opened and this is the row so far.
+    TableChanged(Row),
+    /// The promise of this epoch is durable.
+    PromisePersisted(Epoch),
+    /// An admitted operation wants this entry appended. Its document carries [`super::Replica::next_position`].
+    Proposed(Entry),
+    /// The own log is durable up to and including this record.
+    Persisted(Position),
+    /// Another member said something, over a connection that vouches for its node and boot.
+    Received {
+        /// Who said it.
+        from: Member,
+        /// What was said.
+        message: Message,
+    },
+}

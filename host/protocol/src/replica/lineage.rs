@@ -1,0 +1,127 @@
+//! Lineage: which epoch began at which offset of a log.
+//!
+//! Two logs that have a record of the same epoch at the same offset are equal up to there, because one primary wrote
+//! both. Their lineages therefore name the last point they share, without a look at the records.
+//!
+//! ```text
+//!  offset   0    1    2    3    4    5    6
+//!  epoch   [1    1    1]  [2] [ 4    4    4     lineage (1, 0) (2, 3) (4, 4)
+//! ```
+//!
+//! Source: the leader epochs of Kafka (KIP-101); design of the replication protocol, section 6.3.
+
+use steward_model::{Epoch, Offset, Position};
+
+/// Epochs that a lineage keeps even below the start of its log.
+pub const LINEAGE_EPOCHS_MIN: usize = 64;
+
+/// Which epoch began at which offset: both rise strictly.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lineage(Vec<(Epoch, Offset)>);
+
+/// Why a list is no lineage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("epoch {} at offset {} cannot follow epoch {} at offset {}", next.0, next.1, before.0, before.1)]
+pub struct LineageError {
+    /// An entry.
+    pub before: (Epoch, Offset),
+    /// The one after it, whose epoch or offset does not rise.
+    pub next: (Epoch, Offset),
+}
+
+impl Lineage {
+    /// Returns the lineage with these entries.
+    ///
+    /// # Errors
+    /// [`LineageError`] names the first neighbours whose epoch or offset does not rise.
+    pub fn from_entries(entries: Vec<(Epoch, Offset)>) -> Result<Lineage, LineageError> {
+        match entries.array_windows().find(|[before, next]| before.0 >= next.0 || before.1 >= next.1) {
+            Some(&[before, next]) => Err(LineageError { before, next }),
+            None => Ok(Lineage(entries)),
+        }
+    }
+
+    /// Returns the entries, oldest first.
+    pub fn entries(&self) -> &[(Epoch, Offset)] {
+        &self.0
+    }
+
+    /// Returns the epoch of the last record.
+    pub fn last_epoch(&self) -> Option<Epoch> {
+        self.0.last().map(|(epoch, _)| *epoch)
+    }
+
+    /// Returns the epoch of the record at `offset`, or none below the oldest entry; above the end of the log it is the
+    /// last epoch.
+    pub fn epoch_at(&self, offset: Offset) -> Option<Epoch> {
+        // Nearly every question is about the newest epoch.
+        self.0.iter().rev().find(|(_, first)| *first <= offset).map(|(epoch, _)| *epoch)
+    }
+
+    /// Returns true if a log of this lineage that reaches so far has the record at `position`.
+    pub fn contains(&self, position: Position) -> bool {
+        self.epoch_at(position.offset) == Some(position.epoch)
+    }
+
+    /// Notes that `epoch` begins at `first`.
+    ///
+    /// # Panics
+    /// If the epoch or the offset does not rise.
+    pub(super) fn begin(&mut self, epoch: Epoch, first: Offset) {
+        if let Some(last) = self.0.last() {
+            assert!(last.0 < epoch && last.1 < first, "epoch {epoch} at offset {first} begins after {last:?}");
+        }
+        self.0.push((epoch, first));
+    }
+
+    /// Forgets epochs that ended below `start`, but never the last [`LINEAGE_EPOCHS_MIN`].
+    pub(super) fn prune_below(&mut self, start: Offset) {
+        let ended = self.0.iter().skip(1).take_while(|(_, first)| *first <= start).count();
+        let spare = self.0.len().saturating_sub(LINEAGE_EPOCHS_MIN);
+        self.0.drain(..ended.min(spare));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(ownership: u32) -> Epoch {
+        Epoch { ownership, ..Epoch::ZERO }
+    }
+
+    fn drawn() -> Lineage {
+        Lineage::from_entries(vec![(epoch(1), Offset(0)), (epoch(2), Offset(3)), (epoch(4), Offset(4))])
+            .expect("it rises")
+    }
+
+    #[test]
+    fn each_offset_has_the_epoch_that_began_last() {
+        let epochs: Vec<_> = (0..7).map(|offset| drawn().epoch_at(Offset(offset)).map(|e| e.ownership)).collect();
+        assert_eq!(epochs, [1, 1, 1, 2, 4, 4, 4].map(Some));
+    }
+
+    #[test]
+    fn a_position_of_another_branch_is_not_contained() {
+        assert!(drawn().contains(Position { epoch: epoch(1), offset: Offset(2) }));
+        assert!(!drawn().contains(Position { epoch: epoch(1), offset: Offset(3) }));
+        assert!(!drawn().contains(Position { epoch: epoch(3), offset: Offset(4) }));
+    }
+
+    #[test]
+    fn entries_that_do_not_rise_are_refused() {
+        let refused = Lineage::from_entries(vec![(epoch(2), Offset(0)), (epoch(2), Offset(3))]);
+        assert_eq!(refused, Err(LineageError { before: (epoch(2), Offset(0)), next: (epoch(2), Offset(3)) }));
+    }
+
+    #[test]
+    fn pruning_keeps_the_epoch_at_the_start_and_the_last_sixty_four() {
+        let mut lineage =
+            Lineage::from_entries((0..100).map(|n| (epoch(n + 1), Offset(u64::from(n) * 2))).collect()).expect("rises");
+        lineage.prune_below(Offset(21));
+        assert_eq!(lineage.epoch_at(Offset(21)), Some(epoch(11)));
+        assert_eq!(lineage.epoch_at(Offset(19)), None);
+        lineage.prune_below(Offset(199));
+        assert_eq!(lineage.entries().len(), LINEAGE_EPOCHS_MIN);
+    }
+}

@@ -1,0 +1,25 @@
+//! What members of one partition say to one another.
+//!
+//! Only answers so far: the questions (`PromiseReq`, `Append`, `Fetch` in the design) come with a second member.
+
+use steward_model::{Epoch, Position};
+
+/// One message about one partition. Peers may repeat, delay and reorder them; none may change what was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// The sender will support no epoch below this one, and has that on disk.
+    Promise {
+        /// The promised epoch.
+        epoch: Epoch,
+        /// The last record of the sender's log.
+        last: Option<Position>,
+    },
+    /// The sender holds the log of the primary of `epoch` up to and including `through`, durably. This says exactly
+    /// what one append has proven, never the sender's own end.
+    Acknowledgement {
+        /// The reign in which the append was accepted.
+        epoch: Epoch,
+        /// The last record that the append has proven.
+        through: Position,
+    },
+}

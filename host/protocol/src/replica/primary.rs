@@ -1,0 +1,165 @@
+//! Reigning: the marker, the order of updates, and what is committed.
+
+use steward_model::update::{Change, Entry, Record};
+use steward_model::{Epoch, Moment, Offset, Position};
+
+use super::commit::{Configuration, committable};
+use super::progress::Progress;
+use super::{Effect, Member, NotAdmitted, Replica, Role, is_listed};
+
+/// What a replica has that has begun to reign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reign {
+    pub(super) epoch: Epoch,
+    /// Where the marker of the reign is. Nothing is committed before it is: only then do `W` members hold a record that
+    /// no candidate of a lower epoch can displace.
+    pub(super) marker: Offset,
+    pub(super) progress: Progress,
+}
+
+impl Replica {
+    /// Returns the epoch in which operations are admitted now.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`] says who admits them, or what this replica waits for; the caller forwards or parks the operation.
+    pub fn admits(&self) -> Result<Epoch, NotAdmitted> {
+        let Some(row) = &self.row else {
+            return Err(NotAdmitted::Recovering);
+        };
+        match &self.role {
+            Role::Primary(_) if row.in_sync.len() < row.write_quorum as usize => {
+                Err(NotAdmitted::TooFewInSync { in_sync: row.in_sync.len(), write_quorum: row.write_quorum })
+            }
+            Role::Primary(reign) => Ok(reign.epoch),
+            Role::Candidate(_) | Role::Activating(_) => Err(NotAdmitted::Recovering),
+            Role::Tailing | Role::InSync if row.primary.node == self.own.node => Err(NotAdmitted::Recovering),
+            Role::Tailing | Role::InSync => Err(NotAdmitted::NotPrimary { primary: row.primary }),
+        }
+    }
+
+    /// Returns the position that the next proposed entry gets.
+    ///
+    /// # Panics
+    /// If the replica is not primary; [`Replica::admits`] tells.
+    pub fn next_position(&self) -> Position {
+        Position { epoch: self.reign().epoch, offset: self.next_offset() }
+    }
+
+    /// Begins the reign of `epoch` with its marker.
+    pub(super) fn activate(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
+        assert!(
+            self.promised >= epoch,
+            "{} activates epoch {epoch}, only {} is promised",
+            self.partition,
+            self.promised
+        );
+        let marker = self.next_offset();
+        let mut progress = Progress::new(self.partition.lane);
+        if let Some(durable) = self.durable {
+            progress.prove(self.own, durable);
+        }
+        self.lineage.begin(epoch, marker);
+        self.enter(now, Role::Activating(Reign { epoch, marker, progress }));
+        self.append(epoch, Entry::Marker { lineage: self.lineage.entries().to_vec() }, effects);
+    }
+
+    pub(super) fn proposed(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
+        let position = self.next_position();
+        match &entry {
+            Entry::Marker { .. } => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
+            Entry::DigestMark { .. } => {}
+            Entry::Update(update) => match update.change {
+                Change::NewVersion | Change::Renewal => {
+                    let carried = Position { epoch: update.document.epoch, offset: update.document.offset };
+                    assert!(
+                        carried == position,
+                        "{} is proposed {} for {carried:?}, but the next record is {position:?}",
+                        self.partition,
+                        update.document.link.as_str()
+                    );
+                }
+                Change::None | Change::Purge => {}
+            },
+        }
+        self.append(position.epoch, entry, effects);
+    }
+
+    fn append(&mut self, epoch: Epoch, entry: Entry, effects: &mut Vec<Effect>) {
+        let position = Position { epoch, offset: self.next_offset() };
+        let previous = self.last_epoch();
+        self.end = Some(position);
+        effects.push(Effect::Persist(Record { position, previous, entry }));
+    }
+
+    pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
+        assert!(
+            self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position),
+            "{} is told that {position:?} is persisted, but its log ends with {:?}",
+            self.partition,
+            self.end
+        );
+        self.durable = self.durable.max(Some(position.offset));
+        let own = self.own;
+        self.proven(now, own, position.offset, effects);
+    }
+
+    /// Takes an acknowledgement of another member. It counts only if it was given in this reign, for a record of this
+    /// log: peers may be late, and a different branch proves nothing about this one.
+    pub(super) fn acknowledgement_received(
+        &mut self,
+        now: Moment,
+        from: Member,
+        epoch: Epoch,
+        through: Position,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_of_this_reign = match &self.role {
+            Role::Activating(reign) | Role::Primary(reign) => reign.epoch == epoch,
+            Role::Tailing | Role::InSync | Role::Candidate(_) => false,
+        };
+        let is_in_log = self.end.is_some_and(|end| through.offset <= end.offset) && self.lineage.contains(through);
+        let is_member = self.row.as_ref().is_some_and(|row| is_listed(row, self.partition.lane, from));
+        if is_of_this_reign && is_in_log && is_member && from.node != self.own.node {
+            self.proven(now, from, through.offset, effects);
+        }
+    }
+
+    fn proven(&mut self, now: Moment, member: Member, offset: Offset, effects: &mut Vec<Effect>) {
+        match &mut self.role {
+            Role::Activating(reign) | Role::Primary(reign) => {
+                reign.progress.prove(member, offset);
+                self.advance(now, effects);
+            }
+            Role::Tailing | Role::InSync | Role::Candidate(_) => {}
+        }
+    }
+
+    /// Commits what a quorum holds by now; the first time, that is the marker and everything before it.
+    pub(super) fn advance(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let (Role::Activating(reign) | Role::Primary(reign), Some(row)) = (&self.role, &self.row) else {
+            return;
+        };
+        let Some(held) = committable(std::iter::once(Configuration::of(row)), &reign.progress) else {
+            return;
+        };
+        if held < reign.marker || Some(held) <= self.committed {
+            return;
+        }
+        self.committed = Some(held);
+        effects.push(Effect::Commit { through: held });
+        if let Role::Activating(reign) = &self.role {
+            let reign = reign.clone();
+            effects.push(Effect::Activated(reign.epoch));
+            self.enter(now, Role::Primary(reign));
+        }
+    }
+
+    fn reign(&self) -> &Reign {
+        match &self.role {
+            Role::Primary(reign) => reign,
+            Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Activating(_) => {
+                panic!("{} is not primary but {:?}: ask admits first", self.partition, self.role)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What a replica tells about itself: to operations, and to people.
+
+use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
+
+use super::{Member, Replica, Role, Row};
+
+/// Why an operation is not admitted here now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// No primary is known to be active yet; this replica is, or will be, on its way there. Park the operation.
+    #[error("partition has no active primary yet: it is recovering")]
+    Recovering,
+    /// Another member orders the updates. Forward the operation.
+    #[error("partition belongs to node {primary}")]
+    NotPrimary {
+        /// Who was named.
+        primary: Member,
+    },
+    /// The in-sync set is smaller than the quorum: nothing would be committed. Park the operation.
+    #[error("partition has {in_sync} in-sync members, {write_quorum} are needed to commit")]
+    TooFewInSync {
+        /// How many there are.
+        in_sync: usize,
+        /// How many are needed.
+        write_quorum: u32,
+    },
+}
+
+/// The name of a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoleName {
+    /// Holds a log, counts for nothing.
+    Tailing,
+    /// Counts; follows, or waits for a primary.
+    InSync,
+    /// Named, collects promises.
+    Candidate,
+    /// Waits for the commit of its marker.
+    Activating,
+    /// Orders updates.
+    Primary,
+}
+
+impl RoleName {
+    /// Returns the word that people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RoleName::Tailing => "TAILING",
+            RoleName::InSync => "IN_SYNC",
+            RoleName::Candidate => "CANDIDATE",
+            RoleName::Activating => "ACTIVATING",
+            RoleName::Primary => "PRIMARY",
+        }
+    }
+}
+
+/// A replica at one moment, for `/core/partitions` and for tests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What the replica does for it.
+    pub role: RoleName,
+    /// Since when.
+    pub since: Moment,
+    /// The newest row of the partition table that was heard of.
+    pub row: Option<Row>,
+    /// The highest epoch whose promise is durable here.
+    pub promised: Epoch,
+    /// How many members have promised the candidate's epoch; zero in every other role.
+    pub promises: usize,
+    /// The last record of the own log.
+    pub end: Option<Position>,
+    /// The last durable record of the own log.
+    pub durable: Option<Offset>,
+    /// The last record known to be committed.
+    pub committed: Option<Offset>,
+}
+
+impl Replica {
+    /// Returns what the replica does for its partition.
+    pub fn role(&self) -> RoleName {
+        match &self.role {
+            Role::Tailing => RoleName::Tailing,
+            Role::InSync => RoleName::InSync,
+            Role::Candidate(_) => RoleName::Candidate,
+            Role::Activating(_) => RoleName::Activating,
+            Role::Primary(_) => RoleName::Primary,
+        }
+    }
+
+    /// Returns how the replica stands.
+    pub fn status(&self) -> Status {
+        let promises = match &self.role {
+            Role::Candidate(candidate) => candidate.promises.len(),
+            Role::Tailing | Role::InSync | Role::Activating(_) | Role::Primary(_) => 0,
+        };
+        Status {
+            partition: self.partition,
+            role: self.role(),
+            since: self.since,
+            row: self.row.clone(),
+            promised: self.promised,
+            promises,
+            end: self.end,
+            durable: self.durable,
+            committed: self.committed,
+        }
+    }
+}

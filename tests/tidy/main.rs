@@ -1,0 +1,67 @@
+//! Tidy: the habits of the house that a compiler does not check.
+//!
+//! Problem: walls, storeys and sizes erode one convenient line at a time, and no review sees all of them. Promise: one test,
+//! [`repository_is_tidy`], reads every tracked file and fails with a list of `path:line: rule: what to do`. A rule is a
+//! function from the tree to findings, in a file of its own, with tests that plant a violation and see it found. What is
+//! allowed against a rule stands in a table beside the rule, with the reason.
+//!
+//! Left out: everything that needs types. Clippy and rustdoc run beside tidy and know them.
+
+mod clock;
+mod comments;
+mod files;
+mod functions;
+mod leftovers;
+mod lints;
+mod manifests;
+mod names;
+mod origin;
+mod source;
+mod status;
+mod storeys;
+mod tasks;
+mod top;
+mod tree;
+mod walls;
+
+use tree::{Finding, Tree};
+
+/// Finds violations of one habit.
+type Rule = fn(&Tree, &mut Vec<Finding>);
+
+/// Every rule, in the order in which findings are listed.
+const RULES: [Rule; 14] = [
+    top::check,
+    manifests::check,
+    walls::check,
+    storeys::check,
+    clock::check,
+    status::check,
+    tasks::check,
+    names::check,
+    files::check,
+    functions::check,
+    comments::check,
+    leftovers::check,
+    lints::check,
+    origin::check,
+];
+
+#[test]
+fn repository_is_tidy() {
+    let tree = Tree::of_repository().expect("the repository can be read");
+    let mut findings = Vec::new();
+    for rule in RULES {
+        rule(&tree, &mut findings);
+    }
+    let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(list.is_empty(), "{} findings:\n{}\n", list.len(), list.join("\n"));
+}
+
+/// Returns what `rule` finds in a tree of the given paths and texts.
+#[cfg(test)]
+fn findings(rule: Rule, files: &[(&str, &str)]) -> Vec<String> {
+    let mut findings = Vec::new();
+    rule(&Tree::planted(files), &mut findings);
+    findings.iter().map(|finding| format!("{}:{}: {}", finding.path, finding.line, finding.rule)).collect()
+}

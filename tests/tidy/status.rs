@@ -1,0 +1,72 @@
+//! One file knows which error has which status. Elsewhere errors are values of their own enums.
+
+use crate::source::{identifier, line_of, words};
+use crate::tree::{Finding, Tree};
+
+/// Where HTTP statuses could leak to.
+const FOLDER: &str = "host/node/src/";
+
+/// Who may, and why.
+const ALLOWED: [(&str, &str); 2] = [
+    ("host/node/src/http/error.rs", "it is the table of statuses"),
+    ("host/node/src/cli/", "a client: it tells people what the statuses of a node mean"),
+];
+
+/// Constants of `http::StatusCode` that are no errors; every other one is.
+const NO_ERRORS: [&str; 15] = [
+    "CONTINUE",
+    "SWITCHING_PROTOCOLS",
+    "OK",
+    "CREATED",
+    "ACCEPTED",
+    "NON_AUTHORITATIVE_INFORMATION",
+    "NO_CONTENT",
+    "RESET_CONTENT",
+    "PARTIAL_CONTENT",
+    "MOVED_PERMANENTLY",
+    "FOUND",
+    "SEE_OTHER",
+    "NOT_MODIFIED",
+    "TEMPORARY_REDIRECT",
+    "PERMANENT_REDIRECT",
+];
+
+/// Checks the node for statuses of errors.
+pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+    for (file, source) in tree.product(FOLDER) {
+        if ALLOWED.iter().any(|(path, _)| file.path.starts_with(path)) {
+            continue;
+        }
+        let code = &source.product;
+        for at in words(code, "StatusCode") {
+            let Some(rest) = code[at..].strip_prefix("StatusCode::") else { continue };
+            let name = identifier(rest);
+            let is_constant = !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            if is_constant && !NO_ERRORS.contains(&name) {
+                let mend = format!("{name}: return an error of your own and give it its status in http/error.rs");
+                findings.push(file.finding(line_of(code, at), "status", mend));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings;
+
+    #[test]
+    fn statuses_of_errors_are_found() {
+        let text = "let a = StatusCode::OK;\nlet b = http::StatusCode::NOT_FOUND;\nStatusCode::from_u16(c)";
+        assert_eq!(
+            findings(check, &[("host/node/src/http/route.rs", text)]),
+            ["host/node/src/http/route.rs:2: status"]
+        );
+    }
+
+    #[test]
+    fn the_table_of_statuses_is_free() {
+        let files = [("host/node/src/http/error.rs", "StatusCode::CONFLICT"), ("sdk/a.rs", "StatusCode::CONFLICT")];
+        assert_eq!(findings(check, &files), [""; 0]);
+    }
+}

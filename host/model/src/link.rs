@@ -124,6 +124,12 @@ impl Link {
     }
 }
 
+impl std::borrow::Borrow<str> for Link {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::fmt::Display for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

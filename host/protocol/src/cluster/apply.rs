@@ -1,0 +1,143 @@
+//! Applying commands: the one way in which the cluster state changes.
+
+use std::sync::Arc;
+
+use super::command::{Applied, Command, Refused, Registration};
+use super::group::{Group, Role};
+use super::invariants;
+use super::registry::Registry;
+use super::state::ClusterState;
+use super::table::Table;
+
+impl ClusterState {
+    /// Applies one command: a function of the state and the command alone, the same on every node.
+    ///
+    /// # Errors
+    /// [`Refused`] if the command was decided on what is no longer so, or asks for what cannot be; nothing has changed.
+    pub fn apply(&mut self, command: &Command) -> Result<Applied, Refused> {
+        // The parts are shared, so a copy costs four counters. Whatever a refused command did is dropped with it.
+        let mut next = self.clone();
+        let applied = next.carry_out(command)?;
+        *self = next;
+        Ok(applied)
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Result<Applied, Refused> {
+        if let Command::InstallGenesis(state) = command {
+            return self.install(state);
+        }
+        if self.is_blank() {
+            return Err(Refused::NoGenesis);
+        }
+        match command {
+            Command::InstallGenesis(_) => Err(Refused::GenesisExists),
+            Command::RegisterNode(registration) => self.register(registration),
+            Command::NodeAvailable { node, boot, at } => done(self.group_mut().make_available(*node, *boot, *at)),
+            Command::SetQuorum { value, scope, at } => {
+                self.group_mut().set_quorum(*value, *scope, *at)?;
+                self.change_table(|table, group| table.lower_write_quorums(group));
+                Ok(Applied::Done)
+            }
+            Command::BeginLeave { node, boot, at } => {
+                self.group_mut().begin_leave(*node, *boot, *at)?;
+                let leaving = self.group.current(*node, *boot)?.member();
+                self.change_table(|table, group| table.relieve(group, leaving));
+                Ok(Applied::Done)
+            }
+            Command::RemoveNode { node, boot, at } => {
+                self.group.current(*node, *boot)?;
+                if let Some(partition) = self.table.first_held_by(*node) {
+                    return Err(Refused::HoldsReplicas { node: *node, partition });
+                }
+                self.group_mut().remove(*node, *boot, *at)?;
+                self.change_table(|table, group| table.lower_write_quorums(group));
+                Ok(Applied::Done)
+            }
+            Command::MovePrimary { partition, epoch, to } => {
+                done(self.change_table(|table, group| table.move_primary(group, *partition, *epoch, *to)))
+            }
+            Command::AlterInSync(alterations) => {
+                let alter = |table: &mut Table, group: &Group| {
+                    alterations.iter().map(|alteration| table.alter_in_sync(group, alteration)).collect()
+                };
+                Ok(Applied::Altered(self.change_table(alter)))
+            }
+            Command::RegisterModule(module) => {
+                self.registry_mut().install(module);
+                Ok(Applied::Done)
+            }
+            Command::RemoveModule { digest } => done(self.registry_mut().remove(*digest)),
+            Command::MountFactory(deployment) => revised(self.registry_mut().mount(deployment)),
+            Command::MoveFactory(deployment) => revised(self.registry_mut().remount(deployment)),
+            Command::UnmountFactory { path, revision, authorship } => {
+                revised(self.registry_mut().unmount(path, *revision, authorship))
+            }
+            Command::SetConfig { key, value } => {
+                let config = Arc::make_mut(&mut self.config);
+                match value {
+                    Some(value) => config.insert(key.clone(), value.clone()),
+                    None => config.remove(key),
+                };
+                Ok(Applied::Done)
+            }
+        }
+    }
+
+    fn install(&mut self, state: &ClusterState) -> Result<Applied, Refused> {
+        if !self.is_blank() {
+            return Err(Refused::GenesisExists);
+        }
+        invariants::check(state).map_err(Refused::GenesisInvalid)?;
+        *self = state.clone();
+        Ok(Applied::Done)
+    }
+
+    fn register(&mut self, registration: &Registration) -> Result<Applied, Refused> {
+        let (member, replaced) = self.group_mut().register(registration)?;
+        let watches = registration.role == Role::Observer;
+        if watches {
+            for node in replaced.iter().chain([&member.node]) {
+                if let Some(partition) = self.table.first_held_by(*node) {
+                    return Err(Refused::HoldsReplicas { node: *node, partition });
+                }
+            }
+        }
+        let (partitions, incarnation) = (self.partitions_per_lane, self.incarnation.counter);
+        self.change_table(|table, group| {
+            if table.rows.is_empty() && !watches {
+                table.found(partitions, incarnation, member);
+            } else {
+                table.restart_member(group, member, &replaced);
+            }
+            table.lower_write_quorums(group);
+        });
+        Ok(Applied::Registered { node: member.node, boot: member.boot })
+    }
+
+    fn group_mut(&mut self) -> &mut Group {
+        Arc::make_mut(&mut self.group)
+    }
+
+    fn registry_mut(&mut self) -> &mut Registry {
+        Arc::make_mut(&mut self.registry)
+    }
+
+    /// Lets `change` work on the table, and counts it if it changed any row.
+    fn change_table<T>(&mut self, change: impl FnOnce(&mut Table, &Group) -> T) -> T {
+        let mut table = self.table.as_ref().clone();
+        let outcome = change(&mut table, &self.group);
+        if table.rows != self.table.rows {
+            table.version += 1;
+            self.table = Arc::new(table);
+        }
+        outcome
+    }
+}
+
+fn done(outcome: Result<(), Refused>) -> Result<Applied, Refused> {
+    outcome.map(|()| Applied::Done)
+}
+
+fn revised(outcome: Result<u64, Refused>) -> Result<Applied, Refused> {
+    outcome.map(|revision| Applied::Revised { revision })
+}

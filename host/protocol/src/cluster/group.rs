@@ -1,0 +1,271 @@
+//! The node group: which nodes are registered, what state they are in, and the quorum.
+//!
+//! Rules of the quorum: until an operator pins it, it is the majority of the registered peers and follows them. Pinned by
+//! a start parameter or by request, it stays. A node that joins with a value of its own raises the group's to the
+//! greater of the two, and never lowers it. A node that is away keeps showing the value it last knew.
+//!
+//! Source: design of the replication protocol, section 7.4.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use steward_model::group::{HostId, StoreId};
+use steward_model::{Boot, NodeId, Timestamp};
+
+use super::command::{Refused, Registration, Scope};
+use super::table::Member;
+
+/// What a node is in the group for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// It may hold replicas and counts for the quorum.
+    Peer,
+    /// It only watches.
+    Observer,
+}
+
+/// How far a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NodeStatus {
+    /// It has started and brings its replicas up to date.
+    Synchronizing,
+    /// It serves.
+    Available,
+    /// It gives up its duties in order to stop.
+    Leaving,
+    /// Another store serves under its host id.
+    Replaced,
+}
+
+impl NodeStatus {
+    /// Returns true if the node takes part: it hears of changes of the quorum as they happen.
+    pub fn is_present(self) -> bool {
+        match self {
+            NodeStatus::Synchronizing | NodeStatus::Available => true,
+            NodeStatus::Leaving | NodeStatus::Replaced => false,
+        }
+    }
+}
+
+impl std::fmt::Display for NodeStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            NodeStatus::Synchronizing => "synchronizing",
+            NodeStatus::Available => "available",
+            NodeStatus::Leaving => "leaving",
+            NodeStatus::Replaced => "replaced",
+        })
+    }
+}
+
+/// A registered node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its number, never reused.
+    pub id: NodeId,
+    /// The name its operator gave it.
+    pub host: HostId,
+    /// Its data folder.
+    pub store: StoreId,
+    /// Its current process start.
+    pub boot: Boot,
+    /// The URI under which others reach it.
+    pub address: String,
+    /// What it is in the group for.
+    pub role: Role,
+    /// Where it stands, in the operator's words; empty: not said.
+    pub location: String,
+    /// How far it is.
+    pub status: NodeStatus,
+    /// The quorum it last knew of.
+    pub quorum: u32,
+    /// Counts the changes of this row.
+    pub version: u64,
+    /// When the row changed last.
+    pub updated: Timestamp,
+}
+
+impl Node {
+    /// Returns the current process start of the node as a member of rows.
+    pub fn member(&self) -> Member {
+        Member { node: self.id, boot: self.boot }
+    }
+
+    fn touch(&mut self, at: Timestamp) {
+        self.version += 1;
+        self.updated = at;
+    }
+}
+
+/// The smallest number of members whose agreement counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// The number, at least 1.
+    pub value: u32,
+    /// True: an operator chose it. False: it follows the majority of the registered peers.
+    pub pinned: bool,
+}
+
+/// All registered nodes and the quorum of the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    pub(super) nodes: BTreeMap<NodeId, Node>,
+    pub(super) last_id: NodeId,
+    pub(super) quorum: Quorum,
+}
+
+impl Default for Group {
+    fn default() -> Group {
+        Group { nodes: BTreeMap::new(), last_id: NodeId(0), quorum: Quorum { value: 1, pinned: false } }
+    }
+}
+
+impl Group {
+    /// Returns the node with this number.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(&id)
+    }
+
+    /// Returns all nodes by number, replaced ones included.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// Returns the quorum of the group.
+    pub fn quorum(&self) -> Quorum {
+        self.quorum
+    }
+
+    /// Returns the majority of the registered peers, at least 1: what the quorum is unless it is pinned.
+    pub fn majority(&self) -> u32 {
+        let counts = |node: &&Node| node.role == Role::Peer && node.status != NodeStatus::Replaced;
+        let peers = u32::try_from(self.nodes.values().filter(counts).count()).unwrap_or(u32::MAX - 1);
+        peers / 2 + 1
+    }
+
+    /// Returns true if `member` is the current process start of a node that serves.
+    pub(super) fn is_available(&self, member: Member) -> bool {
+        self.node(member.node).is_some_and(|node| node.boot == member.boot && node.status == NodeStatus::Available)
+    }
+
+    /// Returns the node whose current process start `boot` is.
+    pub(super) fn current(&self, id: NodeId, boot: Boot) -> Result<&Node, Refused> {
+        let node = self.node(id).ok_or(Refused::UnknownNode { node: id })?;
+        if node.boot != boot {
+            return Err(Refused::StaleBoot { node: id, boot, current: node.boot });
+        }
+        Ok(node)
+    }
+
+    /// Enters a process start and returns it, with the nodes that it replaced.
+    pub(super) fn register(&mut self, registration: &Registration) -> Result<(Member, Vec<NodeId>), Refused> {
+        if registration.quorum == Some(0) {
+            return Err(Refused::QuorumZero);
+        }
+        let known = self.nodes.values().find(|n| n.host == registration.host && n.store == registration.store);
+        let (id, boot, version) = match known {
+            Some(node) => (node.id, Boot(node.boot.0 + 1), node.version + 1),
+            None => (NodeId(self.last_id.0 + 1), Boot(1), 0),
+        };
+        self.last_id = self.last_id.max(id);
+        let mut replaced = Vec::new();
+        for other in self.nodes.values_mut().filter(|n| n.host == registration.host && n.id != id) {
+            if other.status != NodeStatus::Replaced {
+                other.status = NodeStatus::Replaced;
+                other.touch(registration.at);
+                replaced.push(other.id);
+            }
+        }
+        let node = Node {
+            id,
+            host: registration.host.clone(),
+            store: registration.store,
+            boot,
+            address: registration.address.clone(),
+            role: registration.role,
+            location: registration.location.clone(),
+            status: NodeStatus::Synchronizing,
+            quorum: self.quorum.value,
+            version,
+            updated: registration.at,
+        };
+        let member = node.member();
+        self.nodes.insert(id, node);
+        if let Some(wanted) = registration.quorum {
+            self.quorum = Quorum { value: self.quorum.value.max(wanted), pinned: true };
+        }
+        self.spread_quorum(registration.at);
+        Ok((member, replaced))
+    }
+
+    pub(super) fn make_available(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        match self.current(id, boot)?.status {
+            NodeStatus::Available => Ok(()),
+            NodeStatus::Synchronizing => self.set_status(id, NodeStatus::Available, at),
+            status @ (NodeStatus::Leaving | NodeStatus::Replaced) => Err(Refused::WrongStatus { node: id, status }),
+        }
+    }
+
+    pub(super) fn begin_leave(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        match self.current(id, boot)?.status {
+            NodeStatus::Leaving => Ok(()),
+            NodeStatus::Synchronizing | NodeStatus::Available => self.set_status(id, NodeStatus::Leaving, at),
+            status @ NodeStatus::Replaced => Err(Refused::WrongStatus { node: id, status }),
+        }
+    }
+
+    fn set_status(&mut self, id: NodeId, status: NodeStatus, at: Timestamp) -> Result<(), Refused> {
+        let node = self.nodes.get_mut(&id).ok_or(Refused::UnknownNode { node: id })?;
+        node.status = status;
+        node.touch(at);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        let status = self.current(id, boot)?.status;
+        if status.is_present() {
+            return Err(Refused::WrongStatus { node: id, status });
+        }
+        self.nodes.remove(&id);
+        self.spread_quorum(at);
+        Ok(())
+    }
+
+    /// Sets the quorum; none means: follow the majority, or for one node: take the group's value.
+    pub(super) fn set_quorum(&mut self, value: Option<u32>, scope: Scope, at: Timestamp) -> Result<(), Refused> {
+        if value == Some(0) {
+            return Err(Refused::QuorumZero);
+        }
+        match scope {
+            Scope::Group => {
+                self.quorum = match value {
+                    Some(value) => Quorum { value, pinned: true },
+                    None => Quorum { pinned: false, ..self.quorum },
+                };
+                self.spread_quorum(at);
+            }
+            Scope::Node(id) => {
+                let value = value.unwrap_or(self.quorum.value);
+                let node = self.nodes.get_mut(&id).ok_or(Refused::UnknownNode { node: id })?;
+                if node.quorum != value {
+                    node.quorum = value;
+                    node.touch(at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings an unpinned quorum up to date and tells it to every node that is present.
+    fn spread_quorum(&mut self, at: Timestamp) {
+        if !self.quorum.pinned {
+            self.quorum.value = self.majority();
+        }
+        for node in self.nodes.values_mut().filter(|node| node.status.is_present()) {
+            if node.quorum != self.quorum.value {
+                node.quorum = self.quorum.value;
+                node.touch(at);
+            }
+        }
+    }
+}

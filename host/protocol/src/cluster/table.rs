@@ -1,0 +1,267 @@
+//! The partition table: which reign each partition is in, who its primary is, and whose acknowledgements count.
+//!
+//! Problem: every node must answer *who orders the updates of this partition, and how many copies make an update
+//! certain?* in the same way, although nodes restart and the answer changes while messages are under way.
+//!
+//! Promise: a row changes only by commands of the system group. Two numbers make late messages harmless: `epoch` rises
+//! with each naming of a primary, `version` with each change of the members or quorums within an epoch.
+//!
+//! ```text
+//! 0/persisted/141 ──► epoch 0.0.7   primary (1, boot 4)   in sync {(1, 4) (2, 9) (3, 2)}   W 2   r 2   version 12
+//!                                                          └─ any W of these make a commit
+//!                                                          └─ any r of these find every commit again: r + W > #S
+//! ```
+//!
+//! Source: design of the replication protocol, sections 6.2 and 12. Left out for now: targets and observers, which a
+//! cluster of one node has no use for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use steward_model::partition::SelectorId;
+use steward_model::{Boot, Epoch, Lane, NodeId, PartitionId};
+
+use super::command::{Alteration, Refused};
+use super::group::{Group, NodeStatus, Role};
+use crate::placement::elect;
+
+/// One process start of one node: what acknowledges, promises and is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Member {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its process starts.
+    pub boot: Boot,
+}
+
+impl std::fmt::Display for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.node, self.boot.0)
+    }
+}
+
+/// What the system group says about one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The current reign.
+    pub epoch: Epoch,
+    /// Who was named for it. Named is not activated: it still has to collect `recovery_quorum` promises.
+    pub primary: Member,
+    /// The members whose acknowledgements count. In the volatile lane a member's boot is part of its identity.
+    pub in_sync: BTreeSet<Member>,
+    /// How many members must hold an update to commit it, at least 1; `W` in the design.
+    pub write_quorum: u32,
+    /// How many members must promise to recover every committed update; `r` in the design.
+    pub recovery_quorum: u32,
+    /// Counts the changes of members and quorums, for compare-and-set; never falls, also across epochs.
+    pub version: u64,
+}
+
+impl Row {
+    /// Returns the row of a partition that begins its life on `member` alone.
+    fn founded(incarnation: u16, member: Member) -> Row {
+        Row {
+            epoch: Epoch { incarnation, loss: 0, ownership: 1 },
+            primary: member,
+            in_sync: BTreeSet::from([member]),
+            write_quorum: 1,
+            recovery_quorum: 1,
+            version: 0,
+        }
+    }
+
+    /// Begins a new reign under `primary`.
+    pub(super) fn name(&mut self, primary: Member) {
+        self.epoch = self.epoch.next_ownership();
+        self.primary = primary;
+        self.version += 1;
+    }
+
+    /// Begins a reign over nothing: every copy of a volatile partition is gone.
+    fn restart_empty(&mut self, member: Member) {
+        self.epoch = match self.epoch.loss.checked_add(1) {
+            Some(loss) => Epoch { loss, ownership: 1, ..self.epoch },
+            // A lone node in a crash loop gets here. Later epochs still compare as greater, which is what safety needs.
+            None => self.epoch.next_ownership(),
+        };
+        self.primary = member;
+        self.in_sync = BTreeSet::from([member]);
+        self.write_quorum = 1;
+        self.recovery_quorum = 1;
+        self.version += 1;
+    }
+
+    /// Lets fewer members commit from now on. What `W` members hold, fewer hold too; in return more must promise.
+    pub(super) fn lower_write_quorum(&mut self, quorum: u32) {
+        if self.write_quorum > quorum {
+            self.recovery_quorum += self.write_quorum - quorum;
+            self.write_quorum = quorum;
+            self.version += 1;
+        }
+    }
+
+    /// Takes a new process start into account, and nodes that lost their store with it.
+    ///
+    /// A persisted member returns with everything it acknowledged: only its boot changes. A volatile member returns
+    /// empty, and a replaced one not at all: they leave the in-sync set, and `recovery_quorum` stays as it is, because
+    /// each committed update lost at most that one holder.
+    fn restart_member(&mut self, lane: Lane, member: Member, replaced: &[NodeId]) {
+        let mut kept = self.in_sync.clone();
+        let stale = kept.iter().find(|m| m.node == member.node).copied();
+        if let Some(stale) = stale {
+            kept.remove(&stale);
+            if lane == Lane::Persisted {
+                kept.insert(member);
+            }
+        }
+        let holders: BTreeSet<Member> = kept.iter().filter(|m| !replaced.contains(&m.node)).copied().collect();
+        match (holders.is_empty(), lane) {
+            (true, Lane::Volatile) => return self.restart_empty(member),
+            // Nobody holds what was acknowledged: the old members stay listed until they return or an operator accepts
+            // the loss.
+            (true, Lane::Persisted) => {}
+            (false, Lane::Persisted | Lane::Volatile) => kept = holders,
+        }
+        if kept != self.in_sync {
+            self.in_sync = kept;
+            self.version += 1;
+        }
+    }
+}
+
+/// All rows, and a number that tells whether any changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Table {
+    pub(super) rows: BTreeMap<PartitionId, Row>,
+    pub(super) version: u64,
+}
+
+impl Table {
+    /// Returns the row of `partition`; none before the first peer has registered.
+    pub fn row(&self, partition: PartitionId) -> Option<&Row> {
+        self.rows.get(&partition)
+    }
+
+    /// Returns all rows by partition.
+    pub fn rows(&self) -> impl Iterator<Item = (PartitionId, &Row)> {
+        self.rows.iter().map(|(partition, row)| (*partition, row))
+    }
+
+    /// Returns how often rows have changed.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Gives every partition to `member`, the first peer of the cluster.
+    pub(super) fn found(&mut self, partitions_per_lane: u16, incarnation: u16, member: Member) {
+        for lane in [Lane::Persisted, Lane::Volatile] {
+            for index in 0..partitions_per_lane {
+                let partition = PartitionId { selector: SelectorId::default(), lane, index };
+                self.rows.insert(partition, Row::founded(incarnation, member));
+            }
+        }
+    }
+
+    /// Takes the new process start of `member` into every row, and names new primaries where the old one is gone.
+    ///
+    /// Members that serve are preferred; where there are none, the restarted ones have to do.
+    pub(super) fn restart_member(&mut self, group: &Group, member: Member, replaced: &[NodeId]) {
+        for (partition, row) in &mut self.rows {
+            row.restart_member(partition.lane, member, replaced);
+            if !row.in_sync.contains(&row.primary) {
+                let available = row.in_sync.iter().copied().filter(|m| group.is_available(*m));
+                let chosen = elect::candidate(*partition, available)
+                    .or_else(|| elect::candidate(*partition, row.in_sync.iter().copied()))
+                    .expect("a row has members: restarting one never leaves it empty");
+                row.name(chosen);
+            }
+        }
+    }
+
+    /// Moves the duties of `leaving` to other members that serve; rows without one stay as they are.
+    pub(super) fn relieve(&mut self, group: &Group, leaving: Member) {
+        for (partition, row) in &mut self.rows {
+            if row.primary == leaving {
+                let others = row.in_sync.iter().copied().filter(|m| *m != leaving && group.is_available(*m));
+                if let Some(chosen) = elect::candidate(*partition, others) {
+                    row.name(chosen);
+                }
+            }
+        }
+    }
+
+    /// Lowers the write quorum of every row to the one its primary's node shows.
+    pub(super) fn lower_write_quorums(&mut self, group: &Group) {
+        for row in self.rows.values_mut() {
+            if let Some(node) = group.node(row.primary.node) {
+                row.lower_write_quorum(node.quorum);
+            }
+        }
+    }
+
+    /// Names `to` as the primary of `partition`.
+    pub(super) fn move_primary(
+        &mut self,
+        group: &Group,
+        partition: PartitionId,
+        epoch: Epoch,
+        to: NodeId,
+    ) -> Result<(), Refused> {
+        let row = self.row_in(partition, epoch)?;
+        let member = row.in_sync.iter().find(|m| m.node == to).copied();
+        let member = member.ok_or(Refused::NotInSync { partition, node: to })?;
+        if row.primary == member {
+            return Err(Refused::AlreadyPrimary { partition, node: to });
+        }
+        if !group.is_available(member) {
+            return Err(Refused::NotAvailable { member });
+        }
+        row.name(member);
+        Ok(())
+    }
+
+    /// Changes members and quorums of one row, if it is still the row that the change was decided on.
+    pub(super) fn alter_in_sync(&mut self, group: &Group, alteration: &Alteration) -> Result<u64, Refused> {
+        let Alteration { partition, epoch, version, in_sync, write_quorum } = alteration;
+        let partition = *partition;
+        let row = self.row_in(partition, *epoch)?;
+        if row.version != *version {
+            return Err(Refused::StaleVersion { partition, row: Box::new(row.clone()) });
+        }
+        let members = u32::try_from(in_sync.len()).unwrap_or(u32::MAX);
+        if *write_quorum == 0 || members < *write_quorum {
+            return Err(Refused::QuorumOutOfReach { partition, members, write_quorum: *write_quorum });
+        }
+        if !in_sync.contains(&row.primary) {
+            return Err(Refused::PrimaryLeftOut { partition, primary: row.primary });
+        }
+        for member in in_sync {
+            let node = group.current(member.node, member.boot)?;
+            if node.role == Role::Observer {
+                return Err(Refused::Observer { node: node.id });
+            }
+            if node.status == NodeStatus::Replaced {
+                return Err(Refused::WrongStatus { node: node.id, status: node.status });
+            }
+        }
+        row.in_sync = in_sync.clone();
+        row.write_quorum = *write_quorum;
+        row.recovery_quorum = members - *write_quorum + 1;
+        row.version += 1;
+        Ok(row.version)
+    }
+
+    /// Returns the row of `partition` if it is in `epoch`.
+    fn row_in(&mut self, partition: PartitionId, epoch: Epoch) -> Result<&mut Row, Refused> {
+        let row = self.rows.get_mut(&partition).ok_or(Refused::NotAssigned { partition })?;
+        if row.epoch != epoch {
+            return Err(Refused::StaleEpoch { partition, row: Box::new(row.clone()) });
+        }
+        Ok(row)
+    }
+
+    /// Returns the first partition that counts on `node`.
+    pub(super) fn first_held_by(&self, node: NodeId) -> Option<PartitionId> {
+        self.rows().find(|(_, row)| row.in_sync.iter().any(|m| m.node == node)).map(|(partition, _)| partition)
+    }
+}

@@ -1,0 +1,105 @@
+//! The state machine of the system group, command by command, and under random ones.
+
+mod nodes;
+mod random;
+mod registry;
+mod rows;
+
+use steward_model::group::{GroupId, HostId, StoreId};
+use steward_model::{Lane, NodeId, PartitionId, Timestamp};
+
+use super::command::{Applied, Command, Refused, Registration};
+use super::group::Role;
+use super::invariants;
+use super::state::ClusterState;
+use super::table::{Member, Row};
+
+/// A state under examination: invariants are checked after every command.
+struct Examined(ClusterState);
+
+impl Examined {
+    /// Returns a state after genesis.
+    fn founded() -> Examined {
+        let mut examined = Examined(ClusterState::default());
+        let genesis = ClusterState::founding(GroupId(7), 8);
+        assert_eq!(examined.apply(Command::InstallGenesis(Box::new(genesis))), Ok(Applied::Done));
+        examined
+    }
+
+    /// Returns a state with `count` available peers `h1`, `h2`, … whose stores are 1, 2, ….
+    fn with_peers(count: u32) -> Examined {
+        let mut examined = Examined::founded();
+        for number in 1..=count {
+            let member = examined.register(&format!("h{number}"), u128::from(number));
+            examined.make_available(member);
+        }
+        examined
+    }
+
+    fn apply(&mut self, command: Command) -> Result<Applied, Refused> {
+        let before = self.0.clone();
+        let outcome = self.0.apply(&command);
+        invariants::check(&self.0).unwrap_or_else(|violation| panic!("{violation} after {command:?}"));
+        if !before.is_blank() {
+            invariants::check_step(&before, &self.0)
+                .unwrap_or_else(|violation| panic!("{violation} after {command:?}"));
+        }
+        if outcome.is_err() {
+            assert_eq!(before, self.0, "a refused command changes nothing: {command:?}");
+        }
+        outcome
+    }
+
+    fn accept(&mut self, command: Command) -> Applied {
+        self.apply(command).expect("the command should be accepted")
+    }
+
+    fn refuse(&mut self, command: Command) -> Refused {
+        self.apply(command).expect_err("the command should be refused")
+    }
+
+    fn register(&mut self, host: &str, store: u128) -> Member {
+        match self.accept(Command::RegisterNode(registration(host, store))) {
+            Applied::Registered { node, boot } => Member { node, boot },
+            other => panic!("registering answered {other:?}"),
+        }
+    }
+
+    fn make_available(&mut self, member: Member) {
+        self.accept(Command::NodeAvailable { node: member.node, boot: member.boot, at: Timestamp(2) });
+    }
+
+    fn row(&self, partition: PartitionId) -> Row {
+        self.0.row(partition).expect("the partition has a row").clone()
+    }
+
+    /// Lets the members of every peer count in every row of `partition`, with this write quorum.
+    fn spread(&mut self, partition: PartitionId, write_quorum: u32) {
+        let row = self.row(partition);
+        let in_sync = self.0.group().nodes().map(super::group::Node::member).collect();
+        let alteration =
+            super::command::Alteration { partition, epoch: row.epoch, version: row.version, in_sync, write_quorum };
+        let altered = self.accept(Command::AlterInSync(vec![alteration]));
+        assert_eq!(altered, Applied::Altered(vec![Ok(row.version + 1)]));
+    }
+}
+
+fn registration(host: &str, store: u128) -> Registration {
+    Registration {
+        host: HostId::parse(host).expect("a valid host id"),
+        store: StoreId(store),
+        address: format!("http://{host}"),
+        role: Role::Peer,
+        location: String::new(),
+        quorum: None,
+        at: Timestamp(1),
+    }
+}
+
+fn member(node: u32, boot: u32) -> Member {
+    Member { node: NodeId(node), boot: steward_model::Boot(boot) }
+}
+
+fn partition(lane: Lane) -> PartitionId {
+    PartitionId::all(lane).next().expect("a lane has partitions")
+}

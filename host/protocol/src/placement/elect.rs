@@ -1,0 +1,13 @@
+//! Choice of the member to name as primary.
+
+use steward_model::PartitionId;
+
+use super::hash::score;
+use crate::cluster::table::Member;
+
+/// Returns the member with the greatest score for `partition`; none if there are no members.
+///
+/// Naming is a hint: the candidate has to collect promises before it serves, so a poor choice costs time, not data.
+pub fn candidate(partition: PartitionId, members: impl IntoIterator<Item = Member>) -> Option<Member> {
+    members.into_iter().max_by_key(|member| (score(partition, member.node), *member))
+}

@@ -1,0 +1,173 @@
+//! Runs commands on one replica core and writes down what it wants done.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Context, Result, bail};
+use steward_model::document::UpdateAction;
+use steward_model::partition::SelectorId;
+use steward_model::update::{Change, Entry, Update};
+use steward_model::{Document, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
+use steward_protocol::replica::{Event, Message, Recovered, Replica, RoleName, Row};
+
+use crate::notation::{
+    Arguments, epoch, lineage, member, number, optional_position, position, show_effect, show_epoch, show_offset,
+    show_position,
+};
+
+/// The replica that a script talks to.
+#[derive(Default)]
+pub(crate) struct Interpreter {
+    replica: Option<Replica>,
+}
+
+impl Interpreter {
+    /// Runs one command and returns its trace.
+    pub(crate) fn run(&mut self, command: &str) -> Result<Vec<String>> {
+        let mut words = command.split_whitespace();
+        let name = words.next().context("command is empty")?;
+        let mut arguments = Arguments::parse(words)?;
+        let trace = match name {
+            "open" => self.open(&mut arguments)?,
+            "row" => self.tell(Event::TableChanged(row(&mut arguments)?))?,
+            "promise-persisted" => self.tell(Event::PromisePersisted(arguments.take("epoch", epoch)?))?,
+            "persisted" => self.tell(Event::Persisted(arguments.take("through", position)?))?,
+            "promise" => {
+                let from = arguments.take("from", member)?;
+                let epoch = arguments.take("epoch", epoch)?;
+                let last = arguments.take("last", optional_position)?;
+                self.tell(Event::Received { from, message: Message::Promise { epoch, last } })?
+            }
+            "acknowledge" => {
+                let from = arguments.take("from", member)?;
+                let epoch = arguments.take("epoch", epoch)?;
+                let through = arguments.take("through", position)?;
+                self.tell(Event::Received { from, message: Message::Acknowledgement { epoch, through } })?
+            }
+            "propose" => self.propose(&mut arguments)?,
+            "admits" => vec![match self.replica()?.admits() {
+                Ok(epoch) => format!("admitted in epoch {}", show_epoch(epoch)),
+                Err(reason) => reason.to_string(),
+            }],
+            "status" => self.status()?,
+            _ => bail!("command {name} is unknown"),
+        };
+        arguments.finish()?;
+        Ok(trace)
+    }
+
+    fn replica(&mut self) -> Result<&mut Replica> {
+        self.replica.as_mut().context("a script begins with open")
+    }
+
+    /// Opens a replica anew: the script says what the disk still has.
+    fn open(&mut self, arguments: &mut Arguments<'_>) -> Result<Vec<String>> {
+        let own = arguments.take("own", member)?;
+        let lane = arguments.take_or("lane", "persisted", lane)?;
+        let recovered = Recovered {
+            promised: arguments.take_or("promised", "0", epoch)?,
+            lineage: arguments.take_or("lineage", "", lineage)?,
+            start: Offset(arguments.take_or("start", "0", number)?),
+            last: arguments.take_or("last", "none", optional_position)?,
+            applied: arguments.take_or("applied", "none", optional_position)?,
+        };
+        let partition = PartitionId { selector: SelectorId::default(), lane, index: 7 };
+        match Replica::open(own, partition, recovered) {
+            Ok(replica) => {
+                self.replica = Some(replica);
+                self.status()
+            }
+            Err(error) => Ok(vec![format!("refused: {error}")]),
+        }
+    }
+
+    /// Tells the replica of an event. A broken rule ends the script's replica, as it would end the process.
+    fn tell(&mut self, event: Event) -> Result<Vec<String>> {
+        let replica = self.replica()?;
+        let before = replica.role();
+        let mut effects = Vec::new();
+        let handled = catch_unwind(AssertUnwindSafe(|| replica.handle(Moment(0), event, &mut effects)));
+        if let Err(panic) = handled {
+            self.replica = None;
+            let text = panic.downcast_ref::<String>().map_or("without words", String::as_str);
+            return Ok(vec![format!("panic: {text}")]);
+        }
+        let after = replica.role();
+        let mut trace = Vec::new();
+        if before != after {
+            trace.push(format!("{} -> {}", show_role(before), show_role(after)));
+        }
+        trace.extend(effects.iter().map(|effect| format!("  {}", show_effect(effect))));
+        if trace.is_empty() {
+            trace.push("nothing".into());
+        }
+        Ok(trace)
+    }
+
+    /// Proposes a new version of a document, at the place that the replica names or at the one that the script claims.
+    fn propose(&mut self, arguments: &mut Arguments<'_>) -> Result<Vec<String>> {
+        let document = arguments.take("document", |text| Ok(Link::parse(text)?))?;
+        let claimed = arguments.take_or("at", "none", optional_position)?;
+        let place = match claimed {
+            Some(position) => position,
+            None => self.replica()?.next_position(),
+        };
+        let update = Update {
+            change: Change::NewVersion,
+            document: Document {
+                link: document,
+                kind: "example".into(),
+                version: Version(0),
+                epoch: place.epoch,
+                offset: place.offset,
+                updated: Timestamp(0),
+                action: UpdateAction::Put,
+                expires: Timestamp(0),
+                principal: String::new(),
+                source: String::new(),
+                state_version: 1,
+                effects_issued: 0,
+                body: bytes::Bytes::from_static(b"{}"),
+            },
+            keep_versions: None,
+            effects: vec![],
+            settled: vec![],
+            remembered: None,
+        };
+        self.tell(Event::Proposed(Entry::Update(Box::new(update))))
+    }
+
+    fn status(&mut self) -> Result<Vec<String>> {
+        let status = self.replica()?.status();
+        Ok(vec![format!(
+            "{}, promised {}, end {}, durable {}, committed {}",
+            show_role(status.role),
+            show_epoch(status.promised),
+            show_position(status.end),
+            show_offset(status.durable),
+            show_offset(status.committed),
+        )])
+    }
+}
+
+fn row(arguments: &mut Arguments<'_>) -> Result<Row> {
+    Ok(Row {
+        epoch: arguments.take("epoch", epoch)?,
+        primary: arguments.take("primary", member)?,
+        in_sync: arguments.take("in-sync", |text| text.split(',').map(member).collect())?,
+        write_quorum: arguments.take("w", number)?,
+        recovery_quorum: arguments.take("r", number)?,
+        version: arguments.take_or("version", "1", number)?,
+    })
+}
+
+fn lane(text: &str) -> Result<Lane> {
+    match text {
+        "persisted" => Ok(Lane::Persisted),
+        "volatile" => Ok(Lane::Volatile),
+        _ => bail!("a lane is persisted or volatile"),
+    }
+}
+
+fn show_role(role: RoleName) -> String {
+    role.as_str().to_lowercase().replace('_', " ")
+}

@@ -1,20 +1,29 @@
-//! A lint is silenced where it must be, with the reason, and in a way that tells when the need is gone.
+//! A lint is silenced where it must be, with the reason. `expect` tells when the need is gone; `allow` is for generated code, in
+//! which a lint may or may not fire.
 
 use crate::source::line_of;
 use crate::tree::{Finding, Tree};
+
+/// Attributes that silence lints.
+const ATTRIBUTES: [&str; 4] = ["#[allow(", "#![allow(", "#[expect(", "#![expect("];
 
 /// Checks attributes that silence lints.
 pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     for (file, source) in tree.rust() {
         let code = &source.code;
-        for (at, _) in code.match_indices("#[allow(").chain(code.match_indices("#![allow(")) {
-            let mend = "use `#[expect(…, reason = \"…\")]` at the smallest scope";
-            findings.push(file.finding(line_of(code, at), "silenced-lint", mend));
-        }
-        for (at, _) in code.match_indices("#[expect(").chain(code.match_indices("#![expect(")) {
-            let end = code[at..].find(")]").map_or(code.len(), |end| at + end);
-            if !code[at..end].contains("reason") {
-                findings.push(file.finding(line_of(code, at), "silenced-lint", "add `reason = \"…\"`"));
+        let is_root = matches!(file.name(), "lib.rs" | "main.rs");
+        for attribute in ATTRIBUTES {
+            for (at, _) in code.match_indices(attribute) {
+                let end = code[at..].find(")]").map_or(code.len(), |end| at + end);
+                let begins_line = at == 0 || code[..at].ends_with('\n');
+                let mend = if is_root && begins_line && attribute.starts_with("#!") {
+                    "the whole crate is too much: silence it at the smallest scope"
+                } else if !code[at..end].contains("reason") {
+                    "say why: `#[expect(…, reason = \"…\")]`"
+                } else {
+                    continue;
+                };
+                findings.push(file.finding(line_of(code, at), "silenced-lint", mend));
             }
         }
     }
@@ -30,6 +39,13 @@ mod tests {
         for text in ["#![allow(dead_code)]", "#[allow(clippy::too_many_arguments)]", "#[expect(\n    a\n)]"] {
             assert_eq!(findings(check, &[("a.rs", text)]), ["a.rs:1: silenced-lint"], "{text}");
         }
+    }
+
+    #[test]
+    fn lints_silenced_for_a_whole_crate_are_found() {
+        let text =
+            "//! Head.\n#![allow(dead_code, reason = \"later\")]\nmod a {\n    #![allow(b, reason = \"generated\")]\n}";
+        assert_eq!(findings(check, &[("a/src/lib.rs", text)]), ["a/src/lib.rs:2: silenced-lint"]);
     }
 
     #[test]

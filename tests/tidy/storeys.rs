@@ -13,7 +13,7 @@ const STOREYS: [(usize, &[&str]); 7] = [
     (3, &["cluster", "liveness", "sync"]),
     (4, &["partition", "service", "subscribe"]),
     (5, &["operation", "query"]),
-    (6, &["http", "imports", "maintenance"]),
+    (6, &["http", "imports", "maintenance", "outbox"]),
     (7, &["cli", "node"]),
 ];
 

@@ -29,7 +29,19 @@ pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
                 findings.push(file.finding(line_of(&source.product, at), "tasks", format!("`{call}`: {mend}")));
             }
         }
+        for at in unbounded_imports(&source.product) {
+            let mend = "std's `channel` has no bound: use `sync_channel` with a named one";
+            findings.push(file.finding(line_of(&source.product, at), "tasks", mend));
+        }
     }
+}
+
+/// Returns where `code` imports the standard library's channel without a bound.
+fn unbounded_imports(code: &str) -> impl Iterator<Item = usize> {
+    code.match_indices("std::sync::mpsc::").map(|(at, _)| at).filter(|at| {
+        let import = &code[*at..code[*at..].find(';').map_or(code.len(), |end| at + end)];
+        words(import, "channel").next().is_some()
+    })
 }
 
 #[cfg(test)]
@@ -44,6 +56,12 @@ mod tests {
         let found = findings(check, &[("host/node/src/peer/mod.rs", text)]);
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[0], "host/node/src/peer/mod.rs:2: tasks");
+    }
+
+    #[test]
+    fn imports_of_channels_without_a_bound_are_found() {
+        let text = "use std::sync::mpsc::{Sender, channel};\nuse std::sync::mpsc::sync_channel;";
+        assert_eq!(findings(check, &[("host/a/src/lib.rs", text)]), ["host/a/src/lib.rs:1: tasks"]);
     }
 
     #[test]

@@ -1,0 +1,244 @@
+//! Appending: where a group of frames will stand is decided here, under one short lock, before anything is written.
+//!
+//! Frames wait in memory until the writer takes them. Each waiting group already has its place on the disk, either in
+//! the segment that the group before it goes to or at the start of the spare one, whose space has been taken. So an
+//! admitted append cannot fail for want of space, and one that finds no room is refused while nothing has happened yet.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use steward_model::{Lsn, PartitionId};
+
+use super::frame::{Frame, PAYLOAD_BYTES_MAX};
+use super::group::{HEADER_BYTES, aligned};
+use super::segment::Segment;
+use super::shelf::Span;
+
+/// A group grows up to here; an append that is larger gets a group of its own.
+const GROUP_BYTES_MAX: u64 = 8 << 20;
+
+/// Buffers up to this size are used again.
+const KEPT_BUFFER_BYTES: usize = 4 << 20;
+const KEPT_BUFFERS: usize = 2;
+
+/// Why frames cannot be appended. Nothing of them was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The disk is full. Reads go on; appends succeed again soon after space was freed.
+    #[error("disk is full: {needed} bytes are needed and {free} are left in the commit log, free some space")]
+    Full {
+        /// Bytes left in what the log took ahead.
+        free: u64,
+        /// Bytes of these frames.
+        needed: u64,
+    },
+    /// So much waits for the disk already that another segment would be needed. The caller may try again at once.
+    #[error("disk is too slow: {pending} bytes wait to be written to the commit log")]
+    Busy {
+        /// Bytes that wait.
+        pending: u64,
+    },
+    /// The frames do not fit into a segment.
+    #[error("frames of {bytes} bytes do not fit into the commit log, {most} bytes do")]
+    TooLarge {
+        /// Bytes of the frames, or of the largest one.
+        bytes: u64,
+        /// How many are possible.
+        most: u64,
+    },
+    /// The log was closed.
+    #[error("commit log is closed")]
+    Closed,
+    /// The disk failed; the process is about to stop.
+    #[error("commit log has failed: what it holds is unknown until the host starts anew")]
+    Failed,
+}
+
+/// Frames that are written together.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// Room for the header, then the frames.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) frames: u32,
+    pub(crate) first_lsn: Lsn,
+    /// In the order of the appends; a partition may stand here several times.
+    pub(crate) spans: Vec<(PartitionId, Span)>,
+    /// True: the group is the first one of the spare segment.
+    pub(crate) opens_segment: bool,
+}
+
+/// The spare segment on its way.
+#[derive(Default)]
+pub(crate) struct Spare {
+    /// How many bytes of groups fit, once the space is taken.
+    pub(crate) room: Option<u64>,
+    /// The segment, once it is ready.
+    pub(crate) segment: Option<Segment>,
+    /// A waiting group has its place there.
+    pub(crate) claimed: bool,
+    /// The last try to take space failed.
+    pub(crate) shortage: bool,
+}
+
+/// What waits for the writer.
+pub(crate) struct Queue {
+    pub(crate) groups: VecDeque<Group>,
+    pub(crate) next_lsn: Lsn,
+    /// Bytes left behind the closed groups in the segment where the last of them stands.
+    pub(crate) room: u64,
+    pub(crate) spare: Spare,
+    /// Bytes of groups that fit into a fresh segment.
+    pub(crate) capacity: u64,
+    pub(crate) pending: u64,
+    pub(crate) closed: bool,
+    pub(crate) failed: bool,
+    idle_buffers: Vec<Vec<u8>>,
+}
+
+/// Encoded frames on their way into the queue.
+#[derive(Default)]
+struct Encoded {
+    bytes: Vec<u8>,
+    spans: Vec<(PartitionId, Span)>,
+}
+
+thread_local! {
+    static ENCODED: RefCell<Encoded> = RefCell::default();
+}
+
+impl Encoded {
+    fn fill(&mut self, frames: &[Frame]) {
+        self.bytes.clear();
+        self.spans.clear();
+        for frame in frames {
+            frame.encode(&mut self.bytes);
+            let Some((partition, place)) = frame.place() else { continue };
+            match self.spans.last_mut() {
+                Some((last, span)) if *last == partition => span.last = place,
+                Some(_) | None => self.spans.push((partition, Span { first: place, last: place })),
+            }
+        }
+    }
+}
+
+impl Queue {
+    /// Returns an empty queue before a segment with `room` bytes left.
+    pub(crate) fn new(next_lsn: Lsn, room: u64, capacity: u64, spare: Spare) -> Queue {
+        Queue {
+            groups: VecDeque::new(),
+            next_lsn,
+            room,
+            spare,
+            capacity,
+            pending: 0,
+            closed: false,
+            failed: false,
+            idle_buffers: Vec::new(),
+        }
+    }
+
+    /// Gives `bytes` of frames a place, and returns the number of the last frame.
+    fn admit(&mut self, encoded: &Encoded, frames: usize) -> Result<Lsn, Error> {
+        if self.failed {
+            return Err(Error::Failed);
+        }
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let needed = encoded.bytes.len() as u64;
+        if !self.fits_open_group(needed) {
+            self.open_group(needed)?;
+        }
+        let group = self.groups.back_mut().expect("a group is open: it was there or has just been opened");
+        group.bytes.extend_from_slice(&encoded.bytes);
+        group.spans.extend_from_slice(&encoded.spans);
+        group.frames += frames as u32;
+        self.pending += needed;
+        self.next_lsn = Lsn(self.next_lsn.0 + frames as u64);
+        Ok(Lsn(self.next_lsn.0 - 1))
+    }
+
+    fn fits_open_group(&self, needed: u64) -> bool {
+        self.groups.back().is_some_and(|open| {
+            let bytes = open.bytes.len() as u64 + needed;
+            bytes <= GROUP_BYTES_MAX && aligned(bytes) <= self.room
+        })
+    }
+
+    fn open_group(&mut self, needed: u64) -> Result<(), Error> {
+        let closed = self.groups.back().map_or(0, |open| aligned(open.bytes.len() as u64));
+        let room = self.room - closed;
+        let wanted = aligned(HEADER_BYTES as u64 + needed);
+        let spare_room = self.spare.room.filter(|_| !self.spare.claimed);
+        let opens_segment = wanted > room;
+        if opens_segment {
+            match spare_room {
+                Some(spare_room) if wanted <= spare_room => {
+                    self.spare.claimed = true;
+                    self.room = spare_room;
+                }
+                Some(_) | None if self.spare.shortage => {
+                    let free = room.max(spare_room.unwrap_or(0));
+                    return Err(Error::Full { free, needed });
+                }
+                Some(_) | None => return Err(Error::Busy { pending: self.pending }),
+            }
+        } else {
+            self.room = room;
+        }
+        let mut bytes = self.idle_buffers.pop().unwrap_or_default();
+        bytes.resize(HEADER_BYTES, 0);
+        let first_lsn = self.next_lsn;
+        self.groups.push_back(Group { bytes, frames: 0, first_lsn, spans: Vec::new(), opens_segment });
+        Ok(())
+    }
+
+    /// Takes the oldest group off the queue; it gets no more frames.
+    pub(crate) fn take(&mut self) -> Option<Group> {
+        let group = self.groups.pop_front()?;
+        if self.groups.is_empty() {
+            self.room -= aligned(group.bytes.len() as u64);
+        }
+        self.pending -= (group.bytes.len() - HEADER_BYTES) as u64;
+        Some(group)
+    }
+
+    /// Keeps the buffer of a written group for the next one.
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT_BUFFER_BYTES && self.idle_buffers.len() < KEPT_BUFFERS {
+            buffer.clear();
+            self.idle_buffers.push(buffer);
+        }
+    }
+}
+
+/// Encodes `frames`, and then has `admit` put them into the locked queue.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn append(
+    frames: &[Frame],
+    capacity: u64,
+    with_queue: impl FnOnce(&mut dyn FnMut(&mut Queue) -> Result<Lsn, Error>) -> Result<Lsn, Error>,
+) -> Result<Lsn, Error> {
+    let most = capacity - HEADER_BYTES as u64;
+    let largest = frames.iter().map(|frame| frame.payload.len()).max().unwrap_or(0);
+    if largest > PAYLOAD_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: largest as u64, most: PAYLOAD_BYTES_MAX as u64 });
+    }
+    let bytes: u64 = frames.iter().map(|frame| frame.encoded_bytes() as u64).sum();
+    if bytes > most {
+        return Err(Error::TooLarge { bytes, most });
+    }
+    ENCODED.with_borrow_mut(|encoded| {
+        encoded.fill(frames);
+        let answer = with_queue(&mut |queue| match frames.is_empty() {
+            true => Ok(Lsn(queue.next_lsn.0 - 1)),
+            false => queue.admit(encoded, frames.len()),
+        });
+        if encoded.bytes.capacity() > KEPT_BUFFER_BYTES {
+            *encoded = Encoded::default();
+        }
+        answer
+    })
+}

@@ -1,0 +1,426 @@
+//! The commit log: what every acknowledged update of a node is kept in until the state store has it for good.
+//!
+//! Problem: hundreds of partitions on one node must each be able to say "persisted", and a disk gives away a few
+//! hundred fsyncs per second. Promise: one log for all partitions; frames appended while a group is on its way to the
+//! disk go together into the next one, with one `fdatasync` (*group commit*). [`Listener::persisted`] is called in
+//! order, after the data is on the disk and never before. What was told persisted is found again by [`Log::open`], or
+//! opening fails with [`open::Error::Corrupt`]; what was not may be found or not, but whole groups at a time, and
+//! nothing that was never appended is found.
+//!
+//! ```text
+//!   appenders ──append──▶ queue ──take──▶ writer ──write, fdatasync──▶ 000…1.log 000…2.log
+//!      ▲                  groups with       │                              │        ▲
+//!      │                  a place on disk   └──persisted(through)──▶ listener       │
+//!      └── Full, nothing happened                            keeper of the spare ───┘ 000…3.log, zeroed ahead
+//! ```
+//!
+//! Every frame gets a log sequence number ([`Lsn`]), counted from 1 without gaps; 0 stands before the first.
+//! Layouts are drawn in `frame.rs`, `group.rs` and `segment.rs`; how a torn end is told from damage, in [`open`].
+//!
+//! Full disk: the space of the next segment is taken ahead, so what is admitted can be written. If it cannot be taken,
+//! appends that would need it are refused ([`append::Error::Full`]); the log tries again every second, and at once
+//! after [`Log::trim`].
+//!
+//! Failed fsync: nobody knows what the disk holds, and asking again may answer "fine" for data that is gone. The
+//! listener is told and, unless it decides otherwise, aborts the process.
+//!
+//! Left out: a file system that copies on write may run out of space although it was taken ahead. That is a failed write,
+//! and the process stops.
+
+pub mod append;
+pub mod disk;
+mod faulty_disk;
+mod folder_disk;
+pub mod frame;
+mod group;
+pub mod open;
+mod reader;
+mod segment;
+mod shelf;
+pub mod writer;
+
+#[cfg(test)]
+mod mutilation_tests;
+#[cfg(test)]
+mod tests;
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use steward_model::{Lsn, Moment, PartitionId, Position};
+
+pub use disk::{Disk, File};
+pub use faulty_disk::FaultyDisk;
+pub use folder_disk::FolderDisk;
+pub use frame::{Frame, FrameKind};
+pub use open::Recovery;
+
+use append::{Queue, Spare};
+use reader::{Finding, Reader};
+use segment::Segment;
+use shelf::Shelf;
+use writer::Writer;
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Size of new segments: a multiple of 4 KiB, at least 64 KiB.
+    pub segment_bytes: u64,
+    /// Names the log: taken from the store id, so that a segment of another node is not taken for one of this.
+    pub identity: u64,
+    /// Tells the time for the durations in [`Stats`].
+    pub clock: fn() -> Moment,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { segment_bytes: 64 << 20, identity: 0, clock: Moment::default }
+    }
+}
+
+/// Is told what became of what was appended. Called by the writer thread: must be quick, and must not append.
+pub trait Listener: Send + Sync {
+    /// Everything up to `through` is on the disk; `ends` are the last records of each partition in this group.
+    fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
+
+    /// The disk failed. Nothing is persisted any more.
+    ///
+    /// # Panics
+    /// Does not return as it stands: it aborts the process. Only tests should decide otherwise.
+    fn failed(&self, error: &writer::Error) {
+        tracing::error!(%error, "commit log failed, host stops at once");
+        std::process::abort();
+    }
+}
+
+/// What the log has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Groups written; as many fsyncs.
+    pub groups: u64,
+    /// Frames written.
+    pub frames: u64,
+    /// Bytes written, with headers and padding.
+    pub bytes: u64,
+    /// Duration of all fsyncs together, in microseconds.
+    pub sync_micros_total: u64,
+    /// Duration of the longest fsync, in microseconds.
+    pub sync_micros_max: u64,
+}
+
+/// What [`Log::trim`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trimmed {
+    /// Segments removed.
+    pub segments: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// A log that was opened, and what was found.
+pub struct Opened {
+    /// The log.
+    pub log: Log,
+    /// What was found.
+    pub recovery: Recovery,
+}
+
+/// The commit log of a node.
+pub struct Log {
+    shared: Arc<Shared>,
+    /// Taken away by [`Log::start`].
+    writer: Mutex<Option<Writer>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+pub(crate) struct Shared {
+    disk: Arc<dyn Disk>,
+    identity: u64,
+    segment_bytes: u64,
+    clock: fn() -> Moment,
+    queue: Mutex<Queue>,
+    work: Condvar,
+    spare_wanted: Condvar,
+    progress: Condvar,
+    persisted: AtomicU64,
+    next_segment: AtomicU64,
+    shelf: Mutex<Shelf>,
+    stats: Mutex<Stats>,
+}
+
+/// Locks; a thread that panicked leaves nothing half-done behind, because all changes under these locks are total.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        locked(&self.queue)
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        locked(&self.shelf)
+    }
+
+    fn stats(&self) -> MutexGuard<'_, Stats> {
+        locked(&self.stats)
+    }
+
+    fn now(&self) -> Moment {
+        (self.clock)()
+    }
+
+    fn wait_for_work<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        self.work.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for_spare_wanted(&self, queue: MutexGuard<'_, Queue>, at_most: Option<Duration>) {
+        // Waking up for no reason is harmless: the caller looks again.
+        match at_most {
+            Some(span) => drop(self.spare_wanted.wait_timeout(queue, span)),
+            None => drop(self.spare_wanted.wait(queue)),
+        }
+    }
+
+    fn fail(&self, listener: &dyn Listener, error: &writer::Error) {
+        let mut queue = self.queue();
+        let first = !std::mem::replace(&mut queue.failed, true);
+        queue.closed = true;
+        drop(queue);
+        self.wake_all();
+        if first {
+            listener.failed(error);
+        }
+    }
+
+    fn wake_all(&self) {
+        self.work.notify_all();
+        self.spare_wanted.notify_all();
+        self.progress.notify_all();
+    }
+}
+
+impl Log {
+    /// Opens the log in `disk`, and creates it if there is none. `replay` gets every frame that is kept, in order.
+    ///
+    /// Nothing can be persisted before [`Log::start`], but appended.
+    ///
+    /// # Errors
+    /// See [`open::Error`]. After [`open::Error::Corrupt`] everything before the damage has been replayed, and the
+    /// files are as they were.
+    ///
+    /// # Panics
+    /// If `options.segment_bytes` is no multiple of 4 KiB or below 64 KiB.
+    pub fn open(disk: Arc<dyn Disk>, options: Options, replay: open::Replay<'_>) -> Result<Opened, open::Error> {
+        let Options { segment_bytes, identity, clock } = options;
+        let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
+        assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
+        let recovered = open::recover(&disk, identity, segment_bytes, replay)?;
+        let segment = recovered.shelf.volumes.back().expect("the shelf holds one segment at least").segment.clone();
+        let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
+        let spare = Spare {
+            room: recovered.spare.as_ref().map(|spare| segment::capacity(spare.bytes)),
+            segment: recovered.spare,
+            ..Spare::default()
+        };
+        let room = segment.bytes - recovered.end;
+        let queue = Queue::new(recovered.next_lsn, room, segment::capacity(segment_bytes), spare);
+        let shared = Arc::new(Shared {
+            disk,
+            identity,
+            segment_bytes,
+            clock,
+            queue: Mutex::new(queue),
+            work: Condvar::new(),
+            spare_wanted: Condvar::new(),
+            progress: Condvar::new(),
+            persisted: AtomicU64::new(recovered.next_lsn.0 - 1),
+            next_segment: AtomicU64::new(newest + 1),
+            shelf: Mutex::new(recovered.shelf),
+            stats: Mutex::default(),
+        });
+        let writer = Writer { segment, at: recovered.end, next_group: recovered.next_group };
+        let log = Log { shared, writer: Mutex::new(Some(writer)), threads: Mutex::default() };
+        Ok(Opened { log, recovery: recovered.recovery })
+    }
+
+    /// Starts the writer and the keeper of the spare segment.
+    ///
+    /// # Errors
+    /// Those of the operating system if it gives no thread.
+    ///
+    /// # Panics
+    /// If the log was started before.
+    pub fn start(&self, listener: Arc<dyn Listener>) -> std::io::Result<()> {
+        let mut writer = locked(&self.writer).take().expect("a log is started once");
+        let mut threads = locked(&self.threads);
+        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&listener));
+        threads.push(std::thread::Builder::new().name("log-writer".into()).spawn(move || {
+            if let Err(error) = writer.run(&shared, told.as_ref()) {
+                shared.fail(told.as_ref(), &error);
+            }
+        })?);
+        let shared = Arc::clone(&self.shared);
+        threads.push(std::thread::Builder::new().name("log-spare".into()).spawn(move || {
+            if let Err(error) = writer::keep_spare(&shared) {
+                shared.fail(listener.as_ref(), &error);
+            }
+        })?);
+        Ok(())
+    }
+
+    /// Writes what waits, on the thread of the caller, and returns how many groups that were; instead of
+    /// [`Log::start`], where threads would spoil a simulation.
+    ///
+    /// # Errors
+    /// Those of the disk; the log has failed then, and the listener was told.
+    ///
+    /// # Panics
+    /// If the log was started.
+    pub fn drive(&self, listener: &dyn Listener) -> Result<usize, writer::Error> {
+        let mut writer = locked(&self.writer);
+        let writer = writer.as_mut().expect("a log is either started or driven");
+        if self.shared.queue().failed {
+            return Ok(0);
+        }
+        writer.drain(&self.shared, listener).inspect_err(|error| self.shared.fail(listener, error))
+    }
+
+    /// Takes `frames` to be written in one group, in this order, and returns the number of the last one; without frames
+    /// that of the newest. Returns at once: they are persisted when the listener says so.
+    ///
+    /// # Errors
+    /// See [`append::Error`]; nothing has happened then.
+    pub fn append(&self, frames: &[Frame]) -> Result<Lsn, append::Error> {
+        let shared = &self.shared;
+        let lsn = append::append(frames, segment::capacity(shared.segment_bytes), |admit| admit(&mut shared.queue()))?;
+        shared.work.notify_one();
+        Ok(lsn)
+    }
+
+    /// Returns the last frame that is on the disk.
+    pub fn persisted(&self) -> Lsn {
+        Lsn(self.shared.persisted.load(Ordering::Acquire))
+    }
+
+    /// Blocks until `lsn` is on the disk. Returns false if that will not be: the log failed, or was closed.
+    pub fn wait(&self, lsn: Lsn) -> bool {
+        let mut queue = self.shared.queue();
+        while self.persisted() < lsn {
+            if queue.failed || (queue.closed && queue.groups.is_empty() && locked(&self.threads).is_empty()) {
+                return false;
+            }
+            queue = self.shared.progress.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// Removes the oldest segments that hold no frame at or above `below`. The newest segment with frames stays.
+    ///
+    /// Frames of every kind go: what the node still needs of promises and votes must have been appended anew.
+    ///
+    /// # Errors
+    /// Those of the disk. What was not removed is kept, and the next call tries again.
+    pub fn trim(&self, below: Lsn) -> std::io::Result<Trimmed> {
+        let mut trimmed = Trimmed::default();
+        let mut shelf = self.shared.shelf();
+        for _ in 0..shelf.removable(below) {
+            let Some(Segment { number, bytes, .. }) = shelf.volumes.front().map(|volume| volume.segment.clone()) else {
+                break;
+            };
+            // One by one: a gap in the numbers would look like damage.
+            self.shared.disk.remove(&segment::name(number))?;
+            shelf.volumes.pop_front();
+            self.shared.disk.sync_folder()?;
+            trimmed.segments += 1;
+            trimmed.bytes += bytes;
+        }
+        drop(shelf);
+        self.shared.spare_wanted.notify_all();
+        Ok(trimmed)
+    }
+
+    /// Returns the frame below which every record is released, for [`Log::trim`]: `released` is asked for the newest
+    /// record of each partition in each segment, oldest segment first.
+    pub fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
+        self.shared.shelf().releasable(released)
+    }
+
+    /// Returns the oldest frame that is kept; the next one to be appended if there is none.
+    pub fn oldest(&self) -> Lsn {
+        let oldest = self.shared.shelf().oldest();
+        oldest.unwrap_or_else(|| Lsn(self.persisted().0 + 1))
+    }
+
+    /// Returns the first record of `partition` that is kept and persisted.
+    pub fn first(&self, partition: PartitionId) -> Option<Position> {
+        self.shared.shelf().first(partition)
+    }
+
+    /// Returns how many bytes the segments take, without the spare one.
+    pub fn bytes(&self) -> u64 {
+        self.shared.shelf().bytes()
+    }
+
+    /// Returns true if the disk is so full that there is no spare segment.
+    pub fn is_short_of_space(&self) -> bool {
+        self.shared.queue().spare.shortage
+    }
+
+    /// Returns what the log has done since it was opened.
+    pub fn stats(&self) -> Stats {
+        *self.shared.stats()
+    }
+
+    /// Reads the persisted frames from `from` on, or from the oldest one, until `visit` breaks off.
+    ///
+    /// # Errors
+    /// Those of the disk; [`std::io::ErrorKind::InvalidData`] if a frame can no longer be read.
+    pub fn read(&self, from: Lsn, visit: &mut dyn FnMut(Lsn, Frame) -> ControlFlow<()>) -> std::io::Result<()> {
+        let shelf = self.shared.shelf();
+        let wanted = shelf.volumes.iter().filter(|volume| volume.frames.is_some_and(|(_, last)| last >= from));
+        let volumes: Vec<_> = wanted.map(|volume| (volume.segment.clone(), volume.frames)).collect();
+        drop(shelf);
+        for (segment, frames) in volumes {
+            let mut reader = Reader::new(&segment, self.shared.identity);
+            let mut at = group::BLOCK_BYTES;
+            let end = frames.map_or(Lsn(0), |(_, last)| last);
+            let mut next = Lsn(0);
+            while next <= end {
+                let Finding::Group(header, frames) = reader.find(at)? else {
+                    let text = format!("segment {:016x} of the commit log is damaged at byte {at}", segment.number);
+                    return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
+                };
+                at += header.disk_bytes();
+                next = Lsn(header.first_lsn.0 + u64::from(header.frames));
+                for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
+                    if lsn >= from && visit(lsn, frame).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits and stops the threads. Appends are refused from now on.
+    pub fn close(&self) {
+        self.shared.queue().closed = true;
+        self.shared.wake_all();
+        let threads = std::mem::take(&mut *locked(&self.threads));
+        for thread in threads {
+            // A thread that panicked has said so itself.
+            let _ = thread.join();
+        }
+        self.shared.wake_all();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,337 @@
+//! Opening: finding out what the log holds after whatever happened.
+//!
+//! The last group may be half there: the process died while it was written. It was never acknowledged, so it is cut,
+//! and blanked for good. Anything else that cannot be read had been fsynced once and is damage: the log refuses to
+//! open, because going on without those records would be a silent vote with missing data. The two are told apart so:
+//!
+//! | what stands where a group should | and | is |
+//! |---|---|---|
+//! | anything but a whole group | a later group whose durable number covers it | damage |
+//! | a header that was changed | – | damage: sectors are written whole, so a torn header is blank |
+//! | a good header, a bad frame | no more blank sectors than were written | damage |
+//! | a good header, a bad frame | more blank sectors than were written | torn |
+//! | blank first sector | – | the end, or torn |
+//!
+//! The last group is written and fsynced once more before anybody is told of it: the process may have died before its
+//! fsync, or of its failure, and then memory answers reads with what the disk never got.
+//!
+//! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
+//! could prove that it was ever there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use steward_model::Lsn;
+
+use super::disk::{self, Disk};
+use super::frame::Frame;
+use super::group::BLOCK_BYTES;
+use super::reader::{self, Finding, Reader};
+use super::segment::{self, Header, Segment};
+use super::shelf::{Shelf, Span, Volume};
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk does not work.
+    #[error("cannot {what} the commit log: {source}")]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// There is no space for the first segment.
+    #[error("cannot create a segment of the commit log: {needed} bytes are needed and {free} are free")]
+    Full {
+        /// Bytes free.
+        free: u64,
+        /// Bytes of a segment.
+        needed: u64,
+    },
+    /// Records that may have been acknowledged are damaged. Everything before them has been replayed.
+    #[error("commit log is damaged in segment {segment:016x} at byte {at}: {reason}; its records cannot be trusted")]
+    Corrupt {
+        /// Number of the segment.
+        segment: u64,
+        /// Where in it.
+        at: u64,
+        /// What was found.
+        reason: &'static str,
+    },
+    /// The log belongs to another data folder.
+    #[error("segment {segment:016x} of the commit log belongs to another data folder: files were copied between nodes")]
+    Foreign {
+        /// Number of the segment.
+        segment: u64,
+    },
+    /// The log was written by another version of the host.
+    #[error("segment {segment:016x} of the commit log has format {found}, this host reads {}", segment::FORMAT_VERSION)]
+    FormatVersion {
+        /// Number of the segment.
+        segment: u64,
+        /// Its format.
+        found: u32,
+    },
+    /// Whoever was told the frames could not take one.
+    #[error("frame {} of the commit log cannot be replayed: {source}", lsn.0)]
+    Replay {
+        /// Which frame.
+        lsn: Lsn,
+        /// Why.
+        source: ReplayError,
+    },
+}
+
+/// Why a frame cannot be replayed.
+pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Takes every frame that the log holds, in order.
+pub type Replay<'a> = &'a mut dyn FnMut(Lsn, Frame) -> Result<(), ReplayError>;
+
+/// What opening found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Segments with frames, and the one that is written next.
+    pub segments: usize,
+    /// Groups read.
+    pub groups: u64,
+    /// Frames replayed.
+    pub frames: u64,
+    /// Bytes of a torn last group that were blanked; they had never been acknowledged.
+    pub cut_bytes: u64,
+}
+
+/// A log that was read and can be written again.
+pub(crate) struct Recovered {
+    pub(crate) shelf: Shelf,
+    pub(crate) spare: Option<Segment>,
+    /// Where the next group goes in the newest segment of the shelf.
+    pub(crate) end: u64,
+    pub(crate) next_group: u64,
+    pub(crate) next_lsn: Lsn,
+    pub(crate) recovery: Recovery,
+}
+
+fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Disk { what, source }
+}
+
+/// Reads the log in `disk`, creating it if there is none, and mends a torn end.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) fn recover(
+    disk: &Arc<dyn Disk>,
+    identity: u64,
+    segment_bytes: u64,
+    replay: Replay<'_>,
+) -> Result<Recovered, Error> {
+    let mut segments = segments(disk.as_ref(), identity)?;
+    if segments.is_empty() {
+        segments.push(first_segment(disk.as_ref(), identity, segment_bytes)?);
+    }
+    let mut scan = Scan::new(identity, segments[0].number, replay);
+    let mut shelf = Shelf::default();
+    let mut end = BLOCK_BYTES;
+    let mut tail = 0;
+    for (place, segment) in segments.iter().enumerate() {
+        let mut volume = Volume::empty(segment.clone());
+        let (stopped_at, finding) = scan.segment(&mut volume)?;
+        if volume.frames.is_some() || place == 0 {
+            (tail, end) = (place, stopped_at);
+            shelf.volumes.push_back(volume);
+        }
+        if let Finding::Damaged(reason) = finding {
+            return Err(Error::Corrupt { segment: segment.number, at: stopped_at, reason });
+        }
+        let next_begins = match segments.get(place + 1) {
+            Some(next) => scan.begins(next)?,
+            None => false,
+        };
+        if next_begins {
+            continue;
+        }
+        scan.refuse_lost_groups(&segments[place..], stopped_at)?;
+        // A torn first group of the next segment leaves no more than its header; damage there is still damage.
+        if let Some(next) = segments.get(place + 1)
+            && let Finding::Damaged(reason) = Reader::new(next, identity).find(BLOCK_BYTES).map_err(failed("read"))?
+        {
+            return Err(Error::Corrupt { segment: next.number, at: BLOCK_BYTES, reason });
+        }
+        break;
+    }
+    harden(&segments[tail], scan.last_group)?;
+    scan.recovery.cut_bytes = blank_tail(&segments[tail..], end, identity)?;
+    scan.recovery.segments = shelf.volumes.len();
+    let spare = keep_one_spare(disk.as_ref(), segments.split_off(tail + 1), segment_bytes)?;
+    let (next_group, next_lsn) = scan.expected.unwrap_or((1, Lsn(1)));
+    Ok(Recovered { shelf, spare, end, next_group, next_lsn, recovery: scan.recovery })
+}
+
+/// Opens all segments, in order, and checks their headers.
+fn segments(disk: &dyn Disk, identity: u64) -> Result<Vec<Segment>, Error> {
+    let names = disk.list().map_err(failed("list"))?;
+    if names.iter().any(|name| name == segment::UNFINISHED_NAME) {
+        disk.remove(segment::UNFINISHED_NAME).map_err(failed("remove an unfinished segment of"))?;
+    }
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_in(name)).collect();
+    numbers.sort_unstable();
+    let newest = numbers.last().copied();
+    let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        if segments.last().is_some_and(|previous| previous.number + 1 != number) {
+            return Err(Error::Corrupt { segment: number - 1, at: 0, reason: "the segment is missing" });
+        }
+        segments.extend(open_segment(disk, identity, number, newest == Some(number))?);
+    }
+    Ok(segments)
+}
+
+fn open_segment(disk: &dyn Disk, identity: u64, number: u64, is_newest: bool) -> Result<Option<Segment>, Error> {
+    let file = disk.open(&segment::name(number)).map_err(failed("open a segment of"))?;
+    let bytes = file.bytes().map_err(failed("read"))?;
+    let corrupt = |reason| Error::Corrupt { segment: number, at: 0, reason };
+    if bytes < 2 * BLOCK_BYTES {
+        return Err(corrupt("the segment is shorter than it was created"));
+    }
+    let mut block = vec![0; BLOCK_BYTES as usize];
+    file.read_at(0, &mut block).map_err(failed("read"))?;
+    let Some(header) = Header::decode(&block) else {
+        // Nothing is lost with a segment that was made ahead and never written.
+        if is_newest && bytes % BLOCK_BYTES == 0 && reader::is_unused(file.as_ref(), bytes).map_err(failed("read"))? {
+            disk.remove(&segment::name(number)).map_err(failed("remove an unused segment of"))?;
+            disk.sync_folder().map_err(failed("remove an unused segment of"))?;
+            return Ok(None);
+        }
+        return Err(corrupt("the header of the segment was changed after it was written"));
+    };
+    if header.format != segment::FORMAT_VERSION {
+        return Err(Error::FormatVersion { segment: number, found: header.format });
+    }
+    if header.identity != identity {
+        return Err(Error::Foreign { segment: number });
+    }
+    if header.segment != number || header.bytes != bytes {
+        return Err(corrupt("the segment does not have the number or the size that it was created with"));
+    }
+    Ok(Some(Segment { number, bytes, file }))
+}
+
+fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, Error> {
+    let made = segment::reserve(disk, bytes).and_then(|file| segment::finish(disk, file, identity, 1, bytes));
+    made.map_err(|source| match disk::is_full(&source) {
+        true => Error::Full { free: disk.free_bytes().unwrap_or(0), needed: bytes },
+        false => Error::Disk { what: "create the first segment of", source },
+    })
+}
+
+/// The way through the segments.
+struct Scan<'a> {
+    identity: u64,
+    /// Number of the next group and of its first frame; none until the first group of a trimmed log was seen.
+    expected: Option<(u64, Lsn)>,
+    /// Where the newest group stands in its segment.
+    last_group: Range<u64>,
+    replay: Replay<'a>,
+    recovery: Recovery,
+}
+
+impl<'a> Scan<'a> {
+    fn new(identity: u64, first_segment: u64, replay: Replay<'a>) -> Scan<'a> {
+        let expected = (first_segment == 1).then_some((1, Lsn(1)));
+        Scan { identity, expected, last_group: 0..0, replay, recovery: Recovery::default() }
+    }
+
+    /// Replays the groups of one segment, and returns where they end and what stands there.
+    fn segment(&mut self, volume: &mut Volume) -> Result<(u64, Finding), Error> {
+        let segment = volume.segment.clone();
+        let mut reader = Reader::new(&segment, self.identity);
+        let mut at = BLOCK_BYTES;
+        loop {
+            let (header, frames) = match reader.find(at).map_err(failed("read"))? {
+                Finding::Group(header, frames) => (header, frames),
+                other @ (Finding::Blank | Finding::Torn | Finding::Damaged(_)) => return Ok((at, other)),
+            };
+            if self.expected.is_some_and(|expected| expected != (header.group, header.first_lsn)) {
+                return Ok((at, Finding::Damaged("a group is missing before this one")));
+            }
+            let next_lsn = Lsn(header.first_lsn.0 + u64::from(header.frames));
+            self.expected = Some((header.group + 1, next_lsn));
+            self.recovery.groups += 1;
+            self.recovery.frames += u64::from(header.frames);
+            let spans: Vec<_> = frames.iter().filter_map(Frame::place).collect();
+            volume.note(
+                header.first_lsn,
+                Lsn(next_lsn.0 - 1),
+                spans.into_iter().map(|(partition, place)| (partition, Span { first: place, last: place })),
+            );
+            for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
+                (self.replay)(lsn, frame).map_err(|source| Error::Replay { lsn, source })?;
+            }
+            self.last_group = at..at + header.disk_bytes();
+            at = self.last_group.end;
+        }
+    }
+
+    /// Returns true if `segment` begins with the group that is expected next.
+    fn begins(&self, segment: &Segment) -> Result<bool, Error> {
+        let Some((group, _)) = self.expected else { return Ok(false) };
+        let header = Reader::new(segment, self.identity).header(BLOCK_BYTES).map_err(failed("read"))?;
+        let whole = header.is_some_and(|header| header.group == group);
+        Ok(whole && matches!(self.look(segment, BLOCK_BYTES)?, Finding::Group(..)))
+    }
+
+    fn look(&self, segment: &Segment, at: u64) -> Result<Finding, Error> {
+        Reader::new(segment, self.identity).find(at).map_err(failed("read"))
+    }
+
+    /// Refuses if any group behind `at` says that the one expected next had been fsynced.
+    fn refuse_lost_groups(&self, segments: &[Segment], at: u64) -> Result<(), Error> {
+        let number = self.expected.map_or(0, |(group, _)| group);
+        let mut from = at;
+        for segment in segments {
+            if Reader::new(segment, self.identity).proves(from, number).map_err(failed("read"))? {
+                let reason = "a group is missing or unreadable here, and a later one says that it had been fsynced";
+                return Err(Error::Corrupt { segment: segments[0].number, at, reason });
+            }
+            from = BLOCK_BYTES;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the newest group lasting. Its bytes are written as they are, so that tearing them changes nothing.
+fn harden(segment: &Segment, group: Range<u64>) -> Result<(), Error> {
+    let mut bytes = vec![0; (group.end - group.start) as usize];
+    segment.file.read_at(group.start, &mut bytes).map_err(failed("read"))?;
+    segment.file.write_at(group.start, &bytes).map_err(failed("write to"))?;
+    segment.file.sync().map_err(failed("sync"))
+}
+
+/// Blanks everything behind the newest group.
+fn blank_tail(segments: &[Segment], end: u64, identity: u64) -> Result<u64, Error> {
+    let mut cut_bytes = 0;
+    let mut from = end;
+    for segment in segments {
+        let blanked = Reader::new(segment, identity).blank(from).map_err(failed("cut the torn end of"))?;
+        if blanked > 0 {
+            segment.file.sync().map_err(failed("sync"))?;
+        }
+        cut_bytes += blanked;
+        from = BLOCK_BYTES;
+    }
+    Ok(cut_bytes)
+}
+
+/// Keeps the first of the unused segments, if it has the right size. The newest goes first, so that no gap can arise.
+fn keep_one_spare(disk: &dyn Disk, mut unused: Vec<Segment>, bytes: u64) -> Result<Option<Segment>, Error> {
+    while let Some(newest) = unused.pop() {
+        if unused.is_empty() && newest.bytes == bytes {
+            return Ok(Some(newest));
+        }
+        disk.remove(&segment::name(newest.number)).map_err(failed("remove an unused segment of"))?;
+        disk.sync_folder().map_err(failed("remove an unused segment of"))?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,145 @@
+//! Reading groups back, and telling what stands where none can be read.
+
+use std::io;
+
+use super::disk::File;
+use super::frame::Frame;
+use super::group::{self, BLOCK_BYTES, Header, SECTOR_BYTES};
+use super::segment::Segment;
+
+/// Read at once; most groups are smaller.
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// What stands at one place of a segment.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// A whole group.
+    Group(Header, Vec<Frame>),
+    /// Nothing: zeros, or the end of the segment.
+    Blank,
+    /// A group of which some sectors were never written.
+    Torn,
+    /// A group that was written and is not what it was.
+    Damaged(&'static str),
+}
+
+/// Reads one segment through a window, so that small groups do not cost a system call each.
+pub(crate) struct Reader<'a> {
+    segment: &'a Segment,
+    identity: u64,
+    window: Vec<u8>,
+    window_start: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `segment` of the log called `identity`.
+    pub(crate) fn new(segment: &'a Segment, identity: u64) -> Reader<'a> {
+        Reader { segment, identity, window: Vec::new(), window_start: 0 }
+    }
+
+    fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
+        let window_end = self.window_start + self.window.len() as u64;
+        if at < self.window_start || at + length > window_end {
+            let run = length.max(WINDOW_BYTES).min(self.segment.bytes - at);
+            self.window.resize(run as usize, 0);
+            self.segment.file.read_at(at, &mut self.window)?;
+            self.window_start = at;
+        }
+        let start = (at - self.window_start) as usize;
+        Ok(&self.window[start..start + length as usize])
+    }
+
+    /// Reads what stands at `at`, a multiple of the block size.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn find(&mut self, at: u64) -> io::Result<Finding> {
+        if at + BLOCK_BYTES > self.segment.bytes {
+            return Ok(Finding::Blank);
+        }
+        let segment_bytes = self.segment.bytes;
+        let Some(header) = self.header(at)? else {
+            let sector = &self.bytes(at, BLOCK_BYTES)?[..SECTOR_BYTES];
+            return Ok(match group::is_blank(sector) {
+                true => Finding::Blank,
+                false => Finding::Damaged("the header of a group was changed after it was written"),
+            });
+        };
+        if at + header.disk_bytes() > segment_bytes {
+            return Ok(Finding::Damaged("a group reaches beyond the end of its segment"));
+        }
+        let written = group::HEADER_BYTES as u64 + u64::from(header.body_bytes);
+        let bytes = self.bytes(at, written)?;
+        let mut body = &bytes[group::HEADER_BYTES..];
+        let frames: Option<Vec<Frame>> = (0..header.frames).map(|_| Frame::decode(&mut body)).collect();
+        match frames.filter(|_| body.is_empty()) {
+            Some(frames) => Ok(Finding::Group(header, frames)),
+            None if group::blank_sectors(bytes) > header.blank_sectors => Ok(Finding::Torn),
+            None => Ok(Finding::Damaged("a frame was changed after it was written")),
+        }
+    }
+
+    /// Returns the header of the group that begins at `at`, if one does.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn header(&mut self, at: u64) -> io::Result<Option<Header>> {
+        let (identity, number) = (self.identity, self.segment.number);
+        let header = Header::decode(self.bytes(at, BLOCK_BYTES)?);
+        let belongs = |header: &Header| {
+            header.identity == identity && header.segment == number && u64::from(header.block) == at / BLOCK_BYTES
+        };
+        Ok(header.filter(belongs))
+    }
+
+    /// Returns true if a group at or behind `from` says that group `number` had been fsynced.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn proves(&mut self, from: u64, number: u64) -> io::Result<bool> {
+        let mut at = from;
+        while at + BLOCK_BYTES <= self.segment.bytes {
+            if self.header(at)?.is_some_and(|header| header.durable >= number) {
+                return Ok(true);
+            }
+            at += BLOCK_BYTES;
+        }
+        Ok(false)
+    }
+
+    /// Writes zeros over everything from `from` on that is not zero, and returns how many bytes that were.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn blank(&mut self, from: u64) -> io::Result<u64> {
+        let mut blanked = 0;
+        let mut at = from;
+        while at + BLOCK_BYTES <= self.segment.bytes {
+            if !group::is_blank(self.bytes(at, BLOCK_BYTES)?) {
+                super::segment::zero(self.segment.file.as_ref(), at, at + BLOCK_BYTES)?;
+                blanked += BLOCK_BYTES;
+            }
+            at += BLOCK_BYTES;
+        }
+        // What the window holds is older than what was just written.
+        self.window.clear();
+        Ok(blanked)
+    }
+}
+
+/// Returns true if nothing stands in `file` behind the first block.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn is_unused(file: &dyn File, bytes: u64) -> io::Result<bool> {
+    let mut block = vec![0; BLOCK_BYTES as usize];
+    let mut at = BLOCK_BYTES;
+    while at + BLOCK_BYTES <= bytes {
+        file.read_at(at, &mut block)?;
+        if !group::is_blank(&block) {
+            return Ok(false);
+        }
+        at += BLOCK_BYTES;
+    }
+    Ok(true)
+}

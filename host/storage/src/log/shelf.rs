@@ -1,0 +1,99 @@
+//! The shelf: which segments hold which frames.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use steward_model::{Lsn, PartitionId, Position};
+
+use super::segment::Segment;
+
+/// The records of one partition in one append or one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The record with the lowest offset.
+    pub(crate) first: Position,
+    /// The record with the highest offset.
+    pub(crate) last: Position,
+}
+
+impl Span {
+    fn join(&mut self, other: Span) {
+        if other.first.offset < self.first.offset {
+            self.first = other.first;
+        }
+        if other.last.offset >= self.last.offset {
+            self.last = other.last;
+        }
+    }
+}
+
+/// One segment and what it holds.
+pub(crate) struct Volume {
+    /// The file.
+    pub(crate) segment: Segment,
+    /// Its first and last frame; none as long as it is empty.
+    pub(crate) frames: Option<(Lsn, Lsn)>,
+    /// The records in it.
+    pub(crate) spans: BTreeMap<PartitionId, Span>,
+}
+
+impl Volume {
+    /// Returns the volume of an empty segment.
+    pub(crate) fn empty(segment: Segment) -> Volume {
+        Volume { segment, frames: None, spans: BTreeMap::new() }
+    }
+
+    /// Notes frames that were written.
+    pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: impl Iterator<Item = (PartitionId, Span)>) {
+        let first = self.frames.map_or(first, |(earliest, _)| earliest);
+        self.frames = Some((first, last));
+        for (partition, span) in spans {
+            self.spans.entry(partition).and_modify(|known| known.join(span)).or_insert(span);
+        }
+    }
+}
+
+/// All segments with frames and the one being written, oldest first.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    /// The volumes.
+    pub(crate) volumes: VecDeque<Volume>,
+}
+
+impl Shelf {
+    /// Returns the oldest frame that is kept; none if there is no frame.
+    pub(crate) fn oldest(&self) -> Option<Lsn> {
+        self.volumes.iter().find_map(|volume| volume.frames).map(|(first, _)| first)
+    }
+
+    /// Returns the first record of a partition that is kept.
+    pub(crate) fn first(&self, partition: PartitionId) -> Option<Position> {
+        self.volumes.iter().find_map(|volume| volume.spans.get(&partition)).map(|span| span.first)
+    }
+
+    /// Returns how many bytes the segments take.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.volumes.iter().map(|volume| volume.segment.bytes).sum()
+    }
+
+    /// Returns how many of the oldest segments hold nothing at or above `below`; the newest one with frames always
+    /// stays, because it tells how far the numbers have come.
+    pub(crate) fn removable(&self, below: Lsn) -> usize {
+        let newest = self.volumes.iter().rposition(|volume| volume.frames.is_some()).unwrap_or(0);
+        let old = |volume: &&Volume| volume.frames.is_some_and(|(_, last)| last < below);
+        self.volumes.iter().take(newest).take_while(old).count()
+    }
+
+    /// Returns the frame below which every record is released: the first one of the oldest segment that holds a record
+    /// of which `released` does not say so.
+    pub(crate) fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
+        let mut below = Lsn(0);
+        for volume in &self.volumes {
+            let Some((first, last)) = volume.frames else { break };
+            if !volume.spans.iter().all(|(partition, span)| released(*partition, span.last)) {
+                return first;
+            }
+            below = Lsn(last.0 + 1);
+        }
+        below
+    }
+}

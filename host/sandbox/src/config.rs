@@ -1,0 +1,66 @@
+//! What the node decides about its guests: ceilings, deadlines, and where compiled code is kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Ceilings and deadlines for every guest of one [`crate::Sandbox`].
+///
+/// A descriptor may ask for less than a ceiling, never for more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Folder of compiled code, made if it does not exist; none: every start of the node compiles again.
+    ///
+    /// Machine code is loaded from there, so nobody but the node's user may write to it.
+    pub cache_folder: Option<PathBuf>,
+    /// Longest time of one call when the descriptor does not ask for another.
+    pub call_deadline: Duration,
+    /// Longest time of one call that a descriptor may ask for.
+    pub call_deadline_max: Duration,
+    /// How often running guests are interrupted to look at their deadline: its precision.
+    pub tick: Duration,
+    /// Most memory of one instance, all its linear memories together.
+    pub memory_bytes_max: usize,
+    /// Most elements of one table of an instance.
+    pub table_elements_max: usize,
+    /// Most stack that a guest may use in one call.
+    pub stack_bytes_max: usize,
+    /// Most bytes that a guest may hand to the host at once: one outcome, or the arguments of one import.
+    pub output_bytes_max: usize,
+    /// Largest state of one document.
+    pub document_bytes_max: usize,
+    /// Most effects of one outcome.
+    pub effects_max: usize,
+    /// Most log lines, and most statistics, of one call; what exceeds them is dropped.
+    pub lines_max: u32,
+    /// Most instances in memory at one time, of all modules together. Each reserves 4 GiB of address space, and
+    /// memory only for what the guest touches.
+    pub instances_max: u32,
+    /// Most instances of one module that are kept for the next call.
+    pub idle_instances_max: usize,
+    /// How many calls an instance serves before it is retired.
+    pub calls_per_instance_max: u32,
+    /// How far the memory of an instance may grow before it is retired.
+    pub growth_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            cache_folder: None,
+            call_deadline: Duration::from_secs(1),
+            call_deadline_max: Duration::from_secs(10),
+            tick: Duration::from_millis(10),
+            memory_bytes_max: 64 << 20,
+            table_elements_max: 20_000,
+            stack_bytes_max: 512 << 10,
+            output_bytes_max: 4 << 20,
+            document_bytes_max: 1 << 20,
+            effects_max: 64,
+            lines_max: 1000,
+            instances_max: 256,
+            idle_instances_max: 32,
+            calls_per_instance_max: 10_000,
+            growth_bytes_max: 16 << 20,
+        }
+    }
+}

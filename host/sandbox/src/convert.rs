@@ -1,0 +1,309 @@
+//! From the words of the model to what crosses the border, and back.
+//!
+//! What a guest returns is not trusted: every JSON text is parsed from end to end before anybody else sees it, without
+//! building a tree, by the same rules and with the same depth limit as any later parse in the host. So whatever passes
+//! here can be parsed there.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use steward_model::operation::{Action, Cause, Effect, EffectReply, Fault, Header, Outcome, Request};
+use steward_model::time::Timestamp;
+
+use crate::bindings;
+use crate::error::{CallError, Part};
+
+/// What an outcome is measured by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ceilings {
+    pub(crate) document_bytes: usize,
+    pub(crate) effects: usize,
+}
+
+/// Longest message of a fault in bytes; the rest is cut off.
+const FAULT_BYTES_MAX: usize = 4 << 10;
+
+/// Returns `bytes` as text.
+pub(crate) fn text(bytes: &[u8], what: Part) -> Result<&str, CallError> {
+    std::str::from_utf8(bytes).map_err(|_| CallError::NotText { what })
+}
+
+fn optional_text(bytes: Option<&Bytes>, what: Part) -> Result<Option<&str>, CallError> {
+    bytes.map(|bytes| text(bytes, what)).transpose()
+}
+
+/// Borrows headers for the border.
+pub(crate) fn headers_to_guest(headers: &[Header]) -> Vec<bindings::HeaderRef<'_>> {
+    headers.iter().map(|header| bindings::HeaderRef { name: &header.name, value: &header.value }).collect()
+}
+
+/// Borrows a request for the border; `headers` are its own.
+pub(crate) fn request_to_guest<'a>(
+    request: &'a Request,
+    headers: &'a [bindings::HeaderRef<'a>],
+) -> Result<bindings::RequestRef<'a>, CallError> {
+    Ok(bindings::RequestRef {
+        link: request.link.as_str(),
+        query: &request.query,
+        headers,
+        body: optional_text(request.body.as_ref(), Part::RequestBody)?,
+        principal: &request.principal,
+        cause: match request.cause {
+            Cause::Client => bindings::Cause::Client,
+            Cause::Effect => bindings::Cause::Effect,
+            Cause::Start => bindings::Cause::Start,
+            Cause::Maintenance => bindings::Cause::Maintenance,
+            Cause::Reply => bindings::Cause::Reply,
+        },
+        now_micros: request.now.0,
+        seed: request.seed,
+        version: request.version.0,
+        exists: request.exists,
+        expires_micros: request.expires.0,
+    })
+}
+
+/// Borrows the answer to an effect for the border; `headers` are its own.
+pub(crate) fn reply_to_guest<'a>(
+    reply: &'a EffectReply,
+    headers: &'a [bindings::HeaderRef<'a>],
+) -> Result<bindings::ReplyRef<'a>, CallError> {
+    let body = optional_text(reply.body.as_ref(), Part::AnswerBody)?;
+    Ok(bindings::ReplyRef { status: reply.status, headers, body, from: &reply.from })
+}
+
+/// Hands a fault of the host to the guest.
+pub(crate) fn fault_to_guest(fault: Fault) -> bindings::Fault {
+    let Fault { status, code, message, pointer } = fault;
+    bindings::Fault { status, code, message, pointer }
+}
+
+/// Takes a refusal: a status that is no refusal becomes 400, a missing code `refused`.
+pub(crate) fn refusal(fault: bindings::Fault) -> CallError {
+    let bindings::Fault { status, mut code, mut message, mut pointer } = fault;
+    let status = if (400..=599).contains(&status) { status } else { 400 };
+    if code.is_empty() {
+        "refused".clone_into(&mut code);
+    }
+    for text in [&mut code, &mut message, &mut pointer] {
+        text.truncate(text.floor_char_boundary(FAULT_BYTES_MAX));
+    }
+    CallError::Refused(Fault { status, code, message, pointer })
+}
+
+/// Takes an outcome and checks all of it.
+pub(crate) fn outcome(outcome: bindings::Outcome, ceilings: Ceilings) -> Result<Outcome, CallError> {
+    let bindings::Outcome { document, status, headers, reply, effects, expires_micros } = outcome;
+    if status != 0 && !(200..=599).contains(&status) {
+        return Err(CallError::Status { status });
+    }
+    if effects.len() > ceilings.effects {
+        return Err(CallError::TooManyEffects { count: effects.len(), max: ceilings.effects });
+    }
+    Ok(Outcome {
+        document: document.map(|text| state(text, ceilings.document_bytes)).transpose()?,
+        status,
+        headers: taken_headers(headers),
+        reply: reply.map(|text| json(text, Part::Reply)).transpose()?,
+        effects: effects
+            .into_iter()
+            .enumerate()
+            .map(|(number, taken)| effect(number, taken))
+            .collect::<Result<_, _>>()?,
+        expires: expires_micros.map(Timestamp),
+    })
+}
+
+/// Takes a state: a JSON object of no more than `bytes_max` bytes.
+pub(crate) fn state(text: String, bytes_max: usize) -> Result<Bytes, CallError> {
+    if text.len() > bytes_max {
+        return Err(CallError::OutputTooLarge { what: Part::Document, max: bytes_max });
+    }
+    let checked = json(text, Part::Document)?;
+    let first = checked.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'{') { Ok(checked) } else { Err(CallError::NotAnObject) }
+}
+
+fn effect(number: usize, effect: bindings::Effect) -> Result<Effect, CallError> {
+    let bindings::Effect { to, action, headers, body, delay_millis, reply_tag } = effect;
+    if to.is_empty() {
+        return Err(CallError::Effect { number, reason: "names no target in `to`" });
+    }
+    if delay_millis < 0 {
+        return Err(CallError::Effect { number, reason: "has a negative `delay-millis`" });
+    }
+    Ok(Effect {
+        to,
+        action: match action {
+            bindings::Action::Get => Action::Get,
+            bindings::Action::Post => Action::Post,
+            bindings::Action::Put => Action::Put,
+            bindings::Action::Patch => Action::Patch,
+            bindings::Action::Delete => Action::Delete,
+        },
+        headers: taken_headers(headers),
+        body: body.map(|text| json(text, Part::EffectBody(number))).transpose()?,
+        delay_millis,
+        reply_tag,
+    })
+}
+
+fn taken_headers(headers: Vec<bindings::Header>) -> Vec<Header> {
+    let lower = |bindings::Header { mut name, value }| {
+        name.make_ascii_lowercase();
+        Header { name, value }
+    };
+    headers.into_iter().map(lower).collect()
+}
+
+/// Takes a JSON text.
+fn json(text: String, what: Part) -> Result<Bytes, CallError> {
+    match serde_json::from_str::<WellFormed>(&text) {
+        Ok(WellFormed) => Ok(Bytes::from(text)),
+        Err(fault) => {
+            let (line, column) = (fault.line(), fault.column());
+            let reason = fault.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+            Err(CallError::NotJson { what, reason, line, column })
+        }
+    }
+}
+
+/// Any JSON value, looked at and not kept.
+///
+/// `serde::de::IgnoredAny` would skip values without a depth limit and without looking into strings and numbers, and so
+/// let texts pass on which a later parse fails.
+struct WellFormed;
+
+impl<'de> Deserialize<'de> for WellFormed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WellFormed, D::Error> {
+        deserializer.deserialize_any(Look)
+    }
+}
+
+struct Look;
+
+impl<'de> Visitor<'de> for Look {
+    type Value = WellFormed;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_unit<E>(self) -> Result<WellFormed, E> {
+        Ok(WellFormed)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<WellFormed, A::Error> {
+        while items.next_element::<WellFormed>()?.is_some() {}
+        Ok(WellFormed)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<WellFormed, A::Error> {
+        while members.next_key::<WellFormed>()?.is_some() {
+            members.next_value::<WellFormed>()?;
+        }
+        Ok(WellFormed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CEILINGS: Ceilings = Ceilings { document_bytes: 100, effects: 2 };
+
+    fn empty() -> bindings::Outcome {
+        bindings::Outcome {
+            document: None,
+            status: 0,
+            headers: Vec::new(),
+            reply: None,
+            effects: Vec::new(),
+            expires_micros: None,
+        }
+    }
+
+    fn sent(to: &str) -> bindings::Effect {
+        bindings::Effect {
+            to: to.to_owned(),
+            action: bindings::Action::Patch,
+            headers: vec![bindings::Header { name: "X-One".to_owned(), value: "1".to_owned() }],
+            body: Some("{}".to_owned()),
+            delay_millis: 5,
+            reply_tag: "tag".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_text_passes_only_if_any_later_parse_takes_it() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for text in ["", "{", "{\"a\":1,}", "{\"a\":\"\\ud800\"}", "1e999", "{} {}", "NaN", deep.as_str()] {
+            assert!(json(text.to_owned(), Part::Reply).is_err(), "{text}");
+        }
+        for text in ["null", " {\"a\":[1,-2,3.5,true,\"\\u00e4\"]} ", "\"x\""] {
+            assert!(json(text.to_owned(), Part::Reply).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_in_json_is_reported_with_its_place() {
+        let refused = json("{\n  nonsense".to_owned(), Part::Document).expect_err("no JSON");
+        let CallError::NotJson { what: Part::Document, line: 2, column: 3, reason } = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(reason, "key must be a string");
+    }
+
+    #[test]
+    fn a_document_is_an_object_within_its_ceiling() {
+        assert_eq!(state("[1]".to_owned(), 100), Err(CallError::NotAnObject));
+        assert!(state(" {\"a\":1}".to_owned(), 100).is_ok());
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(100));
+        assert_eq!(state(large, 100), Err(CallError::OutputTooLarge { what: Part::Document, max: 100 }));
+    }
+
+    #[test]
+    fn effects_are_counted_and_checked() {
+        let many = bindings::Outcome { effects: vec![sent("/a"), sent("/b"), sent("/c")], ..empty() };
+        assert_eq!(outcome(many, CEILINGS), Err(CallError::TooManyEffects { count: 3, max: 2 }));
+        let nowhere = bindings::Outcome { effects: vec![sent("/a"), sent("")], ..empty() };
+        assert!(matches!(outcome(nowhere, CEILINGS), Err(CallError::Effect { number: 1, .. })));
+        let fine =
+            outcome(bindings::Outcome { effects: vec![sent("/a")], ..empty() }, CEILINGS).expect("a fine outcome");
+        assert_eq!(fine.effects[0].headers[0].name, "x-one");
+    }
+
+    #[test]
+    fn a_status_that_http_does_not_have_is_refused() {
+        let refused = outcome(bindings::Outcome { status: 99, ..empty() }, CEILINGS);
+        assert_eq!(refused, Err(CallError::Status { status: 99 }));
+    }
+
+    #[test]
+    fn a_refusal_always_has_a_status_and_a_code() {
+        let fault = bindings::Fault { status: 7, code: String::new(), message: "no".into(), pointer: String::new() };
+        let CallError::Refused(fault) = refusal(fault) else { panic!("no refusal") };
+        assert_eq!((fault.status, fault.code.as_str()), (400, "refused"));
+    }
+}

@@ -1,0 +1,155 @@
+//! One engine for all guests of a node: compiler, pool of memories, and the thread that interrupts guests.
+//!
+//! One engine serves calls on the caller's thread and calls on fibres alike: what a component imports decides which of
+//! the linkers below it gets, and only a component whose linker holds functions that wait has to be called on a fibre.
+//! So there is one configuration, and one set of compiled code on disk.
+
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::component::Linker;
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::imports;
+use crate::instance::pool::Idle;
+use crate::instance::state::State;
+use crate::module::cache::Cache;
+
+/// Core instances that one component may consist of: languages with an adapter for WASI have a handful, Python a dozen.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 40;
+/// Tables that one component has on average, to size the pool.
+const TABLES_PER_COMPONENT: u32 = 4;
+/// Stack of a fibre beyond what the guest may use: for functions of the host that the guest calls.
+const HOST_STACK_BYTES: usize = 1536 << 10;
+
+/// What the modules of one sandbox share.
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) wasm: wasmtime::Engine,
+    pub(crate) cache: Option<Cache>,
+    linkers: Linkers,
+    idle: Mutex<Vec<Weak<Idle>>>,
+    _ticker: Ticker,
+}
+
+/// What components may be linked with.
+struct Linkers {
+    /// Nothing that waits: for calls on the caller's thread.
+    immediate: Linker<State>,
+    /// All of our own interface.
+    waiting: Linker<State>,
+    /// And WASI 0.2.
+    wasi: Linker<State>,
+}
+
+/// What a component imports, as far as it matters for how it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Nothing that waits.
+    Nothing,
+    /// `read` or `query`.
+    Waiting,
+    /// WASI 0.2, whose functions may wait, and perhaps `read` or `query`.
+    Wasi,
+}
+
+impl Engine {
+    pub(crate) fn new(config: Config) -> Result<Engine, Error> {
+        let refused = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
+        let wasm = wasmtime::Engine::new(&settings(&config)).map_err(refused)?;
+        let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
+        let linkers = Linkers::new(&wasm).map_err(refused)?;
+        let ticker = Ticker::start(wasm.clone(), config.tick)?;
+        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
+    }
+
+    /// Returns the linker for a component with these needs.
+    pub(crate) fn linker(&self, needs: Needs) -> &Linker<State> {
+        match needs {
+            Needs::Nothing => &self.linkers.immediate,
+            Needs::Waiting => &self.linkers.waiting,
+            Needs::Wasi => &self.linkers.wasi,
+        }
+    }
+
+    /// Takes note of a stack of idle instances, so that another module may have their memory.
+    pub(crate) fn watch(&self, idle: &Arc<Idle>) {
+        let mut watched = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|known| known.strong_count() > 0);
+        watched.push(Arc::downgrade(idle));
+    }
+
+    /// Drops all idle instances of all modules.
+    pub(crate) fn shed(&self) {
+        let watched: Vec<Arc<Idle>> =
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+        watched.iter().for_each(|idle| idle.clear());
+    }
+}
+
+fn settings(config: &Config) -> wasmtime::Config {
+    let instances = config.instances_max;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances);
+    pool.total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT));
+    pool.total_memories(instances);
+    pool.total_tables(instances.saturating_mul(TABLES_PER_COMPONENT));
+    pool.total_stacks(instances);
+    pool.max_memory_size(config.memory_bytes_max);
+    pool.table_elements(config.table_elements_max);
+    pool.max_tables_per_module(TABLES_PER_COMPONENT);
+    let mut settings = wasmtime::Config::new();
+    settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    settings.memory_init_cow(true);
+    settings.epoch_interruption(true);
+    settings.max_wasm_stack(config.stack_bytes_max);
+    settings.async_stack_size(config.stack_bytes_max.saturating_add(HOST_STACK_BYTES));
+    // Our world has no asynchronous types, and the bookkeeping for them costs every call.
+    settings.concurrency_support(false);
+    settings
+}
+
+impl Linkers {
+    fn new(wasm: &wasmtime::Engine) -> wasmtime::Result<Linkers> {
+        let mut immediate = Linker::new(wasm);
+        imports::link_immediate(&mut immediate)?;
+        let mut waiting = immediate.clone();
+        imports::link_waiting(&mut waiting)?;
+        let mut wasi = waiting.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut wasi)?;
+        Ok(Linkers { immediate, waiting, wasi })
+    }
+}
+
+/// The thread that interrupts guests at each deadline tick; ends when the last module of the sandbox is gone.
+struct Ticker {
+    stop: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(wasm: wasmtime::Engine, tick: Duration) -> Result<Ticker, Error> {
+        let (stop, stopped) = sync_channel(0);
+        let run = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
+                wasm.increment_epoch();
+            }
+        };
+        let thread = std::thread::Builder::new().name("guest-tick".to_owned()).spawn(run).map_err(Error::Ticker)?;
+        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread cannot panic; if it did, there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}

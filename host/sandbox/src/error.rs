@@ -1,0 +1,358 @@
+//! What can go wrong with guests: why a module is refused, and why a call failed.
+//!
+//! Every failure has a stable name in kebab case, `code()`, which clients see in `application/problem+json`. Names that
+//! begin with `guest-` mean that the code of the service is at fault, names with `module-` that it cannot be deployed.
+
+use std::time::Duration;
+
+use steward_model::operation::Fault;
+use steward_model::service::{DescriptorError, Handler};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+
+/// Why the sandbox cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine refuses its configuration, or the operating system refuses memory for the pool of instances.
+    #[error("cannot start the sandbox for guests: {0}; a smaller `instances_max` needs less address space")]
+    Engine(String),
+    /// The folder of compiled code cannot be made.
+    #[error("cannot make the folder {} for compiled code: {source}", folder.display())]
+    CacheFolder {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The thread that interrupts guests cannot be started.
+    #[error("cannot start the thread that interrupts guests: {0}")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// Why a module is refused. Each text says what is wrong and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The bytes are no WebAssembly at all.
+    #[error("module is no WebAssembly: {found}; deploy the .wasm file that the build of the service wrote")]
+    NotWasm {
+        /// What the bytes look like.
+        found: String,
+    },
+    /// The bytes begin like WebAssembly and are damaged.
+    #[error("module is broken: {reason}; the file was cut or altered, so build it and send it again")]
+    Broken {
+        /// What does not hold, and at which offset.
+        reason: String,
+    },
+    /// A core module that does not say what its functions mean.
+    #[error(
+        "module is a plain core module without component metadata; build the service with an SDK or with bindings \
+         for the world `steward:service/service-guest`, or add the metadata with `wasm-tools component embed`"
+    )]
+    PlainCore,
+    /// A core module with component metadata that does not become a component.
+    #[error("module cannot be made a component: {reason}; {mend}")]
+    Encode {
+        /// What is missing or too much.
+        reason: String,
+        /// What to do about it.
+        mend: &'static str,
+    },
+    /// The component wants something that no host of ours offers.
+    #[error(
+        "module has the foreign import `{name}`; a guest may import steward:service/host@0.1, \
+         steward:service/types@0.1 and WASI 0.2 (cli, clocks, filesystem, io, random, sockets), so build it without {name}"
+    )]
+    ForeignImport {
+        /// Name of the import.
+        name: String,
+    },
+    /// The component speaks a version of the world that this host does not speak.
+    #[error(
+        "module speaks the unknown world version `{found}`, this host speaks steward:service@0.1; \
+         build it with the SDK of this host, or upgrade the host first"
+    )]
+    UnknownWorld {
+        /// The interface with its version, as the component names it.
+        found: String,
+    },
+    /// The component is something else than a service.
+    #[error(
+        "module is no service: it does not export steward:service/service@0.1 but {}; build it for the world \
+         `steward:service/service-guest`",
+        exports_named(exports)
+    )]
+    NoService {
+        /// What it exports.
+        exports: Vec<String>,
+    },
+    /// The component asks for something that the engine does not allow, such as too much memory from the start.
+    #[error("module cannot be compiled: {reason}; build it with less, or raise the ceilings of the host")]
+    Compile {
+        /// What is too much or not supported.
+        reason: String,
+    },
+    /// An export has another type than the world says.
+    #[error(
+        "module exports `{function}` with another type than steward:service@0.1 says: {reason}; build it with the SDK of this host"
+    )]
+    ExportType {
+        /// Name of the function.
+        function: &'static str,
+        /// What differs.
+        reason: String,
+    },
+    /// An import has another type than the world says.
+    #[error(
+        "module imports something in another shape than this host offers it: {reason}; build it with the SDK of this host"
+    )]
+    ImportType {
+        /// What differs.
+        reason: String,
+    },
+    /// The descriptor lists a handler that is not exported.
+    #[error(
+        "descriptor lists the handler {handler:?} but the module does not export it; export it or take it off `handlers`"
+    )]
+    HandlerMissing {
+        /// The handler.
+        handler: Handler,
+    },
+    /// The first call, `describe`, failed.
+    #[error("module does not describe itself: {0}")]
+    Describe(#[source] CallError),
+    /// The descriptor does not hold.
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+}
+
+fn exports_named(exports: &[String]) -> String {
+    if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
+}
+
+impl PrepareError {
+    /// Returns the stable name of the refusal, in kebab case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            PrepareError::NotWasm { .. } => "module-not-wasm",
+            PrepareError::Broken { .. } => "module-broken",
+            PrepareError::PlainCore => "module-plain-core",
+            PrepareError::Encode { .. } => "module-not-encodable",
+            PrepareError::ForeignImport { .. } => "module-foreign-import",
+            PrepareError::UnknownWorld { .. } => "module-unknown-world",
+            PrepareError::NoService { .. } => "module-no-service",
+            PrepareError::Compile { .. } => "module-not-compilable",
+            PrepareError::ExportType { .. } => "module-export-type",
+            PrepareError::ImportType { .. } => "module-import-type",
+            PrepareError::HandlerMissing { .. } => "module-handler-missing",
+            PrepareError::Describe(_) => "module-not-described",
+            PrepareError::Descriptor(_) => "module-descriptor",
+        }
+    }
+}
+
+/// A part of what host and guest hand each other, as error texts name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The state of the document.
+    Document,
+    /// The body of the reply.
+    Reply,
+    /// The body of the effect with this number, from 0.
+    EffectBody(usize),
+    /// The body of the request.
+    RequestBody,
+    /// The body of the answer to an effect.
+    AnswerBody,
+    /// Everything that a guest hands over at once.
+    Output,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Part::Document => f.write_str("document"),
+            Part::Reply => f.write_str("reply"),
+            Part::EffectBody(number) => write!(f, "body of effect {number}"),
+            Part::RequestBody => f.write_str("body of the request"),
+            Part::AnswerBody => f.write_str("body of the answer to an effect"),
+            Part::Output => f.write_str("output"),
+        }
+    }
+}
+
+/// Why a call into a guest gave no outcome. Nothing of the call has happened; the next call is not harmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The guest said no.
+    #[error("guest refused: {0}")]
+    Refused(Fault),
+    /// The guest broke.
+    #[error("guest trapped: {message}")]
+    Trap {
+        /// What WebAssembly calls it.
+        message: String,
+        /// The guest's functions from the innermost outwards, one a line; empty if it broke outside of any.
+        backtrace: String,
+    },
+    /// The guest did not return in time.
+    #[error("guest did not return within {} ms; do less in one call, or ask for more in `limits.deadlineMillis`", limit.as_millis())]
+    Deadline {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The guest wanted more memory than it may have.
+    #[error(
+        "guest wanted {asked} bytes of memory, {limit} are allowed; hold less, or ask for more in `limits.memoryBytes`"
+    )]
+    Memory {
+        /// What it would have had.
+        asked: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// The guest recursed too deeply.
+    #[error("guest used up its stack of {limit} bytes: a recursion without end, or too deep")]
+    StackOverflow {
+        /// Size of the stack.
+        limit: usize,
+    },
+    /// The guest handed over too much.
+    #[error("{what} of the guest is larger than {max} bytes")]
+    OutputTooLarge {
+        /// What is too large.
+        what: Part,
+        /// The ceiling.
+        max: usize,
+    },
+    /// The guest wants too many requests sent.
+    #[error(
+        "guest returned {count} effects, {max} are allowed; send the rest from `handle-reply` or `handle-maintenance`"
+    )]
+    TooManyEffects {
+        /// How many it wants.
+        count: usize,
+        /// The ceiling.
+        max: usize,
+    },
+    /// The guest returned a text that is no JSON.
+    #[error("{what} that the guest returned is no JSON: {reason} at line {line} column {column}")]
+    NotJson {
+        /// Which text.
+        what: Part,
+        /// What is wrong with it.
+        reason: String,
+        /// Line of the fault, from 1.
+        line: usize,
+        /// Column of the fault, from 1.
+        column: usize,
+    },
+    /// The guest returned a document that is JSON and no object.
+    #[error("document that the guest returned is no JSON object")]
+    NotAnObject,
+    /// The guest returned a status that HTTP does not have.
+    #[error("guest returned the status {status}; 0 or 200 to 599 is allowed")]
+    Status {
+        /// The status.
+        status: u16,
+    },
+    /// The guest returned an effect that cannot be sent.
+    #[error("effect {number} that the guest returned {reason}")]
+    Effect {
+        /// Number of the effect, from 0.
+        number: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The host was asked to hand over a text that is no UTF-8, or the guest handed over one ([`Part::Output`]).
+    #[error("{what} is no UTF-8 text")]
+    NotText {
+        /// Which text.
+        what: Part,
+    },
+    /// The module does not have the handler.
+    #[error("guest has no handler {handler:?}; list it in `handlers` of the descriptor and export it")]
+    MissingHandler {
+        /// The handler.
+        handler: Handler,
+    },
+    /// All instances are at work.
+    #[error("no instance is free: {reason}; try again later")]
+    Overloaded {
+        /// Which resource of the pool is used up.
+        reason: String,
+    },
+}
+
+impl CallError {
+    /// Returns the stable name of the failure, in kebab case; for a refusal the name that the guest gave it.
+    pub fn code(&self) -> &str {
+        match self {
+            CallError::Refused(fault) => &fault.code,
+            CallError::Trap { .. } => "guest-trap",
+            CallError::Deadline { .. } => "guest-deadline",
+            CallError::Memory { .. } => "guest-memory",
+            CallError::StackOverflow { .. } => "guest-stack",
+            CallError::OutputTooLarge { .. } => "guest-output",
+            CallError::TooManyEffects { .. } => "guest-effects",
+            CallError::NotJson { .. } => "guest-json",
+            CallError::NotAnObject => "guest-document",
+            CallError::Status { .. } => "guest-status",
+            CallError::Effect { .. } => "guest-effect",
+            CallError::NotText { what: Part::Output } => "guest-json",
+            CallError::NotText { .. } => "not-text",
+            CallError::MissingHandler { .. } => "guest-handler-missing",
+            CallError::Overloaded { .. } => "guest-overloaded",
+        }
+    }
+}
+
+/// What an error of wasmtime has to be read with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances {
+    /// The time that the call had.
+    pub(crate) deadline: Duration,
+    /// The stack that the call had.
+    pub(crate) stack_bytes: usize,
+    /// What the guest may hand over at once.
+    pub(crate) output_bytes: usize,
+    /// The memory that the guest may have.
+    pub(crate) memory_bytes: usize,
+    /// The memory that it asked for in vain during the call.
+    pub(crate) memory_denied: Option<usize>,
+}
+
+/// How wasmtime says that a guest handed over more than its store allows; it has no type for it.
+const OUTPUT_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Translates an error of wasmtime.
+pub(crate) fn classify(error: &wasmtime::Error, circumstances: Circumstances) -> CallError {
+    let trap = error.downcast_ref::<Trap>();
+    match trap {
+        Some(Trap::StackOverflow) => return CallError::StackOverflow { limit: circumstances.stack_bytes },
+        Some(Trap::Interrupt) => return CallError::Deadline { limit: circumstances.deadline },
+        Some(_) | None => {}
+    }
+    // A guest that is denied memory usually aborts: the trap is only how it dies.
+    if let Some(asked) = circumstances.memory_denied {
+        return CallError::Memory { asked, limit: circumstances.memory_bytes };
+    }
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        return CallError::Overloaded { reason: full.to_string() };
+    }
+    if error.downcast_ref::<std::str::Utf8Error>().is_some() {
+        return CallError::NotText { what: Part::Output };
+    }
+    let cause = error.root_cause().to_string();
+    if cause.contains(OUTPUT_EXHAUSTED) {
+        return CallError::OutputTooLarge { what: Part::Output, max: circumstances.output_bytes };
+    }
+    let message = trap.map_or(cause, Trap::to_string);
+    let message = message.strip_prefix("wasm trap: ").unwrap_or(&message).to_owned();
+    CallError::Trap { message, backtrace: backtrace(error) }
+}
+
+fn backtrace(error: &wasmtime::Error) -> String {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let text = trace.to_string();
+    text.split_once('\n').map_or(text.as_str(), |(_, frames)| frames).to_owned()
+}

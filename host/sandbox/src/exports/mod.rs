@@ -1,0 +1,174 @@
+//! What the host calls in a guest: `describe`, the handlers, `migrate` and `merge`.
+//!
+//! Exports are looked up by name once per module ([`Exports`]) and their types compared once per instance and function
+//! ([`Functions`]), so that a call does neither.
+
+mod describe;
+mod handlers;
+mod states;
+
+use steward_model::service::Handler;
+use wasmtime::AsContextMut;
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+
+use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments};
+use crate::error::{CallError, PrepareError};
+
+pub(crate) use describe::describe;
+pub(crate) use handlers::run;
+pub use handlers::{Call, Occasion};
+pub(crate) use states::{merge, migrate};
+
+/// The interface under the name by which components are asked for it; a component may have a later 0.1 of it.
+const SERVICE_0_1: &str = "steward:service/service@0.1.0";
+
+type HandlerFunction = TypedFunc<HandlerArguments<'static>, HandlerResult>;
+type ReplyFunction = TypedFunc<ReplyArguments<'static>, HandlerResult>;
+type MigrateFunction = TypedFunc<(&'static str, u32), JsonResult>;
+type MergeFunction = TypedFunc<(&'static str, &'static str), JsonResult>;
+type DescribeFunction = TypedFunc<(), (String,)>;
+
+/// Handlers in the order of [`Exports::indices`]; the first nine have the same type.
+const HANDLERS: [Handler; 12] = [
+    Handler::HandleCreate,
+    Handler::HandleStart,
+    Handler::HandleStop,
+    Handler::HandleGet,
+    Handler::HandlePost,
+    Handler::HandlePut,
+    Handler::HandlePatch,
+    Handler::HandleDelete,
+    Handler::HandleMaintenance,
+    Handler::HandleReply,
+    Handler::Migrate,
+    Handler::Merge,
+];
+
+/// How many handlers take a document and a request and nothing else.
+const PLAIN_HANDLERS: usize = 9;
+
+fn name(handler: Handler) -> &'static str {
+    match handler {
+        Handler::HandleCreate => "handle-create",
+        Handler::HandleStart => "handle-start",
+        Handler::HandleStop => "handle-stop",
+        Handler::HandleGet => "handle-get",
+        Handler::HandlePost => "handle-post",
+        Handler::HandlePut => "handle-put",
+        Handler::HandlePatch => "handle-patch",
+        Handler::HandleDelete => "handle-delete",
+        Handler::HandleMaintenance => "handle-maintenance",
+        Handler::HandleReply => "handle-reply",
+        Handler::Migrate => "migrate",
+        Handler::Merge => "merge",
+    }
+}
+
+/// Where the functions of one module are.
+pub(crate) struct Exports {
+    describe: ComponentExportIndex,
+    indices: [Option<ComponentExportIndex>; HANDLERS.len()],
+}
+
+impl Exports {
+    /// Finds the functions of a service.
+    ///
+    /// # Errors
+    /// [`PrepareError::NoService`] if the interface or its `describe` is not there.
+    pub(crate) fn find(component: &Component) -> Result<Exports, PrepareError> {
+        let missing = |what: &str| PrepareError::NoService { exports: vec![what.to_owned()] };
+        let service = component.get_export_index(None, SERVICE_0_1);
+        let service = service.ok_or_else(|| missing("another kind of item of that name"))?;
+        let find = |name: &str| component.get_export_index(Some(&service), name);
+        let describe = find("describe").ok_or_else(|| missing("an interface of that name without `describe`"))?;
+        Ok(Exports { describe, indices: HANDLERS.map(|handler| find(name(handler))) })
+    }
+
+    /// Returns true if the module exports the handler.
+    pub(crate) fn has(&self, handler: Handler) -> bool {
+        self.index(handler).is_some()
+    }
+
+    fn index(&self, handler: Handler) -> Option<&ComponentExportIndex> {
+        self.indices[handler as usize].as_ref()
+    }
+
+    /// Compares the types of all functions with those of the world.
+    ///
+    /// # Errors
+    /// [`PrepareError::ExportType`] names the first that differs.
+    pub(crate) fn check(&self, mut store: impl AsContextMut, instance: Instance) -> Result<(), PrepareError> {
+        let refused =
+            |function, error: wasmtime::Error| PrepareError::ExportType { function, reason: format!("{error:#}") };
+        let described = instance.get_typed_func::<(), (String,)>(&mut store, &self.describe);
+        described.map_err(|error| refused("describe", error))?;
+        for handler in HANDLERS {
+            let Some(index) = self.index(handler) else { continue };
+            let checked = match handler {
+                Handler::HandleReply => {
+                    instance.get_typed_func::<ReplyArguments<'_>, HandlerResult>(&mut store, index).map(drop)
+                }
+                Handler::Migrate => instance.get_typed_func::<(&str, u32), JsonResult>(&mut store, index).map(drop),
+                Handler::Merge => instance.get_typed_func::<(&str, &str), JsonResult>(&mut store, index).map(drop),
+                Handler::HandleCreate
+                | Handler::HandleStart
+                | Handler::HandleStop
+                | Handler::HandleGet
+                | Handler::HandlePost
+                | Handler::HandlePut
+                | Handler::HandlePatch
+                | Handler::HandleDelete
+                | Handler::HandleMaintenance => {
+                    instance.get_typed_func::<HandlerArguments<'_>, HandlerResult>(&mut store, index).map(drop)
+                }
+            };
+            checked.map_err(|error| refused(name(handler), error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The functions of one instance that have been called already.
+#[derive(Default)]
+pub(crate) struct Functions {
+    plain: [Option<HandlerFunction>; PLAIN_HANDLERS],
+    reply: Option<ReplyFunction>,
+    migrate: Option<MigrateFunction>,
+    merge: Option<MergeFunction>,
+}
+
+/// Returns the function of `handler`, from `known` if it has been called before.
+///
+/// # Errors
+/// [`CallError::MissingHandler`] if the module does not export it.
+fn resolve<P, R>(
+    known: &mut Option<TypedFunc<P, R>>,
+    handler: Handler,
+    exports: &Exports,
+    instance: Instance,
+    store: impl AsContextMut,
+) -> Result<TypedFunc<P, R>, CallError>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    if let Some(function) = known {
+        return Ok(*function);
+    }
+    let index = exports.index(handler).ok_or(CallError::MissingHandler { handler })?;
+    let function = instance.get_typed_func(store, index).expect("types were compared when the module was prepared");
+    *known = Some(function);
+    Ok(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handlers_stand_at_the_index_of_their_number() {
+        for (index, handler) in HANDLERS.into_iter().enumerate() {
+            assert_eq!(handler as usize, index, "{handler:?}");
+        }
+    }
+}

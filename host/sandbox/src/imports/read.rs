@@ -1,0 +1,13 @@
+//! `read`: the committed state of another document.
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+
+use super::{Answer, answer};
+use crate::instance::state::State;
+
+pub(super) fn read(store: StoreContextMut<'_, State>, (link,): (String,)) -> Answer<'_> {
+    let host = Arc::clone(store.data().host());
+    Box::new(async move { Ok(answer(host.read(&link).await)) })
+}

@@ -1,0 +1,232 @@
+//! Modules: a component that has been checked, compiled, linked and asked who it is.
+
+pub(crate) mod cache;
+mod compile;
+mod encode;
+pub(crate) mod inspect;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use steward_model::module::Digest;
+use steward_model::operation::Outcome;
+use steward_model::service::{Descriptor, Isolation, LimitsWanted};
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::bindings::SERVICE;
+use crate::convert::Ceilings;
+use crate::engine::{Engine, Needs};
+use crate::error::{CallError, PrepareError};
+use crate::exports::{self, Call, Exports};
+use crate::imports::{Imports, WAITING};
+use crate::instance::CallLimits;
+use crate::instance::pool::{Mould, Pool, Usage};
+use inspect::{Kind, version_of};
+
+/// Interfaces that a module may import, without version, and which versions.
+const IMPORTABLE: [(&str, &str); 8] = [
+    ("steward:service/host", "0.1."),
+    ("steward:service/types", "0.1."),
+    ("wasi:cli/", "0.2."),
+    ("wasi:clocks/", "0.2."),
+    ("wasi:filesystem/", "0.2."),
+    ("wasi:io/", "0.2."),
+    ("wasi:random/", "0.2."),
+    ("wasi:sockets/", "0.2."),
+];
+
+/// Versions of the world that this host speaks.
+const WORLD: &str = "0.1.";
+
+/// A guest module that is ready to be called.
+pub struct Module {
+    digest: Digest,
+    encoded: Option<Bytes>,
+    descriptor: Descriptor,
+    world: String,
+    deadline: Duration,
+    ceilings: Ceilings,
+    pool: Pool,
+}
+
+impl Module {
+    /// Checks, compiles, links and describes a module. Blocks.
+    pub(crate) fn prepare(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Module, PrepareError> {
+        let encoded = match inspect::kind(bytes)? {
+            Kind::Component => None,
+            Kind::CoreModule => Some(Bytes::from(encode::encode(bytes)?)),
+        };
+        let component_bytes = encoded.as_deref().unwrap_or(bytes);
+        let digest = Digest::of(component_bytes);
+        let survey = inspect::survey(component_bytes)?;
+        // A module for another version of the world imports that version too; the world is the better thing to say.
+        let world = check_world(survey.world, &survey.exports)?;
+        check_imports(&survey.imports)?;
+
+        let component = compile::compile(engine, digest, component_bytes)?;
+        let needs = needs(&component, &survey.imports);
+        let exports = Arc::new(Exports::find(&component)?);
+        let pre = engine.linker(needs).instantiate_pre(&component);
+        let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
+        let mould = Mould { engine: Arc::clone(engine), pre, exports, needs };
+
+        let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
+        let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
+        let descriptor = Descriptor::parse(&asked)?;
+        if let Some(handler) = descriptor.handlers.iter().find(|handler| !mould.exports.has(**handler)) {
+            return Err(PrepareError::HandlerMissing { handler: *handler });
+        }
+        let limits = call_limits(engine, &descriptor.limits);
+        let ceilings = ceilings(engine, &descriptor.limits);
+        let pool = Pool::new(mould, limits, descriptor.isolation == Isolation::Pooled);
+        Ok(Module { digest, encoded, descriptor, world, deadline: limits.deadline, ceilings, pool })
+    }
+
+    /// Returns the digest of the component: of the bytes given, or of those encoded from them.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns the component, if the bytes given were a core module: what should be kept and sent to other nodes.
+    pub fn component_bytes(&self) -> Option<&Bytes> {
+        self.encoded.as_ref()
+    }
+
+    /// Returns what the module says about itself.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Returns the version of the world that the module speaks, such as `0.1.0`.
+    pub fn world(&self) -> &str {
+        &self.world
+    }
+
+    /// Returns true if calls may wait, for other documents or in WASI; they run on fibres, then.
+    pub fn waits(&self) -> bool {
+        self.pool.waits()
+    }
+
+    /// Returns the longest time of one call.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Returns the size of the largest state in bytes.
+    pub fn document_bytes_max(&self) -> usize {
+        self.ceilings.document_bytes
+    }
+
+    /// Returns how many instances there are.
+    pub fn usage(&self) -> Usage {
+        self.pool.usage()
+    }
+
+    /// Calls one handler; the guest may call `host` meanwhile.
+    ///
+    /// A module that does not wait is called on the calling thread, which may take until the deadline. On a runtime
+    /// with several threads a module that has been slow is called in such a way that other tasks go on elsewhere. A
+    /// module that waits needs a runtime with a timer. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// [`CallError`]: nothing has happened, and the next call is not harmed.
+    /// [`CallError::MissingHandler`] without a call if the descriptor does not list the handler.
+    pub async fn call(&self, call: Call<'_>, host: &Arc<dyn Imports>) -> Result<Outcome, CallError> {
+        let handler = call.occasion.handler();
+        if !self.descriptor.handles(handler) {
+            return Err(CallError::MissingHandler { handler });
+        }
+        exports::run(&self.pool, call, self.ceilings, host).await
+    }
+
+    /// Returns the state in the shape of the module's own state version.
+    ///
+    /// # Errors
+    /// As [`Module::call`].
+    pub async fn migrate(&self, document: &[u8], from: u32, host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
+        exports::migrate(&self.pool, document, from, self.ceilings, host).await
+    }
+
+    /// Returns one state out of two that were written independently.
+    ///
+    /// # Errors
+    /// As [`Module::call`].
+    pub async fn merge(&self, ours: &[u8], theirs: &[u8], host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
+        exports::merge(&self.pool, ours, theirs, self.ceilings, host).await
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Module({} {}, {})", self.descriptor.name, self.descriptor.version, self.digest.short())
+    }
+}
+
+fn check_imports(imports: &[String]) -> Result<(), PrepareError> {
+    let allowed = |import: &str| {
+        let Some((interface, version)) = import.split_once('@') else { return false };
+        IMPORTABLE.iter().any(|(prefix, versions)| {
+            let named = if prefix.ends_with('/') { interface.starts_with(prefix) } else { interface == *prefix };
+            named && version.starts_with(versions)
+        })
+    };
+    match imports.iter().find(|import| !allowed(import)) {
+        Some(name) => Err(PrepareError::ForeignImport { name: name.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn check_world(world: Option<String>, exports: &[String]) -> Result<String, PrepareError> {
+    match world {
+        Some(version) if version.starts_with(WORLD) => Ok(version),
+        Some(version) => Err(PrepareError::UnknownWorld { found: format!("{SERVICE}@{version}") }),
+        None => Err(PrepareError::NoService { exports: exports.to_owned() }),
+    }
+}
+
+fn needs(component: &Component, imports: &[String]) -> Needs {
+    if imports.iter().any(|import| import.starts_with("wasi:")) {
+        return Needs::Wasi;
+    }
+    let engine = component.engine();
+    let ty = component.component_type();
+    let waits = ty.imports(engine).any(|(name, item)| {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { return false };
+        version_of(name, "steward:service/host").is_some()
+            && WAITING.iter().any(|function| instance.get_export(engine, function).is_some())
+    });
+    if waits { Needs::Waiting } else { Needs::Nothing }
+}
+
+/// Returns what a descriptor wants, as far as the configuration allows it.
+fn call_limits(engine: &Engine, wanted: &LimitsWanted) -> CallLimits {
+    let config = &engine.config;
+    let deadline = match wanted.deadline_millis {
+        0 => config.call_deadline,
+        millis => Duration::from_millis(millis),
+    };
+    let deadline = deadline.min(config.call_deadline_max);
+    // The first tick may come at once, so one more makes sure that the guest has all of its time.
+    let ticks = deadline.as_micros().div_ceil(config.tick.as_micros().max(1)) + 1;
+    CallLimits {
+        deadline,
+        deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX / 2),
+        memory_bytes: ceiling(wanted.memory_bytes, config.memory_bytes_max),
+        stack_bytes: config.stack_bytes_max,
+        output_bytes: config.output_bytes_max,
+    }
+}
+
+fn ceilings(engine: &Engine, wanted: &LimitsWanted) -> Ceilings {
+    let config = &engine.config;
+    Ceilings { document_bytes: ceiling(wanted.document_bytes, config.document_bytes_max), effects: config.effects_max }
+}
+
+fn ceiling(wanted: u64, max: usize) -> usize {
+    match wanted {
+        0 => max,
+        wanted => usize::try_from(wanted).unwrap_or(max).min(max),
+    }
+}

@@ -1,0 +1,69 @@
+//! Compiled code on disk: found again, and never loaded when it is not what was written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use steward_sandbox::{Config, Module, Sandbox};
+
+use crate::guest::{ECHO, Guest};
+use crate::node::{config, patch};
+
+fn sandbox(folder: &Path) -> Sandbox {
+    Sandbox::new(Config { cache_folder: Some(folder.to_owned()), ..config() }).expect("a sandbox")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+}
+
+async fn assert_works(module: &Module) {
+    assert!(patch(module, "{}").await.is_ok());
+}
+
+#[tokio::test]
+async fn compiled_code_is_found_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (folder, component) = (folder.path().join("code"), Guest::patch(ECHO).component());
+    let module = sandbox(&folder).prepare(&component).expect("a module");
+    let [file] = files(&folder).try_into().expect("one file");
+    let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+    assert!(name.starts_with(&module.digest().to_string()) && name.ends_with(".cwasm"), "{name}");
+    let written = fs::metadata(&file).and_then(|data| data.modified()).expect("a time");
+    assert_works(&sandbox(&folder).prepare(&component).expect("a module")).await;
+    assert_eq!(fs::metadata(&file).and_then(|data| data.modified()).expect("a time"), written, "not written again");
+}
+
+#[tokio::test]
+async fn a_torn_file_is_compiled_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let component = Guest::patch(ECHO).component();
+    sandbox(folder.path()).prepare(&component).expect("a module");
+    let [file] = files(folder.path()).try_into().expect("one file");
+    let whole = fs::read(&file).expect("the file");
+    let mut altered = whole.clone();
+    altered[whole.len() / 2] ^= 1;
+    for damaged in [&whole[..whole.len() / 2], &[], &altered] {
+        fs::write(&file, damaged).expect("a damaged file");
+        assert_works(&sandbox(folder.path()).prepare(&component).expect("a module")).await;
+        assert!(fs::read(&file).expect("the file") != damaged, "the file has been replaced");
+    }
+}
+
+#[tokio::test]
+async fn code_of_another_engine_configuration_is_not_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let component = Guest::patch(ECHO).component();
+    sandbox(folder.path()).prepare(&component).expect("a module");
+    let other = Config { cache_folder: Some(folder.path().to_owned()), table_elements_max: 10, ..config() };
+    let other = Sandbox::new(other).expect("a sandbox");
+    assert_works(&other.prepare(&component).expect("a module")).await;
+}
+
+#[tokio::test]
+async fn a_cache_that_cannot_be_written_only_costs_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lost = folder.path().join("code");
+    let sandbox = sandbox(&lost);
+    fs::remove_dir_all(&lost).expect("the folder goes away");
+    assert_works(&sandbox.prepare(&Guest::patch(ECHO).component()).expect("a module")).await;
+}

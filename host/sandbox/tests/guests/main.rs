@@ -1,0 +1,10 @@
+//! The sandbox from outside: small guests, written in WebAssembly text, that behave and misbehave.
+
+mod cache;
+mod guest;
+mod misbehaviour;
+mod node;
+mod refusals;
+mod reuse;
+mod service;
+mod waiting;

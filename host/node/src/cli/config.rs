@@ -1,0 +1,71 @@
+//! `config show`: the settings that `start` would use here, and where each comes from.
+
+use serde_json::json;
+
+use super::error::{Exit, Failure};
+use super::output::{Format, Table, Terminal};
+use super::start::SettingsArgs;
+use crate::config::{Effective, Options, gather};
+
+/// Shows settings of a node and where they come from
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Shows what `start` would use here
+    #[command(after_help = "\
+Takes every flag of `steward start`, to see what it would change.
+A flag wins over a variable, that over the file, that over the default.
+
+Examples:
+  steward config show
+  STEWARD_PORT=9000 steward config show --origin
+  steward config show --config node.toml --port 8001 --origin")]
+    Show {
+        /// Where each value was given
+        #[arg(long)]
+        origin: bool,
+        #[command(flatten)]
+        settings: SettingsArgs,
+    },
+}
+
+/// Runs `config`.
+///
+/// # Errors
+/// A failure of usage if a setting is wrong.
+pub(super) fn run(
+    args: &Args,
+    variables: impl Iterator<Item = (String, String)>,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let Action::Show { origin, settings } = &args.action;
+    let effective = gather(&settings.given, variables)?;
+    Options::from_effective(&effective)?;
+    if terminal.format == Format::Json {
+        let settings: Vec<_> = effective.iter().map(as_json).collect();
+        terminal.print_json(&json!({"type": "config", "schema": 1, "settings": settings}));
+        return Ok(Exit::Done);
+    }
+    let heads = if *origin { vec!["setting", "value", "origin"] } else { vec!["setting", "value"] };
+    let mut table = Table::new(heads);
+    for one in &effective {
+        let value = if one.text.is_empty() { "–".to_owned() } else { one.text.clone() };
+        let mut cells = vec![one.setting.key.to_owned(), value];
+        if *origin {
+            cells.push(one.origin.layer());
+        }
+        table.row(cells);
+    }
+    terminal.print(&table.render());
+    Ok(Exit::Done)
+}
+
+fn as_json(one: &Effective) -> serde_json::Value {
+    let value = (!one.text.is_empty()).then_some(&one.text);
+    json!({"key": one.setting.key, "value": value, "origin": one.origin.layer()})
+}

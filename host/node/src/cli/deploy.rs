@@ -1,0 +1,309 @@
+//! `deploy`: bring a guest module in, see what would change, make it answer.
+//!
+//! ```text
+//! read FILE → POST /core/modules → plan → (confirm) → POST or PATCH /core/factories → what to try next
+//!             stores, compiles            --check and --dry-run end here
+//! ```
+//! Storing a module changes nothing that clients see; only the last step does, and it names the revision that the plan
+//! was made against, so that two people who deploy at once do not overwrite each other unseen.
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::client::{Call, Client};
+use super::error::{Exit, Failure};
+use super::output::{Format, Table, Terminal, thousands};
+use super::progress;
+use super::views::short_digest;
+use crate::config::quantity::show_size;
+
+/// Brings a guest module in and makes it answer
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  steward deploy counter.wasm                     asks before it activates
+  steward deploy counter.wasm -y -m \"add reset\"
+  steward deploy counter.wasm --factory /core/counters-v2
+  steward deploy counter.wasm --check             exit 0 nothing, 20 changes, 21 breaks
+  cat counter.wasm | steward deploy - -y -o json")]
+pub(super) struct Args {
+    /// Component (.wasm); - is standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Path of the factory [default: what the module says]
+    #[arg(long, value_name = "PATH")]
+    factory: Option<String>,
+    /// Why; kept with the revision
+    #[arg(short, long, value_name = "TEXT", default_value = "")]
+    message: String,
+    /// Only the plan, and an exit code that says what it is
+    #[arg(long)]
+    check: bool,
+    /// Only the plan
+    #[arg(long, conflicts_with = "check")]
+    dry_run: bool,
+    /// Activate without asking
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    yes: bool,
+}
+
+/// What an activation would do to one factory.
+#[derive(Debug, Clone, PartialEq)]
+struct Plan {
+    factory: String,
+    change: Change,
+    detail: String,
+    /// Revision that answers now.
+    from: Option<u64>,
+    /// Why the host would refuse.
+    refusal: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Create,
+    Update,
+    Nothing,
+}
+
+impl Change {
+    fn as_str(self) -> &'static str {
+        match self {
+            Change::Create => "create",
+            Change::Update => "update",
+            Change::Nothing => "none",
+        }
+    }
+}
+
+/// Runs `deploy`.
+///
+/// # Errors
+/// A failure if the file cannot be read, the host refuses the module or the change, or nobody confirms.
+pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let installed = install(args, client, terminal).await?;
+    let plan = plan(&installed)?;
+    show_plan(&installed, &plan, terminal);
+    if args.check {
+        return Ok(match (plan.change, &plan.refusal) {
+            (_, Some(_)) => Exit::BreakingPending,
+            (Change::Nothing, None) => Exit::Done,
+            (Change::Create | Change::Update, None) => Exit::ChangesPending,
+        });
+    }
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    if let Some(refusal) = plan.refusal {
+        return Err(refusal);
+    }
+    let revision = if plan.change == Change::Nothing {
+        plan.from
+    } else {
+        terminal.confirm(&format!("Activate on {}?", client.host()), args.yes)?;
+        activate(args, &installed, &plan, client, terminal).await?
+    };
+    show_result(&installed, &plan, revision, terminal);
+    Ok(Exit::Done)
+}
+
+async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Value, Failure> {
+    let component = read_component(&args.file)?;
+    let bar = progress::upload(component.len() as u64);
+    let mut call = Call::new(Method::POST, "/core/modules")?.bytes(component, "application/wasm");
+    if let Some(factory) = &args.factory {
+        call = call.query("factory", factory);
+    }
+    if args.check || args.dry_run {
+        call = call.query("dryRun", "true");
+    }
+    progress::watch(terminal, &bar, client.send_watched(&call, &bar)).await?.accept()?.json()
+}
+
+fn read_component(file: &str) -> Result<Bytes, Failure> {
+    let read = if file == "-" {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(file)
+    };
+    let bytes =
+        read.map_err(|error| Failure::unreadable(file, &error).hint("name a .wasm file, or - for standard input"))?;
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Failure::new(Exit::Guest, "not-wasm", format!("{file} is not a WebAssembly file"))
+            .hint("build one: cargo build --release --target wasm32-wasip2"));
+    }
+    Ok(Bytes::from(bytes))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn plan(installed: &Value) -> Result<Plan, Failure> {
+    let plan = installed.get("plan").unwrap_or(&Value::Null);
+    let change = match text(plan, "change") {
+        "create" => Change::Create,
+        "update" => Change::Update,
+        "none" => Change::Nothing,
+        other => {
+            return Err(Failure::new(
+                Exit::Failed,
+                "unexpected-answer",
+                format!("the host plans an unknown change {other:?}"),
+            )
+            .hint("compare versions: steward --version, steward status"));
+        }
+    };
+    let revision = |end: &Value| end.as_u64().or_else(|| end.get("revision").and_then(Value::as_u64));
+    Ok(Plan {
+        factory: text(plan, "factory").to_owned(),
+        change,
+        detail: detail(installed, plan),
+        from: plan.get("from").and_then(revision),
+        refusal: plan.get("refusal").filter(|refusal| !refusal.is_null()).map(planned_refusal),
+    })
+}
+
+/// Says in a line what happens to code, state and documents.
+fn detail(installed: &Value, plan: &Value) -> String {
+    let mut parts = Vec::new();
+    let before = plan.get("from").map(|from| text(from, "version")).unwrap_or_default();
+    let after = text(installed, "version");
+    parts.push(if before.is_empty() { after.to_owned() } else { format!("{before} → {after}") });
+    let versions = plan.get("stateVersions").and_then(Value::as_array);
+    let versions: Vec<_> = versions.into_iter().flatten().filter_map(Value::as_u64).map(|v| format!("v{v}")).collect();
+    if !versions.is_empty() {
+        parts.push(format!("state {}", versions.join(" → ")));
+    }
+    if let Some(documents) = plan.get("documents").and_then(Value::as_u64) {
+        parts.push(format!("{} {}", thousands(documents), if documents == 1 { "document" } else { "documents" }));
+    }
+    parts.join("   ")
+}
+
+fn planned_refusal(refusal: &Value) -> Failure {
+    let own = |key: &str| Some(text(refusal, key)).filter(|text| !text.is_empty());
+    let message = refusal.as_str().or(own("detail")).or(own("message")).unwrap_or("the host would refuse this");
+    let code = own("code").unwrap_or("deploy-breaking-state");
+    let mut failure = Failure::new(Exit::Conflict, code, message);
+    failure.hints = match refusal.get("hints").and_then(Value::as_array) {
+        Some(hints) => hints.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => vec![
+            "let the module read the stored state: list its version in readsStateVersions and export migrate"
+                .to_owned(),
+            "or keep both: steward deploy FILE.wasm --factory /core/another".to_owned(),
+        ],
+    };
+    failure
+}
+
+fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
+    if terminal.format == Format::Json {
+        let refusal = plan.refusal.as_ref().map(Failure::as_json);
+        return terminal.print_json(&json!({
+            "type": "deploy.plan", "schema": 1, "module": installed.get("name"), "version": installed.get("version"),
+            "digest": installed.get("digest"), "size": installed.get("size"), "imports": installed.get("imports"),
+            "factories": [{"path": plan.factory, "change": plan.change.as_str(), "detail": plan.detail,
+                           "revision": plan.from, "refusal": refusal}],
+        }));
+    }
+    let size = installed.get("size").and_then(Value::as_u64).map(show_size).unwrap_or_default();
+    let digest = short_digest(text(installed, "digest"));
+    terminal.say(&format!(
+        "module   {} {}   {size}   sha256:{digest}…",
+        text(installed, "name"),
+        text(installed, "version")
+    ));
+    let imports = installed.get("imports").and_then(Value::as_array);
+    let imports: Vec<_> = imports.into_iter().flatten().filter_map(Value::as_str).collect();
+    if !imports.is_empty() {
+        terminal.say(&format!("imports  {}", imports.join("  ")));
+    }
+    terminal.say("");
+    let mut table = Table::new(["factory", "change", "detail"]);
+    table.row(vec![plan.factory.clone(), plan.change.as_str().to_owned(), plan.detail.clone()]);
+    if !terminal.quiet {
+        terminal.print(&table.render());
+    }
+}
+
+async fn activate(
+    args: &Args,
+    installed: &Value,
+    plan: &Plan,
+    client: &Client,
+    terminal: &Terminal,
+) -> Result<Option<u64>, Failure> {
+    let mut body = json!({"moduleDigest": installed.get("digest"), "message": args.message});
+    let call = match plan.from {
+        Some(revision) => {
+            body["expectedRevision"] = json!(revision);
+            Call::new(Method::PATCH, &format!("/core/factories{}", plan.factory))?
+        }
+        None => {
+            body["documentSelfLink"] = json!(plan.factory);
+            Call::new(Method::POST, "/core/factories")?
+        }
+    };
+    let bar = progress::waiting("activate");
+    let answer = progress::watch(terminal, &bar, client.ask(&call.json(&body))).await?.json()?;
+    Ok(answer.get("revision").and_then(Value::as_u64))
+}
+
+fn show_result(installed: &Value, plan: &Plan, revision: Option<u64>, terminal: &mut Terminal) {
+    let name = text(installed, "name");
+    if terminal.format == Format::Json {
+        return terminal.print_json(&json!({
+            "type": "deploy.result", "schema": 1, "module": name, "version": installed.get("version"),
+            "digest": installed.get("digest"), "revision": revision, "previous": plan.from,
+            "factories": [{"path": plan.factory, "change": plan.change.as_str()}],
+        }));
+    }
+    if terminal.quiet {
+        return terminal.print(&plan.factory);
+    }
+    let revision = revision.map_or_else(String::new, |number| format!("revision {number} "));
+    if plan.change == Change::Nothing {
+        return terminal
+            .print(format!("Nothing to do: {} runs this module already as {revision}", plan.factory).trim_end());
+    }
+    terminal.print(&format!("Deployed {revision}of {name} at {}", plan.factory));
+    terminal.hint("try: ", &format!("steward post {}", plan.factory));
+    if plan.change == Change::Update {
+        terminal.hint("undo:", &format!("steward rollback {}", plan.factory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plan_says_what_happens_to_code_and_state() {
+        let installed = json!({"version": "0.3.0", "plan": {
+            "factory": "/core/counters", "change": "update", "from": {"revision": 7, "version": "0.2.4"},
+            "stateVersions": [2, 3], "documents": 1204, "refusal": null,
+        }});
+        let plan = plan(&installed).expect("a plan");
+        assert_eq!((plan.change, plan.from, plan.refusal), (Change::Update, Some(7), None));
+        assert_eq!(plan.detail, "0.2.4 → 0.3.0   state v2 → v3   1,204 documents");
+    }
+
+    #[test]
+    fn refusal_in_the_plan_is_a_conflict() {
+        let refusal = planned_refusal(&json!({"code": "deploy-breaking-state", "detail": "cannot read v1"}));
+        assert_eq!((refusal.exit, refusal.message.as_str()), (Exit::Conflict, "cannot read v1"));
+        assert_eq!(planned_refusal(&json!("no")).message, "no");
+    }
+
+    #[test]
+    fn file_that_is_no_wasm_is_refused_before_it_is_sent() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "hello").expect("a written file");
+        let refused = read_component(file.path().to_str().expect("UTF-8")).expect_err("must be refused");
+        assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "not-wasm"));
+        assert_eq!(read_component("/nowhere.wasm").expect_err("is not there").exit, Exit::Usage);
+    }
+}

@@ -1,0 +1,134 @@
+//! `inspect`: what a module file says about itself, without a host.
+
+use serde_json::json;
+use steward_model::service::Descriptor;
+use steward_sandbox::{Config, Inspection, Kind, PrepareError, Sandbox};
+
+use super::error::{Exit, Failure};
+use super::output::{Format, Table, Terminal};
+use crate::config::quantity::show_size;
+
+/// Most instances while a file is inspected: it is called once.
+const INSTANCES: u32 = 1;
+
+/// Shows what a module file says about itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Needs no host. Exit code 10 if a host would refuse the module, with the reason.
+
+Examples:
+  steward inspect counter.wasm
+  steward inspect counter.wasm -o json | jq .descriptor.stateSchema")]
+pub(super) struct Args {
+    /// Component, or core module with component metadata (.wasm)
+    #[arg(value_name = "FILE")]
+    file: std::path::PathBuf,
+    /// Sizes by section and tools that made it, too
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs `inspect`.
+///
+/// # Errors
+/// A failure if the file cannot be read or a host would refuse it; what could be read of it is shown before.
+pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let name = args.file.display().to_string();
+    let bytes = std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?;
+    let inspection = steward_sandbox::inspect(&bytes).map_err(|error| refused(&error))?;
+    let described = describe(&bytes);
+    if terminal.format == Format::Json {
+        terminal.print_json(&as_json(&inspection, described.as_ref().ok()));
+    } else {
+        show(args, &inspection, terminal);
+        if let Ok((digest, descriptor)) = &described {
+            show_descriptor(digest, descriptor, terminal);
+        }
+    }
+    described.map(|_| Exit::Done)
+}
+
+fn refused(error: &PrepareError) -> Failure {
+    Failure::new(Exit::Guest, error.code(), error.to_string())
+}
+
+/// Makes the module ready as a host would; returns its digest and descriptor.
+fn describe(bytes: &[u8]) -> Result<(String, Descriptor), Failure> {
+    let config = Config { instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
+    let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
+    let module = sandbox.prepare(bytes).map_err(|error| refused(&error))?;
+    Ok((module.digest().to_string(), module.descriptor().clone()))
+}
+
+fn kind(inspection: &Inspection) -> &'static str {
+    match inspection.kind {
+        Kind::Component => "component",
+        Kind::CoreModule => "core module",
+    }
+}
+
+fn as_json(inspection: &Inspection, described: Option<&(String, Descriptor)>) -> serde_json::Value {
+    let sections: Vec<_> =
+        inspection.sections.iter().map(|section| json!({"name": section.name, "bytes": section.bytes})).collect();
+    let producer =
+        |one: &steward_sandbox::Producer| json!({"field": one.field, "name": one.name, "version": one.version});
+    json!({
+        "type": "inspection", "schema": 1, "kind": kind(inspection), "bytes": inspection.bytes,
+        "world": inspection.world, "imports": inspection.imports, "exports": inspection.exports, "sections": sections,
+        "producers": inspection.producers.iter().map(producer).collect::<Vec<_>>(),
+        "digest": described.map(|(digest, _)| digest), "descriptor": described.map(|(_, descriptor)| descriptor),
+    })
+}
+
+fn show(args: &Args, inspection: &Inspection, terminal: &mut Terminal) {
+    let world =
+        inspection.world.as_ref().map_or_else(|| "no service".to_owned(), |world| format!("steward:service@{world}"));
+    terminal.print(&format!("file     {}   {}   {world}", kind(inspection), show_size(inspection.bytes as u64)));
+    terminal.print(&format!("imports  {}", listed(&inspection.imports)));
+    terminal.print(&format!("exports  {}", listed(&inspection.exports)));
+    if !args.all {
+        return;
+    }
+    let made: Vec<_> =
+        inspection.producers.iter().map(|one| format!("{} {}", one.name, one.version).trim_end().to_owned()).collect();
+    terminal.print(&format!("made by  {}\n", listed(&made)));
+    let mut table = Table::new(["section", "bytes"]);
+    for section in &inspection.sections {
+        table.row(vec![section.name.clone(), section.bytes.to_string()]);
+    }
+    terminal.print(&format!("{}\n", table.render()));
+}
+
+fn show_descriptor(digest: &str, descriptor: &Descriptor, terminal: &mut Terminal) {
+    let words = |value: serde_json::Value| value.as_str().map(str::to_owned);
+    let handlers: Vec<_> = descriptor.handlers.iter().filter_map(|one| words(json!(one))).collect();
+    let options: Vec<_> = descriptor.options.iter().filter_map(|one| words(json!(one))).collect();
+    let reads: String = descriptor.reads_state_versions.iter().map(|version| format!(", reads v{version}")).collect();
+    terminal.print(&format!("digest   sha256:{digest}"));
+    terminal.print(format!("service  {} {}   {}", descriptor.name, descriptor.version, descriptor.docs).trim_end());
+    terminal.print(&format!("factory  {}   kind {}", descriptor.factory, descriptor.kind()));
+    terminal.print(&format!("state    v{}{reads}", descriptor.state_version));
+    terminal.print(&format!("options  {}", listed(&options)));
+    terminal.print(&format!("handlers {}", listed(&handlers)));
+    if !descriptor.capabilities.outbound.is_empty() {
+        terminal.print(&format!("wants    outbound {}", listed(&descriptor.capabilities.outbound)));
+    }
+}
+
+fn listed(words: &[String]) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join("  ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_that_is_no_wasm_is_the_fault_of_the_guest() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "hello").expect("a written file");
+        let args = Args { file: file.path().to_owned(), all: false };
+        let refused = run(&args, &mut Terminal::of_process(steward_model::Timestamp(0))).expect_err("must be refused");
+        assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "module-not-wasm"));
+    }
+}

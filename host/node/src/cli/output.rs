@@ -1,0 +1,308 @@
+//! The terminal: data on standard output, talk on standard error; tables for people, JSON for programs.
+//!
+//! A closed pipe (`steward history … | head -1`) is no failure: what follows is dropped and the command runs to its end,
+//! so that a deployment is never cut in half by its reader.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement};
+use serde_json::Value;
+use steward_model::Timestamp;
+
+use super::error::{Exit, Failure};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Columns for people.
+    Table,
+    /// A JSON document with "type" and "schema".
+    Json,
+}
+
+/// When colour is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How times are written in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Times {
+    /// As a distance: `3m ago`.
+    Human,
+    /// As RFC 3339 in UTC.
+    Iso,
+}
+
+/// What a person reads and answers on.
+pub(super) struct Terminal {
+    /// Where data goes.
+    pub data: Box<dyn Write>,
+    /// Where talk goes.
+    pub talk: Box<dyn Write>,
+    /// Where answers come from.
+    pub answers: Box<dyn BufRead>,
+    /// How results are written.
+    pub format: Format,
+    /// How times are written.
+    pub times: Times,
+    /// True: only the essential, no talk.
+    pub quiet: bool,
+    /// True: talk has colours.
+    pub coloured: bool,
+    /// True: somebody is there to answer and to watch progress.
+    pub interactive: bool,
+    /// The time at which the command began.
+    pub now: Timestamp,
+}
+
+impl Terminal {
+    /// Returns the terminal of this process.
+    pub(super) fn of_process(now: Timestamp) -> Terminal {
+        let watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Terminal {
+            data: Box::new(std::io::stdout()),
+            talk: Box::new(std::io::stderr()),
+            answers: Box::new(std::io::BufReader::new(std::io::stdin())),
+            format: Format::Table,
+            times: Times::Human,
+            quiet: false,
+            coloured: use_colour(Colour::Auto),
+            interactive: watched && !is_set("CI"),
+            now,
+        }
+    }
+
+    /// Writes a line of data.
+    pub(super) fn print(&mut self, line: &str) {
+        write_line(&mut *self.data, line);
+    }
+
+    /// Writes a document for programs.
+    pub(super) fn print_json(&mut self, document: &Value) {
+        self.print(&pretty(document));
+    }
+
+    /// Writes a line of talk, unless asked to be quiet.
+    pub(super) fn say(&mut self, line: &str) {
+        if !self.quiet {
+            write_line(&mut *self.talk, line);
+        }
+    }
+
+    /// Writes a line of talk that begins with a coloured word.
+    pub(super) fn hint(&mut self, word: &str, line: &str) {
+        let line = format!("{} {line}", self.paint("36", word));
+        self.say(&line);
+    }
+
+    /// Shows a failure: for programs as one JSON document, else as lines. Also when asked to be quiet.
+    pub(super) fn show_failure(&mut self, failure: &Failure) {
+        if self.format == Format::Json {
+            let text = failure.as_json().to_string();
+            return write_line(&mut *self.talk, &text);
+        }
+        let mut lines =
+            vec![format!("{}: {}", self.paint("1;31", &format!("error[{}]", failure.code)), failure.message)];
+        lines.extend(failure.details.iter().map(|line| format!("  {line}")));
+        let word = self.paint("36", "hint:");
+        lines.extend(failure.hints.iter().map(|line| format!("{word} {line}")));
+        write_line(&mut *self.talk, &lines.join("\n"));
+    }
+
+    /// Asks a question that needs a yes.
+    ///
+    /// # Errors
+    /// A failure of usage if the answer is not yes, or if nobody is there to answer.
+    pub(super) fn confirm(&mut self, question: &str, agreed: bool) -> Result<(), Failure> {
+        if agreed {
+            return Ok(());
+        }
+        let refused = |message: &str| Failure::new(Exit::Usage, "not-confirmed", message);
+        if !self.interactive {
+            return Err(refused("nobody is here to confirm this").hint("add --yes to confirm it beforehand"));
+        }
+        // A prompt that cannot be written will not be answered either.
+        let _ = write!(self.talk, "{question} [y/N] ").and_then(|()| self.talk.flush());
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).map_err(|error| Failure::unreadable("the answer", &error))?;
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(refused("not confirmed: nothing was activated")),
+        }
+    }
+
+    /// Returns a time as it is written in tables; `–` for none.
+    pub(super) fn time(&self, micros: Option<i64>) -> String {
+        let Some(micros) = micros.filter(|micros| *micros != 0) else { return "–".to_owned() };
+        match self.times {
+            Times::Human => ago(self.now.0.saturating_sub(micros)),
+            Times::Iso => {
+                jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |t| t.to_string())
+            }
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Returns true if talk on standard error shall have colours. NO_COLOR wins over `auto`, a flag over both.
+pub(super) fn use_colour(when: Colour) -> bool {
+    match when {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto if is_set("NO_COLOR") || std::env::var("TERM").is_ok_and(|term| term == "dumb") => false,
+        Colour::Auto => is_set("CLICOLOR_FORCE") || std::io::stderr().is_terminal(),
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn write_line(to: &mut dyn Write, line: &str) {
+    // Nobody is left to be told when the terminal itself is gone.
+    let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+}
+
+/// Returns JSON as people read it.
+pub(super) fn pretty(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+/// Returns a distance in time in its largest unit.
+pub(super) fn ago(micros: i64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        ..0 => "in the future".to_owned(),
+        0 => "just now".to_owned(),
+        1..60 => format!("{seconds}s ago"),
+        60..3_600 => format!("{}m ago", seconds / 60),
+        3_600..86_400 => format!("{}h ago", seconds / 3_600),
+        86_400.. => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// Returns a number with commas between thousands.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Returns a value as it stands in a cell: text without quotes, the rest as short JSON.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.replace(['\n', '\t', '\r'], " "),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Longest text of a cell, in characters.
+const CELL_CHARACTERS_MAX: usize = 60;
+
+fn shorten(text: String) -> String {
+    if text.chars().count() <= CELL_CHARACTERS_MAX {
+        return text;
+    }
+    text.chars().take(CELL_CHARACTERS_MAX - 1).chain(['…']).collect()
+}
+
+/// Columns without lines, as people paste them.
+pub(super) struct Table {
+    heads: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Creates a table with these heads and no rows.
+    pub(super) fn new<H: Into<String>>(heads: impl IntoIterator<Item = H>) -> Table {
+        Table { heads: heads.into_iter().map(Into::into).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row. The first cell is never shortened: it is the name by which the row can be asked for.
+    pub(super) fn row(&mut self, cells: Vec<String>) {
+        let short = |(place, text): (usize, String)| if place == 0 { text } else { shorten(text) };
+        self.rows.push(cells.into_iter().enumerate().map(short).collect());
+    }
+
+    /// Returns the lines; columns of numbers stand at the right.
+    pub(super) fn render(&self) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(self.heads.iter().map(|head| head.to_uppercase()));
+        table.add_rows(self.rows.iter().cloned());
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if self.is_number(place) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.trim_fmt()
+    }
+
+    fn is_number(&self, column: usize) -> bool {
+        let number = |text: &String| text == "–" || text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        let plain = |text: &String| text.chars().all(|c| c.is_ascii_digit() || "-–,.".contains(c));
+        let mut cells = self.rows.iter().filter_map(|row| row.get(column)).peekable();
+        cells.peek().is_some() && cells.all(|text| number(text) && plain(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_has_aligned_columns_and_no_trailing_blanks() {
+        let mut table = Table::new(["Link", "Count", "Owner"]);
+        table.row(vec!["/a".into(), "9".into(), "ana".into()]);
+        table.row(vec!["/long/one".into(), "1,204".into(), "–".into()]);
+        assert_eq!(table.render(), "LINK       COUNT  OWNER\n/a             9  ana\n/long/one  1,204  –");
+    }
+
+    #[test]
+    fn distances_are_told_in_their_largest_unit() {
+        let second = 1_000_000;
+        for (micros, text) in [
+            (-1_000_000, "in the future"),
+            (5, "just now"),
+            (59 * second, "59s ago"),
+            (61 * second, "1m ago"),
+            (7_200 * second, "2h ago"),
+            (3 * 86_400 * second, "3d ago"),
+        ] {
+            assert_eq!(ago(micros), text);
+        }
+    }
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1_204, 8_812_401].map(thousands), ["0", "999", "1,204", "8,812,401"]);
+    }
+
+    #[test]
+    fn long_cells_are_shortened_except_names() {
+        let long = "x".repeat(100);
+        let mut table = Table::new(["Link", "Text"]);
+        table.row(vec![long.clone(), long.clone()]);
+        let lines = table.render();
+        assert!(lines.contains(&long) && lines.ends_with('…'), "{lines}");
+    }
+}

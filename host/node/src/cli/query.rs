@@ -1,0 +1,202 @@
+//! `query`: children of a factory that match a filter.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::client::{Call, Client};
+use super::error::{Exit, Failure};
+use super::fields;
+use super::output::{Format, Table, Terminal, cell, thousands};
+use super::progress;
+
+/// Columns of state shown when none are selected.
+const COLUMNS_MAX: usize = 5;
+
+/// Finds documents of a factory
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Filter:
+  count gt 100 and owner eq 'ana'        eq ne lt le gt ge, and or not, ( )
+  name eq 'exam*'   taskInfo.stage ne 'FINISHED'
+
+Examples:
+  steward query /core/counters
+  steward query /core/counters \"count gt 100\" --orderby \"count desc\" --top 10
+  steward query /core/counters \"owner eq 'ana'\" --count
+  steward query /core/counters -q | xargs -n1 steward delete")]
+pub(super) struct Args {
+    /// Path of the factory
+    factory: String,
+    /// What the documents must satisfy [default: all]
+    filter: Option<String>,
+    /// Field to sort by, and `desc` if descending
+    #[arg(long, value_name = "FIELD [desc]")]
+    orderby: Option<String>,
+    /// How many at the most; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    top: usize,
+    /// Fields to show: a,b.c
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    select: Vec<String>,
+    /// Only how many there are
+    #[arg(long, conflicts_with_all = ["all_versions", "select", "orderby"])]
+    count: bool,
+    /// Every kept version of every document, newest first
+    #[arg(long, conflicts_with_all = ["filter", "orderby"])]
+    all_versions: bool,
+}
+
+/// Documents that were found, and whether there are more.
+struct Found {
+    documents: Vec<(String, Value)>,
+    more: bool,
+}
+
+/// Runs `query`.
+///
+/// # Errors
+/// A failure if there is no answer, or the host refuses the filter.
+pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if args.count {
+        return count(args, client, terminal).await;
+    }
+    let bar = progress::waiting("query");
+    let search =
+        async { if args.all_versions { all_versions(args, client).await } else { newest(args, client).await } };
+    let found = progress::watch(terminal, &bar, search).await?;
+    if terminal.format == Format::Json {
+        let documents: Map<String, Value> = found.documents.into_iter().collect();
+        terminal.print_json(&json!({
+            "type": "query", "schema": 1, "factory": args.factory, "count": documents.len(), "more": found.more,
+            "documentLinks": documents.keys().collect::<Vec<_>>(), "documents": documents,
+        }));
+        return Ok(Exit::Done);
+    }
+    if terminal.quiet {
+        found.documents.iter().for_each(|(link, _)| terminal.print(link));
+        return Ok(Exit::Done);
+    }
+    show(args, &found, terminal);
+    Ok(Exit::Done)
+}
+
+async fn count(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let answer = client.ask(&request(args)?.query("$count", "true")).await?.json()?;
+    let count = answer.get("documentCount").cloned().unwrap_or_else(|| json!(0));
+    match terminal.format {
+        Format::Json => {
+            terminal.print_json(&json!({"type": "count", "schema": 1, "factory": args.factory, "count": count}));
+        }
+        Format::Table => terminal.print(&count.to_string()),
+    }
+    Ok(Exit::Done)
+}
+
+fn request(args: &Args) -> Result<Call, Failure> {
+    let call = Call::new(Method::GET, &args.factory)?;
+    Ok(match &args.filter {
+        Some(filter) => call.query("$filter", filter),
+        None => call,
+    })
+}
+
+async fn newest(args: &Args, client: &Client) -> Result<Found, Failure> {
+    let mut call = request(args)?.query("expand", "");
+    if let Some(order) = &args.orderby {
+        call = call.query("$orderby", order);
+    }
+    if args.top > 0 {
+        // One more than wanted tells whether there are more.
+        call = call.query("$top", &(args.top + 1).to_string());
+    }
+    let mut found = Found { documents: Vec::new(), more: false };
+    loop {
+        let mut answer = client.ask(&call).await?.json()?;
+        take(&mut answer, &mut found.documents);
+        let wanted = if args.top > 0 { args.top } else { usize::MAX };
+        if found.documents.len() > wanted {
+            found.documents.truncate(wanted);
+            found.more = true;
+            return Ok(found);
+        }
+        match answer.get("nextPageLink").and_then(Value::as_str).filter(|link| !link.is_empty()) {
+            Some(next) => call = Call::new(Method::GET, next)?,
+            None => return Ok(found),
+        }
+    }
+}
+
+async fn all_versions(args: &Args, client: &Client) -> Result<Found, Failure> {
+    let factory = args.factory.trim_end_matches('/');
+    let mut spec = json!({
+        "query": {"term": {"propertyName": "documentSelfLink", "matchType": "WILDCARD", "matchValue": format!("{factory}/*")}},
+        "options": ["INCLUDE_ALL_VERSIONS", "EXPAND_CONTENT"],
+    });
+    if args.top > 0 {
+        spec["resultLimit"] = json!(args.top + 1);
+    }
+    let task = json!({"taskInfo": {"isDirect": true}, "querySpec": spec});
+    let call = Call::new(Method::POST, "/core/query-tasks")?.json(&task);
+    let mut answer = client.ask(&call).await?.json()?;
+    let mut found = Found { documents: Vec::new(), more: false };
+    if let Some(results) = answer.get_mut("results") {
+        take(results, &mut found.documents);
+    }
+    if args.top > 0 && found.documents.len() > args.top {
+        found.documents.truncate(args.top);
+        found.more = true;
+    }
+    Ok(found)
+}
+
+/// Moves the documents of one page over, in the order of its links.
+fn take(page: &mut Value, documents: &mut Vec<(String, Value)>) {
+    let links: Vec<String> = page
+        .get("documentLinks")
+        .and_then(Value::as_array)
+        .map(|links| links.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default();
+    for link in links {
+        let state =
+            page.get_mut("documents").and_then(|all| all.get_mut(&link)).map(Value::take).unwrap_or(Value::Null);
+        documents.push((link, state));
+    }
+}
+
+fn show(args: &Args, found: &Found, terminal: &mut Terminal) {
+    let columns = if args.select.is_empty() { usual_columns(&found.documents) } else { args.select.clone() };
+    let heads = ["link"].into_iter().chain(columns.iter().map(String::as_str)).chain(["version", "updated"]);
+    let mut table = Table::new(heads);
+    for (link, state) in &found.documents {
+        let mut cells = vec![link.clone()];
+        cells.extend(columns.iter().map(|column| {
+            let value = fields::segments(column).iter().try_fold(state, |value, segment| value.get(segment));
+            value.map_or_else(|| "–".to_owned(), cell)
+        }));
+        cells.push(state.get("documentVersion").map_or_else(|| "–".to_owned(), cell));
+        cells.push(terminal.time(state.get("documentUpdateTimeMicros").and_then(Value::as_i64)));
+        table.row(cells);
+    }
+    if !found.documents.is_empty() {
+        terminal.print(&table.render());
+    }
+    let shown = thousands(found.documents.len() as u64);
+    terminal.say(&match (found.documents.is_empty(), found.more) {
+        (true, _) => "no documents match".to_owned(),
+        (false, true) => format!("the first {shown}, there are more: --top N, or --top 0 for all"),
+        (false, false) => format!("{shown} found"),
+    });
+}
+
+/// Returns the first scalar fields that the states have, without what the host adds.
+fn usual_columns(documents: &[(String, Value)]) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for (name, value) in documents.iter().filter_map(|(_, state)| state.as_object()).flatten() {
+        let scalar = !value.is_object() && !value.is_array();
+        if scalar && !name.starts_with("document") && !columns.contains(name) && columns.len() < COLUMNS_MAX {
+            columns.push(name.clone());
+        }
+    }
+    // A dot within a name is no step into an object.
+    columns.into_iter().map(|name| name.replace('.', "\\.")).collect()
+}

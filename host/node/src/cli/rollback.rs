@@ -1,0 +1,127 @@
+//! `rollback`: make the module of an earlier revision answer again, as a new revision. Document state stays as it is.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::client::{Call, Client};
+use super::error::{Exit, Failure};
+use super::output::{Format, Terminal};
+use super::services;
+use super::views::{Factory, Revision};
+
+/// Makes an earlier revision of a factory answer again
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The module is rolled back, document state is not: documents that the newer
+module wrote stay as they are, and the host refuses if the earlier module
+cannot read them. The result is a new revision; none is ever rewritten.
+
+Examples:
+  steward rollback /core/counters              to what answered before
+  steward rollback counter 5 -m \"7 is slow\"    to revision 5, by module name
+  steward rollback /core/counters --dry-run")]
+pub(super) struct Args {
+    /// Path of the factory, or name of its module
+    factory: String,
+    /// Revision to return to [default: the last with another module]
+    revision: Option<u64>,
+    /// Why; kept with the new revision
+    #[arg(short, long, value_name = "TEXT", default_value = "")]
+    message: String,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    yes: bool,
+}
+
+/// Runs `rollback`.
+///
+/// # Errors
+/// A failure if there is no such factory or revision, the host refuses, or nobody confirms.
+pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let factory = services::find(services::factories(client).await?, &args.factory)?;
+    let target = target(&factory, args.revision)?;
+    show_plan(&factory, target, terminal);
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    terminal.confirm(&format!("Roll back on {}?", client.host()), args.yes)?;
+    let body = json!({
+        "rollback": true, "revision": target.revision, "expectedRevision": factory.revision, "message": args.message,
+    });
+    let path = format!("/core/factories{}", factory.document_self_link);
+    let answer = client.ask(&Call::new(Method::PATCH, &path)?.json(&body)).await?.json()?;
+    let revision = answer.get("revision").and_then(Value::as_u64).unwrap_or(factory.revision + 1);
+    if terminal.format == Format::Json {
+        terminal.print_json(&json!({
+            "type": "rollback.result", "schema": 1, "factory": factory.document_self_link, "revision": revision,
+            "previous": factory.revision, "module": factory.module_name, "version": target.version,
+            "digest": target.digest, "target": target.revision,
+        }));
+    } else {
+        terminal.print(&format!("Rolled back: revision {revision} has the module of revision {}", target.revision));
+    }
+    Ok(Exit::Done)
+}
+
+fn target(factory: &Factory, wanted: Option<u64>) -> Result<&Revision, Failure> {
+    let link = &factory.document_self_link;
+    let see = || format!("see them: steward services show {link}");
+    let Some(number) = wanted else {
+        let earlier =
+            |revision: &&Revision| revision.revision < factory.revision && revision.digest != factory.module_digest;
+        let newest = factory.revisions.iter().filter(earlier).max_by_key(|revision| revision.revision);
+        let none =
+            || Failure::new(Exit::NotFound, "no-such-revision", format!("{link} never had another module")).hint(see());
+        return newest.ok_or_else(none);
+    };
+    if number == factory.revision {
+        return Err(Failure::usage(format!("revision {number} of {link} answers already")).hint(see()));
+    }
+    let none =
+        || Failure::new(Exit::NotFound, "no-such-revision", format!("{link} has no revision {number}")).hint(see());
+    factory.revision(number).ok_or_else(none)
+}
+
+fn show_plan(factory: &Factory, target: &Revision, terminal: &mut Terminal) {
+    let when = terminal.time(Some(target.at_micros));
+    let by = if target.by.is_empty() { String::new() } else { format!(" by {}", target.by) };
+    terminal.say(&format!(
+        "{}: revision {} → the module of revision {} ({} {}, activated {when}{by})",
+        factory.document_self_link, factory.revision, target.revision, factory.module_name, target.version
+    ));
+    terminal.say("Document state is NOT rolled back: documents stay as the newer module wrote them.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn factory() -> Factory {
+        let revision =
+            |number, digest: &str| Revision { revision: number, digest: digest.to_owned(), ..Revision::default() };
+        Factory {
+            document_self_link: "/core/counters".to_owned(),
+            module_digest: "b".to_owned(),
+            revision: 4,
+            revisions: vec![revision(1, "a"), revision(2, "c"), revision(3, "b"), revision(4, "b")],
+            ..Factory::default()
+        }
+    }
+
+    #[test]
+    fn default_is_the_last_revision_with_another_module() {
+        assert_eq!(target(&factory(), None).expect("there is one").revision, 2);
+        assert_eq!(target(&factory(), Some(1)).expect("there is one").revision, 1);
+    }
+
+    #[test]
+    fn revision_that_cannot_be_returned_to_is_refused() {
+        assert_eq!(target(&factory(), Some(4)).expect_err("it answers now").exit, Exit::Usage);
+        assert_eq!(target(&factory(), Some(9)).expect_err("it never was").exit, Exit::NotFound);
+        let alone = Factory { revisions: Vec::new(), ..factory() };
+        assert_eq!(target(&alone, None).expect_err("there is none").exit, Exit::NotFound);
+    }
+}

@@ -1,0 +1,147 @@
+//! `status`: is this node well, who belongs to its group, what is missing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{Call, Client};
+use super::error::{Exit, Failure};
+use super::output::{Format, Table, Terminal};
+use super::progress;
+use super::views::{self, Node};
+
+/// Pause between two questions whether the node is ready.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Shows the node and its group
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code 0 if the node is ready, 8 if it is not.
+
+Examples:
+  steward status
+  steward status --wait --timeout 30s && echo go
+  steward status -o json | jq .ready")]
+pub(super) struct Args {
+    /// Wait until the node is ready, as long as --timeout allows
+    #[arg(long)]
+    wait: bool,
+}
+
+/// What `/health/ready` says.
+#[derive(Debug, Clone, PartialEq)]
+struct Ready {
+    ready: bool,
+    /// Checks that failed, as lines.
+    problems: Vec<String>,
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// A failure if there is no answer, or the node is not ready in time.
+pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let ready = if args.wait { wait(client, terminal).await? } else { ready(client).await? };
+    let management = client.ask(&Call::get("/core/management")).await?.json()?;
+    let group = client.ask(&Call::get("/core/node-groups/default")).await?.json()?;
+    if terminal.format == Format::Json {
+        terminal.print_json(&json!({
+            "type": "status", "schema": 1, "ready": ready.ready, "problems": ready.problems,
+            "management": management, "group": group,
+        }));
+    } else if !terminal.quiet {
+        show(&management, &group, &ready, terminal)?;
+    }
+    Ok(if ready.ready { Exit::Done } else { Exit::NotReady })
+}
+
+async fn ready(client: &Client) -> Result<Ready, Failure> {
+    let answer = client.send(&Call::get("/health/ready").query("verbose", "")).await?;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    Ok(Ready { ready: answer.status.is_success(), problems: problems(&body) })
+}
+
+/// Reads the failed checks out of an answer: `checks` as a list or a map, or the sentence of a problem document.
+fn problems(body: &Value) -> Vec<String> {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let failed = |check: &Value| check.get("ok") == Some(&Value::Bool(false));
+    let line = |name: &str, check: &Value| {
+        format!("{name}: {}", text(check, "detail")).trim_end_matches([':', ' ']).to_owned()
+    };
+    let listed: Vec<String> = match body.get("checks") {
+        Some(Value::Array(checks)) => {
+            checks.iter().filter(|check| failed(check)).map(|check| line(&text(check, "name"), check)).collect()
+        }
+        Some(Value::Object(checks)) => {
+            checks.iter().filter(|(_, check)| failed(check)).map(|(name, check)| line(name, check)).collect()
+        }
+        Some(_) | None => Vec::new(),
+    };
+    match (listed.is_empty(), body.get("detail").and_then(Value::as_str)) {
+        (true, Some(detail)) => vec![detail.to_owned()],
+        (true, None) | (false, _) => listed,
+    }
+}
+
+async fn wait(client: &Client, terminal: &Terminal) -> Result<Ready, Failure> {
+    let until_ready = async {
+        loop {
+            match ready(client).await {
+                Ok(state) if state.ready => return state,
+                // A node that starts does not listen yet; that is what the wait is for.
+                Ok(_) | Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    };
+    let bar = progress::waiting("wait until ready");
+    match tokio::time::timeout(client.timeout(), progress::watch(terminal, &bar, until_ready)).await {
+        Ok(state) => Ok(state),
+        Err(_) => {
+            let state = ready(client).await?;
+            let mut failure = Failure::new(Exit::NotReady, "not-ready", format!("{} is not ready", client.host()));
+            failure.details = state.problems;
+            Err(failure.hint("wait longer: --timeout 2m"))
+        }
+    }
+}
+
+fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Terminal) -> Result<(), Failure> {
+    let mut nodes: Vec<Node> = views::entries(group, "nodes")?;
+    nodes.sort_by(|one, other| one.id.cmp(&other.id));
+    let available = nodes.iter().filter(|node| node.status == "AVAILABLE").count();
+    let own = management.get("id").and_then(Value::as_str).unwrap_or_default();
+    let quorum = nodes.iter().find(|node| node.id == own).or(nodes.first()).and_then(|node| node.membership_quorum);
+    let version = management.get("version").and_then(Value::as_str).unwrap_or("–");
+    let state = if ready.ready { "ready" } else { "NOT READY" };
+    let quorum = quorum.map_or_else(|| "–".to_owned(), |members| members.to_string());
+    terminal.print(&format!(
+        "group default   {available}/{} AVAILABLE   quorum {quorum}   {state}   steward {version}\n",
+        nodes.len()
+    ));
+    let mut table = Table::new(["node", "status", "heard", "address"]);
+    for node in &nodes {
+        let name = if node.id == own { format!("{}*", node.id) } else { node.id.clone() };
+        let address = node.group_reference.split("/core/").next().unwrap_or_default().to_owned();
+        table.row(vec![name, node.status.clone(), terminal.time(node.document_update_time_micros), address]);
+    }
+    terminal.print(&table.render());
+    terminal.say("* answered this request");
+    ready.problems.iter().for_each(|problem| terminal.print(&format!("problem  {problem}")));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_checks_are_told_in_either_shape() {
+        let list =
+            json!({"checks": [{"name": "log", "ok": true}, {"name": "quorum", "ok": false, "detail": "1 of 2"}]});
+        assert_eq!(problems(&list), ["quorum: 1 of 2"]);
+        let map = json!({"checks": {"log": {"ok": true}, "modules": {"ok": false}}});
+        assert_eq!(problems(&map), ["modules"]);
+        assert_eq!(problems(&json!({"detail": "draining"})), ["draining"]);
+        assert!(problems(&Value::Null).is_empty());
+    }
+}

@@ -1,0 +1,118 @@
+//! What the host tells about itself, as far as this program shows it. Fields that are absent are empty.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::{Exit, Failure};
+
+/// One entry of `GET /core/factories`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Factory {
+    /// Path of the factory.
+    pub document_self_link: String,
+    /// Digest of the module that answers.
+    pub module_digest: String,
+    /// Its name.
+    pub module_name: String,
+    /// Its version.
+    pub module_version: String,
+    /// Number of the active revision.
+    pub revision: u64,
+    /// All revisions.
+    pub revisions: Vec<Revision>,
+    /// Options of the children.
+    pub options: Vec<String>,
+    /// How many children there are.
+    pub document_count: Option<u64>,
+    /// True if it answers.
+    pub available: bool,
+}
+
+/// One activation of a module under a factory.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Revision {
+    /// Its number, from 1.
+    pub revision: u64,
+    /// The module.
+    pub digest: String,
+    /// The module's version.
+    pub version: String,
+    /// When it was activated.
+    pub at_micros: i64,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub message: String,
+}
+
+/// One entry of `GET /core/modules`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Module {
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// Name of the service.
+    pub name: String,
+    /// Version of the module.
+    pub version: String,
+    /// Size of the component.
+    pub size_bytes: u64,
+    /// When it was installed.
+    pub installed_time_micros: i64,
+    /// Who did it.
+    pub installed_by: String,
+    /// Factories that run it.
+    pub factories: Vec<String>,
+}
+
+/// One entry of `GET /core/node-groups/default`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Node {
+    /// Name of the node.
+    pub id: String,
+    /// `AVAILABLE`, `SYNCHRONIZING`, …
+    pub status: String,
+    /// How many must be available, as this node sees it.
+    pub membership_quorum: Option<u64>,
+    /// Where the node is.
+    pub group_reference: String,
+    /// When it was last heard of.
+    pub document_update_time_micros: Option<i64>,
+}
+
+impl Factory {
+    /// Returns the revision with this number.
+    pub(super) fn revision(&self, number: u64) -> Option<&Revision> {
+        self.revisions.iter().find(|revision| revision.revision == number)
+    }
+}
+
+/// Reads the entries of a map such as `documents`, in the order in which the host sent them.
+///
+/// # Errors
+/// A failure if the answer has another shape.
+pub(super) fn entries<T: DeserializeOwned>(answer: &Value, field: &str) -> Result<Vec<T>, Failure> {
+    let map = answer.get(field).and_then(Value::as_object);
+    map.into_iter().flat_map(|map| map.values()).map(|entry| one(entry.clone())).collect()
+}
+
+/// Reads one document.
+///
+/// # Errors
+/// A failure if it has another shape.
+pub(super) fn one<T: DeserializeOwned>(document: Value) -> Result<T, Failure> {
+    serde_json::from_value(document).map_err(|error| {
+        Failure::new(Exit::Failed, "unexpected-answer", "the host answered in a shape that this program does not know")
+            .detail(error.to_string())
+            .hint("compare versions: steward --version, steward status")
+    })
+}
+
+/// Returns the first twelve digits of a digest, as people compare them.
+pub(super) fn short_digest(digest: &str) -> String {
+    digest.strip_prefix("sha256:").unwrap_or(digest).chars().take(12).collect()
+}

@@ -1,0 +1,93 @@
+//! Why a configuration is refused, said so that it can be mended.
+
+use std::path::PathBuf;
+
+use super::layers::Origin;
+
+/// A configuration is refused. Nothing has been started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read configuration file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{}:{line}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What the parser said.
+        reason: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("{}:{line}: there is no setting {key:?}", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key as it is written.
+        key: String,
+        /// The setting that was probably meant.
+        meant: Option<&'static str>,
+    },
+    /// A value cannot be used.
+    #[error("{origin}: {text:?} {reason}")]
+    Value {
+        /// Where the value was given.
+        origin: Origin,
+        /// The value as it was given.
+        text: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Anybody on the network could read and change everything.
+    #[error("{origin}: refusing to listen on {address}, which is not a loopback address: requests carry no identity")]
+    Public {
+        /// Where the address was given.
+        origin: Origin,
+        /// The address.
+        address: std::net::IpAddr,
+    },
+    /// Others cannot be told how to reach a node that listens everywhere.
+    #[error("{origin}: with {address} others must be told another address, and public_uri is not set")]
+    Unnamed {
+        /// Where the address was given.
+        origin: Origin,
+        /// The address.
+        address: std::net::IpAddr,
+    },
+    /// The list of peers names another node.
+    #[error("{origin}: {peer} is another node than this one ({this}): groups of several nodes are not supported yet")]
+    Peers {
+        /// Where the list was given.
+        origin: Origin,
+        /// The first entry that is not this node.
+        peer: String,
+        /// The address of this node.
+        this: String,
+    },
+}
+
+impl Error {
+    /// Returns sentences that say how to mend it, the best first.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Error::Unreadable { .. } => vec!["name another file with --config, or none".to_owned()],
+            Error::UnknownKey { meant: Some(key), .. } => vec![format!("did you mean {key:?}?")],
+            Error::UnknownKey { meant: None, .. } => vec!["all settings: steward config show".to_owned()],
+            Error::Public { .. } => {
+                vec!["add --insecure-public if every machine that reaches this address may do everything".to_owned()]
+            }
+            Error::Unnamed { .. } => vec!["add --public-uri http://NAME:PORT".to_owned()],
+            Error::Peers { .. } => vec!["start without --peer-nodes, or list this node alone".to_owned()],
+            Error::Syntax { .. } | Error::Value { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The configuration file: TOML, the same keys as the flags in snake case, nothing else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::Error;
+use super::layers::{Effective, Origin};
+use super::settings::{SETTINGS, Setting, Shape};
+
+/// Likeness (Jaro-Winkler) from which on a wrong key is taken for a misspelling.
+const LIKENESS_MIN: f64 = 0.8;
+
+/// Reads a configuration file; returns its values by key.
+///
+/// # Errors
+/// [`Error`] names the file and the line.
+pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, Effective>, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    parse(path, &text)
+}
+
+/// Parses the text of a configuration file; `path` is only for origins and errors.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<&'static str, Effective>, Error> {
+    let line_of = |offset: usize| 1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| Error::Syntax {
+        path: path.to_owned(),
+        line: line_of(error.span().map_or(0, |span| span.start)),
+        reason: error.message().trim().replace('\n', ", "),
+    })?;
+    let mut values = BTreeMap::new();
+    for (key, value) in table.get_ref() {
+        let line = line_of(key.span().start);
+        let name = key.get_ref().as_ref();
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.key == name) else {
+            return Err(Error::UnknownKey { path: path.to_owned(), line, key: name.to_owned(), meant: nearest(name) });
+        };
+        let origin = Origin::File { path: path.to_owned(), line, setting };
+        let refused = |reason| Error::Value { origin: origin.clone(), text: text[value.span()].to_owned(), reason };
+        let text = written(setting, value.get_ref()).map_err(refused)?;
+        values.insert(setting.key, Effective { setting, text, origin });
+    }
+    Ok(values)
+}
+
+fn written(setting: &Setting, value: &DeValue<'_>) -> Result<String, String> {
+    match (setting.shape, value) {
+        (Shape::Number | Shape::Text, DeValue::Integer(number)) => Ok(number.to_string()),
+        (Shape::Text | Shape::List, DeValue::String(text)) => Ok(text.as_ref().to_owned()),
+        (Shape::Switch, DeValue::Boolean(switch)) => Ok(switch.to_string()),
+        (Shape::List, DeValue::Array(entries)) => {
+            let text = |entry: &toml::Spanned<DeValue<'_>>| match entry.get_ref() {
+                DeValue::String(text) => Ok(text.as_ref().to_owned()),
+                _ => Err("must be an array of strings".to_owned()),
+            };
+            Ok(entries.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(","))
+        }
+        (Shape::Number, _) => Err("must be a number without quotes".to_owned()),
+        (Shape::Text, _) => Err("must be a string in quotes".to_owned()),
+        (Shape::Switch, _) => Err("must be true or false".to_owned()),
+        (Shape::List, _) => Err("must be an array of strings".to_owned()),
+    }
+}
+
+fn nearest(key: &str) -> Option<&'static str> {
+    let likeness = |setting: &Setting| strsim::jaro_winkler(&key.to_ascii_lowercase(), setting.key);
+    let best = SETTINGS.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (likeness(best) >= LIKENESS_MIN).then_some(best.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> Error {
+        parse(Path::new("node.toml"), text).expect_err("must be refused")
+    }
+
+    #[test]
+    fn unknown_key_is_refused_with_line_and_suggestion() {
+        let refused = refusal("port = 1\npeer_node = []\n");
+        assert_eq!(refused.to_string(), "node.toml:2: there is no setting \"peer_node\"");
+        assert_eq!(refused.hints(), ["did you mean \"peer_nodes\"?"]);
+        assert_eq!(refusal("zzz = 1").hints(), ["all settings: steward config show"]);
+        assert_eq!(refusal("[tls]\nkey = 1").to_string(), "node.toml:1: there is no setting \"tls\"");
+    }
+
+    #[test]
+    fn value_of_the_wrong_type_is_refused_with_its_line() {
+        let refused = refusal("id = 'a'\nport = '8000'\n").to_string();
+        assert_eq!(refused, "node.toml:2: port: \"'8000'\" must be a number without quotes");
+        assert!(refusal("peer_nodes = [1]").to_string().contains("array of strings"));
+        assert!(refusal("ephemeral = 'yes'").to_string().contains("true or false"));
+    }
+
+    #[test]
+    fn broken_toml_is_refused_with_its_line() {
+        let refused = refusal("port = 1\nid = \n").to_string();
+        assert!(refused.starts_with("node.toml:2: "), "{refused}");
+    }
+
+    #[test]
+    fn sizes_may_be_plain_numbers() {
+        let values = parse(Path::new("node.toml"), "max_request_bytes = 2048").expect("valid");
+        assert_eq!(values["max_request_bytes"].text, "2048");
+    }
+}

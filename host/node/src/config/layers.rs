@@ -1,0 +1,169 @@
+//! Layers: where the value of a setting comes from. A flag wins over a variable, that over the file, that over the default.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::file;
+use super::settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX};
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// On the command line.
+    Flag(&'static Setting),
+    /// In the environment.
+    Variable(&'static Setting),
+    /// In the configuration file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What was set there.
+        setting: &'static Setting,
+    },
+    /// Nowhere.
+    Default(&'static Setting),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Flag(setting) => write!(f, "--{}", setting.flag()),
+            Origin::Variable(setting) => f.write_str(&setting.variable()),
+            Origin::File { path, line, setting } => write!(f, "{}:{line}: {}", path.display(), setting.key),
+            Origin::Default(setting) => write!(f, "{} (default)", setting.key),
+        }
+    }
+}
+
+impl Origin {
+    /// Returns the layer alone: `flag --port`, `env STEWARD_PORT`, `file steward.toml:3`, `default`.
+    pub fn layer(&self) -> String {
+        match self {
+            Origin::Flag(setting) => format!("flag --{}", setting.flag()),
+            Origin::Variable(setting) => format!("env {}", setting.variable()),
+            Origin::File { path, line, .. } => format!("file {}:{line}", path.display()),
+            Origin::Default(_) => "default".to_owned(),
+        }
+    }
+}
+
+/// The value that a setting has in the end, still as text, and where it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// The setting.
+    pub setting: &'static Setting,
+    /// Its value; empty: none.
+    pub text: String,
+    /// Where it was given.
+    pub origin: Origin,
+}
+
+impl Effective {
+    /// Returns the line that sets this value in a configuration file; a comment if there is no value.
+    pub fn as_toml(&self) -> String {
+        let key = self.setting.key;
+        if self.text.is_empty() {
+            return format!("# {key} is not set");
+        }
+        match self.setting.shape {
+            Shape::Number | Shape::Switch => format!("{key} = {}", self.text),
+            Shape::Text => format!("{key} = {:?}", self.text),
+            Shape::List => format!("{key} = {:?}", self.text.split(',').map(str::trim).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// What was given on the command line: settings by key, and the configuration file if one was named.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Values of flags, by key of the setting.
+    pub flags: BTreeMap<&'static str, String>,
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+}
+
+/// Returns the value of every setting, in the order of [`SETTINGS`].
+///
+/// `variables` are those of the environment; the file may also be named there, by `STEWARD_CONFIG`.
+///
+/// # Errors
+/// [`Error`] if the file cannot be read, is no TOML or has a key that is no setting.
+pub fn gather(given: &Given, variables: impl Iterator<Item = (String, String)>) -> Result<Vec<Effective>, Error> {
+    // An empty variable is an unset one, as `STEWARD_PORT= steward` means to people.
+    let variables: BTreeMap<_, _> =
+        variables.filter(|(name, value)| name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).collect();
+    let named = variables.get(&format!("{VARIABLE_PREFIX}CONFIG")).map(Path::new);
+    let from_file = match given.file.as_deref().or(named) {
+        Some(path) => file::read(path)?,
+        None => BTreeMap::new(),
+    };
+    let choose = |setting: &'static Setting| {
+        if let Some(text) = given.flags.get(setting.key) {
+            return Effective { setting, text: text.clone(), origin: Origin::Flag(setting) };
+        }
+        if let Some(text) = variables.get(&setting.variable()) {
+            return Effective { setting, text: text.clone(), origin: Origin::Variable(setting) };
+        }
+        match from_file.get(setting.key) {
+            Some(effective) => effective.clone(),
+            None => Effective { setting, text: setting.default.to_owned(), origin: Origin::Default(setting) },
+        }
+    };
+    Ok(SETTINGS.iter().map(choose).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effective(given: &Given, variables: &[(&str, &str)], key: &str) -> Effective {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let all = gather(given, variables).expect("a valid configuration");
+        all.into_iter().find(|effective| effective.setting.key == key).expect("a setting")
+    }
+
+    #[test]
+    fn flag_wins_over_variable_over_file_over_default() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("steward.toml");
+        std::fs::write(&path, "# the port\nport = 8002\n").expect("a written file");
+        let mut given = Given::default();
+        assert_eq!(effective(&given, &[], "port").origin.layer(), "default");
+        given.file = Some(path.clone());
+        let found = effective(&given, &[], "port");
+        assert_eq!((found.text.as_str(), found.origin.layer()), ("8002", format!("file {}:2", path.display())));
+        let found = effective(&given, &[("STEWARD_PORT", "8001")], "port");
+        assert_eq!((found.text.as_str(), found.origin.layer().as_str()), ("8001", "env STEWARD_PORT"));
+        given.flags.insert("port", "8003".to_owned());
+        let found = effective(&given, &[("STEWARD_PORT", "8001")], "port");
+        assert_eq!((found.text.as_str(), found.origin.layer().as_str()), ("8003", "flag --port"));
+    }
+
+    #[test]
+    fn file_may_be_named_by_the_environment() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("node.toml");
+        std::fs::write(&path, "id = 'one'\n").expect("a written file");
+        let found = effective(&Given::default(), &[("STEWARD_CONFIG", path.to_str().expect("UTF-8"))], "id");
+        assert_eq!(found.text, "one");
+    }
+
+    #[test]
+    fn empty_variable_is_an_unset_one() {
+        assert_eq!(effective(&Given::default(), &[("STEWARD_PORT", "")], "port").text, "8000");
+    }
+
+    #[test]
+    fn printed_toml_is_read_back() {
+        let given = Given { flags: BTreeMap::from([("cors_origin", "http://a, http://b".to_owned())]), file: None };
+        let printed: Vec<_> =
+            gather(&given, std::iter::empty()).expect("valid").iter().map(Effective::as_toml).collect();
+        let read = file::parse(Path::new("printed"), &printed.join("\n")).expect("valid TOML");
+        assert_eq!(read["cors_origin"].text, "http://a,http://b");
+        assert_eq!(read["port"].text, "8000");
+        assert!(!read.contains_key("id"));
+    }
+}

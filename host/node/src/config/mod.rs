@@ -1,0 +1,274 @@
+//! What a node is told when it starts: settings, where their values come from, and the checked result.
+//!
+//! Values come in four layers (see [`gather`]): command line, environment, file, defaults. [`Options::from_effective`]
+//! turns their texts into [`Options`] and refuses what cannot be meant; nothing is opened or bound before. Nothing here
+//! knows how a command line is parsed.
+
+mod error;
+mod file;
+mod layers;
+pub mod quantity;
+mod settings;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use error::Error;
+pub use layers::{Effective, Given, Origin, gather};
+pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
+
+use steward_model::group::HostId;
+
+/// How many members of the node group must be available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quorum {
+    /// More than half of the members.
+    Auto,
+    /// This many, at least one.
+    Fixed(u32),
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the line that says *ready* goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announce {
+    /// To standard output.
+    Stdout,
+    /// Into this file, which is replaced.
+    File(PathBuf),
+}
+
+/// Everything that a node is told when it starts, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Port of the API; 0: the system picks one.
+    pub port: u16,
+    /// Address to listen on.
+    pub bind_address: IpAddr,
+    /// How others reach this node, without a slash at the end; none: see [`Options::public_uri_at`].
+    pub public_uri: Option<String>,
+    /// True if an address that is not loopback was allowed by name.
+    pub insecure_public: bool,
+    /// Web origins whose pages may call the API.
+    pub cors_origin: Vec<String>,
+    /// Name of the node; none: the one kept in the sandbox, or a new random one.
+    pub id: Option<HostId>,
+    /// Rack or zone.
+    pub location: Option<String>,
+    /// Nodes of the group as they were listed: this one, or none.
+    pub peer_nodes: Vec<String>,
+    /// Members that must be available for updates to go on.
+    pub membership_quorum: Quorum,
+    /// Folder in which nodes keep state, see [`Options::folder_at`].
+    pub sandbox: PathBuf,
+    /// True if state belongs into a temporary folder that is deleted at the end; `sandbox` then means nothing.
+    pub ephemeral: bool,
+    /// Largest body of a request, in bytes.
+    pub max_request_bytes: usize,
+    /// Most memory of one guest instance, in bytes.
+    pub guest_memory_bytes: usize,
+    /// Longest time of one guest call.
+    pub guest_deadline: Duration,
+    /// Most operations that wait for one document, at least one.
+    pub queue_limit: usize,
+    /// Outside hosts that guests may be granted.
+    pub outbound_allow: Vec<String>,
+    /// How long running operations may go on after a stop.
+    pub shutdown_grace: Duration,
+    /// Filter of log lines, in the syntax of `RUST_LOG`.
+    pub log_level: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Where the line that says *ready* goes; none: nowhere.
+    pub announce: Option<Announce>,
+}
+
+impl Options {
+    /// Checks the values of all settings.
+    ///
+    /// # Errors
+    /// [`Error`] names the first value that cannot be used and where it was given.
+    pub fn from_effective(all: &[Effective]) -> Result<Options, Error> {
+        let options = Options {
+            port: read(all, "port", |text| text.parse().map_err(|_| "is not a port: 0 to 65535".to_owned()))?,
+            bind_address: read(all, "bind_address", parse_address)?,
+            public_uri: read(all, "public_uri", |text| optional(text, parse_uri))?,
+            insecure_public: read(all, "insecure_public", parse_switch)?,
+            cors_origin: read(all, "cors_origin", |text| list(text, parse_origin))?,
+            id: read(all, "id", |text| optional(text, |id| HostId::parse(id).map_err(|e| format!("is refused: {e}"))))?,
+            location: read(all, "location", |text| optional(text, |tag| Ok(tag.to_owned())))?,
+            peer_nodes: read(all, "peer_nodes", |text| list(text, parse_uri))?,
+            membership_quorum: read(all, "membership_quorum", parse_quorum)?,
+            sandbox: read(all, "sandbox", |text| Ok(PathBuf::from(text)))?,
+            ephemeral: read(all, "ephemeral", parse_switch)?,
+            max_request_bytes: read(all, "max_request_bytes", parse_bytes)?,
+            guest_memory_bytes: read(all, "guest_memory", parse_bytes)?,
+            guest_deadline: read(all, "guest_deadline", parse_span)?,
+            queue_limit: read(all, "queue_limit", parse_positive)?,
+            outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
+            shutdown_grace: read(all, "shutdown_grace", quantity::parse_duration)?,
+            log_level: read(all, "log_level", |text| Ok(text.to_owned()))?,
+            log_format: read(all, "log_format", parse_format)?,
+            announce: read(all, "announce", |text| optional(text, |place| Ok(parse_announce(place))))?,
+        };
+        options.check_address(origin(all, "bind_address"))?;
+        options.check_peers(origin(all, "peer_nodes"))?;
+        Ok(options)
+    }
+
+    /// Returns how others reach this node once it listens on `port`: the public URI, or one made of address and port.
+    pub fn public_uri_at(&self, port: u16) -> String {
+        match &self.public_uri {
+            Some(uri) => uri.clone(),
+            None => format!("http://{}", SocketAddr::new(self.bind_address, port)),
+        }
+    }
+
+    /// Returns the folder of a node that listens on `port`, unless it is ephemeral.
+    pub fn folder_at(&self, port: u16) -> PathBuf {
+        self.sandbox.join(port.to_string())
+    }
+
+    fn check_address(&self, origin: &Origin) -> Result<(), Error> {
+        let address = self.bind_address;
+        if !address.is_loopback() && !self.insecure_public {
+            return Err(Error::Public { origin: origin.clone(), address });
+        }
+        if address.is_unspecified() && self.public_uri.is_none() {
+            return Err(Error::Unnamed { origin: origin.clone(), address });
+        }
+        Ok(())
+    }
+
+    fn check_peers(&self, origin: &Origin) -> Result<(), Error> {
+        let bound = format!("http://{}", SocketAddr::new(self.bind_address, self.port));
+        let this = self.public_uri_at(self.port);
+        let ours = [authority(&bound), authority(&this)];
+        match self.peer_nodes.iter().find(|peer| !ours.contains(&authority(peer))) {
+            Some(peer) => Err(Error::Peers { origin: origin.clone(), peer: peer.clone(), this }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn found<'a>(all: &'a [Effective], key: &str) -> &'a Effective {
+    let wanted = setting(key);
+    all.iter().find(|effective| effective.setting == wanted).expect("every setting has a value: see `gather`")
+}
+
+fn origin<'a>(all: &'a [Effective], key: &str) -> &'a Origin {
+    &found(all, key).origin
+}
+
+fn read<T>(all: &[Effective], key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
+    let effective = found(all, key);
+    let refused = |reason| Error::Value { origin: effective.origin.clone(), text: effective.text.clone(), reason };
+    parse(effective.text.trim()).map_err(refused)
+}
+
+fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
+}
+
+fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(parse).collect()
+}
+
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse().map_err(|_| "is not an IP address: write 127.0.0.1, ::1 or 0.0.0.0".to_owned())
+}
+
+fn parse_uri(text: &str) -> Result<String, String> {
+    let refused = || "is not an http URI: write http://NAME:PORT".to_owned();
+    let uri = http::Uri::from_str(text).map_err(|_| refused())?;
+    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+        return Err(refused());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn parse_origin(text: &str) -> Result<String, String> {
+    let uri = http::Uri::from_str(text).ok();
+    let whole = uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/" && !text.ends_with('/'));
+    if whole || text == "*" {
+        return Ok(text.to_owned());
+    }
+    Err("is not a web origin: write https://NAME or https://NAME:PORT, without a path".to_owned())
+}
+
+fn parse_outbound(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err("is not a host: write example.com, example.com:8443 or *.example.com".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
+fn parse_quorum(text: &str) -> Result<Quorum, String> {
+    if text == "auto" {
+        return Ok(Quorum::Auto);
+    }
+    match text.parse() {
+        Ok(members) if members > 0 => Ok(Quorum::Fixed(members)),
+        Ok(_) | Err(_) => Err("must be 1 or more, or auto".to_owned()),
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    match usize::try_from(quantity::parse_size(text)?) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        Ok(_) | Err(_) => Err("must be one byte or more, and fit this machine".to_owned()),
+    }
+}
+
+fn parse_span(text: &str) -> Result<Duration, String> {
+    match quantity::parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        span => Ok(span),
+    }
+}
+
+fn parse_positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be 1 or more".to_owned())
+}
+
+fn parse_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
+    }
+}
+
+fn parse_announce(text: &str) -> Announce {
+    if text == "-" { Announce::Stdout } else { Announce::File(PathBuf::from(text)) }
+}
+
+/// Returns name and port of an address, so that different spellings of one node are equal.
+fn authority(uri: &str) -> (String, u16) {
+    let parsed = http::Uri::from_str(uri).unwrap_or_default();
+    let name = parsed.host().unwrap_or_default().to_ascii_lowercase();
+    let name = if name == "localhost" || name == "[::1]" { "127.0.0.1".to_owned() } else { name };
+    (name, parsed.port_u16().unwrap_or(80))
+}
+
+#[cfg(test)]
+mod tests;

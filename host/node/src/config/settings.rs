@@ -1,0 +1,166 @@
+//! The table of settings: one entry gives a setting its flag, its variable, its key in the file and its help.
+//!
+//! ```text
+//! key            flag            also accepted   variable               line of the file
+//! peer_nodes  →  --peer-nodes    --peerNodes     STEWARD_PEER_NODES     peer_nodes = ["http://…"]
+//! ```
+
+/// Prefix of every environment variable that steward reads.
+pub const VARIABLE_PREFIX: &str = "STEWARD_";
+
+/// What the text of a setting stands for, as far as a file and a command line must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A whole number.
+    Number,
+    /// Text: also durations (`10s`), sizes (`64MiB`) and words.
+    Text,
+    /// `true` or `false`; the flag alone means `true`.
+    Switch,
+    /// Texts separated by commas; an array in the file.
+    List,
+}
+
+/// One setting of a node.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name, in snake case; all other spellings follow from it.
+    pub key: &'static str,
+    /// What the value is called in the help.
+    pub value_name: &'static str,
+    /// The value when nobody gives one; empty: none.
+    pub default: &'static str,
+    /// What its text stands for.
+    pub shape: Shape,
+    /// The heading under which the help shows it.
+    pub heading: &'static str,
+    /// One sentence for people.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// Returns the name of its flag without the dashes, `peer-nodes`.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// Returns the name of its flag as Xenon writes it, `peerNodes`; the same as the key if that is one word.
+    pub fn camel_flag(&self) -> String {
+        let mut words = self.key.split('_');
+        let mut name = words.next().unwrap_or_default().to_owned();
+        for word in words {
+            let (first, rest) = word.split_at(1);
+            name.push_str(&first.to_ascii_uppercase());
+            name.push_str(rest);
+        }
+        name
+    }
+
+    /// Returns the name of its environment variable, `STEWARD_PEER_NODES`.
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+}
+
+/// Returns the setting called `key`.
+///
+/// # Panics
+/// If there is none: keys are written in this crate only.
+pub fn setting(key: &str) -> &'static Setting {
+    SETTINGS.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("no setting is called {key}"))
+}
+
+const ADDRESS: &str = "Address";
+const IDENTITY: &str = "Identity and group";
+const STATE: &str = "State";
+const LIMITS: &str = "Limits";
+const TALK: &str = "Talk";
+
+/// All settings, in the order in which people meet them.
+pub const SETTINGS: &[Setting] = &[
+    text("port", "N", "8000", ADDRESS, "Port of the HTTP API; 0 lets the system pick one").of(Shape::Number),
+    text("bind_address", "IP", "127.0.0.1", ADDRESS, "Address to listen on"),
+    text(
+        "public_uri",
+        "URI",
+        "",
+        ADDRESS,
+        "How others reach this node; needed with 0.0.0.0 [default: from address and port]",
+    ),
+    text(
+        "insecure_public",
+        "BOOL",
+        "false",
+        ADDRESS,
+        "Allow an address that is not loopback: nobody is asked who they are",
+    )
+    .of(Shape::Switch),
+    text("cors_origin", "ORIGIN,…", "", ADDRESS, "Web origins whose pages may call the API").of(Shape::List),
+    text("id", "ID", "", IDENTITY, "Name of the node [default: random, kept in the sandbox]"),
+    text("location", "TAG", "", IDENTITY, "Rack or zone, shown beside the node"),
+    text("peer_nodes", "URI,…", "", IDENTITY, "Nodes of the group; for now it may list this node only").of(Shape::List),
+    text("membership_quorum", "N|auto", "auto", IDENTITY, "Nodes that must be available for updates to go on"),
+    text("sandbox", "DIR", "./sandbox", STATE, "Folder for state; a node keeps its own in DIR/PORT"),
+    text("ephemeral", "BOOL", "false", STATE, "Keep state in a temporary folder and delete it at the end")
+        .of(Shape::Switch),
+    text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
+    text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
+    text("guest_deadline", "DURATION", "10s", LIMITS, "Longest time of one guest call"),
+    text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
+    text(
+        "outbound_allow",
+        "HOST,…",
+        "",
+        LIMITS,
+        "Outside hosts that guests may be granted: example.com, *.example.com",
+    )
+    .of(Shape::List),
+    text("shutdown_grace", "DURATION", "30s", LIMITS, "How long running operations may go on after a stop"),
+    text(
+        "log_level",
+        "FILTER",
+        "info",
+        TALK,
+        "error, warn, info, debug, trace; or per module: info,steward_node=debug",
+    ),
+    text("log_format", "FORMAT", "text", TALK, "text or json"),
+    text("announce", "FILE|-", "", TALK, "JSON line with the address when ready; -: stdout"),
+];
+
+const fn text(
+    key: &'static str,
+    value_name: &'static str,
+    default: &'static str,
+    heading: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting { key, value_name, default, shape: Shape::Text, heading, help }
+}
+
+impl Setting {
+    const fn of(self, shape: Shape) -> Setting {
+        Setting { shape, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_follows_from_the_key() {
+        let peers = setting("peer_nodes");
+        assert_eq!(peers.flag(), "peer-nodes");
+        assert_eq!(peers.camel_flag(), "peerNodes");
+        assert_eq!(peers.variable(), "STEWARD_PEER_NODES");
+        assert_eq!(setting("id").camel_flag(), "id");
+    }
+
+    #[test]
+    fn keys_are_unique() {
+        let mut keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), SETTINGS.len());
+    }
+}

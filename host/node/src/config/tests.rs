@@ -1,0 +1,101 @@
+//! Tests of checked options.
+
+use super::*;
+
+fn options(flags: &[(&'static str, &str)]) -> Result<Options, Error> {
+    let given = Given { flags: flags.iter().map(|(key, text)| (*key, (*text).to_owned())).collect(), file: None };
+    Options::from_effective(&gather(&given, std::iter::empty())?)
+}
+
+fn refusal(flags: &[(&'static str, &str)]) -> String {
+    options(flags).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn defaults_are_a_node_on_loopback() {
+    let options = options(&[]).expect("defaults are valid");
+    assert_eq!(options.public_uri_at(8000), "http://127.0.0.1:8000");
+    assert_eq!(options.folder_at(8000), PathBuf::from("./sandbox/8000"));
+    assert_eq!(options.membership_quorum, Quorum::Auto);
+    assert_eq!(options.max_request_bytes, 1 << 20);
+    assert_eq!(options.guest_memory_bytes, 64 << 20);
+    assert_eq!(options.guest_deadline, Duration::from_secs(10));
+    assert_eq!(options.announce, None);
+    assert_eq!(options.id, None);
+}
+
+#[test]
+fn public_address_needs_leave_and_a_name() {
+    let refused = options(&[("bind_address", "10.0.0.1")]).expect_err("must be refused");
+    assert!(refused.to_string().starts_with("--bind-address: refusing to listen on 10.0.0.1"), "{refused}");
+    assert!(refused.hints()[0].contains("--insecure-public"));
+    let open = [("bind_address", "0.0.0.0"), ("insecure_public", "true")];
+    assert!(refusal(&open).contains("public_uri is not set"));
+    let named = [open[0], open[1], ("public_uri", "http://node-1:8000/")];
+    assert_eq!(options_of(&named).public_uri_at(1), "http://node-1:8000");
+}
+
+fn options_of(flags: &[(&'static str, &str)]) -> Options {
+    options(flags).expect("valid")
+}
+
+#[test]
+fn peers_may_list_this_node_only() {
+    let itself = [("port", "8001"), ("peer_nodes", "http://127.0.0.1:8001, http://localhost:8001/")];
+    assert_eq!(options_of(&itself).peer_nodes.len(), 2);
+    let public = [("public_uri", "http://node-1:80"), ("peer_nodes", "http://node-1")];
+    assert_eq!(options_of(&public).peer_nodes, ["http://node-1"]);
+    let refused = refusal(&[("peer_nodes", "http://127.0.0.1:8000,http://127.0.0.1:8001")]);
+    assert_eq!(
+        refused,
+        "--peer-nodes: http://127.0.0.1:8001 is another node than this one (http://127.0.0.1:8000): \
+         groups of several nodes are not supported yet"
+    );
+}
+
+#[test]
+fn values_that_cannot_be_meant_are_refused_by_name() {
+    for (key, text, words) in [
+        ("port", "80000", "--port: \"80000\" is not a port: 0 to 65535"),
+        ("bind_address", "here", "is not an IP address"),
+        ("public_uri", "https://a", "is not an http URI"),
+        ("public_uri", "http://", "is not an http URI"),
+        ("cors_origin", "https://a/b", "is not a web origin"),
+        ("id", "a b", "is refused"),
+        ("membership_quorum", "0", "must be 1 or more, or auto"),
+        ("max_request_bytes", "0", "one byte or more"),
+        ("guest_memory", "lots", "is not a size"),
+        ("guest_deadline", "0s", "longer than nothing"),
+        ("shutdown_grace", "10", "is not a duration"),
+        ("queue_limit", "0", "must be 1 or more"),
+        ("outbound_allow", "http://a", "is not a host"),
+        ("log_format", "xml", "must be text or json"),
+        ("ephemeral", "yes", "must be true or false"),
+    ] {
+        let refused = refusal(&[(key, text)]);
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn every_setting_is_read() {
+    let given = [
+        ("announce", "-"),
+        ("cors_origin", "https://a,http://b:1"),
+        ("id", "hostAtPort8000"),
+        ("location", "rack-1"),
+        ("log_format", "json"),
+        ("membership_quorum", "3"),
+        ("outbound_allow", "*.example.com,api.example.com:8443"),
+        ("port", "0"),
+    ];
+    let options = options_of(&given);
+    assert_eq!(options.announce, Some(Announce::Stdout));
+    assert_eq!(options.cors_origin, ["https://a", "http://b:1"]);
+    assert_eq!(options.id.expect("an id").as_str(), "hostAtPort8000");
+    assert_eq!(options.location.as_deref(), Some("rack-1"));
+    assert_eq!(options.log_format, LogFormat::Json);
+    assert_eq!(options.membership_quorum, Quorum::Fixed(3));
+    assert_eq!(options.outbound_allow, ["*.example.com", "api.example.com:8443"]);
+    assert_eq!(options.port, 0);
+}

@@ -1,0 +1,56 @@
+//! What the node needs of the system group.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use steward_model::NodeId;
+use steward_protocol::cluster::{Applied, ClusterState, Command, Refused};
+use tokio::sync::watch;
+
+/// Why a command was not applied, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// It was decided, and changed nothing.
+    #[error("refused by the system group: {0}")]
+    Refused(#[from] Refused),
+    /// It is larger than the system log takes.
+    #[error("command of {bytes} bytes is too large for the system group, {most} bytes are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The largest size.
+        most: usize,
+    },
+    /// No majority of the voters has made it durable in time. The command may still be applied later: read the state again.
+    #[error(
+        "the system group did not decide in time: a majority of its voters is missing, or its disk is full or slow"
+    )]
+    NoMajority,
+    /// Another node leads.
+    #[error("this node does not lead the system group{}", leader.map(|node| format!(", node {node} does")).unwrap_or_default())]
+    NotLeader {
+        /// The leader, if it is known.
+        leader: Option<NodeId>,
+    },
+    /// The system group of this node has stopped, by request or because its disk failed: see the trace.
+    #[error("the system group of this node has stopped")]
+    Closed,
+}
+
+/// Agreement on the cluster state.
+pub trait ControlLog: Send + Sync {
+    /// Has a command decided, made durable and applied; [`ControlLog::state`] shows its effect afterwards.
+    ///
+    /// # Errors
+    /// [`ProposeError`]. Except after [`ProposeError::NoMajority`] and [`ProposeError::Closed`], nothing has changed.
+    fn propose(&self, command: Command) -> BoxFuture<'_, Result<Applied, ProposeError>>;
+
+    /// Returns the newest state that this node knows to be decided.
+    fn state(&self) -> Arc<ClusterState>;
+
+    /// Returns a receiver that always holds the newest state; states in between may be missed.
+    fn watch(&self) -> watch::Receiver<Arc<ClusterState>>;
+
+    /// Stops taking part. Whatever was answered before is on disk.
+    fn stop(&self) -> BoxFuture<'_, ()>;
+}

@@ -176,11 +176,12 @@ impl RaftLogStorage<TypeConfig> for Store {
         let note = Note::Purged(upto);
         let frames: Vec<Frame> = vote.iter().map(journal::vote).chain([journal::note(&note)]).collect();
         let newest = self.write_durably(&frames).await.map_err(|error| write_logs(&error))?;
-        let mut ledger = self.ledger();
-        ledger.read(newest, Read::Note(note));
         let repeated = Lsn(newest.0 + 1 - frames.len() as u64);
-        let needed = ledger.entries.first_key_value().map_or(repeated, |(_, (_, lsn))| repeated.min(*lsn));
-        drop(ledger);
+        let needed = {
+            let mut ledger = self.ledger();
+            ledger.read(newest, Read::Note(note));
+            ledger.entries.first_key_value().map_or(repeated, |(_, (_, lsn))| repeated.min(*lsn))
+        };
         let journal = Arc::clone(&self.journal);
         match tokio::task::spawn_blocking(move || journal.trim(needed)).await {
             Ok(Ok(())) => {}

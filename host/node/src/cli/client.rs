@@ -226,13 +226,9 @@ impl Client {
         let waited = jiff::SignedDuration::try_from(self.timeout).unwrap_or(jiff::SignedDuration::MAX);
         let failure =
             Failure::new(Exit::NotReady, "timeout", format!("no answer from {} within {waited:#}", self.host()))
-                .detail(call.asked());
-        if call.method == Method::GET {
-            return failure.hint("wait longer: --timeout 2m");
-        }
-        failure
-            .detail("it may have happened or not")
-            .hint("wait longer: --timeout 2m, and --idempotency-key to retry safely")
+                .detail(call.asked())
+                .hint("wait longer: --timeout 2m");
+        if call.method == Method::GET { failure } else { failure.detail("it may have happened or not") }
     }
 }
 

@@ -270,7 +270,12 @@ async fn update(
     // The host gives up a little before this program does, and can then say whether the update happened.
     let patience = client.timeout().as_secs().saturating_sub(1).max(1);
     call = call.header(HeaderName::from_static("prefer"), &format!("wait={patience}"))?;
-    let answer = client.ask(&call).await?;
+    let answer = client.ask(&call).await.map_err(|failure| match (failure.code.as_str(), &flags.idempotency_key) {
+        ("timeout" | "connection-lost", None) => {
+            failure.hint("give --idempotency-key next time: a repeat is harmless then")
+        }
+        _ => failure,
+    })?;
     show_update(&answer, path, flags.shown.include, terminal);
     Ok(Exit::Done)
 }

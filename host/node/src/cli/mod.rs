@@ -119,6 +119,13 @@ enum Verb {
     /// Runs a node (flags alone mean this)
     #[command(after_help = help::START)]
     Start(Box<start::StartArgs>),
+    #[command(flatten)]
+    Command(Command),
+}
+
+/// What ends by itself.
+#[derive(Debug, Subcommand)]
+enum Command {
     Status(status::Args),
     Config(Box<config::Args>),
     Deploy(deploy::Args),
@@ -135,13 +142,13 @@ enum Verb {
     History(history::Args),
 }
 
-impl Verb {
+impl Command {
     fn timeout(&self) -> Duration {
         match self {
-            Verb::Deploy(_) | Verb::Rollback(_) | Verb::Query(_) => TIMEOUT_LONG,
-            Verb::Start(_) | Verb::Status(_) | Verb::Config(_) | Verb::Services(_) | Verb::Modules(_) => TIMEOUT,
-            Verb::Inspect(_) | Verb::Get(_) | Verb::Post(_) | Verb::Put(_) | Verb::Patch(_) => TIMEOUT,
-            Verb::Delete(_) | Verb::History(_) => TIMEOUT,
+            Command::Deploy(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
+            Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
+            Command::Inspect(_) | Command::Get(_) | Command::Post(_) | Command::Put(_) | Command::Patch(_) => TIMEOUT,
+            Command::Delete(_) | Command::History(_) => TIMEOUT,
         }
     }
 }
@@ -164,7 +171,7 @@ pub fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCod
     cli.global.equip(&mut terminal);
     let ended = match &cli.command {
         Verb::Start(args) => start::run(args, &mut terminal, node),
-        _ => run(&cli, &mut terminal).map(|exit| ExitCode::from(exit as u8)),
+        Verb::Command(command) => run(command, &cli.global, &mut terminal).map(|exit| ExitCode::from(exit as u8)),
     };
     ended.unwrap_or_else(|failure| {
         terminal.show_failure(&failure);
@@ -181,34 +188,33 @@ impl Global {
     }
 }
 
-fn run(cli: &Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
+fn run(command: &Command, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, "failed", format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(dispatch(cli, terminal))
+    runtime.block_on(dispatch(command, global, terminal))
 }
 
-async fn dispatch(cli: &Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let timeout = cli.global.timeout.unwrap_or_else(|| cli.command.timeout());
-    let client = &Client::new(&cli.global.host, timeout)?;
+async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let timeout = global.timeout.unwrap_or_else(|| command.timeout());
+    let client = &Client::new(&global.host, timeout)?;
     let files = &mut fields::Files;
-    match &cli.command {
-        Verb::Start(_) => Err(Failure::usage("a node cannot be started from within a command")),
-        Verb::Status(args) => status::run(args, client, terminal).await,
-        Verb::Config(args) => config::run(args, std::env::vars(), terminal),
-        Verb::Deploy(args) => deploy::run(args, client, terminal).await,
-        Verb::Rollback(args) => rollback::run(args, client, terminal).await,
-        Verb::Services(args) => services::run(args, client, terminal).await,
-        Verb::Modules(args) => modules::run(args, client, terminal).await,
-        Verb::Inspect(args) => inspect::run(args, terminal),
-        Verb::Get(args) => documents::get(args, client, terminal).await,
-        Verb::Post(args) => documents::post(args, files, client, terminal).await,
-        Verb::Put(args) => documents::put(args, files, client, terminal).await,
-        Verb::Patch(args) => documents::patch(args, files, client, terminal).await,
-        Verb::Delete(args) => documents::delete(args, client, terminal).await,
-        Verb::Query(args) => query::run(args, client, terminal).await,
-        Verb::History(args) => history::run(args, client, terminal).await,
+    match command {
+        Command::Status(args) => status::run(args, client, terminal).await,
+        Command::Config(args) => config::run(args, std::env::vars(), terminal),
+        Command::Deploy(args) => deploy::run(args, client, terminal).await,
+        Command::Rollback(args) => rollback::run(args, client, terminal).await,
+        Command::Services(args) => services::run(args, client, terminal).await,
+        Command::Modules(args) => modules::run(args, client, terminal).await,
+        Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Get(args) => documents::get(args, client, terminal).await,
+        Command::Post(args) => documents::post(args, files, client, terminal).await,
+        Command::Put(args) => documents::put(args, files, client, terminal).await,
+        Command::Patch(args) => documents::patch(args, files, client, terminal).await,
+        Command::Delete(args) => documents::delete(args, client, terminal).await,
+        Command::Query(args) => query::run(args, client, terminal).await,
+        Command::History(args) => history::run(args, client, terminal).await,
     }
 }
 

@@ -31,6 +31,12 @@ pub struct Position {
     pub offset: Offset,
 }
 
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.epoch, self.offset)
+    }
+}
+
 /// A place in one node's commit log, which all partitions of the node share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Lsn(pub u64);

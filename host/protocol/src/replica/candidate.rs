@@ -67,9 +67,9 @@ impl Replica {
     fn stand(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
         assert!(
             epoch > self.promising,
-            "{} of boot {:?} is named for epoch {epoch}, which it promised before: a boot never resumes a role",
+            "{} on {} is named for epoch {epoch}, which it promised before: a boot never resumes a role",
             self.partition,
-            self.own.boot
+            self.own
         );
         self.promising = epoch;
         self.enter(now, Role::Candidate(Candidate { epoch, promises: BTreeMap::new() }));
@@ -79,7 +79,8 @@ impl Replica {
     pub(super) fn promise_persisted(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
         assert!(
             epoch <= self.promising,
-            "epoch {epoch} is persisted, but {} was the last one asked for",
+            "{} is told that the promise of epoch {epoch} is persisted, but {} was the last one asked for",
+            self.partition,
             self.promising
         );
         self.promised = self.promised.max(epoch);

@@ -2,6 +2,7 @@
 
 use steward_model::{Epoch, Offset, Position};
 
+use super::open::shown;
 use super::{Replica, Role, RoleName};
 
 /// A sentence that turned out to be false.
@@ -26,7 +27,7 @@ pub enum Violation {
         row: Epoch,
     },
     /// I9: committed and durable lie within the log.
-    #[error("log ends with {end:?}, but {committed:?} is committed and {durable:?} is durable")]
+    #[error("log ends with {}, but {} is committed and {} durable", shown(.end), shown(.committed), shown(.durable))]
     BeyondEnd {
         /// The last record.
         end: Option<Position>,
@@ -36,7 +37,7 @@ pub enum Violation {
         durable: Option<Offset>,
     },
     /// I8: the lineage does not end where the log does.
-    #[error("log ends with {end:?}, but its lineage ends with epoch {lineage:?}")]
+    #[error("log ends with {}, but its lineage with {}", shown(.end), shown(.lineage))]
     EndOutsideLineage {
         /// The last record.
         end: Option<Position>,
@@ -44,7 +45,7 @@ pub enum Violation {
         lineage: Option<Epoch>,
     },
     /// I5: a reign is active before its marker is committed, or is not although it is.
-    #[error("{role:?} with a marker at {marker}, but {committed:?} is committed")]
+    #[error("{role:?} with a marker at {marker}, but {} is committed", shown(.committed))]
     MarkerNotDecisive {
         /// The role.
         role: RoleName,
@@ -54,7 +55,7 @@ pub enum Violation {
         committed: Option<Offset>,
     },
     /// I7: the own progress counts more than is durable.
-    #[error("own progress is {counted:?}, but {durable:?} is durable")]
+    #[error("own progress is {}, but {} is durable", shown(.counted), shown(.durable))]
     OwnProgress {
         /// What counts.
         counted: Option<Offset>,

@@ -136,6 +136,12 @@ impl Replica {
         self.promised
     }
 
+    /// Returns the highest epoch whose promise was asked to be persisted. A checkpoint has to repeat this one, not
+    /// [`Replica::promised`]: it may be on its way to the disk, in a part of the log that the checkpoint releases.
+    pub fn promise_asked(&self) -> Epoch {
+        self.promising
+    }
+
     /// Returns which epoch began at which offset in the own log.
     pub fn lineage(&self) -> &Lineage {
         &self.lineage

@@ -32,7 +32,7 @@ pub enum OpenError {
         source: LineageError,
     },
     /// The lineage does not end in the epoch of the last record.
-    #[error("partition {partition}: log ends with {last:?}, but its lineage ends with epoch {lineage:?}")]
+    #[error("partition {partition}: log ends with {}, but its lineage with {}", shown(.last), shown(.lineage))]
     EndOutsideLineage {
         /// Which partition.
         partition: PartitionId,
@@ -52,7 +52,7 @@ pub enum OpenError {
         promised: Epoch,
     },
     /// The state store has applied a record that the log does not have: the log has lost committed records.
-    #[error("partition {partition}: state store has applied {applied:?}, but the log ends with {last:?}")]
+    #[error("partition {partition}: state store has applied {applied}, but the log ends with {}", shown(.last))]
     AppliedOutsideLog {
         /// Which partition.
         partition: PartitionId,
@@ -61,6 +61,11 @@ pub enum OpenError {
         /// The last record of the log.
         last: Option<Position>,
     },
+}
+
+/// Returns the text of a value, or `nothing`.
+pub(super) fn shown<T: std::fmt::Display>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "nothing".to_owned(), T::to_string)
 }
 
 impl Replica {

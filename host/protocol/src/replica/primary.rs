@@ -4,6 +4,7 @@ use steward_model::update::{Change, Entry, Record};
 use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::commit::{Configuration, committable};
+use super::open::shown;
 use super::progress::Progress;
 use super::{Effect, Member, NotAdmitted, Replica, Role, is_listed};
 
@@ -73,7 +74,7 @@ impl Replica {
                     let carried = Position { epoch: update.document.epoch, offset: update.document.offset };
                     assert!(
                         carried == position,
-                        "{} is proposed {} for {carried:?}, but the next record is {position:?}",
+                        "{} is proposed {} for {carried}, but the next record is {position}",
                         self.partition,
                         update.document.link.as_str()
                     );
@@ -94,9 +95,9 @@ impl Replica {
     pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
         assert!(
             self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position),
-            "{} is told that {position:?} is persisted, but its log ends with {:?}",
+            "{} is told that {position} is persisted, but its log ends with {}",
             self.partition,
-            self.end
+            shown(&self.end)
         );
         self.durable = self.durable.max(Some(position.offset));
         let own = self.own;
@@ -158,7 +159,7 @@ impl Replica {
         match &self.role {
             Role::Primary(reign) => reign,
             Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Activating(_) => {
-                panic!("{} is not primary but {:?}: ask admits first", self.partition, self.role)
+                panic!("{} is {:?}, not primary: ask admits first", self.partition, self.role())
             }
         }
     }

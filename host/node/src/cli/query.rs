@@ -46,6 +46,9 @@ pub(super) struct Args {
     all_versions: bool,
 }
 
+/// Documents that a host puts on a page unless told otherwise.
+const PAGE_DOCUMENTS: usize = 1000;
+
 /// Documents that were found, and whether there are more.
 struct Found {
     documents: Vec<(String, Value)>,
@@ -105,48 +108,45 @@ async fn newest(args: &Args, client: &Client) -> Result<Found, Failure> {
     if let Some(order) = &args.orderby {
         call = call.query("$orderby", order);
     }
-    if args.top > 0 {
-        // One more than wanted tells whether there are more.
-        call = call.query("$top", &(args.top + 1).to_string());
+    if args.top > 0 && args.top < PAGE_DOCUMENTS {
+        call = call.query("$limit", &args.top.to_string());
     }
-    let mut found = Found { documents: Vec::new(), more: false };
-    loop {
-        let mut answer = client.ask(&call).await?.json()?;
-        take(&mut answer, &mut found.documents);
-        let wanted = if args.top > 0 { args.top } else { usize::MAX };
-        if found.documents.len() > wanted {
-            found.documents.truncate(wanted);
-            found.more = true;
-            return Ok(found);
-        }
-        match answer.get("nextPageLink").and_then(Value::as_str).filter(|link| !link.is_empty()) {
-            Some(next) => call = Call::new(Method::GET, next)?,
-            None => return Ok(found),
-        }
-    }
+    collect(args, client, call).await
 }
 
 async fn all_versions(args: &Args, client: &Client) -> Result<Found, Failure> {
     let factory = args.factory.trim_end_matches('/');
-    let mut spec = json!({
-        "query": {"term": {"propertyName": "documentSelfLink", "matchType": "WILDCARD", "matchValue": format!("{factory}/*")}},
-        "options": ["INCLUDE_ALL_VERSIONS", "EXPAND_CONTENT"],
+    let term = json!({
+        "propertyName": "documentSelfLink", "matchType": "WILDCARD", "matchValue": format!("{factory}/*"),
     });
-    if args.top > 0 {
-        spec["resultLimit"] = json!(args.top + 1);
+    let options = ["INCLUDE_ALL_VERSIONS", "EXPAND_CONTENT"];
+    let task = json!({
+        "taskInfo": {"isDirect": true}, "querySpec": {"query": {"term": term}, "options": options},
+    });
+    collect(args, client, Call::new(Method::POST, "/core/query-tasks")?.json(&task)).await
+}
+
+/// Takes page after page until there are enough documents or no more pages.
+async fn collect(args: &Args, client: &Client, first: Call) -> Result<Found, Failure> {
+    let wanted = if args.top > 0 { args.top } else { usize::MAX };
+    let mut documents = Vec::new();
+    let mut call = first;
+    loop {
+        let mut answer = client.ask(&call).await?.json()?;
+        // A query task wraps its page; the listing of a factory is one.
+        let page = if answer.get("results").is_some() { &mut answer["results"] } else { &mut answer };
+        take(page, &mut documents);
+        let next = page.get("nextPageLink").and_then(Value::as_str).filter(|link| !link.is_empty());
+        if documents.len() >= wanted {
+            let more = next.is_some() || documents.len() > wanted;
+            documents.truncate(wanted);
+            return Ok(Found { documents, more });
+        }
+        match next {
+            Some(next) => call = Call::new(Method::GET, next)?,
+            None => return Ok(Found { documents, more: false }),
+        }
     }
-    let task = json!({"taskInfo": {"isDirect": true}, "querySpec": spec});
-    let call = Call::new(Method::POST, "/core/query-tasks")?.json(&task);
-    let mut answer = client.ask(&call).await?.json()?;
-    let mut found = Found { documents: Vec::new(), more: false };
-    if let Some(results) = answer.get_mut("results") {
-        take(results, &mut found.documents);
-    }
-    if args.top > 0 && found.documents.len() > args.top {
-        found.documents.truncate(args.top);
-        found.more = true;
-    }
-    Ok(found)
 }
 
 /// Moves the documents of one page over, in the order of its links.

@@ -232,9 +232,27 @@ async fn query_follows_pages_and_prints_a_table() {
          /core/counters/c1     31  –            4  9m ago\n"
     );
     assert_eq!(seen.talk, "2 found\n");
+}
+
+#[tokio::test]
+async fn query_takes_no_more_pages_than_wanted() {
     let seen = run(&["query", "/core/counters", "--top", "1", "-o", "json"], pages).await;
+    assert_eq!(seen.requests, ["GET /core/counters?expand&$limit=1"]);
     let found: Value = serde_json::from_str(&seen.data).expect("a JSON document");
     assert_eq!((&found["count"], &found["more"]), (&json!(1), &json!(true)));
+}
+
+fn task(_: &str, _: &str) -> Reply {
+    let links = ["/core/counters/c1?documentVersion=1", "/core/counters/c1?documentVersion=0"];
+    (200, &[], json!({"results": {"documentLinks": links, "documents": {}}}))
+}
+
+#[tokio::test]
+async fn all_versions_are_asked_of_a_query_task() {
+    let seen = run(&["-q", "query", "/core/counters", "--all-versions"], task).await;
+    assert!(seen.requests[0].starts_with("POST /core/query-tasks "), "{:?}", seen.requests);
+    assert!(seen.requests[0].contains("INCLUDE_ALL_VERSIONS"), "{:?}", seen.requests);
+    assert_eq!(seen.data, "/core/counters/c1?documentVersion=1\n/core/counters/c1?documentVersion=0\n");
 }
 
 fn versions(_: &str, _: &str) -> Reply {

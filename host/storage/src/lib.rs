@@ -7,5 +7,7 @@
 //!
 //! This crate does not know what an owner, a quorum or a guest is.
 
+pub mod keys;
 pub mod log;
 pub mod space;
+pub mod state;

@@ -123,7 +123,7 @@ impl FaultyDisk {
         for number in names.values_mut() {
             let Some(mut file) = state.files.remove(number) else { continue };
             for sector in std::mem::take(&mut file.dirty) {
-                if state.draw() % 2 == 0 {
+                if state.draw().is_multiple_of(2) {
                     file.keep_sector(sector);
                 }
             }

@@ -208,7 +208,8 @@ fn threads_wait_for_space_and_heal_by_themselves() {
     let healed = loop {
         match log.append(&[record(0, 0, 20_000)]) {
             Ok(lsn) => break lsn,
-            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            // Trimming nothing has the log look for space at once.
+            Err(_) => drop(log.trim(Lsn(0)).expect("the disk works")),
         }
     };
     assert!(log.wait(healed));

@@ -1,0 +1,284 @@
+//! The field index: which documents have which value in which field; family 4.
+//!
+//! ```text
+//!  9
+//!  ┌──────────────┬──────┬─────────────────────────────────┬──────────────────────┐
+//!  │ path, escaped│ type │ value                           │ self-link, to the end│ → nothing
+//!  │              │  u8  │ 1: u8  2: u64, u16  3: escaped  │                      │
+//!  └──────────────┴──────┴─────────────────────────────────┴──────────────────────┘
+//! ```
+//!
+//! *Escaped* texts end with two zero bytes, and a zero byte in them is followed by 0xff: shorter texts sort first, and
+//! nothing that follows can change that. A number is the nearest floating-point number, with its bits turned so that
+//! they sort, and then how far the exact integer is above it, plus 32,768: integers of 64 bits keep their order.
+//! Texts are cut to [`TEXT_BYTES_MAX`]; whoever asks must compare the documents themselves.
+
+use steward_model::Link;
+
+use super::Space;
+
+/// Texts are indexed up to here.
+pub const TEXT_BYTES_MAX: usize = 256;
+
+const BOOLEAN: u8 = 1;
+const NUMBER: u8 = 2;
+const TEXT: u8 = 3;
+
+/// A value in the index. Values of one type sort as they do in the index; types in the order written here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// False before true.
+    Boolean(bool),
+    /// By value.
+    Number(Number),
+    /// By bytes, cut to [`TEXT_BYTES_MAX`].
+    Text(String),
+}
+
+/// A number as JSON has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// An integer that fits 64 bits with or without sign.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+}
+
+impl Value {
+    /// Returns the value of a text, cut as the index cuts it.
+    pub fn text(text: &str) -> Value {
+        Value::Text(text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned())
+    }
+
+    /// Returns the value of a JSON number.
+    pub fn number(number: &serde_json::Number) -> Value {
+        let integer = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+        Value::Number(match integer {
+            Some(integer) => Number::Integer(integer),
+            None => Number::Float(number.as_f64().unwrap_or(0.0)),
+        })
+    }
+
+    fn append(&self, key: &mut Vec<u8>) {
+        match self {
+            Value::Boolean(value) => key.extend_from_slice(&[BOOLEAN, u8::from(*value)]),
+            Value::Number(number) => {
+                key.push(NUMBER);
+                let (nearest, above) = number.split();
+                key.extend_from_slice(&sortable(nearest).to_be_bytes());
+                key.extend_from_slice(&above.to_be_bytes());
+            }
+            Value::Text(text) => {
+                key.push(TEXT);
+                append_escaped(key, text);
+            }
+        }
+    }
+}
+
+impl Number {
+    /// Returns the nearest floating-point number, and how far the exact one is above it, plus 32,768.
+    fn split(self) -> (f64, u16) {
+        match self {
+            // Both zeros are one number.
+            Number::Float(value) => (value + 0.0, 1 << 15),
+            Number::Integer(value) => {
+                let nearest = value as f64;
+                // Numbers of 64 bits are at most 1,024 away from the nearest floating-point number.
+                (nearest, (value - nearest as i128 + (1 << 15)) as u16)
+            }
+        }
+    }
+
+    fn join(nearest: f64, above: u16) -> Number {
+        let whole = nearest.fract() == 0.0 && nearest.abs() < 1.9e19;
+        let integer = whole.then(|| nearest as i128 + i128::from(above) - (1 << 15));
+        match integer {
+            Some(integer) if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer) => {
+                Number::Integer(integer)
+            }
+            Some(_) | None => Number::Float(nearest),
+        }
+    }
+}
+
+/// Returns the bits of a number, turned so that they sort as the numbers do.
+fn sortable(value: f64) -> u64 {
+    let bits = value.to_bits();
+    if bits >> 63 == 0 { bits ^ (1 << 63) } else { !bits }
+}
+
+fn unsortable(bits: u64) -> f64 {
+    f64::from_bits(if bits >> 63 == 1 { bits ^ (1 << 63) } else { !bits })
+}
+
+fn append_escaped(key: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        key.push(byte);
+        if byte == 0 {
+            key.push(0xff);
+        }
+    }
+    key.extend_from_slice(&[0, 0]);
+}
+
+/// Reads an escaped text and returns it with what follows.
+fn escaped(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let mut text = Vec::new();
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [0, 0, after @ ..] => return Some((String::from_utf8(text).ok()?, after)),
+            [0, 0xff, after @ ..] => {
+                text.push(0);
+                after
+            }
+            [byte, after @ ..] if *byte != 0 => {
+                text.push(*byte);
+                after
+            }
+            _ => return None,
+        };
+    }
+}
+
+/// Returns the key that says that `link` has `value` in the field `path`.
+pub fn encode(space: Space, path: &str, value: &Value, link: &Link) -> Vec<u8> {
+    let mut key = of_value(space, path, value);
+    key.extend_from_slice(link.as_str().as_bytes());
+    key
+}
+
+/// Reads path, value and self-link in a key; none if it is no such key.
+pub fn decode(key: &[u8]) -> Option<(String, Value, Link)> {
+    let (path, rest) = escaped(super::rest(key)?)?;
+    let (kind, rest) = rest.split_first()?;
+    let (value, rest) = match *kind {
+        BOOLEAN => {
+            let (value, rest) = rest.split_first()?;
+            (Value::Boolean(*value == 1), rest)
+        }
+        NUMBER => {
+            let (nearest, rest) = rest.split_first_chunk::<8>()?;
+            let (above, rest) = rest.split_first_chunk::<2>()?;
+            let nearest = unsortable(u64::from_be_bytes(*nearest));
+            (Value::Number(Number::join(nearest, u16::from_be_bytes(*above))), rest)
+        }
+        TEXT => {
+            let (text, rest) = escaped(rest)?;
+            (Value::Text(text), rest)
+        }
+        _ => return None,
+    };
+    Some((path, value, super::link(rest)?))
+}
+
+/// Returns what the keys of all values of the field `path` begin with.
+pub fn of_path(space: Space, path: &str) -> Vec<u8> {
+    let mut key = space.prefix().to_vec();
+    append_escaped(&mut key, path);
+    key
+}
+
+/// Returns what the keys of all documents with `value` in the field `path` begin with.
+pub fn of_value(space: Space, path: &str, value: &Value) -> Vec<u8> {
+    let mut key = of_path(space, path);
+    value.append(&mut key);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use proptest::prelude::*;
+
+    use super::super::strategies::{any_link, any_space, some_space};
+    use super::*;
+
+    fn any_number() -> impl Strategy<Value = Number> {
+        prop_oneof![
+            any::<i64>().prop_map(|value| Number::Integer(value.into())),
+            any::<u64>().prop_map(|value| Number::Integer(value.into())),
+            (-1000_i64..1000).prop_map(|value| Number::Integer(value.into())),
+            (-1000_i64..1000).prop_map(|value| Number::Float(value as f64 + 0.5)),
+        ]
+    }
+
+    /// Compares as mathematics does; the halves are exact in both types.
+    fn compare(one: Number, other: Number) -> Ordering {
+        let doubled = |number| match number {
+            Number::Integer(value) => value * 2,
+            Number::Float(value) => (value * 2.0) as i128,
+        };
+        doubled(one).cmp(&doubled(other))
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<bool>().prop_map(Value::Boolean),
+            any_number().prop_map(Value::Number),
+            "[\u{0}ab\u{ff}]{0,4}".prop_map(Value::Text),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn keys_round_trip(
+            space in any_space(),
+            path in "[a.\u{0}]{1,4}",
+            value in any_value(),
+            link in any_link(),
+        ) {
+            let key = encode(space, &path, &value, &link);
+            prop_assert!(key.starts_with(&of_value(space, &path, &value)));
+            prop_assert_eq!(decode(&key), Some((path, value, link)));
+        }
+
+        #[test]
+        fn numbers_sort_by_value(one in any_number(), other in any_number(), link in any_link()) {
+            let key = |number| encode(some_space(), "n", &Value::Number(number), &link);
+            prop_assert_eq!(key(one).cmp(&key(other)), compare(one, other));
+        }
+
+        #[test]
+        fn texts_sort_by_bytes_whatever_follows(
+            one in ("[\u{0}ab\u{ff}]{0,4}", any_link()),
+            other in ("[\u{0}ab\u{ff}]{0,4}", any_link()),
+        ) {
+            let key = |(text, link): &(String, Link)| encode(some_space(), "t", &Value::text(text), link);
+            prop_assert_eq!(key(&one).cmp(&key(&other)), one.cmp(&other));
+        }
+
+        #[test]
+        fn no_field_stands_among_the_values_of_another(one in "[\u{0}a.]{0,4}", other in "[\u{0}a.]{0,4}") {
+            let key = of_path(some_space(), &one);
+            prop_assert_eq!(key.starts_with(&of_path(some_space(), &other)), one == other);
+        }
+    }
+
+    #[test]
+    fn floats_of_every_size_sort() {
+        let floats = [f64::MIN, -1e300, -2.5, -1e-300, 0.0, 1e-300, 0.1, 2.5, 1e18, 1e300, f64::MAX];
+        let link = Link::parse("/a").expect("a valid link");
+        let keys = floats.map(|value| encode(some_space(), "n", &Value::Number(Number::Float(value)), &link));
+        assert!(keys.is_sorted());
+        let zeros = [0.0, -0.0].map(|value| of_value(some_space(), "n", &Value::Number(Number::Float(value))));
+        assert_eq!(zeros[0], zeros[1]);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let text = "ä".repeat(200);
+        assert_eq!(Value::text(&text), Value::Text("ä".repeat(128)));
+    }
+
+    #[test]
+    fn layout_is_frozen() {
+        let link = Link::parse("/a").expect("a valid link");
+        let key = |value: &Value| encode(some_space(), "n", value, &link)[9..].to_vec();
+        assert_eq!(key(&Value::Boolean(true)), b"n\0\0\x01\x01/a");
+        assert_eq!(key(&Value::Number(Number::Integer(1))), b"n\0\0\x02\xbf\xf0\0\0\0\0\0\0\x80\0/a");
+        assert_eq!(key(&Value::text("x\0")), b"n\0\0\x03x\0\xff\0\0/a");
+    }
+}

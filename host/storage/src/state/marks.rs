@@ -1,0 +1,97 @@
+//! Checkpoint marks: how much of a store is lasting for certain, and cutting its journal back to there.
+//!
+//! Every checkpoint has a number. It is written into the store, as a *mark*, and when that is lasting into a small file
+//! beside the store. A store whose mark is older than the file says has lost what it must not lose: fjall takes a missing
+//! folder for a new one, and a damaged tag in its journal for the end.
+//!
+//! The journal is not fsynced with each batch, so a power cut can leave a later page of it and lose an earlier one.
+//! Fjall cuts a batch that ends too early, but refuses to open if one is whole in length and wrong in content. What lies
+//! behind the last checkpoint is in the commit log as well and need not be there: the journal is cut behind the mark that
+//! the last checkpoint left in it. A cut anywhere is safe, because fjall drops what is left of a batch.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The key that a checkpoint writes its mark to; no family has the number 0.
+pub(super) const MARK_KEY: [u8; 1] = [0];
+
+/// File with the number of the newest completed checkpoint. Never fsynced: an older one only notices less.
+const NUMBER_FILE: &str = "steward-checkpoint";
+
+/// What every mark begins with; the number follows.
+const MARK: [u8; 25] = *b"\x07steward checkpoint\x00mark\x07";
+
+/// Bytes of the number in a mark, and then of the end of a batch: tag, checksum and trailer.
+const MARK_END_BYTES: u64 = 8 + 1 + 8 + 4;
+
+/// Returns the mark of checkpoint `number`.
+pub(super) fn mark(number: u64) -> Vec<u8> {
+    [&MARK[..], &number.to_be_bytes()].concat()
+}
+
+/// Returns the number in a mark; none if it is no mark.
+pub(super) fn number_in(mark: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(mark.strip_prefix(&MARK)?.try_into().ok()?))
+}
+
+/// Notes that checkpoint `number` of the store at `path` is completed.
+///
+/// # Errors
+/// Those of the operating system.
+pub(super) fn note_completed(path: &Path, number: u64) -> io::Result<()> {
+    let unfinished = path.join("steward-checkpoint.tmp");
+    std::fs::write(&unfinished, number.to_string())?;
+    std::fs::rename(&unfinished, path.join(NUMBER_FILE))
+}
+
+/// Returns the number of the newest checkpoint that is noted as completed; 0 if none is.
+pub(super) fn completed(path: &Path) -> u64 {
+    // After a power cut the file may be missing or empty.
+    std::fs::read_to_string(path.join(NUMBER_FILE)).ok().and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
+/// How many of the newest marks are tried. The newest may be there while its checkpoint was not completed; the one before
+/// it was completed, so if cutting there does not help, more is damaged than a journal's end.
+const MARKS_TRIED: usize = 2;
+
+/// Returns the newest journal of the store at `path`, and where it may be cut, the least loss first.
+///
+/// # Errors
+/// Those of the operating system.
+pub(super) fn cuts(path: &Path) -> io::Result<Option<(PathBuf, Vec<u64>)>> {
+    let Some(journal) = newest_journal(path)? else { return Ok(None) };
+    let bytes = std::fs::read(&journal)?;
+    let starts = (0..bytes.len()).rev().filter(|at| bytes[*at..].starts_with(&MARK));
+    let mut cuts: Vec<u64> = starts.map(|at| (at + MARK.len()) as u64 + MARK_END_BYTES).take(MARKS_TRIED).collect();
+    if cuts.is_empty() {
+        // A journal is begun only after the one before it was fsynced: none of it need be there.
+        cuts.push(0);
+    }
+    Ok(Some((journal, cuts)))
+}
+
+/// Cuts a journal.
+///
+/// # Errors
+/// Those of the operating system.
+pub(super) fn cut(journal: &Path, at: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(journal)?;
+    file.set_len(at)?;
+    file.sync_all()
+}
+
+fn newest_journal(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut newest: Option<(u64, PathBuf)> = None;
+    for entry in std::fs::read_dir(path)? {
+        let path = entry?.path();
+        let is_journal = path.extension().is_some_and(|extension| extension == "jnl");
+        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        if let Some(number) = number.filter(|_| is_journal)
+            && newest.as_ref().is_none_or(|(known, _)| number > *known)
+        {
+            newest = Some((number, path));
+        }
+    }
+    Ok(newest.map(|(_, path)| path))
+}

@@ -1,0 +1,284 @@
+//! The state store: ordered keys in families, written in atomic batches.
+//!
+//! Problem: the newest state of every document, its older versions, the indexes and the bookkeeping must agree at any
+//! instant, also after a crash, and the store must not slow the commit path down. Promise: a [`Batch`] is there wholly
+//! or not at all, and batches are never there out of order: after a crash the store is what it was after some batch at
+//! or behind the last [`checkpoint`](StateStore::checkpoint). What it lost, the commit log still has.
+//!
+//! Two stores stand behind the trait: [`fjall`] on disk, and [`memory`] for the volatile lane and for simulation. All
+//! of them take the examination in [`conformance`].
+
+pub mod conformance;
+pub mod fjall;
+mod marks;
+pub mod memory;
+mod open;
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod store_tests;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+pub use fjall::{FjallStore, Options};
+pub use memory::MemoryStore;
+pub use open::{Opened, Reset, open_or_reset};
+
+/// A key family: all keys of one layout. The numbers are frozen: they stand in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Family {
+    /// See [`keys::document`](crate::keys::document).
+    Document = 1,
+    /// See [`keys::version`](crate::keys::version).
+    Version = 2,
+    /// See [`keys::sequence`](crate::keys::sequence).
+    Sequence = 3,
+    /// See [`keys::index`](crate::keys::index).
+    Index = 4,
+    /// See [`keys::meta`](crate::keys::meta).
+    Meta = 5,
+    /// See [`keys::outbox`](crate::keys::outbox).
+    Outbox = 6,
+    /// See [`keys::reply`](crate::keys::reply).
+    Reply = 7,
+    /// See [`keys::expiry`](crate::keys::expiry).
+    Expiry = 8,
+    /// See [`keys::answered`](crate::keys::answered).
+    Answered = 9,
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Family; 9] = [
+        Family::Document,
+        Family::Version,
+        Family::Sequence,
+        Family::Index,
+        Family::Meta,
+        Family::Outbox,
+        Family::Reply,
+        Family::Expiry,
+        Family::Answered,
+    ];
+}
+
+/// Why a state store does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk is full. Reads go on; writes succeed again once space was freed.
+    #[error("disk is full: the state store needs {needed} bytes and {free} are free, free some space")]
+    Full {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that the store wants free before it writes.
+        needed: u64,
+    },
+    /// What stands on the disk is not what was written. The store has to be rebuilt.
+    #[error("state store is damaged: {0}")]
+    Damaged(String),
+    /// A write failed and the store has not come back yet; the write may be tried again.
+    #[error("state store does not take writes since one failed: {0}")]
+    Unavailable(String),
+    /// The operating system refused something.
+    #[error("cannot {what} the state store: {source}")]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// What it says.
+        source: std::io::Error,
+    },
+}
+
+/// Writes that become visible together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    changes: BTreeMap<(Family, Vec<u8>), Option<Bytes>>,
+}
+
+impl Batch {
+    /// Returns an empty batch.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// Sets a value. A later change of the same key in the same batch wins.
+    pub fn put(&mut self, family: Family, key: Vec<u8>, value: impl Into<Bytes>) {
+        self.changes.insert((family, key), Some(value.into()));
+    }
+
+    /// Removes a key; there need be none.
+    pub fn remove(&mut self, family: Family, key: Vec<u8>) {
+        self.changes.insert((family, key), None);
+    }
+
+    /// Returns what the batch does to a key: nothing, a new value, or its removal.
+    pub fn get(&self, family: Family, key: &[u8]) -> Option<Option<&Bytes>> {
+        // The map wants its own key type.
+        self.changes.get(&(family, key.to_vec())).map(Option::as_ref)
+    }
+
+    /// Returns the number of changes.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Returns true if there is no change.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Returns how many bytes of keys and values there are.
+    pub fn bytes(&self) -> u64 {
+        let value_bytes = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        self.changes.iter().map(|((_, key), value)| (key.len() + value_bytes(value)) as u64).sum()
+    }
+
+    /// Returns the changes, sorted.
+    pub fn into_changes(self) -> impl Iterator<Item = (Family, Vec<u8>, Option<Bytes>)> {
+        self.changes.into_iter().map(|((family, key), value)| (family, key, value))
+    }
+}
+
+/// A range of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Where it begins.
+    pub start: Bound<Vec<u8>>,
+    /// Where it ends.
+    pub end: Bound<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Returns the range of all keys that begin with `prefix`.
+    pub fn prefix(prefix: &[u8]) -> KeyRange {
+        KeyRange { start: Bound::Included(prefix.to_vec()), end: end_of(prefix) }
+    }
+
+    /// Returns the range of all keys that begin with `prefix` and come after `after`.
+    pub fn prefix_after(prefix: &[u8], after: Vec<u8>) -> KeyRange {
+        KeyRange { start: Bound::Excluded(after), end: end_of(prefix) }
+    }
+}
+
+/// Returns the first key behind all keys that begin with `prefix`.
+fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
+}
+
+/// Which way a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// Key and value.
+pub type Row = (Bytes, Bytes);
+
+/// Rows on their way.
+pub type Rows<'a> = Box<dyn Iterator<Item = Result<Row, Error>> + Send + 'a>;
+
+/// Keys on their way.
+pub type Keys<'a> = Box<dyn Iterator<Item = Result<Bytes, Error>> + Send + 'a>;
+
+/// A store of ordered keys.
+pub trait StateStore: Send + Sync {
+    /// Makes all changes of a batch visible at once. Not lasting before the next checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Full`] and [`Error::Unavailable`]: nothing happened, the caller may try again.
+    fn write(&self, batch: Batch) -> Result<(), Error>;
+
+    /// Returns the newest value of a key.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it cannot be read.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, Error>;
+
+    /// Returns what the store holds now, and goes on holding for this reader.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the store is just being opened anew.
+    fn view(&self) -> Result<Box<dyn ReadView>, Error>;
+
+    /// Makes everything written before lasting.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn checkpoint(&self) -> Result<(), Error>;
+
+    /// Removes every key of every family that begins with `prefix`, and returns how many that were. Not atomic: the
+    /// caller has made sure that nobody looks there.
+    ///
+    /// # Errors
+    /// As [`StateStore::write`]; some keys may be removed.
+    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error>;
+
+    /// Takes rows in the order of their keys, none of which is in the store, faster than by batches, and returns how
+    /// many that were. Not atomic: the caller makes them visible by what it writes afterwards.
+    ///
+    /// # Errors
+    /// As [`StateStore::write`]; some rows may be there.
+    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error>;
+
+    /// Returns about how many bytes the store takes, on disk or in memory.
+    fn bytes(&self) -> u64;
+}
+
+/// What a store held at one instant.
+pub trait ReadView: Send + Sync {
+    /// Returns the value of a key.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it cannot be read.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, Error>;
+
+    /// Returns the rows of a range.
+    fn scan(&self, family: Family, range: KeyRange, order: Order) -> Rows<'_>;
+
+    /// Returns the keys of a range; cheaper than the rows if values are large.
+    fn scan_keys(&self, family: Family, range: KeyRange, order: Order) -> Keys<'_>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn family_numbers_are_frozen() {
+        for (number, family) in (1_u8..).zip(Family::ALL) {
+            assert_eq!(family as u8, number);
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_one() {
+        assert_eq!(end_of(&[1, 2]), Bound::Excluded(vec![1, 3]));
+        assert_eq!(end_of(&[1, 0xff]), Bound::Excluded(vec![2]));
+        assert_eq!(end_of(&[0xff]), Bound::Unbounded);
+    }
+
+    #[test]
+    fn the_last_change_of_a_key_wins() {
+        let mut batch = Batch::new();
+        batch.put(Family::Meta, vec![1], "one");
+        batch.remove(Family::Meta, vec![1]);
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch.get(Family::Meta, &[1]), Some(None));
+        assert_eq!(batch.get(Family::Document, &[1]), None);
+        assert_eq!(batch.bytes(), 1);
+    }
+}

@@ -1,0 +1,91 @@
+//! Opening the state store whatever has become of it.
+
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+
+use super::marks;
+use super::{Error, FjallStore, Options};
+
+/// A store that could not be opened and was put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// Why.
+    pub reason: String,
+    /// Where it is now; nothing of it was deleted.
+    pub moved_to: PathBuf,
+}
+
+/// A store that can be used.
+pub struct Opened {
+    /// The store.
+    pub store: FjallStore,
+    /// The store is new and empty, because the one before was damaged: everything must be replayed or synchronized.
+    pub was_reset: Option<Reset>,
+    /// The end of the journal was damaged and cut off: the store is what it was at or after the last checkpoint.
+    pub was_repaired: Option<String>,
+}
+
+/// Opens the store in the folder `path`. A damaged one is repaired if what is damaged is in the commit log as well, and
+/// otherwise moved aside and replaced by an empty one.
+///
+/// # Errors
+/// Those that are no damage: no permission, no space, another process uses it.
+pub fn open_or_reset(path: &Path, options: &Options) -> Result<Opened, Error> {
+    let reason = match attempt(path, options) {
+        Ok(store) => return Ok(Opened { store, was_reset: None, was_repaired: None }),
+        Err(Error::Damaged(reason)) => reason,
+        Err(other) => return Err(other),
+    };
+    tracing::warn!(path = %path.display(), reason, "state store is damaged, looking for what can be kept");
+    if let Some(store) = repair(path, options)? {
+        return Ok(Opened { store, was_reset: None, was_repaired: Some(reason) });
+    }
+    let moved_to = move_aside(path).map_err(|source| Error::Disk { what: "move aside", source })?;
+    tracing::error!(moved_to = %moved_to.display(), reason, "state store is damaged, starting with an empty one");
+    let store = FjallStore::open(path, options.clone())?;
+    Ok(Opened { store, was_reset: Some(Reset { reason, moved_to }), was_repaired: None })
+}
+
+/// Opens, and turns everything that speaks of bad contents into damage.
+fn attempt(path: &Path, options: &Options) -> Result<FjallStore, Error> {
+    use std::io::ErrorKind;
+    // Bad contents also show as failed assertions inside the engine; it is dropped as a whole then.
+    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| FjallStore::open(path, options.clone())));
+    match opened {
+        Ok(Err(Error::Disk { source, .. }))
+            if matches!(
+                source.kind(),
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
+            ) =>
+        {
+            Err(Error::Damaged(source.to_string()))
+        }
+        Ok(other) => other,
+        Err(_) => Err(Error::Damaged("the engine cannot make sense of its files".into())),
+    }
+}
+
+/// Tries to open with a shorter and shorter journal, on a copy of it, so that nothing is lost if that does not help.
+fn repair(path: &Path, options: &Options) -> Result<Option<FjallStore>, Error> {
+    let disk = |source| Error::Disk { what: "repair", source };
+    let Ok(Some((journal, cuts))) = marks::cuts(path) else { return Ok(None) };
+    let saved = journal.with_extension("damaged");
+    std::fs::copy(&journal, &saved).map_err(disk)?;
+    for at in cuts {
+        std::fs::copy(&saved, &journal).map_err(disk)?;
+        marks::cut(&journal, at).map_err(disk)?;
+        if let Ok(store) = attempt(path, options) {
+            return Ok(Some(store));
+        }
+    }
+    std::fs::rename(&saved, &journal).map_err(disk)?;
+    Ok(None)
+}
+
+fn move_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let name = path.file_name().map_or_else(|| "state".into(), |name| name.to_string_lossy().into_owned());
+    let free = (1..).map(|number: u32| path.with_file_name(format!("{name}.damaged-{number}")));
+    let target = free.into_iter().find(|target| !target.exists()).expect("numbers do not run out");
+    std::fs::rename(path, &target)?;
+    Ok(target)
+}

@@ -99,9 +99,12 @@ pub(crate) struct Log {
     pub(crate) torn_ends: usize,
 }
 
+/// A group that was made durable: its last frame, and the last record of each partition in it.
+type Group = (Lsn, Vec<(PartitionId, Position)>);
+
 /// Takes down what the log says, group by group.
 #[derive(Default)]
-struct Ears(Mutex<Vec<(Lsn, Vec<(PartitionId, Position)>)>>);
+struct Ears(Mutex<Vec<Group>>);
 
 impl Listener for Ears {
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]) {

@@ -11,8 +11,12 @@ use wasmtime::component::{ComponentType, Lift, Lower};
 
 /// The interface that every guest exports, up to its version.
 pub(crate) const SERVICE: &str = "steward:service/service";
-/// The interface that guests import, with the version that this host speaks.
-pub(crate) const HOST: &str = "steward:service/host@0.1.0";
+/// The interface that every guest exports, under the name by which components are asked for it; a later 0.1 answers too.
+pub(crate) const SERVICE_0_1: &str = "steward:service/service@0.1.0";
+/// The interface that guests may import, up to its version.
+pub(crate) const HOST: &str = "steward:service/host";
+/// The interface that guests may import, as this host offers it; a component may ask for any other 0.1.
+pub(crate) const HOST_0_1: &str = "steward:service/host@0.1.0";
 
 /// Arguments of `handle-create` and of all handlers of its shape.
 pub(crate) type HandlerArguments<'a> = (&'a str, RequestRef<'a>);

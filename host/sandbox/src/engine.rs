@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wasmtime::component::Linker;
-use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -19,10 +19,12 @@ use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
 
-/// Core instances that one component may consist of: languages with an adapter for WASI have a handful, Python a dozen.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 40;
-/// Tables that one component has on average, to size the pool.
-const TABLES_PER_COMPONENT: u32 = 4;
+/// Core instances that one component may consist of: most have a handful, Python a dozen and more.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
+/// Tables that one component may have; most have one or two.
+const TABLES_PER_COMPONENT: u32 = 8;
+/// Linear memories that one component may have; nearly all have one.
+const MEMORIES_PER_COMPONENT: u32 = 4;
 /// Stack of a fibre beyond what the guest may use: for functions of the host that the guest calls.
 const HOST_STACK_BYTES: usize = 1536 << 10;
 
@@ -102,10 +104,15 @@ fn settings(config: &Config) -> wasmtime::Config {
     pool.max_memory_size(config.memory_bytes_max);
     pool.table_elements(config.table_elements_max);
     pool.max_tables_per_module(TABLES_PER_COMPONENT);
+    pool.max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT);
+    pool.max_tables_per_component(TABLES_PER_COMPONENT);
+    pool.max_memories_per_component(MEMORIES_PER_COMPONENT);
     let mut settings = wasmtime::Config::new();
     settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     settings.memory_init_cow(true);
     settings.epoch_interruption(true);
+    // Names of functions come from the module itself; nothing else is read, the environment least of all.
+    settings.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     settings.max_wasm_stack(config.stack_bytes_max);
     settings.async_stack_size(config.stack_bytes_max.saturating_add(HOST_STACK_BYTES));
     // Our world has no asynchronous types, and the bookkeeping for them costs every call.

@@ -47,6 +47,12 @@ pub struct Sandbox {
     engine: Arc<engine::Engine>,
 }
 
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Sandbox").field(&self.engine.config).finish()
+    }
+}
+
 impl Sandbox {
     /// Reserves memory for instances and starts the thread that interrupts guests.
     ///

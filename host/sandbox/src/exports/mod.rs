@@ -11,16 +11,13 @@ use steward_model::service::Handler;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc};
 
-use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments};
+use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments, SERVICE_0_1};
 use crate::error::{CallError, PrepareError};
 
 pub(crate) use describe::describe;
 pub(crate) use handlers::run;
 pub use handlers::{Call, Occasion};
 pub(crate) use states::{merge, migrate};
-
-/// The interface under the name by which components are asked for it; a component may have a later 0.1 of it.
-const SERVICE_0_1: &str = "steward:service/service@0.1.0";
 
 type HandlerFunction = TypedFunc<HandlerArguments<'static>, HandlerResult>;
 type ReplyFunction = TypedFunc<ReplyArguments<'static>, HandlerResult>;

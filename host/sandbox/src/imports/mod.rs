@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use steward_model::operation::Fault;
 use wasmtime::component::Linker;
 
-use crate::bindings::{HOST, JsonResult};
+use crate::bindings::{HOST_0_1, JsonResult};
 use crate::convert;
 use crate::instance::state::State;
 
@@ -41,14 +41,14 @@ pub trait Imports: Send + Sync {
 
 /// Adds the capabilities that return at once.
 pub(crate) fn link_immediate(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut host = linker.instance(HOST)?;
+    let mut host = linker.instance(HOST_0_1)?;
     host.func_wrap("log", log::log)?;
     host.func_wrap("stat", stat::stat)
 }
 
 /// Adds the capabilities that wait.
 pub(crate) fn link_waiting(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    let mut host = linker.instance(HOST)?;
+    let mut host = linker.instance(HOST_0_1)?;
     host.func_wrap_async("read", read::read)?;
     host.func_wrap_async("query", query::query)
 }

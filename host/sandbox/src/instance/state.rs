@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
-use crate::imports::Imports;
+use crate::imports::{Imports, Level};
 use crate::instance::limits::Limits;
 
 /// The data of a store.
@@ -58,9 +58,13 @@ impl State {
         self.host.as_ref().expect("guest code runs between begin and end only")
     }
 
-    /// Returns true if the guest may write one more log line or statistic in this call, and counts it.
+    /// Counts one more log line or statistic of this call, and returns true if it may be taken. The first that may
+    /// not is told to the log.
     pub(crate) fn take_line(&mut self) -> bool {
         self.lines = self.lines.saturating_add(1);
+        if self.lines == self.lines_max.saturating_add(1) {
+            self.host().log(Level::Warn, "further log lines and statistics of this call are dropped", "");
+        }
         self.lines <= self.lines_max
     }
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use steward_model::module::Digest;
 use steward_model::operation::Outcome;
-use steward_model::service::{Descriptor, Isolation, LimitsWanted};
+use steward_model::service::{Descriptor, Handler, Isolation, LimitsWanted};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use crate::bindings::SERVICE;
+use crate::bindings::{HOST, SERVICE};
 use crate::convert::Ceilings;
 use crate::engine::{Engine, Needs};
 use crate::error::{CallError, PrepareError};
@@ -27,7 +27,7 @@ use inspect::{Kind, version_of};
 
 /// Interfaces that a module may import, without version, and which versions.
 const IMPORTABLE: [(&str, &str); 8] = [
-    ("steward:service/host", "0.1."),
+    (HOST, "0.1."),
     ("steward:service/types", "0.1."),
     ("wasi:cli/", "0.2."),
     ("wasi:clocks/", "0.2."),
@@ -62,7 +62,7 @@ impl Module {
         let digest = Digest::of(component_bytes);
         let survey = inspect::survey(component_bytes)?;
         // A module for another version of the world imports that version too; the world is the better thing to say.
-        let world = check_world(survey.world, &survey.exports)?;
+        let world = check_world(&survey.exports)?;
         check_imports(&survey.imports)?;
 
         let component = compile::compile(engine, digest, component_bytes)?;
@@ -127,17 +127,17 @@ impl Module {
     /// Calls one handler; the guest may call `host` meanwhile.
     ///
     /// A module that does not wait is called on the calling thread, which may take until the deadline. On a runtime
-    /// with several threads a module that has been slow is called in such a way that other tasks go on elsewhere. A
-    /// module that waits needs a runtime with a timer. Dropping the future ends the call.
+    /// with several threads a module that has been slow is called in such a way that other tasks go on elsewhere.
+    /// Dropping the future ends the call.
     ///
     /// # Errors
     /// [`CallError`]: nothing has happened, and the next call is not harmed.
     /// [`CallError::MissingHandler`] without a call if the descriptor does not list the handler.
+    ///
+    /// # Panics
+    /// If the module waits and the future is polled outside of a tokio runtime with a timer.
     pub async fn call(&self, call: Call<'_>, host: &Arc<dyn Imports>) -> Result<Outcome, CallError> {
-        let handler = call.occasion.handler();
-        if !self.descriptor.handles(handler) {
-            return Err(CallError::MissingHandler { handler });
-        }
+        self.check_listed(call.occasion.handler())?;
         exports::run(&self.pool, call, self.ceilings, host).await
     }
 
@@ -145,7 +145,11 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::call`].
+    ///
+    /// # Panics
+    /// As [`Module::call`].
     pub async fn migrate(&self, document: &[u8], from: u32, host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
+        self.check_listed(Handler::Migrate)?;
         exports::migrate(&self.pool, document, from, self.ceilings, host).await
     }
 
@@ -153,8 +157,16 @@ impl Module {
     ///
     /// # Errors
     /// As [`Module::call`].
+    ///
+    /// # Panics
+    /// As [`Module::call`].
     pub async fn merge(&self, ours: &[u8], theirs: &[u8], host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
+        self.check_listed(Handler::Merge)?;
         exports::merge(&self.pool, ours, theirs, self.ceilings, host).await
+    }
+
+    fn check_listed(&self, handler: Handler) -> Result<(), CallError> {
+        if self.descriptor.handles(handler) { Ok(()) } else { Err(CallError::MissingHandler { handler }) }
     }
 }
 
@@ -178,11 +190,14 @@ fn check_imports(imports: &[String]) -> Result<(), PrepareError> {
     }
 }
 
-fn check_world(world: Option<String>, exports: &[String]) -> Result<String, PrepareError> {
-    match world {
-        Some(version) if version.starts_with(WORLD) => Ok(version),
-        Some(version) => Err(PrepareError::UnknownWorld { found: format!("{SERVICE}@{version}") }),
-        None => Err(PrepareError::NoService { exports: exports.to_owned() }),
+fn check_world(exports: &[String]) -> Result<String, PrepareError> {
+    let mut versions = exports.iter().filter_map(|export| version_of(export, SERVICE));
+    let Some(first) = versions.clone().next() else {
+        return Err(PrepareError::NoService { exports: exports.to_owned() });
+    };
+    match versions.find(|version| version.starts_with(WORLD)) {
+        Some(version) => Ok(version.to_owned()),
+        None => Err(PrepareError::UnknownWorld { found: format!("{SERVICE}@{first}") }),
     }
 }
 
@@ -194,7 +209,7 @@ fn needs(component: &Component, imports: &[String]) -> Needs {
     let ty = component.component_type();
     let waits = ty.imports(engine).any(|(name, item)| {
         let ComponentItem::ComponentInstance(instance) = item.ty else { return false };
-        version_of(name, "steward:service/host").is_some()
+        version_of(name, HOST).is_some()
             && WAITING.iter().any(|function| instance.get_export(engine, function).is_some())
     });
     if waits { Needs::Waiting } else { Needs::Nothing }

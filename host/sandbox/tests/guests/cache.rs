@@ -50,16 +50,6 @@ async fn a_torn_file_is_compiled_again() {
 }
 
 #[tokio::test]
-async fn code_of_another_engine_configuration_is_not_used() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let component = Guest::patch(ECHO).component();
-    sandbox(folder.path()).prepare(&component).expect("a module");
-    let other = Config { cache_folder: Some(folder.path().to_owned()), table_elements_max: 10, ..config() };
-    let other = Sandbox::new(other).expect("a sandbox");
-    assert_works(&other.prepare(&component).expect("a module")).await;
-}
-
-#[tokio::test]
 async fn a_cache_that_cannot_be_written_only_costs_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let lost = folder.path().join("code");

@@ -69,6 +69,14 @@ async fn a_guest_that_is_denied_memory_and_can_live_with_it_goes_on() {
 }
 
 #[tokio::test]
+async fn a_table_grows_no_further_than_its_ceiling() {
+    let grow = "(if (i32.eq (table.grow $table (ref.null func) (i32.const 20000)) (i32.const -1)) (then unreachable))
+                (i32.const 1024)";
+    let guest = Guest { functions: "(table $table 1 funcref)".to_owned(), ..Guest::patch(grow) };
+    assert_eq!(always(&prepare(&guest)).await.code(), "guest-trap");
+}
+
+#[tokio::test]
 async fn a_descriptor_may_ask_for_less_memory_and_time() {
     let body = "(if (i32.eq (memory.grow (i32.const 8)) (i32.const -1)) (then unreachable)) (i32.const 1024)";
     let module = prepare(&Guest::patch(body).describing(r#","limits":{"memoryBytes":524288,"deadlineMillis":20}"#));

@@ -99,6 +99,26 @@ async fn log_lines_and_statistics_reach_the_node() {
     assert_eq!(Arc::strong_count(&notes), 1, "an idle instance holds nothing of the node");
 }
 
+#[tokio::test]
+async fn log_lines_beyond_the_ceiling_are_dropped_and_the_log_says_so() {
+    let guest = Guest {
+        imports: r#"(import "steward:service/host@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#.to_owned(),
+        text: "again".to_owned(),
+        ..Guest::patch(
+            "(local $left i32) (local.set $left (i32.const 5000))
+             (loop $again
+               (call $log (i32.const 2) (i32.const 16384) (i32.const 5) (i32.const 0) (i32.const 0))
+               (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+             (i32.const 1024)",
+        )
+    };
+    let notes = Arc::new(Notes::default());
+    patch_for(&prepare(&guest), "{}", Arc::clone(&notes)).await.expect("an outcome");
+    let lines = notes.lines.lock().expect("no panic");
+    assert_eq!(lines.len(), 1001);
+    assert!(lines[1000].1.contains("dropped"), "{:?}", lines[1000]);
+}
+
 #[test]
 fn inspection_names_imports_exports_and_sizes_without_compiling() {
     let guest = Guest::default();

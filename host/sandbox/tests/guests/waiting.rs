@@ -61,6 +61,15 @@ async fn a_guest_that_waits_and_loops_lets_others_go_on_until_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_recursion_without_end_on_a_fibre_uses_up_the_stack_and_nothing_else() {
+    let functions = "(func (call $read (i32.const 0) (i32.const 0) (i32.const 0)))".to_owned();
+    let module = prepare(&Guest { patch: "(call $patch (local.get $arguments))".to_owned(), functions, ..reading() });
+    for _ in 0..2 {
+        assert_eq!(patch(&module, "{}").await.expect_err("no end").code(), "guest-stack");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_of_the_host_reaches_the_guest() {
     let guest = Guest {
         imports: r#"(import "steward:service/host@0.1.0" "query" (func $query (param i32 i32 i32)))"#.to_owned(),

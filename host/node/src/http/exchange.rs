@@ -1,0 +1,224 @@
+//! One request and its response.
+//!
+//! A GET of a document goes straight through [`document`]; everything that costs more is boxed, so that the future of the
+//! common request stays small.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{ALLOW, CONTENT_LENGTH};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{Empty, Full};
+use hyper::body::{Body, Incoming};
+use steward_model::service::NativePatch;
+use steward_model::{Action, Epoch, Link};
+use tokio::sync::Mutex;
+use tower::ServiceExt;
+use tower_http::decompression::RequestDecompression;
+
+use super::decode::{self, Coding, Head, Media};
+use super::encode::{self, Answer};
+use super::error::Error;
+use super::route::{Target, route};
+use super::{Http, infrastructure, listing, problem, utility};
+use crate::service::Found;
+use crate::telemetry::metrics as telemetry;
+
+/// Longest time that a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Methods that services may have; which of them a service has is said by the operation.
+const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A request as the host's own services see it.
+pub(super) struct Asked {
+    pub(super) parts: Parts,
+    pub(super) head: Head,
+    pub(super) body: Incoming,
+}
+
+impl Asked {
+    /// The path as the request line has it.
+    pub(super) fn path(&self) -> &str {
+        self.parts.uri.path()
+    }
+
+    /// The query part of the URI; empty if there is none.
+    pub(super) fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    /// True for GET, and for HEAD, whose answer is cut later.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self.parts.method, Method::GET | Method::HEAD)
+    }
+
+    /// Returns the response to OPTIONS, or the error for every other method besides `allowed`.
+    pub(super) fn other(&self, allowed: &'static str) -> Result<Answer, Error> {
+        if self.parts.method == Method::OPTIONS {
+            let mut answer = encode::empty(StatusCode::NO_CONTENT);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+            return Ok(answer);
+        }
+        Err(Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed })
+    }
+
+    /// Returns the body, which must be JSON; empty if there is none.
+    ///
+    /// # Errors
+    /// [`Error`] if it is too large, does not arrive, or is no JSON.
+    pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
+        let max = http.parts.max_request_bytes;
+        let body = received(&self.head, &self.parts, self.body, max).await?;
+        Ok(decode::json(&self.head, &self.parts.headers, body)?.unwrap_or_default())
+    }
+}
+
+/// Answers a request, whatever it is, and never fails.
+pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let mut head = Head::default();
+    let read = head.read(&parts.headers);
+    if head.id.is_empty() {
+        head.id = http.request_ids.next(http.operations().clock().wall_time());
+    }
+    let id = head.id.clone();
+    let (path, is_head) = (parts.uri.clone(), parts.method == Method::HEAD);
+    let outcome = match read {
+        Ok(()) => {
+            // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
+            let dispatched = AssertUnwindSafe(dispatch(http, Asked { parts, head, body })).catch_unwind().await;
+            dispatched.unwrap_or(Err(Error::Panicked))
+        }
+        Err(error) => Err(error),
+    };
+    let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, path.path(), &id));
+    complete(http, &mut response, id);
+    telemetry::response(response.status().as_u16());
+    if is_head { without_body(response) } else { response }
+}
+
+/// Adds what every response carries.
+fn complete(http: &Http, response: &mut Answer, id: String) {
+    let headers = response.headers_mut();
+    headers.insert(&encode::OWNER, http.owner.clone());
+    if !headers.contains_key(&encode::EPOCH) {
+        let incarnation = http.parts.control.state().incarnation().counter;
+        headers.insert(&encode::EPOCH, HeaderValue::from(Epoch { incarnation, ..Epoch::ZERO }.as_u64()));
+    }
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(&encode::REQUEST_ID, id);
+    }
+}
+
+fn without_body(response: Answer) -> Answer {
+    let (mut parts, body) = response.into_parts();
+    if let Some(bytes) = body.size_hint().exact() {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    Response::from_parts(parts, Full::new(Bytes::new()))
+}
+
+async fn dispatch(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+    let path = asked.parts.uri.clone();
+    match route(path.path())? {
+        Target::Service(link) => {
+            let _under_way = http.under_way()?;
+            service(http, link, asked).await
+        }
+        Target::Utility(link, utility) => Box::pin(utility::answer(http, &link, utility, asked)).await,
+        Target::Infrastructure(place) => Box::pin(infrastructure::answer(http, place, asked)).await,
+    }
+}
+
+async fn service(http: &Arc<Http>, link: Link, asked: Asked) -> Result<Answer, Error> {
+    match asked.parts.method {
+        Method::GET | Method::HEAD => document(http, link, asked).await,
+        Method::POST => Box::pin(update(http, Action::Post, link, asked)).await,
+        Method::PUT => Box::pin(update(http, Action::Put, link, asked)).await,
+        Method::PATCH => Box::pin(update(http, Action::Patch, link, asked)).await,
+        Method::DELETE => Box::pin(update(http, Action::Delete, link, asked)).await,
+        Method::OPTIONS => utility::options(http, &link),
+        _ => asked.other(ALL),
+    }
+}
+
+async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answer, Error> {
+    if asked.head.events_only {
+        return Err(Error::NotAcceptable("text/event-stream".to_owned()));
+    }
+    if http.operations().services().at(&link).is_some_and(|service| !service.is_stateless()) {
+        return Box::pin(listing::answer(http, &link, asked.query())).await;
+    }
+    let query = asked.parts.uri.query().unwrap_or_default();
+    let operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
+    let reply = http.operations().submit(operation).await?;
+    Ok(encode::reply(http, reply, false))
+}
+
+async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Asked) -> Result<Answer, Error> {
+    let Asked { parts, mut head, body } = asked;
+    if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
+        return Err(decode::unexpected(&parts.headers, "application/json"));
+    }
+    let body = received(&head, &parts, body, http.parts.max_request_bytes).await?;
+    let body = decode::json(&head, &parts.headers, body)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let minimal = head.minimal;
+    let operation = decode::operation(http, &mut head, action, link, query, body)?;
+    let reply = http.operations().submit(operation).await?;
+    Ok(encode::reply(http, reply, minimal))
+}
+
+/// Returns true if the host itself answers PATCH at `link`, by merging.
+fn merges(http: &Http, link: &Link) -> bool {
+    match http.operations().services().find(link) {
+        Some(Found::Child(service)) => {
+            let handles = service.handles(steward_model::service::Handler::HandlePatch);
+            service.descriptor().patch == NativePatch::Merge && !handles
+        }
+        Some(Found::Factory(_) | Found::Stateless(_)) | None => false,
+    }
+}
+
+/// Returns the whole body of a request, decompressed, if it arrives and has no more than `max` bytes.
+///
+/// # Errors
+/// [`Error`] says why not.
+pub(super) async fn received(head: &Head, parts: &Parts, body: Incoming, max: usize) -> Result<Bytes, Error> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let coding = parts.headers.get(http::header::CONTENT_ENCODING);
+    let read = async {
+        match (head.coding, coding) {
+            (Coding::Identity, _) | (Coding::Compressed, None) => decode::collect(body, max).await,
+            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max)).await,
+            (Coding::Unknown, coding) => {
+                let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
+                Err(Error::Coding(named.unwrap_or_default()))
+            }
+        }
+    };
+    let late = |_| Error::BodyLate { seconds: BODY_WITHIN.as_secs() };
+    tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
+}
+
+async fn decompressed(coding: &HeaderValue, body: Incoming, max: usize) -> Result<Bytes, Error> {
+    let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
+    let collected = tower::service_fn(|request: Request<_>| {
+        let plain = &plain;
+        async move {
+            *plain.lock().await = decode::collect(request.into_body(), max).await;
+            Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let mut request = Request::new(body);
+    request.headers_mut().insert(http::header::CONTENT_ENCODING, coding.clone());
+    let Ok(_) = RequestDecompression::new(collected).oneshot(request).await;
+    plain.into_inner()
+}

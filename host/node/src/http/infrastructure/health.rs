@@ -1,0 +1,136 @@
+//! `/health/live`, `/health/ready`, `/health/startup`: for load balancers, process supervisors and people.
+//!
+//! Live means that the process answers, whatever else is missing: a supervisor that restarts a node for want of a quorum
+//! makes it worse. Ready means that requests may be sent here. `?verbose` lists the checks, in bad health and in good.
+
+use std::sync::atomic::Ordering;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use steward_protocol::cluster::group::NodeStatus;
+
+use super::READ_ONLY;
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::http::exchange::Asked;
+
+struct Check {
+    name: &'static str,
+    /// Why it fails.
+    problem: Option<String>,
+    /// A node that fails it is not ready; the others are only told.
+    counts: bool,
+}
+
+/// Answers while the process works.
+///
+/// # Errors
+/// [`Error::Method`] for everything but reading.
+pub(super) fn live(asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    Ok(encode::json(StatusCode::OK, &json!({"status": "live"})))
+}
+
+/// Tells whether requests may be sent here.
+///
+/// # Errors
+/// [`Error::Unready`] if not.
+pub(super) fn ready(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    report("ready", &checks(http), decode::parameter(asked.query(), "verbose")?.is_some())
+}
+
+/// Tells whether the node has recovered since its start; once it has, the answer stays.
+///
+/// # Errors
+/// [`Error::Unready`] if not, with the number of partitions that serve.
+pub(super) fn startup(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    let check = if http.recovered.load(Ordering::Relaxed) {
+        Check { name: "partitions", problem: None, counts: true }
+    } else {
+        partitions(http)
+    };
+    report("started", &[check], decode::parameter(asked.query(), "verbose")?.is_some())
+}
+
+fn report(status: &str, checks: &[Check], verbose: bool) -> Result<Answer, Error> {
+    let listed: Vec<Value> = checks
+        .iter()
+        .map(|check| json!({"name": check.name, "ok": check.problem.is_none(), "detail": check.problem}))
+        .collect();
+    let failed = |check: &&Check| check.counts && check.problem.is_some();
+    if let Some(check) = checks.iter().find(failed) {
+        let reason = format!("{}: {}", check.name, check.problem.as_deref().unwrap_or_default());
+        return Err(Error::Unready { reason, checks: verbose.then_some(listed) });
+    }
+    let mut body = json!({"status": status});
+    if verbose {
+        body["checks"] = listed.into();
+    }
+    Ok(encode::json(StatusCode::OK, &body))
+}
+
+fn checks(http: &Http) -> Vec<Check> {
+    let stopping = http.parts.shutdown.is_draining().then(|| "the node is stopping".to_owned());
+    vec![
+        Check { name: "stopping", problem: stopping, counts: true },
+        group(http),
+        partitions(http),
+        services(http),
+        Check {
+            name: "disk",
+            problem: http.operations().table().shared().space.check().err(),
+            // Reads go on while the disk is full.
+            counts: false,
+        },
+    ]
+}
+
+fn group(http: &Http) -> Check {
+    let state = http.parts.control.state();
+    let problem = match state.node(http.parts.node) {
+        None => Some("this node is not registered".to_owned()),
+        Some(node) if node.status == NodeStatus::Available => None,
+        Some(node) => Some(format!("this node is {}", node.status)),
+    };
+    Check { name: "group", problem, counts: true }
+}
+
+fn partitions(http: &Http) -> Check {
+    let (mut serving, mut all, mut reason) = (0_usize, 0_usize, None);
+    for partition in http.operations().table().all() {
+        all += 1;
+        match partition.admits() {
+            Ok(_) => serving += 1,
+            Err(why) => reason = Some(why),
+        }
+    }
+    let problem = reason.map(|why| format!("{serving} of {all} serve: {why}"));
+    if problem.is_none() {
+        http.recovered.store(true, Ordering::Relaxed);
+    }
+    Check { name: "partitions", problem, counts: true }
+}
+
+fn services(http: &Http) -> Check {
+    let state = http.parts.control.state();
+    let table = http.operations().services();
+    let served = |path, revision| table.at(path).is_some_and(|service| service.revision == revision);
+    let missing: Vec<&str> = state
+        .registry()
+        .factories()
+        .filter(|factory| factory.mounted.is_some() && !served(&factory.path, factory.revision))
+        .map(|factory| factory.path.as_str())
+        .collect();
+    let problem = (!missing.is_empty()).then(|| format!("not served yet: {}", missing.join(", ")));
+    Check { name: "services", problem, counts: true }
+}

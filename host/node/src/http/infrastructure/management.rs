@@ -1,0 +1,103 @@
+//! `/core/management`: the host itself. `/core/management/synch`: whether its factories are served.
+//!
+//! Departure from Xenon: neither environment nor system properties are told, which there anybody can read.
+
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{READ_ONLY, body, with_built_in};
+use crate::http::Http;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::http::exchange::Asked;
+
+const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+
+const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
+
+#[derive(Deserialize)]
+struct Request {
+    kind: Option<String>,
+}
+
+/// Shows the state of the host, or stops it.
+///
+/// # Errors
+/// [`Error::Field`] for every PATCH: no requests are offered.
+pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
+    match asked.parts.method {
+        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
+        Method::DELETE => {
+            tracing::info!("stop requested by a client");
+            http.parts.shutdown.drain();
+            Ok(encode::empty(StatusCode::ACCEPTED))
+        }
+        Method::PATCH => {
+            let request: Request = body(http, asked).await?;
+            let kind = request.kind.unwrap_or_default();
+            let reason = format!(
+                "is {kind:?}: no kinds of requests are offered here; GET shows the state, DELETE stops the host"
+            );
+            Err(Error::Field { pointer: "/kind".to_owned(), reason })
+        }
+        _ => asked.other(ALLOWED),
+    }
+}
+
+fn state(http: &Http) -> Value {
+    let operations = http.operations();
+    let cluster = http.parts.control.state();
+    let location = cluster.node(http.parts.node).map(|node| node.location.clone()).unwrap_or_default();
+    let now = operations.clock().wall_time();
+    let intervals =
+        operations.services().all().into_iter().map(|service| service.descriptor().maintenance_interval_micros);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let document = json!({
+        "bindAddress": http.parts.address.ip().to_string(),
+        "httpPort": http.parts.address.port(),
+        "httpsPort": -1,
+        "publicUri": http.parts.public_uri,
+        "id": http.owner_name(),
+        "nodeId": http.parts.node.0,
+        "location": location,
+        "version": env!("CARGO_PKG_VERSION"),
+        "startTimeMicros": http.parts.started.0,
+        "upTimeMicros": now.0 - http.parts.started.0,
+        "processId": std::process::id(),
+        "maintenanceIntervalMicros": intervals.filter(|interval| *interval > 0).min().unwrap_or(0),
+        "operationTimeoutMicros": u64::try_from(operations.limits().wait.as_micros()).unwrap_or(u64::MAX),
+        "requestPayloadSizeLimit": http.parts.max_request_bytes,
+        "isAuthorizationEnabled": false,
+        "isPeerSynchronizationEnabled": true,
+        "serviceCount": operations.services().all().len(),
+        "clusterId": format!("{:032x}", cluster.group_id().0),
+        "systemInfo": {
+            "availableProcessorCount": processors,
+            "osName": std::env::consts::OS,
+            "osFamily": std::env::consts::OS.to_ascii_uppercase(),
+            "architecture": std::env::consts::ARCH,
+        },
+    });
+    with_built_in(http, document, "/core/management", KIND)
+}
+
+/// Shows which factories are served here.
+///
+/// # Errors
+/// [`Error::Method`] for everything but reading.
+pub(super) fn synchronization(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    let mut factories = Map::new();
+    for service in http.operations().services().all() {
+        let problem = http.problem_of(&service);
+        let status = if problem.is_none() { "AVAILABLE" } else { "SYNCHRONIZING" };
+        let told = json!({"status": status, "owner": http.owner_name(), "reason": problem});
+        factories.insert(service.path.to_string(), told);
+    }
+    let document = json!({"factoryStatus": factories});
+    let kind = "com:vmware:xenon:services:common:SynchronizationManagementState";
+    Ok(encode::json(StatusCode::OK, &with_built_in(http, document, "/core/management/synch", kind)))
+}

@@ -1,0 +1,27 @@
+//! `/metrics`, in the text format of Prometheus.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response};
+use http_body_util::Full;
+
+use super::READ_ONLY;
+use crate::http::Http;
+use crate::http::encode::Answer;
+use crate::http::error::Error;
+use crate::http::exchange::Asked;
+
+/// Prints the metrics of this process.
+///
+/// # Errors
+/// [`Error::Method`] for everything but reading.
+pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    let mut response = Response::new(Full::new(Bytes::from(http.parts.metrics.render())));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}

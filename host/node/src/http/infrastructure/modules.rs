@@ -1,0 +1,143 @@
+//! `/core/modules`: the guest modules that the cluster keeps, by digest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Map, Value, json};
+use steward_model::Link;
+use steward_model::module::Digest;
+use steward_protocol::cluster::command::Refused;
+use steward_protocol::cluster::registry::GuestModule;
+use steward_protocol::cluster::{ClusterState, Command};
+use steward_sandbox::Module;
+
+use super::{expands, list};
+use crate::cluster::ProposeError;
+use crate::http::decode::{self, Media};
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::http::exchange::{self, Asked};
+use crate::http::{Http, MODULE_BYTES_MAX, deployment};
+
+const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
+
+const KIND: &str = "steward:GuestModule";
+
+/// Lists the modules, or takes one in.
+///
+/// # Errors
+/// [`Error::Module`] says why a module is refused.
+pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+    match asked.parts.method {
+        Method::GET | Method::HEAD => {
+            let state = http.parts.control.state();
+            let shown: Map<String, Value> =
+                state.registry().modules().map(|module| (link(module.digest), shown(http, &state, module))).collect();
+            let links = shown.keys().cloned().collect();
+            Ok(encode::json(StatusCode::OK, &list(http, links, expands(&asked)?.then_some(shown))))
+        }
+        Method::POST => install(http, asked).await,
+        _ => asked.other(ALLOWED),
+    }
+}
+
+/// Shows one module, or removes it.
+///
+/// # Errors
+/// [`Error::Group`] if there is no such module, or a factory runs it.
+pub(super) async fn one(http: &Arc<Http>, asked: Asked, digest: &str) -> Result<Answer, Error> {
+    let missing =
+        |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
+    let digest = Digest::parse(digest).map_err(missing)?;
+    let state = http.parts.control.state();
+    let unknown = || Error::Group(ProposeError::Refused(Refused::UnknownModule { digest }));
+    let module = state.module(&digest).ok_or_else(unknown)?;
+    match asked.parts.method {
+        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &state, module))),
+        Method::DELETE => {
+            http.parts.control.propose(Command::RemoveModule { digest }).await?;
+            Ok(encode::json(StatusCode::OK, &shown(http, &state, module)))
+        }
+        _ => asked.other(ALLOWED_ONE),
+    }
+}
+
+fn link(digest: Digest) -> String {
+    format!("/core/modules/{digest}")
+}
+
+fn shown(http: &Http, state: &ClusterState, module: &GuestModule) -> Value {
+    let runs = |digest| move |mounted: &steward_protocol::cluster::registry::Mounted| mounted.module == digest;
+    let factories = state.registry().factories().filter(|f| f.mounted.as_ref().is_some_and(runs(module.digest)));
+    let descriptor: Value = serde_json::from_str(&module.descriptor).unwrap_or_default();
+    json!({
+        "digest": module.digest,
+        "name": module.name,
+        "version": module.version,
+        "sizeBytes": module.size_bytes,
+        "installedTimeMicros": module.installed.at.0,
+        "installedBy": module.installed.by,
+        "message": module.installed.message,
+        "factories": factories.map(|factory| factory.path.as_str()).collect::<Vec<_>>(),
+        "descriptor": descriptor,
+        "documentKind": KIND,
+        "documentSelfLink": link(module.digest),
+        "documentVersion": 0,
+        "documentUpdateTimeMicros": module.installed.at.0,
+        "documentExpirationTimeMicros": 0,
+        "documentOwner": http.owner_name(),
+    })
+}
+
+/// `?factory=<path>` plans for another path than the module's own, `?dryRun` changes nothing, `?message=` is kept.
+async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+    let Asked { parts, head, body } = asked;
+    if head.media != Media::Wasm {
+        return Err(decode::unexpected(&parts.headers, "application/wasm"));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
+    let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
+    let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
+    let bytes = exchange::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
+    let (module, imports) = prepared(http, bytes.clone(), dry).await?;
+    let descriptor = module.descriptor();
+    let registered = GuestModule {
+        digest: module.digest(),
+        name: descriptor.name.clone(),
+        version: descriptor.version.clone(),
+        descriptor: serde_json::to_string(descriptor).expect("a descriptor is plain JSON"),
+        size_bytes: module.component_bytes().map_or(bytes.len(), Bytes::len) as u64,
+        installed: deployment::authorship(http, message),
+    };
+    let path = factory.unwrap_or_else(|| descriptor.factory.clone());
+    let plan = deployment::plan(http, &path, &registered, descriptor).await?;
+    if !dry {
+        http.parts.control.propose(Command::RegisterModule(registered.clone())).await?;
+    }
+    let mut told = shown(http, &http.parts.control.state(), &registered);
+    told["size"] = told["sizeBytes"].clone();
+    told["world"] = module.world().into();
+    told["imports"] = imports.into();
+    told["capabilities"] = json!(descriptor.capabilities);
+    told["plan"] = plan;
+    let mut answer = encode::json(if dry { StatusCode::OK } else { StatusCode::CREATED }, &told);
+    if let Ok(location) = HeaderValue::try_from(link(registered.digest)) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
+}
+
+/// Compiles a module and reads its imports. Takes as long as compiling does, so it runs on a thread of its own.
+async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<(Arc<Module>, Vec<String>), Error> {
+    let modules = Arc::clone(&http.parts.modules);
+    let work = move || {
+        let module = if dry { modules.examine(&bytes) } else { modules.install(&bytes) }?;
+        let inspected = steward_sandbox::inspect(&bytes).map_err(crate::service::ModulesError::from)?;
+        Ok::<_, Error>((module, inspected.imports))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)?
+}

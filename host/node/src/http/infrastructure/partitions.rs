@@ -1,0 +1,64 @@
+//! `/core/partitions`: how the copies on this node stand.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use steward_model::Lane;
+
+use super::{READ_ONLY, with_built_in};
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::http::exchange::Asked;
+use crate::partition::Status;
+
+/// Shows every partition's copy on this node, or with `?lane=persisted` (`volatile`) those of one lane.
+///
+/// # Errors
+/// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane.
+pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(READ_ONLY);
+    }
+    let table = http.operations().table();
+    let wanted = match decode::parameter(asked.query(), "lane")?.as_deref() {
+        None => None,
+        Some("persisted") => Some(Lane::Persisted),
+        Some("volatile") => Some(Lane::Volatile),
+        Some(other) => {
+            let reason = format!("is {other:?}: write persisted or volatile");
+            return Err(Error::Parameter { name: "lane", reason });
+        }
+    };
+    let all = table.all().filter(|partition| wanted.is_none_or(|lane| partition.id().lane == lane));
+    let statuses: Vec<(Status, bool)> = all.map(|partition| (partition.status(), partition.admits().is_ok())).collect();
+    let serving = statuses.iter().filter(|(_, serves)| *serves).count();
+    let shown: Vec<Value> = statuses.iter().map(|(status, serves)| shown(http, status, *serves)).collect();
+    let document = json!({"partitionCount": shown.len(), "servingCount": serving, "partitions": shown});
+    Ok(encode::json(StatusCode::OK, &with_built_in(http, document, "/core/partitions", "steward:PartitionStatus")))
+}
+
+fn shown(http: &Http, status: &Status, serves: bool) -> Value {
+    let replica = &status.replica;
+    let row = replica.row.as_ref();
+    let cluster = http.parts.control.state();
+    let host = |node| cluster.node(node).map(|node| node.host.to_string());
+    let members = row.into_iter().flat_map(|row| &row.in_sync);
+    json!({
+        "id": status.partition.to_string(),
+        "role": replica.role.as_str(),
+        "serves": serves,
+        "epoch": row.map(|row| row.epoch.as_u64()),
+        "primary": row.and_then(|row| host(row.primary.node)),
+        "inSync": members.map(|member| json!(host(member.node))).collect::<Vec<Value>>(),
+        "writeQuorum": row.map(|row| row.write_quorum),
+        "recoveryQuorum": row.map(|row| row.recovery_quorum),
+        "rowVersion": row.map(|row| row.version),
+        "promisedEpoch": replica.promised.as_u64(),
+        "lastOffset": replica.end.map(|end| end.offset.0),
+        "durableOffset": replica.durable.map(|offset| offset.0),
+        "committedOffset": replica.committed.map(|offset| offset.0),
+        "appliedOffset": status.applied.map(|offset| offset.0),
+        "pendingEffects": status.pending_effects,
+    })
+}

@@ -1,0 +1,50 @@
+//! `/core/query-tasks`: queries over all documents.
+//!
+//! Departure from Xenon: a task that is not direct is run at once too, and answered finished; nothing is stored. Clients
+//! that poll such a task until it is finished find that it is when they look first.
+
+use http::{Method, StatusCode};
+
+use super::list;
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::http::exchange::Asked;
+use crate::query::page;
+
+const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
+
+/// Runs a query task, or lists those that are kept, which are none.
+///
+/// # Errors
+/// [`Error::Query`] says what to change in the task.
+pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
+    if asked.reads() {
+        return Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None)));
+    }
+    // The method QUERY (RFC 10008) says by itself that nothing changes.
+    if asked.parts.method != Method::POST && asked.parts.method.as_str() != "QUERY" {
+        return asked.other(ALLOWED);
+    }
+    let _under_way = http.under_way()?;
+    let body = asked.json(http).await?;
+    let body = if body.is_empty() { b"{}" } else { body.as_ref() };
+    Ok(encode::bytes(StatusCode::OK, http.parts.queries.task(body).await?))
+}
+
+/// Returns a page of a result.
+///
+/// # Errors
+/// [`Error::Parameter`] without a token, [`Error::Query`] if the page is not to be had.
+pub(super) async fn page(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+    if !asked.reads() {
+        return asked.other(super::READ_ONLY);
+    }
+    let _under_way = http.under_way()?;
+    let token = decode::parameter(asked.query(), page::PARAMETER)?;
+    let missing =
+        || Error::Parameter { name: page::PARAMETER, reason: "is missing: follow nextPageLink as given".into() };
+    let document = http.parts.queries.page(&token.ok_or_else(missing)?).await?;
+    Ok(encode::bytes(StatusCode::OK, document))
+}

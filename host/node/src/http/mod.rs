@@ -1,0 +1,139 @@
+//! The HTTP face of a node: requests become operations, replies become responses.
+//!
+//! Problem: clients of Xenon know its paths, shapes and words; everybody else expects what the HTTP standards say. Both
+//! hold at once, and a GET of a document must not cost much more than a bare server would.
+//!
+//! Promise: what a client sends never breaks the node: too large, too late, malformed or unknown is refused with a problem
+//! document that says how to mend it. One file ([`error`]) knows statuses of failures. What a client asks runs as an
+//! operation of its own: a client that hangs up changes nothing.
+//!
+//! ```text
+//! server ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …
+//!                  ├─► utility          …/stats, …/config, …/available, …/template, …/history
+//!                  ├─► listing          GET of a factory
+//!                  └─► decode ─► Operations::submit ─► encode
+//! ```
+//!
+//! Departures: an `ETag` names the version of a document, not its bytes, so it is the same with and without compression:
+//! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
+
+mod decode;
+mod deployment;
+mod encode;
+pub(crate) mod error;
+mod exchange;
+mod infrastructure;
+mod listing;
+mod problem;
+mod request_id;
+mod route;
+mod server;
+mod utility;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use http::HeaderValue;
+use metrics_exporter_prometheus::PrometheusHandle;
+use steward_model::{NodeId, Timestamp};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tower_http::cors::CorsLayer;
+
+use crate::cluster::ControlLog;
+use crate::operation::Operations;
+use crate::query::Queries;
+use crate::service::{Modules, Service};
+use crate::shutdown::Shutdown;
+use error::Error;
+use request_id::RequestIds;
+
+/// Largest guest module in bytes.
+const MODULE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most requests to services under way at once; health and metrics are answered beyond it.
+const REQUESTS_MAX: usize = 16 * 1024;
+
+/// Everything that the HTTP face of a node needs.
+pub struct Parts {
+    /// The road of operations.
+    pub operations: Arc<Operations>,
+    /// The guest modules on this node.
+    pub modules: Arc<Modules>,
+    /// The system group.
+    pub control: Arc<dyn ControlLog>,
+    /// Queries over the documents.
+    pub queries: Arc<Queries>,
+    /// Prints the metrics of the process.
+    pub metrics: PrometheusHandle,
+    /// Tells when to stop, and is told to by `DELETE /core/management`.
+    pub shutdown: Shutdown,
+    /// The number of this node.
+    pub node: NodeId,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How others reach it, without a slash at the end.
+    pub public_uri: String,
+    /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
+    pub max_request_bytes: usize,
+    /// Web origins whose pages may call; empty: none. `*` stands for all.
+    pub cors_origins: Vec<String>,
+    /// Hosts outside that guests may be granted.
+    pub outbound_allowed: Vec<String>,
+    /// When the process started.
+    pub started: Timestamp,
+}
+
+/// See the head of this module.
+pub struct Http {
+    parts: Parts,
+    /// The name of this node as a header.
+    owner: HeaderValue,
+    request_ids: RequestIds,
+    requests: Semaphore,
+    cors: Option<CorsLayer>,
+    /// True once every partition has served: recovery is done, whatever happens later.
+    recovered: AtomicBool,
+}
+
+impl Http {
+    /// Returns the face of a node made of these parts.
+    pub fn new(parts: Parts) -> Arc<Http> {
+        // A host id has no character that a header cannot have.
+        let owner = HeaderValue::from_str(parts.operations.owner());
+        Arc::new(Http {
+            owner: owner.unwrap_or_else(|_| HeaderValue::from_static("")),
+            request_ids: RequestIds::new(uuid::Uuid::new_v4()),
+            requests: Semaphore::new(REQUESTS_MAX),
+            cors: server::cors(&parts.cors_origins),
+            recovered: AtomicBool::new(false),
+            parts,
+        })
+    }
+
+    fn operations(&self) -> &Arc<Operations> {
+        &self.parts.operations
+    }
+
+    /// Returns a place among the requests under way.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] if there is none.
+    fn under_way(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.requests.try_acquire().map_err(|_| Error::Overloaded { max: REQUESTS_MAX })
+    }
+
+    /// Returns why a service cannot answer for all its documents here now, if it cannot.
+    fn problem_of(&self, service: &Service) -> Option<String> {
+        if service.is_stateless() {
+            return None;
+        }
+        let partitions = self.operations().table().lane(service.lane());
+        partitions.iter().find_map(|partition| partition.admits().err()).map(|reason| reason.to_string())
+    }
+
+    /// Returns the name of this node, `documentOwner` in what it answers.
+    fn owner_name(&self) -> &str {
+        self.parts.operations.owner()
+    }
+}

@@ -1,0 +1,240 @@
+//! From a path to who answers it.
+//!
+//! Three kinds of paths: those of the host itself, a fixed table ([`Infrastructure`]); utility endpoints, which every
+//! service has below its own path ([`Utility`]); and everything else, which belongs to services. Most requests are for
+//! documents, so those take the shortest way: two comparisons, then the link is parsed.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use steward_model::Link;
+use steward_model::link::{self, UTILITY_SUFFIXES};
+
+use super::error::Error;
+
+/// Who answers at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target<'a> {
+    /// The host.
+    Infrastructure(Infrastructure<'a>),
+    /// The host, about the service, document or factory at the link.
+    Utility(Link, Utility),
+    /// A service, or nobody.
+    Service(Link),
+}
+
+/// The paths of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Infrastructure<'a> {
+    Root,
+    Management,
+    Synchronization,
+    NodeGroups,
+    NodeGroup,
+    NodeSelectors,
+    NodeSelector,
+    Nodes,
+    Node(&'a str),
+    Partitions,
+    Modules,
+    /// One module, by its digest.
+    Module(&'a str),
+    Factories,
+    /// One factory, by its path without the first slash.
+    Factory(&'a str),
+    QueryTasks,
+    QueryPage,
+    Live,
+    Ready,
+    Startup,
+    Metrics,
+    /// Reserved for the host, and empty.
+    Nothing,
+}
+
+/// What every service answers below its own path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Utility {
+    Stats,
+    Config,
+    Available,
+    Template,
+    History,
+    /// A suffix that is kept for what is not there yet.
+    Later(&'static str),
+}
+
+/// First segments below `/core` that belong to the host.
+const RESERVED: [&str; 9] = [
+    "management",
+    "node-groups",
+    "node-selectors",
+    "nodes",
+    "partitions",
+    "modules",
+    "factories",
+    "query-tasks",
+    "query-page",
+];
+
+/// First segments of paths that belong to the host.
+const RESERVED_TOP: [&str; 7] = ["health", "healthz", "livez", "readyz", "metrics", "ui", "openapi.json"];
+
+/// Returns who answers at `path`, as the request line has it, without the query.
+///
+/// # Errors
+/// [`Error::Path`] if the path cannot be one of a service.
+pub(super) fn route(path: &str) -> Result<Target<'_>, Error> {
+    let trimmed = path.trim_end_matches('/');
+    if let Some(infrastructure) = infrastructure(trimmed) {
+        return Ok(Target::Infrastructure(infrastructure));
+    }
+    let plain = decoded(trimmed)?;
+    let link = Link::parse(&plain)?;
+    let (above, name) = plain.rsplit_once('/').unwrap_or(("", ""));
+    match utility(name) {
+        Some(utility) if !above.is_empty() => Ok(Target::Utility(Link::parse(above)?, utility)),
+        Some(_) | None => Ok(Target::Service(link)),
+    }
+}
+
+fn decoded(path: &str) -> Result<Cow<'_, str>, Error> {
+    if !path.contains('%') {
+        return Ok(Cow::Borrowed(path));
+    }
+    let refused = || link::Error::Character { link: path.to_owned(), character: '%' };
+    Ok(percent_decode_str(path).decode_utf8().map_err(|_| refused())?)
+}
+
+fn infrastructure(path: &str) -> Option<Infrastructure<'_>> {
+    let Some(below) = path.strip_prefix("/core/") else { return top(path) };
+    let (first, rest) = below.split_once('/').unwrap_or((below, ""));
+    if !RESERVED.contains(&first) {
+        return None;
+    }
+    Some(match (first, rest) {
+        ("management", "") => Infrastructure::Management,
+        ("management", "synch") => Infrastructure::Synchronization,
+        ("node-groups", "") => Infrastructure::NodeGroups,
+        ("node-groups", "default") => Infrastructure::NodeGroup,
+        ("node-selectors", "") => Infrastructure::NodeSelectors,
+        ("node-selectors", "default") => Infrastructure::NodeSelector,
+        ("nodes", "") => Infrastructure::Nodes,
+        ("nodes", node) => Infrastructure::Node(node),
+        ("partitions", "") => Infrastructure::Partitions,
+        ("modules", "") => Infrastructure::Modules,
+        ("modules", digest) => Infrastructure::Module(digest),
+        ("factories", "") => Infrastructure::Factories,
+        ("factories", factory) => Infrastructure::Factory(factory),
+        ("query-tasks", "") => Infrastructure::QueryTasks,
+        ("query-page", "") => Infrastructure::QueryPage,
+        _ => Infrastructure::Nothing,
+    })
+}
+
+fn top(path: &str) -> Option<Infrastructure<'_>> {
+    Some(match path {
+        "" => Infrastructure::Root,
+        "/health/live" | "/livez" | "/healthz" => Infrastructure::Live,
+        "/health/ready" | "/readyz" => Infrastructure::Ready,
+        "/health/startup" => Infrastructure::Startup,
+        "/metrics" => Infrastructure::Metrics,
+        "/health" | "/ui" | "/openapi.json" => Infrastructure::Nothing,
+        _ => return None,
+    })
+}
+
+fn utility(name: &str) -> Option<Utility> {
+    Some(match name {
+        "stats" => Utility::Stats,
+        "config" => Utility::Config,
+        "available" => Utility::Available,
+        "template" => Utility::Template,
+        "history" => Utility::History,
+        "subscriptions" => Utility::Later("subscriptions"),
+        "synchronization" => Utility::Later("synchronization on request"),
+        "ui" => Utility::Later("web pages"),
+        _ => return None,
+    })
+}
+
+/// Returns why no service can be mounted at `path`, if none can.
+pub(super) fn reserved(path: &Link) -> Option<&'static str> {
+    let segments: Vec<&str> = path.as_str()[1..].split('/').collect();
+    let (first, second) = (segments[0], segments.get(1).copied());
+    if path.is_root() || RESERVED_TOP.contains(&first) {
+        return Some("the path belongs to the host");
+    }
+    if first == "core" {
+        match second {
+            None => return Some("it is the folder of the host's own services: choose a path below it"),
+            Some(second) if RESERVED.contains(&second) => return Some("the path belongs to the host"),
+            Some(_) => {}
+        }
+    }
+    if segments.iter().any(|segment| UTILITY_SUFFIXES.contains(segment)) {
+        return Some("a segment is the name of a utility endpoint, which every service keeps for itself");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(text: &str) -> Link {
+        Link::parse(text).expect("a valid link")
+    }
+
+    fn routed(path: &str) -> Target<'_> {
+        route(path).expect("a path")
+    }
+
+    #[test]
+    fn documents_and_factories_belong_to_services() {
+        for path in ["/core/examples", "/core/examples/one", "/a", "/core/managements", "/healthy"] {
+            assert_eq!(routed(path), Target::Service(link(path)), "{path}");
+        }
+        assert_eq!(routed("/core/examples/"), Target::Service(link("/core/examples")));
+        assert_eq!(routed("/core/examples/a%40b"), Target::Service(link("/core/examples/a@b")));
+    }
+
+    #[test]
+    fn the_host_has_its_own_paths() {
+        for (path, expected) in [
+            ("/", Infrastructure::Root),
+            ("/core/management/", Infrastructure::Management),
+            ("/core/factories/core/examples", Infrastructure::Factory("core/examples")),
+            ("/core/modules/00ff", Infrastructure::Module("00ff")),
+            ("/health/ready", Infrastructure::Ready),
+            ("/core/node-groups/other", Infrastructure::Nothing),
+        ] {
+            assert_eq!(routed(path), Target::Infrastructure(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn utility_suffixes_belong_to_the_path_above_them() {
+        let one = link("/core/examples/one");
+        assert_eq!(routed("/core/examples/one/stats"), Target::Utility(one.clone(), Utility::Stats));
+        assert_eq!(routed("/core/examples/one/ui"), Target::Utility(one, Utility::Later("web pages")));
+        assert_eq!(routed("/stats"), Target::Service(link("/stats")));
+    }
+
+    #[test]
+    fn paths_that_are_no_links_are_refused() {
+        for path in ["/a//b", "/a/../b", "/a/%00", "/a/%ff", "/a b"] {
+            assert!(matches!(route(path), Err(Error::Path(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn services_stay_off_the_paths_of_the_host() {
+        for path in ["/", "/core", "/core/management", "/core/modules/x", "/health/x", "/a/stats", "/a/stats/b"] {
+            assert!(reserved(&link(path)).is_some(), "{path}");
+        }
+        for path in ["/core/examples", "/a", "/core/examples/below", "/management"] {
+            assert_eq!(reserved(&link(path)), None, "{path}");
+        }
+    }
+}

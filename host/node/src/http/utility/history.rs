@@ -1,0 +1,63 @@
+//! `/history`: the kept versions of a document, newest first.
+
+use bytes::Bytes;
+use http::StatusCode;
+use steward_model::Link;
+
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::operation;
+use crate::query::render::{render_into, write_integer, write_text};
+use crate::service::Found;
+
+/// How many versions an answer has that does not say otherwise.
+const LIMIT: u64 = 100;
+
+/// Most versions that one answer can have.
+const LIMIT_MAX: u64 = 1000;
+
+/// Shows the versions from `from` to `to` (both included), at most `limit` of them; further back with `to`.
+///
+/// # Errors
+/// [`Error::Operation`] if what is at `link` is no document or never was one, [`Error::Parameter`] for a bad bound.
+pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str) -> Result<Answer, Error> {
+    let (from, to) = (decode::number(query, "from")?.unwrap_or(0), decode::number(query, "to")?.unwrap_or(u64::MAX));
+    let limit = decode::number(query, "limit")?.unwrap_or(LIMIT);
+    if limit == 0 || limit > LIMIT_MAX {
+        return Err(Error::Parameter {
+            name: "limit",
+            reason: format!("is {limit}: write a number from 1 to {LIMIT_MAX}"),
+        });
+    }
+    let not_found = || operation::Error::NotFound { link: link.clone() };
+    let Found::Child(service) = found else { return Err(not_found().into()) };
+    let partition = http.operations().table().of(link, service.lane());
+    // Versions are read from the state store, which may lag behind what was acknowledged.
+    partition.flushed().await;
+    let versions = partition.store().versions(link, usize::MAX)?;
+    if versions.is_empty() {
+        return Err(not_found().into());
+    }
+    let wanted = versions.iter().filter(|document| (from..=to).contains(&document.version.0));
+    let mut shown = 0_u64;
+    let mut out = b"{\"versions\":[".to_vec();
+    for document in wanted.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        if shown > 0 {
+            out.push(b',');
+        }
+        render_into(&mut out, document, http.owner_name());
+        shown += 1;
+    }
+    out.extend_from_slice(b"],\"documentCount\":");
+    write_integer(&mut out, shown);
+    out.extend_from_slice(b",\"keptCount\":");
+    write_integer(&mut out, versions.len() as u64);
+    out.extend_from_slice(b",\"documentSelfLink\":");
+    write_text(&mut out, &format!("{link}/history"));
+    out.extend_from_slice(b",\"documentOwner\":");
+    write_text(&mut out, http.owner_name());
+    out.push(b'}');
+    Ok(encode::bytes(StatusCode::OK, Bytes::from(out)))
+}

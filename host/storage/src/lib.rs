@@ -7,6 +7,10 @@
 //!
 //! This crate does not know what an owner, a quorum or a guest is.
 
+pub mod digest;
+pub mod documents;
+pub mod format;
+pub mod index;
 pub mod keys;
 pub mod log;
 pub mod space;

@@ -1,4 +1,4 @@
-//! Which documents expire when; family 8. Tombstones and documents that never expire do not stand here.
+//! Which documents expire when; family 8. A tombstone expires when it may be purged. What never expires does not stand here.
 //!
 //! ```text
 //!  9

@@ -187,6 +187,25 @@ pub fn of_value(space: Space, path: &str, value: &Value) -> Vec<u8> {
     key
 }
 
+/// Returns what the keys of all values of the type of `value` in the field `path` begin with.
+pub fn of_type(space: Space, path: &str, value: &Value) -> Vec<u8> {
+    let mut key = of_path(space, path);
+    key.push(match value {
+        Value::Boolean(_) => BOOLEAN,
+        Value::Number(_) => NUMBER,
+        Value::Text(_) => TEXT,
+    });
+    key
+}
+
+/// Returns what the keys of all texts that begin with `text` in the field `path` begin with.
+pub fn of_text_prefix(space: Space, path: &str, text: &str) -> Vec<u8> {
+    let mut key = of_value(space, path, &Value::text(text));
+    // Without the two bytes that end the text.
+    key.truncate(key.len() - 2);
+    key
+}
+
 #[cfg(test)]
 mod tests {
     use std::cmp::Ordering;

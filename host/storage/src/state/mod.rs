@@ -121,6 +121,13 @@ impl Batch {
         self.changes.get(&(family, key.to_vec())).map(Option::as_ref)
     }
 
+    /// Returns the keys with a prefix that the batch sets.
+    pub fn keys_set(&self, family: Family, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let from = self.changes.range((family, prefix.to_vec())..);
+        let within = from.take_while(|((known, key), _)| *known == family && key.starts_with(prefix));
+        within.filter(|(_, value)| value.is_some()).map(|((_, key), _)| key.clone()).collect()
+    }
+
     /// Returns the number of changes.
     pub fn len(&self) -> usize {
         self.changes.len()

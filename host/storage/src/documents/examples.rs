@@ -1,0 +1,93 @@
+//! Documents and records for tests.
+
+use bytes::Bytes;
+use steward_model::document::UpdateAction;
+use steward_model::operation::{Action, Effect, EffectKey};
+use steward_model::update::{Change, Entry, PendingEffect, Record, RememberedReply, RequestKey, Update};
+use steward_model::{Document, Epoch, Lane, Link, Offset, PartitionId, Position, Timestamp, Version};
+
+/// The partition that all examples are in.
+pub(crate) fn partition() -> PartitionId {
+    PartitionId { selector: Default::default(), lane: Lane::Persisted, index: 3 }
+}
+
+/// Parses a self-link.
+pub(crate) fn link(text: &str) -> Link {
+    Link::parse(text).expect("a valid link")
+}
+
+/// Returns version `version` of a document.
+pub(crate) fn document(link_text: &str, version: u64, body: &str) -> Document {
+    Document {
+        link: link(link_text),
+        kind: "kind".into(),
+        version: Version(version),
+        epoch: Epoch::ZERO.next_ownership(),
+        offset: Offset(0),
+        updated: Timestamp(1_000_000),
+        action: UpdateAction::Put,
+        expires: Timestamp(0),
+        principal: String::new(),
+        source: String::new(),
+        state_version: 1,
+        effects_issued: 0,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    }
+}
+
+/// Returns the update that makes `document` a new version.
+pub(crate) fn update(document: Document) -> Update {
+    Update {
+        change: Change::NewVersion,
+        document,
+        keep_versions: Some(100),
+        effects: vec![],
+        settled: vec![],
+        remembered: None,
+    }
+}
+
+/// Returns the position at an offset of the first epoch.
+pub(crate) fn at(offset: u64) -> Position {
+    Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(offset) }
+}
+
+/// Returns the record of an entry.
+pub(crate) fn record(offset: u64, entry: Entry) -> Record {
+    Record { position: at(offset), previous: Epoch::ZERO, entry }
+}
+
+/// Returns the record of an update.
+pub(crate) fn updated(offset: u64, mut update: Update) -> Record {
+    if update.change != Change::None {
+        update.document.offset = Offset(offset);
+    }
+    record(offset, Entry::Update(Box::new(update)))
+}
+
+/// Returns an effect of a document.
+pub(crate) fn effect(link_text: &str, version: u64, number: u32) -> PendingEffect {
+    let effect = Effect {
+        to: "/core/other".into(),
+        action: Action::Patch,
+        headers: vec![],
+        body: None,
+        delay_millis: 0,
+        reply_tag: String::new(),
+    };
+    let key = EffectKey { link: link(link_text), version: Version(version), number };
+    PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), effect }
+}
+
+/// Returns the answer to request `key`, given at `answered`.
+pub(crate) fn reply(key: &str, answered: i64) -> RememberedReply {
+    RememberedReply {
+        key: RequestKey::of(key),
+        request_digest: [0; 16],
+        status: 200,
+        version: Version(0),
+        answered: Timestamp(answered),
+        headers: vec![],
+        body: Bytes::new(),
+    }
+}

@@ -1,0 +1,358 @@
+//! The documents of one partition, as the node works with them.
+//!
+//! Problem: newest states, older versions, indexes, effects, remembered answers, expiry and digests all follow from the
+//! records of the partition log, and must agree with each other whenever somebody looks, also after a crash. Promise:
+//! [`PartitionStore::apply`] turns a run of committed records into one batch, so that the store is always exactly the
+//! state at its applied position; records that were applied before are skipped, so that a replay may begin too early.
+//!
+//! A document that changes several times in a run is written once, every version that is to be kept besides. Reads do
+//! not wait for applies.
+//!
+//! Left out: nothing here knows the time. Answers are forgotten a day after they were given, by the times in the records.
+
+mod apply;
+mod held;
+mod page;
+mod query;
+
+#[cfg(test)]
+pub(crate) mod examples;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
+
+pub use held::{Current, Progress};
+pub use page::{Page, make_visible, visible_generation};
+pub use query::Indexed;
+
+use crate::digest::{BUCKET_BYTES, Buckets};
+use crate::index::IndexPlan;
+use crate::keys::{self, Space};
+use crate::state::{self, Family, KeyRange, Order, ReadView, StateStore};
+use apply::Run;
+
+/// Why a partition's documents cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state store does not do what it was asked.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// A row cannot be understood: the state store is damaged and has to be rebuilt.
+    #[error("row of {family:?} in partition {partition} is damaged: {reason}")]
+    Damaged {
+        /// Which key family.
+        family: Family,
+        /// Which partition.
+        partition: PartitionId,
+        /// What is wrong with the row.
+        reason: String,
+    },
+    /// Records between the applied position and the run are missing. Nothing was applied.
+    #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
+    Gap {
+        /// Which partition.
+        partition: PartitionId,
+        /// The offset that should come next.
+        expected: Offset,
+        /// The offset that came.
+        found: Offset,
+    },
+}
+
+impl Error {
+    /// Returns true if the state store has to be rebuilt.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Error::State(state::Error::Damaged(_)) | Error::Damaged { .. } => true,
+            Error::State(_) | Error::Gap { .. } => false,
+        }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// The newest position that is applied now.
+    pub through: Option<Position>,
+    /// Records applied.
+    pub applied: usize,
+    /// Records that had been applied before.
+    pub skipped: usize,
+    /// Digest marks that say something else than this store: it differs from the one that wrote them.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// A digest that is not what the log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where the mark stands.
+    pub at: Position,
+    /// The root in the mark.
+    pub expected: [u8; 16],
+    /// The root of this store.
+    pub found: [u8; 16],
+}
+
+/// What is known about a partition as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// The newest record that is in the store; none: no record is.
+    pub applied: Option<Position>,
+    /// Which epoch began at which offset.
+    pub lineage: Vec<(Epoch, Offset)>,
+    /// What changed since an offset is known only from here on: below, documents were removed without trace.
+    pub delta_floor: Offset,
+    /// The sums over the documents.
+    pub buckets: Buckets,
+    /// Live documents by parent; factories without any are left out.
+    pub counts: BTreeMap<Link, u64>,
+}
+
+/// The documents of one copy of one partition.
+pub struct PartitionStore {
+    store: Arc<dyn StateStore>,
+    space: Space,
+    /// What every apply needs, read at the first one.
+    summary: Mutex<Option<Summary>>,
+}
+
+/// What is kept in memory of a partition.
+#[derive(Clone)]
+struct Summary {
+    progress: Progress,
+    buckets: Buckets,
+    counts: BTreeMap<Link, u64>,
+    /// No remembered answer is older than this; none: not known.
+    oldest_answer: Option<Timestamp>,
+}
+
+impl PartitionStore {
+    /// Returns the documents of `partition` in copy `generation` of `store`. Reads nothing yet.
+    pub fn new(store: Arc<dyn StateStore>, generation: u32, partition: PartitionId) -> PartitionStore {
+        PartitionStore { store, space: Space { generation, partition }, summary: Mutex::default() }
+    }
+
+    /// Returns which partition this is.
+    pub fn partition(&self) -> PartitionId {
+        self.space.partition
+    }
+
+    /// Returns which copy this is.
+    pub fn generation(&self) -> u32 {
+        self.space.generation
+    }
+
+    /// Returns the store behind.
+    pub fn store(&self) -> &Arc<dyn StateStore> {
+        &self.store
+    }
+
+    /// Returns an unchanging view, for the reads that take one.
+    ///
+    /// # Errors
+    /// [`Error::State`]
+    pub fn view(&self) -> Result<Box<dyn ReadView>, Error> {
+        Ok(self.store.view()?)
+    }
+
+    /// Applies committed records, in the order of their offsets, in one batch.
+    ///
+    /// # Errors
+    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After any error nothing was
+    /// applied, and the same run may be tried again.
+    pub fn apply(&self, records: &[Record], index: &dyn IndexPlan) -> Result<Applied, Error> {
+        self.change(index, |run| {
+            let mut applied = Applied::default();
+            for record in records {
+                let next = run.progress().applied.map_or(Offset(0), |position| position.offset.next());
+                if record.position.offset < next {
+                    applied.skipped += 1;
+                    continue;
+                }
+                if record.position.offset > next {
+                    let (partition, found) = (self.space.partition, record.position.offset);
+                    return Err(Error::Gap { partition, expected: next, found });
+                }
+                applied.mismatches.extend(run.record(record)?);
+                applied.applied += 1;
+            }
+            applied.through = run.progress().applied;
+            Ok(applied)
+        })
+    }
+
+    /// Collects changes in a run and writes them in one batch.
+    fn change<T>(
+        &self,
+        index: &dyn IndexPlan,
+        collect: impl FnOnce(&mut Run<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut slot = self.summary();
+        let before = match slot.take() {
+            Some(summary) => summary,
+            None => self.read_summary()?,
+        };
+        let mut run = Run::new(self, index, before.clone());
+        let written = collect(&mut run).and_then(|answer| {
+            let (batch, after) = run.finish()?;
+            if !batch.is_empty() {
+                self.store.write(batch)?;
+            }
+            Ok((answer, after))
+        });
+        match written {
+            Ok((answer, after)) => {
+                *slot = Some(after);
+                Ok(answer)
+            }
+            Err(error) => {
+                *slot = Some(before);
+                Err(error)
+            }
+        }
+    }
+
+    fn summary(&self) -> MutexGuard<'_, Option<Summary>> {
+        // A panic inside leaves none, and the next one reads it anew.
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_summary(&self) -> Result<Summary, Error> {
+        let view = self.store.view()?;
+        let mut summary = Summary {
+            progress: Progress::default(),
+            buckets: Buckets::default(),
+            counts: BTreeMap::new(),
+            oldest_answer: None,
+        };
+        for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
+            let (key, value) = row?;
+            let damaged = |reason: &str| self.damaged(Family::Meta, reason);
+            match keys::meta::decode(&key).ok_or_else(|| damaged("no such key"))? {
+                keys::meta::Key::Progress => summary.progress = self.decode(Family::Meta, &value)?,
+                keys::meta::Key::Bucket(bucket) => {
+                    let sum: &[u8; BUCKET_BYTES] = value[..].try_into().map_err(|_| damaged("sum of another size"))?;
+                    summary.buckets.set_bucket(bucket, sum);
+                }
+                keys::meta::Key::Count(factory) => {
+                    let count = value[..].try_into().map_err(|_| damaged("count of another size"))?;
+                    summary.counts.insert(factory, u64::from_be_bytes(count));
+                }
+                // Stands in another generation.
+                keys::meta::Key::Visible => {}
+            }
+        }
+        Ok(summary)
+    }
+
+    /// Returns what is known about the partition as a whole.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn meta(&self) -> Result<Meta, Error> {
+        let mut slot = self.summary();
+        let summary = match slot.take() {
+            Some(summary) => summary,
+            None => self.read_summary()?,
+        };
+        let Summary { progress, buckets, counts, .. } = summary.clone();
+        *slot = Some(summary);
+        let Progress { applied, lineage, delta_floor } = progress;
+        Ok(Meta { applied, lineage, delta_floor, buckets, counts })
+    }
+
+    /// Returns the newest version of a document, be it a tombstone.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
+        Ok(self.current(link)?.map(|current| current.document))
+    }
+
+    /// Returns the newest version of a document with what the store keeps beside it.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn current(&self, link: &Link) -> Result<Option<Current>, Error> {
+        match self.store.get(Family::Document, &keys::document::encode(self.space, link))? {
+            Some(value) => Ok(Some(self.decode(Family::Document, &value)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns one version of a document, if it is kept.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn version(&self, link: &Link, version: Version) -> Result<Option<Document>, Error> {
+        let Some(current) = self.current(link)? else { return Ok(None) };
+        if current.document.version == version {
+            return Ok(Some(current.document));
+        }
+        if !current.keeps(version) {
+            return Ok(None);
+        }
+        match self.store.get(Family::Version, &keys::version::encode(self.space, link, version))? {
+            Some(value) => Ok(Some(self.decode(Family::Version, &value)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns up to `limit` versions of a document, newest first, the tombstone included.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn versions(&self, link: &Link, limit: usize) -> Result<Vec<Document>, Error> {
+        let view = self.store.view()?;
+        let newest = view.get(Family::Document, &keys::document::encode(self.space, link))?;
+        let Some(newest) = newest.filter(|_| limit > 0) else { return Ok(Vec::new()) };
+        let current: Current = self.decode(Family::Document, &newest)?;
+        let range = KeyRange::prefix(&keys::version::of(self.space, link));
+        let mut versions = Vec::new();
+        for row in view.scan(Family::Version, range, Order::Descending).take(limit - 1) {
+            let document: Document = self.decode(Family::Version, &row?.1)?;
+            if !current.keeps(document.version) {
+                break;
+            }
+            versions.push(document);
+        }
+        versions.insert(0, current.document);
+        Ok(versions)
+    }
+
+    /// Returns the answer to a request on a document, if it was answered within the last day.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn remembered(&self, link: &Link, request: &RequestKey) -> Result<Option<RememberedReply>, Error> {
+        match self.store.get(Family::Reply, &keys::reply::encode(self.space, link, request))? {
+            Some(value) => Ok(Some(self.decode(Family::Reply, &value)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the effects of one document that wait to be carried out, in the order in which they were issued.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn outbox_of(&self, link: &Link) -> Result<Vec<PendingEffect>, Error> {
+        let view = self.store.view()?;
+        let range = KeyRange::prefix(&keys::outbox::of(self.space, link));
+        view.scan(Family::Outbox, range, Order::Ascending).map(|row| self.decode(Family::Outbox, &row?.1)).collect()
+    }
+
+    fn decode<T: serde::de::DeserializeOwned>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
+        codec::decode(value).map_err(|error| self.damaged(family, &error.to_string()))
+    }
+
+    fn damaged(&self, family: Family, reason: &str) -> Error {
+        Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() }
+    }
+}

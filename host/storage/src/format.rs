@@ -1,0 +1,272 @@
+//! The data folder: whose it is, which layout it has, and that one process uses it.
+//!
+//! ```text
+//! <data folder>/
+//!   format.json    product, format version, store id, when created
+//!   lock           held by the process that uses the folder
+//!   log-<store>/   the commit log
+//!   state/         the state store
+//! ```
+//!
+//! The log's folder carries the name of the store: a store that takes another name, because it has lost acknowledged
+//! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
+
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use steward_model::Timestamp;
+use steward_model::group::StoreId;
+
+/// The layout of data folders that this build writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+const PRODUCT: &str = "steward";
+const FORMAT_NAME: &str = "format.json";
+const LOCK_NAME: &str = "lock";
+
+/// Why a folder cannot be used as a data folder.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process uses the folder.
+    #[error("another steward uses the folder {}: stop it, or give this one a folder of its own", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There are files in the folder, and they are not of this product.
+    #[error("folder {} is not empty and no data folder of steward: choose another one", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder was written by a newer host.
+    #[error(
+        "folder {} has format {found}, this steward reads up to {FORMAT_VERSION}: use the version that wrote it",
+        path.display()
+    )]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The file that says what the folder is cannot be understood.
+    #[error("file {FORMAT_NAME} in folder {} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The operating system refused something.
+    #[error("cannot {what} in folder {}: {source}", path.display())]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What it says.
+        source: std::io::Error,
+    },
+}
+
+/// What the format file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Format {
+    product: String,
+    format: u32,
+    store: String,
+    created_micros: i64,
+}
+
+/// A data folder that this process holds, until it is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    store: StoreId,
+    created: Timestamp,
+    /// Held, not used: the lock lasts as long as the file is open.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Takes the folder at `path`, and makes it one if it is missing or empty; then it is called `fresh`.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(path: &Path, now: Timestamp, fresh: StoreId) -> Result<DataFolder, Error> {
+        let disk = |what| move |source| Error::Disk { what, path: path.to_owned(), source };
+        std::fs::create_dir_all(path).map_err(disk("create a data folder"))?;
+        let has_format = path.join(FORMAT_NAME).try_exists().map_err(disk("look for files"))?;
+        if !has_format && !is_empty(path).map_err(disk("look for files"))? {
+            return Err(Error::Foreign { path: path.to_owned() });
+        }
+        let lock = File::create(path.join(LOCK_NAME)).map_err(disk("create the lock file"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Error::InUse { path: path.to_owned() },
+            TryLockError::Error(source) => disk("lock")(source),
+        })?;
+        // Looked for again: another process may have made the folder before the lock was held.
+        let format = match std::fs::read(path.join(FORMAT_NAME)) {
+            Ok(bytes) => read(path, &bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let format = format(fresh, now);
+                write(path, &format).map_err(disk("write the format file"))?;
+                format
+            }
+            Err(error) => return Err(disk("read the format file")(error)),
+        };
+        let store = u128::from_str_radix(&format.store, 16).map(StoreId).map_err(|_| Error::Damaged {
+            path: path.to_owned(),
+            reason: format!("store {:?} is no hexadecimal number", format.store),
+        })?;
+        Ok(DataFolder { path: path.to_owned(), store, created: Timestamp(format.created_micros), _lock: lock })
+    }
+
+    /// Returns the name of what is stored here.
+    pub fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Returns when the folder was made.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Returns where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the folder of the commit log.
+    pub fn log_path(&self) -> PathBuf {
+        self.path.join(format!("log-{:032x}", self.store.0))
+    }
+
+    /// Returns the folder of the state store.
+    pub fn state_path(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Returns the name of the commit log, for `log::Options`.
+    pub fn log_identity(&self) -> u64 {
+        (self.store.0 >> 64) as u64 ^ self.store.0 as u64
+    }
+
+    /// Gives the folder another name: the node has lost acknowledged records and must not be taken for the one before.
+    /// From now on [`DataFolder::log_path`] is another folder; the old one is kept.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: the name is the old one still.
+    pub fn rename_store(&mut self, fresh: StoreId) -> Result<(), Error> {
+        write(&self.path, &format(fresh, self.created)).map_err(|source| Error::Disk {
+            what: "write the format file",
+            path: self.path.clone(),
+            source,
+        })?;
+        self.store = fresh;
+        Ok(())
+    }
+}
+
+fn format(store: StoreId, created: Timestamp) -> Format {
+    let store = format!("{:032x}", store.0);
+    Format { product: PRODUCT.into(), format: FORMAT_VERSION, store, created_micros: created.0 }
+}
+
+/// Returns true if there is nothing in the folder but what a first start may have left.
+fn is_empty(path: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name != LOCK_NAME && name != unfinished_name().as_str() && name != "lost+found" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn read(path: &Path, bytes: &[u8]) -> Result<Format, Error> {
+    let format: Format = serde_json::from_slice(bytes)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })?;
+    if format.product != PRODUCT {
+        return Err(Error::Foreign { path: path.to_owned() });
+    }
+    if format.format > FORMAT_VERSION {
+        return Err(Error::Newer { path: path.to_owned(), found: format.format });
+    }
+    Ok(format)
+}
+
+fn unfinished_name() -> String {
+    format!("{FORMAT_NAME}.tmp")
+}
+
+fn write(path: &Path, format: &Format) -> std::io::Result<()> {
+    let unfinished = path.join(unfinished_name());
+    let mut file = File::create(&unfinished)?;
+    serde_json::to_writer_pretty(&mut file, format)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path.join(FORMAT_NAME))?;
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, store: u128) -> Result<DataFolder, Error> {
+        DataFolder::open(path, Timestamp(5), StoreId(store))
+    }
+
+    #[test]
+    fn a_folder_keeps_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/data");
+        drop(open(&path, 7).expect("a new folder"));
+        let mut held = open(&path, 8).expect("the same folder");
+        assert_eq!((held.store(), held.created()), (StoreId(7), Timestamp(5)));
+        let log_path = held.log_path();
+        assert_eq!(log_path, path.join("log-00000000000000000000000000000007"));
+        held.rename_store(StoreId(9)).expect("writable");
+        assert_ne!(held.log_path(), log_path);
+        drop(held);
+        assert_eq!(open(&path, 8).expect("the same folder").store(), StoreId(9));
+    }
+
+    #[test]
+    fn a_folder_is_used_once_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let held = open(folder.path(), 7).expect("a new folder");
+        let refused = open(folder.path(), 7).expect_err("it is in use");
+        assert!(refused.to_string().contains("another steward uses the folder"), "{refused}");
+        drop(held);
+        open(folder.path(), 7).expect("it is free again");
+    }
+
+    #[test]
+    fn folders_of_others_and_of_newer_hosts_are_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("holiday.jpg"), "x").expect("writable");
+        assert!(matches!(open(folder.path(), 7), Err(Error::Foreign { .. })));
+        assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
+        let newer = r#"{"product":"steward","format":2,"store":"1","createdMicros":0}"#;
+        for (text, is_expected) in [
+            (newer, (|error| matches!(error, Error::Newer { found: 2, .. })) as fn(&Error) -> bool),
+            (r#"{"product":"other","format":1,"store":"1","createdMicros":0}"#, |error| {
+                matches!(error, Error::Foreign { .. })
+            }),
+            ("{", |error| matches!(error, Error::Damaged { .. })),
+            (r#"{"product":"steward","format":1,"store":"x","createdMicros":0}"#, |error| {
+                matches!(error, Error::Damaged { .. })
+            }),
+        ] {
+            std::fs::write(folder.path().join(FORMAT_NAME), text).expect("writable");
+            let refused = open(folder.path(), 7).expect_err("it must be refused");
+            assert!(is_expected(&refused), "{refused}");
+        }
+    }
+}

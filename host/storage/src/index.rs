@@ -1,0 +1,270 @@
+//! The field index: which fields of a document are indexed, and how ranges of values are looked up.
+//!
+//! `documentKind` is indexed always. Of the state either every scalar down to the third level, or the fields that the
+//! service's descriptor lists. A field of an object is named by its path, `taskInfo.stage`; the items of an array
+//! stand under the path of the array. Null is not indexed, tombstones are not.
+//!
+//! What a scan finds are candidates: texts are cut in the index, and after a change of the plan older entries may be left
+//! behind. Whoever asks compares the documents.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use steward_model::service::{IndexField, IndexType};
+use steward_model::{Document, Link};
+
+use crate::keys::Space;
+use crate::keys::index::{self as key, TEXT_BYTES_MAX, Value};
+use crate::state::KeyRange;
+
+/// Levels of the state whose scalars are indexed when nothing is listed.
+const LEVELS: usize = 3;
+
+/// The name under which the kind of a document is indexed.
+pub const KIND_PATH: &str = "documentKind";
+
+/// Says which fields of which documents are indexed.
+pub trait IndexPlan: Send + Sync {
+    /// Returns the fields of the document `link`.
+    fn fields(&self, link: &Link) -> IndexFields;
+}
+
+/// Which fields of a document are indexed, besides `documentKind`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum IndexFields {
+    /// Every scalar down to the third level.
+    #[default]
+    Scalars,
+    /// These.
+    Listed(Arc<[IndexField]>),
+}
+
+/// Indexes every scalar of every document.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EveryScalar;
+
+impl IndexPlan for EveryScalar {
+    fn fields(&self, _link: &Link) -> IndexFields {
+        IndexFields::Scalars
+    }
+}
+
+/// A range of values of one field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueRange {
+    /// Every value.
+    Any,
+    /// One value.
+    Exactly(Value),
+    /// Texts that begin so.
+    TextPrefix(String),
+    /// Values between two, or on one side of one; only of the type of the bound.
+    Between {
+        /// Where it begins.
+        start: Bound<Value>,
+        /// Where it ends.
+        end: Bound<Value>,
+    },
+}
+
+impl ValueRange {
+    /// Returns the keys of the range.
+    pub(crate) fn keys(&self, space: Space, path: &str) -> KeyRange {
+        match self {
+            ValueRange::Any => KeyRange::prefix(&key::of_path(space, path)),
+            ValueRange::Exactly(value) => KeyRange::prefix(&key::of_value(space, path, value)),
+            ValueRange::TextPrefix(text) => KeyRange::prefix(&key::of_text_prefix(space, path, text)),
+            ValueRange::Between { start, end } => {
+                let some = match (start, end) {
+                    (Bound::Included(value) | Bound::Excluded(value), _)
+                    | (_, Bound::Included(value) | Bound::Excluded(value)) => value,
+                    (Bound::Unbounded, Bound::Unbounded) => return ValueRange::Any.keys(space, path),
+                };
+                let of_type = KeyRange::prefix(&key::of_type(space, path, some));
+                let values = |value: &Value| KeyRange::prefix(&key::of_value(space, path, value));
+                let from = match start {
+                    Bound::Unbounded => of_type.start,
+                    Bound::Excluded(value) if !is_cut(value) => inclusive(values(value).end),
+                    Bound::Included(value) | Bound::Excluded(value) => values(value).start,
+                };
+                let to = match end {
+                    Bound::Unbounded => of_type.end,
+                    Bound::Excluded(value) if !is_cut(value) => exclusive(values(value).start),
+                    Bound::Included(value) | Bound::Excluded(value) => values(value).end,
+                };
+                KeyRange { start: from, end: to }
+            }
+        }
+    }
+}
+
+/// Returns true if other texts may look like this one in the index.
+fn is_cut(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => text.len() + 4 > TEXT_BYTES_MAX,
+        Value::Boolean(_) | Value::Number(_) => false,
+    }
+}
+
+fn inclusive(bound: Bound<Vec<u8>>) -> Bound<Vec<u8>> {
+    match bound {
+        Bound::Excluded(key) | Bound::Included(key) => Bound::Included(key),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+fn exclusive(bound: Bound<Vec<u8>>) -> Bound<Vec<u8>> {
+    match bound {
+        Bound::Excluded(key) | Bound::Included(key) => Bound::Excluded(key),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+/// Returns the index keys of a document; none for a tombstone.
+pub(crate) fn keys_of(space: Space, document: &Document, fields: &IndexFields) -> BTreeSet<Vec<u8>> {
+    let mut keys = BTreeSet::new();
+    if document.is_tombstone() {
+        return keys;
+    }
+    let mut add = |path: &str, value: &Value| {
+        keys.insert(key::encode(space, path, value, &document.link));
+    };
+    add(KIND_PATH, &Value::text(&document.kind));
+    // A state that is no JSON is indexed by its kind only; guests cannot make one.
+    let Ok(state) = serde_json::from_slice::<Json>(&document.body) else { return keys };
+    match fields {
+        IndexFields::Scalars => add_scalars(&state, "", LEVELS, &mut add),
+        IndexFields::Listed(listed) => {
+            for field in listed.iter() {
+                let found = field.path.split('.').try_fold(&state, |json, name| json.get(name));
+                found.into_iter().flat_map(scalars).filter(|value| is_of(value, field.kind)).for_each(|value| {
+                    add(&field.path, &value);
+                });
+            }
+        }
+    }
+    keys
+}
+
+/// Adds the scalars below `json`. Whoever looks a field up enters arrays without saying so, and so does this.
+fn add_scalars(json: &Json, path: &str, levels: usize, add: &mut dyn FnMut(&str, &Value)) {
+    match json {
+        Json::Object(members) if levels > 0 => {
+            for (name, member) in members {
+                match path {
+                    "" => add_scalars(member, name, levels - 1, add),
+                    path => add_scalars(member, &format!("{path}.{name}"), levels - 1, add),
+                }
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| add_scalars(item, path, levels, add)),
+        // The state itself is an object: what has no name is not indexed.
+        _ if path.is_empty() => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
+            scalars(json).for_each(|value| add(path, &value));
+        }
+    }
+}
+
+/// Returns the value of a scalar, or those of the items of an array.
+fn scalars(json: &Json) -> impl Iterator<Item = Value> {
+    let items = match json {
+        Json::Array(items) => items.as_slice(),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => std::slice::from_ref(json),
+    };
+    items.iter().filter_map(|item| match item {
+        Json::Bool(value) => Some(Value::Boolean(*value)),
+        Json::Number(number) => Some(Value::number(number)),
+        Json::String(text) => Some(Value::text(text)),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    })
+}
+
+fn is_of(value: &Value, kind: IndexType) -> bool {
+    match (value, kind) {
+        (Value::Boolean(_), IndexType::Boolean)
+        | (Value::Number(_), IndexType::Number)
+        | (Value::Text(_), IndexType::String) => true,
+        (Value::Boolean(_) | Value::Number(_) | Value::Text(_), _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::examples::{document, link};
+    use crate::keys::strategies::some_space;
+
+    fn indexed(body: &str, fields: &IndexFields) -> Vec<(String, Value)> {
+        let keys = keys_of(some_space(), &document("/f/a", 0, body), fields);
+        keys.iter().map(|key| key::decode(key).expect("a key")).map(|(path, value, _)| (path, value)).collect()
+    }
+
+    fn number(value: i64) -> Value {
+        Value::number(&value.into())
+    }
+
+    #[test]
+    fn scalars_down_to_the_third_level_are_indexed() {
+        let found = indexed(
+            r#"{"a":1,"b":{"c":{"d":true,"e":{"f":2}}},"g":["x","y",{"z":1}],"h":null}"#,
+            &IndexFields::Scalars,
+        );
+        let expected = [
+            ("a".into(), number(1)),
+            ("b.c.d".into(), Value::Boolean(true)),
+            (KIND_PATH.into(), Value::text("kind")),
+            ("g".into(), Value::text("x")),
+            ("g".into(), Value::text("y")),
+            ("g.z".into(), number(1)),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn listed_fields_are_indexed_if_they_have_the_type() {
+        let field = |path: &str, kind| IndexField { path: path.into(), kind };
+        let listed = [field("a.b", IndexType::Number), field("c", IndexType::String), field("x", IndexType::Boolean)];
+        let found = indexed(r#"{"a":{"b":5,"q":1},"c":7}"#, &IndexFields::Listed(listed.into()));
+        assert_eq!(found, [("a.b".into(), number(5)), (KIND_PATH.into(), Value::text("kind"))]);
+    }
+
+    #[test]
+    fn what_is_no_object_is_indexed_by_kind_only() {
+        for body in ["", "7", "[1]", "{", "null"] {
+            assert_eq!(indexed(body, &IndexFields::Scalars).len(), 1, "{body}");
+        }
+        let mut deleted = document("/f/a", 0, r#"{"a":1}"#);
+        deleted.action = steward_model::document::UpdateAction::Delete;
+        assert!(keys_of(some_space(), &deleted, &IndexFields::Scalars).is_empty());
+    }
+
+    #[test]
+    fn ranges_hold_what_lies_between() {
+        let contains = |range: &ValueRange, value: &Value| {
+            let key = key::encode(some_space(), "n", value, &link("/f/a"));
+            std::ops::RangeBounds::contains(
+                &{
+                    let keys = range.keys(some_space(), "n");
+                    (keys.start, keys.end)
+                },
+                &key,
+            )
+        };
+        let between = |start, end| ValueRange::Between { start, end };
+        let range = between(Bound::Excluded(number(1)), Bound::Included(number(3)));
+        let held: Vec<i64> = (0..5).filter(|value| contains(&range, &number(*value))).collect();
+        assert_eq!(held, [2, 3]);
+        let range = between(Bound::Unbounded, Bound::Excluded(number(2)));
+        assert!(contains(&range, &number(-5)) && !contains(&range, &number(2)));
+        assert!(!contains(&range, &Value::Boolean(true)), "other types are left out");
+        let prefix = ValueRange::TextPrefix("ab".into());
+        assert!(contains(&prefix, &Value::text("abc")) && contains(&prefix, &Value::text("ab")));
+        assert!(!contains(&prefix, &Value::text("b")) && !contains(&prefix, &Value::text("a")));
+        assert!(contains(&ValueRange::Exactly(number(2)), &number(2)));
+        let long = "x".repeat(300);
+        assert!(contains(&between(Bound::Excluded(Value::text(&long)), Bound::Unbounded), &Value::text(&long)));
+    }
+}

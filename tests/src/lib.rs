@@ -1,1 +1,7 @@
-//! steward-tests
+//! What the tests of the whole share: building guests and the host, running it, talking to it, waiting.
+
+pub mod build;
+pub mod client;
+pub mod guests;
+pub mod host;
+pub mod wait;

@@ -294,7 +294,10 @@ impl Descriptor {
         }
         if self.has(ServiceOption::PeriodicMaintenance) {
             if !self.handles(Handler::HandleMaintenance) {
-                return field("handlers", "must list handle-maintenance, because the options have PERIODIC_MAINTENANCE");
+                return field(
+                    "handlers",
+                    "must list handle-maintenance, because the options have PERIODIC_MAINTENANCE",
+                );
             }
             if self.maintenance_interval_micros < MAINTENANCE_INTERVAL_MICROS_MIN {
                 return field("maintenanceIntervalMicros", "must be 1000 (a millisecond) or more");

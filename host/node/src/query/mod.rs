@@ -30,12 +30,15 @@
 pub mod condition;
 pub mod evaluate;
 pub mod filter;
+mod indexed;
 pub mod odata;
 pub mod order;
 pub mod page;
+pub mod partitions;
 pub mod path;
 pub mod pattern;
 pub mod plan;
+pub mod queries;
 pub mod render;
 pub mod request;
 mod results;
@@ -51,6 +54,7 @@ mod memory;
 mod properties;
 
 pub use odata::Listing;
+pub use queries::{Queries, Refusal};
 pub use request::{Budget, Request};
 pub use source::Source;
 pub use task::Task;

@@ -46,13 +46,13 @@ impl ClusterState {
     ///
     /// Both ids are drawn by the caller.
     pub fn founding(group_id: GroupId, incarnation_id: u128) -> ClusterState {
-        let incarnation = Incarnation { counter: 1, id: incarnation_id };
+        let incarnation = Incarnation { counter: 0, id: incarnation_id };
         ClusterState { group_id, incarnation, partitions_per_lane: PARTITIONS_PER_LANE, ..ClusterState::default() }
     }
 
     /// Returns true until a first command has installed a state.
     pub fn is_blank(&self) -> bool {
-        self.incarnation.counter == 0
+        self.group_id == GroupId::default()
     }
 
     /// Returns the name of the cluster.

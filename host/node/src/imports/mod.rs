@@ -1,0 +1,79 @@
+//! What guests on this node may call: the node's side of the sandbox's imports.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use steward_model::operation::{Cause, Fault};
+use steward_model::{Action, Link};
+use steward_sandbox::{Imports, Level};
+
+use crate::http::error::fault_of;
+use crate::operation::{Content, Operations, Purpose};
+use crate::query::Queries;
+use crate::query::render;
+use crate::service::Service;
+
+/// What the guest of one document may call during one call.
+struct GuestImports {
+    operations: Arc<Operations>,
+    queries: Arc<Queries>,
+    service: Arc<Service>,
+    link: Link,
+}
+
+/// Lets guests call this node.
+pub fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
+    // The road keeps the maker, so the maker must not keep the road.
+    let road = Arc::downgrade(operations);
+    let queries = Arc::clone(queries);
+    operations.connect(Arc::new(move |service: &Arc<Service>, link: &Link| -> Arc<dyn Imports> {
+        match road.upgrade() {
+            Some(operations) => Arc::new(GuestImports {
+                operations,
+                queries: Arc::clone(&queries),
+                service: Arc::clone(service),
+                link: link.clone(),
+            }),
+            None => Arc::new(steward_sandbox::Silent),
+        }
+    }));
+}
+
+impl Imports for GuestImports {
+    fn log(&self, level: Level, message: &str, fields: &str) {
+        let (service, link) = (&self.service.path, &self.link);
+        match level {
+            Level::Trace => tracing::trace!(%service, %link, fields, "guest: {message}"),
+            Level::Debug => tracing::debug!(%service, %link, fields, "guest: {message}"),
+            Level::Info => tracing::info!(%service, %link, fields, "guest: {message}"),
+            Level::Warn => tracing::warn!(%service, %link, fields, "guest: {message}"),
+            Level::Error => tracing::error!(%service, %link, fields, "guest: {message}"),
+        }
+    }
+
+    fn stat(&self, name: &str, value: f64) {
+        let at = self.operations.clock().wall_time();
+        self.service.stats.documents.add(&self.link, name, value, at);
+    }
+
+    fn read<'a>(&'a self, link: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
+        Box::pin(async move {
+            let (path, query) = link.split_once('?').unwrap_or((link, ""));
+            let link = Link::parse(path).map_err(|error| fault_of(&error.into()))?;
+            let id = format!("read-{}", self.link.name());
+            let mut read = self.operations.own(id, Action::Get, link, Cause::Effect, Purpose::Act);
+            query.clone_into(&mut read.query);
+            let reply = self.operations.submit(read).await.map_err(|error| fault_of(&error))?;
+            match (reply.content, reply.document) {
+                (Content::Json(json), _) => Ok(json),
+                (Content::State, Some(document)) => Ok(render::render(&document, self.operations.owner())),
+                (Content::State | Content::Empty, _) => Ok(Bytes::from_static(b"{}")),
+            }
+        })
+    }
+
+    fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
+        Box::pin(async move { self.queries.task(spec.as_bytes()).await.map_err(|refusal| fault_of(&refusal.into())) })
+    }
+}

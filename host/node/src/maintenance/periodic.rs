@@ -1,0 +1,107 @@
+//! Periodic maintenance: every document of a service that wants it, once per interval, spread over the interval, never
+//! twice at the same time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use steward_model::operation::Cause;
+use steward_model::service::ServiceOption;
+use steward_model::{Action, Link};
+use steward_protocol::schedule::Maintenance;
+
+use super::UNDER_WAY_MAX;
+use crate::operation::{Operations, Purpose};
+use crate::service::{Found, Service};
+use crate::shutdown::Shutdown;
+
+/// Longest sleep between two looks at the schedule.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Shortest sleep: maintenance cannot be more frequent than this allows.
+const LOOK_MIN: Duration = Duration::from_millis(1);
+
+/// The schedule of this node's documents.
+pub struct Periodic {
+    operations: Arc<Operations>,
+    schedule: Mutex<Maintenance>,
+}
+
+fn interval(service: &Service) -> Duration {
+    Duration::from_micros(service.descriptor().maintenance_interval_micros)
+}
+
+impl Periodic {
+    /// Returns an empty schedule.
+    pub fn new(operations: Arc<Operations>) -> Periodic {
+        Periodic { operations, schedule: Mutex::new(Maintenance::default()) }
+    }
+
+    /// Keeps the schedule up to date with documents that are created and deleted from now on.
+    pub(super) fn watch(self: &Arc<Periodic>) {
+        let periodic = Arc::downgrade(self);
+        self.operations.watch(Box::new(move |service, link, exists| {
+            if let Some(periodic) = periodic.upgrade()
+                && service.has(ServiceOption::PeriodicMaintenance)
+            {
+                if exists {
+                    periodic.add(service, link);
+                } else {
+                    periodic.remove(service, link);
+                }
+            }
+        }));
+    }
+
+    /// Adds a document; adding it again changes nothing.
+    pub fn add(&self, service: &Service, link: &Link) {
+        let now = self.operations.clock().now();
+        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
+        schedule.add(now, interval(service), link.clone());
+    }
+
+    fn remove(&self, service: &Service, link: &Link) {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(interval(service), link);
+    }
+
+    /// Runs maintenance when it is due, until the host stops.
+    pub(super) async fn run(self: Arc<Periodic>, shutdown: &Shutdown) {
+        let mut due = Vec::new();
+        loop {
+            let now = self.operations.clock().now();
+            let next = {
+                let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
+                schedule.due(now, UNDER_WAY_MAX, &mut due);
+                schedule.next_due()
+            };
+            let found = !due.is_empty();
+            for link in due.drain(..) {
+                let periodic = Arc::clone(&self);
+                shutdown.spawn("maintain", async move { periodic.maintain(link).await });
+            }
+            let sleep = match next {
+                _ if found => LOOK_MIN,
+                Some(next) => next.since(now).clamp(LOOK_MIN, LOOK),
+                None => LOOK,
+            };
+            tokio::select! {
+                () = shutdown.stopping() => return,
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    async fn maintain(&self, link: Link) {
+        let mounted = match self.operations.services().find(&link) {
+            Some(Found::Child(service)) => service.has(ServiceOption::PeriodicMaintenance),
+            Some(Found::Factory(_) | Found::Stateless(_)) | None => false,
+        };
+        if mounted {
+            let id = format!("maintenance-{}", link.name());
+            let maintain = self.operations.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Maintain);
+            if let Err(error) = self.operations.perform(maintain).await {
+                tracing::warn!(%link, %error, "handle-maintenance failed");
+            }
+        }
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).finished(&link);
+    }
+}

@@ -1,0 +1,125 @@
+//! Assembly: each part of a node is built once, in the order in which they need one another.
+//!
+//! ```text
+//! listener ─► folder ─► stores, log ─► system group ─► partitions ─► services ─► road ─► duties, HTTP ─► ready
+//! ```
+
+mod announce;
+mod folder;
+mod foundation;
+mod recover;
+mod stop;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use steward_protocol::cluster::Command;
+use steward_sandbox::Sandbox;
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::cluster::ControlLog;
+use crate::config::{LogFormat, Options};
+use crate::http::{Http, Parts};
+use crate::operation::{Limits, Operations};
+use crate::outbox::Outbox;
+use crate::partition::{Applier, Checkpointer, Table};
+use crate::query::Queries;
+use crate::service::{self, Modules, ServiceIndex, ServiceTable};
+use crate::shutdown::Shutdown;
+use crate::{imports, maintenance, telemetry};
+use folder::Folder;
+use foundation::Foundation;
+
+/// How long an operation waits when its client does not say.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting, or from stopping in order.
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let format = match options.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    telemetry::init(&options.log_level, format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    runtime.block_on(serve(options))
+}
+
+/// Everything of a running node that has to be ended in order.
+struct Running {
+    shutdown: Shutdown,
+    control: Arc<dyn ControlLog>,
+    table: Arc<Table>,
+    applier: std::thread::JoinHandle<()>,
+    checkpointer: Checkpointer,
+    _folder: Folder,
+}
+
+async fn serve(options: Options) -> anyhow::Result<ExitCode> {
+    let clock = Arc::new(Clock::default());
+    let began = clock.now();
+    let metrics = telemetry::metrics::install().context("set up metrics")?;
+    // Bound before anything is read, so that a port in use is said in milliseconds.
+    let address = SocketAddr::new(options.bind_address, options.port);
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
+    let address = listener.local_addr().context("read the bound address")?;
+    let public_uri = options.public_uri_at(address.port());
+    let shutdown = Shutdown::default();
+
+    let foundation = Foundation::lay(&options, address.port(), &public_uri, &clock).await?;
+    let Foundation { folder, persisted, system, table, events } = foundation;
+    let shared = Arc::clone(table.shared());
+    let services = Arc::new(ServiceTable::default());
+    let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
+    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox)?);
+    service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
+
+    let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
+    let applier = Applier::start(&table, index).context("start the applier")?;
+    shared.log.start(events).context("start the commit log")?;
+    let checkpointer = Checkpointer::start(Arc::clone(&table), persisted).context("start checkpoints")?;
+    foundation::follow_table(&system.control, &table, &shutdown);
+    foundation::look_at_space(&shared, &shutdown);
+    foundation::all_serving(&table).await;
+    let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
+    system.control.propose(available).await.context("tell the system group that this node is available")?;
+
+    let owner = folder.host_id().to_string();
+    let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
+    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&table));
+    let operations =
+        Operations::new(road_clock, road_table, Arc::clone(&services), limits, shutdown.clone(), owner.clone());
+    let operations = Arc::new(operations);
+    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&table), services, owner));
+    imports::connect(&operations, &queries);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), &shutdown);
+    maintenance::start(&operations, &shutdown);
+
+    let http = Http::new(Parts {
+        operations,
+        queries,
+        modules,
+        control: Arc::clone(&system.control),
+        metrics,
+        shutdown: shutdown.clone(),
+        node: system.node,
+        address,
+        public_uri: public_uri.clone(),
+        max_request_bytes: options.max_request_bytes,
+        cors_origins: options.cors_origin.clone(),
+        outbound_allowed: options.outbound_allow.clone(),
+        started: clock.wall_time(),
+    });
+    let serving = shutdown.run(http.serve(listener));
+    announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
+
+    let running = Running { shutdown, control: system.control, table, applier, checkpointer, _folder: folder };
+    stop::wait(&running.shutdown).await?;
+    running.stop(serving, options.shutdown_grace).await
+}

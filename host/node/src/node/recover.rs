@@ -1,0 +1,68 @@
+//! Opening what the node's disk holds: the state stores first, then the log beyond them.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use steward_model::{Lane, Moment, PartitionId};
+use steward_storage::documents::{Error, PartitionStore, visible_generation};
+use steward_storage::log::{FolderDisk, Log, Options as LogOptions};
+use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
+
+use super::folder::Folder;
+use crate::clock::Clock;
+use crate::partition::Recovery;
+
+/// What was found.
+pub(super) struct Found {
+    pub(super) log: Arc<Log>,
+    pub(super) persisted: Arc<dyn StateStore>,
+    pub(super) volatile: Arc<dyn StateStore>,
+    pub(super) recovery: Recovery,
+}
+
+/// Returns the typed face of the copy of a partition that is in use.
+///
+/// # Errors
+/// Those of the state store.
+pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> Result<PartitionStore, Error> {
+    let generation = visible_generation(store, partition)?;
+    Ok(PartitionStore::new(Arc::clone(store), generation, partition))
+}
+
+fn moment() -> Moment {
+    static CLOCK: std::sync::LazyLock<Clock> = std::sync::LazyLock::new(Clock::default);
+    CLOCK.now()
+}
+
+/// Opens state store and log. A state store that is damaged is put aside and made anew out of the log, if that reaches
+/// back far enough.
+///
+/// # Errors
+/// If the disk holds less than was acknowledged, or cannot be read.
+pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
+    let (state_path, log_path) = (folder.state_path(), folder.log_path());
+    let identity = folder.store_id().0 as u64;
+    let work = move || {
+        let state = open_or_reset(&state_path, &StateOptions::default()).context("open the state store")?;
+        if let Some(reset) = &state.was_reset {
+            let moved_to = reset.moved_to.display();
+            tracing::warn!(%moved_to, reason = reset.reason, "state store was damaged, it is made anew out of the log");
+        }
+        let persisted: Arc<dyn StateStore> = Arc::new(state.store);
+        let mut recovery = Recovery::default();
+        for partition in PartitionId::all(Lane::Persisted) {
+            let meta = store_of(&persisted, partition).and_then(|store| store.meta());
+            let meta = meta.with_context(|| format!("read partition {partition}"))?;
+            recovery.stored(partition, meta);
+        }
+        let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
+        let options = LogOptions { identity, clock: moment, ..LogOptions::default() };
+        let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
+        let opened = Log::open(disk, options, &mut replay).context("open the commit log")?;
+        let records = recovery.records();
+        tracing::info!(recovered = ?opened.recovery, records, "commit log read");
+        let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
+        Ok(Found { log: Arc::new(opened.log), persisted, volatile, recovery })
+    };
+    tokio::task::spawn_blocking(work).await.context("open the stores")?
+}

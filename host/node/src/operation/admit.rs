@@ -1,0 +1,20 @@
+//! First stage: may this operation enter at all, and who answers at its link?
+
+use steward_model::operation::Cause;
+
+use super::{Error, Operation, Operations};
+use crate::service::Found;
+
+/// Returns what answers at the operation's link.
+///
+/// # Errors
+/// [`Error::Stopping`] for new requests of clients while the host drains, [`Error::UnknownPath`] if nothing is mounted there.
+pub(super) fn admit(operations: &Operations, operation: &Operation) -> Result<Found, Error> {
+    if operation.cause == Cause::Client && operations.shutdown.is_draining() {
+        return Err(Error::Stopping);
+    }
+    operations.services.find(&operation.link).ok_or_else(|| Error::UnknownPath {
+        link: operation.link.clone(),
+        nearest: operations.services.nearest(&operation.link),
+    })
+}

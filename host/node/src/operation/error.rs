@@ -1,0 +1,257 @@
+//! Why an operation was refused or failed. `http/error.rs` turns each into a status and a problem document.
+
+use steward_model::link;
+use steward_model::operation::Fault;
+use steward_model::{Action, Link, PartitionId, Version};
+use steward_sandbox::CallError;
+
+use crate::partition::{Lost, ProposeError, TurnError};
+use crate::query::Refusal;
+
+/// Whether a failed operation may have changed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// Nothing has happened.
+    No,
+    /// It may have happened; the same request with the same idempotency key is safe to repeat.
+    Unknown,
+}
+
+/// One place in a body that a schema does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to the place.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+}
+
+/// See the head of this module.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No service is mounted at the path or above it.
+    #[error("nothing is at {link}")]
+    UnknownPath {
+        /// What was asked for.
+        link: Link,
+        /// A factory with a similar path.
+        nearest: Option<Link>,
+    },
+    /// The factory has no such child.
+    #[error("{link} does not exist")]
+    NotFound {
+        /// What was asked for.
+        link: Link,
+    },
+    /// The document does not keep this version, or never had it.
+    #[error("{link} has no version {version} any more, or not yet")]
+    VersionNotFound {
+        /// The document.
+        link: Link,
+        /// What was asked for.
+        version: Version,
+    },
+    /// The document was deleted.
+    #[error("{link} is marked deleted since version {version}")]
+    Deleted {
+        /// The document.
+        link: Link,
+        /// The version of its tombstone.
+        version: Version,
+    },
+    /// A document of this link exists already.
+    #[error("{link} exists already")]
+    Exists {
+        /// The document.
+        link: Link,
+    },
+    /// A document of this link existed and was deleted.
+    #[error(
+        "{link} is marked deleted at version {version}: create it with a higher documentVersion or with the pragma xn-force-index-update"
+    )]
+    CreateDeleted {
+        /// The document.
+        link: Link,
+        /// The version of its tombstone.
+        version: Version,
+    },
+    /// The service does not do this.
+    #[error("{link} does not support {}", action.as_str())]
+    NotSupported {
+        /// Of whom it was asked.
+        link: Link,
+        /// What was asked.
+        action: Action,
+        /// What can be asked.
+        allowed: Vec<Action>,
+    },
+    /// A precondition of the request does not hold.
+    #[error("{link} is at {}, the request demands otherwise", have.as_deref().unwrap_or("no version: it does not exist"))]
+    PreconditionFailed {
+        /// The document.
+        link: Link,
+        /// Its entity tag.
+        have: Option<String>,
+    },
+    /// The service wants every update to name the version that it changes.
+    #[error("{link} is updated only with the version that the update is based on: send documentVersion or If-Match")]
+    PreconditionRequired {
+        /// The document.
+        link: Link,
+    },
+    /// The body names another version than the current one.
+    #[error("{link} is at version {have}, the request names version {named}")]
+    VersionConflict {
+        /// The document.
+        link: Link,
+        /// Its version.
+        have: Version,
+        /// What the body says.
+        named: Version,
+    },
+    /// The request needs a body.
+    #[error("{} {link} needs a JSON object as its body", action.as_str())]
+    BodyMissing {
+        /// Of whom it was asked.
+        link: Link,
+        /// What was asked.
+        action: Action,
+    },
+    /// The body is JSON, but not an object.
+    #[error("the body must be a JSON object, it is {found}")]
+    NotAnObject {
+        /// What it is.
+        found: &'static str,
+    },
+    /// A built-in field of the body has a value that cannot be.
+    #[error("{field} {reason}")]
+    BuiltInField {
+        /// The field.
+        field: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The body does not fit the schema of the service.
+    #[error("{} of the body {} not valid", violations.len(), if violations.len() == 1 { "field is" } else { "fields are" })]
+    Invalid {
+        /// Where and why.
+        violations: Vec<Violation>,
+    },
+    /// The name of a child is no name.
+    #[error("the child's self-link cannot be: {0}")]
+    Link(#[from] link::Error),
+    /// The self-link in the body lies elsewhere.
+    #[error("documentSelfLink {link} is not directly below {factory}")]
+    ForeignLink {
+        /// What the body says.
+        link: String,
+        /// The factory that was asked.
+        factory: Link,
+    },
+    /// The new state is larger than a document of the service may be.
+    #[error("the new state has {bytes} bytes, a document may have {max}")]
+    DocumentTooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        max: usize,
+    },
+    /// The same idempotency key was used for another request.
+    #[error("the idempotency key was used for another request to {link}")]
+    KeyReused {
+        /// The document.
+        link: Link,
+    },
+    /// The guest said no.
+    #[error("{0}")]
+    Refused(Fault),
+    /// The guest failed, or what it returned cannot be used.
+    #[error("service {service}: {error}")]
+    Guest {
+        /// Path of the service.
+        service: Link,
+        /// What happened.
+        error: CallError,
+    },
+    /// The guest decided something that it may not.
+    #[error("service {service}: {reason}")]
+    Outcome {
+        /// Path of the service.
+        service: Link,
+        /// What, and what is allowed.
+        reason: String,
+    },
+    /// The stored state has a shape that the mounted module does not read.
+    #[error("{link} is stored as state version {stored}, the mounted module does not read that")]
+    StateVersion {
+        /// The document.
+        link: Link,
+        /// The shape it is stored in.
+        stored: u32,
+    },
+    /// Too many operations wait for the document.
+    #[error("{link} has {limit} operations waiting already")]
+    QueueFull {
+        /// The document.
+        link: Link,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// What the operation needs did not come in time.
+    #[error("waited {seconds} s for partition {partition}: {reason}")]
+    Unavailable {
+        /// Which partition.
+        partition: PartitionId,
+        /// What is missing.
+        reason: String,
+        /// How long it waited.
+        seconds: u64,
+        /// Whether the operation may have happened.
+        happened: Happened,
+    },
+    /// The update was in the log when the reign ended.
+    #[error("{0}")]
+    Lost(#[from] Lost),
+    /// A query has no answer.
+    #[error("{0}")]
+    Query(#[from] Refusal),
+    /// The disk is full.
+    #[error("{0}")]
+    NoSpace(String),
+    /// The host is stopping.
+    #[error("this node is stopping and takes no new requests")]
+    Stopping,
+    /// The state store failed.
+    #[error("the state store of this node failed: {0}")]
+    Storage(#[from] steward_storage::documents::Error),
+    /// A bug of ours: the task that ran the operation ended without an answer.
+    #[error("the operation ended unexpectedly; this is a fault of the host")]
+    Broken,
+}
+
+impl Error {
+    /// Returns the error of a turn that could not be had.
+    pub(crate) fn turn(link: &Link, error: TurnError) -> Error {
+        match error {
+            TurnError::QueueFull { limit } => Error::QueueFull { link: link.clone(), limit },
+        }
+    }
+
+    /// Returns the error of an update that was not taken.
+    pub(crate) fn propose(error: ProposeError) -> Error {
+        match error {
+            ProposeError::NoSpace(reason) => Error::NoSpace(reason),
+            ProposeError::NotAdmitted { partition, reason } => {
+                Error::Unavailable { partition, reason: reason.to_string(), seconds: 0, happened: Happened::No }
+            }
+        }
+    }
+
+    /// Returns the error of a guest call.
+    pub(crate) fn guest(service: &Link, error: CallError) -> Error {
+        match error {
+            CallError::Refused(fault) => Error::Refused(fault),
+            other => Error::Guest { service: service.clone(), error: other },
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Third stage: the newest state of the document, repeats of earlier requests, preconditions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use steward_model::operation::Cause;
+use steward_model::service::ServiceOption;
+use steward_model::update::{RememberedReply, RequestKey};
+use steward_model::{Action, Document, Offset, Version};
+
+use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
+use super::{Error, Operations, execute};
+use crate::partition::Partition;
+use crate::service::Service;
+
+/// The state that an operation works on.
+pub(super) struct Before {
+    /// The newest state in the shape of the mounted module; a tombstone only for those who create.
+    pub document: Option<Arc<Document>>,
+    /// The update that the state comes from, if it may not be committed yet.
+    pub appended: Option<Offset>,
+}
+
+/// What became of loading.
+pub(super) enum Loaded {
+    /// The operation has been carried out before, or there is nothing to do.
+    Answered(Reply),
+    /// Go on with this.
+    Newest(Before),
+}
+
+/// The built-in fields that a client may send.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct BuiltIn {
+    pub document_self_link: Option<String>,
+    pub document_version: Option<i64>,
+    pub document_expiration_time_micros: Option<i64>,
+    pub document_source_link: Option<String>,
+}
+
+/// Returns the built-in fields of a body.
+///
+/// # Errors
+/// [`Error::BuiltInField`] if one of them has the wrong type.
+pub(super) fn built_in(body: Option<&Bytes>) -> Result<BuiltIn, Error> {
+    let Some(body) = body else { return Ok(BuiltIn::default()) };
+    // Most bodies have none, and looking for seven bytes is cheaper than parsing.
+    if !body.windows(8).any(|window| window == b"document") {
+        return Ok(BuiltIn::default());
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| Error::BuiltInField { field: "a built-in document… field", reason: error.to_string() })
+}
+
+/// Returns the digest by which a repeated request is told from another one under the same key.
+pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(operation.action.as_str().as_bytes());
+    hasher.update(operation.link.as_str().as_bytes());
+    hasher.update(operation.body.as_deref().unwrap_or_default());
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}
+
+/// Returns the first answer to the operation, if it has been carried out before.
+///
+/// # Errors
+/// [`Error::KeyReused`], or those of the state store.
+pub(super) async fn replay(operation: &Operation, partition: &Partition) -> Result<Option<Reply>, Error> {
+    let Some(key) = &operation.idempotency_key else { return Ok(None) };
+    let Some(first) = partition.remembered(&operation.link, &RequestKey::of(key))? else { return Ok(None) };
+    if first.request_digest != request_digest(operation) {
+        return Err(Error::KeyReused { link: operation.link.clone() });
+    }
+    if let Some(offset) = partition.newest(&operation.link)?.appended {
+        partition.committed(offset).await?;
+    }
+    Ok(Some(replayed(operation, partition, first)?))
+}
+
+fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
+    let document = partition.read(&operation.link)?;
+    let content = if first.body.is_empty() { Content::Empty } else { Content::Json(first.body) };
+    Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
+}
+
+/// Loads the document for an update.
+///
+/// # Errors
+/// [`Error`] if there is no such document, a precondition does not hold, or its state cannot be read.
+pub(super) async fn load(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Arc<Service>,
+    partition: &Partition,
+) -> Result<Loaded, Error> {
+    if let Some(reply) = replay(operation, partition).await? {
+        return Ok(Loaded::Answered(reply));
+    }
+    let newest = partition.newest(&operation.link)?;
+    match operation.purpose {
+        Purpose::Act | Purpose::Start | Purpose::Maintain => {}
+        // These concern documents that are deleted or gone, too.
+        Purpose::Expire | Purpose::Answered { .. } | Purpose::Settle(_) => {
+            let document = match newest.document {
+                Some(document) if !document.is_tombstone() => Some(execute::migrated(service, &document).await?),
+                other => other,
+            };
+            return Ok(Loaded::Newest(Before { document, appended: newest.appended }));
+        }
+    }
+    let client = operation.purpose == Purpose::Act;
+    let Some(document) = present(operations, newest.document.as_ref()) else {
+        return absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+    };
+    if client {
+        check_condition(operation, Some(document))?;
+        check_strict(operation, service, document)?;
+    }
+    let document = execute::migrated(service, document).await?;
+    Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended }))
+}
+
+/// Returns the document if it is there: neither deleted nor expired.
+fn present<'a>(operations: &Operations, document: Option<&'a Arc<Document>>) -> Option<&'a Arc<Document>> {
+    document.filter(|document| !document.is_tombstone() && !document.is_expired(operations.clock.wall_time()))
+}
+
+fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, Error> {
+    if operation.purpose != Purpose::Act || operation.action == Action::Delete {
+        return Ok(Reply::empty(Status::Ok));
+    }
+    check_condition(operation, None)?;
+    match tombstone {
+        Some(tombstone) if tombstone.is_tombstone() => {
+            Err(Error::Deleted { link: operation.link.clone(), version: tombstone.version })
+        }
+        Some(_) | None => Err(Error::NotFound { link: operation.link.clone() }),
+    }
+}
+
+/// Checks what the request demands of the document.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`].
+pub(super) fn check_condition(operation: &Operation, document: Option<&Arc<Document>>) -> Result<(), Error> {
+    let tag = || document.map(|document| entity_tag(document));
+    let holds = match &operation.condition {
+        Condition::None => true,
+        Condition::Exists => document.is_some(),
+        Condition::Absent => document.is_none(),
+        Condition::OneOf(tags) => tag().is_some_and(|tag| tags.contains(&tag)),
+        Condition::NoneOf(tags) => tag().is_none_or(|tag| !tags.contains(&tag)),
+    };
+    if holds { Ok(()) } else { Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag() }) }
+}
+
+fn check_strict(operation: &Operation, service: &Service, document: &Document) -> Result<(), Error> {
+    let named_by_tag = matches!(operation.condition, Condition::OneOf(_));
+    let strict = service.has(ServiceOption::StrictUpdateChecking) && operation.cause == Cause::Client;
+    if !strict || named_by_tag || operation.action == Action::Delete {
+        return Ok(());
+    }
+    let link = || operation.link.clone();
+    match built_in(operation.body.as_ref())?.document_version {
+        None => Err(Error::PreconditionRequired { link: link() }),
+        Some(named) if u64::try_from(named) == Ok(document.version.0) => Ok(()),
+        Some(named) => {
+            let named = Version(u64::try_from(named).unwrap_or(u64::MAX));
+            Err(Error::VersionConflict { link: link(), have: document.version, named })
+        }
+    }
+}

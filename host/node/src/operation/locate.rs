@@ -1,0 +1,119 @@
+//! Second stage: which partition, and may it be used now? What is not ready is waited for, up to the operation's deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::operation::Cause;
+use steward_model::{Action, Link, Moment, PartitionId};
+
+use super::{Error, Happened, Operation, Operations, create};
+use crate::partition::{Partition, Turn};
+use crate::service::{Found, Service};
+
+/// Where an operation goes.
+pub(super) enum Place {
+    /// To a document that may exist.
+    Document { service: Arc<Service>, partition: Arc<Partition> },
+    /// To a child that is to be created.
+    Creation { service: Arc<Service>, partition: Arc<Partition> },
+    /// To a stateless service.
+    Stateless { service: Arc<Service> },
+}
+
+impl Place {
+    pub(super) fn service(&self) -> &Arc<Service> {
+        match self {
+            Place::Document { service, .. } | Place::Creation { service, .. } | Place::Stateless { service } => service,
+        }
+    }
+}
+
+/// Finds the place of an operation. A POST to a factory gets the link of the child that it creates.
+///
+/// # Errors
+/// [`Error`] if the child's link cannot be, or the factory does not support the action.
+pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: Found) -> Result<Place, Error> {
+    match found {
+        Found::Stateless(service) => Ok(Place::Stateless { service }),
+        Found::Child(service) => {
+            let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
+            Ok(Place::Document { service, partition })
+        }
+        Found::Factory(service) if operation.action == Action::Post => {
+            operation.link = create::child_link(operation, &service)?;
+            let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
+            Ok(Place::Creation { service, partition })
+        }
+        Found::Factory(_) => Err(Error::NotSupported {
+            link: operation.link.clone(),
+            action: operation.action,
+            allowed: vec![Action::Get, Action::Post],
+        }),
+    }
+}
+
+fn left(operations: &Operations, deadline: Moment) -> Duration {
+    deadline.since(operations.clock.now())
+}
+
+/// Returns the error of an operation that waited in vain.
+pub(super) fn unavailable(
+    operations: &Operations,
+    operation: &Operation,
+    partition: PartitionId,
+    reason: String,
+    happened: Happened,
+) -> Error {
+    let limit = operations.limits.wait;
+    let waited = limit.saturating_sub(left(operations, operation.deadline));
+    Error::Unavailable { partition, reason, seconds: waited.as_secs(), happened }
+}
+
+/// Returns once this node serves the partition.
+///
+/// # Errors
+/// [`Error::Unavailable`] at the operation's deadline.
+pub(super) async fn serving(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+) -> Result<(), Error> {
+    let Err(mut reason) = partition.admits() else { return Ok(()) };
+    let mut serving = partition.watch_serving();
+    loop {
+        // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
+        let wait = serving.wait_for(Option::is_some);
+        if tokio::time::timeout(left(operations, operation.deadline), wait).await.is_err() {
+            let reason = reason.to_string();
+            return Err(unavailable(operations, operation, partition.id(), reason, Happened::No));
+        }
+        match partition.admits() {
+            Ok(_) => return Ok(()),
+            Err(other) => reason = other,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Returns the turn on the operation's document.
+///
+/// # Errors
+/// [`Error::QueueFull`], or [`Error::Unavailable`] at the operation's deadline.
+pub(super) async fn turn(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Arc<Partition>,
+) -> Result<Turn, Error> {
+    let link: &Link = &operation.link;
+    let waits = partition.turn(link);
+    if operation.cause != Cause::Client {
+        return waits.await.map_err(|error| Error::turn(link, error));
+    }
+    match tokio::time::timeout(left(operations, operation.deadline), waits).await {
+        Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
+        Err(_) => {
+            let reason = "operations before this one on the same document are not done".to_owned();
+            Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The road of one operation, from admission to the answer. Only this file knows the order of the stages.
+
+mod admit;
+mod create;
+mod decide;
+mod error;
+mod execute;
+mod load;
+mod locate;
+mod native;
+mod propose;
+mod publish;
+mod request;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use steward_model::operation::Cause;
+use steward_model::service::Handler;
+use steward_model::{Action, Link};
+use steward_sandbox::Imports;
+
+pub use error::{Error, Happened, Violation};
+pub use native::violations;
+pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
+
+use crate::clock::Clock;
+use crate::partition::{Partition, Table};
+use crate::service::{Found, Service, ServiceTable, Starts};
+use crate::shutdown::Shutdown;
+use locate::Place;
+
+/// Bounds on operations.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long an operation waits at the longest when its client does not say.
+    pub wait: Duration,
+    /// Largest state of a document in bytes, unless its service wants less.
+    pub document_bytes_max: usize,
+}
+
+/// Makes what the guests of a document may call; offered by the storey that starts operations.
+pub type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + Sync;
+
+/// Is told which documents begin (true) and cease (false) to exist.
+pub type Watcher = dyn Fn(&Arc<Service>, &Link, bool) + Send + Sync;
+
+/// Runs operations on this node.
+pub struct Operations {
+    clock: Arc<Clock>,
+    table: Arc<Table>,
+    services: Arc<ServiceTable>,
+    starts: Starts,
+    limits: Limits,
+    shutdown: Shutdown,
+    /// The name of this node, as `documentOwner` has it.
+    owner: String,
+    imports: OnceLock<Arc<ImportsOf>>,
+    watcher: OnceLock<Box<Watcher>>,
+}
+
+impl Operations {
+    /// Returns a road over these partitions and services.
+    pub fn new(
+        clock: Arc<Clock>,
+        table: Arc<Table>,
+        services: Arc<ServiceTable>,
+        limits: Limits,
+        shutdown: Shutdown,
+        owner: String,
+    ) -> Operations {
+        let starts = Starts::default();
+        Operations {
+            clock,
+            table,
+            services,
+            starts,
+            limits,
+            shutdown,
+            owner,
+            imports: OnceLock::new(),
+            watcher: OnceLock::new(),
+        }
+    }
+
+    /// Names the maker of what guests may call. Without it guests that import nothing still run.
+    pub fn connect(&self, imports: Arc<ImportsOf>) {
+        // Connecting twice would be harmless: the first maker stays.
+        let _ = self.imports.set(imports);
+    }
+
+    /// Names whom to tell of documents that begin and cease to exist.
+    pub fn watch(&self, watcher: Box<Watcher>) {
+        // Watching twice would be harmless: the first watcher stays.
+        let _ = self.watcher.set(watcher);
+    }
+
+    /// Returns the partitions.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Returns the services.
+    pub fn services(&self) -> &Arc<ServiceTable> {
+        &self.services
+    }
+
+    /// Returns which documents have been started.
+    pub fn starts(&self) -> &Starts {
+        &self.starts
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Returns the name of this node.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Returns the bounds on operations.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Runs an operation in a task of its own: a caller that goes away changes nothing. Reads that no guest answers change
+    /// nothing anyhow and run at once.
+    ///
+    /// # Errors
+    /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
+    pub async fn submit(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
+        let place = admit::admit(self, &operation)?;
+        if operation.action == Action::Get && operation.purpose == Purpose::Act {
+            return self.run(operation, place).await;
+        }
+        let operations = Arc::clone(self);
+        let task = self.shutdown.run(async move { operations.run(operation, place).await });
+        task.await.unwrap_or_else(|failure| {
+            tracing::error!(%failure, "operation ended in a panic");
+            Err(Error::Broken)
+        })
+    }
+
+    /// Runs an operation inside the caller's own task. For callers that are tasks of the host themselves.
+    ///
+    /// # Errors
+    /// As [`Operations::submit`].
+    pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
+        let place = admit::admit(self, &operation)?;
+        self.run(operation, place).await
+    }
+
+    async fn run(self: &Arc<Self>, mut operation: Operation, found: Found) -> Result<Reply, Error> {
+        let began = self.clock.now();
+        let place = locate::locate(self, &mut operation, found)?;
+        let (action, service) = (operation.action, Arc::clone(place.service()));
+        let reply = match place {
+            Place::Document { service, partition } => self.on_document(&operation, &service, &partition).await,
+            Place::Creation { service, partition } => self.on_creation(&operation, &service, &partition).await,
+            Place::Stateless { service } => execute::stateless(self, &operation, &service).await,
+        };
+        publish::publish(self, &service, action, operation.cause, began, &reply);
+        reply
+    }
+
+    async fn on_document(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<Reply, Error> {
+        locate::serving(self, operation, partition).await?;
+        if operation.action == Action::Get && operation.purpose == Purpose::Act {
+            return execute::read(self, operation, service, partition).await;
+        }
+        let turn = locate::turn(self, operation, partition).await?;
+        execute::start_first(self, operation, service, partition).await?;
+        let loaded = load::load(self, operation, service, partition).await?;
+        let before = match loaded {
+            load::Loaded::Answered(reply) => return Ok(reply),
+            load::Loaded::Newest(before) => before,
+        };
+        let decision = execute::execute(self, operation, service, &before).await?;
+        let reply = propose::propose(self, operation, service, partition, before, decision)?;
+        drop(turn);
+        reply.committed(self, operation, partition).await
+    }
+
+    async fn on_creation(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<Reply, Error> {
+        locate::serving(self, operation, partition).await?;
+        let turn = locate::turn(self, operation, partition).await?;
+        let before = match create::load(self, operation, service, partition).await? {
+            create::Loaded::Answered(reply) => return Ok(reply),
+            create::Loaded::Exists => {
+                drop(turn);
+                let replacement = Operation { action: Action::Put, ..operation.clone() };
+                return Box::pin(self.on_document(&replacement, service, partition)).await;
+            }
+            create::Loaded::Free(before) => before,
+        };
+        let decision = create::create(self, operation, service, &before).await?;
+        let reply = propose::propose(self, operation, service, partition, before, decision)?;
+        if let Ok(epoch) = partition.admits()
+            && service.handles(Handler::HandleStart)
+        {
+            self.starts.started(partition.id(), epoch, &operation.link);
+        }
+        drop(turn);
+        reply.committed(self, operation, partition).await
+    }
+
+    /// Returns an operation that the host itself starts: without a client, with the usual time to wait.
+    pub fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
+        Operation {
+            id,
+            action,
+            link,
+            query: String::new(),
+            headers: Vec::new(),
+            body: None,
+            principal: String::new(),
+            cause,
+            purpose,
+            deadline: self.clock.now().plus(self.limits.wait),
+            condition: Condition::None,
+            idempotency_key: None,
+            version: None,
+            force: false,
+        }
+    }
+}

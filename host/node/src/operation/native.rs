@@ -1,0 +1,158 @@
+//! What the host does itself when the guest has no handler: replace, merge, delete.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use steward_model::document::UpdateAction;
+use steward_model::service::{NativePatch, ServiceOption};
+use steward_model::{Action, Timestamp};
+
+use super::decide::{Answer, Decision, Next};
+use super::load::built_in;
+use super::{Error, Operation, Status, Violation};
+use crate::service::Service;
+
+/// Most violations that one answer lists.
+const VIOLATIONS_MAX: usize = 20;
+
+/// Returns what `value` violates of the schema of the service's state.
+pub fn violations(service: &Service, value: &Value) -> Vec<Violation> {
+    let Some(schema) = &service.schema else { return Vec::new() };
+    let violation = |error: jsonschema::ValidationError<'_>| Violation {
+        pointer: error.instance_path().to_string(),
+        detail: error.to_string(),
+    };
+    schema.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+}
+
+/// Returns the state that a body stands for: the object without built-in fields.
+///
+/// # Errors
+/// [`Error`] if the body is missing, no object, or does not fit the schema.
+pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes, Error> {
+    let body = operation
+        .body
+        .as_ref()
+        .ok_or_else(|| Error::BodyMissing { link: operation.link.clone(), action: operation.action })?;
+    checked(service, stripped(object(body)?))
+}
+
+pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, Error> {
+    let found = match serde_json::from_slice(body) {
+        Ok(Value::Object(map)) => return Ok(map),
+        Ok(Value::Array(_)) => "an array",
+        Ok(Value::String(_)) => "a string",
+        Ok(Value::Number(_)) => "a number",
+        Ok(Value::Bool(_)) => "a boolean",
+        Ok(Value::Null) => "null",
+        Err(_) => "no JSON",
+    };
+    Err(Error::NotAnObject { found })
+}
+
+/// Removes the fields that the host keeps itself.
+pub(super) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
+    state.retain(|name, _| !is_built_in(name));
+    state
+}
+
+fn is_built_in(name: &str) -> bool {
+    matches!(
+        name,
+        "documentSelfLink"
+            | "documentKind"
+            | "documentVersion"
+            | "documentEpoch"
+            | "documentUpdateTimeMicros"
+            | "documentUpdateAction"
+            | "documentExpirationTimeMicros"
+            | "documentOwner"
+            | "documentSourceLink"
+            | "documentAuthPrincipalLink"
+    )
+}
+
+fn checked(service: &Service, state: Map<String, Value>) -> Result<Bytes, Error> {
+    let state = Value::Object(state);
+    let violations = violations(service, &state);
+    if violations.is_empty() { Ok(state.to_string().into()) } else { Err(Error::Invalid { violations }) }
+}
+
+/// Returns the expiry that a body asks for.
+///
+/// # Errors
+/// [`Error::BuiltInField`] if it is negative or no number.
+pub(super) fn expiry_of(operation: &Operation) -> Result<Option<Timestamp>, Error> {
+    match built_in(operation.body.as_ref())?.document_expiration_time_micros {
+        None => Ok(None),
+        Some(micros) if micros < 0 => Err(Error::BuiltInField {
+            field: "documentExpirationTimeMicros",
+            reason: format!("is {micros}: it must be 0 (never) or microseconds since the Unix epoch"),
+        }),
+        Some(micros) => Ok(Some(Timestamp(micros))),
+    }
+}
+
+/// Returns what the client can ask of a document of the service.
+pub(super) fn allowed(service: &Service) -> Vec<Action> {
+    use steward_model::service::Handler::{HandlePatch, HandlePost};
+    let immutable = service.has(ServiceOption::Immutable);
+    let merges = service.descriptor().patch == NativePatch::Merge;
+    let mut allowed = vec![Action::Get];
+    if !immutable {
+        allowed.push(Action::Put);
+        if merges || service.handles(HandlePatch) {
+            allowed.push(Action::Patch);
+        }
+        if service.handles(HandlePost) {
+            allowed.push(Action::Post);
+        }
+    }
+    allowed.push(Action::Delete);
+    allowed
+}
+
+/// Does what the operation asks without a guest.
+///
+/// # Errors
+/// [`Error`] if the body is not fit for it, or the service does not support it.
+pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) -> Result<Decision, Error> {
+    let not_supported =
+        || Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed: allowed(service) };
+    let expires = expiry_of(operation)?;
+    match operation.action {
+        Action::Get => Ok(Decision::nothing(UpdateAction::Patch)),
+        Action::Post => Err(not_supported()),
+        Action::Put => {
+            let next = Next::State(state_of(operation, service)?);
+            Ok(Decision { next, expires, ..Decision::nothing(UpdateAction::Put) })
+        }
+        Action::Patch => match service.descriptor().patch {
+            NativePatch::None => Err(not_supported()),
+            NativePatch::Merge => {
+                let next = Next::State(merged(operation, service, state)?);
+                Ok(Decision { next, expires, ..Decision::nothing(UpdateAction::Patch) })
+            }
+        },
+        Action::Delete => {
+            let next = Next::Tombstone(state.clone());
+            Ok(Decision { next, expires, ..Decision::nothing(UpdateAction::Delete) })
+        }
+    }
+}
+
+fn merged(operation: &Operation, service: &Service, state: &Bytes) -> Result<Bytes, Error> {
+    let missing = || Error::BodyMissing { link: operation.link.clone(), action: operation.action };
+    let patch = stripped(object(operation.body.as_ref().ok_or_else(missing)?)?);
+    let mut merged = Value::Object(object(state)?);
+    json_patch::merge(&mut merged, &Value::Object(patch));
+    match merged {
+        Value::Object(merged) => checked(service, merged),
+        // An object merged into an object is one.
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(missing()),
+    }
+}
+
+/// Returns the decision that answers a creation without a guest's reply.
+pub(super) fn created(state: Bytes, status: Status) -> Decision {
+    Decision { next: Next::State(state), status, answer: Answer::State, ..Decision::nothing(UpdateAction::Post) }
+}

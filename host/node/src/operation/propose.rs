@@ -1,0 +1,236 @@
+//! Fifth stage: the decision becomes an update, the update goes into the log, and the reply waits for the commit.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use steward_model::document::UpdateAction;
+use steward_model::operation::{Cause, EffectKey};
+use steward_model::update::{Change, PendingEffect, RememberedReply, RequestKey, Update};
+use steward_model::{Document, Offset, Position, Timestamp, Version};
+
+use super::decide::{Answer, Decision, Next};
+use super::load::{Before, request_digest};
+use super::request::{Content, Operation, Reply, Status};
+use super::{Error, Happened, Operations, create, locate};
+use crate::partition::{Partition, Proposed};
+use crate::query::render;
+use crate::service::Service;
+
+/// A reply that may be given once something is committed.
+pub(super) struct Pending {
+    reply: Reply,
+    proposed: Option<Proposed>,
+    /// An update of somebody else that the reply shows.
+    shows: Option<Offset>,
+}
+
+impl Pending {
+    /// Returns the reply once everything it shows is committed.
+    ///
+    /// # Errors
+    /// [`Error::Lost`], or [`Error::Unavailable`] with an unknown outcome at the deadline.
+    pub(super) async fn committed(
+        self,
+        operations: &Operations,
+        operation: &Operation,
+        partition: &Partition,
+    ) -> Result<Reply, Error> {
+        let commit = async {
+            match (self.proposed, self.shows) {
+                (Some(proposed), _) => proposed.committed().await.map(|_| ()),
+                (None, Some(offset)) => partition.committed(offset).await,
+                (None, None) => Ok(()),
+            }
+        };
+        let left = operation.deadline.since(operations.clock().now());
+        match tokio::time::timeout(left, commit).await {
+            Ok(Ok(())) => Ok(self.reply),
+            Ok(Err(lost)) => Err(Error::Lost(lost)),
+            Err(_) => {
+                let reason = "the update is in the log and not committed yet".to_owned();
+                Err(locate::unavailable(operations, operation, partition.id(), reason, Happened::Unknown))
+            }
+        }
+    }
+}
+
+/// Puts the decision into the log.
+///
+/// # Errors
+/// [`Error`] if the partition takes no updates, the disk is full, or the state is too large: nothing has happened then.
+pub(super) fn propose(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Arc<Service>,
+    partition: &Partition,
+    before: Before,
+    decision: Decision,
+) -> Result<Pending, Error> {
+    check_size(operations, service, &decision)?;
+    if decision.changes_nothing() && operation.idempotency_key.is_none() {
+        let reply = reply_of(&decision, before.document);
+        return Ok(Pending { reply, proposed: None, shows: before.appended });
+    }
+    let now = operations.clock().timestamp();
+    let mut reply = None;
+    let made = partition.propose(before.document.as_ref(), |position| {
+        let maker = Maker { operations, operation, service, before: &before, decision: &decision, now, position };
+        let (update, answer) = maker.make();
+        reply = Some(answer);
+        update
+    });
+    let proposed = made.map_err(Error::propose)?;
+    let reply = reply.expect("an update that was taken into the log was made");
+    Ok(Pending { reply, proposed: Some(proposed), shows: None })
+}
+
+fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
+    let wanted = service.descriptor().limits.document_bytes;
+    let ceiling = operations.limits().document_bytes_max;
+    let max = if wanted == 0 { ceiling } else { ceiling.min(usize::try_from(wanted).unwrap_or(ceiling)) };
+    match &decision.next {
+        Next::State(state) | Next::Reborn(state) if state.len() > max => {
+            Err(Error::DocumentTooLarge { bytes: state.len(), max })
+        }
+        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Purged => Ok(()),
+    }
+}
+
+fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
+    let content = match (&decision.answer, &document) {
+        (Answer::State, Some(_)) => Content::State,
+        (Answer::State, None) | (Answer::Empty, _) => Content::Empty,
+        (Answer::Json(json), _) => Content::Json(json.clone()),
+    };
+    Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
+}
+
+/// Everything an update is made of.
+struct Maker<'a> {
+    operations: &'a Operations,
+    operation: &'a Operation,
+    service: &'a Service,
+    before: &'a Before,
+    decision: &'a Decision,
+    now: Timestamp,
+    position: Position,
+}
+
+/// How long a tombstone is kept when the delete does not say.
+const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+
+impl Maker<'_> {
+    fn make(&self) -> (Update, Reply) {
+        let (change, document) = self.document();
+        let effects = self.effects(&document, change);
+        let document = Document { effects_issued: self.issued_before(change) + effects.len() as u32, ..document };
+        let shown = Arc::new(document.clone());
+        let reply = reply_of(self.decision, Some(shown));
+        let remembered = self.operation.idempotency_key.as_ref().map(|key| self.remembered(key, &reply, &document));
+        let keep_versions = Some(self.service.descriptor().versions_kept());
+        let settled = self.decision.settled.clone();
+        let document = match change {
+            // The state stays what it was; it need not travel through the log again.
+            Change::None => Document { body: Bytes::new(), ..document },
+            Change::NewVersion | Change::Renewal | Change::Purge => document,
+        };
+        (Update { change, document, keep_versions, effects, settled, remembered }, reply)
+    }
+
+    fn document(&self) -> (Change, Document) {
+        let before = self.before.document.as_deref();
+        let (change, body) = match (&self.decision.next, before) {
+            (Next::State(body) | Next::Tombstone(body), _) => (Change::NewVersion, body.clone()),
+            (Next::Reborn(body), _) => (Change::Renewal, body.clone()),
+            // A new expiry alone makes a new version of the same state.
+            (Next::Unchanged, Some(before)) if self.expiry_changes(before) => (Change::NewVersion, before.body.clone()),
+            (Next::Unchanged, Some(before)) => return (Change::None, before.clone()),
+            (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
+            (Next::Unchanged | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
+        };
+        let created = self.decision.action == UpdateAction::Post && before.is_none_or(Document::is_tombstone);
+        let version = match before {
+            None => Version(0),
+            Some(_) if created => create::first_version(self.before),
+            Some(before) => before.version.next(),
+        };
+        let updated = before.map_or(self.now, |before| self.now.max(Timestamp(before.updated.0 + 1)));
+        let source = match (&self.decision.source, before) {
+            (Some(source), _) => source.clone(),
+            (None, Some(before)) if !created => before.source.clone(),
+            (None, Some(_) | None) => String::new(),
+        };
+        let document = Document {
+            link: self.operation.link.clone(),
+            kind: self.service.descriptor().kind().to_owned(),
+            version,
+            epoch: self.position.epoch,
+            offset: self.position.offset,
+            updated,
+            action: self.decision.action,
+            expires: self.expires(before.filter(|_| !created)),
+            principal: self.operation.principal.clone(),
+            source,
+            state_version: self.service.descriptor().state_version,
+            effects_issued: 0,
+            body,
+        };
+        (change, document)
+    }
+
+    fn expiry_changes(&self, before: &Document) -> bool {
+        self.decision.expires.is_some_and(|expires| expires != before.expires)
+    }
+
+    fn expires(&self, before: Option<&Document>) -> Timestamp {
+        let kept = before.map_or(Timestamp(0), |before| before.expires);
+        match (&self.decision.next, self.decision.expires) {
+            (_, Some(expires)) if expires != Timestamp(0) => expires,
+            (Next::Tombstone(_), _) => self.now.plus(TOMBSTONE_KEEP),
+            (_, Some(expires)) => expires,
+            (_, None) => kept,
+        }
+    }
+
+    fn issued_before(&self, change: Change) -> u32 {
+        match (change, &self.before.document) {
+            (Change::None, Some(before)) => before.effects_issued,
+            (Change::None, None) | (Change::NewVersion | Change::Renewal | Change::Purge, _) => 0,
+        }
+    }
+
+    fn effects(&self, document: &Document, change: Change) -> Vec<PendingEffect> {
+        let first = self.issued_before(change);
+        let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
+            let key = EffectKey { link: document.link.clone(), version: document.version, number };
+            let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
+            PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
+        };
+        (first..).zip(&self.decision.effects).map(pending).collect()
+    }
+
+    fn remembered(&self, key: &str, reply: &Reply, document: &Document) -> RememberedReply {
+        // Only clients read the body of a repeated answer; effects want to know the status.
+        let body = match (&reply.content, self.operation.cause) {
+            (Content::State, Cause::Client) => render::render(document, self.operations.owner()).into(),
+            (Content::Json(json), _) => json.clone(),
+            (Content::State, Cause::Effect | Cause::Start | Cause::Maintenance | Cause::Reply)
+            | (Content::Empty, _) => Bytes::new(),
+        };
+        let status = match reply.status {
+            Status::Ok | Status::NotModified => 200,
+            Status::Created => 201,
+            Status::Accepted => 202,
+            Status::Chosen(status) => status,
+        };
+        RememberedReply {
+            key: RequestKey::of(key),
+            request_digest: request_digest(self.operation),
+            status,
+            version: document.version,
+            answered: self.now,
+            headers: reply.headers.clone(),
+            body,
+        }
+    }
+}

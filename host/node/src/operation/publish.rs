@@ -1,0 +1,34 @@
+//! Last stage: what others may want to know about an operation that ended.
+
+use std::sync::Arc;
+
+use steward_model::operation::Cause;
+use steward_model::service::ServiceOption;
+use steward_model::{Action, Moment, Version};
+
+use super::{Error, Operations, Reply};
+use crate::service::Service;
+use crate::telemetry::metrics as telemetry;
+
+/// Counts the operation, and tells the watcher of documents that begin or cease to exist.
+pub(super) fn publish(
+    operations: &Operations,
+    service: &Arc<Service>,
+    action: Action,
+    cause: Cause,
+    began: Moment,
+    reply: &Result<Reply, Error>,
+) {
+    let failed = reply.is_err();
+    let took = operations.clock().now().since(began);
+    let kept = service.has(ServiceOption::Instrumentation).then_some(took);
+    service.stats.operation(action, kept, failed, operations.clock().wall_time());
+    telemetry::operation(&service.path, action, cause, took, failed);
+    if let (Ok(Reply { document: Some(document), .. }), Some(watcher)) = (reply, operations.watcher.get()) {
+        if document.is_tombstone() {
+            watcher(service, &document.link, false);
+        } else if document.version == Version(0) || action == Action::Post {
+            watcher(service, &document.link, true);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Operations and replies: what goes into the road and what comes out of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use steward_model::document::Document;
+use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
+use steward_model::{Action, Link, Moment, Version};
+
+/// What an operation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody asked for the action on the document, factory or stateless service at the link.
+    Act,
+    /// The document starts on this node.
+    Start,
+    /// The maintenance interval has passed.
+    Maintain,
+    /// The document's expiry has passed.
+    Expire,
+    /// An effect of the document was answered, and its guest wants to know.
+    Answered {
+        /// Which effects are settled by this operation.
+        settled: Vec<EffectKey>,
+        /// The tag that the guest gave it.
+        tag: String,
+        /// What was answered.
+        reply: EffectReply,
+    },
+    /// Effects of the document were answered, and nobody wants to know what.
+    Settle(Vec<EffectKey>),
+}
+
+impl Purpose {
+    /// Returns the effects that the operation settles.
+    pub(crate) fn settled(&self) -> Vec<EffectKey> {
+        match self {
+            Purpose::Answered { settled, .. } | Purpose::Settle(settled) => settled.clone(),
+            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => Vec::new(),
+        }
+    }
+}
+
+/// What must be true of a document for the operation to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    None,
+    /// The document exists.
+    Exists,
+    /// The document does not exist.
+    Absent,
+    /// The document has one of these entity tags, written `<epoch>-<version>`.
+    OneOf(Vec<String>),
+    /// The document has none of these entity tags.
+    NoneOf(Vec<String>),
+}
+
+/// One action on one self-link.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Name of the request, for logs and `x-request-id`.
+    pub id: String,
+    /// What is asked.
+    pub action: Action,
+    /// Of whom.
+    pub link: Link,
+    /// The query part of the URI.
+    pub query: String,
+    /// Headers that guests see.
+    pub headers: Vec<Header>,
+    /// JSON body, checked to be JSON.
+    pub body: Option<Bytes>,
+    /// Who asks: the self-link of a user, or empty.
+    pub principal: String,
+    /// Why.
+    pub cause: Cause,
+    /// What for.
+    pub purpose: Purpose,
+    /// When nobody waits any more.
+    pub deadline: Moment,
+    /// What must be true first.
+    pub condition: Condition,
+    /// The same key means the same request.
+    pub idempotency_key: Option<String>,
+    /// Which version is asked for, with GET.
+    pub version: Option<Version>,
+    /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
+    pub force: bool,
+}
+
+/// How an operation ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// A document was created.
+    Created,
+    /// A task was created and goes on.
+    Accepted,
+    /// The client has the newest state already.
+    NotModified,
+    /// What the guest chose.
+    Chosen(u16),
+}
+
+/// What a reply carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// The state of [`Reply::document`] with its built-in fields.
+    State,
+    /// A JSON text.
+    Json(Bytes),
+}
+
+/// What an operation gives back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// How it ended.
+    pub status: Status,
+    /// The document after the operation, if it concerns one.
+    pub document: Option<Arc<Document>>,
+    /// What the client gets.
+    pub content: Content,
+    /// Headers that the guest chose.
+    pub headers: Vec<Header>,
+    /// True if this is the first answer to a repeated request.
+    pub replayed: bool,
+}
+
+impl Reply {
+    /// Returns a reply that shows a document.
+    pub fn state(status: Status, document: Arc<Document>) -> Reply {
+        Reply { status, document: Some(document), content: Content::State, headers: Vec::new(), replayed: false }
+    }
+
+    /// Returns a reply without content.
+    pub fn empty(status: Status) -> Reply {
+        Reply { status, document: None, content: Content::Empty, headers: Vec::new(), replayed: false }
+    }
+}
+
+/// Returns the entity tag of a document without quotes: `<epoch>-<version>`.
+pub fn entity_tag(document: &Document) -> String {
+    format!("{}-{}", document.epoch, document.version)
+}

@@ -1,0 +1,94 @@
+//! Requests to hosts outside the cluster. Which ones a guest may address was checked when it decided.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use steward_model::Action;
+use steward_model::operation::{Effect, EffectReply, Header};
+
+use super::send::Sent;
+
+/// Longest time until an answer is complete.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Most bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Statuses that pass by themselves.
+const LATER: [u16; 4] = [429, 502, 503, 504];
+
+/// Sends effects over HTTP.
+pub(super) struct Outside {
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Default for Outside {
+    fn default() -> Outside {
+        Outside { client: Client::builder(TokioExecutor::new()).build_http() }
+    }
+}
+
+impl Outside {
+    /// Sends an effect once, with its key as `Idempotency-Key`.
+    pub(super) async fn send(&self, key: &str, effect: &Effect) -> Sent {
+        let request = match request(key, effect) {
+            Ok(request) => request,
+            Err(error) => {
+                let message = serde_json::json!({ "code": "effect-malformed", "message": error.to_string() });
+                return answered(effect, 400, Vec::new(), Some(message.to_string().into()));
+            }
+        };
+        match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
+            Ok(Ok((status, _, _))) if LATER.contains(&status) => Sent::Later(format!("answered {status}")),
+            Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
+            Ok(Err(reason)) => Sent::Later(reason),
+            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+        }
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Vec<Header>, Option<Bytes>), String> {
+        let response = self.client.request(request).await.map_err(|error| format!("cannot be reached: {error}"))?;
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| format!("answer cannot be read: {error}"))?.to_bytes();
+        let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+            let value = value.to_str().ok()?.to_owned();
+            Some(Header { name: name.as_str().to_owned(), value })
+        };
+        let headers = parts.headers.iter().filter_map(text).collect();
+        // A guest takes JSON only; another text reaches it as a JSON string.
+        let body = match body {
+            empty if empty.is_empty() => None,
+            json if serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok() => Some(json),
+            other => Some(serde_json::Value::String(String::from_utf8_lossy(&other).into_owned()).to_string().into()),
+        };
+        Ok((parts.status.as_u16(), headers, body))
+    }
+}
+
+fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Bytes>) -> Sent {
+    Sent::Answered(EffectReply { status, headers, body, from: effect.to.clone() })
+}
+
+fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Error> {
+    let method = match effect.action {
+        Action::Get => Method::GET,
+        Action::Post => Method::POST,
+        Action::Put => Method::PUT,
+        Action::Patch => Method::PATCH,
+        Action::Delete => Method::DELETE,
+    };
+    let mut request = Request::builder().method(method).uri(&effect.to).header("idempotency-key", key);
+    if effect.body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    for header in &effect.headers {
+        request = request.header(&header.name, &header.value);
+    }
+    request.body(Full::new(effect.body.clone().unwrap_or_default()))
+}

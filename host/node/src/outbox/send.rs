@@ -1,0 +1,102 @@
+//! Sends one effect once.
+
+use bytes::Bytes;
+use steward_model::operation::{Cause, EffectReply};
+use steward_model::update::PendingEffect;
+use steward_model::{Action, Link};
+
+use super::Outbox;
+use crate::http::error::problem_of;
+use crate::operation::{Content, Error, Operation, Purpose, Reply, Status};
+use crate::query::render;
+
+/// The path under which queries are run; a service of the host itself.
+const QUERY_TASKS: &str = "/core/query-tasks";
+
+/// What became of sending.
+pub(super) enum Sent {
+    /// There is an answer that would not change.
+    Answered(EffectReply),
+    /// It may be answered later; why it was not.
+    Later(String),
+}
+
+impl Outbox {
+    pub(super) async fn send(&self, pending: &PendingEffect) -> Sent {
+        let effect = &pending.effect;
+        if !effect.to.starts_with('/') {
+            return self.outside.send(&pending.key.to_string(), effect).await;
+        }
+        let (path, query) = effect.to.split_once('?').unwrap_or((&effect.to, ""));
+        let answered =
+            |status, body| Sent::Answered(EffectReply { status, headers: Vec::new(), body, from: effect.to.clone() });
+        let link = match Link::parse(path) {
+            Ok(link) => link,
+            Err(error) => {
+                let problem = problem_of(&Error::Link(error));
+                return answered(problem.status, Some(problem.body));
+            }
+        };
+        if path == QUERY_TASKS && effect.action == Action::Post {
+            let spec = effect.body.clone().unwrap_or_default();
+            return match self.queries.task(&spec).await {
+                Ok(task) => answered(200, Some(task)),
+                Err(refusal) => self.failed(pending, refusal.into()),
+            };
+        }
+        let listed =
+            effect.action == Action::Get && self.operations.services().at(&link).is_some_and(|s| !s.is_stateless());
+        if listed {
+            return match self.queries.listing(&link, query).await {
+                Ok(list) => answered(200, Some(list)),
+                Err(refusal) => self.failed(pending, refusal.into()),
+            };
+        }
+        let key = pending.key.to_string();
+        let mut operation = self.operations.own(key.clone(), effect.action, link, Cause::Effect, Purpose::Act);
+        operation.headers.clone_from(&effect.headers);
+        operation.body.clone_from(&effect.body);
+        query.clone_into(&mut operation.query);
+        operation.idempotency_key = (effect.action != Action::Get).then_some(key);
+        self.perform(pending, operation).await
+    }
+
+    async fn perform(&self, pending: &PendingEffect, operation: Operation) -> Sent {
+        match self.operations.perform(operation).await {
+            Ok(reply) => {
+                let status = status_of(&reply);
+                let wanted = !pending.effect.reply_tag.is_empty();
+                let body = if wanted { self.body_of(&reply) } else { None };
+                let from = pending.effect.to.clone();
+                Sent::Answered(EffectReply { status, headers: reply.headers, body, from })
+            }
+            Err(error) => self.failed(pending, error),
+        }
+    }
+
+    fn failed(&self, pending: &PendingEffect, error: Error) -> Sent {
+        let problem = problem_of(&error);
+        if problem.passes {
+            return Sent::Later(error.to_string());
+        }
+        let (status, body) = (problem.status, Some(problem.body));
+        Sent::Answered(EffectReply { status, headers: Vec::new(), body, from: pending.effect.to.clone() })
+    }
+
+    fn body_of(&self, reply: &Reply) -> Option<Bytes> {
+        match (&reply.content, &reply.document) {
+            (Content::Json(json), _) => Some(json.clone()),
+            (Content::State, Some(document)) => Some(render::render(document, self.operations.owner())),
+            (Content::State, None) | (Content::Empty, _) => None,
+        }
+    }
+}
+
+fn status_of(reply: &Reply) -> u16 {
+    match reply.status {
+        Status::Ok | Status::NotModified => 200,
+        Status::Created => 201,
+        Status::Accepted => 202,
+        Status::Chosen(status) => status,
+    }
+}

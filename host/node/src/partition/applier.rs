@@ -1,0 +1,153 @@
+//! Brings the state stores up to the commit offsets: one thread, one atomic batch per partition and run.
+//!
+//! Runs are gathered for a few milliseconds, so that a document that changes a thousand times a second is not written a
+//! thousand times. Whoever needs the store to be current now calls [`Applier::hurry`].
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use steward_model::update::{Entry, Record};
+use steward_model::{Lane, Offset, PartitionId};
+use steward_storage::index::IndexPlan;
+
+use super::{Partition, Table};
+use crate::telemetry::metrics as telemetry;
+
+/// How long committed updates are gathered before they are applied.
+const GATHER: Duration = Duration::from_millis(4);
+
+/// How long the applier waits after a failed batch before it tries again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Says which fields of documents are indexed.
+pub type IndexSource = Arc<dyn IndexPlan + Send + Sync>;
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<PartitionId>,
+    queued: BTreeSet<PartitionId>,
+    hurry: bool,
+    stop: bool,
+}
+
+/// Hands committed updates to the thread that applies them.
+pub struct Applier {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+impl Default for Applier {
+    fn default() -> Applier {
+        Applier { queue: Mutex::new(Queue::default()), changed: Condvar::new() }
+    }
+}
+
+impl Applier {
+    /// Takes note that a partition has committed updates to apply.
+    pub(super) fn committed(&self, partition: PartitionId) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.queued.insert(partition) {
+            queue.waiting.push_back(partition);
+            if queue.waiting.len() == 1 {
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// Makes the applier apply what waits at once.
+    pub fn hurry(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).hurry = true;
+        self.changed.notify_all();
+    }
+
+    /// Ends the thread after it has applied what waits.
+    pub fn stop(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        self.changed.notify_all();
+    }
+
+    fn take(&self) -> Option<Vec<PartitionId>> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while queue.waiting.is_empty() {
+            queue.hurry = false;
+            if queue.stop {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !queue.hurry && !queue.stop {
+            let gathered = |queue: &mut Queue| !queue.hurry && !queue.stop;
+            let waited = self.changed.wait_timeout_while(queue, GATHER, gathered);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        queue.queued.clear();
+        Some(queue.waiting.drain(..).collect())
+    }
+
+    /// Starts the thread. It ends after [`Applier::stop`], or when the table is gone.
+    ///
+    /// # Errors
+    /// Those of the system when it has no thread to give.
+    pub fn start(table: &Arc<Table>, index: IndexSource) -> std::io::Result<std::thread::JoinHandle<()>> {
+        let table: Weak<Table> = Arc::downgrade(table);
+        let shared = table.upgrade().map(|table| Arc::clone(table.shared()));
+        std::thread::Builder::new().name("applier".into()).spawn(move || {
+            let Some(shared) = shared else { return };
+            while let Some(partitions) = shared.applier.take() {
+                let Some(table) = table.upgrade() else { return };
+                for id in partitions {
+                    let partition = table.get(id);
+                    if !partition.apply(&*index) {
+                        shared.applier.committed(id);
+                        std::thread::sleep(RETRY);
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl Partition {
+    /// Applies what is committed to the state store in one batch. Returns false if the store refused; nothing is lost then.
+    fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
+        let run = std::mem::take(&mut self.lock().unapplied);
+        let Some(end) = run.last().map(|record| record.position.offset) else { return true };
+        match self.store.apply(&run, index) {
+            Ok(applied) => {
+                for mismatch in applied.mismatches {
+                    tracing::error!(partition = %self.id, ?mismatch, "state store differs from its log");
+                }
+                telemetry::applied(self.id.lane, run.len());
+                self.forget(&run, end);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(partition = %self.id, %error, records = run.len(), "state store refused a run, trying again");
+                let mut state = self.lock();
+                let later = std::mem::replace(&mut state.unapplied, run);
+                state.unapplied.extend(later);
+                false
+            }
+        }
+    }
+
+    fn forget(&self, run: &[Record], end: Offset) {
+        let mut state = self.lock();
+        for record in run {
+            if let Entry::Update(update) = &record.entry {
+                let link = &update.document.link;
+                if let Some(presence) = state.recent.applied(end, link) {
+                    self.remember(link, &presence);
+                }
+            }
+        }
+        if self.id.lane == Lane::Persisted {
+            while state.oldest_unapplied.front().is_some_and(|(offset, _)| *offset <= end) {
+                state.oldest_unapplied.pop_front();
+            }
+        }
+        drop(state);
+        self.applied.send_replace(Some(end));
+    }
+}

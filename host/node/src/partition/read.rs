@@ -1,0 +1,157 @@
+//! Reading documents: first what the log knows and the store does not, then the cache, then the state store.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache as QuickCache;
+use steward_model::update::{RememberedReply, RequestKey};
+use steward_model::{Document, Link, Offset};
+use steward_storage::documents::Error;
+use tokio::sync::oneshot;
+
+use super::{Lost, Partition, Presence};
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Link, Arc<Document>> for Bytes {
+    fn weight(&self, link: &Link, document: &Arc<Document>) -> u64 {
+        // A link and a document each cost about a hundred bytes besides their text.
+        (200 + 2 * link.as_str().len() + document.kind.len() + document.body.len()) as u64
+    }
+}
+
+/// Documents that were read or written lately and that the state store holds as they are here.
+pub struct Cache {
+    documents: QuickCache<Link, Arc<Document>, Bytes>,
+}
+
+impl Cache {
+    /// Returns an empty cache of about `bytes_max` bytes.
+    pub fn new(bytes_max: u64) -> Cache {
+        let expected = usize::try_from(bytes_max / 512).unwrap_or(usize::MAX).max(16);
+        Cache { documents: QuickCache::with_weighter(expected, bytes_max, Bytes) }
+    }
+}
+
+/// What an operation that holds a document's turn finds.
+#[derive(Debug, Clone)]
+pub struct Newest {
+    /// The state after every appended update; perhaps a tombstone.
+    pub document: Option<Arc<Document>>,
+    /// The last appended update of the document, if it is not known to be applied: an answer that shows the state must wait
+    /// until that is committed.
+    pub appended: Option<Offset>,
+}
+
+impl Partition {
+    /// Returns the committed state of a document, tombstones included.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn read(&self, link: &Link) -> Result<Option<Arc<Document>>, Error> {
+        let presence = self.lock().recent.committed(link);
+        self.resolve(link, presence)
+    }
+
+    /// Returns the newest state of a document, committed or not. The caller holds its turn.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn newest(&self, link: &Link) -> Result<Newest, Error> {
+        let (presence, appended) = {
+            let state = self.lock();
+            (state.recent.newest(link), state.recent.last_offset(link))
+        };
+        Ok(Newest { document: self.resolve(link, presence)?, appended })
+    }
+
+    fn resolve(&self, link: &Link, presence: Presence) -> Result<Option<Arc<Document>>, Error> {
+        match presence {
+            Presence::Present(document) => return Ok(Some(document)),
+            Presence::Absent => return Ok(None),
+            Presence::Unknown => {}
+        }
+        if let Some(document) = self.shared.cache.documents.get(link) {
+            return Ok(Some(document));
+        }
+        let applied = *self.applied.borrow();
+        let Some(document) = self.store.document(link)?.map(Arc::new) else { return Ok(None) };
+        // The store may have moved on since; what was read then must not get into the cache after what it is now.
+        let state = self.lock();
+        if *self.applied.borrow() == applied && state.recent.last_offset(link).is_none() {
+            self.shared.cache.documents.insert(link.clone(), Arc::clone(&document));
+        }
+        Ok(Some(document))
+    }
+
+    /// Puts what the state store now holds into the cache. Called under the partition's lock.
+    pub(super) fn remember(&self, link: &Link, presence: &Presence) {
+        match presence {
+            Presence::Present(document) => self.shared.cache.documents.insert(link.clone(), Arc::clone(document)),
+            Presence::Absent | Presence::Unknown => {
+                self.shared.cache.documents.remove(link);
+            }
+        }
+    }
+
+    /// Returns the first answer to the request with this key, if the document remembers it.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn remembered(&self, link: &Link, key: &RequestKey) -> Result<Option<RememberedReply>, Error> {
+        if let Some(reply) = self.lock().recent.remembered(link, key) {
+            return Ok(Some(reply));
+        }
+        self.store.remembered(link, key)
+    }
+
+    /// Returns once the update at `offset` is committed.
+    ///
+    /// # Errors
+    /// [`Lost`] if the reign ended first.
+    pub async fn committed(&self, offset: Offset) -> Result<(), Lost> {
+        let done = {
+            let mut state = self.lock();
+            if state.replica.committed().is_some_and(|committed| committed >= offset) {
+                return Ok(());
+            }
+            let (waiter, done) = oneshot::channel();
+            let place = state.waiters.partition_point(|(other, _)| *other <= offset);
+            state.waiters.insert(place, (offset, waiter));
+            done
+        };
+        done.await.map_err(|_| Lost(self.id))
+    }
+
+    /// Returns once the state store holds everything that is committed now.
+    pub async fn flushed(&self) {
+        let Some(committed) = self.lock().replica.committed() else { return };
+        let mut applied = self.applied.subscribe();
+        if applied.borrow().is_some_and(|applied| applied >= committed) {
+            return;
+        }
+        self.shared.applier.hurry();
+        // The sender lives in `self`, so waiting can only end with the condition.
+        let _ = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= committed)).await;
+    }
+
+    /// Fills the pending effects from the state store. Called once after a reign has begun.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub async fn load_outbox(&self) -> Result<usize, Error> {
+        loop {
+            self.flushed().await;
+            let before = self.lock().replica.committed();
+            let rows = self.store.outbox(None, usize::MAX)?;
+            let mut state = self.lock();
+            // An effect that was settled while the rows were read must not come back.
+            if state.replica.committed() == before {
+                let count = rows.len();
+                rows.into_iter().for_each(|row| state.outbox.add(row));
+                return Ok(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What services and documents have been doing since this node started: the numbers behind `/stats`.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use steward_model::{Action, Link, Timestamp};
+
+/// Documents whose statistics are kept; the ones heard of longest ago are forgotten first.
+const DOCUMENTS_MAX: usize = 10_000;
+
+/// Bins of a histogram: bin `i` counts values of magnitude 10^i. Source: Xenon, `ServiceStatLogHistogram`.
+const BINS: usize = 15;
+
+/// One statistic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// The last value.
+    pub latest: f64,
+    /// The sum of all values.
+    pub accumulated: f64,
+    /// How many values there were.
+    pub count: u64,
+    /// When the last one came.
+    pub updated: Timestamp,
+    /// How many values had which magnitude; kept for durations.
+    pub bins: Option<[u64; BINS]>,
+}
+
+impl Measure {
+    fn new() -> Measure {
+        Measure { latest: 0.0, accumulated: 0.0, count: 0, updated: Timestamp(0), bins: None }
+    }
+
+    fn count_one(&mut self, at: Timestamp) {
+        self.latest += 1.0;
+        self.accumulated += 1.0;
+        self.count += 1;
+        self.updated = at;
+    }
+
+    fn add(&mut self, value: f64, at: Timestamp) {
+        self.latest += value;
+        self.accumulated += value;
+        self.count += 1;
+        self.updated = at;
+    }
+
+    fn observe(&mut self, micros: f64, at: Timestamp) {
+        self.latest = micros;
+        self.accumulated += micros;
+        self.count += 1;
+        self.updated = at;
+        let magnitude = micros.max(1.0).log10() as usize;
+        self.bins.get_or_insert([0; BINS])[magnitude.min(BINS - 1)] += 1;
+    }
+}
+
+/// Statistics by name.
+pub type Measures = BTreeMap<String, Measure>;
+
+/// The statistics of one service.
+#[derive(Debug, Default)]
+pub struct ServiceStats {
+    measures: Mutex<Measures>,
+    /// Statistics of its documents.
+    pub documents: DocumentStats,
+}
+
+impl ServiceStats {
+    /// Takes note of an operation that ended.
+    pub fn operation(&self, action: Action, duration: Option<Duration>, failed: bool, at: Timestamp) {
+        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
+        count(&mut measures, "requestCount", at);
+        count(&mut measures, counted(action), at);
+        if failed {
+            count(&mut measures, "failureCount", at);
+        }
+        if let Some(duration) = duration {
+            let micros = duration.as_micros() as f64;
+            let name = "operationDuration";
+            if let Some(measure) = measures.get_mut(name) {
+                measure.observe(micros, at);
+            } else {
+                measures.entry(name.to_owned()).or_insert_with(Measure::new).observe(micros, at);
+            }
+        }
+    }
+
+    /// Returns all statistics.
+    pub fn all(&self) -> Measures {
+        self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn count(measures: &mut Measures, name: &str, at: Timestamp) {
+    match measures.get_mut(name) {
+        Some(measure) => measure.count_one(at),
+        None => measures.entry(name.to_owned()).or_insert_with(Measure::new).count_one(at),
+    }
+}
+
+fn counted(action: Action) -> &'static str {
+    match action {
+        Action::Get => "GETrequestCount",
+        Action::Post => "POSTrequestCount",
+        Action::Put => "PUTrequestCount",
+        Action::Patch => "PATCHrequestCount",
+        Action::Delete => "DELETErequestCount",
+    }
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    documents: HashMap<Link, Measures>,
+    order: VecDeque<Link>,
+}
+
+/// The statistics of the documents of a service.
+#[derive(Debug, Default)]
+pub struct DocumentStats {
+    kept: Mutex<Kept>,
+}
+
+impl DocumentStats {
+    /// Changes the statistics of a document, which are forgotten some time after.
+    pub fn change(&self, link: &Link, change: impl FnOnce(&mut Measures)) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &mut *kept;
+        if !kept.documents.contains_key(link) {
+            if kept.order.len() >= DOCUMENTS_MAX
+                && let Some(oldest) = kept.order.pop_front()
+            {
+                kept.documents.remove(&oldest);
+            }
+            kept.order.push_back(link.clone());
+        }
+        change(kept.documents.entry(link.clone()).or_default());
+    }
+
+    /// Adds `value` to a statistic of a document.
+    pub fn add(&self, link: &Link, name: &str, value: f64, at: Timestamp) {
+        self.change(link, |measures| measures.entry(name.to_owned()).or_insert_with(Measure::new).add(value, at));
+    }
+
+    /// Returns the statistics of a document.
+    pub fn of(&self, link: &Link) -> Measures {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.documents.get(link).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_counted_by_magnitude() {
+        let stats = ServiceStats::default();
+        stats.operation(Action::Patch, Some(Duration::from_micros(150)), false, Timestamp(7));
+        stats.operation(Action::Patch, Some(Duration::from_micros(3)), true, Timestamp(8));
+        let all = stats.all();
+        assert_eq!(all["requestCount"].latest, 2.0);
+        assert_eq!(all["failureCount"].latest, 1.0);
+        let bins = all["operationDuration"].bins.expect("durations have bins");
+        assert_eq!((bins[0], bins[2]), (1, 1));
+    }
+
+    #[test]
+    fn documents_heard_of_longest_ago_are_forgotten() {
+        let stats = DocumentStats::default();
+        let link = |n: usize| Link::parse(&format!("/a/{n}")).expect("a valid link");
+        for n in 0..=DOCUMENTS_MAX {
+            stats.add(&link(n), "x", 1.0, Timestamp(1));
+        }
+        assert!(stats.of(&link(0)).is_empty());
+        assert_eq!(stats.of(&link(1))["x"].latest, 1.0);
+    }
+}

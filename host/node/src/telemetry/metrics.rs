@@ -1,0 +1,130 @@
+//! The metrics of the host, declared once. Names carry their unit; labels have a bounded number of values.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use steward_model::operation::Cause;
+use steward_model::{Action, Lane, Link};
+
+/// Boundaries of the buckets of durations, in seconds.
+const SECONDS: [f64; 14] =
+    [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+const OPERATIONS: &str = "steward_operations_total";
+const OPERATION_SECONDS: &str = "steward_operation_duration_seconds";
+const UPDATES_PROPOSED: &str = "steward_updates_proposed_total";
+const UPDATES_APPLIED: &str = "steward_updates_applied_total";
+const DOCUMENTS_PURGED: &str = "steward_documents_purged_total";
+const CHECKPOINTS_FAILED: &str = "steward_checkpoints_failed_total";
+const EFFECTS: &str = "steward_effects_total";
+const RESPONSES: &str = "steward_http_responses_total";
+
+/// Sets up the metrics of this process and returns what prints them.
+///
+/// # Errors
+/// [`BuildError`] if metrics are set up already.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let handle = builder.install_recorder()?;
+    describe_counter!(OPERATIONS, "Operations that ended, by service, action, cause and outcome");
+    describe_histogram!(OPERATION_SECONDS, Unit::Seconds, "Time from admission to the answer");
+    describe_counter!(UPDATES_PROPOSED, "Updates taken into the log");
+    describe_counter!(UPDATES_APPLIED, "Updates applied to the state store");
+    describe_counter!(DOCUMENTS_PURGED, "Documents removed with all their versions");
+    describe_counter!(CHECKPOINTS_FAILED, "Checkpoints that could not be made");
+    describe_counter!(EFFECTS, "Effects that were carried out or given up");
+    describe_counter!(RESPONSES, "HTTP responses by class of status");
+    gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+fn lane_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Persisted => "persisted",
+        Lane::Volatile => "volatile",
+    }
+}
+
+fn by_lane(cell: &'static [OnceLock<Counter>; 2], name: &'static str, lane: Lane) -> &'static Counter {
+    let place = match lane {
+        Lane::Persisted => 0,
+        Lane::Volatile => 1,
+    };
+    cell[place].get_or_init(|| counter!(name, "lane" => lane_name(lane)))
+}
+
+/// Counts an update that was taken into the log.
+pub fn proposed(lane: Lane) {
+    static CELLS: [OnceLock<Counter>; 2] = [OnceLock::new(), OnceLock::new()];
+    by_lane(&CELLS, UPDATES_PROPOSED, lane).increment(1);
+}
+
+/// Counts updates that were applied to a state store.
+pub fn applied(lane: Lane, updates: usize) {
+    static CELLS: [OnceLock<Counter>; 2] = [OnceLock::new(), OnceLock::new()];
+    by_lane(&CELLS, UPDATES_APPLIED, lane).increment(updates as u64);
+}
+
+/// Counts a document that was removed with all its versions.
+pub fn purged() {
+    counter!(DOCUMENTS_PURGED).increment(1);
+}
+
+/// Counts a checkpoint that could not be made.
+pub fn checkpoint_failed() {
+    counter!(CHECKPOINTS_FAILED).increment(1);
+}
+
+/// Counts an effect that ended: `outcome` is `settled`, `refused` or `given-up`.
+pub fn effect(outcome: &'static str) {
+    counter!(EFFECTS, "outcome" => outcome).increment(1);
+}
+
+/// The metrics of one service's operations; looked up once, because a look-up costs as much as a small handler.
+#[derive(Clone)]
+struct PerService {
+    ended: Counter,
+    failed: Counter,
+    seconds: Histogram,
+}
+
+impl PerService {
+    fn of(service: &Link, action: Action, cause: Cause) -> PerService {
+        let cause = match cause {
+            Cause::Client => "client",
+            Cause::Effect => "effect",
+            Cause::Start => "start",
+            Cause::Maintenance => "maintenance",
+            Cause::Reply => "reply",
+        };
+        let (service, action) = (service.as_str().to_owned(), action.as_str());
+        let counted = |outcome: &'static str| counter!(OPERATIONS, "service" => service.clone(), "action" => action, "cause" => cause, "outcome" => outcome);
+        let (ended, failed) = (counted("ok"), counted("failed"));
+        PerService { ended, failed, seconds: histogram!(OPERATION_SECONDS, "service" => service, "action" => action) }
+    }
+}
+
+/// Takes note of an operation that ended.
+pub fn operation(service: &Link, action: Action, cause: Cause, took: Duration, failed: bool) {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    thread_local! {
+        static KNOWN: RefCell<HashMap<(Link, Action, Cause), PerService>> = RefCell::default();
+    }
+    KNOWN.with_borrow_mut(|known| {
+        let key = (service.clone(), action, cause);
+        let metrics = known.entry(key).or_insert_with(|| PerService::of(service, action, cause));
+        if failed { &metrics.failed } else { &metrics.ended }.increment(1);
+        metrics.seconds.record(took.as_secs_f64());
+    });
+}
+
+/// Counts an HTTP response.
+pub fn response(status: u16) {
+    static CELLS: [OnceLock<Counter>; 6] = [const { OnceLock::new() }; 6];
+    let class = usize::from(status / 100).min(5);
+    let names = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx"];
+    CELLS[class].get_or_init(|| counter!(RESPONSES, "class" => names[class])).increment(1);
+}

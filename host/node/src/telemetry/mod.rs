@@ -1,0 +1,56 @@
+//! What the host tells people about itself: log lines, metrics, and the names of their fields.
+
+pub mod metrics;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// Why logging cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter is not of the form that is understood.
+    #[error("log level {given:?} is not understood: {source}; write info, or info,steward_node=debug")]
+    Filter {
+        /// The filter as given.
+        given: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Something else in this process has set up logging.
+    #[error("logging is set up already: {0}")]
+    Twice(#[from] TryInitError),
+}
+
+/// Sets up log lines on stderr.
+///
+/// # Errors
+/// [`Error`] if the filter is wrong or logging is set up already.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+    // The consensus library tells the story of its life at INFO; `openraft=info` in the filter brings it back.
+    let parsed = EnvFilter::try_new(format!("openraft=warn,{filter}"));
+    let filter = parsed.map_err(|source| Error::Filter { given: filter.to_owned(), source })?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    match format {
+        LogFormat::Text => {
+            let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+            registry.with(lines).try_init()?;
+        }
+        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?,
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What the mock host remembers: services, documents with all their versions, effects that wait, the clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde_json::{Map, Value};
+
+use crate::effect::{Effect, Outcome};
+use crate::fault::Result;
+use crate::guest::{Guest, Handler};
+use crate::host::Level;
+use crate::request::{Action, Answer, Request};
+
+/// The exports of a guest, as functions.
+#[derive(Debug, Clone)]
+pub(super) struct Service {
+    pub(super) descriptor: Rc<Value>,
+    pub(super) handle: fn(Handler, String, Request) -> Result<Outcome>,
+    pub(super) handle_reply: fn(String, String, Answer, Request) -> Result<Outcome>,
+    pub(super) migrate: fn(String, u32) -> Result<String>,
+}
+
+impl Service {
+    pub(super) fn of<G: Guest>() -> Service {
+        let text = G::describe();
+        let descriptor = match serde_json::from_str(&text) {
+            Ok(descriptor) => Rc::new(descriptor),
+            Err(error) => panic!("describe returned no JSON ({error}): {text}"),
+        };
+        Service { descriptor, handle: G::handle, handle_reply: G::handle_reply, migrate: G::migrate }
+    }
+
+    pub(super) fn factory(&self) -> String {
+        match self.descriptor["factory"].as_str() {
+            Some(factory) => factory.to_owned(),
+            None => panic!("the descriptor names no factory: {}", self.descriptor),
+        }
+    }
+
+    pub(super) fn kind(&self) -> &Value {
+        let kind = &self.descriptor["documentKind"];
+        if kind.is_string() { kind } else { &self.descriptor["name"] }
+    }
+
+    pub(super) fn has(&self, option: &str) -> bool {
+        self.lists("options", option)
+    }
+
+    pub(super) fn handles(&self, handler: &str) -> bool {
+        self.lists("handlers", handler)
+    }
+
+    pub(super) fn maintenance_interval_micros(&self) -> Option<i64> {
+        self.descriptor["maintenanceIntervalMicros"].as_i64().filter(|interval| *interval > 0)
+    }
+
+    pub(super) fn state_version(&self) -> u32 {
+        self.descriptor["stateVersion"].as_u64().and_then(|version| u32::try_from(version).ok()).unwrap_or(1)
+    }
+
+    fn lists(&self, field: &str, word: &str) -> bool {
+        self.descriptor[field].as_array().is_some_and(|words| words.iter().any(|listed| listed == word))
+    }
+}
+
+/// One version of a document.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    /// JSON text without built-in fields.
+    pub(super) state: String,
+    pub(super) action: Action,
+    pub(super) update_micros: i64,
+    pub(super) expires_micros: i64,
+}
+
+/// A document.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) factory: String,
+    pub(super) versions: Vec<Version>,
+    pub(super) deleted: bool,
+    pub(super) state_version: u32,
+    pub(super) maintenance_micros: Option<i64>,
+}
+
+impl Record {
+    /// Returns the newest version.
+    pub(super) fn newest(&self) -> &Version {
+        self.versions.last().expect("a record begins with a version, and none is ever taken away")
+    }
+
+    /// Returns the number of the newest version.
+    pub(super) fn version(&self) -> u64 {
+        self.versions.len() as u64 - 1
+    }
+}
+
+/// An effect that waits for its turn.
+#[derive(Debug, Clone)]
+pub(super) struct Pending {
+    pub(super) from: String,
+    pub(super) effect: Effect,
+}
+
+/// A line of a guest's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How urgent.
+    pub level: Level,
+    /// What was said.
+    pub message: String,
+    /// Fields, a JSON object, or empty.
+    pub fields: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) services: BTreeMap<String, Service>,
+    pub(super) documents: BTreeMap<String, Record>,
+    /// By due time, and then in the order in which they were asked for.
+    pub(super) pending: BTreeMap<(i64, u64), Pending>,
+    pub(super) now_micros: i64,
+    pub(super) log: Vec<Line>,
+    pub(super) stats: BTreeMap<String, f64>,
+    count: u64,
+}
+
+impl World {
+    /// Makes an empty world whose clock shows that moment.
+    pub(super) fn at(now_micros: i64) -> World {
+        World { now_micros, ..World::default() }
+    }
+
+    /// Returns 1, 2, 3 …: keys of documents, order of effects, seeds.
+    pub(super) fn next(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    /// Returns the service of a factory, or of the document, or the stateless one above the path.
+    pub(super) fn service_of(&self, link: &str) -> Option<&Service> {
+        let mut path = link;
+        loop {
+            if let Some(service) = self.services.get(path) {
+                return Some(service);
+            }
+            path = &path[..path.rfind('/')?];
+        }
+    }
+
+    /// Returns the document with its built-in fields at a version.
+    pub(super) fn full(&self, link: &str, version: u64) -> Option<Value> {
+        let record = self.documents.get(link)?;
+        let at = record.versions.get(usize::try_from(version).ok()?)?;
+        let mut fields: Map<String, Value> = serde_json::from_str(&at.state).ok()?;
+        let kind = self.services.get(&record.factory).map_or(Value::Null, |service| service.kind().clone());
+        let built_in: [(&str, Value); 7] = [
+            ("documentVersion", version.into()),
+            ("documentKind", kind),
+            ("documentSelfLink", link.into()),
+            ("documentUpdateTimeMicros", at.update_micros.into()),
+            ("documentUpdateAction", at.action.method().into()),
+            ("documentExpirationTimeMicros", at.expires_micros.into()),
+            ("documentOwner", "mock".into()),
+        ];
+        fields.extend(built_in.map(|(field, value)| (field.to_owned(), value)));
+        Some(Value::Object(fields))
+    }
+
+    /// Returns the links of the documents that live.
+    pub(super) fn alive(&self) -> BTreeSet<String> {
+        let alive = self.documents.iter().filter(|(_, record)| !record.deleted);
+        alive.map(|(link, _)| link.clone()).collect()
+    }
+
+    /// Queues the effects of a document.
+    pub(super) fn queue(&mut self, from: &str, effects: Vec<Effect>) {
+        for effect in effects {
+            let due = self.now_micros.saturating_add(effect.delay_millis.saturating_mul(1000));
+            let order = self.next();
+            self.pending.insert((due, order), Pending { from: from.to_owned(), effect });
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A walk of a JSON value along a JSON Schema that ends at the first field which does not fit.
+//!
+//! It knows the keywords that derived schemas contain, and no others: the host checks documents against the whole of the
+//! schema when they come in natively.
+
+use serde_json::Value;
+
+use crate::fault::{Fault, Result, invalid};
+
+/// Returns true if the schema says more about values than the types behind it enforce.
+pub(crate) fn constrains(schema: &Value) -> bool {
+    const WORDS: [&str; 8] = [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+    ];
+    match schema {
+        Value::Object(fields) => {
+            let unsigned = schema["format"].as_str().is_some_and(|format| format.starts_with("uint"));
+            fields.iter().any(|(word, value)| {
+                let by_type = unsigned && word == "minimum" && value.as_f64() == Some(0.0);
+                (WORDS.contains(&word.as_str()) && value.is_number() && !by_type) || constrains(value)
+            })
+        }
+        Value::Array(items) => items.iter().any(constrains),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Checks a value against its schema.
+///
+/// # Errors
+/// A fault with status 400 and the pointer of the first field that does not fit.
+pub(crate) fn check(schema: &Value, value: &Value) -> Result {
+    Walk { root: schema, pointer: String::new() }.value(schema, value)
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    pointer: String,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, schema: &Value, value: &Value) -> Result {
+        if let Some(target) = schema["$ref"].as_str() {
+            // Only types that contain themselves are referred to; all others stand where they are used.
+            let target = target.trim_start_matches('#');
+            return match self.root.pointer(target) {
+                Some(schema) => self.value(schema, value),
+                None => Ok(()),
+            };
+        }
+        for choice in ["anyOf", "oneOf"] {
+            if let Some(choices) = schema[choice].as_array() {
+                self.one_of(choices, value)?;
+            }
+        }
+        self.kind(schema, value)?;
+        match value {
+            Value::Number(_) => self.number(schema, value),
+            Value::String(text) => self.length(schema, ["minLength", "maxLength"], text.chars().count(), "characters"),
+            Value::Array(items) => {
+                self.length(schema, ["minItems", "maxItems"], items.len(), "elements")?;
+                let element = &schema["items"];
+                items.iter().enumerate().try_for_each(|(index, item)| self.field(&index.to_string(), element, item))
+            }
+            Value::Object(fields) => self.object(schema, fields),
+            Value::Null | Value::Bool(_) => Ok(()),
+        }
+    }
+
+    fn object(&mut self, schema: &Value, fields: &serde_json::Map<String, Value>) -> Result {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if !fields.contains_key(name) {
+                return self.within(name, |walk| Err(walk.fault("is required".to_owned())));
+            }
+        }
+        let others = &schema["additionalProperties"];
+        fields.iter().try_for_each(|(name, value)| {
+            let own = &schema["properties"][name];
+            self.field(name, if own.is_null() { others } else { own }, value)
+        })
+    }
+
+    fn field(&mut self, name: &str, schema: &Value, value: &Value) -> Result {
+        if !schema.is_object() {
+            return Ok(());
+        }
+        self.within(name, |walk| walk.value(schema, value))
+    }
+
+    fn within(&mut self, name: &str, visit: impl FnOnce(&mut Self) -> Result) -> Result {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        let result = visit(self);
+        self.pointer.truncate(length);
+        result
+    }
+
+    fn one_of(&mut self, choices: &[Value], value: &Value) -> Result {
+        let mut deepest: Option<Fault> = None;
+        let mut words = Vec::new();
+        for choice in choices {
+            match self.value(choice, value) {
+                Ok(()) => return Ok(()),
+                Err(fault)
+                    if fault.pointer.len() > deepest.as_ref().map_or(self.pointer.len(), |best| best.pointer.len()) =>
+                {
+                    deepest = Some(fault);
+                }
+                Err(_) => words.extend(choice["const"].as_str().or(choice["type"].as_str()).map(str::to_owned)),
+            }
+        }
+        Err(deepest
+            .unwrap_or_else(|| self.fault(format!("must be one of {}, found {}", words.join(", "), found(value)))))
+    }
+
+    fn kind(&self, schema: &Value, value: &Value) -> Result {
+        if let Some(only) = schema.get("const") {
+            return if only == value {
+                Ok(())
+            } else {
+                Err(self.fault(format!("must be {only}, found {}", found(value))))
+            };
+        }
+        if let Some(words) = schema["enum"].as_array() {
+            if words.contains(value) {
+                return Ok(());
+            }
+            let words: Vec<String> =
+                words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+            return Err(self.fault(format!("must be one of {}, found {}", words.join(", "), found(value))));
+        }
+        let kinds: Vec<&str> = match &schema["type"] {
+            Value::String(kind) => vec![kind],
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return Ok(()),
+        };
+        if kinds.iter().any(|kind| is(kind, value)) {
+            return Ok(());
+        }
+        let wanted = kinds.iter().find(|kind| **kind != "null").map_or("null", |kind| named(kind));
+        Err(self.fault(format!("must be {wanted}, found {}", found(value))))
+    }
+
+    fn number(&self, schema: &Value, value: &Value) -> Result {
+        let Some(number) = value.as_f64() else { return Ok(()) };
+        let bounds: [(&str, &str, fn(f64, f64) -> bool); 4] = [
+            ("minimum", "or more", |number, bound| number >= bound),
+            ("maximum", "or less", |number, bound| number <= bound),
+            ("exclusiveMinimum", "at least, and not equal", |number, bound| number > bound),
+            ("exclusiveMaximum", "at most, and not equal", |number, bound| number < bound),
+        ];
+        for (word, relation, holds) in bounds {
+            if let Some(bound) = schema[word].as_f64()
+                && !holds(number, bound)
+            {
+                return Err(self.fault(format!("must be {} {relation}, found {value}", schema[word])));
+            }
+        }
+        Ok(())
+    }
+
+    fn length(&self, schema: &Value, [least, most]: [&str; 2], length: usize, unit: &str) -> Result {
+        if let Some(least) = schema[least].as_u64()
+            && (length as u64) < least
+        {
+            return Err(self.fault(format!("must have {least} {unit} or more, has {length}")));
+        }
+        if let Some(most) = schema[most].as_u64()
+            && (length as u64) > most
+        {
+            return Err(self.fault(format!("must have {most} {unit} or less, has {length}")));
+        }
+        Ok(())
+    }
+
+    fn fault(&self, reason: String) -> Fault {
+        let field = self.pointer.trim_start_matches('/').replace('/', ".");
+        let subject = if field.is_empty() { "body" } else { &field };
+        invalid(&self.pointer, format!("{subject} {reason}"))
+    }
+}
+
+fn is(kind: &str, value: &Value) -> bool {
+    match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => true,
+    }
+}
+
+fn named(kind: &str) -> &str {
+    match kind {
+        "boolean" => "true or false",
+        "integer" => "an integer",
+        "number" => "a number",
+        "string" => "a text",
+        "array" => "a list",
+        "object" => "an object",
+        other => other,
+    }
+}
+
+fn found(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) if text.len() <= 40 => format!("the text {value}"),
+        Value::String(_) => "a longer text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(schema: &Value, value: Value) -> (String, String) {
+        let fault = check(schema, &value).expect_err("must be refused");
+        (fault.pointer, fault.message)
+    }
+
+    #[test]
+    fn the_first_field_that_does_not_fit_is_named() {
+        let schema = json!({ "type": "object", "required": ["name"], "properties": {
+            "name": { "type": "string", "maxLength": 3 },
+            "items": { "type": ["array", "null"], "items": { "type": "object", "properties": { "a/b": { "type": "integer" } } } },
+        }});
+        assert!(check(&schema, &json!({ "name": "abc", "items": null, "unknown": 1 })).is_ok());
+        assert_eq!(refusal(&schema, json!({})), ("/name".to_owned(), "name is required".to_owned()));
+        assert_eq!(refusal(&schema, json!([])).1, "body must be an object, found a list");
+        assert_eq!(refusal(&schema, json!({ "name": "abcd" })).1, "name must have 3 characters or less, has 4");
+        let (pointer, message) = refusal(&schema, json!({ "name": "", "items": [{}, { "a/b": "x" }] }));
+        assert_eq!(pointer, "/items/1/a~1b");
+        assert!(message.ends_with("must be an integer, found the text \"x\""), "{message}");
+    }
+
+    #[test]
+    fn choices_point_at_the_deepest_mistake() {
+        let stage = json!({ "type": "object", "properties": { "stage": { "enum": ["ONE", "TWO"] } } });
+        let schema = json!({ "anyOf": [stage, { "type": "null" }] });
+        assert!(check(&schema, &json!(null)).is_ok());
+        assert_eq!(refusal(&schema, json!({ "stage": "THREE" })).0, "/stage");
+        assert_eq!(refusal(&schema, json!(5)).1, "body must be one of object, null, found 5");
+    }
+
+    #[test]
+    fn bounds_that_the_types_enforce_are_no_constraints() {
+        assert!(!constrains(
+            &json!({ "properties": { "a": { "type": "integer", "format": "uint64", "minimum": 0 } } })
+        ));
+        assert!(constrains(&json!({ "properties": { "a": { "type": "integer", "format": "uint64", "minimum": 1 } } })));
+    }
+}

@@ -1,0 +1,82 @@
+//! A full disk: updates are refused and nothing is half-done, reads go on, and freed space heals it without a restart.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use steward_tests::host::Host;
+use steward_tests::{guests, wait};
+
+/// A small file system of its own, unmounted at the end.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+    mounted: bool,
+}
+
+impl SmallDisk {
+    /// Returns the disk, or none where this user may not mount one.
+    fn mount(megabytes: u64) -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().ok()?;
+        let size = format!("size={megabytes}m");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output().ok()?;
+        mount.status.success().then_some(SmallDisk { folder, mounted: true })
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Lazily: a host that is just being killed may still hold files.
+            let _ = Command::new("umount").arg("-l").arg(self.folder.path()).output();
+        }
+    }
+}
+
+/// Fills the disk except for `left` bytes, and returns the file to remove.
+fn fill(disk: &Path, left: u64) -> PathBuf {
+    let path = disk.join("ballast");
+    let stat = rustix::fs::statvfs(disk).expect("the disk can be looked at");
+    let free = stat.f_bavail * stat.f_frsize;
+    let file = std::fs::File::create(&path).expect("a file can be made");
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, free - left).expect("space can be taken");
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
+    let Some(disk) = SmallDisk::mount(512) else {
+        eprintln!("this user may not mount a small file system: nothing was proved");
+        return;
+    };
+    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"])).await.expect("no panic").expect("built");
+    let place = disk.path().to_owned();
+    let host = tokio::task::spawn_blocking(move || Host::start_in(&place, &[])).await.expect("no panic").expect("started");
+    let client = host.client();
+    client.deploy(&std::fs::read(&built[0].path).expect("a built guest"), None).await;
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+
+    let ballast = fill(disk.path(), 8 * 1024 * 1024);
+    let refused = wait::until("updates are refused", || async {
+        let answer = client.patch("/core/counters/c", &json!({})).await;
+        (answer.status == 507).then_some(answer)
+    });
+    let problem = refused.await.json();
+    assert_eq!(problem["code"], "insufficient-storage", "{problem}");
+    let before = client.get("/core/counters/c").await.expect(200).json();
+    client.post("/core/counters", &json!({ "documentSelfLink": "d" })).await.expect(507);
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json(), before);
+    client.get("/core/counters").await.expect(200);
+
+    std::fs::remove_file(ballast).expect("the ballast can be removed");
+    wait::until("updates are taken again", || async {
+        let answer = client.patch("/core/counters/c", &json!({})).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    let after = client.get("/core/counters/c").await.expect(200).json();
+    assert_eq!(after["documentVersion"], before["documentVersion"].as_u64().expect("a version") + 1);
+}

@@ -1,0 +1,71 @@
+//! Kills the host at random instants under load, starts it again, and compares with what was acknowledged: nothing lost,
+//! nothing doubled, versions without gaps, listings, queries and digests in agreement with the documents.
+//!
+//! `STEWARD_CRASH_ROUNDS=1000` runs more rounds, `STEWARD_CRASH_SEED=7` others.
+
+mod effects;
+mod full_disk;
+mod model;
+
+use std::time::Duration;
+
+use steward_tests::guests;
+use steward_tests::host::Host;
+
+use model::Model;
+
+/// Kills of one run when nothing else is said.
+const ROUNDS: u64 = 100;
+
+/// Longest time between a start and the kill after it, in milliseconds.
+const LIFE_MILLIS_MAX: u64 = 250;
+
+/// Random numbers that a seed repeats. Source: Marsaglia, "Xorshift RNGs", 2003.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+pub(crate) async fn host_with(names: &'static [&'static str], flags: &'static [&'static str]) -> Host {
+    let started = tokio::task::spawn_blocking(move || anyhow::Ok((guests::build(names)?, Host::start(flags)?)));
+    let (built, host) = started.await.expect("the start does not panic").expect("the host starts");
+    for guest in built {
+        host.client().deploy(&std::fs::read(&guest.path).expect("a built guest can be read"), None).await;
+    }
+    host
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
+    let rounds = number("STEWARD_CRASH_ROUNDS", ROUNDS);
+    let seed = number("STEWARD_CRASH_SEED", 1);
+    let mut random = Random::new(seed);
+    let mut host = host_with(&["counter"], &[]).await;
+    let mut model = Model::new(seed);
+    for round in 0..rounds {
+        let life = Duration::from_millis(random.below(LIFE_MILLIS_MAX));
+        let load = model.load(host.client());
+        // The instant of the kill is the point of the test, not a wait for something.
+        tokio::time::sleep(life).await;
+        host.kill();
+        load.stop().await;
+        tokio::task::block_in_place(|| host.restart()).unwrap_or_else(|error| panic!("round {round}, seed {seed}: {error:#}"));
+        model.check(host.client()).await.unwrap_or_else(|error| panic!("round {round}, seed {seed}: {error:#}"));
+    }
+    assert!(model.acknowledged() > rounds, "the load acknowledged {} updates only", model.acknowledged());
+    println!("{rounds} kills, {} acknowledged updates", model.acknowledged());
+}

@@ -1,0 +1,196 @@
+//! What clients were told, document by document, and whether the host still knows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, ensure};
+use http::Method;
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::Random;
+
+/// Clients that update at the same time; each has documents of its own.
+const WRITERS: usize = 8;
+
+/// Documents of one writer.
+const DOCUMENTS: u64 = 6;
+
+/// Versions that a counter keeps.
+const HISTORY: usize = 1000;
+
+/// What is known about one document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// The last acknowledged version.
+    version: u64,
+    /// The last acknowledged update deleted the document.
+    deleted: bool,
+    /// An update was sent whose answer did not come: it may be there or not; true in the second place if it deletes.
+    open: Option<bool>,
+}
+
+type Documents = BTreeMap<String, Known>;
+
+/// See the head of this module.
+pub(crate) struct Model {
+    writers: Vec<Arc<Mutex<Documents>>>,
+    seed: u64,
+    lives: u64,
+}
+
+/// Clients at work.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Ends the clients.
+    pub(crate) async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for writer in self.writers {
+            writer.await.expect("a writer does not panic");
+        }
+    }
+}
+
+impl Model {
+    pub(crate) fn new(seed: u64) -> Model {
+        Model { writers: (0..WRITERS).map(|_| Arc::default()).collect(), seed, lives: 0 }
+    }
+
+    /// Returns how many updates were acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        let writers = self.writers.iter().filter_map(|writer| writer.try_lock().ok());
+        writers.map(|documents| documents.values().map(|known| known.version + 1).sum::<u64>()).sum()
+    }
+
+    /// Starts clients that update until they are stopped or the host is gone.
+    pub(crate) fn load(&mut self, client: &Client) -> Load {
+        self.lives += 1;
+        let stop = Arc::new(AtomicBool::new(false));
+        let start = |(number, documents): (usize, &Arc<Mutex<Documents>>)| {
+            let random = Random::new(self.seed * 1000 + self.lives * 10 + number as u64);
+            let client = Client::new(client.base());
+            tokio::spawn(write(client, number, Arc::clone(documents), random, Arc::clone(&stop)))
+        };
+        let writers = self.writers.iter().enumerate().map(start).collect();
+        Load { stop, writers }
+    }
+
+    /// Compares everything that clients were told with what the host has.
+    ///
+    /// # Errors
+    /// The first thing that does not agree.
+    pub(crate) async fn check(&mut self, client: &Client) -> anyhow::Result<()> {
+        let mut alive = Vec::new();
+        for writer in &self.writers {
+            for (link, known) in writer.lock().await.iter_mut() {
+                if check_document(client, link, known).await? {
+                    alive.push(link.clone());
+                }
+            }
+        }
+        alive.sort();
+        check_listing(client, &alive).await?;
+        let partitions = client.get("/core/partitions?verify=true").await.expect(200).json();
+        ensure!(partitions["digestsAgree"] == true, "digests differ from a recomputation: {partitions}");
+        Ok(())
+    }
+}
+
+async fn write(
+    client: Client,
+    number: usize,
+    documents: Arc<Mutex<Documents>>,
+    mut random: Random,
+    stop: Arc<AtomicBool>,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let name = format!("w{number}-{}", random.below(DOCUMENTS));
+        let link = format!("/core/counters/{name}");
+        let known = documents.lock().await.get(&link).copied();
+        let deletes = known.is_some_and(|known| !known.deleted) && random.below(20) == 0;
+        let (method, path, body) = match known {
+            Some(known) if known.deleted => (Method::POST, "/core/counters", json!({ "documentSelfLink": name })),
+            None => (Method::POST, "/core/counters", json!({ "documentSelfLink": name })),
+            Some(_) if deletes => (Method::DELETE, link.as_str(), Value::Null),
+            Some(_) => (Method::PATCH, link.as_str(), json!({})),
+        };
+        let before = known.map_or(0, |known| known.version);
+        let sent = Known { version: before, deleted: known.is_some_and(|known| known.deleted), open: Some(deletes) };
+        if known.is_some() {
+            documents.lock().await.insert(link.clone(), sent);
+        }
+        let headers = [("content-type", "application/json"), ("pragma", "xn-force-index-update")];
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let Ok(answer) = client.send(method.clone(), path, &headers, text).await else {
+            if known.is_none() {
+                // A creation without an answer: the document may exist at version 0.
+                let open = Known { version: 0, deleted: true, open: Some(false) };
+                documents.lock().await.insert(link.clone(), open);
+            }
+            return;
+        };
+        assert!(answer.status.is_success(), "{method} {path}: {}", String::from_utf8_lossy(&answer.body));
+        let version = answer.json()["documentVersion"].as_u64().expect("an answer shows the version");
+        documents.lock().await.insert(link, Known { version, deleted: deletes, open: None });
+    }
+}
+
+/// Returns whether the document exists, and takes note of what became of an update without an answer.
+async fn check_document(client: &Client, link: &str, known: &mut Known) -> anyhow::Result<bool> {
+    let answer = client.get(link).await;
+    let context = || format!("{link} was known as {known:?}, found {}", String::from_utf8_lossy(&answer.body));
+    let found = match answer.status.as_u16() {
+        200 => Some(answer.json()),
+        404 => None,
+        other => anyhow::bail!("{link}: status {other}"),
+    };
+    let Some(found) = found else {
+        ensure!(known.deleted || known.open == Some(true), "lost: {}", context());
+        if !known.deleted {
+            *known = Known { version: known.version + 1, deleted: true, open: None };
+        }
+        known.open = None;
+        return Ok(false);
+    };
+    let version = found["documentVersion"].as_u64().with_context(context)?;
+    let expected = match known.open {
+        None => version == known.version && !known.deleted,
+        // A creation without an answer may begin anew or go on from the tombstone.
+        Some(_) if known.deleted => version == known.version || version == known.version + 1,
+        Some(_) => version == known.version || version == known.version + 1,
+    };
+    ensure!(expected, "lost or doubled: {}", context());
+    let history = client.get(&format!("{link}/history?limit={HISTORY}")).await.expect(200).json();
+    let versions = history["versions"].as_array().with_context(context)?;
+    let numbers: Vec<u64> = versions.iter().filter_map(|version| version["documentVersion"].as_u64()).collect();
+    ensure!(numbers.first() == Some(&version), "history does not begin with version {version}: {numbers:?}");
+    ensure!(numbers.windows(2).all(|pair| pair[0] == pair[1] + 1), "versions have gaps: {numbers:?}");
+    let oldest = numbers.last().copied().unwrap_or(version);
+    let count = found["count"].as_u64().with_context(context)?;
+    // With all versions kept, each but the first one added one.
+    let complete = numbers.len() < HISTORY;
+    ensure!(!complete || count == version - oldest, "{count} additions in versions {oldest} to {version}: {}", context());
+    *known = Known { version, deleted: false, open: None };
+    Ok(true)
+}
+
+async fn check_listing(client: &Client, alive: &[String]) -> anyhow::Result<()> {
+    let listed = client.get("/core/counters").await.expect(200).json();
+    let links: Vec<&str> = listed["documentLinks"].as_array().context("links")?.iter().filter_map(Value::as_str).collect();
+    ensure!(links == alive, "listing {links:?} differs from the documents {alive:?}");
+    let kind = json!({ "term": { "propertyName": "documentKind", "matchValue": "counter" } });
+    let query = json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": kind } });
+    let found = client.post("/core/query-tasks", &query).await.expect(200).json();
+    let mut links: Vec<&str> =
+        found["results"]["documentLinks"].as_array().context("links")?.iter().filter_map(Value::as_str).collect();
+    links.sort_unstable();
+    ensure!(links == alive, "query {links:?} differs from the documents {alive:?}");
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Bad input of any kind gets a problem that says what, where and how to mend it, and changes nothing.
+
+use http::Method;
+use serde_json::json;
+
+use crate::{host_with, host_with_flags};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_is_a_problem_document() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let json_type = [("content-type", "application/json")];
+    let cases: [(Method, &str, &[(&str, &str)], &str, u16, &str); 9] = [
+        (Method::GET, "/core/exampels/x", &[], "", 404, "not-found"),
+        (Method::GET, "/core/examples/none", &[], "", 404, "not-found"),
+        (Method::POST, "/core/examples", &json_type, "{\n  \"name\": }", 400, "malformed-json"),
+        (Method::POST, "/core/examples", &json_type, "[1]", 400, ""),
+        (Method::POST, "/core/examples", &json_type, "{}", 400, "validation"),
+        (Method::POST, "/core/examples", &[("content-type", "text/plain")], "{}", 415, "unsupported-media-type"),
+        (Method::POST, "/core/examples", &json_type, r#"{"name":"n","documentSelfLink":"a/b"}"#, 400, ""),
+        (Method::POST, "/core/examples", &json_type, r#"{"name":"n","counter":"many"}"#, 400, ""),
+        (Method::PATCH, "/core/examples", &json_type, "{}", 405, ""),
+    ];
+    for (method, path, headers, body, status, code) in cases {
+        let answer = client.send(method.clone(), path, headers, body.to_owned()).await.expect("an answer");
+        assert_eq!(answer.status, status, "{method} {path} {body}: {}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path} {body}");
+        let problem = answer.json();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["statusCode"], status);
+        assert_eq!(problem["documentKind"], "com:vmware:xenon:common:ServiceErrorResponse");
+        assert!(!problem["message"].as_str().unwrap_or_default().is_empty(), "{problem}");
+        if !code.is_empty() {
+            assert_eq!(problem["code"], code, "{problem}");
+        }
+    }
+    let listed = client.get("/core/examples").await.expect(200).json();
+    assert_eq!(listed["documentCount"], 0, "a refused request changes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_json_is_located_and_wrong_fields_are_pointed_at() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let headers = [("content-type", "application/json")];
+    let broken = client.send(Method::POST, "/core/examples", &headers, "{\n  \"name\": }").await.expect("an answer");
+    let message = broken.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("line 2"), "{message}");
+    let wrong = client.post("/core/examples", &json!({ "name": "n", "counter": "many" })).await.expect(400).json();
+    assert!(wrong.to_string().contains("counter"), "{wrong}");
+    let unknown = client.get("/core/exampels/x").await.expect(404).json();
+    assert!(unknown.to_string().contains("/core/examples"), "the nearest factory is named: {unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_over_the_limit_are_refused_and_the_connection_lives() {
+    let host = host_with_flags(&["examples"], &["--max-request-bytes", "64KiB"]).await;
+    let client = host.client();
+    let large = json!({ "name": "x".repeat(70_000) });
+    let refused = client.post("/core/examples", &large).await.expect(413).json();
+    assert_eq!(refused["code"], "payload-too-large");
+    client.post("/core/examples", &json!({ "name": "small" })).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_is_not_implemented_names_those_that_are() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let refused = client.post("/core/counters/c", &json!({})).await.expect(405);
+    assert!(refused.header("allow").contains("PATCH"), "{}", refused.header("allow"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn misbehaving_guests_fail_one_request_and_harm_nobody() {
+    let host = host_with(&["misbehave", "counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let factory = client.get("/core/factories").await.expect(200).json();
+    let path = factory["documents"]
+        .as_object()
+        .expect("factories are listed")
+        .values()
+        .find(|factory| factory["moduleName"] == "misbehave")
+        .and_then(|factory| factory["documentSelfLink"].as_str())
+        .expect("misbehave is mounted")
+        .to_owned();
+    let path = path.strip_prefix("/core/factories").unwrap_or(&path).to_owned();
+    client.post(&path, &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let link = format!("{path}/m");
+    for (bad, codes) in [
+        ("loop", &["guest-deadline"][..]),
+        ("trap", &["guest-trap"]),
+        ("recurse", &["guest-stack", "guest-trap"]),
+        ("allocate", &["guest-memory", "guest-trap"]),
+        ("not-json", &["guest-output"]),
+        ("huge-document", &["guest-output", "guest-memory"]),
+        ("many-effects", &["guest-effects"]),
+        ("read-clock", &["guest-trap"]),
+    ] {
+        let before = client.get(&link).await.expect(200).json();
+        let refused = client.patch(&link, &json!({ "do": bad })).await;
+        assert!(refused.status.is_server_error(), "{bad}: {}", String::from_utf8_lossy(&refused.body));
+        let problem = refused.json();
+        let code = problem["code"].as_str().unwrap_or_default().to_owned();
+        assert!(codes.contains(&code.as_str()), "{bad}: {problem}");
+        assert_eq!(client.get(&link).await.expect(200).json(), before, "{bad} changed something");
+        client.patch(&link, &json!({})).await.expect(200);
+        client.patch("/core/counters/c", &json!({})).await.expect(200);
+    }
+}

@@ -1,0 +1,144 @@
+//! Documents: create, read, replace, change, delete, look back.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::host_with;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_created_document_has_a_place_a_tag_and_built_in_fields() {
+    let host = host_with(&["examples"]).await;
+    let body = json!({ "documentSelfLink": "one", "name": "example-1", "counter": 1 });
+    let created = host.client().post("/core/examples", &body).await.expect(201);
+    assert_eq!(created.header("location"), "/core/examples/one");
+    assert!(created.header("etag").ends_with("-0\""), "{}", created.header("etag"));
+    assert!(!created.header("x-request-id").is_empty());
+    assert!(!created.header("x-steward-owner").is_empty());
+    let state = created.json();
+    assert_eq!(state["name"], "example-1");
+    assert_eq!(state["documentSelfLink"], "/core/examples/one");
+    assert_eq!(state["documentVersion"], 0);
+    assert_eq!(state["documentUpdateAction"], "POST");
+    let kind = "com:vmware:xenon:services:common:ExampleService:ExampleServiceState";
+    assert_eq!(state["documentKind"], kind);
+    let read = host.client().get("/core/examples/one").await.expect(200);
+    assert_eq!(read.json(), state);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_count_updates_and_old_ones_stay_readable() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "step": 2 })).await.expect(201);
+    for version in 1..=3 {
+        let patched = client.patch("/core/counters/c", &json!({})).await.expect(200).json();
+        assert_eq!((patched["documentVersion"].as_u64(), patched["count"].as_u64()), (Some(version), Some(2 * version)));
+    }
+    for version in 0..=3 {
+        let old = client.get(&format!("/core/counters/c?documentVersion={version}")).await.expect(200).json();
+        assert_eq!(old["count"], 2 * version);
+    }
+    client.get("/core/counters/c?documentVersion=9").await.expect(404);
+    let history = client.get("/core/counters/c/history").await.expect(200).json();
+    let versions: Vec<u64> = history["versions"]
+        .as_array()
+        .expect("a list of versions")
+        .iter()
+        .filter_map(|version| version["documentVersion"].as_u64())
+        .collect();
+    assert_eq!(versions, [3, 2, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preconditions_guard_updates_and_save_reads() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let created = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let tag = created.header("etag").to_owned();
+    let unchanged = client.with_headers(Method::GET, "/core/counters/c", &[("if-none-match", &tag)], &Value::Null).await;
+    assert_eq!(unchanged.expect(304).body.len(), 0);
+    client.with_headers(Method::PATCH, "/core/counters/c", &[("if-match", &tag)], &json!({})).await.expect(200);
+    let stale = client.with_headers(Method::PATCH, "/core/counters/c", &[("if-match", &tag)], &json!({})).await;
+    let problem = stale.expect(412).json();
+    assert_eq!(problem["code"], "precondition-failed");
+    let state = client.get("/core/counters/c").await.expect(200).json();
+    assert_eq!(state["documentVersion"], 1);
+    let only_new = client.with_headers(Method::POST, "/core/counters", &[("if-none-match", "*")], &json!({ "documentSelfLink": "c" }));
+    only_new.await.expect(412);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_document_is_gone_and_its_link_is_kept() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let body = json!({ "documentSelfLink": "d", "name": "n" });
+    client.post("/core/examples", &body).await.expect(201);
+    client.post("/core/examples", &body).await.expect(409);
+    let deleted = client.delete("/core/examples/d").await.expect(200).json();
+    assert_eq!((deleted["documentUpdateAction"].as_str(), deleted["documentVersion"].as_u64()), (Some("DELETE"), Some(1)));
+    let gone = client.get("/core/examples/d").await.expect(404).json();
+    assert_eq!(gone["errorCode"], -2_147_483_646_i64);
+    client.patch("/core/examples/d", &json!({ "name": "x" })).await.expect(404);
+    client.delete("/core/examples/d").await.expect(200);
+    client.delete("/core/examples/never-was").await.expect(200);
+    let refused = client.post("/core/examples", &body).await.expect(409).json();
+    assert_eq!(refused["errorCode"], -2_147_483_646_i64);
+    let pragma = [("pragma", "xn-force-index-update")];
+    let reborn = client.with_headers(Method::POST, "/core/examples", &pragma, &body).await.expect(201).json();
+    assert_eq!(reborn["documentVersion"], 2);
+    client.get("/core/examples/d?documentVersion=0").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_and_options_describe_without_a_state() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let head = client.send(Method::HEAD, "/core/counters/c", &[], "").await.expect("an answer").expect(200);
+    assert!(head.body.is_empty() && !head.header("etag").is_empty());
+    let options = client.send(Method::OPTIONS, "/core/counters/c", &[], "").await.expect("an answer").expect(200);
+    for action in ["GET", "PUT", "PATCH", "DELETE"] {
+        assert!(options.header("allow").contains(action), "{}", options.header("allow"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_merge_as_xenon_merged_them() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let first = json!({ "documentSelfLink": "m", "name": "n", "counter": 5, "keyValues": { "a": "1", "b": "2" } });
+    client.post("/core/examples", &first).await.expect(201);
+    let patch = json!({ "counter": 3, "keyValues": { "a": null, "c": "3" }, "unknown": true });
+    let merged = client.patch("/core/examples/m", &patch).await.expect(200).json();
+    assert_eq!(merged["counter"], 5, "the larger counter stays");
+    assert_eq!(merged["keyValues"], json!({ "b": "2", "c": "3" }));
+    let strict = "com:vmware:xenon:services:common:ExampleService:StrictUpdateRequest";
+    let wrong = json!({ "kind": strict, "name": "x", "documentVersion": 77 });
+    client.patch("/core/examples/m", &wrong).await.expect(400);
+    let right = json!({ "kind": strict, "name": "x", "documentVersion": 1 });
+    assert_eq!(client.patch("/core/examples/m", &right).await.expect(200).json()["name"], "x");
+    client.put("/core/examples/m", &json!({ "counter": 1 })).await.expect(400);
+    let replaced = client.put("/core/examples/m", &json!({ "name": "fresh" })).await.expect(200).json();
+    assert_eq!((replaced["name"].as_str(), replaced.get("keyValues").and_then(|kv| kv.get("b"))), (Some("fresh"), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_updates_survive_a_kill() {
+    let mut host = host_with(&["counter", "examples"]).await;
+    let client = host.client().clone();
+    for n in 0..20 {
+        let link = format!("c{n}");
+        client.post("/core/counters", &json!({ "documentSelfLink": link, "step": n + 1 })).await.expect(201);
+        client.patch(&format!("/core/counters/{link}"), &json!({})).await.expect(200);
+    }
+    client.delete("/core/counters/c7").await.expect(200);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    for n in (0..20).filter(|n| *n != 7) {
+        let found = client.get(&format!("/core/counters/c{n}")).await.expect(200).json();
+        assert_eq!((found["count"].as_u64(), found["documentVersion"].as_u64()), (Some(n + 1), Some(1)));
+    }
+    client.get("/core/counters/c7").await.expect(404);
+    let listed = client.get("/core/counters").await.expect(200).json();
+    assert_eq!(listed["documentCount"], 19);
+}

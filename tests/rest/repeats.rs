@@ -1,0 +1,68 @@
+//! Repeated requests: the same key gets the first answer, also after a restart.
+
+use http::Method;
+use serde_json::json;
+
+use crate::host_with;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_under_the_same_key_gets_the_first_answer() {
+    let mut host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    let key = [("idempotency-key", "create-1")];
+    let body = json!({ "step": 3 });
+    let created = client.with_headers(Method::POST, "/core/counters", &key, &body).await.expect(201);
+    let again = client.with_headers(Method::POST, "/core/counters", &key, &body).await.expect(201);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(created.header("idempotency-replayed"), "");
+    assert_eq!(again.json()["documentSelfLink"], created.json()["documentSelfLink"]);
+    let link = created.json()["documentSelfLink"].as_str().expect("a link").to_owned();
+
+    let key = [("idempotency-key", "add-1")];
+    let added = client.with_headers(Method::PATCH, &link, &key, &json!({ "by": 7 })).await.expect(200).json();
+    client.patch(&link, &json!({})).await.expect(200);
+    let repeated = client.with_headers(Method::PATCH, &link, &key, &json!({ "by": 7 })).await.expect(200).json();
+    assert_eq!(repeated, added, "the first answer, not the newest state");
+    let other = client.with_headers(Method::PATCH, &link, &key, &json!({ "by": 8 })).await;
+    assert_eq!(other.expect(422).json()["code"], "idempotency-key-reused");
+
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    let repeated = client.with_headers(Method::PATCH, &link, &key, &json!({ "by": 7 })).await.expect(200).json();
+    assert_eq!(repeated, added);
+    assert_eq!(client.get(&link).await.expect(200).json()["count"], 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_to_an_existing_child_of_an_idempotent_factory_is_a_put() {
+    let host = host_with(&["todo"]).await;
+    let client = host.client();
+    let factories = client.get("/core/factories").await.expect(200).json();
+    let (_, factory) = factories["documents"].as_object().expect("documents").iter().next().expect("one factory");
+    let idempotent = factory["options"].as_array().is_some_and(|options| options.contains(&json!("IDEMPOTENT_POST")));
+    assert!(idempotent, "todo lists are made by whoever comes first: {factory}");
+    client.post("/core/todos", &json!({ "documentSelfLink": "list", "title": "one" })).await.expect(201);
+    let second = client.post("/core/todos", &json!({ "documentSelfLink": "list", "title": "two" })).await.expect(200);
+    let state = second.json();
+    assert_eq!((state["title"].as_str(), state["documentVersion"].as_u64()), (Some("two"), Some(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_updates_of_one_document_are_all_counted() {
+    let host = host_with(&["counter"]).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let client = host.client().clone();
+        clients.spawn(async move {
+            for _ in 0..25 {
+                client.patch("/core/counters/c", &json!({})).await.expect(200);
+            }
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("a client does not panic");
+    }
+    let state = host.client().get("/core/counters/c").await.expect(200).json();
+    assert_eq!((state["count"].as_u64(), state["documentVersion"].as_u64()), (Some(400), Some(400)));
+}

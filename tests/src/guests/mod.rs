@@ -1,0 +1,172 @@
+//! Builds the guest examples: finds or installs a Wasm toolchain, compiles, and makes components of the modules.
+//!
+//! **Promise.** One call is all that a test or a demo needs, on a machine with or without the Wasm target, alone or
+//! while other test binaries do the same. It costs a fraction of a second when nothing has changed: cargo decides what to
+//! compile, and a component that is newer than its module is taken as it is.
+//!
+//! ```text
+//!  guest-examples/*  ──cargo, profile guest──▶  core module  ──wit-component──▶  target/guests/components/<name>.wasm
+//! ```
+//!
+//! All guests share one target folder, so that the standard library, if it must be built, is built once.
+
+mod compile;
+mod component;
+mod progress;
+mod toolchain;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use component::Built;
+pub use progress::Progress;
+pub use toolchain::Toolchain;
+
+/// A guest of this repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Guest {
+    /// Name of the component.
+    name: &'static str,
+    /// Name of the cargo package.
+    package: &'static str,
+}
+
+const GUESTS: [Guest; 5] = [
+    Guest { name: "counter", package: "guest-counter" },
+    Guest { name: "todo", package: "guest-todo" },
+    Guest { name: "examples", package: "guest-examples" },
+    Guest { name: "example-tasks", package: "guest-example-tasks" },
+    Guest { name: "misbehave", package: "guest-misbehave" },
+];
+
+/// Why there are no components.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No guest has that name.
+    #[error("there is no guest {name:?}; known are {}", names().join(", "))]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// Nothing on this machine compiles to Wasm, and nothing could be installed.
+    #[error(
+        "no Rust toolchain for {} found: {reason}\ninstall one of them:\n  rustup target add {}\n  {}",
+        toolchain::TARGET,
+        toolchain::TARGET,
+        toolchain::INSTALL
+    )]
+    NoToolchain {
+        /// What was tried, and how it ended.
+        reason: String,
+    },
+    /// A guest does not compile.
+    #[error("guests do not build with {toolchain}:\n{output}")]
+    Compile {
+        /// Which toolchain.
+        toolchain: Toolchain,
+        /// What cargo said.
+        output: String,
+    },
+    /// A module cannot become a component.
+    #[error("cannot make a component of {}: {reason}", module.display())]
+    Component {
+        /// The core module.
+        module: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file or a program is out of reach.
+    #[error("cannot {doing}: {source}")]
+    Io {
+        /// What was tried, and with what.
+        doing: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Returns the names of all guests.
+pub fn names() -> Vec<&'static str> {
+    GUESTS.iter().map(|guest| guest.name).collect()
+}
+
+/// Builds guests, all of them if none is named, and returns them in that order.
+///
+/// Blocks: seconds the first time, minutes if the standard library or the toolchain is missing, while other processes
+/// build guests, and a fraction of a second otherwise.
+///
+/// # Errors
+/// [`Error`] says what the caller has to install or to mend.
+pub fn build(names: &[&str], progress: &Progress) -> Result<Vec<Built>, Error> {
+    let guests = chosen(names)?;
+    let folder = folder();
+    let components = folder.join("components");
+    fs::create_dir_all(&components).map_err(|source| io_error("create", &components, source))?;
+    let _lock = lock(&folder, progress)?;
+    let toolchain = toolchain::find(&folder, progress)?;
+    compile::compile(&toolchain, &guests, &folder, progress)?;
+    let modules = folder.join(toolchain::TARGET).join("guest");
+    let mut built = Vec::new();
+    for (index, guest) in guests.iter().enumerate() {
+        progress.doing(&format!("component {} ({} of {})", guest.name, index + 1, guests.len()));
+        let module = modules.join(format!("{}.wasm", guest.package.replace('-', "_")));
+        let component = components.join(format!("{}.wasm", guest.name));
+        built.push(component::component(guest.name, &module, &component)?);
+    }
+    progress.done(&format!("{} components in {}", built.len(), components.display()));
+    Ok(built)
+}
+
+/// Returns the folder in which everything about guests is built.
+fn folder() -> PathBuf {
+    crate::build::repository().join("target/guests")
+}
+
+fn chosen(names: &[&str]) -> Result<Vec<Guest>, Error> {
+    if names.is_empty() {
+        return Ok(GUESTS.to_vec());
+    }
+    let find = |name: &&str| {
+        let found = GUESTS.into_iter().find(|guest| guest.name == *name);
+        found.ok_or_else(|| Error::Unknown { name: (*name).to_owned() })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Waits until no other process builds guests. The lock lasts as long as the file is open.
+fn lock(folder: &Path, progress: &Progress) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|source| io_error("create", &path, source))?;
+    if file.try_lock().is_err() {
+        progress.doing("wait for another process that builds guests");
+        file.lock().map_err(|source| io_error("lock", &path, source))?;
+    }
+    Ok(file)
+}
+
+fn io_error(doing: &str, path: &Path, source: io::Error) -> Error {
+    Error::Io { doing: format!("{doing} {}", path.display()), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_guest_is_refused_with_the_known_ones() {
+        let error = build(&["conter"], &Progress::hidden()).expect_err("no such guest");
+        assert_eq!(
+            error.to_string(),
+            "there is no guest \"conter\"; known are counter, todo, examples, example-tasks, misbehave"
+        );
+    }
+
+    #[test]
+    fn the_counter_becomes_a_component_that_imports_no_function() {
+        let built = build(&["counter"], &Progress::hidden()).expect("the counter builds");
+        assert_eq!(built.len(), 1);
+        assert_eq!(built[0].imports, ["steward:service/types@0.1.0"]);
+        assert!(built[0].path.exists());
+    }
+}

@@ -1,0 +1,147 @@
+//! A host under test: the real binary, in a process of its own, with its data in a temporary folder.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::build;
+use crate::client::Client;
+
+/// A running host. Its process ends, and its folder goes, with this value.
+pub struct Host {
+    folder: TempDir,
+    flags: Vec<String>,
+    port: u16,
+    child: Option<Child>,
+    /// Kept open, so that the host never writes into a closed pipe.
+    output: Option<BufReader<ChildStdout>>,
+    client: Client,
+}
+
+impl Host {
+    /// Starts a host on an empty folder, with further flags.
+    ///
+    /// # Errors
+    /// If it does not become ready; its log lines are in the text.
+    pub fn start(flags: &[&str]) -> anyhow::Result<Host> {
+        Host::start_in(&std::env::temp_dir(), flags)
+    }
+
+    /// Starts a host on an empty folder below `place`.
+    ///
+    /// # Errors
+    /// If it does not become ready; its log lines are in the text.
+    pub fn start_in(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut host = Host { folder, flags, port: 0, child: None, output: None, client: Client::new("") };
+        host.launch()?;
+        Ok(host)
+    }
+
+    fn launch(&mut self) -> anyhow::Result<()> {
+        let errors = File::options().create(true).append(true).open(self.log_file())?;
+        let mut command = Command::new(build::steward()?);
+        command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(self.folder.path());
+        command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
+        let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;
+        let mut output = BufReader::new(child.stdout.take().context("the host has an output")?);
+        self.child = Some(child);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let Ok(ready) = serde_json::from_str::<serde_json::Value>(&line) else {
+            bail!("the host did not become ready, it said {line:?} and\n{}", self.log());
+        };
+        let base = ready["api"].as_str().context("the announcement names the address")?.to_owned();
+        let port = base.rsplit(':').next().and_then(|port| port.parse().ok());
+        self.port = port.with_context(|| format!("{base} has a port"))?;
+        self.output = Some(output);
+        self.client = Client::new(&base);
+        Ok(())
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("stderr.log")
+    }
+
+    /// Returns what the host has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Returns a client of the host.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Returns the host's data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join(self.port.to_string())
+    }
+
+    /// Returns the folder in which the host keeps everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Returns the number of the host's process.
+    ///
+    /// # Panics
+    /// If it is not running.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the host is running").id()
+    }
+
+    /// Kills the host as a power cut would, and waits until it is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // A process that has ended by itself cannot be killed any more.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        self.output = None;
+    }
+
+    /// Asks the host to stop in order, and returns whether it did.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn stop(&mut self) -> anyhow::Result<bool> {
+        let Some(mut child) = self.child.take() else { return Ok(true) };
+        let pid = Pid::from_raw(i32::try_from(child.id())?).context("a process has a number")?;
+        kill_process(pid, Signal::TERM)?;
+        let status = child.wait()?;
+        self.output = None;
+        Ok(status.success())
+    }
+
+    /// Starts the host again on the same folder and port.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        self.launch()
+    }
+
+    /// Replaces the flags used from the next start on.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let last = log.len().saturating_sub(8000);
+            eprintln!("--- the host's last words ---\n{}", log.get(last..).unwrap_or(&log));
+        }
+        self.kill();
+    }
+}

@@ -1,4 +1,7 @@
 //! The baseline of everything over HTTP: a bare hyper server that answers a constant, in a process of its own.
+//!
+//! It is the program of the benchmarks itself, started with a variable that says so, and ends when its standard input does:
+//! with whoever started it, however that ends.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,6 +25,13 @@ pub(crate) struct Bare {
     pub(crate) address: SocketAddr,
 }
 
+impl Bare {
+    /// Returns the number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Bare {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -37,6 +47,7 @@ impl Drop for Bare {
 pub(crate) fn start(bytes: usize) -> anyhow::Result<Bare> {
     let mut child = Command::new(std::env::current_exe()?)
         .env(VARIABLE, bytes.to_string())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .context("start the bare server")?;
@@ -52,7 +63,13 @@ pub(crate) fn start(bytes: usize) -> anyhow::Result<Bare> {
 /// Those of the system.
 pub(crate) fn serve_if_asked() -> anyhow::Result<()> {
     let Ok(bytes) = std::env::var(VARIABLE) else { return Ok(()) };
-    let answer = Bytes::from(vec![b'x'; bytes.parse()?]);
+    let answer = Bytes::from(vec![b'x'; bytes.parse().with_context(|| format!("read {VARIABLE}"))?]);
+    let starter = std::thread::Builder::new().name("starter".into());
+    starter.spawn(|| {
+        // Nothing comes; the end of it is the news.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -1,15 +1,25 @@
 //! A load generator that costs little: prepared requests over kept connections, answers read only as far as their length.
+//!
+//! It runs on one thread, because the host needs the other cores. Requests of a run are numbered across its connections, so
+//! that requests at the same time are for different documents.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use futures_util::future::try_join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// Room for an answer; larger ones make the buffer grow.
+const ANSWER_BYTES: usize = 8 << 10;
 
 /// What a run reached.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
+    /// Answers of the run.
+    pub(crate) answers: u64,
     /// Answers per second.
     pub(crate) per_second: f64,
     /// Time to an answer, at the median and at 99 of 100.
@@ -18,58 +28,91 @@ pub(crate) struct Reached {
     pub(crate) p99: Duration,
 }
 
-/// Asks for `span` over `connections` connections at once; `request` makes the n-th request of a connection.
-///
-/// # Errors
-/// If a connection fails or an answer is no success.
-pub(crate) fn run(
-    address: SocketAddr,
-    connections: usize,
-    span: Duration,
-    request: impl Fn(usize, usize) -> Vec<u8> + Sync,
-) -> anyhow::Result<Reached> {
-    // One thread: the host needs the other core.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let began = Instant::now();
-    let times = runtime.block_on(async {
-        let ends = began + span;
-        let clients = (0..connections).map(|number| one(address, number, ends, &request));
-        futures_util::future::try_join_all(clients).await
-    })?;
-    let took = began.elapsed();
-    let mut times: Vec<Duration> = times.into_iter().flatten().collect();
-    ensure!(!times.is_empty(), "no answer came");
-    times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    Ok(Reached { per_second: times.len() as f64 / took.as_secs_f64(), median: at(0.5), p99: at(0.99) })
+/// When a run ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Until {
+    /// After this time.
+    Span(Duration),
+    /// After this many answers.
+    Answers(u64),
 }
 
-async fn one(
-    address: SocketAddr,
-    number: usize,
-    ends: Instant,
-    request: &(impl Fn(usize, usize) -> Vec<u8> + Sync),
-) -> anyhow::Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let mut buffer = Vec::with_capacity(8192);
-    let mut times = Vec::new();
-    for turn in 0.. {
-        let began = Instant::now();
-        if began >= ends {
-            break;
-        }
-        stream.write_all(&request(number, turn)).await?;
-        answer(&mut stream, &mut buffer).await?;
-        times.push(began.elapsed());
+/// Whom to ask for what.
+#[derive(Clone, Copy)]
+pub(crate) struct Load<'a> {
+    /// The server.
+    pub(crate) address: SocketAddr,
+    /// How many requests are under way at once, each on a connection of its own.
+    pub(crate) connections: usize,
+    /// Appends the n-th request of the run to a buffer.
+    pub(crate) request: &'a dyn Fn(u64, &mut Vec<u8>),
+}
+
+/// What the connections of a run share.
+struct Run<'a> {
+    load: Load<'a>,
+    until: Until,
+    began: Instant,
+    next: Cell<u64>,
+}
+
+impl Load<'_> {
+    /// Asks.
+    ///
+    /// # Errors
+    /// If a connection fails or an answer is no success.
+    pub(crate) fn run(self, until: Until) -> anyhow::Result<Reached> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (times, took) = runtime.block_on(async {
+            let streams = try_join_all((0..self.connections).map(|_| connect(self.address))).await?;
+            let run = Run { load: self, until, began: Instant::now(), next: Cell::new(0) };
+            let times = try_join_all(streams.into_iter().map(|stream| run.one(stream))).await?;
+            anyhow::Ok((times, run.began.elapsed()))
+        })?;
+        let mut times: Vec<Duration> = times.into_iter().flatten().collect();
+        ensure!(!times.is_empty(), "no answer came");
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+        let per_second = times.len() as f64 / took.as_secs_f64();
+        Ok(Reached { answers: times.len() as u64, per_second, median: at(0.5), p99: at(0.99) })
     }
-    Ok(times)
 }
 
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
+async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Run<'_> {
+    /// Asks on one connection until the run ends, and returns how long the answers took.
+    async fn one(&self, mut stream: TcpStream) -> anyhow::Result<Vec<Duration>> {
+        let (mut request, mut answer) = (Vec::new(), Vec::with_capacity(ANSWER_BYTES));
+        let mut times = Vec::new();
+        loop {
+            let number = self.next.get();
+            let began = Instant::now();
+            let ended = match self.until {
+                Until::Span(span) => began.duration_since(self.began) >= span,
+                Until::Answers(answers) => number >= answers,
+            };
+            if ended {
+                return Ok(times);
+            }
+            self.next.set(number + 1);
+            request.clear();
+            (self.load.request)(number, &mut request);
+            stream.write_all(&request).await?;
+            receive(&mut stream, &mut answer).await?;
+            times.push(began.elapsed());
+        }
+    }
+}
+
+async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
     buffer.clear();
     loop {
-        ensure!(stream.read_buf(buffer).await? > 0, "the host closed the connection");
+        ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
         let Some(head) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let text = std::str::from_utf8(&buffer[..head])?;
         ensure!(text.starts_with("HTTP/1.1 2"), "answer is no success: {}", String::from_utf8_lossy(buffer));
@@ -79,13 +122,13 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<
         });
         let end = head + 4 + length.context("an answer without content-length")?;
         while buffer.len() < end {
-            ensure!(stream.read_buf(buffer).await? > 0, "the host closed the connection");
+            ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
         }
         return Ok(());
     }
 }
 
-/// Returns a request with a JSON body.
+/// Returns a request; with a body, if that is not empty, in JSON.
 pub(crate) fn request(method: &str, path: &str, body: &str) -> Vec<u8> {
     let content = if body.is_empty() {
         String::new()

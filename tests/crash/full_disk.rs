@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::json;
 use steward_tests::host::Host;
-use steward_tests::{guests, wait};
+use steward_tests::guests::{self, Progress};
+use steward_tests::wait;
 
 /// A small file system of its own, unmounted at the end.
 struct SmallDisk {
@@ -52,7 +53,7 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
         eprintln!("this user may not mount a small file system: nothing was proved");
         return;
     };
-    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"])).await.expect("no panic").expect("built");
+    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"], &Progress::hidden())).await.expect("no panic").expect("built");
     let place = disk.path().to_owned();
     let host = tokio::task::spawn_blocking(move || Host::start_in(&place, &[])).await.expect("no panic").expect("started");
     let client = host.client();
@@ -65,7 +66,7 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
         (answer.status == 507).then_some(answer)
     });
     let problem = refused.await.json();
-    assert_eq!(problem["code"], "insufficient-storage", "{problem}");
+    assert_eq!(problem["code"], "no-space", "{problem}");
     let before = client.get("/core/counters/c").await.expect(200).json();
     client.post("/core/counters", &json!({ "documentSelfLink": "d" })).await.expect(507);
     assert_eq!(client.get("/core/counters/c").await.expect(200).json(), before);

@@ -9,7 +9,7 @@ mod model;
 
 use std::time::Duration;
 
-use steward_tests::guests;
+use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 
 use model::Model;
@@ -41,7 +41,7 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 }
 
 pub(crate) async fn host_with(names: &'static [&'static str], flags: &'static [&'static str]) -> Host {
-    let started = tokio::task::spawn_blocking(move || anyhow::Ok((guests::build(names)?, Host::start(flags)?)));
+    let started = tokio::task::spawn_blocking(move || anyhow::Ok((guests::build(names, &Progress::hidden())?, Host::start(flags)?)));
     let (built, host) = started.await.expect("the start does not panic").expect("the host starts");
     for guest in built {
         host.client().deploy(&std::fs::read(&guest.path).expect("a built guest can be read"), None).await;

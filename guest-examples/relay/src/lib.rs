@@ -8,17 +8,11 @@ pub struct Relay {
     sent: u64,
 }
 
-/// What a counter understands.
-#[derive(Serialize)]
-struct Add {
-    by: u64,
-}
-
 #[service(factory = "/core/relays")]
 impl Relay {
-    fn handle_patch(&mut self, ctx: &mut Context, to: String, #[field(minimum = 1)] by: Option<u64>) {
+    fn handle_patch(&mut self, ctx: &mut Context, #[field] to: String, #[field(minimum = 1)] by: Option<u64>) {
         let by = by.unwrap_or(1);
         self.sent += by;
-        ctx.patch(to, &Add { by });
+        ctx.patch(to, &json!({ "by": by }));
     }
 }

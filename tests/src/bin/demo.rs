@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::{Answer, Client};
-use steward_tests::guests;
+use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 use steward_tests::{build, wait};
 
@@ -75,7 +75,7 @@ async fn tour(once: bool) -> anyhow::Result<()> {
     println!("{}steward{}: documents with guests for logic, on one node", guide.bold.0, guide.bold.1);
 
     guide.step("Build the guests: Rust to WebAssembly components");
-    let built = tokio::task::spawn_blocking(|| guests::build(&GUESTS)).await??;
+    let built = tokio::task::spawn_blocking(|| guests::build(&GUESTS, &Progress::stderr())).await??;
     for guest in &built {
         guide.say(&format!("{:<14} {:>4} KiB", guest.name, guest.bytes / 1024));
     }

@@ -32,12 +32,16 @@ struct Guest {
     package: &'static str,
 }
 
-const GUESTS: [Guest; 5] = [
+const GUESTS: [Guest; 9] = [
     Guest { name: "counter", package: "guest-counter" },
     Guest { name: "todo", package: "guest-todo" },
     Guest { name: "examples", package: "guest-examples" },
     Guest { name: "example-tasks", package: "guest-example-tasks" },
+    Guest { name: "relay", package: "guest-relay" },
     Guest { name: "misbehave", package: "guest-misbehave" },
+    Guest { name: "duties", package: "guest-duties" },
+    Guest { name: "upgrade-before", package: "guest-upgrade-before" },
+    Guest { name: "upgrade-after", package: "guest-upgrade-after" },
 ];
 
 /// Why there are no components.

@@ -136,6 +136,22 @@ impl Partition {
         let _ = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= committed)).await;
     }
 
+    /// Returns whether the digest kept with the documents is what they give when it is computed anew.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub async fn digests_agree(&self) -> Result<bool, Error> {
+        loop {
+            self.flushed().await;
+            let before = self.store.meta()?;
+            let found = self.store.recompute_digest(self.store.view()?.as_ref())?;
+            // What is applied meanwhile is in one of the two and not in the other.
+            if self.store.meta()?.applied == before.applied {
+                return Ok(found == before.buckets);
+            }
+        }
+    }
+
     /// Fills the pending effects from the state store. Called once after a reign has begun.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: A
         Infrastructure::NodeSelector => node_selector::answer(http, asked).await,
         Infrastructure::Nodes => node_group::nodes(http, &asked),
         Infrastructure::Node(id) => node_group::node(http, &asked, id),
-        Infrastructure::Partitions => partitions::answer(http, &asked),
+        Infrastructure::Partitions => partitions::answer(http, &asked).await,
         Infrastructure::Modules => modules::answer(http, asked).await,
         Infrastructure::Module(digest) => modules::one(http, asked, digest).await,
         Infrastructure::Factories => factories::answer(http, asked).await,

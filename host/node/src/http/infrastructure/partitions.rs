@@ -14,9 +14,12 @@ use crate::partition::Status;
 
 /// Shows every partition's copy on this node, or with `?lane=persisted` (`volatile`) those of one lane.
 ///
+/// With `?verify=true` the digest of every partition is computed anew out of its documents, and `digestsAgree` says
+/// whether it is what the partition has kept; that reads every document.
+///
 /// # Errors
 /// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane.
-pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -34,8 +37,23 @@ pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
     let statuses: Vec<(Status, bool)> = all.map(|partition| (partition.status(), partition.admits().is_ok())).collect();
     let serving = statuses.iter().filter(|(_, serves)| *serves).count();
     let shown: Vec<Value> = statuses.iter().map(|(status, serves)| shown(http, status, *serves)).collect();
-    let document = json!({"partitionCount": shown.len(), "servingCount": serving, "partitions": shown});
+    let pending: usize = statuses.iter().map(|(status, _)| status.pending_effects).sum();
+    let mut document = json!({"partitionCount": shown.len(), "servingCount": serving, "pendingEffects": pending});
+    if decode::parameter(asked.query(), "verify")?.as_deref() == Some("true") {
+        document["digestsAgree"] = json!(digests_agree(http).await?);
+    }
+    document["partitions"] = json!(shown);
     Ok(encode::json(StatusCode::OK, &with_built_in(http, document, "/core/partitions", "steward:PartitionStatus")))
+}
+
+async fn digests_agree(http: &Http) -> Result<bool, Error> {
+    for partition in http.operations().table().all() {
+        if !partition.digests_agree().await.map_err(crate::operation::Error::from)? {
+            tracing::error!(partition = %partition.id(), "digest differs from the documents");
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn shown(http: &Http, status: &Status, serves: bool) -> Value {

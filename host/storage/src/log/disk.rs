@@ -79,8 +79,3 @@ pub trait File: Send + Sync {
     /// Those of the operating system. After an error nobody knows what is lasting: the caller must give the file up.
     fn sync(&self) -> io::Result<()>;
 }
-
-/// Returns true if `error` says that there is no space left.
-pub fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}

@@ -81,7 +81,7 @@ impl Default for Options {
     }
 }
 
-/// Is told what became of what was appended. Called by the writer thread: must be quick, and must not append.
+/// Is told what became of what was appended. Called by the writer thread, without locks: the next group waits meanwhile.
 pub trait Listener: Send + Sync {
     /// Everything up to `through` is on the disk; `ends` are the last records of each partition in this group.
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);

@@ -23,12 +23,13 @@ use std::sync::Arc;
 
 use steward_model::Lsn;
 
-use super::disk::{self, Disk};
+use super::disk::Disk;
 use super::frame::Frame;
 use super::group::BLOCK_BYTES;
 use super::reader::{self, Finding, Reader};
 use super::segment::{self, Header, Segment};
 use super::shelf::{Shelf, Span, Volume};
+use crate::space::is_full;
 
 /// Why a log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -220,7 +221,7 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, is_newest: bool) ->
 
 fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, Error> {
     let made = segment::reserve(disk, bytes).and_then(|file| segment::finish(disk, file, identity, 1, bytes));
-    made.map_err(|source| match disk::is_full(&source) {
+    made.map_err(|source| match is_full(&source) {
         true => Error::Full { free: disk.free_bytes().unwrap_or(0), needed: bytes },
         false => Error::Disk { what: "create the first segment of", source },
     })

@@ -12,11 +12,11 @@ use std::time::Duration;
 use steward_model::{Lsn, PartitionId, Position};
 
 use super::append::Group;
-use super::disk;
 use super::group::{self, Header};
 use super::segment::{self, Segment};
 use super::shelf::{Span, Volume};
 use super::{Listener, Shared, Stats};
+use crate::space::is_full;
 
 /// How long the log waits before it tries again to take space on a full disk.
 const SHORTAGE_RETRY: Duration = Duration::from_secs(1);
@@ -198,7 +198,7 @@ pub(crate) fn prepare_spare(shared: &Shared) -> Result<bool, Error> {
             shared.work.notify_all();
             Ok(true)
         }
-        Err(source) if disk::is_full(&source) => {
+        Err(source) if is_full(&source) => {
             if !queue.spare.shortage {
                 tracing::warn!(needed = shared.segment_bytes, "disk is full, commit log refuses appends soon");
             }

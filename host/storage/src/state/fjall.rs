@@ -20,6 +20,7 @@ use fjall::{
 };
 
 use super::{Batch, Error, Family, KeyRange, Keys, Order, ReadView, Row, Rows, StateStore, marks};
+use crate::space::is_full;
 
 const KEYSPACE: &str = "state";
 
@@ -71,7 +72,10 @@ struct Engine {
 /// Sorts what fjall says into what the caller can do about it.
 fn sorted(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Io(source) => Error::Disk { what: "use", source },
+        fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => match is_full(&source) {
+            true => Error::Full { free: 0, needed: 1 },
+            false => Error::Disk { what: "use", source },
+        },
         fjall::Error::Poisoned => Error::Unavailable("an earlier write failed".into()),
         fjall::Error::Locked => Error::Unavailable("another process, or a reader of this one, uses it".into()),
         other => Error::Damaged(other.to_string()),

@@ -64,8 +64,7 @@ const MEASURES: [(&str, Measure); 6] = [
 ];
 
 fn wish() -> anyhow::Result<Wish> {
-    let mut wish =
-        Wish { only: None, write: None, profile: None, documents: 1_000_000, span: Duration::from_secs(3) };
+    let mut wish = Wish { only: None, write: None, profile: None, documents: 1_000_000, span: Duration::from_secs(3) };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));

@@ -32,6 +32,19 @@ fn machine() -> String {
     format!("{cores} cores ({cpu}), {} GiB, Linux {}", kib >> 20, kernel.trim())
 }
 
+/// Returns a number with a comma after each three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Returns the table as text.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut text = format!("{}. Load generator and host share the cores. Release build.\n\n", machine());

@@ -93,9 +93,15 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let owner = folder.host_id().to_string();
     let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
     let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&table));
-    let operations =
-        Operations::new(road_clock, road_table, Arc::clone(&services), limits, shutdown.clone(), owner.clone());
-    let operations = Arc::new(operations);
+    let operations = Arc::new(Operations::new(
+        road_clock,
+        road_table,
+        Arc::clone(&services),
+        limits,
+        shutdown.clone(),
+        owner.clone(),
+        system.control.watch(),
+    ));
     let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&table), services, owner));
     imports::connect(&operations, &queries);
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), &shutdown);

@@ -56,6 +56,9 @@ pub(super) enum Error {
     /// A query parameter cannot be understood.
     #[error("query parameter {name} {reason}")]
     Parameter { name: &'static str, reason: String },
+    /// The body is JSON of the wrong shape.
+    #[error("the body {0}")]
+    Body(String),
     /// A field of the body cannot be understood.
     #[error("{pointer} {reason}")]
     Field { pointer: String, reason: String },
@@ -89,9 +92,12 @@ pub(super) enum Error {
     /// A guest module is refused, or cannot be read from disk.
     #[error("{0}")]
     Module(#[from] ModulesError),
-    /// The system group refused or failed to decide.
+    /// The system group says no.
     #[error("{0}")]
-    Group(#[from] ProposeError),
+    Refused(#[from] Refused),
+    /// The system group did not decide.
+    #[error("{0}")]
+    Undecided(ProposeError),
     /// The path belongs to the host.
     #[error("{path} cannot be mounted: {reason}")]
     Reserved { path: String, reason: &'static str },
@@ -177,6 +183,18 @@ impl Facts {
     }
 }
 
+impl From<ProposeError> for Error {
+    fn from(error: ProposeError) -> Error {
+        match error {
+            ProposeError::Refused(refused) => Error::Refused(refused),
+            other @ (ProposeError::TooLarge { .. }
+            | ProposeError::NoMajority
+            | ProposeError::NotLeader { .. }
+            | ProposeError::Closed) => Error::Undecided(other),
+        }
+    }
+}
+
 impl Error {
     /// Returns how clients see the failure.
     pub(super) fn facts(&self) -> Facts {
@@ -194,7 +212,7 @@ impl Error {
             Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => {
                 never(StatusCode::BAD_REQUEST, "bad-request")
             }
-            Error::Field { .. } => never(StatusCode::BAD_REQUEST, "validation"),
+            Error::Body(_) | Error::Field { .. } => never(StatusCode::BAD_REQUEST, "validation"),
             Error::NoSuchPath { .. } | Error::NoSuchRevision { .. } => {
                 never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
             }
@@ -207,7 +225,8 @@ impl Error {
             Error::Query(refusal) => of_query(refusal),
             Error::Storage(_) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
             Error::Module(error) => of_module(error),
-            Error::Group(error) => of_group(error),
+            Error::Refused(refused) => of_refused(refused),
+            Error::Undecided(error) => of_undecided(error),
             Error::Schema(_) => never(StatusCode::UNPROCESSABLE_ENTITY, "module-schema"),
             Error::Reserved { .. } => never(StatusCode::CONFLICT, "deploy-path-reserved"),
             Error::Breaking(_) => never(StatusCode::CONFLICT, "deploy-breaking-state"),
@@ -247,6 +266,7 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Outcome { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "guest-outcome"),
         E::StateVersion { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "state-version"),
         E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
+        E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
         E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
@@ -327,7 +347,7 @@ fn of_module(error: &ModulesError) -> Facts {
     }
 }
 
-fn of_group(error: &ProposeError) -> Facts {
+fn of_undecided(error: &ProposeError) -> Facts {
     match error {
         ProposeError::Refused(refused) => of_refused(refused),
         ProposeError::TooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),

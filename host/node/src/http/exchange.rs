@@ -156,7 +156,9 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answ
     }
     let query = asked.parts.uri.query().unwrap_or_default();
     let operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
-    let reply = http.operations().submit(operation).await?;
+    let f = http.operations().submit(operation);
+    eprintln!("SUBMIT {}", std::mem::size_of_val(&f));
+    let reply = f.await?;
     Ok(encode::reply(http, reply, false))
 }
 

@@ -32,12 +32,11 @@ mod utility;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_model::{NodeId, Timestamp};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
@@ -90,10 +89,19 @@ pub struct Http {
     /// The name of this node as a header.
     owner: HeaderValue,
     request_ids: RequestIds,
-    requests: Semaphore,
+    requests: AtomicUsize,
     cors: Option<CorsLayer>,
     /// True once every partition has served: recovery is done, whatever happens later.
     recovered: AtomicBool,
+}
+
+/// A request under way; counted until it is dropped.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Http {
@@ -104,7 +112,7 @@ impl Http {
         Arc::new(Http {
             owner: owner.unwrap_or_else(|_| HeaderValue::from_static("")),
             request_ids: RequestIds::new(uuid::Uuid::new_v4()),
-            requests: Semaphore::new(REQUESTS_MAX),
+            requests: AtomicUsize::new(0),
             cors: server::cors(&parts.cors_origins),
             recovered: AtomicBool::new(false),
             parts,
@@ -119,8 +127,12 @@ impl Http {
     ///
     /// # Errors
     /// [`Error::Overloaded`] if there is none.
-    fn under_way(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.requests.try_acquire().map_err(|_| Error::Overloaded { max: REQUESTS_MAX })
+    fn under_way(&self) -> Result<UnderWay<'_>, Error> {
+        let place = UnderWay(&self.requests);
+        if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS_MAX {
+            return Ok(place);
+        }
+        Err(Error::Overloaded { max: REQUESTS_MAX })
     }
 
     /// Returns why a service cannot answer for all its documents here now, if it cannot.

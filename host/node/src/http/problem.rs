@@ -5,8 +5,8 @@
 //! `outcome`; people mend by `hints`.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
 use steward_model::{Action, Link, PartitionId};
@@ -16,6 +16,7 @@ use super::Http;
 use super::error::{Error, Facts, Retry};
 use crate::cluster::ProposeError;
 use crate::operation::{self, Error as E, Happened};
+use crate::query::{Refusal, filter, odata, task};
 
 /// What Xenon calls the kind of an error body.
 const KIND: &str = "com:vmware:xenon:common:ServiceErrorResponse";
@@ -44,8 +45,8 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Retry::Later(seconds) = facts.retry {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    if let Retry::Later(seconds @ 1..) = facts.retry {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     add_headers(error, headers);
     response
@@ -95,7 +96,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
         headers.insert(ALLOW, value);
     }
     if let Error::MediaType { wanted, .. } = error {
-        headers.insert(HeaderName::from_static("accept-patch"), HeaderValue::from_static(wanted));
+        headers.insert(ACCEPT, HeaderValue::from_static(wanted));
     }
 }
 
@@ -134,6 +135,19 @@ fn add_members(http: &Http, error: &Error, members: &mut Map<String, Value>) {
     }
     if let Error::Breaking(breaking) = error {
         members.extend(breaking.members());
+    }
+    if let Error::Query(refusal) = error {
+        add_place(refusal, members);
+    }
+}
+
+/// Adds where a query is wrong.
+fn add_place(refusal: &Refusal, members: &mut Map<String, Value>) {
+    if let Refusal::Listing(odata::Error::Filter(filter::Error::Syntax { position, .. })) = refusal {
+        members.insert("position".to_owned(), json!(position));
+    }
+    if let Refusal::Task(task::Error::Specification(error)) = refusal {
+        members.insert("errors".to_owned(), json!([{"pointer": error.pointer, "detail": error.reason}]));
     }
 }
 
@@ -183,7 +197,7 @@ fn outcome(error: &Error) -> Option<Happened> {
         error,
         Error::Panicked
             | Error::Operation(E::Lost(_) | E::Broken)
-            | Error::Group(ProposeError::NoMajority | ProposeError::Closed)
+            | Error::Undecided(ProposeError::NoMajority | ProposeError::Closed)
     );
     if unknown {
         return Some(Happened::Unknown);
@@ -218,7 +232,7 @@ fn hints(error: &Error) -> Vec<String> {
             "or keep both: mount the new module at another path".to_owned(),
         ];
     }
-    if let Error::Group(ProposeError::Refused(Refused::StaleRevision { .. })) = error {
+    if let Error::Refused(Refused::StaleRevision { .. }) = error {
         return vec!["look at the factory again and repeat with its revision in expectedRevision".to_owned()];
     }
     Vec::new()

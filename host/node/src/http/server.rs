@@ -105,7 +105,11 @@ impl Http {
             Some(cors) if request.headers().contains_key(ORIGIN) => {
                 Box::pin(answer_foreign(&self, cors, request)).await
             }
-            Some(_) | None => exchange::answer(&self, request).await,
+            Some(_) | None => {
+                let f = exchange::answer(&self, request);
+                eprintln!("SIZE {}", std::mem::size_of_val(&f));
+                f.await
+            }
         };
         match accepted {
             Some(accepted) if answer.body().size_hint().lower() >= COMPRESSED_BYTES_MIN => {

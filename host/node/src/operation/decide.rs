@@ -27,8 +27,6 @@ pub(super) enum Next {
 pub(super) enum Answer {
     /// The document after the operation.
     State,
-    /// Nothing.
-    Empty,
     /// This JSON text.
     Json(Bytes),
 }

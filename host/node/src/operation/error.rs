@@ -209,6 +209,16 @@ pub enum Error {
         /// Whether the operation may have happened.
         happened: Happened,
     },
+    /// Fewer nodes are available than the quorum asks for.
+    #[error("waited {seconds} s for the quorum: {available} of the {quorum} nodes that it needs are available")]
+    NoQuorum {
+        /// How many nodes are available.
+        available: u32,
+        /// How many are needed.
+        quorum: u32,
+        /// How long the operation waited.
+        seconds: u64,
+    },
     /// The update was in the log when the reign ended.
     #[error("{0}")]
     Lost(#[from] Lost),

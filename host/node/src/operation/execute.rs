@@ -167,10 +167,23 @@ pub(super) async fn read(
         return Ok(Reply { document: Some(document), ..Reply::empty(Status::NotModified) });
     }
     check_condition(operation, Some(&document))?;
-    let document = migrated(service, &document).await?;
+    // Most reads need no guest; those that do are boxed, so that the others stay small.
+    let document = match document.state_version == service.descriptor().state_version {
+        true => document,
+        false => Box::pin(migrated(service, &document)).await?,
+    };
     if !service.handles(Handler::HandleGet) {
         return Ok(Reply::state(Status::Ok, document));
     }
+    Box::pin(read_by_guest(operations, operation, service, document)).await
+}
+
+async fn read_by_guest(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Arc<Service>,
+    document: Arc<Document>,
+) -> Result<Reply, Error> {
     let request = request_of(operations, operation, Some(&document));
     let outcome = call(operations, service, Occasion::Get, &document.body, &request).await?;
     if outcome.document.is_some() || !outcome.effects.is_empty() {
@@ -180,7 +193,7 @@ pub(super) async fn read(
     let decision = Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok);
     let content = match decision.answer {
         Answer::Json(json) => Content::Json(json),
-        Answer::State | Answer::Empty => Content::State,
+        Answer::State => Content::State,
     };
     Ok(Reply { content, headers: decision.headers, ..Reply::state(decision.status, document) })
 }
@@ -188,6 +201,17 @@ pub(super) async fn read(
 /// A version that is committed may not have reached the store yet.
 fn newest_of(newest: Option<Arc<Document>>, version: Version) -> Option<Document> {
     newest.filter(|document| document.version == version).map(Arc::unwrap_or_clone)
+}
+
+/// Returns true if `handle-start` has to run before another handler of the document.
+pub(super) fn needs_start(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Service,
+    partition: &Partition,
+) -> bool {
+    service.handles(Handler::HandleStart)
+        && partition.admits().is_ok_and(|epoch| operations.starts().needs_start(partition.id(), epoch, &operation.link))
 }
 
 /// Runs `handle-start` if the document has not been started in this reign. A handler that refuses or fails is said in the
@@ -201,14 +225,11 @@ pub(super) async fn start_first(
     service: &Arc<Service>,
     partition: &Arc<Partition>,
 ) -> Result<(), Error> {
-    if !service.handles(Handler::HandleStart) {
+    if !needs_start(operations, operation, service, partition) {
         return Ok(());
     }
     let Ok(epoch) = partition.admits() else { return Ok(()) };
     let link = &operation.link;
-    if !operations.starts().needs_start(partition.id(), epoch, link) {
-        return Ok(());
-    }
     let newest = partition.newest(link)?;
     let Some(document) = newest.document.filter(|document| !document.is_tombstone()) else { return Ok(()) };
     let start = Operation {

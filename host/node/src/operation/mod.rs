@@ -5,6 +5,7 @@ mod create;
 mod decide;
 mod error;
 mod execute;
+mod gate;
 mod load;
 mod locate;
 mod native;
@@ -18,7 +19,9 @@ use std::time::Duration;
 use steward_model::operation::Cause;
 use steward_model::service::Handler;
 use steward_model::{Action, Link};
+use steward_protocol::cluster::ClusterState;
 use steward_sandbox::Imports;
+use tokio::sync::watch;
 
 pub use error::{Error, Happened, Violation};
 pub use native::violations;
@@ -28,6 +31,7 @@ use crate::clock::Clock;
 use crate::partition::{Partition, Table};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
+use gate::Gate;
 use locate::Place;
 
 /// Bounds on operations.
@@ -57,10 +61,11 @@ pub struct Operations {
     owner: String,
     imports: OnceLock<Arc<ImportsOf>>,
     watcher: OnceLock<Box<Watcher>>,
+    gate: Gate,
 }
 
 impl Operations {
-    /// Returns a road over these partitions and services.
+    /// Returns a road over these partitions and services, in the group that `cluster` tells of.
     pub fn new(
         clock: Arc<Clock>,
         table: Arc<Table>,
@@ -68,8 +73,10 @@ impl Operations {
         limits: Limits,
         shutdown: Shutdown,
         owner: String,
+        cluster: watch::Receiver<Arc<ClusterState>>,
     ) -> Operations {
         let starts = Starts::default();
+        let gate = Gate::new(cluster);
         Operations {
             clock,
             table,
@@ -80,6 +87,7 @@ impl Operations {
             owner,
             imports: OnceLock::new(),
             watcher: OnceLock::new(),
+            gate,
         }
     }
 
@@ -133,7 +141,10 @@ impl Operations {
     pub async fn submit(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            return self.run(operation, place).await;
+            if let Found::Child(service) = &place {
+                return self.read(&operation, service).await;
+            }
+            return Box::pin(self.run(operation, place)).await;
         }
         let operations = Arc::clone(self);
         let task = self.shutdown.run(async move { operations.run(operation, place).await });
@@ -173,8 +184,9 @@ impl Operations {
     ) -> Result<Reply, Error> {
         locate::serving(self, operation, partition).await?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            return execute::read(self, operation, service, partition).await;
+            return self.read_document(operation, service, partition).await;
         }
+        self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
         execute::start_first(self, operation, service, partition).await?;
         let loaded = load::load(self, operation, service, partition).await?;
@@ -188,6 +200,41 @@ impl Operations {
         reply.committed(self, operation, partition).await
     }
 
+    /// The short road of a read: most reads are a look into memory.
+    async fn read(self: &Arc<Self>, operation: &Operation, service: &Arc<Service>) -> Result<Reply, Error> {
+        let began = self.clock.now();
+        let partition = self.table.of(&operation.link, service.lane());
+        let reply = match partition.admits() {
+            Ok(_) => self.read_document(operation, service, partition).await,
+            Err(_) => Box::pin(self.on_document(operation, service, partition)).await,
+        };
+        publish::publish(self, service, Action::Get, operation.cause, began, &reply);
+        reply
+    }
+
+    async fn read_document(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<Reply, Error> {
+        // `handle-start` comes before every other handler, `handle-get` too.
+        if service.handles(Handler::HandleGet) && execute::needs_start(self, operation, service, partition) {
+            Box::pin(self.start_first(operation, service, partition)).await?;
+        }
+        execute::read(self, operation, service, partition).await
+    }
+
+    async fn start_first(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<(), Error> {
+        let _turn = locate::turn(self, operation, partition).await?;
+        execute::start_first(self, operation, service, partition).await
+    }
+
     async fn on_creation(
         self: &Arc<Self>,
         operation: &Operation,
@@ -195,6 +242,7 @@ impl Operations {
         partition: &Arc<Partition>,
     ) -> Result<Reply, Error> {
         locate::serving(self, operation, partition).await?;
+        self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
         let before = match create::load(self, operation, service, partition).await? {
             create::Loaded::Answered(reply) => return Ok(reply),

@@ -99,7 +99,7 @@ fn check_size(operations: &Operations, service: &Service, decision: &Decision) -
 fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
     let content = match (&decision.answer, &document) {
         (Answer::State, Some(_)) => Content::State,
-        (Answer::State, None) | (Answer::Empty, _) => Content::Empty,
+        (Answer::State, None) => Content::Empty,
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
     Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
@@ -212,7 +212,7 @@ impl Maker<'_> {
     fn remembered(&self, key: &str, reply: &Reply, document: &Document) -> RememberedReply {
         // Only clients read the body of a repeated answer; effects want to know the status.
         let body = match (&reply.content, self.operation.cause) {
-            (Content::State, Cause::Client) => render::render(document, self.operations.owner()).into(),
+            (Content::State, Cause::Client) => render::render(document, self.operations.owner()),
             (Content::Json(json), _) => json.clone(),
             (Content::State, Cause::Effect | Cause::Start | Cause::Maintenance | Cause::Reply)
             | (Content::Empty, _) => Bytes::new(),

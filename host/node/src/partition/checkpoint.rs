@@ -30,13 +30,13 @@ const BACKLOG_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What a checkpoint says about one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
+pub(super) struct Row {
     /// Which partition.
-    pub partition: PartitionId,
+    pub(super) partition: PartitionId,
     /// The highest epoch it has promised.
-    pub promised: Epoch,
+    pub(super) promised: Epoch,
     /// Everything through here is durable in the state store.
-    pub applied: Option<Position>,
+    pub(super) applied: Option<Position>,
 }
 
 impl Partition {
@@ -64,11 +64,8 @@ impl Checkpointer {
         let work = move || {
             let mut waited = Duration::ZERO;
             let mut bytes = table.shared().log.stats().bytes;
-            loop {
-                match stopped.recv_timeout(LOOK) {
-                    Err(RecvTimeoutError::Timeout) => waited += LOOK,
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-                }
+            while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                waited += LOOK;
                 let now = table.shared().log.stats().bytes;
                 let due = waited >= INTERVAL && now != bytes;
                 if due || now.saturating_sub(bytes) >= BYTES_MAX {

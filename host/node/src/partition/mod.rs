@@ -297,7 +297,7 @@ impl Partition {
             partition: self.id,
             replica: state.replica.status(),
             applied: *self.applied.borrow(),
-            pending_effects: state.outbox.len(),
+            pending_effects: state.outbox.pending(),
         }
     }
 }

@@ -116,7 +116,7 @@ impl Outbox {
     }
 
     /// Returns how many effects are pending.
-    pub fn len(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.count
     }
 
@@ -162,7 +162,7 @@ mod tests {
         outbox.settle(&second.key);
         assert_eq!(outbox.next(&link, Timestamp(1), &[]), None);
         outbox.release(&link);
-        assert_eq!(outbox.len(), 0);
+        assert_eq!(outbox.pending(), 0);
         assert_eq!(outbox.next_due(), None);
     }
 

@@ -35,7 +35,7 @@ struct Touched {
 
 /// See the head of this module.
 #[derive(Debug, Default)]
-pub struct Recent {
+pub(super) struct Recent {
     touched: HashMap<Link, Touched>,
 }
 
@@ -56,7 +56,7 @@ fn after(update: &Update, before: &Presence) -> Presence {
 
 impl Recent {
     /// Takes note of an update that was appended at `offset`. `before` is the state that the operation found.
-    pub fn append(&mut self, offset: Offset, update: &Update, before: Option<&Arc<Document>>) {
+    pub(super) fn append(&mut self, offset: Offset, update: &Update, before: Option<&Arc<Document>>) {
         let found = before.map_or(Presence::Absent, |document| Presence::Present(Arc::clone(document)));
         let touched = match self.touched.entry(update.document.link.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -70,7 +70,7 @@ impl Recent {
     }
 
     /// Takes note that an update was committed.
-    pub fn commit(&mut self, offset: Offset, update: &Update) {
+    pub(super) fn commit(&mut self, offset: Offset, update: &Update) {
         if let Some(touched) = self.touched.get_mut(&update.document.link) {
             if touched.last == offset {
                 touched.committed = touched.newest.clone();
@@ -82,7 +82,7 @@ impl Recent {
 
     /// Forgets the document if the state store, which now holds everything up to `applied`, knows all about it.
     /// Returns its state if it was forgotten.
-    pub fn applied(&mut self, applied: Offset, link: &Link) -> Option<Presence> {
+    pub(super) fn applied(&mut self, applied: Offset, link: &Link) -> Option<Presence> {
         match self.touched.get(link) {
             Some(touched) if touched.last <= applied => self.touched.remove(link).map(|touched| touched.committed),
             Some(_) | None => None,
@@ -90,22 +90,22 @@ impl Recent {
     }
 
     /// Returns the state after every appended update.
-    pub fn newest(&self, link: &Link) -> Presence {
+    pub(super) fn newest(&self, link: &Link) -> Presence {
         self.touched.get(link).map_or(Presence::Unknown, |touched| touched.newest.clone())
     }
 
     /// Returns the state after every committed update.
-    pub fn committed(&self, link: &Link) -> Presence {
+    pub(super) fn committed(&self, link: &Link) -> Presence {
         self.touched.get(link).map_or(Presence::Unknown, |touched| touched.committed.clone())
     }
 
     /// Returns the offset of the last appended update of the document, if it is not applied yet.
-    pub fn last_offset(&self, link: &Link) -> Option<Offset> {
+    pub(super) fn last_offset(&self, link: &Link) -> Option<Offset> {
         self.touched.get(link).map(|touched| touched.last)
     }
 
     /// Returns the first answer to a request, if it was given by an update that is not applied yet.
-    pub fn remembered(&self, link: &Link, key: &RequestKey) -> Option<RememberedReply> {
+    pub(super) fn remembered(&self, link: &Link, key: &RequestKey) -> Option<RememberedReply> {
         let touched = self.touched.get(link)?;
         touched.remembered.iter().find(|reply| reply.key == *key).cloned()
     }

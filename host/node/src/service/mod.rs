@@ -17,7 +17,7 @@ pub use follow::follow;
 pub use index::ServiceIndex;
 pub use modules::{Modules, ModulesError};
 pub use starts::Starts;
-pub use stats::{DocumentStats, Measure, ServiceStats};
+pub use stats::{DocumentStats, Measure, Measures, ServiceStats};
 pub use table::{Found, ServiceTable};
 
 /// One mounted service: a factory with its children, or a stateless service with everything below its path.

@@ -109,7 +109,8 @@ impl Pool {
         R: ComponentNamedList + Lift + Send + 'static,
     {
         if self.waits() {
-            return self.on_fibre(host, pick, arguments).await;
+            // Boxed, so that callers do not carry the room of a fibre's call through every call that needs none.
+            return Box::pin(self.on_fibre(host, pick, arguments)).await;
         }
         let begun = Instant::now();
         let result = if self.pace.is_slow() && may_block_in_place() {

@@ -25,7 +25,6 @@ use steward_protocol::cluster::{ClusterState, Command};
 
 use super::error::Error;
 use super::{Http, problem, route};
-use crate::cluster::ProposeError;
 
 pub(super) use stored::{documents, unreadable};
 
@@ -222,7 +221,7 @@ async fn refusal(
     let steps = [Command::RegisterModule(module.clone()), command(http, path, revision, named, String::new(), change)];
     let mut trial = state.clone();
     let refused = steps.iter().find_map(|step| trial.apply(step).err());
-    refused.map(|refused| Error::Group(ProposeError::Refused(refused)))
+    refused.map(Error::Refused)
 }
 
 #[cfg(test)]

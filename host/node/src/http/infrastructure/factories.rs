@@ -19,7 +19,6 @@ use steward_protocol::cluster::registry::{Factory, Revision};
 use steward_protocol::cluster::{ClusterState, Command};
 
 use super::{body, expands, list};
-use crate::cluster::ProposeError;
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::deployment::{self, Change};
@@ -81,7 +80,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Err
 pub(super) async fn one(http: &Arc<Http>, asked: Asked, path: &str) -> Result<Answer, Error> {
     let path = Link::parse(&format!("/{path}"))?;
     let state = http.parts.control.state();
-    let not_mounted = || Error::Group(ProposeError::Refused(Refused::NotMounted { path: path.clone() }));
+    let not_mounted = || Error::Refused(Refused::NotMounted { path: path.clone() });
     let factory = state.factory(&path).ok_or_else(not_mounted)?;
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &state, factory).await?)),
@@ -146,7 +145,7 @@ fn earlier_module(factory: &Factory, number: Option<u64>) -> Result<Digest, Erro
 }
 
 fn descriptor_of(state: &ClusterState, digest: Digest) -> Result<Descriptor, Error> {
-    let unknown = || Error::Group(ProposeError::Refused(Refused::UnknownModule { digest }));
+    let unknown = || Error::Refused(Refused::UnknownModule { digest });
     let module = state.module(&digest).ok_or_else(unknown)?;
     module.descriptor().map_err(|error| Error::Module(steward_sandbox::PrepareError::Descriptor(error).into()))
 }

@@ -102,9 +102,9 @@ fn expands(asked: &Asked) -> Result<bool, Error> {
 async fn body<T: DeserializeOwned>(http: &Http, asked: Asked) -> Result<T, Error> {
     let body = asked.json(http).await?;
     if body.is_empty() {
-        return Err(Error::Field { pointer: "/".to_owned(), reason: "is missing: send a JSON object".to_owned() });
+        return Err(Error::Body("is missing: send a JSON object".to_owned()));
     }
-    let refused = |error: serde_json::Error| Error::Field { pointer: "/".to_owned(), reason: error.to_string() };
+    let refused = |error| Error::Body(format!("has the wrong shape: {error}"));
     serde_json::from_slice(&body).map_err(refused)
 }
 

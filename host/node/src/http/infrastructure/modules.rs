@@ -14,7 +14,6 @@ use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
 use super::{expands, list};
-use crate::cluster::ProposeError;
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -47,13 +46,13 @@ pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Err
 /// Shows one module, or removes it.
 ///
 /// # Errors
-/// [`Error::Group`] if there is no such module, or a factory runs it.
+/// [`Error::Refused`] if there is no such module, or a factory runs it.
 pub(super) async fn one(http: &Arc<Http>, asked: Asked, digest: &str) -> Result<Answer, Error> {
     let missing =
         |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
     let digest = Digest::parse(digest).map_err(missing)?;
     let state = http.parts.control.state();
-    let unknown = || Error::Group(ProposeError::Refused(Refused::UnknownModule { digest }));
+    let unknown = || Error::Refused(Refused::UnknownModule { digest });
     let module = state.module(&digest).ok_or_else(unknown)?;
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &state, module))),

@@ -1,0 +1,68 @@
+//! The group gate: no update is begun while fewer nodes are available than the quorum asks for. It waits, unexecuted, and
+//! goes on by itself when a node returns or an operator relaxes the quorum.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::operation::Cause;
+use steward_protocol::cluster::ClusterState;
+use steward_protocol::cluster::group::{NodeStatus, Role};
+use tokio::sync::watch;
+
+use super::{Error, Operation, Operations};
+
+/// How long an update of a client waits for the quorum when the client does not say.
+const QUORUM_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// Follows how many nodes are available, and how many are needed.
+pub(super) struct Gate {
+    cluster: watch::Receiver<Arc<ClusterState>>,
+}
+
+/// How the group stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    available: u32,
+    quorum: u32,
+}
+
+impl Standing {
+    fn of(state: &ClusterState) -> Standing {
+        let serves =
+            state.group().nodes().filter(|node| node.role == Role::Peer && node.status == NodeStatus::Available);
+        Standing { available: u32::try_from(serves.count()).unwrap_or(u32::MAX), quorum: state.quorum().value }
+    }
+
+    fn is_open(self) -> bool {
+        self.available >= self.quorum
+    }
+}
+
+impl Gate {
+    pub(super) fn new(cluster: watch::Receiver<Arc<ClusterState>>) -> Gate {
+        Gate { cluster }
+    }
+
+    /// Returns once the quorum is met.
+    ///
+    /// # Errors
+    /// [`Error::NoQuorum`] when the operation has waited as long as it may; nothing has happened then.
+    pub(super) async fn pass(&self, operations: &Operations, operation: &Operation) -> Result<(), Error> {
+        if Standing::of(&self.cluster.borrow()).is_open() {
+            return Ok(());
+        }
+        let began = operations.clock().now();
+        let said = operation.deadline.since(began);
+        // A client that has said how long it waits is taken at its word.
+        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= operations.limits().wait;
+        let span = if patient { said.max(QUORUM_WAIT) } else { said };
+        let mut cluster = self.cluster.clone();
+        let open = cluster.wait_for(|state| Standing::of(state).is_open());
+        if tokio::time::timeout(span, open).await.is_ok() {
+            return Ok(());
+        }
+        let Standing { available, quorum } = Standing::of(&self.cluster.borrow());
+        let seconds = operations.clock().now().since(began).as_secs();
+        Err(Error::NoQuorum { available, quorum, seconds })
+    }
+}

@@ -1,1 +1,103 @@
-//! guest-misbehave
+//! A guest that breaks every promise a guest can break, one at a time and on demand: for tests of the sandbox.
+//!
+//! It speaks to the host below the typed layer, since types would keep it from returning what is no JSON. A PATCH with
+//! `{"do": "<what>"}` chooses; one that chooses nothing counts up, as a guest that behaves would.
+
+use std::hint::black_box;
+use std::time::SystemTime;
+
+use steward_sdk::prelude::*;
+use steward_sdk::{Guest, Handler, Outcome, Request};
+
+/// Bytes of the document that is too large.
+const HUGE_BYTES: usize = 16 << 20;
+
+/// Bytes of one step on the way to all memory.
+const STEP_BYTES: usize = 1 << 20;
+
+const EFFECTS: usize = 10_000;
+
+const DESCRIPTOR: &str = r#"{
+    "name": "misbehave",
+    "version": "0.1.0",
+    "factory": "/core/misbehave",
+    "docs": "Breaks what guests can break, when it is told to.",
+    "handlers": ["handle-patch"],
+    "options": ["PERSISTENCE", "REPLICATION", "OWNER_SELECTION"]
+}"#;
+
+/// The guest.
+#[derive(Debug)]
+pub struct Misbehave;
+
+impl Guest for Misbehave {
+    fn describe() -> String {
+        DESCRIPTOR.to_owned()
+    }
+
+    fn handle(handler: Handler, document: String, request: Request) -> Result<Outcome> {
+        ensure!(handler == Handler::Patch, refused(501, "handler-missing", handler.name()));
+        let body: Value = request.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
+        let outcome = match body["do"].as_str() {
+            None => counted(&document, &body),
+            Some("loop") => loop_for_ever(),
+            Some("slow") => slow(body["rounds"].as_u64().unwrap_or(1_000_000)),
+            Some("trap") => std::process::abort(),
+            Some("panic") => panic!("told to"),
+            Some("recurse") => written(json!({ "depth": depth(1) })),
+            Some("allocate") => allocate(),
+            Some("not-json") => Outcome { document: Some("{ this is no JSON".to_owned()), ..Outcome::default() },
+            Some("not-object") => written(json!([1, 2, 3])),
+            Some("huge-document") => written(json!({ "text": "x".repeat(HUGE_BYTES) })),
+            Some("many-effects") => many_effects(&document),
+            Some("read-clock") => written(json!({ "now": format!("{:?}", SystemTime::now()) })),
+            Some(other) => return Err(invalid("do", format!("cannot do {other:?}"))),
+        };
+        Ok(outcome)
+    }
+}
+
+steward_sdk::export!(Misbehave);
+
+fn written(document: Value) -> Outcome {
+    Outcome { document: Some(document.to_string()), ..Outcome::default() }
+}
+
+fn counted(document: &str, body: &Value) -> Outcome {
+    let mut state: Value = serde_json::from_str(document).unwrap_or_else(|_| json!({}));
+    state["count"] = (state["count"].as_u64().unwrap_or_default() + 1).into();
+    if let Some(note) = body.get("note") {
+        state["note"] = note.clone();
+    }
+    written(state)
+}
+
+fn loop_for_ever() -> ! {
+    let mut rounds: u64 = 0;
+    loop {
+        rounds = black_box(rounds.wrapping_add(1));
+    }
+}
+
+fn slow(rounds: u64) -> Outcome {
+    let sum = (0..rounds).fold(0_u64, |sum, round| black_box(sum.wrapping_add(round)));
+    written(json!({ "sum": sum }))
+}
+
+/// Returns never, but by way of the end of the stack.
+fn depth(above: u64) -> u64 {
+    let frame = black_box([above; 64]);
+    if black_box(above) == 0 { 0 } else { depth(above + 1) + frame[above as usize % 64] }
+}
+
+fn allocate() -> ! {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1_u8; STEP_BYTES]));
+    }
+}
+
+fn many_effects(document: &str) -> Outcome {
+    let effect = |n: usize| Effect::new(Action::Delete, format!("/core/misbehave/none-{n}"), None);
+    Outcome { document: Some(document.to_owned()), effects: (0..EFFECTS).map(effect).collect(), ..Outcome::default() }
+}

@@ -12,7 +12,7 @@ pub struct Relay {
 impl Relay {
     fn handle_patch(&mut self, ctx: &mut Context, #[field] to: String, #[field(minimum = 1)] by: Option<u64>) {
         let by = by.unwrap_or(1);
-        self.sent += by;
+        self.sent = self.sent.saturating_add(by);
         ctx.patch(to, &json!({ "by": by }));
     }
 }

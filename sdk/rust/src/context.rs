@@ -136,6 +136,12 @@ impl Context {
         self.expires_micros = Some(moment);
     }
 
+    /// Returns when the document will expire, in microseconds since the Unix epoch; 0: never. What a client asks for on
+    /// creation is in it.
+    pub fn expires_micros(&self) -> i64 {
+        self.expires_micros.unwrap_or(self.request.expires_micros)
+    }
+
     /// Writes a line to the host's log.
     pub fn log(&self, level: Level, message: &str) {
         host::log(level, message, "");

@@ -116,11 +116,13 @@ fn shadow_field(field: &mut Field, all_default: bool, defaults: &mut Vec<TokenSt
     }
     for (keyword, bounds) in [("range", [said.minimum, said.maximum]), ("length", [said.min_length, said.max_length])] {
         let keyword = format_ident!("{keyword}");
-        for (side, bound) in ["min", "max"].iter().zip(bounds) {
+        let sides = ["min", "max"].iter().zip(bounds).filter_map(|(side, bound)| {
             let side = format_ident!("{side}");
-            if let Some(bound) = bound {
-                field.attrs.push(syn::parse_quote!(#[schemars(#keyword(#side = #bound))]));
-            }
+            bound.map(|bound| quote!(#side = #bound))
+        });
+        let sides: Vec<TokenStream> = sides.collect();
+        if !sides.is_empty() {
+            field.attrs.push(syn::parse_quote!(#[schemars(#keyword(#(#sides),*))]));
         }
     }
     Ok(())

@@ -133,11 +133,13 @@ impl Method {
         })
     }
 
-    fn takes_body(&self) -> bool {
-        self.arguments.iter().any(|argument| match argument {
-            Argument::Body(_) | Argument::OptionalBody(_) | Argument::Field(_) => true,
-            Argument::Context | Argument::Answer | Argument::Tag => false,
-        })
+    /// Returns how many bodies the method takes; all fields together are one.
+    fn bodies(&self) -> usize {
+        let whole = self.arguments.iter().filter(|argument| match argument {
+            Argument::Body(_) | Argument::OptionalBody(_) => true,
+            Argument::Context | Argument::Answer | Argument::Tag | Argument::Field(_) => false,
+        });
+        whole.count() + usize::from(!self.fields.is_empty())
     }
 }
 
@@ -189,8 +191,12 @@ pub(super) fn check(methods: &[Method], stateless: bool) -> Result<()> {
             let message = format!("`{}` and `{}` answer the same requests: {advice}", twin.name, method.name);
             return Err(Error::new_spanned(&method.name, message));
         }
+        if method.bodies() > 1 {
+            let message = "a request has one body: take one argument for it, or mark its fields: #[field] by: u64";
+            return Err(Error::new_spanned(&method.name, message));
+        }
         if matches!(method.role, Role::Action { action: "create" | "start" | "stop" | "maintenance", .. })
-            && method.takes_body()
+            && method.bodies() > 0
         {
             let message = "this handler has no body: on creation `self` is what the client sent";
             return Err(Error::new_spanned(&method.name, message));

@@ -63,8 +63,8 @@ async fn preconditions_guard_updates_and_save_reads() {
     assert_eq!(problem["code"], "precondition-failed");
     let state = client.get("/core/counters/c").await.expect(200).json();
     assert_eq!(state["documentVersion"], 1);
-    let only_new = client.with_headers(Method::POST, "/core/counters", &[("if-none-match", "*")], &json!({ "documentSelfLink": "c" }));
-    only_new.await.expect(412);
+    let again = json!({ "documentSelfLink": "c" });
+    client.with_headers(Method::POST, "/core/counters", &[("if-none-match", "*")], &again).await.expect(412);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,15 @@ mod duties;
 mod infrastructure;
 mod listing;
 mod queries;
+mod refusals;
 mod repeats;
 mod tasks;
 mod utility;
 
-use steward_tests::guests;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 
 /// Returns a running host with these guests mounted at their default paths.
@@ -21,20 +25,37 @@ async fn host_with(names: &[&str]) -> Host {
 
 /// Returns a running host with further flags.
 async fn host_with_flags(names: &[&str], flags: &[&str]) -> Host {
-    let (names, flags): (Vec<String>, Vec<String>) = (owned(names), owned(flags));
+    let components = components(names).await;
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
     let started = tokio::task::spawn_blocking(move || {
-        let built = guests::build(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let host = Host::start(&flags.iter().map(String::as_str).collect::<Vec<_>>())?;
-        anyhow::Ok((built, host))
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        Host::start(&flags)
     });
-    let (built, host) = started.await.expect("the start does not panic").expect("the host starts");
-    for guest in built {
-        let component = std::fs::read(&guest.path).expect("a built guest can be read");
+    let host = started.await.expect("the start does not panic").expect("the host starts");
+    for component in components {
         host.client().deploy(&component, None).await;
     }
     host
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
+/// Returns the component of a guest.
+async fn component(name: &str) -> Vec<u8> {
+    components(&[name]).await.remove(0)
+}
+
+/// Returns the components of guests. Each is built once in this process, whichever test asks first.
+async fn components(names: &[&str]) -> Vec<Vec<u8>> {
+    static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let built = tokio::task::spawn_blocking(move || {
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing: Vec<&str> = names.iter().map(String::as_str).filter(|name| !built.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            for guest in guests::build(&missing, &Progress::hidden())? {
+                built.insert(guest.name.to_owned(), std::fs::read(&guest.path)?);
+            }
+        }
+        anyhow::Ok(names.iter().filter_map(|name| built.get(name).cloned()).collect())
+    });
+    built.await.expect("the build does not panic").expect("the guests build")
 }

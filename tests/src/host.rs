@@ -120,6 +120,17 @@ impl Host {
         Ok(status.success())
     }
 
+    /// Waits until the host has ended because somebody told it to, and returns whether it did so in order.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn ended(&mut self) -> anyhow::Result<bool> {
+        let Some(mut child) = self.child.take() else { return Ok(true) };
+        let status = child.wait()?;
+        self.output = None;
+        Ok(status.success())
+    }
+
     /// Starts the host again on the same folder and port.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The first version of a ledger: the module that `upgrade/after` takes over from.
 use std::hint::black_box;
+
+use steward_sdk::Level;
 use steward_sdk::prelude::*;
 
 /// What was added up.
@@ -12,10 +14,13 @@ pub struct Ledger {
 #[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 10_000))]
 impl Ledger {
     /// `work` is the number of steps that the call takes its time with.
-    fn handle_patch(&mut self, #[field] by: Option<u64>, #[field] work: Option<u64>) -> Result<Reply> {
-        (0..work.unwrap_or(0)).for_each(|step| {
-            black_box(step);
-        });
+    fn handle_patch(&mut self, ctx: &mut Context, #[field] by: Option<u64>, #[field] work: Option<u64>) -> Result<Reply> {
+        if let Some(work) = work {
+            ctx.log(Level::Info, "work begins");
+            (0..work).for_each(|step| {
+                black_box(step);
+            });
+        }
         self.count += by.unwrap_or(1);
         Ok(Reply::state().with_header("x-ledger", "before"))
     }

@@ -23,6 +23,9 @@ const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest name of a request that a client may choose, and longest idempotency key, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 
+/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
+const DEPTH_MAX: usize = 100;
+
 /// How a body says it is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Media {
@@ -294,7 +297,42 @@ fn check_json(body: &[u8]) -> Result<(), Error> {
         let (line, column) = place(&body[..error.valid_up_to()]);
         return Err(Error::NotJson { reason: "a byte that is no UTF-8".to_owned(), line, column });
     }
-    serde_json::from_slice::<IgnoredAny>(body).map(|_| ()).map_err(|error| not_json(&error))
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| not_json(&error))?;
+    match too_deep(body) {
+        Some(at) => {
+            let (line, column) = place(&body[..at]);
+            Err(Error::NotJson {
+                reason: format!("more than {DEPTH_MAX} objects and arrays inside one another"),
+                line,
+                column,
+            })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns where valid JSON becomes deeper than it may be.
+fn too_deep(body: &[u8]) -> Option<usize> {
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    // Few brackets cannot be deep, and counting is much quicker than following them.
+    if body.iter().filter(opens).count() <= DEPTH_MAX {
+        return None;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Some(at);
+        }
+    }
+    None
 }
 
 /// Returns the error of a text that `serde_json` cannot read.
@@ -428,6 +466,10 @@ mod tests {
         assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
         assert_eq!(place(b"{} {}"), Some((1, 4)));
         assert_eq!(place(b" {\"a\": [1, 2]} "), None);
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        assert_eq!(place(&nested(DEPTH_MAX)), None);
+        assert_eq!(place(&nested(DEPTH_MAX + 1)), Some((1, DEPTH_MAX + 1)));
+        assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
     }
 
     #[test]

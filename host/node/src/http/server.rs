@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, ETAG, LOCATION, ORIGIN, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
@@ -102,9 +103,7 @@ impl Http {
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
         let accepted = request.headers().get(ACCEPT_ENCODING).cloned();
         let answer = match &self.cors {
-            Some(cors) if request.headers().contains_key(ORIGIN) => {
-                Box::pin(answer_foreign(&self, cors, request)).await
-            }
+            Some(cors) if request.headers().contains_key(ORIGIN) => answer_foreign(&self, cors, request).await,
             Some(_) | None => {
                 let f = exchange::answer(&self, request);
                 eprintln!("SIZE {}", std::mem::size_of_val(&f));
@@ -113,7 +112,7 @@ impl Http {
         };
         match accepted {
             Some(accepted) if answer.body().size_hint().lower() >= COMPRESSED_BYTES_MIN => {
-                Box::pin(compressed(accepted, answer)).await
+                compressed(accepted, answer).await
             }
             Some(_) | None => answer.map(Either::Left),
         }
@@ -131,20 +130,27 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn answer_foreign(http: &Arc<Http>, cors: &CorsLayer, request: Request<Incoming>) -> Answer {
+/// Answers a page of another web origin. Boxed, as all that is rare: the future of a plain request stays small.
+fn answer_foreign<'a>(http: &'a Arc<Http>, cors: &CorsLayer, request: Request<Incoming>) -> BoxFuture<'a, Answer> {
     let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(exchange::answer(http, request).await) });
-    let Ok(answer) = cors.layer(inner).oneshot(request).await;
-    answer
+    let answered = cors.layer(inner).oneshot(request);
+    Box::pin(async {
+        let Ok(answer) = answered.await;
+        answer
+    })
 }
 
-async fn compressed(accepted: HeaderValue, answer: Answer) -> Response<ResponseBody> {
+fn compressed(accepted: HeaderValue, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {
     let mut asked = Request::new(());
     asked.headers_mut().insert(ACCEPT_ENCODING, accepted);
     let mut answer = Some(answer);
     let inner = tower::service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().expect("one request is one call"))));
     let compression = Compression::new(inner).quality(CompressionLevel::Fastest);
-    let Ok(response) = compression.compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)).oneshot(asked).await;
-    response.map(Either::Right)
+    let compressing = compression.compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)).oneshot(asked);
+    Box::pin(async {
+        let Ok(response) = compressing.await;
+        response.map(Either::Right)
+    })
 }
 
 /// Returns the rules for pages of other web origins; none: they may not call.

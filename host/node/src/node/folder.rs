@@ -54,6 +54,11 @@ impl Folder {
         self.data.log_path()
     }
 
+    /// Returns the name by which the commit log knows its segments.
+    pub(super) fn log_identity(&self) -> u64 {
+        self.data.log_identity()
+    }
+
     /// Returns the name of what is stored there.
     pub(super) fn store_id(&self) -> StoreId {
         self.data.store()

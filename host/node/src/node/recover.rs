@@ -41,7 +41,7 @@ fn moment() -> Moment {
 /// If the disk holds less than was acknowledged, or cannot be read.
 pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
     let (state_path, log_path) = (folder.state_path(), folder.log_path());
-    let identity = folder.store_id().0 as u64;
+    let identity = folder.log_identity();
     let work = move || {
         let state = open_or_reset(&state_path, &StateOptions::default()).context("open the state store")?;
         if let Some(reset) = &state.was_reset {

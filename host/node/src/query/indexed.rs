@@ -32,7 +32,7 @@ pub(super) fn lookup(path: &Path, range: &ValueRange, services: &[Arc<Service>])
             // Items of a list stand under the path of the list.
             let plain = path.as_str().strip_suffix(".item").unwrap_or(path.as_str());
             let names = plain.split('.').count();
-            let by_default = services.iter().all(|service| service.descriptor().index.is_none());
+            let by_default = services.iter().all(|service| service.indexed_by_default);
             if names > LEVELS || !by_default {
                 return None;
             }

@@ -50,7 +50,7 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
         for factory in state.registry().factories() {
             let Some(what) = &factory.mounted else { continue };
             let known = table.at(&factory.path).filter(|service| service.revision == factory.revision);
-            match known.map_or_else(|| service(factory, what, &modules, &table).map(Arc::new), Ok) {
+            match known.map_or_else(|| service(&state, factory, what, &modules, &table).map(Arc::new), Ok) {
                 Ok(service) => mounted.push(service),
                 Err(error) => {
                     let (path, digest) = (&factory.path, what.module.short());
@@ -66,12 +66,28 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
     }
 }
 
-fn service(factory: &Factory, mounted: &Mounted, modules: &Modules, table: &ServiceTable) -> Result<Service, Error> {
+fn service(
+    state: &ClusterState,
+    factory: &Factory,
+    mounted: &Mounted,
+    modules: &Modules,
+    table: &ServiceTable,
+) -> Result<Service, Error> {
     let module = modules.load(mounted.module)?;
     let descriptor = mounted.overrides.apply(module.descriptor())?;
     let schema = schema_of(&descriptor.state_schema)?;
     let stats = table.stats_of(&factory.path);
-    Ok(Service { path: factory.path.clone(), revision: factory.revision, module, descriptor, schema, stats })
+    let indexed_by_default = descriptor.index.is_none() && listed_no_index(state, factory);
+    let (path, revision) = (factory.path.clone(), factory.revision);
+    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, stats })
+}
+
+/// Returns true if no revision of the factory is known, or may be suspected, to have indexed only some fields.
+fn listed_no_index(state: &ClusterState, factory: &Factory) -> bool {
+    factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
+        let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());
+        descriptor.is_some_and(|descriptor| descriptor.index.is_none())
+    })
 }
 
 /// Returns the compiled schema; none if it allows every object.

@@ -32,6 +32,8 @@ pub struct Service {
     pub descriptor: Descriptor,
     /// JSON Schema of the state, compiled; none if the schema allows everything.
     pub schema: Option<jsonschema::Validator>,
+    /// Every scalar of every document is in the field index: no revision has listed fields of its own.
+    pub indexed_by_default: bool,
     /// What it has been doing; kept across revisions.
     pub stats: Arc<ServiceStats>,
 }

@@ -7,13 +7,10 @@ use steward_model::{Document, Link, Offset, Timestamp, Version};
 
 use super::{Current, Error, PartitionStore};
 use crate::digest::{Buckets, bucket_of};
-use crate::index::{IndexPlan, ValueRange, keys_of};
+use crate::index::ValueRange;
 use crate::keys;
 use crate::keys::index::Value;
-use crate::state::{Batch, Family, KeyRange, Order, ReadView};
-
-/// Rows that one batch of [`PartitionStore::rebuild_index`] changes, about.
-const REBUILD_ROWS: usize = 1024;
+use crate::state::{Family, KeyRange, Order, ReadView};
 
 /// One entry of the field index.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,41 +129,6 @@ impl PartitionStore {
             let (_, value, link) = decoded.ok_or_else(|| self.damaged(Family::Index, "no such key"))?;
             Ok(Indexed { value, link })
         })
-    }
-
-    /// Indexes all documents below `below` anew: to be called when the plan for them has changed. While it runs, scans
-    /// find too little.
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]; the index is incomplete then, and the call is to be repeated.
-    pub fn rebuild_index(&self, below: &Link, index: &dyn IndexPlan) -> Result<(), Error> {
-        // Held throughout, so that no apply writes entries that would be removed as old ones.
-        let _no_applies = self.summary();
-        let view = self.store.view()?;
-        let mut batch = Batch::new();
-        for key in view.scan_keys(Family::Index, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
-            let key = key?;
-            let (.., link) = keys::index::decode(&key).ok_or_else(|| self.damaged(Family::Index, "no such key"))?;
-            if link.is_within(below) && link != *below {
-                batch.remove(Family::Index, key.into());
-            }
-            self.write_if_large(&mut batch)?;
-        }
-        for document in self.documents(view.as_ref(), below, None) {
-            let document = document?;
-            for key in keys_of(self.space, &document, &index.fields(&document.link)) {
-                batch.put(Family::Index, key, Vec::new());
-            }
-            self.write_if_large(&mut batch)?;
-        }
-        Ok(self.store.write(batch)?)
-    }
-
-    fn write_if_large(&self, batch: &mut Batch) -> Result<(), Error> {
-        match batch.len() >= REBUILD_ROWS {
-            true => Ok(self.store.write(std::mem::take(batch))?),
-            false => Ok(()),
-        }
     }
 
     /// Sums up the digests of all documents anew; equal to [`Meta::buckets`](super::Meta) unless the store is damaged.

@@ -1,0 +1,223 @@
+//! Deploying: the first time, another version while clients call, back again.
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Method;
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+use steward_tests::host::Host;
+use steward_tests::wait;
+
+use crate::{component, host_with};
+
+/// Steps that take a call of `upgrade-before` some tenths of a second.
+const LONG_WORK: u64 = 400_000_000;
+
+async fn digest_of(client: &Client, guest: &str) -> String {
+    let module = client.upload(&component(guest).await).await.expect(201).json();
+    module["digest"].as_str().expect("a digest").to_owned()
+}
+
+async fn move_to(client: &Client, digest: &str) -> Value {
+    client.patch("/core/factories/core/ledgers", &json!({ "moduleDigest": digest })).await.expect(200).json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_is_stored_planned_and_mounted() {
+    let host = host_with(&[]).await;
+    let client = host.client();
+    let bytes = component("counter").await;
+    let stored = client.upload(&bytes).await.expect(201);
+    let module = stored.json();
+    assert_eq!(stored.header("location"), format!("/core/modules/{}", module["digest"].as_str().unwrap_or_default()));
+    assert_eq!(module["sizeBytes"], bytes.len());
+    assert_eq!(module["descriptor"]["name"], "counter");
+    let plan = &module["plan"];
+    assert_eq!((plan["factory"].as_str(), plan["change"].as_str()), (Some("/core/counters"), Some("create")));
+    assert_eq!((&plan["documents"], &plan["refusal"]), (&json!(0), &Value::Null));
+
+    client.post("/core/counters", &json!({})).await.expect(404);
+    let mount = json!({ "moduleDigest": module["digest"] });
+    let mounted = client.post("/core/factories", &mount).await.expect(201);
+    assert_eq!(mounted.header("location"), "/core/factories/core/counters");
+    let factory = mounted.json();
+    assert_eq!(factory["moduleDigest"], module["digest"]);
+    client.post("/core/counters", &json!({})).await.expect(201);
+
+    let elsewhere = json!({ "documentSelfLink": "/shop/clicks", "moduleDigest": module["digest"] });
+    client.post("/core/factories", &elsewhere).await.expect(201);
+    client.post("/shop/clicks", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    let listed = client.get("/core/factories").await.expect(200).json();
+    assert_eq!(listed["documentLinks"], json!(["/core/counters", "/shop/clicks"]));
+    client.get("/core/counters/a").await.expect(404);
+    client.get("/shop/clicks/a").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_the_plan_and_stores_nothing() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    client.post("/core/ledgers", &json!({ "documentSelfLink": "l" })).await.expect(201);
+    let headers = [("content-type", "application/wasm")];
+    let bytes = component("upgrade-after").await;
+    let answer = client.send(Method::POST, "/core/modules?dryRun", &headers, bytes).await.expect("an answer");
+    let module = answer.expect(200).json();
+    let plan = &module["plan"];
+    assert_eq!((plan["change"].as_str(), &plan["documents"]), (Some("update"), &json!(1)));
+    assert_eq!(plan["stateVersions"], json!([1, 2]));
+    assert_eq!(plan["refusal"], Value::Null);
+    let digest = module["digest"].as_str().unwrap_or_default();
+    client.get(&format!("/core/modules/{digest}")).await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_a_factory_moves_to_another_version() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    let digest = digest_of(client, "upgrade-after").await;
+    for n in 0..4 {
+        client.post("/core/ledgers", &json!({ "documentSelfLink": format!("l{n}") })).await.expect(201);
+    }
+    let enough = Arc::new(AtomicBool::new(false));
+    let mut load = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let (client, enough) = (client.clone(), Arc::clone(&enough));
+        load.spawn(async move {
+            let link = format!("/core/ledgers/l{n}");
+            let (mut acknowledged, mut after) = (0_u64, 0_u64);
+            while !enough.load(Ordering::Relaxed) || after < 10 {
+                let answer = client.patch(&link, &json!({})).await.expect(200);
+                acknowledged += 1;
+                let by_the_new = answer.header("x-ledger") == "after";
+                assert!(by_the_new || after == 0, "once the new module has answered, the old one does no more");
+                after += u64::from(by_the_new);
+                client.get(&link).await.expect(200);
+            }
+            (link, acknowledged)
+        });
+    }
+    move_to(client, &digest).await;
+    enough.store(true, Ordering::Relaxed);
+    while let Some(ended) = load.join_next().await {
+        let (link, acknowledged) = ended.expect("no request fails");
+        let state = client.get(&link).await.expect(200).json();
+        assert_eq!((&state["total"], &state["documentVersion"]), (&json!(acknowledged), &json!(acknowledged)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_under_way_finish_on_the_version_on_which_they_began() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    let digest = digest_of(client, "upgrade-after").await;
+    client.post("/core/ledgers", &json!({ "documentSelfLink": "slow" })).await.expect(201);
+    client.post("/core/ledgers", &json!({ "documentSelfLink": "quick" })).await.expect(201);
+    let slow = client.clone();
+    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/slow", &json!({ "work": LONG_WORK })).await });
+    wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
+    move_to(client, &digest).await;
+    assert_eq!(client.patch("/core/ledgers/quick", &json!({})).await.expect(200).header("x-ledger"), "after");
+    assert!(!slow.is_finished(), "the slow call must take longer than the move for this test to say anything");
+    let answer = slow.await.expect("the client does not panic").expect(200);
+    assert_eq!((answer.header("x-ledger"), &answer.json()["count"]), ("before", &json!(1)));
+    let next = client.patch("/core/ledgers/slow", &json!({})).await.expect(200);
+    assert_eq!((next.header("x-ledger"), &next.json()["total"]), ("after", &json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_are_migrated_when_they_are_read_and_when_they_are_written() {
+    let mut host = host_with(&["upgrade-before"]).await;
+    let client = host.client().clone();
+    for link in ["read", "written"] {
+        client.post("/core/ledgers", &json!({ "documentSelfLink": link, "count": 7 })).await.expect(201);
+    }
+    let digest = digest_of(&client, "upgrade-after").await;
+    move_to(&client, &digest).await;
+    let read = client.get("/core/ledgers/read").await.expect(200).json();
+    assert_eq!((&read["total"], &read["carried"], read.get("count")), (&json!(7), &json!(7), None));
+    assert_eq!(read["documentVersion"], 0, "reading makes no version");
+    let written = client.patch("/core/ledgers/written", &json!({ "by": 3 })).await.expect(200).json();
+    assert_eq!((&written["total"], &written["carried"], &written["documentVersion"]), (&json!(10), &json!(7), &json!(1)));
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    assert_eq!(client.get("/core/ledgers/read").await.expect(200).json()["total"], 7);
+    assert_eq!(client.get("/core/ledgers/written").await.expect(200).json()["total"], 10);
+    let listed = client.get("/core/ledgers?expand").await.expect(200).json();
+    assert_eq!(listed["documents"]["/core/ledgers/read"]["total"], 7, "a listing shows what a read shows: {listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_returns_to_the_earlier_module_as_long_as_it_reads_everything() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    let path = "/core/factories/core/ledgers";
+    let before = client.get(path).await.expect(200).json()["moduleDigest"].clone();
+    for n in 0..3 {
+        client.post("/core/ledgers", &json!({ "documentSelfLink": format!("l{n}") })).await.expect(201);
+    }
+    let after = digest_of(client, "upgrade-after").await;
+    move_to(client, &after).await;
+    client.get("/core/ledgers/l0").await.expect(200);
+    let back = client.patch(path, &json!({ "rollback": true })).await.expect(200).json();
+    assert_eq!(back["moduleDigest"], before, "nothing was written in the new shape");
+    assert_eq!(client.patch("/core/ledgers/l0", &json!({})).await.expect(200).header("x-ledger"), "before");
+
+    move_to(client, &after).await;
+    for n in 0..2 {
+        client.patch(&format!("/core/ledgers/l{n}"), &json!({})).await.expect(200);
+    }
+    let refused = client.patch(path, &json!({ "rollback": true })).await.expect(409).json();
+    assert_eq!((refused["code"].as_str(), &refused["unreadableDocuments"]), (Some("deploy-breaking-state"), &json!(2)));
+    assert_eq!(refused["unreadableStateVersions"], json!({ "2": 2 }));
+    assert_eq!(refused["readsStateVersions"], json!([1]));
+    let factory = client.get(path).await.expect(200).json();
+    assert_eq!(factory["moduleDigest"].as_str(), Some(after.as_str()), "a refused change changes nothing");
+    assert_eq!(client.patch("/core/ledgers/l0", &json!({})).await.expect(200).header("x-ledger"), "after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_decides_on_an_old_revision_is_told_so() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    let path = "/core/factories/core/ledgers";
+    let seen = client.get(path).await.expect(200).json()["revision"].as_u64().expect("a revision");
+    let after = digest_of(client, "upgrade-after").await;
+    let change = json!({ "moduleDigest": after, "expectedRevision": seen });
+    let moved = client.patch(path, &change).await.expect(200).json();
+    assert_eq!(moved["revision"], seen + 1);
+    let change = json!({ "rollback": true, "expectedRevision": seen });
+    let refused = client.patch(path, &change).await;
+    assert!([409, 412].contains(&refused.status.as_u16()), "{}", String::from_utf8_lossy(&refused.body));
+    assert_eq!(client.get(path).await.expect(200).json()["revision"], seen + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unmounted_factory_is_gone_and_keeps_its_documents() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "count": 5 })).await.expect(201);
+    let path = "/core/factories/core/counters";
+    let digest = client.get(path).await.expect(200).json()["moduleDigest"].as_str().unwrap_or_default().to_owned();
+    client.delete(&format!("/core/modules/{digest}")).await.expect(409);
+    client.delete(path).await.expect(200);
+    client.get("/core/counters/c").await.expect(404);
+    client.post("/core/factories", &json!({ "moduleDigest": digest })).await.expect(201);
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_start_finds_compiled_code() {
+    let mut host = host_with(&["counter"]).await;
+    let written = |host: &Host| {
+        let folder = std::fs::read_dir(host.data().join("code")).expect("a folder of compiled code");
+        let files = folder.map(|file| file.expect("a file").path());
+        files.map(|path| (path.clone(), path.metadata().expect("a file").ino())).collect::<Vec<_>>()
+    };
+    let first = written(&host);
+    assert_eq!(first.len(), 1);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    assert_eq!(written(&host), first, "compiling again would have replaced the file");
+}

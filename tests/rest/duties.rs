@@ -1,0 +1,187 @@
+//! What an owner does by itself: starting documents, maintenance, effects, timers, answers, expiry.
+
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+use steward_tests::wait;
+
+use crate::host_with;
+
+async fn diary(client: &Client, name: &str) -> Value {
+    client.get(&format!("/core/diaries/{name}")).await.expect(200).json()
+}
+
+async fn create(client: &Client, name: &str) {
+    client.post("/core/diaries", &json!({ "documentSelfLink": name })).await.expect(201);
+}
+
+fn count(diary: &Value, field: &str) -> u64 {
+    diary[field].as_u64().unwrap_or_else(|| panic!("{field} in {diary}"))
+}
+
+async fn notes_of(client: &Client, name: &str, number: usize) -> Vec<String> {
+    wait::until("the notes are there", || async {
+        let notes: Vec<String> = texts(&diary(client, name).await["notes"]);
+        (notes.len() >= number).then_some(notes)
+    })
+    .await
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_created_once_and_started_whenever_its_ownership_begins() {
+    let mut host = host_with(&["duties"]).await;
+    for n in 0..8 {
+        create(host.client(), &format!("d{n}")).await;
+    }
+    let first = diary(host.client(), "d0").await;
+    assert_eq!((count(&first, "creates"), count(&first, "starts")), (1, 1));
+    for restart in 1..=2 {
+        tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+        // The first update waits for the start: no handler runs before it.
+        let patched = host.client().patch("/core/diaries/d0", &json!({})).await.expect(200).json();
+        assert_eq!((count(&patched, "creates"), count(&patched, "starts")), (1, restart + 1));
+        wait::until("documents that nobody asks for are started too", || async {
+            for n in 1..8 {
+                let diary = diary(host.client(), &format!("d{n}")).await;
+                assert_eq!(count(&diary, "creates"), 1);
+                assert!(count(&diary, "starts") <= restart + 1, "started twice: {diary}");
+                if count(&diary, "starts") <= restart {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maintenance_runs_once_per_interval_and_never_beside_an_update() {
+    let mut host = host_with(&["duties"]).await;
+    let began = std::time::Instant::now();
+    create(host.client(), "d").await;
+    let client = host.client().clone();
+    let mut patches = 0;
+    let ticking = wait::until("maintenance has run some times", || {
+        patches += 1;
+        let client = client.clone();
+        async move {
+            let answer = client.patch("/core/diaries/d", &json!({ "note": "beside" })).await.expect(200).json();
+            (count(&answer, "ticks") >= 5).then_some(answer)
+        }
+    })
+    .await;
+    let intervals = u64::try_from(began.elapsed().as_millis() / 100).expect("a small number");
+    assert!(count(&ticking, "ticks") <= intervals + 1, "more than once per interval: {ticking}");
+    assert_eq!(texts(&ticking["notes"]).len(), patches);
+    let changes = count(&ticking, "ticks") + patches as u64;
+    assert_eq!(count(&ticking, "documentVersion"), changes, "an update was lost or doubled: {ticking}");
+
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let before = count(&diary(host.client(), "d").await, "ticks");
+    wait::until("maintenance goes on after a restart", || async {
+        (count(&diary(host.client(), "d").await, "ticks") > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_of_one_document_arrive_in_their_order() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    create(client, "from").await;
+    create(client, "to").await;
+    for round in 0..5 {
+        let letters: Vec<Value> =
+            (0..10).map(|n| json!({ "to": "/core/diaries/to", "note": format!("{}", round * 10 + n) })).collect();
+        client.patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    }
+    let notes = notes_of(client, "to", 50).await;
+    assert_eq!(notes, (0..50).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timers_survive_a_kill_and_go_off_once() {
+    let mut host = host_with(&["duties"]).await;
+    create(host.client(), "from").await;
+    create(host.client(), "to").await;
+    let letter = |note: &str, delay: u64| json!({ "to": "/core/diaries/to", "note": note, "delayMillis": delay });
+    let letters = json!({ "letters": [letter("late", 1_500), letter("at once", 0)] });
+    host.client().patch("/core/diaries/from", &letters).await.expect(200);
+    notes_of(host.client(), "to", 1).await;
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let notes = notes_of(host.client(), "to", 2).await;
+    assert_eq!(notes, ["at once", "late"]);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    create(host.client(), "witness").await;
+    let again = json!({ "letters": [letter("last", 0)] });
+    host.client().patch("/core/diaries/from", &again).await.expect(200);
+    assert_eq!(notes_of(host.client(), "to", 3).await, ["at once", "late", "last"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_update_sends_nothing() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    create(client, "from").await;
+    create(client, "to").await;
+    let letters: Vec<Value> = (0..65).map(|n| json!({ "to": "/core/diaries/to", "note": n.to_string() })).collect();
+    let refused = client.patch("/core/diaries/from", &json!({ "letters": letters })).await;
+    assert_eq!(refused.expect(500).json()["code"], "guest-effects");
+    let letters = json!([{ "to": "/core/diaries/to", "note": "proper" }]);
+    client.patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    assert_eq!(notes_of(client, "to", 1).await, ["proper"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_tagged_effects_come_back_whatever_they_are() {
+    let mut host = host_with(&["duties"]).await;
+    let client = host.client().clone();
+    create(&client, "from").await;
+    create(&client, "to").await;
+    let letter = |to: &str, tag: &str| json!({ "to": to, "note": "n", "tag": tag });
+    let letters = [letter("/core/diaries/to", "good"), letter("/core/diaries/none", "bad"), letter("/nobody", "worse")];
+    client.patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    let replies = |client: Client| async move {
+        let replies = texts(&diary(&client, "from").await["replies"]);
+        (replies.len() >= 3).then_some(replies)
+    };
+    let came = wait::until("all answers have come", || replies(client.clone())).await;
+    assert_eq!(came, ["good 200", "bad 404", "worse 404"]);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let after = texts(&diary(host.client(), "from").await["replies"]);
+    assert_eq!(after, came, "no answer comes twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_to_itself_is_a_task() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    create(client, "self").await;
+    let letters = json!([{ "to": "/core/diaries/self", "note": "second" }]);
+    client.patch("/core/diaries/self", &json!({ "note": "first", "letters": letters })).await.expect(200);
+    assert_eq!(notes_of(client, "self", 2).await, ["first", "second"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
+    let mut host = host_with(&["duties"]).await;
+    create(host.client(), "heir").await;
+    let mortal = json!({ "documentSelfLink": "mortal", "heir": "/core/diaries/heir" });
+    host.client().post("/core/diaries", &mortal).await.expect(201);
+    host.client().patch("/core/diaries/mortal", &json!({ "expiresInMillis": 1_000 })).await.expect(200);
+    let shown = diary(host.client(), "mortal").await;
+    assert!(count(&shown, "documentExpirationTimeMicros") > count(&shown, "documentUpdateTimeMicros"), "{shown}");
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    assert_eq!(notes_of(client, "heir", 1).await, ["mortal ended"]);
+    client.get("/core/diaries/mortal").await.expect(404);
+    client.get("/core/diaries/mortal?documentVersion=0").await.expect(404);
+    let reborn = client.post("/core/diaries", &mortal).await.expect(201).json();
+    assert_eq!(count(&reborn, "documentVersion"), 0, "nothing is left of the one before");
+    client.delete("/core/diaries/mortal").await.expect(200);
+    assert_eq!(notes_of(client, "heir", 2).await, ["mortal ended", "mortal ended"]);
+}

@@ -5,31 +5,24 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{Empty, Full};
+use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
-use tokio::sync::Mutex;
-use tower::ServiceExt;
-use tower_http::decompression::RequestDecompression;
 
-use super::decode::{self, Coding, Head, Media};
+use super::decode::{self, Head, Media};
 use super::encode::{self, Answer};
 use super::error::Error;
 use super::route::{Target, route};
-use super::{Http, infrastructure, listing, problem, utility};
+use super::{Http, body, infrastructure, listing, problem, utility};
 use crate::service::Found;
 use crate::telemetry::metrics as telemetry;
-
-/// Longest time that a body may take to arrive.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
 
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -73,8 +66,8 @@ impl Asked {
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
     pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
         let max = http.parts.max_request_bytes;
-        let body = received(&self.head, &self.parts, self.body, max).await?;
-        Ok(decode::json(&self.head, &self.parts.headers, body)?.unwrap_or_default())
+        let body = body::received(&self.head, &self.parts, self.body, max).await?;
+        Ok(body::json(&self.head, &self.parts.headers, body)?.unwrap_or_default())
     }
 }
 
@@ -165,10 +158,10 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answ
 async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Asked) -> Result<Answer, Error> {
     let Asked { parts, mut head, body } = asked;
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
-        return Err(decode::unexpected(&parts.headers, "application/json"));
+        return Err(body::unexpected(&parts.headers, "application/json"));
     }
-    let body = received(&head, &parts, body, http.parts.max_request_bytes).await?;
-    let body = decode::json(&head, &parts.headers, body)?;
+    let body = body::received(&head, &parts, body, http.parts.max_request_bytes).await?;
+    let body = body::json(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
     let minimal = head.minimal;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
@@ -185,42 +178,4 @@ fn merges(http: &Http, link: &Link) -> bool {
         }
         Some(Found::Factory(_) | Found::Stateless(_)) | None => false,
     }
-}
-
-/// Returns the whole body of a request, decompressed, if it arrives and has no more than `max` bytes.
-///
-/// # Errors
-/// [`Error`] says why not.
-pub(super) async fn received(head: &Head, parts: &Parts, body: Incoming, max: usize) -> Result<Bytes, Error> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let coding = parts.headers.get(http::header::CONTENT_ENCODING);
-    let read = async {
-        match (head.coding, coding) {
-            (Coding::Identity, _) | (Coding::Compressed, None) => decode::collect(body, max).await,
-            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max)).await,
-            (Coding::Unknown, coding) => {
-                let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
-                Err(Error::Coding(named.unwrap_or_default()))
-            }
-        }
-    };
-    let late = |_| Error::BodyLate { seconds: BODY_WITHIN.as_secs() };
-    tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
-}
-
-async fn decompressed(coding: &HeaderValue, body: Incoming, max: usize) -> Result<Bytes, Error> {
-    let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
-    let collected = tower::service_fn(|request: Request<_>| {
-        let plain = &plain;
-        async move {
-            *plain.lock().await = decode::collect(request.into_body(), max).await;
-            Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
-        }
-    });
-    let mut request = Request::new(body);
-    request.headers_mut().insert(http::header::CONTENT_ENCODING, coding.clone());
-    let Ok(_) = RequestDecompression::new(collected).oneshot(request).await;
-    plain.into_inner()
 }

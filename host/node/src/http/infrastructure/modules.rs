@@ -17,8 +17,8 @@ use super::{expands, list};
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::{self, Asked};
-use crate::http::{Http, MODULE_BYTES_MAX, deployment};
+use crate::http::exchange::Asked;
+use crate::http::{Http, MODULE_BYTES_MAX, body, deployment};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
@@ -95,13 +95,13 @@ fn shown(http: &Http, state: &ClusterState, module: &GuestModule) -> Value {
 async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let Asked { parts, head, body } = asked;
     if head.media != Media::Wasm {
-        return Err(decode::unexpected(&parts.headers, "application/wasm"));
+        return Err(body::unexpected(&parts.headers, "application/wasm"));
     }
     let query = parts.uri.query().unwrap_or_default();
     let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
     let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
-    let bytes = exchange::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
+    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
     let (module, imports) = prepared(http, bytes.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {

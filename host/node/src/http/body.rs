@@ -1,0 +1,237 @@
+//! Bodies of requests: read no further than they may go, decompressed, and checked to be JSON.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
+use serde::de::IgnoredAny;
+use tokio::sync::Mutex;
+use tower::ServiceExt;
+use tower_http::decompression::RequestDecompression;
+
+use super::decode::{Coding, Head, Media};
+use super::error::Error;
+
+/// Longest time that a body may take to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
+const DEPTH_MAX: usize = 100;
+
+/// Returns the whole body of a request, decompressed, if it arrives and has no more than `max` bytes.
+///
+/// # Errors
+/// [`Error`] says why not.
+pub(super) async fn received(head: &Head, parts: &Parts, body: Incoming, max: usize) -> Result<Bytes, Error> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let coding = parts.headers.get(CONTENT_ENCODING);
+    let read = async {
+        match (head.coding, coding) {
+            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max).await,
+            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max)).await,
+            (Coding::Unknown, coding) => {
+                let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
+                Err(Error::Coding(named.unwrap_or_default()))
+            }
+        }
+    };
+    let late = |_| Error::BodyLate { seconds: BODY_WITHIN.as_secs() };
+    tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
+}
+
+async fn decompressed(coding: &HeaderValue, body: Incoming, max: usize) -> Result<Bytes, Error> {
+    let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
+    let collected = tower::service_fn(|request: Request<_>| {
+        let plain = &plain;
+        async move {
+            *plain.lock().await = collect(request.into_body(), max).await;
+            Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
+        }
+    });
+    let mut request = Request::new(body);
+    request.headers_mut().insert(CONTENT_ENCODING, coding.clone());
+    let Ok(_) = RequestDecompression::new(collected).oneshot(request).await;
+    plain.into_inner()
+}
+
+/// Reads a body to its end, and no further than `max` bytes.
+///
+/// # Errors
+/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off.
+pub(super) async fn collect<B>(mut body: B, max: usize) -> Result<Bytes, Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let announced = body.size_hint().lower();
+    if announced > max as u64 {
+        return Err(Error::BodyTooLarge { max });
+    }
+    let mut first = Bytes::new();
+    let mut rest: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Error::BodyLost(error.to_string()))?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        let held = rest.as_ref().map_or(first.len(), BytesMut::len);
+        if held + chunk.len() > max {
+            return Err(Error::BodyTooLarge { max });
+        }
+        match &mut rest {
+            Some(rest) => rest.extend_from_slice(&chunk),
+            // Most bodies come in one piece, which need not be copied.
+            None if first.is_empty() => first = chunk,
+            None => {
+                let whole = usize::try_from(announced).unwrap_or(0).max(first.len() + chunk.len());
+                let mut joined = BytesMut::with_capacity(whole);
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&chunk);
+                rest = Some(joined);
+            }
+        }
+    }
+    Ok(rest.map_or(first, BytesMut::freeze))
+}
+
+/// Returns the body if there is one, checked to be JSON of the media type that the headers say.
+///
+/// # Errors
+/// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON.
+pub(super) fn json(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    if !matches!(head.media, Media::Json | Media::MergePatch) {
+        return Err(unexpected(headers, "application/json"));
+    }
+    check_json(&body)?;
+    Ok(Some(body))
+}
+
+/// Returns the error of a body of another type than `wanted`.
+pub(super) fn unexpected(headers: &HeaderMap, wanted: &'static str) -> Error {
+    let stated = headers.get(CONTENT_TYPE).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
+    let found = stated.unwrap_or_else(|| "of no stated type".to_owned());
+    Error::MediaType { found, wanted }
+}
+
+fn check_json(body: &[u8]) -> Result<(), Error> {
+    // What follows a fault in the encoding could not be told to people anyway, so that is looked at first.
+    if let Err(error) = std::str::from_utf8(body) {
+        let (line, column) = place(&body[..error.valid_up_to()]);
+        return Err(Error::NotJson { reason: "a byte that is no UTF-8".to_owned(), line, column });
+    }
+    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| not_json(&error))?;
+    match too_deep(body) {
+        Some(at) => {
+            let (line, column) = place(&body[..at]);
+            Err(Error::NotJson {
+                reason: format!("more than {DEPTH_MAX} objects and arrays inside one another"),
+                line,
+                column,
+            })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns where valid JSON becomes deeper than it may be.
+fn too_deep(body: &[u8]) -> Option<usize> {
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    // Few brackets cannot be deep, and counting is much quicker than following them.
+    if body.iter().filter(opens).count() <= DEPTH_MAX {
+        return None;
+    }
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => depth += 1,
+            b'}' | b']' if !in_text => depth -= 1,
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// Returns the error of a text that `serde_json` cannot read.
+pub(super) fn not_json(error: &serde_json::Error) -> Error {
+    let told = error.to_string();
+    let reason = told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason).to_owned();
+    Error::NotJson { reason, line: error.line(), column: error.column() }
+}
+
+fn place(before: &[u8]) -> (usize, usize) {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    fn said(content_type: &'static str) -> Head {
+        let mut head = Head::default();
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        head.read(&headers).expect("headers");
+        head
+    }
+
+    #[test]
+    fn faults_in_json_have_a_place() {
+        let place = |text: &[u8]| match check_json(text) {
+            Err(Error::NotJson { line, column, .. }) => Some((line, column)),
+            Ok(()) | Err(_) => None,
+        };
+        assert_eq!(place(b"{\"a\": 1,\n \"b\" 2}"), Some((2, 6)));
+        assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
+        assert_eq!(place(b"{} {}"), Some((1, 4)));
+        assert_eq!(place(b" {\"a\": [1, 2]} "), None);
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        assert_eq!(place(&nested(DEPTH_MAX)), None);
+        assert_eq!(place(&nested(DEPTH_MAX + 1)), Some((1, DEPTH_MAX + 1)));
+        assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
+    }
+
+    #[test]
+    fn bodies_of_other_types_are_refused() {
+        let body = || Bytes::from_static(b"{}");
+        let none = HeaderMap::new();
+        let read = said("application/x-www-form-urlencoded");
+        assert!(matches!(json(&read, &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(json(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(json(&Head::default(), &none, Bytes::new()), Ok(None)));
+        let read = said("Application/JSON; charset=utf-8");
+        assert!(matches!(json(&read, &none, body()), Ok(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn bodies_are_read_no_further_than_they_may_go() {
+        let whole = collect(Full::new(Bytes::from_static(b"12345")), 5).await;
+        assert_eq!(whole.expect("fits"), "12345");
+        assert!(matches!(
+            collect(Full::new(Bytes::from_static(b"123456")), 5).await,
+            Err(Error::BodyTooLarge { max: 5 })
+        ));
+        let pieces = |count: usize| {
+            let frames =
+                std::iter::repeat_n(Bytes::from_static(b"ab"), count).map(|chunk| Ok::<_, String>(Frame::data(chunk)));
+            StreamBody::new(futures_util::stream::iter(frames))
+        };
+        assert_eq!(collect(pieces(3), 6).await.expect("fits"), "ababab");
+        assert!(matches!(collect(pieces(usize::MAX), 6).await, Err(Error::BodyTooLarge { .. })));
+    }
+}

@@ -105,7 +105,7 @@ pub const SETTINGS: &[Setting] = &[
         .of(Shape::Switch),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
-    text("guest_deadline", "DURATION", "10s", LIMITS, "Longest time of one guest call"),
+    text("guest_deadline", "DURATION", "1s", LIMITS, "Longest time of one guest call"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(
         "outbound_allow",

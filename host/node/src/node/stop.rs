@@ -25,10 +25,12 @@ pub(super) async fn wait(shutdown: &Shutdown) -> anyhow::Result<()> {
     }
     shutdown.drain();
     tracing::info!("stopping: requests under way are finished, new ones are refused");
-    tokio::spawn(async move {
+    let stop = shutdown.clone();
+    shutdown.spawn("second signal", async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = stop.stopping() => return,
         }
         tracing::warn!("stopped at once by a second signal");
         std::process::exit(130);

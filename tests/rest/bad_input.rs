@@ -76,7 +76,7 @@ async fn misbehaving_guests_fail_one_request_and_harm_nobody() {
     let host = host_with(&["misbehave", "counter"]).await;
     let client = host.client();
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
-    let factory = client.get("/core/factories").await.expect(200).json();
+    let factory = client.get("/core/factories?expand").await.expect(200).json();
     let path = factory["documents"]
         .as_object()
         .expect("factories are listed")

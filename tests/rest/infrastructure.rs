@@ -150,7 +150,7 @@ async fn partitions_tell_how_they_stand() {
     let persisted = client.get("/core/partitions?lane=persisted").await.expect(200).json();
     assert_eq!(persisted["partitionCount"], count / 2);
     let listed = persisted["partitions"].as_array().expect("partitions");
-    assert!(listed.iter().all(|partition| partition["role"] == "primary" && partition["serves"] == true), "{persisted}");
+    assert!(listed.iter().all(|partition| partition["role"] == "PRIMARY" && partition["serves"] == true), "{persisted}");
     client.get("/core/partitions?lane=slow").await.expect(400);
 }
 

@@ -37,7 +37,7 @@ async fn a_repeat_under_the_same_key_gets_the_first_answer() {
 async fn a_post_to_an_existing_child_of_an_idempotent_factory_is_a_put() {
     let host = host_with(&["todo"]).await;
     let client = host.client();
-    let factories = client.get("/core/factories").await.expect(200).json();
+    let factories = client.get("/core/factories?expand").await.expect(200).json();
     let (_, factory) = factories["documents"].as_object().expect("documents").iter().next().expect("one factory");
     let idempotent = factory["options"].as_array().is_some_and(|options| options.contains(&json!("IDEMPOTENT_POST")));
     assert!(idempotent, "todo lists are made by whoever comes first: {factory}");

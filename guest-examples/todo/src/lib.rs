@@ -1,6 +1,6 @@
 //! A to-do list: several kinds of PATCH, checks that point at the field, and a state that has outgrown its first shape.
 //!
-//! Lists of state version 1 held bare texts. They are read through [`Todo::from_v1`] whenever one is touched.
+//! Lists of state version 1 held bare texts. They are read through `from_v1` whenever one is touched.
 
 use steward_sdk::prelude::*;
 

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 use steward_protocol::cluster::Command;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -61,6 +62,17 @@ struct Running {
     _folder: Folder,
 }
 
+/// Keeps the memory of the metrics bounded until the node stops.
+fn keep_metrics(metrics: &PrometheusHandle, shutdown: &Shutdown) {
+    let (metrics, stop) = (metrics.clone(), shutdown.clone());
+    shutdown.spawn("metrics", async move {
+        tokio::select! {
+            () = stop.stopping() => {}
+            () = telemetry::metrics::keep(metrics) => {}
+        }
+    });
+}
+
 async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let clock = Arc::new(Clock::default());
     let began = clock.now();
@@ -71,6 +83,7 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr().context("read the bound address")?;
     let public_uri = options.public_uri_at(address.port());
     let shutdown = Shutdown::default();
+    keep_metrics(&metrics, &shutdown);
 
     let foundation = Foundation::lay(&options, address.port(), &public_uri, &clock).await?;
     let Foundation { folder, persisted, system, table, events } = foundation;

@@ -208,7 +208,7 @@ impl Error {
             Error::BodyTooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
             Error::BodyLate { .. } => later(StatusCode::REQUEST_TIMEOUT, "deadline", 0),
             Error::BodyLost(_) => later(StatusCode::BAD_REQUEST, "body", 0),
-            Error::NotJson { .. } => never(StatusCode::BAD_REQUEST, "json"),
+            Error::NotJson { .. } => never(StatusCode::BAD_REQUEST, "malformed-json"),
             Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => {
                 never(StatusCode::BAD_REQUEST, "bad-request")
             }

@@ -4,7 +4,7 @@
 //! hold at once, and a GET of a document must not cost much more than a bare server would.
 //!
 //! Promise: what a client sends never breaks the node: too large, too late, malformed or unknown is refused with a problem
-//! document that says how to mend it. One file ([`error`]) knows statuses of failures. What a client asks runs as an
+//! document that says how to mend it. One file (`error.rs`) knows statuses of failures. What a client asks runs as an
 //! operation of its own: a client that hangs up changes nothing.
 //!
 //! ```text

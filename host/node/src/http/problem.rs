@@ -174,6 +174,10 @@ fn add_members_of_operation(http: &Http, error: &operation::Error, members: &mut
             set("type", "urn:steward:error:no-quorum".into());
         }
     }
+    if let E::NoQuorum { available, quorum, .. } = error {
+        set("available", (*available).into());
+        set("quorum", (*quorum).into());
+    }
     if let E::VersionConflict { have, .. } = error {
         set("currentVersion", have.0.into());
     }

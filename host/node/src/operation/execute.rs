@@ -146,6 +146,8 @@ pub(super) async fn read(
         super::locate::unavailable(operations, operation, partition.id(), reason, super::Happened::No)
     })?;
     if let Some(version) = operation.version {
+        // The state store may lag behind what was acknowledged, renewals that forget old versions included.
+        partition.flushed().await;
         return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
             Some(document) => Ok(Reply::state(Status::Ok, Arc::new(document))),
             None => Err(Error::VersionNotFound { link: link.clone(), version }),

@@ -37,7 +37,7 @@ pub use checkpoint::Checkpointer;
 pub use outbox::Outbox;
 pub use read::Cache;
 pub use recent::Presence;
-pub use recovery::{Recovered, Recovery};
+pub use recovery::{Error as RecoveryError, Recovered, Recovery};
 pub use space::Space;
 pub use table::{LogEvents, Table};
 pub use turn::{Turn, TurnError};

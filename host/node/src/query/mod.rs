@@ -30,6 +30,7 @@
 pub mod condition;
 pub mod evaluate;
 pub mod filter;
+mod former;
 mod indexed;
 pub mod odata;
 pub mod order;

@@ -11,12 +11,13 @@ use steward_model::{Document, Lane, Link, PartitionId};
 use steward_storage::documents::{Error, PartitionStore};
 use steward_storage::state::{Order, ReadView};
 
+use super::former::Former;
 use super::indexed;
 use super::path::Path;
 use super::source::{Source, Stream};
 use super::value::ValueRange;
 use crate::partition::{Partition, Table};
-use crate::service::{Found, ServiceTable};
+use crate::service::{Found, Service, ServiceTable};
 
 /// Why the documents cannot be read.
 pub type SourceError = Error;
@@ -32,6 +33,9 @@ struct Shelf {
 pub struct Partitions {
     shelves: Vec<Shelf>,
     services: Arc<ServiceTable>,
+    /// The services whose documents may be found.
+    concerned: Vec<Arc<Service>>,
+    former: Former,
     owner: String,
 }
 
@@ -48,6 +52,9 @@ impl Partitions {
     ///
     /// # Errors
     /// Those of the state store.
+    ///
+    /// # Panics
+    /// Outside of a runtime: guests migrate documents of former shapes.
     pub fn open(
         table: &Table,
         services: &Arc<ServiceTable>,
@@ -61,7 +68,12 @@ impl Partitions {
             Ok(Shelf { lane, partitions, view })
         };
         let shelves = Partitions::lanes(services, factory).into_iter().map(shelf).collect::<Result<_, Error>>()?;
-        Ok(Partitions { shelves, services: Arc::clone(services), owner })
+        let concerned = match factory {
+            Some(factory) => services.at(factory).into_iter().collect(),
+            None => services.all(),
+        };
+        let former = Former::of(&concerned);
+        Ok(Partitions { shelves, services: Arc::clone(services), concerned, former, owner })
     }
 
     fn stores(&self) -> impl Iterator<Item = (&PartitionStore, &dyn ReadView)> {
@@ -94,11 +106,12 @@ impl Source for Partitions {
         let root = Link::parse("/").expect("the root is a link");
         let below = below.unwrap_or(&root);
         let streams: Vec<_> = self.stores().map(|(store, view)| store.documents(view, below, after)).collect();
-        let merged = Merge::new(streams);
-        Box::new(merged.filter(move |found| match found {
+        let wanted = move |found: &Result<Document, Error>| match found {
             Ok(document) => deleted || !document.is_tombstone(),
             Err(_) => true,
-        }))
+        };
+        let merged = Merge::new(streams).filter(wanted);
+        Box::new(merged.map(|found| found.map(|document| self.former.migrated(document))))
     }
 
     fn versions(&self, link: &Link) -> Result<Vec<Document>, Error> {
@@ -106,11 +119,12 @@ impl Source for Partitions {
     }
 
     fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
-        self.store_of(link).map_or(Ok(None), |store| store.document(link))
+        let found = self.store_of(link).map_or(Ok(None), |store| store.document(link))?;
+        Ok(found.map(|document| self.former.migrated(document)))
     }
 
     fn indexed<'a>(&'a self, path: &Path, range: &ValueRange) -> Option<Stream<'a, Link, Error>> {
-        let lookup = indexed::lookup(path, range, &self.services.all())?;
+        let lookup = indexed::lookup(path, range, &self.concerned)?;
         let scans: Vec<_> = self
             .stores()
             .map(|(store, view)| store.index_scan(view, &lookup.path, &lookup.range, Order::Ascending))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steward_model::service::Descriptor;
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::registry::{Factory, Mounted};
 use tokio::sync::watch;
@@ -77,17 +78,22 @@ fn service(
     let descriptor = mounted.overrides.apply(module.descriptor())?;
     let schema = schema_of(&descriptor.state_schema)?;
     let stats = table.stats_of(&factory.path);
-    let indexed_by_default = descriptor.index.is_none() && listed_no_index(state, factory);
+    let same_states = |former: &Descriptor| former.state_version == descriptor.state_version;
+    let has_former_states = !all_revisions(state, factory, &same_states);
+    let lists_nothing = descriptor.index.is_none() && all_revisions(state, factory, &|former| former.index.is_none());
+    let indexed_by_default = lists_nothing && !has_former_states;
     let (path, revision) = (factory.path.clone(), factory.revision);
-    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, stats })
+    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, has_former_states, stats })
 }
 
-/// Returns true if no revision of the factory is known, or may be suspected, to have indexed only some fields.
-fn listed_no_index(state: &ClusterState, factory: &Factory) -> bool {
-    factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
-        let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());
-        descriptor.is_some_and(|descriptor| descriptor.index.is_none())
-    })
+/// Returns true if the property is known of every module that has ever answered at the factory.
+fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
+    let remembers_all = factory.history.first().is_none_or(|revision| revision.number == 1);
+    remembers_all
+        && factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
+            let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());
+            descriptor.is_some_and(|descriptor| property(&descriptor))
+        })
 }
 
 /// Returns the compiled schema; none if it allows every object.

@@ -32,8 +32,11 @@ pub struct Service {
     pub descriptor: Descriptor,
     /// JSON Schema of the state, compiled; none if the schema allows everything.
     pub schema: Option<jsonschema::Validator>,
-    /// Every scalar of every document is in the field index: no revision has listed fields of its own.
+    /// Every scalar of every document is in the field index, as the module sees it: no revision has listed fields of its
+    /// own or written states of another shape.
     pub indexed_by_default: bool,
+    /// Some documents may be stored in a shape that another revision wrote.
+    pub has_former_states: bool,
     /// What it has been doing; kept across revisions.
     pub stats: Arc<ServiceStats>,
 }

@@ -40,6 +40,17 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
+/// How often recorded durations are sorted into their buckets; until then each takes memory of its own.
+const UPKEEP: Duration = Duration::from_secs(2);
+
+/// Keeps the memory of the metrics bounded, for as long as it is polled.
+pub async fn keep(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        handle.run_upkeep();
+    }
+}
+
 fn lane_name(lane: Lane) -> &'static str {
     match lane {
         Lane::Persisted => "persisted",

@@ -26,16 +26,33 @@ pub fn steward() -> anyhow::Result<PathBuf> {
     built.clone().map_err(anyhow::Error::msg)
 }
 
+/// Builds the binary as [`steward`] does, and lets cargo show its progress meanwhile: the first time takes minutes.
+///
+/// # Errors
+/// If it does not build.
+pub fn steward_with_progress() -> anyhow::Result<PathBuf> {
+    if !command().status().context("run cargo build")?.success() {
+        bail!("steward does not build, see above");
+    }
+    steward()
+}
+
 fn build() -> anyhow::Result<PathBuf> {
+    let output = command().arg("--quiet").output().context("run cargo build")?;
+    if !output.status.success() {
+        bail!("steward does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    Ok(target_folder().join(profile).join("steward"))
+}
+
+fn command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(repository()).args(["build", "--quiet", "--package", "steward-node", "--bin", "steward"]);
-    let profile = if cfg!(debug_assertions) {
-        "debug"
-    } else {
+    command.current_dir(repository()).args(["build", "--package", "steward-node", "--bin", "steward"]);
+    if !cfg!(debug_assertions) {
         command.arg("--release");
-        "release"
-    };
+    }
     // What cargo tells the program that it runs is not meant for the cargo that this one runs.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -43,9 +60,5 @@ fn build() -> anyhow::Result<PathBuf> {
             command.env_remove(&name);
         }
     }
-    let output = command.output().context("run cargo build")?;
-    if !output.status.success() {
-        bail!("steward does not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(target_folder().join(profile).join("steward"))
+    command
 }

@@ -39,7 +39,7 @@ pub struct Entry {
     expires_in_millis: Option<u64>,
 }
 
-#[service(factory = "/core/diaries")]
+#[service(factory = "/core/diaries", options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION))]
 impl Diary {
     fn handle_create(&mut self) {
         self.creates += 1;
@@ -57,6 +57,7 @@ impl Diary {
     }
 
     fn handle_patch(&mut self, ctx: &mut Context, entry: Entry) {
+        ctx.stat("letters", entry.letters.len() as f64);
         self.notes.extend(entry.note);
         for letter in entry.letters {
             let effect = ctx.patch(letter.to, &json!({ "note": letter.note }));

@@ -81,7 +81,7 @@ async fn tour(once: bool) -> anyhow::Result<()> {
     }
 
     guide.step("Build and start the host on an empty folder");
-    let binary = tokio::task::spawn_blocking(build::steward).await??;
+    let binary = tokio::task::spawn_blocking(build::steward_with_progress).await??;
     let mut host = tokio::task::spawn_blocking(|| Host::start(&["--id", "demo"])).await??;
     guide.say(&format!("{} start --id demo   (pid {}, {})", binary.display(), host.pid(), host.client().base()));
 

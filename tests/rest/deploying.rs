@@ -139,7 +139,10 @@ async fn states_are_migrated_when_they_are_read_and_when_they_are_written() {
     assert_eq!((&read["total"], &read["carried"], read.get("count")), (&json!(7), &json!(7), None));
     assert_eq!(read["documentVersion"], 0, "reading makes no version");
     let written = client.patch("/core/ledgers/written", &json!({ "by": 3 })).await.expect(200).json();
-    assert_eq!((&written["total"], &written["carried"], &written["documentVersion"]), (&json!(10), &json!(7), &json!(1)));
+    assert_eq!(
+        (&written["total"], &written["carried"], &written["documentVersion"]),
+        (&json!(10), &json!(7), &json!(1))
+    );
     tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     let client = host.client();
     assert_eq!(client.get("/core/ledgers/read").await.expect(200).json()["total"], 7);

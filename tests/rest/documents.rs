@@ -32,7 +32,10 @@ async fn versions_count_updates_and_old_ones_stay_readable() {
     client.post("/core/counters", &json!({ "documentSelfLink": "c", "step": 2 })).await.expect(201);
     for version in 1..=3 {
         let patched = client.patch("/core/counters/c", &json!({})).await.expect(200).json();
-        assert_eq!((patched["documentVersion"].as_u64(), patched["count"].as_u64()), (Some(version), Some(2 * version)));
+        assert_eq!(
+            (patched["documentVersion"].as_u64(), patched["count"].as_u64()),
+            (Some(version), Some(2 * version))
+        );
     }
     for version in 0..=3 {
         let old = client.get(&format!("/core/counters/c?documentVersion={version}")).await.expect(200).json();
@@ -55,7 +58,8 @@ async fn preconditions_guard_updates_and_save_reads() {
     let client = host.client();
     let created = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let tag = created.header("etag").to_owned();
-    let unchanged = client.with_headers(Method::GET, "/core/counters/c", &[("if-none-match", &tag)], &Value::Null).await;
+    let unchanged =
+        client.with_headers(Method::GET, "/core/counters/c", &[("if-none-match", &tag)], &Value::Null).await;
     assert_eq!(unchanged.expect(304).body.len(), 0);
     client.with_headers(Method::PATCH, "/core/counters/c", &[("if-match", &tag)], &json!({})).await.expect(200);
     let stale = client.with_headers(Method::PATCH, "/core/counters/c", &[("if-match", &tag)], &json!({})).await;
@@ -75,7 +79,10 @@ async fn a_deleted_document_is_gone_and_its_link_is_kept() {
     client.post("/core/examples", &body).await.expect(201);
     client.post("/core/examples", &body).await.expect(409);
     let deleted = client.delete("/core/examples/d").await.expect(200).json();
-    assert_eq!((deleted["documentUpdateAction"].as_str(), deleted["documentVersion"].as_u64()), (Some("DELETE"), Some(1)));
+    assert_eq!(
+        (deleted["documentUpdateAction"].as_str(), deleted["documentVersion"].as_u64()),
+        (Some("DELETE"), Some(1))
+    );
     let gone = client.get("/core/examples/d").await.expect(404).json();
     assert_eq!(gone["errorCode"], -2_147_483_646_i64);
     client.patch("/core/examples/d", &json!({ "name": "x" })).await.expect(404);
@@ -119,7 +126,10 @@ async fn examples_merge_as_xenon_merged_them() {
     assert_eq!(client.patch("/core/examples/m", &right).await.expect(200).json()["name"], "x");
     client.put("/core/examples/m", &json!({ "counter": 1 })).await.expect(400);
     let replaced = client.put("/core/examples/m", &json!({ "name": "fresh" })).await.expect(200).json();
-    assert_eq!((replaced["name"].as_str(), replaced.get("keyValues").and_then(|kv| kv.get("b"))), (Some("fresh"), None));
+    assert_eq!(
+        (replaced["name"].as_str(), replaced.get("keyValues").and_then(|kv| kv.get("b"))),
+        (Some("fresh"), None)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

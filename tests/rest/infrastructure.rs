@@ -136,7 +136,11 @@ async fn updates_wait_for_the_quorum_and_go_on_by_themselves() {
     assert!(!patient.is_finished(), "it waits");
     client.patch(group, &quorum(1)).await.expect(200);
     let done = patient.await.expect("the client does not panic").expect(200).json();
-    assert_eq!((&done["count"], &done["documentVersion"]), (&json!(1), &json!(1)), "the impatient one has not happened");
+    assert_eq!(
+        (&done["count"], &done["documentVersion"]),
+        (&json!(1), &json!(1)),
+        "the impatient one has not happened"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +154,10 @@ async fn partitions_tell_how_they_stand() {
     let persisted = client.get("/core/partitions?lane=persisted").await.expect(200).json();
     assert_eq!(persisted["partitionCount"], count / 2);
     let listed = persisted["partitions"].as_array().expect("partitions");
-    assert!(listed.iter().all(|partition| partition["role"] == "PRIMARY" && partition["serves"] == true), "{persisted}");
+    assert!(
+        listed.iter().all(|partition| partition["role"] == "PRIMARY" && partition["serves"] == true),
+        "{persisted}"
+    );
     client.get("/core/partitions?lane=slow").await.expect(400);
 }
 

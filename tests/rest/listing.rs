@@ -53,7 +53,10 @@ async fn filters_sorting_and_selection_follow_odata() {
     let (_, first) = selected["documents"].as_object().expect("documents").iter().next().expect("one");
     assert!(first.get("name").is_none() && first.get("counter").is_some(), "{first}");
     let bad = client.get("/core/examples?$filter=counter%20gee%206").await.expect(400).json();
-    assert!(bad["message"].as_str().is_some_and(|text| text.chars().any(|c| c.is_ascii_digit())), "the position: {bad}");
+    assert!(
+        bad["message"].as_str().is_some_and(|text| text.chars().any(|c| c.is_ascii_digit())),
+        "the position: {bad}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +65,8 @@ async fn expired_and_deleted_documents_are_not_listed() {
     let client = host.client();
     fill(client, 3).await;
     client.delete("/core/examples/e0000").await.expect(200);
-    let soon = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_micros() + 300_000;
+    let soon =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_micros() + 300_000;
     let soon = u64::try_from(soon).expect("a time of this age");
     let body = json!({ "documentSelfLink": "brief", "name": "n", "documentExpirationTimeMicros": soon });
     client.post("/core/examples", &body).await.expect(201);

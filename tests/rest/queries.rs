@@ -61,10 +61,12 @@ async fn clauses_combine_as_their_occurrence_says() {
     let host = host_with(&["examples"]).await;
     let client = host.client();
     fill(client, 9).await;
-    let clause = |occurance: &str, name: &str, value: &str| json!({ "occurance": occurance, "term": term(name, value) });
+    let clause =
+        |occurance: &str, name: &str, value: &str| json!({ "occurance": occurance, "term": term(name, value) });
     let all = |clauses: &[Value]| json!({ "booleanClauses": clauses });
     let (must, not, should) = ("MUST_OCCUR", "MUST_NOT_OCCUR", "SHOULD_OCCUR");
-    let query = all(&[clause(must, "documentKind", EXAMPLE), clause(must, "name", "name 0"), clause(not, "counter", "3")]);
+    let query =
+        all(&[clause(must, "documentKind", EXAMPLE), clause(must, "name", "name 0"), clause(not, "counter", "3")]);
     assert_eq!(found(client, query).await, ["e00", "e06"]);
     let either = all(&[clause(should, "counter", "1"), clause(should, "counter", "8")]);
     assert_eq!(found(client, either.clone()).await, ["e01", "e08"]);

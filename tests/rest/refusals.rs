@@ -36,7 +36,8 @@ async fn what_is_no_component_for_this_host_is_refused_with_the_way_out() {
     let later = wat::parse_str(later).expect("a valid component");
     refused(client, &later, "module-unknown-world", &["0.2.0", "upgrade the host"]).await;
     let other = r#"(component (instance $empty) (export "other:thing/api" (instance $empty)))"#;
-    refused(client, &wat::parse_str(other).expect("a valid component"), "module-no-service", &["other:thing/api"]).await;
+    refused(client, &wat::parse_str(other).expect("a valid component"), "module-no-service", &["other:thing/api"])
+        .await;
     let modules = client.get("/core/modules").await.expect(200).json();
     assert_eq!(modules["documentCount"], 0);
 }

@@ -16,7 +16,8 @@ async fn statistics_count_requests_and_tell_availability() {
     client.patch("/core/counters/c", &json!({ "by": 0 })).await.expect(400);
     let stats = client.get("/core/counters/stats").await.expect(200).json();
     assert_eq!(stats["kind"], "com:vmware:xenon:common:ServiceStats");
-    let latest = |name: &str| stats["entries"][name]["latestValue"].as_f64().unwrap_or_else(|| panic!("{name}: {stats}"));
+    let latest =
+        |name: &str| stats["entries"][name]["latestValue"].as_f64().unwrap_or_else(|| panic!("{name}: {stats}"));
     assert_eq!((latest("isAvailable"), latest("PATCHrequestCount"), latest("failureCount")), (1.0, 4.0, 1.0));
     assert_eq!(client.get("/core/counters/c/stats").await.expect(200).json()["entries"], json!({}));
 }
@@ -76,7 +77,10 @@ async fn the_template_is_an_example_that_the_factory_accepts() {
     let client = host.client();
     let template = client.get("/core/counters/template").await.expect(200).json();
     let (_, example) = template["documents"].as_object().expect("documents").iter().next().expect("one example");
-    assert_eq!((&example["count"], &example["step"], &example["documentKind"]), (&json!(0), &json!(1), &json!("counter")));
+    assert_eq!(
+        (&example["count"], &example["step"], &example["documentKind"]),
+        (&json!(0), &json!(1), &json!("counter"))
+    );
     let step = &example["documentDescription"]["propertyDescriptions"]["step"];
     assert_eq!(step["typeName"], "LONG");
     let mut body = example.clone();

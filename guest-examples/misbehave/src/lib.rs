@@ -10,7 +10,7 @@ use steward_sdk::prelude::*;
 use steward_sdk::{Guest, Handler, Outcome, Request};
 
 /// Bytes of the document that is too large.
-const HUGE_BYTES: usize = 16 << 20;
+const HUGE_BYTES: usize = 8 << 20;
 
 /// Bytes of one step on the way to all memory.
 const STEP_BYTES: usize = 1 << 20;

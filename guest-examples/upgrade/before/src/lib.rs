@@ -14,7 +14,12 @@ pub struct Ledger {
 #[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 10_000))]
 impl Ledger {
     /// `work` is the number of steps that the call takes its time with.
-    fn handle_patch(&mut self, ctx: &mut Context, #[field] by: Option<u64>, #[field] work: Option<u64>) -> Result<Reply> {
+    fn handle_patch(
+        &mut self,
+        ctx: &mut Context,
+        #[field] by: Option<u64>,
+        #[field] work: Option<u64>,
+    ) -> Result<Reply> {
         if let Some(work) = work {
             ctx.log(Level::Info, "work begins");
             (0..work).for_each(|step| {

@@ -100,7 +100,9 @@ impl ExampleTask {
                 ctx.self_patch(&body).reply_tag(tag);
             }
             What::Delete(index) if index + 1 == self.examples().len() => finish(ctx),
-            What::Delete(index) if (index + 1) % DELETES_AT_ONCE == 0 => self.delete_from(ctx, index + 1, ctx.version()),
+            What::Delete(index) if (index + 1) % DELETES_AT_ONCE == 0 => {
+                self.delete_from(ctx, index + 1, ctx.version())
+            }
             What::Delete(_) | What::Step => (),
         }
         Ok(())

@@ -21,7 +21,10 @@ fn examples(host: &mut Host) -> Value {
 
 fn steps(host: &Host, link: &str) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    host.versions(link).iter().map(|version| (text(&version["taskInfo"]["stage"]), text(&version["subStage"]))).collect()
+    host.versions(link)
+        .iter()
+        .map(|version| (text(&version["taskInfo"]["stage"]), text(&version["subStage"])))
+        .collect()
 }
 
 fn expected(steps: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -111,11 +114,13 @@ fn steps_backwards_are_refused() {
 #[test]
 fn a_step_that_fails_fails_the_task_and_says_why() {
     let problem = json!({ "message": "disk full" });
-    let mut host = Host::serving::<ExampleTask>().answering("/core/examples", move |_| Response::new(507, problem.clone()));
+    let mut host =
+        Host::serving::<ExampleTask>().answering("/core/examples", move |_| Response::new(507, problem.clone()));
     let link = host.post(TASKS, json!({})).link();
     // The examples of a task live elsewhere here, so the results are put in its hands.
     let results = json!({ "results": { "documentLinks": ["/core/examples/a", "/core/examples/b"] } });
-    let body = json!({ "taskInfo": { "stage": "STARTED" }, "subStage": "DELETE_EXAMPLES", "exampleQueryTask": results });
+    let body =
+        json!({ "taskInfo": { "stage": "STARTED" }, "subStage": "DELETE_EXAMPLES", "exampleQueryTask": results });
     assert_eq!(host.patch(&link, body).status, 200);
     host.settle();
     let task = host.get(&link).body;

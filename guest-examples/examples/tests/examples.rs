@@ -54,7 +54,11 @@ fn a_patch_merges() {
         (json!({}), "one-patched", 8),
     ] {
         let patched = host.patch(&link, patch.clone());
-        assert_eq!((patched.status, &patched.body["name"], &patched.body["counter"]), (200, &json!(name), &json!(counter)), "{patch}");
+        assert_eq!(
+            (patched.status, &patched.body["name"], &patched.body["counter"]),
+            (200, &json!(name), &json!(counter)),
+            "{patch}"
+        );
     }
     assert_eq!(host.versions(&link).len(), 6, "an empty PATCH makes a version too");
     let refused = host.patch(&link, json!({ "counter": "abc" }));
@@ -104,6 +108,7 @@ fn a_deletion_may_name_the_expiry_of_its_tombstone() {
 #[test]
 fn a_migration_is_remembered() {
     let mut host = Host::serving::<ExampleState>();
-    let ask = host.ask(Action::Post, "/core/examples").body(json!({ "name": "m" })).header("Pragma", "xn-from-migration");
+    let ask =
+        host.ask(Action::Post, "/core/examples").body(json!({ "name": "m" })).header("Pragma", "xn-from-migration");
     assert_eq!(ask.send().body["isFromMigration"], true);
 }

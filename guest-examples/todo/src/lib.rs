@@ -79,8 +79,7 @@ impl Todo {
 
     #[migrate(from = 1)]
     fn from_v1(old: TodoV1) -> Result<Todo> {
-        let items: Vec<Item> =
-            (1..).zip(old.items).map(|(id, text)| Item { id, text, done: false }).collect();
+        let items: Vec<Item> = (1..).zip(old.items).map(|(id, text)| Item { id, text, done: false }).collect();
         Ok(Todo { title: old.title, next_id: items.len() as u64 + 1, items })
     }
 

@@ -30,6 +30,8 @@ pub struct Exported<G>(PhantomData<G>);
 
 type Returned = Result<types::Outcome, types::Fault>;
 
+// Nine exports call it; kept out of line, it is in the component once.
+#[inline(never)]
 fn handle<G: Guest>(handler: Handler, document: String, request: types::Request) -> Returned {
     G::handle(handler, document, request.into()).map(Into::into).map_err(Into::into)
 }

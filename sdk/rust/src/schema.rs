@@ -40,6 +40,21 @@ pub(crate) fn check(schema: &Value, value: &Value) -> Result {
     Walk { root: schema, pointer: String::new() }.value(schema, value)
 }
 
+/// A keyword that bounds numbers, and how it is told.
+struct Bound {
+    word: &'static str,
+    before: &'static str,
+    after: &'static str,
+    holds: fn(&f64, &f64) -> bool,
+}
+
+const BOUNDS: [Bound; 4] = [
+    Bound { word: "minimum", before: "", after: " or more", holds: f64::ge },
+    Bound { word: "maximum", before: "", after: " or less", holds: f64::le },
+    Bound { word: "exclusiveMinimum", before: "more than ", after: "", holds: f64::gt },
+    Bound { word: "exclusiveMaximum", before: "less than ", after: "", holds: f64::lt },
+];
+
 struct Walk<'a> {
     root: &'a Value,
     pointer: String,
@@ -151,17 +166,12 @@ impl Walk<'_> {
 
     fn number(&self, schema: &Value, value: &Value) -> Result {
         let Some(number) = value.as_f64() else { return Ok(()) };
-        let bounds: [(&str, &str, fn(f64, f64) -> bool); 4] = [
-            ("minimum", "or more", |number, bound| number >= bound),
-            ("maximum", "or less", |number, bound| number <= bound),
-            ("exclusiveMinimum", "at least, and not equal", |number, bound| number > bound),
-            ("exclusiveMaximum", "at most, and not equal", |number, bound| number < bound),
-        ];
-        for (word, relation, holds) in bounds {
-            if let Some(bound) = schema[word].as_f64()
-                && !holds(number, bound)
+        for bound in BOUNDS {
+            if let Some(limit) = schema[bound.word].as_f64()
+                && !(bound.holds)(&number, &limit)
             {
-                return Err(self.fault(format!("must be {} {relation}, found {value}", schema[word])));
+                let (before, limit, after) = (bound.before, &schema[bound.word], bound.after);
+                return Err(self.fault(format!("must be {before}{limit}{after}, found {value}")));
             }
         }
         Ok(())

@@ -6,12 +6,17 @@ use steward_tests::guests::{self, Progress};
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
-    if names.iter().any(|name| name.starts_with('-')) {
-        println!(
-            "builds guests into target/guests/components\n\nusage: cargo guests [NAME …]\n\nnames: {}",
-            guests::names().join(", ")
-        );
-        return ExitCode::from(if names.iter().any(|name| name == "-h" || name == "--help") { 0 } else { 2 });
+    let usage = format!(
+        "builds guests into target/guests/components\n\nusage: cargo guests [NAME …]\n\nnames: {}",
+        guests::names().join(", ")
+    );
+    if names.iter().any(|name| name == "-h" || name == "--help") {
+        println!("{usage}");
+        return ExitCode::SUCCESS;
+    }
+    if let Some(unknown) = names.iter().find(|name| name.starts_with('-')) {
+        eprintln!("error: there is no option {unknown}\n\n{usage}");
+        return ExitCode::from(2);
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     match guests::build(&names, &Progress::stderr()) {

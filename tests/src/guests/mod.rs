@@ -32,7 +32,7 @@ struct Guest {
     package: &'static str,
 }
 
-const GUESTS: [Guest; 9] = [
+const GUESTS: [Guest; 11] = [
     Guest { name: "counter", package: "guest-counter" },
     Guest { name: "todo", package: "guest-todo" },
     Guest { name: "examples", package: "guest-examples" },
@@ -40,6 +40,8 @@ const GUESTS: [Guest; 9] = [
     Guest { name: "relay", package: "guest-relay" },
     Guest { name: "misbehave", package: "guest-misbehave" },
     Guest { name: "duties", package: "guest-duties" },
+    Guest { name: "greeting", package: "guest-greeting" },
+    Guest { name: "presence", package: "guest-presence" },
     Guest { name: "upgrade-before", package: "guest-upgrade-before" },
     Guest { name: "upgrade-after", package: "guest-upgrade-after" },
 ];
@@ -160,10 +162,8 @@ mod tests {
     #[test]
     fn an_unknown_guest_is_refused_with_the_known_ones() {
         let error = build(&["conter"], &Progress::hidden()).expect_err("no such guest");
-        assert_eq!(
-            error.to_string(),
-            "there is no guest \"conter\"; known are counter, todo, examples, example-tasks, misbehave"
-        );
+        let known = names().join(", ");
+        assert_eq!(error.to_string(), format!("there is no guest \"conter\"; known are {known}"));
     }
 
     #[test]

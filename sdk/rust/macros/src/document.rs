@@ -23,7 +23,7 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
         const _: () = {
             #(#defaults)*
 
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "the shadow is there for its traits alone")]
             #[derive(::steward_sdk::serde::Serialize, ::steward_sdk::serde::Deserialize, ::steward_sdk::schemars::JsonSchema)]
             #[serde(crate = "::steward_sdk::serde", remote = #name_text)]
             #[schemars(crate = "::steward_sdk::schemars")]
@@ -71,7 +71,7 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
 
 /// Returns the shadow and the functions that its defaults call.
 fn shadow_of(mut input: DeriveInput, shadow: &syn::Ident) -> Result<(DeriveInput, Vec<TokenStream>)> {
-    let all_default = take_container_default(&mut input.attrs)?;
+    let all_default = says_all_default(&input.attrs)?;
     keep_known(&mut input.attrs);
     let mut defaults = Vec::new();
     match &mut input.data {
@@ -168,7 +168,7 @@ impl Said {
     }
 }
 
-fn take_container_default(attributes: &mut Vec<Attribute>) -> Result<bool> {
+fn says_all_default(attributes: &[Attribute]) -> Result<bool> {
     let mut found = false;
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("document")) {
         attribute.parse_nested_meta(|meta| {

@@ -53,13 +53,14 @@ fn handlers(arguments: &Arguments, methods: &[Method]) -> Vec<String> {
     };
     let mut names: Vec<String> =
         ACTIONS.into_iter().filter(|action| listed(action)).map(|action| format!("handle-{action}")).collect();
-    let others: [(&str, fn(&Role) -> bool); 3] = [
-        ("handle-reply", |role| matches!(role, Role::Reply(_))),
-        ("migrate", |role| matches!(role, Role::Migrate(_))),
-        ("merge", |role| matches!(role, Role::Merge)),
-    ];
-    for (name, is) in others {
-        if methods.iter().any(|method| is(&method.role)) {
+    for method in methods {
+        let name = match &method.role {
+            Role::Reply(_) => "handle-reply",
+            Role::Migrate(_) => "migrate",
+            Role::Merge => "merge",
+            Role::Action { .. } => continue,
+        };
+        if !names.iter().any(|listed| listed == name) {
             names.push(name.to_owned());
         }
     }

@@ -191,7 +191,7 @@ pub(super) fn check(methods: &[Method], stateless: bool) -> Result<()> {
             let message = format!("`{}` and `{}` answer the same requests: {advice}", twin.name, method.name);
             return Err(Error::new_spanned(&method.name, message));
         }
-        if method.bodies() > 1 {
+        if method.action().is_some() && method.bodies() > 1 {
             let message = "a request has one body: take one argument for it, or mark its fields: #[field] by: u64";
             return Err(Error::new_spanned(&method.name, message));
         }

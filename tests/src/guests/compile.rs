@@ -20,7 +20,8 @@ pub(super) fn compile(
     for guest in guests {
         command.args(["--package", guest.package]);
     }
-    progress.doing(&format!("compile {} guests with {toolchain}", guests.len()));
+    let names: Vec<&str> = guests.iter().map(|guest| guest.name).collect();
+    progress.doing(&format!("compile {} with {toolchain}", names.join(", ")));
     let (success, output) = run(&mut command, progress)?;
     if success { Ok(()) } else { Err(Error::Compile { toolchain: *toolchain, output }) }
 }

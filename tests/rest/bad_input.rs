@@ -5,12 +5,15 @@ use serde_json::json;
 
 use crate::{host_with, host_with_flags};
 
+/// A request, and the status and code with which it is refused.
+type Case<'a> = (Method, &'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_is_a_problem_document() {
     let host = host_with(&["examples"]).await;
     let client = host.client();
     let json_type = [("content-type", "application/json")];
-    let cases: [(Method, &str, &[(&str, &str)], &str, u16, &str); 9] = [
+    let cases: [Case<'_>; 9] = [
         (Method::GET, "/core/exampels/x", &[], "", 404, "not-found"),
         (Method::GET, "/core/examples/none", &[], "", 404, "not-found"),
         (Method::POST, "/core/examples", &json_type, "{\n  \"name\": }", 400, "malformed-json"),

@@ -6,9 +6,11 @@ mod documents;
 mod duties;
 mod infrastructure;
 mod listing;
+mod native;
 mod queries;
 mod refusals;
 mod repeats;
+mod stateless;
 mod tasks;
 mod utility;
 

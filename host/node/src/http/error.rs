@@ -254,7 +254,8 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::BodyMissing { .. } | E::NotAnObject { .. } | E::BuiltInField { .. } | E::Link(_) | E::ForeignLink { .. } => {
             never(StatusCode::BAD_REQUEST, "validation")
         }
-        E::Invalid { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "validation"),
+        // The status that the SDKs choose: clients need not know whether the host or the guest checks a body.
+        E::Invalid { .. } => never(StatusCode::BAD_REQUEST, "validation"),
         E::DocumentTooLarge { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "document-too-large"),
         E::KeyReused { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
         E::Refused(fault) => {

@@ -13,7 +13,7 @@ use steward_tests::wait;
 use crate::{Random, host_with, number};
 
 /// Kills of one run when nothing else is said.
-const KILLS: u64 = 60;
+const KILLS: u64 = 200;
 
 /// Longest time between a start and the kill after it, in milliseconds.
 const LIFE_MILLIS_MAX: u64 = 200;
@@ -35,7 +35,9 @@ async fn effects_are_carried_out_exactly_once_across_kills() {
     }
     for kill in 0..kills {
         let stop = Arc::new(AtomicBool::new(false));
-        let senders: Vec<_> = (0..RELAYS).map(|relay| tokio::spawn(send(Client::new(host.client().base()), relay, Arc::clone(&stop)))).collect();
+        let senders: Vec<_> = (0..RELAYS)
+            .map(|relay| tokio::spawn(send(Client::new(host.client().base()), relay, Arc::clone(&stop))))
+            .collect();
         // The instant of the kill is the point of the test, not a wait for something.
         tokio::time::sleep(Duration::from_millis(random.below(LIFE_MILLIS_MAX))).await;
         host.kill();

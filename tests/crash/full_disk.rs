@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::json;
-use steward_tests::host::Host;
 use steward_tests::guests::{self, Progress};
+use steward_tests::host::Host;
 use steward_tests::wait;
 
 /// A small file system of its own, unmounted at the end.
@@ -19,7 +19,8 @@ impl SmallDisk {
     fn mount(megabytes: u64) -> Option<SmallDisk> {
         let folder = tempfile::tempdir().ok()?;
         let size = format!("size={megabytes}m");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output().ok()?;
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output().ok()?;
         mount.status.success().then_some(SmallDisk { folder, mounted: true })
     }
 
@@ -53,9 +54,13 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
         eprintln!("this user may not mount a small file system: nothing was proved");
         return;
     };
-    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"], &Progress::hidden())).await.expect("no panic").expect("built");
+    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"], &Progress::hidden()))
+        .await
+        .expect("no panic")
+        .expect("built");
     let place = disk.path().to_owned();
-    let host = tokio::task::spawn_blocking(move || Host::start_in(&place, &[])).await.expect("no panic").expect("started");
+    let host =
+        tokio::task::spawn_blocking(move || Host::start_in(&place, &[])).await.expect("no panic").expect("started");
     let client = host.client();
     client.deploy(&std::fs::read(&built[0].path).expect("a built guest"), None).await;
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);

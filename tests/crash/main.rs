@@ -41,7 +41,9 @@ pub(crate) fn number(variable: &str, default: u64) -> u64 {
 }
 
 pub(crate) async fn host_with(names: &'static [&'static str], flags: &'static [&'static str]) -> Host {
-    let started = tokio::task::spawn_blocking(move || anyhow::Ok((guests::build(names, &Progress::hidden())?, Host::start(flags)?)));
+    let started = tokio::task::spawn_blocking(move || {
+        anyhow::Ok((guests::build(names, &Progress::hidden())?, Host::start(flags)?))
+    });
     let (built, host) = started.await.expect("the start does not panic").expect("the host starts");
     for guest in built {
         host.client().deploy(&std::fs::read(&guest.path).expect("a built guest can be read"), None).await;
@@ -63,7 +65,8 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         tokio::time::sleep(life).await;
         host.kill();
         load.stop().await;
-        tokio::task::block_in_place(|| host.restart()).unwrap_or_else(|error| panic!("round {round}, seed {seed}: {error:#}"));
+        tokio::task::block_in_place(|| host.restart())
+            .unwrap_or_else(|error| panic!("round {round}, seed {seed}: {error:#}"));
         model.check(host.client()).await.unwrap_or_else(|error| panic!("round {round}, seed {seed}: {error:#}"));
     }
     assert!(model.acknowledged() > rounds, "the load acknowledged {} updates only", model.acknowledged());

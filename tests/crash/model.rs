@@ -176,14 +176,19 @@ async fn check_document(client: &Client, link: &str, known: &mut Known) -> anyho
     let count = found["count"].as_u64().with_context(context)?;
     // With all versions kept, each but the first one added one.
     let complete = numbers.len() < HISTORY;
-    ensure!(!complete || count == version - oldest, "{count} additions in versions {oldest} to {version}: {}", context());
+    ensure!(
+        !complete || count == version - oldest,
+        "{count} additions in versions {oldest} to {version}: {}",
+        context()
+    );
     *known = Known { version, deleted: false, open: None };
     Ok(true)
 }
 
 async fn check_listing(client: &Client, alive: &[String]) -> anyhow::Result<()> {
     let listed = client.get("/core/counters").await.expect(200).json();
-    let links: Vec<&str> = listed["documentLinks"].as_array().context("links")?.iter().filter_map(Value::as_str).collect();
+    let links: Vec<&str> =
+        listed["documentLinks"].as_array().context("links")?.iter().filter_map(Value::as_str).collect();
     ensure!(links == alive, "listing {links:?} differs from the documents {alive:?}");
     let kind = json!({ "term": { "propertyName": "documentKind", "matchValue": "counter" } });
     let query = json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": kind } });

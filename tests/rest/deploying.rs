@@ -181,6 +181,20 @@ async fn a_rollback_returns_to_the_earlier_module_as_long_as_it_reads_everything
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_get_the_maintenance_of_the_module_that_took_over() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    client.post("/core/ledgers", &json!({ "documentSelfLink": "l", "watched": true })).await.expect(201);
+    let digest = digest_of(client, "upgrade-after").await;
+    move_to(client, &digest).await;
+    wait::until("maintenance runs", || async {
+        let ledger = client.get("/core/ledgers/l").await.expect(200).json();
+        (ledger["ticks"].as_u64() >= Some(2)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_decides_on_an_old_revision_is_told_so() {
     let host = host_with(&["upgrade-before"]).await;
     let client = host.client();

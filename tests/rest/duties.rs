@@ -89,6 +89,27 @@ async fn maintenance_runs_once_per_interval_and_never_beside_an_update() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_of_a_factory_that_comes_back_are_started_and_maintained_again() {
+    let mut host = host_with(&["duties"]).await;
+    create(host.client(), "d").await;
+    let factory = "/core/factories/core/diaries";
+    let module = host.client().get(factory).await.expect(200).json()["moduleDigest"].clone();
+    host.client().delete(factory).await.expect(200);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    client.get("/core/diaries/d").await.expect(404);
+    client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
+    let first = client.patch("/core/diaries/d", &json!({})).await.expect(200).json();
+    assert_eq!((count(&first, "creates"), count(&first, "starts")), (1, 2), "started before the update: {first}");
+    let later = wait::until("maintenance runs", || async {
+        let diary = diary(client, "d").await;
+        (count(&diary, "ticks") > count(&first, "ticks") + 1).then_some(diary)
+    })
+    .await;
+    assert_eq!(count(&later, "starts"), 2, "started once: {later}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn effects_of_one_document_arrive_in_their_order() {
     let host = host_with(&["duties"]).await;
     let client = host.client();

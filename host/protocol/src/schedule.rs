@@ -41,29 +41,32 @@ struct Round {
 }
 
 impl Maintenance {
-    /// Adds a document that is due once per `interval`, from now on. Adding it again changes nothing.
+    /// Adds a document that is due once per `interval`, from now on. Adding it again changes nothing, but that it has the
+    /// interval given last.
     ///
     /// # Panics
     /// If the interval is shorter than a microsecond.
     pub fn add(&mut self, now: Moment, interval: Duration, link: Link) {
         let interval = micros(interval);
+        self.remove_where(&link, |other| other != interval);
         let round = self.rounds.entry(interval).or_insert_with(|| Round { documents: BTreeSet::new(), hand: now });
         round.documents.insert((phase(&link, interval), link));
     }
 
-    /// Removes a document that was added with `interval`; returns false if it was not there.
-    ///
-    /// # Panics
-    /// If the interval is shorter than a microsecond.
-    pub fn remove(&mut self, interval: Duration, link: &Link) -> bool {
-        let interval = micros(interval);
-        let Some(round) = self.rounds.get_mut(&interval) else {
-            return false;
-        };
-        let was_there = round.documents.remove(&(phase(link, interval), link.clone()));
-        if round.documents.is_empty() {
-            self.rounds.remove(&interval);
-        }
+    /// Removes a document; returns false if it was not there.
+    pub fn remove(&mut self, link: &Link) -> bool {
+        self.remove_where(link, |_| true)
+    }
+
+    /// Removes a document from the rounds of these intervals. There are as many rounds as modules name intervals: few.
+    fn remove_where(&mut self, link: &Link, concerns: impl Fn(u64) -> bool) -> bool {
+        let mut was_there = false;
+        self.rounds.retain(|interval, round| {
+            if concerns(*interval) {
+                was_there |= round.documents.remove(&(phase(link, *interval), link.clone()));
+            }
+            !round.documents.is_empty()
+        });
         was_there
     }
 
@@ -280,10 +283,21 @@ mod tests {
     fn removed_documents_are_not_due() {
         let mut maintenance = Maintenance::default();
         maintenance.add(at(0), INTERVAL, link(1));
-        assert!(maintenance.remove(INTERVAL, &link(1)));
-        assert!(!maintenance.remove(INTERVAL, &link(1)));
+        assert!(maintenance.remove(&link(1)));
+        assert!(!maintenance.remove(&link(1)));
         assert_eq!(maintenance.next_due(), None);
         assert_eq!(due(&mut maintenance, at(600), 10), []);
+    }
+
+    #[test]
+    fn a_document_has_the_interval_that_was_given_last() {
+        let mut maintenance = Maintenance::default();
+        maintenance.add(at(0), INTERVAL * 60, link(1));
+        maintenance.add(at(0), INTERVAL, link(1));
+        assert_eq!(maintenance.documents(), 1);
+        assert_eq!(due(&mut maintenance, at(60), 10), [link(1)]);
+        assert!(maintenance.remove(&link(1)));
+        assert_eq!(maintenance.documents(), 0);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use steward_sdk::prelude::*;
 pub struct Ledger {
     #[document(default)]
     count: u64,
+    /// The second version looks after such a ledger; this one has no maintenance.
+    #[document(default)]
+    watched: bool,
 }
 
 #[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 10_000))]

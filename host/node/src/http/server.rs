@@ -104,11 +104,7 @@ impl Http {
         let accepted = request.headers().get(ACCEPT_ENCODING).cloned();
         let answer = match &self.cors {
             Some(cors) if request.headers().contains_key(ORIGIN) => answer_foreign(&self, cors, request).await,
-            Some(_) | None => {
-                let f = exchange::answer(&self, request);
-                eprintln!("SIZE {}", std::mem::size_of_val(&f));
-                f.await
-            }
+            Some(_) | None => exchange::answer(&self, request).await,
         };
         match accepted {
             Some(accepted) if answer.body().size_hint().lower() >= COMPRESSED_BYTES_MIN => {

@@ -46,21 +46,21 @@ impl Periodic {
                 if exists {
                     periodic.add(service, link);
                 } else {
-                    periodic.remove(service, link);
+                    periodic.remove(link);
                 }
             }
         }));
     }
 
-    /// Adds a document; adding it again changes nothing.
+    /// Adds a document, with the interval that its service has now; adding it again changes nothing.
     pub fn add(&self, service: &Service, link: &Link) {
         let now = self.operations.clock().now();
         let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
         schedule.add(now, interval(service), link.clone());
     }
 
-    fn remove(&self, service: &Service, link: &Link) {
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(interval(service), link);
+    fn remove(&self, link: &Link) {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(link);
     }
 
     /// Runs maintenance when it is due, until the host stops.
@@ -101,6 +101,9 @@ impl Periodic {
             if let Err(error) = self.operations.perform(maintain).await {
                 tracing::warn!(%link, %error, "handle-maintenance failed");
             }
+        } else {
+            // A module that wants maintenance again adds its documents when it is mounted.
+            self.remove(&link);
         }
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner).finished(&link);
     }

@@ -1,5 +1,8 @@
-//! The start of a reign: the outbox is loaded, and every document whose service has `handle-start` is started.
+//! The start of a reign: the outbox is loaded, every document whose service has `handle-start` is started, and every
+//! document whose service wants maintenance gets its place in the schedule. The same happens to the documents of a factory
+//! that is mounted, or moves to another module, during a reign: what has been started in it is not started again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steward_model::operation::Cause;
@@ -13,7 +16,7 @@ use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
 use crate::service::Service;
 
-/// Follows the reigns of one partition for ever.
+/// Follows the reigns of one partition, and the services during each, for ever.
 pub(super) async fn follow(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
@@ -21,14 +24,38 @@ pub(super) async fn follow(
     places: &Arc<Semaphore>,
 ) {
     let mut serving = partition.watch_serving();
+    let mut services = operations.services().watch();
+    let mut reign = None;
+    // Which revision of each factory has been swept in this reign.
+    let mut swept = BTreeMap::new();
     loop {
-        let Ok(reign) = serving.wait_for(Option::is_some).await.map(|reign| *reign) else { return };
+        let now = *serving.borrow_and_update();
+        services.borrow_and_update();
+        if now != reign {
+            reign = now;
+            swept.clear();
+            if reign.is_some() {
+                load_outbox(operations, partition).await;
+            }
+        }
         if let Some(epoch) = reign {
-            begin(operations, partition, periodic, places, epoch).await;
+            begin(operations, partition, periodic, places, epoch, &mut swept).await;
         }
-        if serving.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = serving.changed() => if changed.is_err() { return },
+            changed = services.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+async fn load_outbox(operations: &Arc<Operations>, partition: &Arc<Partition>) {
+    match partition.load_outbox().await {
+        Ok(0) => {}
+        Ok(effects) => {
+            tracing::debug!(partition = %partition.id(), effects, "pending effects found");
+            operations.table().shared().outbox_changed.notify_one();
+        }
+        Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
     }
 }
 
@@ -38,21 +65,18 @@ async fn begin(
     periodic: &Periodic,
     places: &Arc<Semaphore>,
     epoch: Epoch,
+    swept: &mut BTreeMap<Link, u64>,
 ) {
-    match partition.load_outbox().await {
-        Ok(0) => {}
-        Ok(effects) => {
-            tracing::debug!(partition = %partition.id(), effects, "pending effects found");
-            operations.table().shared().outbox_changed.notify_one();
-        }
-        Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
-    }
     for service in operations.services().all() {
-        if service.lane() == partition.id().lane && !service.is_stateless() {
+        let concerns = service.lane() == partition.id().lane && !service.is_stateless();
+        if concerns && swept.get(&service.path) != Some(&service.revision) {
             sweep(operations, partition, periodic, places, &service).await;
+            swept.insert(service.path.clone(), service.revision);
+            if service.handles(Handler::HandleStart) {
+                operations.starts().swept(partition.id(), epoch, &service.path);
+            }
         }
     }
-    operations.starts().swept(partition.id(), epoch);
 }
 
 async fn sweep(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
-use steward_model::{Action, Moment, Version};
+use steward_model::{Action, Moment};
 
 use super::{Error, Operations, Reply};
 use crate::service::Service;
@@ -27,7 +27,7 @@ pub(super) fn publish(
     if let (Ok(Reply { document: Some(document), .. }), Some(watcher)) = (reply, operations.watcher.get()) {
         if document.is_tombstone() {
             watcher(service, &document.link, false);
-        } else if document.version == Version(0) || action == Action::Post {
+        } else if action == Action::Post {
             watcher(service, &document.link, true);
         }
     }

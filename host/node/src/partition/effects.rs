@@ -126,6 +126,7 @@ impl Partition {
 
     fn activated(&self, state: &mut State, epoch: Epoch) {
         state.outbox.clear();
+        state.outbox_loaded = false;
         self.serving.send_replace(Some(epoch));
         tracing::debug!(partition = %self.id, %epoch, "partition active");
     }

@@ -102,6 +102,8 @@ struct State {
     waiters: VecDeque<(Offset, oneshot::Sender<()>)>,
     recent: Recent,
     outbox: Outbox,
+    /// The outbox holds what the state store held when the reign began; before, nobody knows what is pending.
+    outbox_loaded: bool,
     promised: Epoch,
 }
 
@@ -178,6 +180,7 @@ impl Partition {
             waiters: VecDeque::new(),
             recent,
             outbox: Outbox::default(),
+            outbox_loaded: false,
             promised,
         };
         Ok(Partition {
@@ -297,7 +300,7 @@ impl Partition {
             partition: self.id,
             replica: state.replica.status(),
             applied: *self.applied.borrow(),
-            pending_effects: state.outbox.pending(),
+            pending_effects: state.outbox_loaded.then(|| state.outbox.pending()),
         }
     }
 }
@@ -311,6 +314,6 @@ pub struct Status {
     pub replica: replica::Status,
     /// The last offset in the state store.
     pub applied: Option<Offset>,
-    /// Effects that wait to be carried out.
-    pub pending_effects: usize,
+    /// Effects that wait to be carried out; none: not known yet, the reign has just begun.
+    pub pending_effects: Option<usize>,
 }

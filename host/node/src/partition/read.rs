@@ -166,6 +166,7 @@ impl Partition {
             if state.replica.committed() == before {
                 let count = rows.len();
                 rows.into_iter().for_each(|row| state.outbox.add(row));
+                state.outbox_loaded = true;
                 return Ok(count);
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use steward_model::Link;
+use tokio::sync::watch;
 
 use super::{Service, ServiceStats};
 
@@ -24,6 +25,8 @@ type Mounted = BTreeMap<Link, Arc<Service>>;
 #[derive(Default)]
 pub struct ServiceTable {
     mounted: RwLock<Arc<Mounted>>,
+    /// How often it was replaced.
+    changes: watch::Sender<u64>,
 }
 
 impl ServiceTable {
@@ -35,6 +38,12 @@ impl ServiceTable {
     pub fn replace(&self, services: Vec<Arc<Service>>) {
         let mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
         *self.mounted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounted);
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Returns what changes whenever the mounted services have changed.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Returns the service mounted exactly at `path`.

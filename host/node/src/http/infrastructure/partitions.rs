@@ -37,7 +37,8 @@ pub(super) async fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> 
     let statuses: Vec<(Status, bool)> = all.map(|partition| (partition.status(), partition.admits().is_ok())).collect();
     let serving = statuses.iter().filter(|(_, serves)| *serves).count();
     let shown: Vec<Value> = statuses.iter().map(|(status, serves)| shown(http, status, *serves)).collect();
-    let pending: usize = statuses.iter().map(|(status, _)| status.pending_effects).sum();
+    // Null until every partition knows.
+    let pending: Option<usize> = statuses.iter().map(|(status, _)| status.pending_effects).sum();
     let mut document = json!({"partitionCount": shown.len(), "servingCount": serving, "pendingEffects": pending});
     if decode::parameter(asked.query(), "verify")?.as_deref() == Some("true") {
         document["digestsAgree"] = json!(digests_agree(http).await?);

@@ -67,7 +67,9 @@ async fn begin(
     epoch: Epoch,
     swept: &mut BTreeMap<Link, u64>,
 ) {
-    for service in operations.services().all() {
+    let services = operations.services().all();
+    swept.retain(|path, _| services.iter().any(|service| service.path == *path));
+    for service in services {
         let concerns = service.lane() == partition.id().lane && !service.is_stateless();
         if concerns && swept.get(&service.path) != Some(&service.revision) {
             sweep(operations, partition, periodic, places, &service).await;

@@ -7,6 +7,7 @@ mod duties;
 mod infrastructure;
 mod listing;
 mod native;
+mod outside;
 mod queries;
 mod refusals;
 mod repeats;

@@ -39,7 +39,11 @@ pub struct Entry {
     expires_in_millis: Option<u64>,
 }
 
-#[service(factory = "/core/diaries", options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION))]
+#[service(
+    factory = "/core/diaries",
+    options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION),
+    outbound("127.0.0.1")
+)]
 impl Diary {
     fn handle_create(&mut self) {
         self.creates += 1;

@@ -1,0 +1,109 @@
+//! Effects that go to hosts outside.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use steward_tests::wait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::host_with_flags;
+
+/// A server outside: answers the first request of each key with 503, and later ones with 200.
+#[derive(Clone)]
+struct Server {
+    url: String,
+    /// Idempotency key and body of each request.
+    requests: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Server {
+    async fn start() -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let server = Server { url, requests: Arc::default() };
+        let accepting = server.clone();
+        // It ends with the runtime of its test.
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = accepting.clone();
+                tokio::spawn(async move { server.answer(stream).await });
+            }
+        });
+        server
+    }
+
+    async fn answer(&self, mut stream: TcpStream) {
+        let mut received = Vec::new();
+        let (head, body) = loop {
+            let mut part = [0; 4096];
+            let read = stream.read(&mut part).await.unwrap_or(0);
+            if read == 0 {
+                return;
+            }
+            received.extend_from_slice(&part[..read]);
+            let text = String::from_utf8_lossy(&received).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            if let Ok(body) = serde_json::from_str::<Value>(body) {
+                break (head.to_owned(), body);
+            }
+        };
+        let key = head.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap_or_default().to_owned();
+        let known = {
+            let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = requests.iter().any(|(other, _)| *other == key);
+            requests.push((key, body));
+            known
+        };
+        let status = if known { "200 OK" } else { "503 Service Unavailable" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}");
+        // A host that was killed takes no answer.
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+
+    fn requests(&self) -> Vec<(String, Value)> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
+    let server = Server::start().await;
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letters = json!([
+        { "to": server.url, "note": "one", "tag": "first" },
+        { "to": server.url, "note": "two", "tag": "second" },
+    ]);
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    let replies = wait::until("both are answered", || async {
+        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
+        (replies.as_array().is_some_and(|replies| replies.len() == 2)).then_some(replies)
+    })
+    .await;
+    assert_eq!(replies, json!(["first 200", "second 200"]));
+    let requests = server.requests();
+    let keys: Vec<&str> = requests.iter().map(|(key, _)| key.as_str()).collect();
+    assert!(keys[0].starts_with("/core/diaries/d@") && keys[0].ends_with("#0"), "{keys:?}");
+    assert_eq!((keys[0], keys[2]), (keys[1], keys[3]), "a repeat has the same key");
+    assert_ne!(keys[0], keys[2]);
+    let notes: Vec<&Value> = requests.iter().map(|(_, body)| &body["note"]).collect();
+    assert_eq!(notes, ["one", "one", "two", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_to_hosts_that_the_operator_has_not_allowed_are_refused_with_everything_else() {
+    let server = Server::start().await;
+    let host = host_with_flags(&["duties"], &[]).await;
+    let client = host.client();
+    let factory = client.get("/core/factories/core/diaries").await.expect(200).json();
+    assert_eq!(factory["grants"]["outbound"], json!([]));
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letters = json!([{ "to": "/core/diaries/d", "note": "inside" }, { "to": server.url, "note": "outside" }]);
+    let refused = client.patch("/core/diaries/d", &json!({ "note": "n", "letters": letters })).await.expect(500).json();
+    assert!(refused["message"].as_str().is_some_and(|text| text.contains(&server.url)), "{refused}");
+    client.patch("/core/diaries/d", &json!({ "note": "after" })).await.expect(200);
+    let diary = client.get("/core/diaries/d").await.expect(200).json();
+    assert_eq!((&diary["notes"], server.requests().len()), (&json!(["after"]), 0));
+}

@@ -6,6 +6,7 @@
 mod effects;
 mod full_disk;
 mod model;
+mod state_store;
 
 use std::time::Duration;
 

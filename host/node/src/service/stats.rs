@@ -1,6 +1,7 @@
 //! What services and documents have been doing since this node started: the numbers behind `/stats`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,13 +33,6 @@ impl Measure {
         Measure { latest: 0.0, accumulated: 0.0, count: 0, updated: Timestamp(0), bins: None }
     }
 
-    fn count_one(&mut self, at: Timestamp) {
-        self.latest += 1.0;
-        self.accumulated += 1.0;
-        self.count += 1;
-        self.updated = at;
-    }
-
     fn add(&mut self, value: f64, at: Timestamp) {
         self.latest += value;
         self.accumulated += value;
@@ -59,54 +53,60 @@ impl Measure {
 /// Statistics by name.
 pub type Measures = BTreeMap<String, Measure>;
 
-/// The statistics of one service.
+/// The statistics of one service. Counting costs a few additions: every operation does it.
 #[derive(Debug, Default)]
 pub struct ServiceStats {
-    measures: Mutex<Measures>,
+    requests: [AtomicU64; ACTIONS.len()],
+    failures: AtomicU64,
+    updated: AtomicI64,
+    durations: Mutex<Option<Measure>>,
     /// Statistics of its documents.
     pub documents: DocumentStats,
 }
 
+const ACTIONS: [(Action, &str); 5] = [
+    (Action::Get, "GETrequestCount"),
+    (Action::Post, "POSTrequestCount"),
+    (Action::Put, "PUTrequestCount"),
+    (Action::Patch, "PATCHrequestCount"),
+    (Action::Delete, "DELETErequestCount"),
+];
+
 impl ServiceStats {
     /// Takes note of an operation that ended.
     pub fn operation(&self, action: Action, duration: Option<Duration>, failed: bool, at: Timestamp) {
-        let mut measures = self.measures.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&mut measures, "requestCount", at);
-        count(&mut measures, counted(action), at);
-        if failed {
-            count(&mut measures, "failureCount", at);
-        }
-        if let Some(duration) = duration {
-            let micros = duration.as_micros() as f64;
-            let name = "operationDuration";
-            if let Some(measure) = measures.get_mut(name) {
-                measure.observe(micros, at);
-            } else {
-                measures.entry(name.to_owned()).or_insert_with(Measure::new).observe(micros, at);
+        for ((other, _), count) in ACTIONS.iter().zip(&self.requests) {
+            if *other == action {
+                count.fetch_add(1, Ordering::Relaxed);
             }
+        }
+        if failed {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.updated.fetch_max(at.0, Ordering::Relaxed);
+        if let Some(duration) = duration {
+            let mut durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+            durations.get_or_insert_with(Measure::new).observe(duration.as_micros() as f64, at);
         }
     }
 
     /// Returns all statistics.
     pub fn all(&self) -> Measures {
-        self.measures.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-fn count(measures: &mut Measures, name: &str, at: Timestamp) {
-    match measures.get_mut(name) {
-        Some(measure) => measure.count_one(at),
-        None => measures.entry(name.to_owned()).or_insert_with(Measure::new).count_one(at),
-    }
-}
-
-fn counted(action: Action) -> &'static str {
-    match action {
-        Action::Get => "GETrequestCount",
-        Action::Post => "POSTrequestCount",
-        Action::Put => "PUTrequestCount",
-        Action::Patch => "PATCHrequestCount",
-        Action::Delete => "DELETErequestCount",
+        let updated = Timestamp(self.updated.load(Ordering::Relaxed));
+        let counted =
+            |count: u64| Measure { latest: count as f64, accumulated: count as f64, count, updated, bins: None };
+        let counts = self.requests.iter().map(|count| count.load(Ordering::Relaxed)).collect::<Vec<u64>>();
+        let failures = self.failures.load(Ordering::Relaxed);
+        let mut all = Measures::new();
+        all.insert("requestCount".to_owned(), counted(counts.iter().sum()));
+        for ((_, name), count) in ACTIONS.iter().zip(counts) {
+            all.insert((*name).to_owned(), counted(count));
+        }
+        all.insert("failureCount".to_owned(), counted(failures));
+        all.retain(|_, measure| measure.count > 0);
+        let durations = self.durations.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(durations.clone().map(|measure| ("operationDuration".to_owned(), measure)));
+        all
     }
 }
 

@@ -13,7 +13,7 @@ use steward_tests::wait;
 use crate::{Random, host_with, number};
 
 /// Kills of one run when nothing else is said.
-const KILLS: u64 = 200;
+const KILLS: u64 = 100;
 
 /// Longest time between a start and the kill after it, in milliseconds.
 const LIFE_MILLIS_MAX: u64 = 200;

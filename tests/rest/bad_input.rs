@@ -104,3 +104,48 @@ async fn misbehaving_guests_fail_one_request_and_harm_nobody() {
         client.patch("/core/counters/c", &json!({})).await.expect(200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_cannot_be_paths_are_refused() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let long = "n".repeat(1_100);
+    for name in ["..", "a/b", "/elsewhere/a", "a b", "a?b", "a#b", "é", "a\u{0}b", "stats", long.as_str()] {
+        let refused = client.post("/core/counters", &json!({ "documentSelfLink": name })).await;
+        assert_eq!(refused.status, 400, "{name:?}: {}", String::from_utf8_lossy(&refused.body));
+        assert!(!refused.json()["message"].as_str().unwrap_or_default().is_empty());
+    }
+    for path in ["/core/counters/%00", "/core//counters", "/core/counters/../x", "/core/counters/%ff", "/a%2fb%20"] {
+        client.get(path).await.expect(400);
+    }
+    for wrong in [json!({ "documentSelfLink": 7 }), json!({ "documentExpirationTimeMicros": "soon" })] {
+        client.post("/core/counters", &wrong).await.expect(400);
+    }
+    assert_eq!(client.get("/core/counters").await.expect(200).json()["documentCount"], 0);
+    for name in ["a@b", "a:b;c=d", "~x", "(1)", "a%27b"] {
+        client.get(&format!("/core/counters/{name}")).await.expect(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_json_is_refused_without_harm() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let headers = [("content-type", "application/json")];
+    let deep = format!(r#"{{"name":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    let unclosed = "{\"name\":".repeat(20_000);
+    let cut = r#"{"name":"n"#.to_owned();
+    let lone = r#"{"name":"\ud800"}"#.to_owned();
+    let two = r#"{"name":"a"} {"name":"b"}"#.to_owned();
+    for body in [deep, unclosed, cut, lone, two] {
+        let refused = client.send(Method::POST, "/core/examples", &headers, body.clone()).await.expect("an answer");
+        let start: String = body.chars().take(30).collect();
+        assert_eq!(refused.status, 400, "{start}: {}", String::from_utf8_lossy(&refused.body));
+    }
+    let not_utf8: &[u8] = b"{\"name\":\"\xff\"}";
+    client.send(Method::POST, "/core/examples", &headers, not_utf8).await.expect("an answer").expect(400);
+    let large = r#"{"name":"n","counter":123456789012345678901234567890}"#;
+    let refused = client.send(Method::POST, "/core/examples", &headers, large).await.expect("an answer");
+    assert_eq!(refused.status, 400, "{}", String::from_utf8_lossy(&refused.body));
+    assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 0);
+}

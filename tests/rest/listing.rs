@@ -82,3 +82,30 @@ async fn expired_and_deleted_documents_are_not_listed() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_children_than_fit_one_page_are_all_listed() {
+    const CHILDREN: u64 = 1_100;
+    const CLIENTS: usize = 20;
+    let host = host_with(&["counter"]).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for n in 0..CLIENTS as u64 {
+        let client = host.client().clone();
+        clients.spawn(async move {
+            for child in (n..CHILDREN).step_by(CLIENTS) {
+                client.post("/core/counters", &json!({ "documentSelfLink": format!("c{child:04}") })).await.expect(201);
+            }
+        });
+    }
+    while let Some(ended) = clients.join_next().await {
+        ended.expect("a client does not panic");
+    }
+    let client = host.client();
+    let first = client.get("/core/counters").await.expect(200).json();
+    let next = first["nextPageLink"].as_str().expect("a second page").to_owned();
+    let second = client.get(&next).await.expect(200).json();
+    assert_eq!((links(&first).len(), links(&second).len()), (1_000, 100));
+    assert_eq!(second.get("nextPageLink"), None);
+    let all: Vec<String> = links(&first).into_iter().chain(links(&second)).collect();
+    assert_eq!(all, (0..CHILDREN).map(|n| format!("/core/counters/c{n:04}")).collect::<Vec<_>>());
+}

@@ -2,8 +2,9 @@
 
 use http::Method;
 use serde_json::json;
+use steward_tests::wait;
 
-use crate::host_with;
+use crate::{host_with, host_with_flags};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_under_the_same_key_gets_the_first_answer() {
@@ -65,4 +66,57 @@ async fn concurrent_updates_of_one_document_are_all_counted() {
     }
     let state = host.client().get("/core/counters/c").await.expect(200).json();
     assert_eq!((state["count"].as_u64(), state["documentVersion"].as_u64()), (Some(400), Some(400)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_changes_nothing() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    client.post("/core/ledgers", &json!({ "documentSelfLink": "l" })).await.expect(201);
+    let impatient = client.clone();
+    let work = json!({ "by": 7, "work": 200_000_000 });
+    let key = [("idempotency-key", "add-7")];
+    let sent = work.clone();
+    let sending =
+        tokio::spawn(async move { impatient.with_headers(Method::PATCH, "/core/ledgers/l", &key, &sent).await });
+    wait::until("the call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
+    sending.abort();
+    let repeated = client.with_headers(Method::PATCH, "/core/ledgers/l", &key, &work).await.expect(200);
+    assert_eq!(repeated.header("idempotency-replayed"), "true", "the repeat waits for the first and gets its answer");
+    let state = client.get("/core/ledgers/l").await.expect(200).json();
+    assert_eq!((&state["count"], &state["documentVersion"]), (&json!(7), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_full_refuses_and_others_go_on() {
+    let host = host_with_flags(&["upgrade-before"], &["--queue-limit", "2"]).await;
+    let client = host.client();
+    for link in ["busy", "idle"] {
+        client.post("/core/ledgers", &json!({ "documentSelfLink": link })).await.expect(201);
+    }
+    let slow = client.clone();
+    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/busy", &json!({ "work": 400_000_000 })).await });
+    wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let client = client.clone();
+        others.spawn(async move { client.patch("/core/ledgers/busy", &json!({})).await });
+    }
+    client.patch("/core/ledgers/idle", &json!({})).await.expect(200);
+    client.get("/core/ledgers/busy").await.expect(200);
+    let (mut taken, mut refused) = (1, 0);
+    while let Some(ended) = others.join_next().await {
+        let answer = ended.expect("a client does not panic");
+        if answer.status == 200 {
+            taken += 1;
+            continue;
+        }
+        assert!(!answer.header("retry-after").is_empty());
+        let problem = answer.expect(503).json();
+        assert_eq!((&problem["code"], &problem["errorCode"]), (&json!("overloaded"), &json!(-2_147_483_641_i64)));
+        refused += 1;
+    }
+    slow.await.expect("the client does not panic").expect(200);
+    assert!(refused > 0 && taken > 1, "{taken} taken, {refused} refused");
+    assert_eq!(client.get("/core/ledgers/busy").await.expect(200).json()["count"], taken);
 }

@@ -93,6 +93,18 @@ fn read(host: &Host, documents: u64) -> anyhow::Result<Reached> {
     Load { address: service::address(host)?, connections: 1, request: &get }.run(Until::Answers(READS))
 }
 
+fn memory(scene: &str, when: &str, resident: u64, without: u64, documents: u64) -> Row {
+    let each = resident.saturating_sub(without) as f64 / documents as f64;
+    Row {
+        what: format!("{scene}: resident {when}, at rest"),
+        reached: format!("{} MiB", resident >> 20),
+        baseline: format!("{} MiB without documents", without >> 20),
+        ratio: format!("{each:.0} B each"),
+        wanted: format!("< {} MiB", RESIDENT_MAX >> 20),
+        met: resident < RESIDENT_MAX,
+    }
+}
+
 /// Measures idle documents.
 ///
 /// # Errors
@@ -106,8 +118,7 @@ pub(crate) fn measure(wish: &Wish) -> anyhow::Result<Vec<Row>> {
     let mut host = Host::start_in(&ground, &[])?;
     service::mount(&host, &service.component)?;
     create(&service, &host, wish.documents)?;
-    let written = footprint::resident_bytes(host.pid())?;
-    eprintln!("idle: {} MiB resident after the last POST", written >> 20);
+    let written = resident_at_rest(host.pid())?;
     let rested = restarted(&mut host)?;
     let cold = read(&host, wish.documents)?;
     let warm = read(&host, wish.documents)?;
@@ -115,16 +126,9 @@ pub(crate) fn measure(wish: &Wish) -> anyhow::Result<Vec<Row>> {
     let documents = grouped(wish.documents);
     let disk = folder::file_system();
     let scene = format!("{documents} idle documents, persisted, state {STATE_BYTES} B, {disk}");
-    let per_document = rested.resident.saturating_sub(nothing.resident) as f64 / wish.documents as f64;
     Ok(vec![
-        Row {
-            what: format!("{scene}: resident after a restart, at rest"),
-            reached: format!("{} MiB", rested.resident >> 20),
-            baseline: format!("{} MiB without documents", nothing.resident >> 20),
-            ratio: format!("{per_document:.0} B each"),
-            wanted: format!("< {} MiB", RESIDENT_MAX >> 20),
-            met: rested.resident < RESIDENT_MAX,
-        },
+        memory(&scene, "in the process that has created them", written, nothing.resident, wish.documents),
+        memory(&scene, "after a restart", rested.resident, nothing.resident, wish.documents),
         Row {
             what: format!("{scene}: start of the process to ready, page cache emptied"),
             reached: format!("{:.2} s", rested.start.as_secs_f64()),

@@ -10,7 +10,7 @@ use steward_tests::client::Client;
 use steward_tests::host::Host;
 use steward_tests::wait;
 
-use crate::{component, host_with};
+use crate::{PATIENT, component, host_with, host_with_flags};
 
 /// Steps that take a call of `upgrade-before` some tenths of a second.
 const LONG_WORK: u64 = 400_000_000;
@@ -109,7 +109,7 @@ async fn no_request_fails_while_a_factory_moves_to_another_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_under_way_finish_on_the_version_on_which_they_began() {
-    let host = host_with(&["upgrade-before"]).await;
+    let host = host_with_flags(&["upgrade-before"], &PATIENT).await;
     let client = host.client();
     let digest = digest_of(client, "upgrade-after").await;
     client.post("/core/ledgers", &json!({ "documentSelfLink": "slow" })).await.expect(201);

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use steward_tests::wait;
 
-use crate::{host_with, host_with_flags};
+use crate::{PATIENT, host_with, host_with_flags};
 
 const QUORUM: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest";
 
@@ -39,7 +39,7 @@ async fn the_host_tells_its_state() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_finishes_what_is_under_way_and_refuses_what_is_new() {
-    let mut host = host_with(&["upgrade-before"]).await;
+    let mut host = host_with_flags(&["upgrade-before"], &PATIENT).await;
     let client = host.client().clone();
     client.post("/core/ledgers", &json!({ "documentSelfLink": "slow" })).await.expect(201);
     let slow = client.clone();

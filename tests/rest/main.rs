@@ -21,6 +21,9 @@ use std::sync::{Mutex, PoisonError};
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 
+/// Flags of a host whose guests may take their time, on a machine that is busy with other tests.
+const PATIENT: [&str; 2] = ["--guest-deadline", "30s"];
+
 /// Returns a running host with these guests mounted at their default paths.
 async fn host_with(names: &[&str]) -> Host {
     host_with_flags(names, &[]).await

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 use steward_tests::wait;
 
-use crate::{host_with, host_with_flags};
+use crate::{PATIENT, host_with, host_with_flags};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeat_under_the_same_key_gets_the_first_answer() {
@@ -70,7 +70,7 @@ async fn concurrent_updates_of_one_document_are_all_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_changes_nothing() {
-    let host = host_with(&["upgrade-before"]).await;
+    let host = host_with_flags(&["upgrade-before"], &PATIENT).await;
     let client = host.client();
     client.post("/core/ledgers", &json!({ "documentSelfLink": "l" })).await.expect(201);
     let impatient = client.clone();
@@ -89,7 +89,7 @@ async fn a_client_that_hangs_up_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_full_refuses_and_others_go_on() {
-    let host = host_with_flags(&["upgrade-before"], &["--queue-limit", "2"]).await;
+    let host = host_with_flags(&["upgrade-before"], &[&PATIENT[..], &["--queue-limit", "2"]].concat()).await;
     let client = host.client();
     for link in ["busy", "idle"] {
         client.post("/core/ledgers", &json!({ "documentSelfLink": link })).await.expect(201);

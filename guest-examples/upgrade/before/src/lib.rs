@@ -14,7 +14,7 @@ pub struct Ledger {
     watched: bool,
 }
 
-#[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 10_000))]
+#[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 30_000))]
 impl Ledger {
     /// `work` is the number of steps that the call takes its time with.
     fn handle_patch(

@@ -19,7 +19,7 @@ fn defaults_are_a_node_on_loopback() {
     assert_eq!(options.membership_quorum, Quorum::Auto);
     assert_eq!(options.max_request_bytes, 1 << 20);
     assert_eq!(options.guest_memory_bytes, 64 << 20);
-    assert_eq!(options.guest_deadline, Duration::from_secs(10));
+    assert_eq!(options.guest_deadline, Duration::from_secs(1));
     assert_eq!(options.announce, None);
     assert_eq!(options.id, None);
 }

@@ -150,7 +150,6 @@ fn record(scene: &Scene) -> anyhow::Result<Bytes> {
         principal: String::new(),
         source: String::new(),
         state_version: 1,
-        effects_issued: 0,
         body: scene.service.state.clone(),
     };
     let update = Update {

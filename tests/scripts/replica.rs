@@ -125,7 +125,6 @@ impl Interpreter {
                 principal: String::new(),
                 source: String::new(),
                 state_version: 1,
-                effects_issued: 0,
                 body: bytes::Bytes::from_static(b"{}"),
             },
             keep_versions: None,

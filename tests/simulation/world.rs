@@ -251,7 +251,6 @@ impl World {
                 principal: String::new(),
                 source: String::new(),
                 state_version: 1,
-                effects_issued: 0,
                 body,
             };
             let update = Update {

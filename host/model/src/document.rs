@@ -77,8 +77,6 @@ pub struct Document {
     pub source: String,
     /// The shape of `body`, in the service's own counting.
     pub state_version: u32,
-    /// How many effects were issued under this version so far; the number of the next one.
-    pub effects_issued: u32,
     /// The state: a JSON object in UTF-8 without built-in `document…` fields.
     #[serde(with = "bytes_run")]
     pub body: Bytes,

@@ -105,6 +105,9 @@ pub struct Effect {
     pub reply_tag: String,
 }
 
+/// Most effects of one record.
+pub const EFFECTS_MAX: u64 = 256;
+
 /// Names one effect for ever, and is its idempotency key: `<link>@<version>#<number>`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectKey {
@@ -112,8 +115,10 @@ pub struct EffectKey {
     pub link: Link,
     /// The version under which it was issued.
     pub version: Version,
-    /// Its number among the effects of that version.
-    pub number: u32,
+    /// Its number, which rises with each effect of the document and never comes again, not even when the document is
+    /// purged and its link used anew: the place in the log of the record that issued it, times [`EFFECTS_MAX`], plus its
+    /// place in that record.
+    pub number: u64,
 }
 
 impl std::fmt::Display for EffectKey {

@@ -136,7 +136,6 @@ mod tests {
             principal: String::new(),
             source: String::new(),
             state_version: 1,
-            effects_issued: 1,
             body: Bytes::from_static(b"{\"a\":1}"),
         };
         let key = EffectKey { link, version: Version(3), number: 0 };

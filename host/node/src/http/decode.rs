@@ -281,6 +281,7 @@ pub(super) fn operation(
         condition: std::mem::take(&mut head.condition),
         idempotency_key: head.idempotency_key.take(),
         version,
+        first_action: None,
         force: head.force,
     })
 }

@@ -267,6 +267,7 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Outcome { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "guest-outcome"),
         E::StateVersion { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "state-version"),
         E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
+        E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
         E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
@@ -336,6 +337,7 @@ fn of_query(refusal: &Refusal) -> Facts {
         Refusal::Run(run::Error::Scanned { .. } | run::Error::Held { .. }) => {
             never(StatusCode::UNPROCESSABLE_ENTITY, "query-too-large")
         }
+        Refusal::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         Refusal::Broken => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }

@@ -149,9 +149,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answ
     }
     let query = asked.parts.uri.query().unwrap_or_default();
     let operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
-    let f = http.operations().submit(operation);
-    eprintln!("SUBMIT {}", std::mem::size_of_val(&f));
-    let reply = f.await?;
+    let reply = http.operations().submit(operation).await?;
     Ok(encode::reply(http, reply, false))
 }
 

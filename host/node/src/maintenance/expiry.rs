@@ -2,11 +2,12 @@
 //!
 //! Readers do not wait for this: an expired document is gone for them at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::Action;
 use steward_model::operation::Cause;
+use steward_model::{Action, Link};
 
 use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
@@ -18,40 +19,56 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Documents of one partition that are removed at one look.
 const EXPIRED_MAX: usize = 256;
 
+/// Documents that could not be removed and are passed over; beyond that all are tried again.
+const FAILED_MAX: usize = 10_000;
+
 /// Removes expired documents until the host stops.
 pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
+    // Documents that could not be removed are passed over, or they would stand before all others for ever.
+    let mut failed: HashSet<Link> = HashSet::new();
     loop {
         tokio::select! {
             () = shutdown.stopping() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
+        if failed.len() > FAILED_MAX {
+            failed.clear();
+        }
         for partition in operations.table().all() {
             if partition.admits().is_ok() {
-                remove(operations, partition).await;
+                failed.extend(remove(operations, partition, &failed).await);
             }
         }
     }
 }
 
-async fn remove(operations: &Arc<Operations>, partition: &Partition) {
-    let expired = match partition.store().expired(operations.clock().wall_time(), EXPIRED_MAX) {
+async fn remove(operations: &Arc<Operations>, partition: &Partition, failed: &HashSet<Link>) -> Vec<Link> {
+    let expired = match partition.store().expired(operations.clock().wall_time(), EXPIRED_MAX + failed.len()) {
         Ok(expired) => expired,
         Err(error) => {
             tracing::error!(partition = %partition.id(), %error, "expired documents cannot be read");
-            return;
+            return Vec::new();
         }
     };
     let mut under_way = tokio::task::JoinSet::new();
-    for (_, link) in expired {
+    for (_, link) in expired.into_iter().filter(|(_, link)| !failed.contains(link)).take(EXPIRED_MAX) {
         let operations = Arc::clone(operations);
         under_way.spawn(async move {
             let id = format!("expire-{}", link.name());
             let expire = operations.own(id, Action::Delete, link, Cause::Maintenance, Purpose::Expire);
             let link = expire.link.clone();
-            if let Err(error) = operations.perform(expire).await {
-                tracing::warn!(%link, %error, "expired document could not be removed");
+            match operations.perform(expire).await {
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::warn!(%link, %error, "expired document could not be removed");
+                    Some(link)
+                }
             }
         });
     }
-    while under_way.join_next().await.is_some() {}
+    let mut unremoved = Vec::new();
+    while let Some(ended) = under_way.join_next().await {
+        unremoved.extend(ended.ok().flatten());
+    }
+    unremoved
 }

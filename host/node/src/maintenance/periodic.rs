@@ -10,7 +10,7 @@ use steward_model::{Action, Link};
 use steward_protocol::schedule::Maintenance;
 
 use super::UNDER_WAY_MAX;
-use crate::operation::{Operations, Purpose};
+use crate::operation::{Operations, Purpose, Reply};
 use crate::service::{Found, Service};
 use crate::shutdown::Shutdown;
 
@@ -63,6 +63,11 @@ impl Periodic {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(link);
     }
 
+    /// Removes a document that is not there any more.
+    fn forget(&self, link: &Link) {
+        self.remove(link);
+    }
+
     /// Runs maintenance when it is due, until the host stops.
     pub(super) async fn run(self: Arc<Periodic>, shutdown: &Shutdown) {
         let mut due = Vec::new();
@@ -98,8 +103,10 @@ impl Periodic {
         if mounted {
             let id = format!("maintenance-{}", link.name());
             let maintain = self.operations.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Maintain);
-            if let Err(error) = self.operations.perform(maintain).await {
-                tracing::warn!(%link, %error, "handle-maintenance failed");
+            match self.operations.perform(maintain).await {
+                Ok(Reply { document: None, .. }) => self.forget(&link),
+                Ok(Reply { document: Some(_), .. }) => {}
+                Err(error) => tracing::warn!(%link, %error, "handle-maintenance failed"),
             }
         } else {
             // A module that wants maintenance again adds its documents when it is mounted.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_model::operation::Cause;
 use steward_model::service::{Handler, ServiceOption};
@@ -15,6 +16,9 @@ use super::Periodic;
 use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
 use crate::service::Service;
+
+/// Pause before something that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows the reigns of one partition, and the services during each, for ever.
 pub(super) async fn follow(
@@ -49,13 +53,17 @@ pub(super) async fn follow(
 }
 
 async fn load_outbox(operations: &Arc<Operations>, partition: &Arc<Partition>) {
-    match partition.load_outbox().await {
-        Ok(0) => {}
-        Ok(effects) => {
-            tracing::debug!(partition = %partition.id(), effects, "pending effects found");
-            operations.table().shared().outbox_changed.notify_one();
+    while partition.admits().is_ok() {
+        match partition.load_outbox().await {
+            Ok(0) => return,
+            Ok(effects) => {
+                tracing::debug!(partition = %partition.id(), effects, "pending effects found");
+                operations.table().shared().outbox_changed.notify_one();
+                return;
+            }
+            Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
         }
-        Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -72,7 +80,10 @@ async fn begin(
     for service in services {
         let concerns = service.lane() == partition.id().lane && !service.is_stateless();
         if concerns && swept.get(&service.path) != Some(&service.revision) {
-            sweep(operations, partition, periodic, places, &service).await;
+            // A document that could not be started, for want of space perhaps, must be before its other handlers run.
+            while !sweep(operations, partition, periodic, places, &service).await && partition.admits().is_ok() {
+                tokio::time::sleep(AGAIN).await;
+            }
             swept.insert(service.path.clone(), service.revision);
             if service.handles(Handler::HandleStart) {
                 operations.starts().swept(partition.id(), epoch, &service.path);
@@ -81,23 +92,24 @@ async fn begin(
     }
 }
 
+/// Returns false if a document could not be started.
 async fn sweep(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     periodic: &Periodic,
     places: &Arc<Semaphore>,
     service: &Arc<Service>,
-) {
+) -> bool {
     let starts = service.handles(Handler::HandleStart);
     let maintains = service.has(ServiceOption::PeriodicMaintenance);
     if !starts && !maintains {
-        return;
+        return true;
     }
     let links = match links_of(partition, service) {
         Ok(links) => links,
         Err(error) => {
             tracing::error!(partition = %partition.id(), %error, "documents to start cannot be read");
-            return;
+            return false;
         }
     };
     let mut under_way = tokio::task::JoinSet::new();
@@ -108,19 +120,22 @@ async fn sweep(
         if !starts {
             continue;
         }
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return false };
         let operations = Arc::clone(operations);
         under_way.spawn(async move {
             let id = format!("start-{}", link.name());
             let start = operations.own(id, Action::Patch, link, Cause::Maintenance, Purpose::Start);
             let link = start.link.clone();
-            if let Err(error) = operations.perform(start).await {
-                tracing::warn!(%link, %error, "document could not be started");
-            }
+            let started = operations.perform(start).await;
             drop(place);
+            started.inspect_err(|error| tracing::warn!(%link, %error, "document could not be started")).is_ok()
         });
     }
-    while under_way.join_next().await.is_some() {}
+    let mut complete = true;
+    while let Some(ended) = under_way.join_next().await {
+        complete &= ended.unwrap_or(false);
+    }
+    complete
 }
 
 fn links_of(partition: &Partition, service: &Service) -> Result<Vec<Link>, Error> {

@@ -13,7 +13,7 @@ use super::recover::{self, Found};
 use crate::clock::Clock;
 use crate::cluster::{self, ControlLog, System};
 use crate::config::{Options, Quorum};
-use crate::partition::{Applier, Cache, LogEvents, Partition, Shared, Space, Table};
+use crate::partition::{Applier, Cache, LogEvents, Partition, Shared, Space, Table, UNDER_WAY_BYTES_MAX};
 use crate::shutdown::Shutdown;
 
 /// Bytes of documents that are kept in memory.
@@ -54,6 +54,7 @@ impl Foundation {
             clock: Arc::clone(clock),
             log,
             space: Arc::new(Space::new(folder.path().to_owned(), RESERVE_BYTES)),
+            under_way: Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_BYTES_MAX)),
             cache: Arc::new(Cache::new(CACHE_BYTES)),
             applier: Applier::default(),
             events: Arc::clone(&events),

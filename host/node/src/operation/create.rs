@@ -114,6 +114,7 @@ pub(super) async fn create(
     } else {
         native::created(native::state_of(operation, service)?, usual)
     };
+    decision.creates = true;
     decision.expires = decision.expires.or(expires);
     decision.source = built_in(operation.body.as_ref())?.document_source_link;
     if service.handles(Handler::HandleStart)

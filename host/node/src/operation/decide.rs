@@ -43,6 +43,8 @@ pub(super) struct Decision {
     pub expires: Option<Timestamp>,
     pub settled: Vec<EffectKey>,
     pub source: Option<String>,
+    /// The document begins anew, whatever was there before.
+    pub creates: bool,
 }
 
 impl Decision {
@@ -58,6 +60,7 @@ impl Decision {
             expires: None,
             settled: Vec::new(),
             source: None,
+            creates: false,
         }
     }
 

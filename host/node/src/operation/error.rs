@@ -5,7 +5,7 @@ use steward_model::operation::Fault;
 use steward_model::{Action, Link, PartitionId, Version};
 use steward_sandbox::CallError;
 
-use crate::partition::{Lost, ProposeError, TurnError};
+use crate::partition::{Behind, Lost, ProposeError, TurnError};
 use crate::query::Refusal;
 
 /// Whether a failed operation may have changed something.
@@ -228,6 +228,9 @@ pub enum Error {
     /// The disk is full.
     #[error("{0}")]
     NoSpace(String),
+    /// What is asked for needs a state store that is up to date.
+    #[error("{0}")]
+    Behind(#[from] Behind),
     /// The host is stopping.
     #[error("this node is stopping and takes no new requests")]
     Stopping,

@@ -147,7 +147,7 @@ pub(super) async fn read(
     })?;
     if let Some(version) = operation.version {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
-        partition.flushed().await;
+        partition.flushed().await?;
         return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
             Some(document) => Ok(Reply::state(Status::Ok, Arc::new(document))),
             None => Err(Error::VersionNotFound { link: link.clone(), version }),
@@ -233,7 +233,9 @@ pub(super) async fn start_first(
     let Ok(epoch) = partition.admits() else { return Ok(()) };
     let link = &operation.link;
     let newest = partition.newest(link)?;
-    let Some(document) = newest.document.filter(|document| !document.is_tombstone()) else { return Ok(()) };
+    let now = operations.clock().wall_time();
+    let lives = |document: &Arc<Document>| !document.is_tombstone() && !document.is_expired(now);
+    let Some(document) = newest.document.filter(lives) else { return Ok(()) };
     let start = Operation {
         cause: Cause::Start,
         purpose: Purpose::Start,
@@ -246,7 +248,7 @@ pub(super) async fn start_first(
     match execute(operations, &start, service, &before).await {
         Ok(decision) => {
             // Its commit is waited for by whoever comes next on the document.
-            propose::propose(operations, &start, service, partition, before, decision)?;
+            propose::propose(operations, &start, service, partition, before, decision).await?;
         }
         Err(error) => tracing::warn!(%link, %error, "handle-start failed, the document goes on without it"),
     }
@@ -267,7 +269,8 @@ pub(super) async fn execute(
     let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
     let Some(document) = live else {
-        let gone = operation.purpose == Purpose::Expire && before.document.is_some();
+        let expired = |document: &Arc<Document>| document.is_expired(operations.clock().wall_time());
+        let gone = operation.purpose == Purpose::Expire && before.document.as_ref().is_some_and(expired);
         let next = if gone { Next::Purged } else { Next::Unchanged };
         return Ok(Decision { next, settled, ..Decision::nothing(UpdateAction::Delete) });
     };
@@ -292,6 +295,10 @@ pub(super) async fn execute(
         Purpose::Start if operation.cause != Cause::Start => Ok(Decision::nothing(UpdateAction::Patch)),
         Purpose::Start => run(Occasion::Start).await,
         Purpose::Maintain => run(Occasion::Maintenance).await,
+        // Somebody may have prolonged its life, or begun it anew, since it was found expired.
+        Purpose::Expire if !document.is_expired(operations.clock().wall_time()) => {
+            Ok(Decision::nothing(UpdateAction::Patch))
+        }
         Purpose::Expire => {
             let stopped = tolerated("handle-stop", run(Occasion::Stop).await);
             Ok(Decision { next: Next::Purged, action: UpdateAction::Delete, expires: None, ..stopped })

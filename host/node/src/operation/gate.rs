@@ -43,11 +43,11 @@ impl Gate {
         Gate { cluster }
     }
 
-    /// Returns once the quorum is met.
+    /// Returns once the quorum is met, and moves the operation's deadline by the time that took.
     ///
     /// # Errors
     /// [`Error::NoQuorum`] when the operation has waited as long as it may; nothing has happened then.
-    pub(super) async fn pass(&self, operations: &Operations, operation: &Operation) -> Result<(), Error> {
+    pub(super) async fn pass(&self, operations: &Operations, operation: &mut Operation) -> Result<(), Error> {
         if Standing::of(&self.cluster.borrow()).is_open() {
             return Ok(());
         }
@@ -59,6 +59,8 @@ impl Gate {
         let mut cluster = self.cluster.clone();
         let open = cluster.wait_for(|state| Standing::of(state).is_open());
         if tokio::time::timeout(span, open).await.is_ok() {
+            // The time spent here is not taken from what the rest of the road may take.
+            operation.deadline = operations.clock().now().plus(said);
             return Ok(());
         }
         let Standing { available, quorum } = Standing::of(&self.cluster.borrow());

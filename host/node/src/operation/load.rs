@@ -57,7 +57,7 @@ pub(super) fn built_in(body: Option<&Bytes>) -> Result<BuiltIn, Error> {
 /// Returns the digest by which a repeated request is told from another one under the same key.
 pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(operation.action.as_str().as_bytes());
+    hasher.update(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
     hasher.update(operation.link.as_str().as_bytes());
     hasher.update(operation.body.as_deref().unwrap_or_default());
     let mut digest = [0; 16];
@@ -82,8 +82,20 @@ pub(super) async fn replay(operation: &Operation, partition: &Partition) -> Resu
 }
 
 fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
-    let document = partition.read(&operation.link)?;
-    let content = if first.body.is_empty() { Content::Empty } else { Content::Json(first.body) };
+    // Effects do not keep the body of their answer; it is the state at the version that they made.
+    let kept = match first.body.is_empty() && operation.cause == Cause::Effect {
+        true => partition.store().version(&operation.link, first.version)?.map(Arc::new),
+        false => None,
+    };
+    let content = match (&kept, first.body.is_empty()) {
+        (Some(_), _) => Content::State,
+        (None, true) => Content::Empty,
+        (None, false) => Content::Json(first.body),
+    };
+    let document = match kept {
+        Some(document) => Some(document),
+        None => partition.read(&operation.link)?,
+    };
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
 }
 
@@ -104,7 +116,10 @@ pub(super) async fn load(
     match operation.purpose {
         Purpose::Act | Purpose::Start | Purpose::Maintain => {}
         // These concern documents that are deleted or gone, too.
-        Purpose::Expire | Purpose::Answered { .. } | Purpose::Settle(_) => {
+        Purpose::Settle(_) => {
+            return Ok(Loaded::Newest(Before { document: newest.document, appended: newest.appended }));
+        }
+        Purpose::Expire | Purpose::Answered { .. } => {
             let document = match newest.document {
                 Some(document) if !document.is_tombstone() => Some(execute::migrated(service, &document).await?),
                 other => other,

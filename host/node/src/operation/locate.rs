@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::operation::Cause;
-use steward_model::{Action, Link, Moment, PartitionId};
+use steward_model::{Action, Link, Moment, Offset, PartitionId};
 
 use super::{Error, Happened, Operation, Operations, create};
 use crate::partition::{Partition, Turn};
@@ -113,6 +113,26 @@ pub(super) async fn turn(
         Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
         Err(_) => {
             let reason = "operations before this one on the same document are not done".to_owned();
+            Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
+        }
+    }
+}
+
+/// Returns once what an answer was drawn from is committed: it must not be taken back by a crash.
+///
+/// # Errors
+/// [`Error::Lost`], or [`Error::Unavailable`] at the operation's deadline.
+pub(super) async fn witnessed(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+    appended: Option<Offset>,
+) -> Result<(), Error> {
+    let Some(offset) = appended else { return Ok(()) };
+    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(offset)).await {
+        Ok(committed) => Ok(committed?),
+        Err(_) => {
+            let reason = "an update before this request is not committed yet".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
         }
     }

@@ -16,6 +16,7 @@ mod request;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::Handler;
 use steward_model::{Action, Link};
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::partition::{Partition, Table};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
+use decide::Decision;
 use gate::Gate;
 use locate::Place;
 
@@ -48,6 +50,14 @@ pub type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + S
 
 /// Is told which documents begin (true) and cease (false) to exist.
 pub type Watcher = dyn Fn(&Arc<Service>, &Link, bool) + Send + Sync;
+
+/// How far an operation came while it held the turn.
+enum Step {
+    /// Its update is in the log.
+    Proposed(propose::Pending),
+    /// There was nothing to put into the log.
+    Answered(Reply),
+}
 
 /// Runs operations on this node.
 pub struct Operations {
@@ -168,8 +178,8 @@ impl Operations {
         let place = locate::locate(self, &mut operation, found)?;
         let (action, service) = (operation.action, Arc::clone(place.service()));
         let reply = match place {
-            Place::Document { service, partition } => self.on_document(&operation, &service, &partition).await,
-            Place::Creation { service, partition } => self.on_creation(&operation, &service, &partition).await,
+            Place::Document { service, partition } => self.on_document(&mut operation, &service, &partition).await,
+            Place::Creation { service, partition } => self.on_creation(&mut operation, &service, &partition).await,
             Place::Stateless { service } => execute::stateless(self, &operation, &service).await,
         };
         publish::publish(self, &service, action, operation.cause, began, &reply);
@@ -178,7 +188,7 @@ impl Operations {
 
     async fn on_document(
         self: &Arc<Self>,
-        operation: &Operation,
+        operation: &mut Operation,
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Reply, Error> {
@@ -188,16 +198,44 @@ impl Operations {
         }
         self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
-        execute::start_first(self, operation, service, partition).await?;
-        let loaded = load::load(self, operation, service, partition).await?;
-        let before = match loaded {
-            load::Loaded::Answered(reply) => return Ok(reply),
+        let step = self.update(operation, service, partition).await;
+        let seen = partition.newest(&operation.link)?.appended;
+        drop(turn);
+        match step {
+            Ok(Step::Proposed(pending)) => pending.committed(self, operation, partition).await,
+            Ok(Step::Answered(reply)) => locate::witnessed(self, operation, partition, seen).await.map(|()| reply),
+            Err(refusal) => locate::witnessed(self, operation, partition, seen).await.and(Err(refusal)),
+        }
+    }
+
+    async fn update(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<Step, Error> {
+        if !matches!(operation.purpose, Purpose::Settle(_)) {
+            execute::start_first(self, operation, service, partition).await?;
+        }
+        let before = match load::load(self, operation, service, partition).await? {
+            load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
             load::Loaded::Newest(before) => before,
         };
-        let decision = execute::execute(self, operation, service, &before).await?;
-        let reply = propose::propose(self, operation, service, partition, before, decision)?;
-        drop(turn);
-        reply.committed(self, operation, partition).await
+        let decision = match self.is_settled(operation, partition) {
+            true => Decision::nothing(UpdateAction::Patch),
+            false => execute::execute(self, operation, service, &before).await?,
+        };
+        propose::propose(self, operation, service, partition, before, decision).await.map(Step::Proposed)
+    }
+
+    /// Returns true if the answer to an effect has been told to its document already.
+    fn is_settled(&self, operation: &Operation, partition: &Partition) -> bool {
+        match &operation.purpose {
+            Purpose::Answered { settled, .. } => {
+                partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
+            }
+            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire | Purpose::Settle(_) => false,
+        }
     }
 
     /// The short road of a read: most reads are a look into memory.
@@ -206,7 +244,7 @@ impl Operations {
         let partition = self.table.of(&operation.link, service.lane());
         let reply = match partition.admits() {
             Ok(_) => self.read_document(operation, service, partition).await,
-            Err(_) => Box::pin(self.on_document(operation, service, partition)).await,
+            Err(_) => Box::pin(self.on_document(&mut operation.clone(), service, partition)).await,
         };
         publish::publish(self, service, Action::Get, operation.cause, began, &reply);
         reply
@@ -237,31 +275,55 @@ impl Operations {
 
     async fn on_creation(
         self: &Arc<Self>,
-        operation: &Operation,
+        operation: &mut Operation,
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Reply, Error> {
         locate::serving(self, operation, partition).await?;
         self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
-        let before = match create::load(self, operation, service, partition).await? {
-            create::Loaded::Answered(reply) => return Ok(reply),
-            create::Loaded::Exists => {
-                drop(turn);
-                let replacement = Operation { action: Action::Put, ..operation.clone() };
-                return Box::pin(self.on_document(&replacement, service, partition)).await;
+        let step = self.creation(operation, service, partition).await;
+        let seen = partition.newest(&operation.link)?.appended;
+        drop(turn);
+        match step {
+            Ok(Some(Step::Proposed(pending))) => pending.committed(self, operation, partition).await,
+            Ok(Some(Step::Answered(reply))) => {
+                locate::witnessed(self, operation, partition, seen).await.map(|()| reply)
             }
+            Ok(None) => {
+                (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
+                Box::pin(self.on_document(operation, service, partition)).await
+            }
+            Err(refusal) => locate::witnessed(self, operation, partition, seen).await.and(Err(refusal)),
+        }
+    }
+
+    /// Returns none if the document exists and the service makes a PUT of such a POST.
+    async fn creation(
+        self: &Arc<Self>,
+        operation: &Operation,
+        service: &Arc<Service>,
+        partition: &Arc<Partition>,
+    ) -> Result<Option<Step>, Error> {
+        let before = match create::load(self, operation, service, partition).await? {
+            create::Loaded::Answered(reply) => return Ok(Some(Step::Answered(reply))),
+            create::Loaded::Exists => return Ok(None),
             create::Loaded::Free(before) => before,
         };
         let decision = create::create(self, operation, service, &before).await?;
-        let reply = propose::propose(self, operation, service, partition, before, decision)?;
+        let pending = propose::propose(self, operation, service, partition, before, decision).await?;
         if let Ok(epoch) = partition.admits()
             && service.handles(Handler::HandleStart)
         {
             self.starts.started(partition.id(), epoch, &operation.link);
         }
-        drop(turn);
-        reply.committed(self, operation, partition).await
+        Ok(Some(Step::Proposed(pending)))
+    }
+
+    fn tell_watcher(&self, service: &Arc<Service>, link: &Link, exists: bool) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher(service, link, exists);
+        }
     }
 
     /// Returns an operation that the host itself starts: without a client, with the usual time to wait.
@@ -280,6 +342,7 @@ impl Operations {
             condition: Condition::None,
             idempotency_key: None,
             version: None,
+            first_action: None,
             force: false,
         }
     }

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use steward_model::document::UpdateAction;
-use steward_model::operation::{Cause, EffectKey};
+use steward_model::operation::{Cause, EFFECTS_MAX, EffectKey};
 use steward_model::update::{Change, PendingEffect, RememberedReply, RequestKey, Update};
 use steward_model::{Document, Offset, Position, Timestamp, Version};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::decide::{Answer, Decision, Next};
 use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
 use super::{Error, Happened, Operations, create, locate};
-use crate::partition::{Partition, Proposed};
+use crate::partition::{Partition, Proposed, UNDER_WAY_BYTES_MAX};
 use crate::query::render;
 use crate::service::Service;
+
+/// About what a record takes besides states, answers and effects.
+const RECORD_BYTES: usize = 512;
 
 /// A reply that may be given once something is committed.
 pub(super) struct Pending {
@@ -22,6 +25,8 @@ pub(super) struct Pending {
     proposed: Option<Proposed>,
     /// An update of somebody else that the reply shows.
     shows: Option<Offset>,
+    /// Room for the update on its way into the log; given back when it is there.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Pending {
@@ -43,7 +48,9 @@ impl Pending {
             }
         };
         let left = operation.deadline.since(operations.clock().now());
-        match tokio::time::timeout(left, commit).await {
+        let ended = tokio::time::timeout(left, commit).await;
+        drop(self.room);
+        match ended {
             Ok(Ok(())) => Ok(self.reply),
             Ok(Err(lost)) => Err(Error::Lost(lost)),
             Err(_) => {
@@ -58,7 +65,7 @@ impl Pending {
 ///
 /// # Errors
 /// [`Error`] if the partition takes no updates, the disk is full, or the state is too large: nothing has happened then.
-pub(super) fn propose(
+pub(super) async fn propose(
     operations: &Operations,
     operation: &Operation,
     service: &Arc<Service>,
@@ -69,8 +76,10 @@ pub(super) fn propose(
     check_size(operations, service, &decision)?;
     if decision.changes_nothing() && operation.idempotency_key.is_none() {
         let reply = reply_of(&decision, before.document);
-        return Ok(Pending { reply, proposed: None, shows: before.appended });
+        return Ok(Pending { reply, proposed: None, shows: before.appended, room: None });
     }
+    let room = room(partition, &decision).await;
+    let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
     let now = operations.clock().timestamp();
     let mut reply = None;
     let made = partition.propose(before.document.as_ref(), |position| {
@@ -81,7 +90,25 @@ pub(super) fn propose(
     });
     let proposed = made.map_err(Error::propose)?;
     let reply = reply.expect("an update that was taken into the log was made");
-    Ok(Pending { reply, proposed: Some(proposed), shows: None })
+    if creates || removes {
+        operations.tell_watcher(service, &operation.link, creates);
+    }
+    Ok(Pending { reply, proposed: Some(proposed), shows: None, room: Some(room) })
+}
+
+/// Waits until the decision may be on its way into the log together with what is.
+async fn room(partition: &Partition, decision: &Decision) -> OwnedSemaphorePermit {
+    let state = match &decision.next {
+        Next::State(state) | Next::Reborn(state) | Next::Tombstone(state) => state.len(),
+        Next::Unchanged | Next::Purged => 0,
+    };
+    let answer = match &decision.answer {
+        Answer::State => state,
+        Answer::Json(json) => json.len(),
+    };
+    let effects: usize = decision.effects.iter().map(|effect| effect.body.as_ref().map_or(0, Bytes::len)).sum();
+    let bytes = (RECORD_BYTES + state + answer + effects).min(UNDER_WAY_BYTES_MAX);
+    partition.room(bytes).await
 }
 
 fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
@@ -122,8 +149,7 @@ const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 2
 impl Maker<'_> {
     fn make(&self) -> (Update, Reply) {
         let (change, document) = self.document();
-        let effects = self.effects(&document, change);
-        let document = Document { effects_issued: self.issued_before(change) + effects.len() as u32, ..document };
+        let effects = self.effects(&document);
         let shown = Arc::new(document.clone());
         let reply = reply_of(self.decision, Some(shown));
         let remembered = self.operation.idempotency_key.as_ref().map(|key| self.remembered(key, &reply, &document));
@@ -148,7 +174,7 @@ impl Maker<'_> {
             (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
             (Next::Unchanged | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
         };
-        let created = self.decision.action == UpdateAction::Post && before.is_none_or(Document::is_tombstone);
+        let created = self.decision.creates;
         let version = match before {
             None => Version(0),
             Some(_) if created => create::first_version(self.before),
@@ -172,7 +198,6 @@ impl Maker<'_> {
             principal: self.operation.principal.clone(),
             source,
             state_version: self.service.descriptor().state_version,
-            effects_issued: 0,
             body,
         };
         (change, document)
@@ -192,16 +217,9 @@ impl Maker<'_> {
         }
     }
 
-    fn issued_before(&self, change: Change) -> u32 {
-        match (change, &self.before.document) {
-            (Change::None, Some(before)) => before.effects_issued,
-            (Change::None, None) | (Change::NewVersion | Change::Renewal | Change::Purge, _) => 0,
-        }
-    }
-
-    fn effects(&self, document: &Document, change: Change) -> Vec<PendingEffect> {
-        let first = self.issued_before(change);
-        let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
+    fn effects(&self, document: &Document) -> Vec<PendingEffect> {
+        let first = self.position.offset.0.wrapping_mul(EFFECTS_MAX);
+        let pending = |(number, effect): (u64, &steward_model::operation::Effect)| {
             let key = EffectKey { link: document.link.clone(), version: document.version, number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
             PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }

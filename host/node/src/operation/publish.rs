@@ -10,7 +10,7 @@ use super::{Error, Operations, Reply};
 use crate::service::Service;
 use crate::telemetry::metrics as telemetry;
 
-/// Counts the operation, and tells the watcher of documents that begin or cease to exist.
+/// Counts the operation.
 pub(super) fn publish(
     operations: &Operations,
     service: &Arc<Service>,
@@ -24,11 +24,4 @@ pub(super) fn publish(
     let kept = service.has(ServiceOption::Instrumentation).then_some(took);
     service.stats.operation(action, kept, failed, operations.clock().wall_time());
     telemetry::operation(&service.path, action, cause, took, failed);
-    if let (Ok(Reply { document: Some(document), .. }), Some(watcher)) = (reply, operations.watcher.get()) {
-        if document.is_tombstone() {
-            watcher(service, &document.link, false);
-        } else if action == Action::Post {
-            watcher(service, &document.link, true);
-        }
-    }
 }

@@ -86,6 +86,8 @@ pub struct Operation {
     pub idempotency_key: Option<String>,
     /// Which version is asked for, with GET.
     pub version: Option<Version>,
+    /// What was asked at first, if the host turned it into another action; names the request when it is repeated.
+    pub first_action: Option<Action>,
     /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
     pub force: bool,
 }

@@ -21,6 +21,7 @@ use steward_model::update::PendingEffect;
 use steward_model::{Action, Link, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::http::error::problem_of;
 use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
 use crate::query::Queries;
@@ -29,8 +30,11 @@ use crate::telemetry::metrics as telemetry;
 use outside::Outside;
 use send::Sent;
 
-/// Documents whose effects are carried out at the same time.
-const DOCUMENTS_MAX: usize = 256;
+/// Effects that are being sent at the same time.
+const SENDING_MAX: usize = 256;
+
+/// Documents of one partition that are claimed at one look.
+const CLAIMED_MAX: usize = 1024;
 
 /// Answered effects of a document that are settled together.
 const SETTLED_TOGETHER: usize = 32;
@@ -56,7 +60,7 @@ pub struct Outbox {
 impl Outbox {
     /// Starts carrying out effects of the partitions that this node serves.
     pub fn start(operations: Arc<Operations>, queries: Arc<Queries>, shutdown: &Shutdown) {
-        let places = Arc::new(Semaphore::new(DOCUMENTS_MAX));
+        let places = Arc::new(Semaphore::new(SENDING_MAX));
         let outside = Outside::default();
         let outbox = Arc::new(Outbox { operations, queries, outside, shutdown: shutdown.clone(), places });
         shutdown.spawn("outbox", async move { outbox.run().await });
@@ -85,7 +89,7 @@ impl Outbox {
         let mut next: Option<Timestamp> = None;
         for partition in self.operations.table().all() {
             let (claimed, due) = partition.with_outbox(|outbox| {
-                let claimed = outbox.claim(now, self.places.available_permits());
+                let claimed = outbox.claim(now, CLAIMED_MAX);
                 (claimed, outbox.next_due())
             });
             for link in claimed {
@@ -99,7 +103,6 @@ impl Outbox {
 
     /// Carries out what a document has pending, in order.
     async fn work(&self, partition: &Partition, link: Link) {
-        let Ok(_place) = self.places.acquire().await else { return };
         let mut sent: Vec<EffectKey> = Vec::new();
         loop {
             let now = self.operations.clock().wall_time();
@@ -125,11 +128,15 @@ impl Outbox {
     /// Sends an effect until it is answered or given up; none if the host stops first.
     async fn carry_out(&self, effect: &PendingEffect) -> Option<EffectReply> {
         let mut pause = PAUSES.0;
+        let began = self.operations.clock().wall_time();
         loop {
+            // Held while sending, not while pausing: targets that are away must not keep others from theirs.
+            let place = self.places.acquire().await.ok()?;
             let sent = tokio::select! {
                 () = self.shutdown.stopping() => return None,
                 sent = self.send(effect) => sent,
             };
+            drop(place);
             match sent {
                 Sent::Answered(reply) => {
                     telemetry::effect(if reply.status < 400 { "answered" } else { "refused" });
@@ -141,7 +148,7 @@ impl Outbox {
                 }
                 Sent::Later(reason) => {
                     let now = self.operations.clock().wall_time();
-                    if now > effect.issued.plus(GIVEN_UP_AFTER) {
+                    if now > began.plus(GIVEN_UP_AFTER) {
                         telemetry::effect("given-up");
                         tracing::warn!(key = %effect.key, to = effect.effect.to, reason, "effect given up");
                         return Some(EffectReply {
@@ -162,13 +169,25 @@ impl Outbox {
         }
     }
 
-    /// Notes durably that effects were answered. If that fails they stay pending, and targets recognise the repeat.
+    /// Notes durably that effects were answered, however long that takes: they are not sent again meanwhile. If the host
+    /// ends before, they stay pending, and their targets recognise the repeat.
     async fn settle(&self, link: &Link, purpose: Purpose) {
-        let id = format!("settle-{}", link.name());
-        let settle = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose);
-        if let Err(error) = self.operations.perform(settle).await {
-            tracing::warn!(%link, %error, "answered effects could not be settled, they will be sent again");
-            tokio::time::sleep(PAUSES.0).await;
+        let mut pause = PAUSES.0;
+        let mut purpose = purpose;
+        loop {
+            let id = format!("settle-{}", link.name());
+            let settle = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose.clone());
+            let Err(error) = self.operations.perform(settle).await else { return };
+            tracing::warn!(%link, %error, "answered effects could not be settled, trying again");
+            if !problem_of(&error).passes {
+                // What the guest made of the answer cannot be committed; the answer itself is old news.
+                purpose = Purpose::Settle(purpose.settled());
+            }
+            tokio::select! {
+                () = self.shutdown.stopping() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(PAUSES.1);
         }
     }
 }

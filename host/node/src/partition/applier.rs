@@ -67,6 +67,10 @@ impl Applier {
         self.changed.notify_all();
     }
 
+    fn is_stopping(&self) -> bool {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).stop
+    }
+
     fn take(&self) -> Option<Vec<PartitionId>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         while queue.waiting.is_empty() {
@@ -96,12 +100,16 @@ impl Applier {
             let Some(shared) = shared else { return };
             while let Some(partitions) = shared.applier.take() {
                 let Some(table) = table.upgrade() else { return };
-                for id in partitions {
-                    let partition = table.get(id);
-                    if !partition.apply(&*index) {
-                        shared.applier.committed(id);
-                        std::thread::sleep(RETRY);
+                let refused: Vec<PartitionId> =
+                    partitions.into_iter().filter(|id| !table.get(*id).apply(&*index)).collect();
+                if !refused.is_empty() {
+                    if shared.applier.is_stopping() {
+                        // The log has everything; the next start applies it.
+                        tracing::warn!(partitions = refused.len(), "stopping with updates that are only in the log");
+                        return;
                     }
+                    refused.into_iter().for_each(|id| shared.applier.committed(id));
+                    std::thread::sleep(RETRY);
                 }
             }
         })
@@ -147,7 +155,7 @@ impl Partition {
                 state.oldest_unapplied.pop_front();
             }
         }
-        drop(state);
+        // Under the lock: a reader that compares what is applied must not see the old value beside the new cache.
         self.applied.send_replace(Some(end));
     }
 }

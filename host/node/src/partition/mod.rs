@@ -30,12 +30,12 @@ use steward_model::{Epoch, Lane, Lsn, Offset, PartitionId, Position};
 use steward_protocol::replica::{self, Event, Member, NotAdmitted, OpenError, Replica, Row};
 use steward_storage::documents::PartitionStore;
 use steward_storage::log::Log;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 pub use applier::{Applier, IndexSource};
 pub use checkpoint::Checkpointer;
 pub use outbox::Outbox;
-pub use read::Cache;
+pub use read::{Behind, Cache};
 pub use recent::Presence;
 pub use recovery::{Error as RecoveryError, Recovered, Recovery};
 pub use space::Space;
@@ -46,6 +46,13 @@ use crate::clock::Clock;
 use crate::telemetry::metrics as telemetry;
 use recent::Recent;
 use turn::Lanes;
+
+/// Committed updates of one partition that may wait for the state store.
+const UNAPPLIED_MAX: usize = 100_000;
+
+/// Bytes of updates that may be on their way into the log. The log has room for more, so nobody who holds a partition's
+/// lock waits for its writer, which takes those locks itself.
+pub const UNDER_WAY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Why an update was not taken into the log. Nothing has happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +83,8 @@ pub struct Shared {
     pub log: Arc<Log>,
     /// How full the disk is.
     pub space: Arc<Space>,
+    /// Permits for bytes of updates on their way into the log, see [`UNDER_WAY_BYTES_MAX`].
+    pub under_way: Arc<tokio::sync::Semaphore>,
     /// Documents read or written lately.
     pub cache: Arc<Cache>,
     /// Brings state stores up to date.
@@ -234,6 +243,10 @@ impl Partition {
         }
         let mut state = self.lock();
         let state = &mut *state;
+        if state.unapplied.len() > UNAPPLIED_MAX {
+            let behind = "the state store of this node is behind its log; it may be out of space".to_owned();
+            return Err(ProposeError::NoSpace(behind));
+        }
         let now = self.shared.clock.now();
         if let Err(reason) = state.replica.admits() {
             return Err(ProposeError::NotAdmitted { partition: self.id, reason });
@@ -247,6 +260,13 @@ impl Partition {
         self.carry_out(state);
         telemetry::proposed(self.id.lane);
         Ok(Proposed { partition: self.id, position, committed })
+    }
+
+    /// Returns once so many bytes more may be on their way into the log; dropping what it returns gives them back.
+    pub async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let permits = u32::try_from(bytes.min(UNDER_WAY_BYTES_MAX)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.shared.under_way).acquire_many_owned(permits).await;
+        room.expect("the semaphore is never closed")
     }
 
     /// Tells the replica that the log is on disk through `end`.

@@ -11,7 +11,7 @@ use steward_model::update::PendingEffect;
 use steward_model::{Link, Timestamp};
 use steward_protocol::schedule::Timers;
 
-type Order = (u64, u32);
+type Order = (u64, u64);
 
 fn order(key: &EffectKey) -> Order {
     (key.version.0, key.number)
@@ -92,6 +92,14 @@ impl Outbox {
         due.or_else(|| pending.prompt.values().find(unsent)).cloned()
     }
 
+    /// Returns true if the effect has not been settled.
+    pub fn is_pending(&self, key: &EffectKey) -> bool {
+        self.documents.get(&key.link).is_some_and(|pending| {
+            let delayed = || pending.delayed.keys().any(|(_, number)| *number == order(key));
+            pending.prompt.contains_key(&order(key)) || delayed()
+        })
+    }
+
     /// Ends the claim on a document. What is still pending is claimed again when it is due.
     pub fn release(&mut self, link: &Link) {
         let Some(pending) = self.documents.get_mut(link) else { return };
@@ -132,7 +140,7 @@ mod tests {
     use steward_model::operation::Effect;
     use steward_model::{Action, Version};
 
-    fn effect(version: u64, number: u32, delay: i64) -> PendingEffect {
+    fn effect(version: u64, number: u64, delay: i64) -> PendingEffect {
         let link = Link::parse("/core/a/b").expect("a valid link");
         let key = EffectKey { link, version: Version(version), number };
         let effect = Effect {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
 use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Document, Link, Offset};
+use steward_model::{Document, Link, Offset, PartitionId};
 use steward_storage::documents::Error;
 use tokio::sync::oneshot;
 
@@ -33,6 +33,17 @@ impl Cache {
         Cache { documents: QuickCache::with_weighter(expected, bytes_max, Bytes) }
     }
 }
+
+/// How long somebody waits for the state store to catch up with the log.
+const FLUSHED_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Pause before the outbox of a partition that just changes is read again.
+const OUTBOX_AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// The state store of a partition does not catch up with its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the state store of partition {0} is behind its log; the disk may be full or slow")]
+pub struct Behind(pub PartitionId);
 
 /// What an operation that holds a document's turn finds.
 #[derive(Debug, Clone)]
@@ -125,15 +136,21 @@ impl Partition {
     }
 
     /// Returns once the state store holds everything that is committed now.
-    pub async fn flushed(&self) {
-        let Some(committed) = self.lock().replica.committed() else { return };
+    ///
+    /// # Errors
+    /// [`Behind`] if the state store takes nothing for a while; the caller may try again later.
+    pub async fn flushed(&self) -> Result<(), Behind> {
+        let Some(committed) = self.lock().replica.committed() else { return Ok(()) };
         let mut applied = self.applied.subscribe();
         if applied.borrow().is_some_and(|applied| applied >= committed) {
-            return;
+            return Ok(());
         }
         self.shared.applier.hurry();
-        // The sender lives in `self`, so waiting can only end with the condition.
-        let _ = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= committed)).await;
+        let caught_up = applied.wait_for(|applied| applied.is_some_and(|applied| applied >= committed));
+        match tokio::time::timeout(FLUSHED_WITHIN, caught_up).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Behind(self.id)),
+        }
     }
 
     /// Returns whether the digest kept with the documents is what they give when it is computed anew.
@@ -142,7 +159,9 @@ impl Partition {
     /// [`Error`] of the state store.
     pub async fn digests_agree(&self) -> Result<bool, Error> {
         loop {
-            self.flushed().await;
+            if self.flushed().await.is_err() {
+                return Ok(false);
+            }
             let before = self.store.meta()?;
             let found = self.store.recompute_digest(self.store.view()?.as_ref())?;
             // What is applied meanwhile is in one of the two and not in the other.
@@ -158,8 +177,11 @@ impl Partition {
     /// [`Error`] of the state store.
     pub async fn load_outbox(&self) -> Result<usize, Error> {
         loop {
-            self.flushed().await;
             let before = self.lock().replica.committed();
+            if self.flushed().await.is_err() || *self.applied.borrow() != before {
+                tokio::time::sleep(OUTBOX_AGAIN).await;
+                continue;
+            }
             let rows = self.store.outbox(None, usize::MAX)?;
             let mut state = self.lock();
             // An effect that was settled while the rows were read must not come back.

@@ -30,7 +30,7 @@ struct Touched {
     newest: Presence,
     committed: Presence,
     last: Offset,
-    remembered: Vec<RememberedReply>,
+    remembered: HashMap<RequestKey, (Offset, RememberedReply)>,
 }
 
 /// See the head of this module.
@@ -43,14 +43,7 @@ fn after(update: &Update, before: &Presence) -> Presence {
     match update.change {
         Change::NewVersion | Change::Renewal => Presence::Present(Arc::new(update.document.clone())),
         Change::Purge => Presence::Absent,
-        Change::None => match before {
-            Presence::Present(document) if document.effects_issued != update.document.effects_issued => {
-                let mut document = Document::clone(document);
-                document.effects_issued = update.document.effects_issued;
-                Presence::Present(Arc::new(document))
-            }
-            Presence::Present(_) | Presence::Unknown | Presence::Absent => before.clone(),
-        },
+        Change::None => before.clone(),
     }
 }
 
@@ -60,13 +53,16 @@ impl Recent {
         let found = before.map_or(Presence::Absent, |document| Presence::Present(Arc::clone(document)));
         let touched = match self.touched.entry(update.document.link.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                entry.insert(Touched { newest: found.clone(), committed: found, last: offset, remembered: Vec::new() })
-            }
+            Entry::Vacant(entry) => entry.insert(Touched {
+                newest: found.clone(),
+                committed: found,
+                last: offset,
+                remembered: HashMap::new(),
+            }),
         };
         touched.newest = after(update, &touched.newest);
         touched.last = offset;
-        touched.remembered.extend(update.remembered.clone());
+        touched.remembered.extend(update.remembered.clone().map(|reply| (reply.key, (offset, reply))));
     }
 
     /// Takes note that an update was committed.
@@ -83,9 +79,14 @@ impl Recent {
     /// Forgets the document if the state store, which now holds everything up to `applied`, knows all about it.
     /// Returns its state if it was forgotten.
     pub(super) fn applied(&mut self, applied: Offset, link: &Link) -> Option<Presence> {
-        match self.touched.get(link) {
+        match self.touched.get_mut(link) {
             Some(touched) if touched.last <= applied => self.touched.remove(link).map(|touched| touched.committed),
-            Some(_) | None => None,
+            Some(touched) => {
+                // A document under steady load is never forgotten as a whole; its answers must be.
+                touched.remembered.retain(|_, (offset, _)| *offset > applied);
+                None
+            }
+            None => None,
         }
     }
 
@@ -106,7 +107,6 @@ impl Recent {
 
     /// Returns the first answer to a request, if it was given by an update that is not applied yet.
     pub(super) fn remembered(&self, link: &Link, key: &RequestKey) -> Option<RememberedReply> {
-        let touched = self.touched.get(link)?;
-        touched.remembered.iter().find(|reply| reply.key == *key).cloned()
+        self.touched.get(link)?.remembered.get(key).map(|(_, reply)| reply.clone())
     }
 }

@@ -7,7 +7,7 @@ use steward_model::{Epoch, Lane, Link, Lsn, PartitionId, Position};
 use steward_protocol::cluster::ClusterState;
 use steward_storage::log;
 
-use super::{Partition, Shared};
+use super::{Behind, Partition, Shared};
 
 /// The partitions of the default selector, both lanes.
 pub struct Table {
@@ -72,10 +72,14 @@ impl Table {
     }
 
     /// Returns once the state stores hold everything that is committed now in `lane`.
-    pub async fn flushed(&self, lane: Lane) {
+    ///
+    /// # Errors
+    /// [`Behind`] names a partition whose state store takes nothing for a while.
+    pub async fn flushed(&self, lane: Lane) -> Result<(), Behind> {
         for partition in self.lane(lane) {
-            partition.flushed().await;
+            partition.flushed().await?;
         }
+        Ok(())
     }
 }
 

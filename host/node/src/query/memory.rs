@@ -31,7 +31,6 @@ pub(super) fn document(link: &str, body: &str) -> Document {
         principal: String::new(),
         source: String::new(),
         state_version: 1,
-        effects_issued: 0,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }

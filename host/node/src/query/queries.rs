@@ -12,7 +12,7 @@ use super::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use super::run::Answer;
 use super::{odata, page, run, task};
 use crate::clock::Clock;
-use crate::partition::Table;
+use crate::partition::{Behind, Table};
 use crate::service::ServiceTable;
 
 /// How long a query may take.
@@ -33,6 +33,9 @@ pub enum Refusal {
     /// The query failed or is too large.
     #[error("{0}")]
     Run(#[from] run::Error<SourceError>),
+    /// The documents are not up to date.
+    #[error("{0}")]
+    Behind(#[from] Behind),
     /// A bug of ours: the thread that ran the query ended without an answer.
     #[error("the query ended unexpectedly; this is a fault of the host")]
     Broken,
@@ -95,7 +98,7 @@ impl Queries {
     async fn run(&self, request: Request) -> Result<Answer, Refusal> {
         // A query shows every update that was acknowledged before it began.
         for lane in Partitions::lanes(&self.services, request.factory.as_ref()) {
-            self.table.flushed(lane).await;
+            self.table.flushed(lane).await?;
         }
         let budget = Budget {
             now: self.clock.wall_time(),

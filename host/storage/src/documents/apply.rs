@@ -102,11 +102,10 @@ impl<'a> Run<'a> {
                 self.remove_all_versions(link)?;
                 self.set(link, Some(current()))?;
             }
-            // The state stays as it is, so the record does not carry it; only the count of effects is news. Without a
-            // document there is nothing that the record could be about but effects and answers.
+            // The state stays as it is, so the record does not carry it. Without a document there is nothing that the
+            // record could be about but effects and answers.
             Change::None => {
-                if let Some(Current { keep_versions, mut document, .. }) = old {
-                    document.effects_issued = update.document.effects_issued;
+                if let Some(Current { keep_versions, document, .. }) = old {
                     self.set(link, Some(Current { touched: position.offset, keep_versions, document }))?;
                 }
             }

@@ -30,7 +30,6 @@ pub(crate) fn document(link_text: &str, version: u64, body: &str) -> Document {
         principal: String::new(),
         source: String::new(),
         state_version: 1,
-        effects_issued: 0,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
@@ -66,7 +65,7 @@ pub(crate) fn updated(offset: u64, mut update: Update) -> Record {
 }
 
 /// Returns an effect of a document.
-pub(crate) fn effect(link_text: &str, version: u64, number: u32) -> PendingEffect {
+pub(crate) fn effect(link_text: &str, version: u64, number: u64) -> PendingEffect {
     let effect = Effect {
         to: "/core/other".into(),
         action: Action::Patch,

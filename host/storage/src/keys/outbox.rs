@@ -4,7 +4,7 @@
 //!  9
 //!  ┌───────────┬───┬─────────┬────────┐
 //!  │ self-link │ 0 │ version │ number │ → the effect
-//!  │           │   │ u64     │ u32    │
+//!  │           │   │ u64     │ u64    │
 //!  └───────────┴───┴─────────┴────────┘
 //! ```
 //!
@@ -26,7 +26,7 @@ pub fn decode(key: &[u8]) -> Option<EffectKey> {
     let (link, rest) = super::terminated_link(super::rest(key)?)?;
     let (version, number) = rest.split_first_chunk::<8>()?;
     let version = Version(u64::from_be_bytes(*version));
-    Some(EffectKey { link, version, number: u32::from_be_bytes(number.try_into().ok()?) })
+    Some(EffectKey { link, version, number: u64::from_be_bytes(number.try_into().ok()?) })
 }
 
 /// Returns what the keys of all effects of a document begin with.
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn any_effect() -> impl Strategy<Value = EffectKey> {
-        (any_link(), any::<u64>(), any::<u32>()).prop_map(|(link, version, number)| EffectKey {
+        (any_link(), any::<u64>(), any::<u64>()).prop_map(|(link, version, number)| EffectKey {
             link,
             version: Version(version),
             number,

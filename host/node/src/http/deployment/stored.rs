@@ -55,7 +55,7 @@ pub(in crate::http) async fn unreadable(
 pub(in crate::http) async fn documents(http: &Arc<Http>, path: &Link) -> Result<u64, Error> {
     let table = http.operations().table();
     for lane in [Lane::Persisted, Lane::Volatile] {
-        table.flushed(lane).await;
+        table.flushed(lane).await.map_err(crate::operation::Error::from)?;
     }
     let mut count = 0;
     for partition in table.all() {
@@ -74,7 +74,7 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         None => vec![Lane::Persisted, Lane::Volatile],
     };
     for lane in &lanes {
-        table.flushed(*lane).await;
+        table.flushed(*lane).await.map_err(crate::operation::Error::from)?;
     }
     let path = path.clone();
     let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;

@@ -12,6 +12,10 @@ use super::folder::Folder;
 use crate::clock::Clock;
 use crate::partition::Recovery;
 
+/// Free space below which the state store takes no batch. Less than what makes the node refuse updates: what was committed
+/// before that is still applied, so that listings and queries go on.
+const STATE_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+
 /// What was found.
 pub(super) struct Found {
     pub(super) log: Arc<Log>,
@@ -43,7 +47,8 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
     let (state_path, log_path) = (folder.state_path(), folder.log_path());
     let identity = folder.log_identity();
     let work = move || {
-        let state = open_or_reset(&state_path, &StateOptions::default()).context("open the state store")?;
+        let options = StateOptions { reserve_bytes: STATE_RESERVE_BYTES, ..StateOptions::default() };
+        let state = open_or_reset(&state_path, &options).context("open the state store")?;
         if let Some(reset) = &state.was_reset {
             let moved_to = reset.moved_to.display();
             tracing::warn!(%moved_to, reason = reset.reason, "state store was damaged, it is made anew out of the log");

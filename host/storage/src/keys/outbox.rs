@@ -67,6 +67,7 @@ mod tests {
     fn layout_is_frozen() {
         let link = Link::parse("/a").expect("a valid link");
         let effect = EffectKey { link, version: Version(1), number: 2 };
-        assert_eq!(encode(some_space(), &effect), b"\0\0\0\x01\0\0\0\0\x07/a\0\0\0\0\0\0\0\0\x01\0\0\0\x02");
+        let expected = b"\0\0\0\x01\0\0\0\0\x07/a\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02";
+        assert_eq!(encode(some_space(), &effect), expected);
     }
 }

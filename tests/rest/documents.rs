@@ -152,3 +152,21 @@ async fn acknowledged_updates_survive_a_kill() {
     let listed = client.get("/core/counters").await.expect(200).json();
     assert_eq!(listed["documentCount"], 19);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_used_anew_inherits_nothing_of_its_expired_document() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let soon = u64::try_from(now.as_micros() + 200_000).expect("a time of this age");
+    let brief = json!({ "documentSelfLink": "e", "name": "first", "documentExpirationTimeMicros": soon });
+    client.post("/core/examples", &brief).await.expect(201);
+    steward_tests::wait::until("the document has expired", || async {
+        (client.get("/core/examples/e").await.status == 404).then_some(())
+    })
+    .await;
+    let anew = json!({ "documentSelfLink": "e", "name": "second" });
+    let state = client.post("/core/examples", &anew).await.expect(201).json();
+    assert_eq!(state["documentExpirationTimeMicros"], 0);
+    assert_eq!(client.get("/core/examples/e").await.expect(200).json()["name"], "second");
+}

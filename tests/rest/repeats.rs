@@ -120,3 +120,16 @@ async fn a_queue_that_is_full_refuses_and_others_go_on() {
     assert!(refused > 0 && taken > 1, "{taken} taken, {refused} refused");
     assert_eq!(client.get("/core/ledgers/busy").await.expect(200).json()["count"], taken);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_post_that_became_a_put_gets_the_first_answer() {
+    let host = host_with(&["todo"]).await;
+    let client = host.client();
+    client.post("/core/todos", &json!({ "documentSelfLink": "list", "title": "one" })).await.expect(201);
+    let key = [("idempotency-key", "again")];
+    let body = json!({ "documentSelfLink": "list", "title": "two" });
+    let first = client.with_headers(Method::POST, "/core/todos", &key, &body).await.expect(200).json();
+    let repeated = client.with_headers(Method::POST, "/core/todos", &key, &body).await.expect(200);
+    assert_eq!(repeated.header("idempotency-replayed"), "true");
+    assert_eq!(repeated.json(), first);
+}

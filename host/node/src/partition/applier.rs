@@ -1,7 +1,8 @@
 //! Brings the state stores up to the commit offsets: one thread, one atomic batch per partition and run.
 //!
-//! Runs are gathered for a few milliseconds, so that a document that changes a thousand times a second is not written a
-//! thousand times. Whoever needs the store to be current now calls [`Applier::hurry`].
+//! Runs are gathered for a while, so that a document that changes a thousand times a second is not written a thousand
+//! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not applied yet,
+//! and whoever needs the store to be current now calls [`Applier::hurry`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
@@ -14,8 +15,11 @@ use steward_storage::index::IndexPlan;
 use super::{Partition, Table};
 use crate::telemetry::metrics as telemetry;
 
-/// How long committed updates are gathered before they are applied.
-const GATHER: Duration = Duration::from_millis(4);
+/// How long committed updates are gathered at the longest before they are applied.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// So many are not gathered any longer.
+const GATHERED_MAX: usize = 4096;
 
 /// How long the applier waits after a failed batch before it tries again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -27,6 +31,7 @@ pub type IndexSource = Arc<dyn IndexPlan + Send + Sync>;
 struct Queue {
     waiting: VecDeque<PartitionId>,
     queued: BTreeSet<PartitionId>,
+    records: usize,
     hurry: bool,
     stop: bool,
 }
@@ -44,14 +49,17 @@ impl Default for Applier {
 }
 
 impl Applier {
-    /// Takes note that a partition has committed updates to apply.
-    pub(super) fn committed(&self, partition: PartitionId) {
+    /// Takes note that a partition has `records` more committed updates to apply.
+    pub(super) fn committed(&self, partition: PartitionId, records: usize) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.queued.insert(partition) {
             queue.waiting.push_back(partition);
-            if queue.waiting.len() == 1 {
-                self.changed.notify_one();
-            }
+        }
+        let before = queue.records;
+        queue.records += records;
+        // The thread waits for the first record, and then for so many that it should begin.
+        if before == 0 || (before < GATHERED_MAX && queue.records >= GATHERED_MAX) {
+            self.changed.notify_one();
         }
     }
 
@@ -74,17 +82,16 @@ impl Applier {
     fn take(&self) -> Option<Vec<PartitionId>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         while queue.waiting.is_empty() {
-            queue.hurry = false;
             if queue.stop {
                 return None;
             }
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        if !queue.hurry && !queue.stop {
-            let gathered = |queue: &mut Queue| !queue.hurry && !queue.stop;
-            let waited = self.changed.wait_timeout_while(queue, GATHER, gathered);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let gathering = |queue: &mut Queue| !queue.hurry && !queue.stop && queue.records < GATHERED_MAX;
+        let waited = self.changed.wait_timeout_while(queue, GATHER, gathering);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        // Whoever hurries waits for what is taken now, and for nothing that comes later.
+        (queue.hurry, queue.records) = (false, 0);
         queue.queued.clear();
         Some(queue.waiting.drain(..).collect())
     }
@@ -108,7 +115,7 @@ impl Applier {
                         tracing::warn!(partitions = refused.len(), "stopping with updates that are only in the log");
                         return;
                     }
-                    refused.into_iter().for_each(|id| shared.applier.committed(id));
+                    refused.into_iter().for_each(|id| shared.applier.committed(id, 1));
                     std::thread::sleep(RETRY);
                 }
             }

@@ -98,6 +98,7 @@ impl Partition {
     }
 
     fn commit(&self, state: &mut State, through: Offset) {
+        let unapplied = state.unapplied.len();
         while state.uncommitted.front().is_some_and(|(record, _)| record.position.offset <= through) {
             let Some((record, _)) = state.uncommitted.pop_front() else { break };
             if let Entry::Update(update) = &record.entry {
@@ -121,7 +122,7 @@ impl Partition {
                 let _ = waiter.send(());
             }
         }
-        self.shared.applier.committed(self.id);
+        self.shared.applier.committed(self.id, state.unapplied.len() - unapplied);
     }
 
     fn activated(&self, state: &mut State, epoch: Epoch) {

@@ -296,8 +296,16 @@ impl Log {
     /// See [`append::Error`]; nothing has happened then.
     pub fn append(&self, frames: &[Frame]) -> Result<Lsn, append::Error> {
         let shared = &self.shared;
-        let lsn = append::append(frames, segment::capacity(shared.segment_bytes), |admit| admit(&mut shared.queue()))?;
-        shared.work.notify_one();
+        // The writer waits only while nothing else does, and waking it costs a system call.
+        let mut wake = false;
+        let lsn = append::append(frames, segment::capacity(shared.segment_bytes), |admit| {
+            let mut queue = shared.queue();
+            wake = queue.groups.is_empty();
+            admit(&mut queue)
+        })?;
+        if wake {
+            shared.work.notify_one();
+        }
         Ok(lsn)
     }
 

@@ -263,11 +263,11 @@ pub(super) fn operation(
     link: Link,
     query: &str,
     body: Option<Bytes>,
-) -> Result<Operation, Error> {
+) -> Result<Box<Operation>, Error> {
     let version = if action == Action::Get { number(query, "documentVersion")?.map(Version) } else { None };
     let operations = http.operations();
     let wait = head.wait.unwrap_or(operations.limits().wait);
-    Ok(Operation {
+    Ok(Box::new(Operation {
         id: head.id.clone(),
         action,
         link,
@@ -283,7 +283,7 @@ pub(super) fn operation(
         version,
         first_action: None,
         force: head.force,
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl Imports for GuestImports {
             let id = format!("read-{}", self.link.name());
             let mut read = self.operations.own(id, Action::Get, link, Cause::Effect, Purpose::Act);
             query.clone_into(&mut read.query);
-            let reply = self.operations.submit(read).await.map_err(|error| fault_of(&error))?;
+            let reply = self.operations.submit(Box::new(read)).await.map_err(|error| fault_of(&error))?;
             match (reply.content, reply.document) {
                 (Content::Json(json), _) => Ok(json),
                 (Content::State, Some(document)) => Ok(render::render(&document, self.operations.owner())),

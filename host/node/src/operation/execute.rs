@@ -81,15 +81,11 @@ fn request_of(operations: &Operations, operation: &Operation, document: Option<&
         principal: operation.principal.clone(),
         cause: operation.cause,
         now: operations.clock().timestamp(),
-        seed: seed(),
+        seed: operations.seeds.draw(),
         version: document.map_or(Version(0), |document| document.version),
         exists: document.is_some(),
         expires: document.map_or(Timestamp(0), |document| document.expires),
     }
-}
-
-fn seed() -> u64 {
-    uuid::Uuid::new_v4().as_u64_pair().1
 }
 
 /// Returns the document in the shape of the mounted module's state.
@@ -266,19 +262,36 @@ pub(super) async fn execute(
     service: &Arc<Service>,
     before: &Before,
 ) -> Result<Decision, Error> {
-    let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
     let Some(document) = live else {
         let expired = |document: &Arc<Document>| document.is_expired(operations.clock().wall_time());
         let gone = operation.purpose == Purpose::Expire && before.document.as_ref().is_some_and(expired);
         let next = if gone { Next::Purged } else { Next::Unchanged };
+        let settled = operation.purpose.settled();
         return Ok(Decision { next, settled, ..Decision::nothing(UpdateAction::Delete) });
     };
-    let request = request_of(operations, operation, Some(document));
+    if operation.purpose != Purpose::Act {
+        return Box::pin(attend(operations, operation, service, document)).await;
+    }
+    match operation.action {
+        Action::Delete => Box::pin(delete(operations, operation, service, document)).await,
+        Action::Get | Action::Post | Action::Put | Action::Patch => act(operations, operation, service, document).await,
+    }
+}
+
+/// Decides what the host's own operations do to a document.
+async fn attend(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Arc<Service>,
+    document: &Arc<Document>,
+) -> Result<Decision, Error> {
+    let settled = operation.purpose.settled();
     let run = async |occasion: Occasion<'_>| {
         if !service.handles(occasion.handler()) {
             return Ok(Decision::nothing(UpdateAction::Patch));
         }
+        let request = request_of(operations, operation, Some(document));
         let outcome = call(operations, service, occasion, &document.body, &request).await?;
         Ok(Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok))
     };
@@ -289,7 +302,6 @@ pub(super) async fn execute(
         })
     };
     match &operation.purpose {
-        Purpose::Act if operation.action == Action::Delete => delete(operations, operation, service, document).await,
         Purpose::Act => act(operations, operation, service, document).await,
         // Whoever holds the turn of a document has started it if that was needed; the sweep only asks for the turn.
         Purpose::Start if operation.cause != Cause::Start => Ok(Decision::nothing(UpdateAction::Patch)),

@@ -12,6 +12,7 @@ mod native;
 mod propose;
 mod publish;
 mod request;
+mod seeds;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use steward_model::{Action, Link};
 use steward_protocol::cluster::ClusterState;
 use steward_sandbox::Imports;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub use error::{Error, Happened, Violation};
 pub use native::violations;
@@ -35,6 +37,7 @@ use crate::shutdown::Shutdown;
 use decide::Decision;
 use gate::Gate;
 use locate::Place;
+use seeds::Seeds;
 
 /// Bounds on operations.
 #[derive(Debug, Clone)]
@@ -65,6 +68,7 @@ pub struct Operations {
     table: Arc<Table>,
     services: Arc<ServiceTable>,
     starts: Starts,
+    seeds: Seeds,
     limits: Limits,
     shutdown: Shutdown,
     /// The name of this node, as `documentOwner` has it.
@@ -92,6 +96,7 @@ impl Operations {
             table,
             services,
             starts,
+            seeds: Seeds::new(),
             limits,
             shutdown,
             owner,
@@ -148,7 +153,7 @@ impl Operations {
     ///
     /// # Errors
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
-    pub async fn submit(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
+    pub async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
             if let Found::Child(service) = &place {
@@ -156,12 +161,16 @@ impl Operations {
             }
             return Box::pin(self.run(operation, place)).await;
         }
-        let operations = Arc::clone(self);
-        let task = self.shutdown.run(async move { operations.run(operation, place).await });
-        task.await.unwrap_or_else(|failure| {
+        self.start(operation, place).await.unwrap_or_else(|failure| {
             tracing::error!(%failure, "operation ended in a panic");
             Err(Error::Broken)
         })
+    }
+
+    /// Starts the task of an operation. Apart from its caller, whose future would otherwise have room for a second one.
+    fn start(self: &Arc<Self>, operation: Box<Operation>, place: Found) -> JoinHandle<Result<Reply, Error>> {
+        let operations = Arc::clone(self);
+        self.shutdown.run(async move { operations.run(operation, place).await })
     }
 
     /// Runs an operation inside the caller's own task. For callers that are tasks of the host themselves.
@@ -170,17 +179,20 @@ impl Operations {
     /// As [`Operations::submit`].
     pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
-        self.run(operation, place).await
+        self.run(Box::new(operation), place).await
     }
 
-    async fn run(self: &Arc<Self>, mut operation: Operation, found: Found) -> Result<Reply, Error> {
+    async fn run(self: &Arc<Self>, mut operation: Box<Operation>, found: Found) -> Result<Reply, Error> {
         let began = self.clock.now();
         let place = locate::locate(self, &mut operation, found)?;
         let (action, service) = (operation.action, Arc::clone(place.service()));
         let reply = match place {
             Place::Document { service, partition } => self.on_document(&mut operation, &service, &partition).await,
-            Place::Creation { service, partition } => self.on_creation(&mut operation, &service, &partition).await,
-            Place::Stateless { service } => execute::stateless(self, &operation, &service).await,
+            // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
+            Place::Creation { service, partition } => {
+                Box::pin(self.on_creation(&mut operation, &service, &partition)).await
+            }
+            Place::Stateless { service } => Box::pin(execute::stateless(self, &operation, &service)).await,
         };
         publish::publish(self, &service, action, operation.cause, began, &reply);
         reply
@@ -214,8 +226,9 @@ impl Operations {
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Step, Error> {
-        if !matches!(operation.purpose, Purpose::Settle(_)) {
-            execute::start_first(self, operation, service, partition).await?;
+        let settles = matches!(operation.purpose, Purpose::Settle(_));
+        if !settles && execute::needs_start(self, operation, service, partition) {
+            Box::pin(execute::start_first(self, operation, service, partition)).await?;
         }
         let before = match load::load(self, operation, service, partition).await? {
             load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
@@ -244,7 +257,7 @@ impl Operations {
         let partition = self.table.of(&operation.link, service.lane());
         let reply = match partition.admits() {
             Ok(_) => self.read_document(operation, service, partition).await,
-            Err(_) => Box::pin(self.on_document(&mut operation.clone(), service, partition)).await,
+            Err(_) => Box::pin(async { self.on_document(&mut operation.clone(), service, partition).await }).await,
         };
         publish::publish(self, service, Action::Get, operation.cause, began, &reply);
         reply

@@ -1,19 +1,18 @@
 //! The commit log's own rate: records appended and waited for, with nothing of a host around it.
 //!
-//! As many appenders as a host has clients each append one record, wait until it is on the disk, and append the next. One thread
-//! plays them all: a thread for each would spend the time of the log on waking threads. So groups form as
-//! they do under a host: what is appended while one group is on its way goes into the next.
+//! One thread appends a group of records, writes it, has it fsynced, and goes on with the next: no time is spent on waking
+//! threads, and every group has as many records as was asked for.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use steward_model::group::StoreId;
 use steward_model::partition::PARTITIONS_PER_LANE;
-use steward_model::{Epoch, Lane, Lsn, Moment, Offset, PartitionId, Position};
+use steward_model::{Epoch, Lane, Lsn, Moment, Offset, PartitionId, Position, Timestamp};
+use steward_storage::format::DataFolder;
 use steward_storage::log::{FolderDisk, Frame, Listener, Log, Options};
 
 /// What the log reached.
@@ -27,17 +26,24 @@ pub(crate) struct Reached {
     pub(crate) sync: Duration,
 }
 
-/// Wakes the appenders.
-struct Waker {
-    through: AtomicU64,
-    appenders: Thread,
+/// Returns how many records the groups in the log of a node have on average; the node must not run.
+///
+/// # Errors
+/// If the log cannot be read.
+pub(crate) fn records_per_group(data: &Path) -> anyhow::Result<f64> {
+    let folder = DataFolder::open(data, Timestamp(0), StoreId(0)).context("take the data folder")?;
+    let disk = Arc::new(FolderDisk::new(folder.log_path())?);
+    let options = Options { identity: folder.log_identity(), ..Options::default() };
+    let found = Log::open(disk, options, &mut |_, _| Ok(())).context("open the log of the host")?.recovery;
+    ensure!(found.groups > 0, "the log of the host is empty");
+    Ok(found.frames as f64 / found.groups as f64)
 }
 
-impl Listener for Waker {
-    fn persisted(&self, through: Lsn, _ends: &[(PartitionId, Position)]) {
-        self.through.store(through.0, Ordering::Release);
-        self.appenders.unpark();
-    }
+/// Nobody waits here.
+struct Nobody;
+
+impl Listener for Nobody {
+    fn persisted(&self, _through: Lsn, _ends: &[(PartitionId, Position)]) {}
 }
 
 fn moment() -> Moment {
@@ -54,36 +60,29 @@ fn frame(number: u64, payload: &Bytes) -> Frame {
     Frame::record(partition, position, payload.clone())
 }
 
-/// Appends records with this payload for `span`, in a fresh log in a folder below `place`.
+/// Appends groups of `group` records with this payload for `span`, in a fresh log in a folder below `place`.
 ///
 /// # Errors
 /// Those of the disk.
-pub(crate) fn rate(place: &Path, payload: &Bytes, appenders: u64, span: Duration) -> anyhow::Result<Reached> {
+pub(crate) fn rate(place: &Path, payload: &Bytes, group: u64, span: Duration) -> anyhow::Result<Reached> {
     let folder = tempfile::Builder::new().prefix("steward-bench-log-").tempdir_in(place)?;
     let disk = Arc::new(FolderDisk::new(folder.path())?);
     let options = Options { clock: moment, ..Options::default() };
     let log = Log::open(disk, options, &mut |_, _| Ok(())).context("open the log")?.log;
-    let waker = Arc::new(Waker { through: AtomicU64::new(0), appenders: std::thread::current() });
-    log.start(Arc::<Waker>::clone(&waker))?;
-    let (mut appended, mut persisted) = (0, 0);
+    let mut appended = 0;
     let began = Instant::now();
     while began.elapsed() < span {
-        while appended - persisted < appenders {
-            let lsn = log.append(&[frame(appended, payload)])?;
-            appended += 1;
-            ensure!(lsn == Lsn(appended), "record {appended} of a fresh log is frame {}", lsn.0);
-        }
-        while waker.through.load(Ordering::Acquire) == persisted {
-            std::thread::park_timeout(Duration::from_secs(1));
-        }
-        persisted = waker.through.load(Ordering::Acquire);
+        let records: Vec<Frame> = (appended..appended + group).map(|number| frame(number, payload)).collect();
+        let lsn = log.append(&records)?;
+        appended += group;
+        ensure!(lsn == Lsn(appended), "record {appended} of a fresh log is frame {}", lsn.0);
+        ensure!(log.drive(&Nobody)? == 1, "the records up to {appended} are not one group");
     }
     let took = began.elapsed();
-    log.close();
     let stats = log.stats();
     let groups = stats.groups.max(1);
     Ok(Reached {
-        per_second: persisted as f64 / took.as_secs_f64(),
+        per_second: appended as f64 / took.as_secs_f64(),
         per_group: stats.frames as f64 / groups as f64,
         sync: Duration::from_micros(stats.sync_micros_total / groups),
     })

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steward_model::update::{Entry, Record, Update};
 use steward_model::{Epoch, Lane, Lsn, Offset, PartitionId, Position};
-use steward_protocol::replica::{self, Event, Member, NotAdmitted, OpenError, Replica, Row};
+use steward_protocol::replica::{self, Event, Member, NotAdmitted, Replica, Row};
 use steward_storage::documents::PartitionStore;
 use steward_storage::log::Log;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
@@ -154,13 +154,13 @@ impl Partition {
     /// Returns the copy as recovery found it. It takes no updates until the system group names its primary.
     ///
     /// # Errors
-    /// [`OpenError`] if log and state store contradict each other; the node must not start.
+    /// If log and state store contradict each other, or the state store cannot be read; the node must not start.
     pub fn open(
         id: PartitionId,
         shared: Arc<Shared>,
         store: PartitionStore,
         recovered: Recovered,
-    ) -> Result<Partition, OpenError> {
+    ) -> Result<Partition, recovery::Error> {
         let queue_limit = shared.queue_limit;
         let applied = recovered.applied;
         let promised = recovered.promised;
@@ -176,7 +176,7 @@ impl Partition {
         let mut recent = Recent::default();
         for (record, _) in &recovered.tail {
             if let Entry::Update(update) = &record.entry {
-                let before = store.document(&update.document.link).ok().flatten().map(Arc::new);
+                let before = store.document(&update.document.link)?.map(Arc::new);
                 recent.append(record.position.offset, update, before.as_ref());
             }
         }

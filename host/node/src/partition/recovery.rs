@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
-use steward_storage::documents::Meta;
+use steward_protocol::replica::OpenError;
+use steward_storage::documents::{self, Meta};
 use steward_storage::log::{Frame, FrameKind};
 
 use super::checkpoint::Row;
@@ -35,6 +36,25 @@ pub enum Error {
         /// The first offset found above it.
         found: Offset,
     },
+    /// The state store holds less than it held when a checkpoint was made, and the log no longer has the rest.
+    #[error(
+        "partition {partition}: the commit log holds updates through {known:?}, state store included, but a checkpoint says that \
+         there were updates through {through}: they are lost on this node; restore the data folder from a backup"
+    )]
+    Missing {
+        /// Which partition.
+        partition: PartitionId,
+        /// The last offset that is known.
+        known: Option<Offset>,
+        /// The last offset that the checkpoint names.
+        through: Offset,
+    },
+    /// Log and state store contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] OpenError),
+    /// The state store cannot be read.
+    #[error(transparent)]
+    Store(#[from] documents::Error),
 }
 
 /// What was found of one partition.
@@ -85,8 +105,7 @@ impl Recovery {
             }
             FrameKind::Checkpoint => {
                 let rows: Vec<Row> = codec::decode(&frame.payload).map_err(unreadable)?;
-                rows.iter().for_each(|row| self.promised(row.partition, row.promised));
-                Ok(())
+                rows.iter().try_for_each(|row| self.checkpoint(row))
             }
             FrameKind::Vote | FrameKind::System | FrameKind::Base => Ok(()),
         }
@@ -95,6 +114,17 @@ impl Recovery {
     fn promised(&mut self, partition: PartitionId, epoch: Epoch) {
         let recovered = self.partitions.entry(partition).or_default();
         recovered.promised = recovered.promised.max(epoch);
+    }
+
+    /// Whatever a checkpoint calls applied was committed before, and stood before it in the log; a partition that nobody has changed
+    /// since has no other witness.
+    fn checkpoint(&mut self, row: &Row) -> Result<(), Error> {
+        self.promised(row.partition, row.promised);
+        let known = self.partitions.get(&row.partition).and_then(|recovered| recovered.last).map(|last| last.offset);
+        match row.applied.map(|applied| applied.offset) {
+            Some(through) if known < Some(through) => Err(Error::Missing { partition: row.partition, known, through }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn record(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
@@ -139,5 +169,44 @@ impl Recovery {
     /// Returns how many records have to be applied.
     pub fn records(&self) -> usize {
         self.partitions.values().map(|recovered| recovered.tail.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_model::Lane;
+
+    use super::*;
+
+    const PARTITION: PartitionId =
+        PartitionId { selector: steward_model::partition::SelectorId(0), lane: Lane::Persisted, index: 7 };
+
+    fn at(offset: u64) -> Position {
+        Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(offset) }
+    }
+
+    fn checkpoint(through: u64) -> Frame {
+        let rows = vec![Row { partition: PARTITION, promised: at(0).epoch, applied: Some(at(through)) }];
+        Frame { partition: None, position: None, kind: FrameKind::Checkpoint, payload: codec::encode(&rows).into() }
+    }
+
+    fn marker(offset: u64) -> Frame {
+        let entry = Entry::Marker { lineage: vec![(at(0).epoch, Offset(0))] };
+        let record = Record { position: at(offset), previous: at(0).epoch, entry };
+        Frame::record(PARTITION, record.position, codec::encode(&record).into())
+    }
+
+    #[test]
+    fn a_state_store_that_lost_what_a_checkpoint_names_is_noticed_without_a_record() {
+        let missing = Recovery::default().frame(Lsn(9), &checkpoint(4));
+        assert!(matches!(missing, Err(Error::Missing { known: None, through: Offset(4), .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn a_state_store_that_is_made_anew_out_of_the_whole_log_is_no_loss() {
+        let mut recovery = Recovery::default();
+        (0..3).for_each(|offset| recovery.frame(Lsn(offset + 1), &marker(offset)).expect("a record in its place"));
+        recovery.frame(Lsn(4), &checkpoint(2)).expect("everything is there");
+        assert_eq!(recovery.take(PARTITION).last, Some(at(2)));
     }
 }

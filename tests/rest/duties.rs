@@ -206,3 +206,31 @@ async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
     client.delete("/core/diaries/mortal").await.expect(200);
     assert_eq!(notes_of(client, "heir", 2).await, ["mortal ended", "mortal ended"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_prolonged_in_time_outlives_its_first_expiry() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    let names: Vec<String> = (0..8).map(|n| format!("d{n}")).collect();
+    for name in names.iter().map(String::as_str).chain(["mortal"]) {
+        create(client, name).await;
+        client.patch(&format!("/core/diaries/{name}"), &json!({ "expiresInMillis": 3_000 })).await.expect(200);
+    }
+    let mut rounds = 0;
+    wait::until("the one that nobody prolongs is gone", || {
+        rounds += 1;
+        let names = &names;
+        async move {
+            for name in names {
+                let longer = json!({ "note": "on", "expiresInMillis": 3_000 });
+                client.patch(&format!("/core/diaries/{name}"), &longer).await.expect(200);
+            }
+            (client.get("/core/diaries/mortal").await.status == 404).then_some(())
+        }
+    })
+    .await;
+    for name in &names {
+        let kept = diary(client, name).await;
+        assert_eq!(texts(&kept["notes"]).len(), rounds, "prolonged, yet begun anew or gone: {kept}");
+    }
+}

@@ -63,6 +63,8 @@ impl Writer {
                 return Ok(());
             }
             self.write(shared, listener, group)?;
+            // Whoever has just heard of this group, or waits for a processor with a record in hand, gets into the next one.
+            std::thread::yield_now();
         }
     }
 

@@ -27,6 +27,7 @@ mod footprint;
 mod guest;
 mod idle;
 mod load;
+mod persisted;
 mod profile;
 mod rest;
 mod rounds;
@@ -58,7 +59,7 @@ const MEASURES: [(&str, Measure); 6] = [
     ("guest", guest::measure),
     ("get", rest::get),
     ("volatile", rest::patch_volatile),
-    ("persisted", rest::patch_persisted),
+    ("persisted", persisted::measure),
     ("deploy", deploy::measure),
     ("idle", idle::measure),
 ];

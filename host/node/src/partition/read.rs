@@ -140,7 +140,20 @@ impl Partition {
     /// # Errors
     /// [`Behind`] if the state store takes nothing for a while; the caller may try again later.
     pub async fn flushed(&self) -> Result<(), Behind> {
-        let Some(committed) = self.lock().replica.committed() else { return Ok(()) };
+        self.flushed_through(self.committed_end()).await
+    }
+
+    /// Returns the last committed offset, if anything is committed.
+    pub(super) fn committed_end(&self) -> Option<Offset> {
+        self.lock().replica.committed()
+    }
+
+    /// Returns once the state store holds everything through `end`.
+    ///
+    /// # Errors
+    /// As [`Partition::flushed`].
+    pub(super) async fn flushed_through(&self, end: Option<Offset>) -> Result<(), Behind> {
+        let Some(committed) = end else { return Ok(()) };
         let mut applied = self.applied.subscribe();
         if applied.borrow().is_some_and(|applied| applied >= committed) {
             return Ok(());

@@ -76,8 +76,10 @@ impl Table {
     /// # Errors
     /// [`Behind`] names a partition whose state store takes nothing for a while.
     pub async fn flushed(&self, lane: Lane) -> Result<(), Behind> {
-        for partition in self.lane(lane) {
-            partition.flushed().await?;
+        // All ends are noted before the first is waited for: under load each partition would otherwise wait for a run of its own.
+        let ends: Vec<_> = self.lane(lane).iter().map(|partition| partition.committed_end()).collect();
+        for (partition, end) in self.lane(lane).iter().zip(ends) {
+            partition.flushed_through(end).await?;
         }
         Ok(())
     }

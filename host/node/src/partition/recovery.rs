@@ -25,8 +25,8 @@ pub enum Error {
     },
     /// The state store is older than what the log still has.
     #[error(
-        "partition {partition}: the state store holds updates through {applied:?}, the commit log begins at {found}: the updates \
-         between them are lost on this node; restore the data folder from a backup"
+        "partition {partition}: the state store holds {}, the commit log begins at {found}: the updates between them are lost on this \
+         node; restore the data folder from a backup", updates(.applied)
     )]
     Gap {
         /// Which partition.
@@ -38,8 +38,8 @@ pub enum Error {
     },
     /// The state store holds less than it held when a checkpoint was made, and the log no longer has the rest.
     #[error(
-        "partition {partition}: the commit log holds updates through {known:?}, state store included, but a checkpoint says that \
-         there were updates through {through}: they are lost on this node; restore the data folder from a backup"
+        "partition {partition}: state store and commit log hold {}, a checkpoint names updates through {through}: what is missing is \
+         lost on this node; restore the data folder from a backup", updates(.known)
     )]
     Missing {
         /// Which partition.
@@ -55,6 +55,10 @@ pub enum Error {
     /// The state store cannot be read.
     #[error(transparent)]
     Store(#[from] documents::Error),
+}
+
+fn updates(last: &Option<Offset>) -> String {
+    last.map_or_else(|| "no updates".to_owned(), |last| format!("updates through {last}"))
 }
 
 /// What was found of one partition.

@@ -262,39 +262,16 @@ pub(super) async fn execute(
     service: &Arc<Service>,
     before: &Before,
 ) -> Result<Decision, Error> {
+    let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
     let Some(document) = live else {
         let expired = |document: &Arc<Document>| document.is_expired(operations.clock().wall_time());
         let gone = operation.purpose == Purpose::Expire && before.document.as_ref().is_some_and(expired);
         let next = if gone { Next::Purged } else { Next::Unchanged };
-        let settled = operation.purpose.settled();
         return Ok(Decision { next, settled, ..Decision::nothing(UpdateAction::Delete) });
     };
-    if operation.purpose != Purpose::Act {
-        return Box::pin(attend(operations, operation, service, document)).await;
-    }
-    match operation.action {
-        Action::Delete => Box::pin(delete(operations, operation, service, document)).await,
-        Action::Get | Action::Post | Action::Put | Action::Patch => act(operations, operation, service, document).await,
-    }
-}
-
-/// Decides what the host's own operations do to a document.
-async fn attend(
-    operations: &Operations,
-    operation: &Operation,
-    service: &Arc<Service>,
-    document: &Arc<Document>,
-) -> Result<Decision, Error> {
-    let settled = operation.purpose.settled();
-    let run = async |occasion: Occasion<'_>| {
-        if !service.handles(occasion.handler()) {
-            return Ok(Decision::nothing(UpdateAction::Patch));
-        }
-        let request = request_of(operations, operation, Some(document));
-        let outcome = call(operations, service, occasion, &document.body, &request).await?;
-        Ok(Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok))
-    };
+    // Boxed, as all that is rarer than an update of a client.
+    let run = |occasion| Box::pin(run_if_handled(operations, operation, service, document, occasion));
     let tolerated = |handler: &'static str, decided: Result<Decision, Error>| {
         decided.unwrap_or_else(|error| {
             tracing::warn!(link = %document.link, handler, %error, "handler failed, the host goes on without it");
@@ -302,6 +279,9 @@ async fn attend(
         })
     };
     match &operation.purpose {
+        Purpose::Act if operation.action == Action::Delete => {
+            Box::pin(delete(operations, operation, service, document)).await
+        }
         Purpose::Act => act(operations, operation, service, document).await,
         // Whoever holds the turn of a document has started it if that was needed; the sweep only asks for the turn.
         Purpose::Start if operation.cause != Cause::Start => Ok(Decision::nothing(UpdateAction::Patch)),
@@ -321,6 +301,21 @@ async fn attend(
         }
         Purpose::Settle(_) => Ok(Decision { settled, ..Decision::nothing(UpdateAction::Patch) }),
     }
+}
+
+async fn run_if_handled(
+    operations: &Operations,
+    operation: &Operation,
+    service: &Arc<Service>,
+    document: &Document,
+    occasion: Occasion<'_>,
+) -> Result<Decision, Error> {
+    if !service.handles(occasion.handler()) {
+        return Ok(Decision::nothing(UpdateAction::Patch));
+    }
+    let request = request_of(operations, operation, Some(document));
+    let outcome = call(operations, service, occasion, &document.body, &request).await?;
+    Ok(Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok))
 }
 
 async fn act(

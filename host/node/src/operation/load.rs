@@ -75,7 +75,7 @@ pub(super) async fn replay(operation: &Operation, partition: &Partition) -> Resu
     if first.request_digest != request_digest(operation) {
         return Err(Error::KeyReused { link: operation.link.clone() });
     }
-    if let Some(offset) = partition.newest(&operation.link)?.appended {
+    if let Some(offset) = partition.appended(&operation.link) {
         partition.committed(offset).await?;
     }
     Ok(Some(replayed(operation, partition, first)?))

@@ -31,7 +31,7 @@ pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;
-use crate::partition::{Partition, Table};
+use crate::partition::{Partition, Table, Turn};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
 use decide::Decision;
@@ -211,7 +211,18 @@ impl Operations {
         self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
         let step = self.update(operation, service, partition).await;
-        let seen = partition.newest(&operation.link)?.appended;
+        self.finish(operation, partition, turn, step).await
+    }
+
+    /// Passes the turn on, and answers once everything is committed that the answer was drawn from.
+    async fn finish(
+        &self,
+        operation: &Operation,
+        partition: &Partition,
+        turn: Turn,
+        step: Result<Step, Error>,
+    ) -> Result<Reply, Error> {
+        let seen = partition.appended(&operation.link);
         drop(turn);
         match step {
             Ok(Step::Proposed(pending)) => pending.committed(self, operation, partition).await,
@@ -295,19 +306,13 @@ impl Operations {
         locate::serving(self, operation, partition).await?;
         self.gate.pass(self, operation).await?;
         let turn = locate::turn(self, operation, partition).await?;
-        let step = self.creation(operation, service, partition).await;
-        let seen = partition.newest(&operation.link)?.appended;
-        drop(turn);
-        match step {
-            Ok(Some(Step::Proposed(pending))) => pending.committed(self, operation, partition).await,
-            Ok(Some(Step::Answered(reply))) => {
-                locate::witnessed(self, operation, partition, seen).await.map(|()| reply)
-            }
-            Ok(None) => {
+        match self.creation(operation, service, partition).await.transpose() {
+            Some(step) => self.finish(operation, partition, turn, step).await,
+            None => {
+                drop(turn);
                 (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
                 Box::pin(self.on_document(operation, service, partition)).await
             }
-            Err(refusal) => locate::witnessed(self, operation, partition, seen).await.and(Err(refusal)),
         }
     }
 

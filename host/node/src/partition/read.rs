@@ -77,6 +77,11 @@ impl Partition {
         Ok(Newest { document: self.resolve(link, presence)?, appended })
     }
 
+    /// Returns the last appended update of a document, if it is not known to be applied; looks into memory only.
+    pub fn appended(&self, link: &Link) -> Option<Offset> {
+        self.lock().recent.last_offset(link)
+    }
+
     fn resolve(&self, link: &Link, presence: Presence) -> Result<Option<Arc<Document>>, Error> {
         match presence {
             Presence::Present(document) => return Ok(Some(document)),

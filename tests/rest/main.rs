@@ -13,6 +13,7 @@ mod refusals;
 mod repeats;
 mod stateless;
 mod tasks;
+mod unread_bodies;
 mod utility;
 
 use std::collections::BTreeMap;

@@ -7,12 +7,13 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use serde::de::IgnoredAny;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 use tower_http::decompression::RequestDecompression;
 
+use super::arriving::Arriving;
 use super::decode::{Coding, Head, Media};
 use super::error::Error;
 
@@ -26,7 +27,7 @@ const DEPTH_MAX: usize = 100;
 ///
 /// # Errors
 /// [`Error`] says why not.
-pub(super) async fn received(head: &Head, parts: &Parts, body: Incoming, max: usize) -> Result<Bytes, Error> {
+pub(super) async fn received(head: &Head, parts: &Parts, body: Arriving, max: usize) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -45,7 +46,7 @@ pub(super) async fn received(head: &Head, parts: &Parts, body: Incoming, max: us
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
 }
 
-async fn decompressed(coding: &HeaderValue, body: Incoming, max: usize) -> Result<Bytes, Error> {
+async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize) -> Result<Bytes, Error> {
     let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
     let collected = tower::service_fn(|request: Request<_>| {
         let plain = &plain;

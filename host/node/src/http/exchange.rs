@@ -16,6 +16,7 @@ use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
 
+use super::arriving::Arriving;
 use super::decode::{self, Head, Media};
 use super::encode::{self, Answer};
 use super::error::Error;
@@ -31,7 +32,7 @@ const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 pub(super) struct Asked {
     pub(super) parts: Parts,
     pub(super) head: Head,
-    pub(super) body: Incoming,
+    pub(super) body: Arriving,
 }
 
 impl Asked {
@@ -74,6 +75,7 @@ impl Asked {
 /// Answers a request, whatever it is, and never fails.
 pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
+    let body = Arriving::new(http, &parts, body);
     let mut head = Head::default();
     let read = head.read(&parts.headers);
     if head.id.is_empty() {

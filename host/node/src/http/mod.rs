@@ -17,6 +17,7 @@
 //! Departures: an `ETag` names the version of a document, not its bytes, so it is the same with and without compression:
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
+mod arriving;
 mod body;
 mod decode;
 mod deployment;

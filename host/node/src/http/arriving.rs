@@ -1,0 +1,89 @@
+//! The body of a request while it arrives.
+//!
+//! A request may be refused before its body was read. Closing the connection then would make the system discard the answer
+//! at clients that send everything before they read anything (RFC 9112, section 9.6), so the rest is taken in and thrown
+//! away, and the connection serves the next request. HTTP/2 has a signal for this of its own (RFC 9113, section 8.1).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Version;
+use http::header::EXPECT;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::runtime::Handle;
+
+use super::Http;
+
+/// Longest time for which a body is taken in that nobody reads.
+const DISCARD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Longest time between two pieces of a body that nobody reads.
+const PIECE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A body of which nothing is left in the connection when this is dropped, unless its client is too slow.
+pub(super) struct Arriving {
+    body: Option<Incoming>,
+    /// Whoever discards what is not read; nobody for a body that is not there or must not be asked for.
+    discarding: Option<Arc<Http>>,
+    /// The client sends nothing before it is asked, and it is asked by reading.
+    withheld: bool,
+}
+
+impl Arriving {
+    /// Returns the body of a request with these `parts`.
+    pub(super) fn new(http: &Arc<Http>, parts: &Parts, body: Incoming) -> Arriving {
+        let remains = !body.is_end_stream() && parts.version < Version::HTTP_2;
+        let discarding = remains.then(|| Arc::clone(http));
+        Arriving { body: Some(body), discarding, withheld: remains && parts.headers.contains_key(EXPECT) }
+    }
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let this = self.get_mut();
+        this.withheld = false;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            this.discarding = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let (Some(body), Some(http)) = (self.body.take(), self.discarding.take()) else { return };
+        // A runtime that ends drops its connections where no task can be started, and nobody waits for answers.
+        if !body.is_end_stream() && !self.withheld && Handle::try_current().is_ok() {
+            let shutdown = http.parts.shutdown.clone();
+            http.parts.shutdown.spawn("unread body", async move {
+                tokio::select! {
+                    _ = tokio::time::timeout(DISCARD_WITHIN, discard(body)) => {}
+                    () = shutdown.stopping() => {}
+                }
+            });
+        }
+    }
+}
+
+/// Reads to the end, to the first fault, or until the client makes a pause.
+async fn discard(mut body: Incoming) {
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(PIECE_WITHIN, body.frame()).await {}
+}

@@ -1,0 +1,105 @@
+//! Requests that are refused before their body was read get their answer all the same.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+
+use crate::{host_with, host_with_flags};
+
+/// Bytes of a body that fits into no buffer of a socket, so that most of it is on its way when the host refuses.
+const LARGE: usize = 16 << 20;
+
+/// How long a client waits for its answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Sends a whole request before it reads anything, as simple clients do, and returns the response as text.
+fn write_then_read(stream: &mut TcpStream, head: &str, body: &[u8]) -> String {
+    stream.set_read_timeout(Some(ANSWER_WITHIN)).expect("a timeout");
+    stream.write_all(head.as_bytes()).expect("the head is taken");
+    for piece in body.chunks(64 << 10) {
+        stream.write_all(piece).expect("the body is taken");
+    }
+    let mut read = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let count = stream.read(&mut piece).expect("the answer");
+        assert!(count > 0, "closed after {:?}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&read);
+        let length = |head: &str| {
+            let line = head.lines().find(|line| line.starts_with("content-length:"))?;
+            line.split_once(':')?.1.trim().parse::<usize>().ok()
+        };
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && body.len() >= length(head).unwrap_or(0)
+        {
+            return text.into_owned();
+        }
+    }
+}
+
+fn head(request: &str, more: &str, body: usize) -> String {
+    let mut head = format!("{request} HTTP/1.1\r\nhost: localhost\r\n{more}");
+    let _ = write!(head, "content-length: {body}\r\n\r\n");
+    head
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_sends_all_before_reading_gets_the_refusal_and_keeps_the_connection() {
+    let host = host_with_flags(&["examples"], &["--max-request-bytes", "64KiB"]).await;
+    let address = host.client().base().trim_start_matches("http://").to_owned();
+    let exchanges = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let body = vec![b' '; LARGE];
+        let json = "content-type: application/json\r\n";
+        for (request, headers, status) in [
+            ("POST /core/examples", json, 413),
+            ("POST /core/examples", "content-encoding: lzma\r\n", 415),
+            ("POST /core/examples", "content-type: application/merge-patch+json\r\n", 415),
+            ("POST /core/examples", "idempotency-key:\r\n", 400),
+            ("TRACE /core/examples", "", 405),
+            ("GET /core/examples", "", 200),
+        ] {
+            let answer = write_then_read(&mut stream, &head(request, headers, LARGE), &body);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request} {headers}: {answer}");
+        }
+        let created = write_then_read(&mut stream, &head("POST /core/examples", json, 12), br#"{"name":"n"}"#);
+        assert!(created.starts_with("HTTP/1.1 201 "), "{created}");
+    });
+    exchanges.await.expect("all are answered");
+    assert_eq!(host.client().get("/core/examples").await.expect(200).json()["documentCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_first_whether_to_send_a_body_is_refused_without_it() {
+    let host = host_with(&["examples"]).await;
+    let address = host.client().base().trim_start_matches("http://").to_owned();
+    let exchange = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let asks = "content-type: application/json\r\nexpect: 100-continue\r\n";
+        let refused = write_then_read(&mut stream, &head("POST /core/examples", asks, LARGE), b"");
+        assert!(refused.starts_with("HTTP/1.1 413 "), "the body is never asked for: {refused}");
+    });
+    exchange.await.expect("refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_reach_clients_of_http_2_too() {
+    let host = host_with(&["examples"]).await;
+    let base = host.client().base().to_owned();
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    for round in 0..8 {
+        let body = Full::new(Bytes::from(vec![b' '; LARGE]));
+        let request = Request::post(format!("{base}/core/examples")).header("content-type", "application/json");
+        let response = client.request(request.body(body).expect("a request")).await.expect("a response");
+        assert_eq!(response.status().as_u16(), 413, "round {round}");
+    }
+    host.client().post("/core/examples", &json!({ "name": "n" })).await.expect(201);
+}

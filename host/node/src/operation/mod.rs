@@ -13,6 +13,8 @@ mod propose;
 mod publish;
 mod request;
 mod seeds;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

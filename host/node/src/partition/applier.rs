@@ -125,7 +125,7 @@ impl Applier {
 
 impl Partition {
     /// Applies what is committed to the state store in one batch. Returns false if the store refused; nothing is lost then.
-    fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
+    pub(super) fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
         let run = std::mem::take(&mut self.lock().unapplied);
         let Some(end) = run.last().map(|record| record.position.offset) else { return true };
         match self.store.apply(&run, index) {

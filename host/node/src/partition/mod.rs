@@ -12,6 +12,8 @@
 //! ```
 
 mod applier;
+#[cfg(test)]
+pub(crate) mod by_hand;
 mod checkpoint;
 mod effects;
 mod outbox;
@@ -20,6 +22,8 @@ mod recent;
 mod recovery;
 mod space;
 mod table;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::collections::VecDeque;

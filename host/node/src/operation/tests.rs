@@ -1,0 +1,82 @@
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::poll;
+use steward_model::operation::Cause;
+use steward_model::{Action, Link};
+use steward_protocol::cluster::ClusterState;
+use tokio::sync::watch;
+
+use super::{Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step};
+use crate::partition::by_hand::ByHand;
+use crate::service::ServiceTable;
+use crate::shutdown::Shutdown;
+
+fn operations(node: &ByHand) -> Operations {
+    let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024 };
+    // Nobody changes the group here.
+    let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
+    let clock = Arc::clone(&node.table.shared().clock);
+    let services = Arc::new(ServiceTable::default());
+    Operations::new(clock, Arc::clone(&node.table), services, limits, Shutdown::default(), "here".to_owned(), cluster)
+}
+
+fn link() -> Link {
+    Link::parse("/core/notes/n").expect("a valid link")
+}
+
+fn patch(operations: &Operations) -> Operation {
+    operations.own("test".to_owned(), Action::Patch, link(), Cause::Client, Purpose::Act)
+}
+
+fn refusal() -> Error {
+    Error::NotFound { link: link() }
+}
+
+#[tokio::test]
+async fn what_was_drawn_from_an_update_under_way_is_answered_after_its_commit() {
+    for what in ["a reply", "a refusal"] {
+        let step = match what {
+            "a reply" => Ok(Step::Answered(Reply::empty(Status::Ok))),
+            _ => Err(refusal()),
+        };
+        let node = ByHand::serving();
+        let (operations, link) = (operations(&node), link());
+        let turn = node.turn(&link).await;
+        let _proposed = node.propose(&link, "{}");
+        let operation = patch(&operations);
+        let mut answer = std::pin::pin!(operations.finish(&operation, node.of(&link), turn, step));
+        assert!(poll!(&mut answer).is_pending(), "{what}: a crash would take back what it shows");
+        drop(node.turn(&link).await);
+        node.write();
+        let Poll::Ready(answer) = poll!(&mut answer) else { panic!("{what}: the update is committed") };
+        match answer {
+            Ok(reply) => assert_eq!((what, reply.status), ("a reply", Status::Ok)),
+            Err(error) => assert_eq!((what, error.to_string()), ("a refusal", refusal().to_string())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_drawn_from_committed_states_is_answered_at_once() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let _proposed = node.propose(&link, "{}");
+    node.write();
+    let operation = patch(&operations);
+    let turn = node.turn(&link).await;
+    let mut answer = std::pin::pin!(operations.finish(&operation, node.of(&link), turn, Err(refusal())));
+    assert!(matches!(poll!(&mut answer), Poll::Ready(Err(Error::NotFound { .. }))));
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_for_the_commit_learns_that_nothing_happened() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let _proposed = node.propose(&link, "{}");
+    let operation = Operation { deadline: operations.clock().now(), ..patch(&operations) };
+    let turn = node.turn(&link).await;
+    let answer = operations.finish(&operation, node.of(&link), turn, Err(refusal())).await;
+    assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::No, .. })), "{answer:?}");
+}

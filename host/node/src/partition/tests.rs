@@ -1,0 +1,87 @@
+use std::task::Poll;
+
+use futures_util::poll;
+use steward_model::Link;
+use steward_model::group::{Boot, NodeId};
+use steward_protocol::replica::Member;
+
+use super::by_hand::ByHand;
+use super::{Lost, ProposeError};
+
+fn link() -> Link {
+    Link::parse("/core/notes/n").expect("a valid link")
+}
+
+#[tokio::test]
+async fn an_update_is_answered_and_read_once_it_is_on_disk_and_not_before() {
+    let (node, link) = (ByHand::serving(), link());
+    let mut first = std::pin::pin!(node.propose(&link, r#"{"n":1}"#).committed());
+    assert!(poll!(&mut first).is_pending());
+    assert_eq!(node.state(&link), None, "readers see what is committed");
+    let newest = node.of(&link).newest(&link).expect("a readable store");
+    assert_eq!(newest.document.expect("the next operation sees it").version.0, 0);
+    assert_eq!(newest.appended, node.of(&link).appended(&link));
+
+    node.write();
+    let Poll::Ready(Ok(position)) = poll!(&mut first) else { panic!("it is on disk") };
+    assert_eq!(newest.appended, Some(position.offset));
+    assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":1}"#));
+
+    node.apply();
+    assert_eq!(node.of(&link).appended(&link), None, "the state store knows everything");
+    assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":1}"#));
+}
+
+#[tokio::test]
+async fn a_store_that_lags_behind_shows_nobody_an_older_state() {
+    let (node, link) = (ByHand::serving(), link());
+    let _first = node.propose(&link, r#"{"n":1}"#);
+    node.write();
+    node.apply();
+    let _second = node.propose(&link, r#"{"n":2}"#);
+    node.write();
+    let _third = node.propose(&link, r#"{"n":3}"#);
+    assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":2}"#));
+    node.apply();
+    assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":2}"#), "the third is applied once it is committed");
+    node.write();
+    node.apply();
+    assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":3}"#));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_commit_learns_that_the_reign_ended_first() {
+    let (node, link) = (ByHand::serving(), link());
+    let partition = node.of(&link);
+    let proposed = node.propose(&link, "{}");
+    let offset = partition.appended(&link).expect("it is in the log");
+    let mut shown = std::pin::pin!(partition.committed(offset));
+    assert!(poll!(&mut shown).is_pending());
+
+    node.name(2, Member { node: NodeId(2), boot: Boot(1) });
+    assert_eq!(poll!(&mut shown), Poll::Ready(Err(Lost(partition.id()))));
+    assert_eq!(proposed.committed().await, Err(Lost(partition.id())));
+    assert!(partition.watch_serving().borrow().is_none());
+    let refused = partition.propose(None, |_| unreachable!("nothing is put into the log"));
+    assert!(matches!(refused, Err(ProposeError::NotAdmitted { .. })), "{refused:?}");
+    node.write();
+    assert_eq!(node.state(&link), None, "the next primary says what became of it");
+}
+
+#[tokio::test]
+async fn turns_come_in_the_order_of_asking_and_whoever_gives_up_is_passed_over() {
+    let (node, link) = (ByHand::serving(), link());
+    let held = node.turn(&link).await;
+    let partition = node.of(&link);
+    let mut second = Box::pin(partition.turn(&link));
+    let mut third = Box::pin(partition.turn(&link));
+    let mut fourth = Box::pin(partition.turn(&link));
+    assert!(poll!(&mut second).is_pending() && poll!(&mut third).is_pending() && poll!(&mut fourth).is_pending());
+    drop(second);
+    assert!(poll!(&mut third).is_pending(), "the turn is still held");
+    drop(held);
+    assert!(poll!(&mut fourth).is_pending(), "the third is next");
+    let Poll::Ready(Ok(turn)) = poll!(&mut third) else { panic!("it is the third's turn") };
+    drop(turn);
+    assert!(poll!(&mut fourth).is_ready());
+}

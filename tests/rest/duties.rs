@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use steward_tests::client::Client;
 use steward_tests::wait;
 
-use crate::host_with;
+use crate::{host_with, host_with_flags};
 
 async fn diary(client: &Client, name: &str) -> Value {
     client.get(&format!("/core/diaries/{name}")).await.expect(200).json()
@@ -175,6 +175,26 @@ async fn answers_to_tagged_effects_come_back_whatever_they_are() {
     tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     let after = texts(&diary(host.client(), "from").await["replies"]);
     assert_eq!(after, came, "no answer comes twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_for_which_a_document_has_no_room_is_settled_all_the_same() {
+    let host = host_with_flags(&["duties"], &["--max-request-bytes", "2KiB"]).await;
+    let client = host.client();
+    create(client, "full").await;
+    create(client, "to").await;
+    client.patch("/core/diaries/full", &json!({ "note": "x".repeat(1_800) })).await.expect(200);
+    let letter = |note: &str, tag: &str| json!({ "to": "/core/diaries/to", "note": note, "tag": tag });
+    let letters = [letter("first", &"t".repeat(200)), letter("second", "short")];
+    client.patch("/core/diaries/full", &json!({ "letters": letters })).await.expect(200);
+    assert_eq!(notes_of(client, "to", 2).await, ["first", "second"], "nothing holds up the second one");
+    let settled = || async {
+        let partitions = client.get("/core/partitions").await.expect(200).json();
+        (partitions["pendingEffects"] == 0).then_some(())
+    };
+    wait::until("nothing is pending", settled).await;
+    assert_eq!(texts(&diary(client, "full").await["replies"]), ["short 200"]);
+    assert!(host.log().contains("handler failed"), "the operator is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! Effects that go to hosts outside.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use steward_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::host_with_flags;
 
@@ -19,7 +20,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Server::start_on(TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
+    }
+
+    fn start_on(listener: TcpListener) -> Server {
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let server = Server { url, requests: Arc::default() };
         let accepting = server.clone();
@@ -90,6 +94,90 @@ async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
     assert_ne!(keys[0], keys[2]);
     let notes: Vec<&Value> = requests.iter().map(|(_, body)| &body["note"]).collect();
     assert_eq!(notes, ["one", "one", "two", "two"]);
+}
+
+/// A server outside that takes requests and never answers. Returns its address, how many requests it has taken, and how
+/// many of their connections were closed again.
+async fn silent_server() -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let (taken, closed) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let counters = (Arc::clone(&taken), Arc::clone(&closed));
+    // It ends with the runtime of its test.
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (taken, closed) = counters.clone();
+            tokio::spawn(async move {
+                taken.fetch_add(1, Ordering::Relaxed);
+                let mut part = [0; 4096];
+                while stream.read(&mut part).await.is_ok_and(|read| read > 0) {}
+                closed.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+    });
+    (url, taken, closed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_never_answers_holds_up_only_who_writes_to_it() {
+    let (silent, taken, closed) = silent_server().await;
+    let server = Server::start().await;
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    // More than the host sends at the same time.
+    let mut writers = tokio::task::JoinSet::new();
+    for number in 0..300 {
+        let (client, silent) = (client.clone(), silent.clone());
+        writers.spawn(async move {
+            let name = format!("waiting-{number}");
+            client.post("/core/diaries", &json!({ "documentSelfLink": name })).await.expect(201);
+            let letters = json!([{ "to": silent, "note": "hello" }]);
+            client.patch(&format!("/core/diaries/{name}"), &json!({ "letters": letters })).await.expect(200);
+        });
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.expect("a client does not panic");
+    }
+    wait::until("some are sent", || async { (taken.load(Ordering::Relaxed) > 0).then_some(()) }).await;
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letters = json!([
+        { "to": "/core/diaries/d", "note": "inside", "tag": "inside" },
+        { "to": server.url, "note": "outside", "tag": "outside" },
+    ]);
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    let replies = wait::until("both are answered", || async {
+        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
+        (replies.as_array().is_some_and(|replies| replies.len() == 2)).then_some(replies)
+    })
+    .await;
+    assert_eq!(replies, json!(["inside 200", "outside 200"]));
+    assert_eq!(closed.load(Ordering::Relaxed), 0, "not even the first of the others has given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_away_gets_its_effects_when_it_is_back() {
+    // Bound and not listening: connections are refused, and nobody else gets the port.
+    let away = TcpSocket::new_v4().expect("a socket");
+    away.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let address = away.local_addr().expect("an address");
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letters = json!([{ "to": format!("http://{address}/hook"), "note": "hello", "tag": "t" }]);
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    let metric = || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        String::from_utf8_lossy(&metrics.body).contains("steward_effects_retried_total").then_some(())
+    };
+    wait::until("it was tried in vain", metric).await;
+    let server = Server::start_on(away.listen(16).expect("it is back"));
+    let replies = wait::until("it is answered", || async {
+        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
+        (replies != json!([])).then_some(replies)
+    })
+    .await;
+    assert_eq!(replies, json!(["t 200"]));
+    assert_eq!(server.requests().len(), 2, "one that was refused, one that was answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@
 //! 502, 503, 504). Those are tried again with growing pauses, for as long as targets remember keys.
 
 mod outside;
+mod places;
 mod send;
 
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use std::time::Duration;
 use steward_model::operation::{Cause, EffectKey, EffectReply};
 use steward_model::update::PendingEffect;
 use steward_model::{Action, Link, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::http::error::problem_of;
 use crate::operation::{Operations, Purpose};
@@ -28,10 +28,8 @@ use crate::query::Queries;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics as telemetry;
 use outside::Outside;
+use places::Places;
 use send::Sent;
-
-/// Effects that are being sent at the same time.
-const SENDING_MAX: usize = 256;
 
 /// Documents of one partition that are claimed at one look.
 const CLAIMED_MAX: usize = 1024;
@@ -54,14 +52,13 @@ pub struct Outbox {
     queries: Arc<Queries>,
     outside: Outside,
     shutdown: Shutdown,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Outbox {
     /// Starts carrying out effects of the partitions that this node serves.
     pub fn start(operations: Arc<Operations>, queries: Arc<Queries>, shutdown: &Shutdown) {
-        let places = Arc::new(Semaphore::new(SENDING_MAX));
-        let outside = Outside::default();
+        let (outside, places) = (Outside::default(), Places::default());
         let outbox = Arc::new(Outbox { operations, queries, outside, shutdown: shutdown.clone(), places });
         shutdown.spawn("outbox", async move { outbox.run().await });
     }
@@ -130,13 +127,15 @@ impl Outbox {
         let mut pause = PAUSES.0;
         let began = self.operations.clock().wall_time();
         loop {
-            // Held while sending, not while pausing: targets that are away must not keep others from theirs.
-            let place = self.places.acquire().await.ok()?;
+            // A place is held while sending, not while pausing: targets that are away must not keep others from theirs.
+            let sending = async {
+                let _place = self.places.take(&effect.effect.to).await;
+                self.send(effect).await
+            };
             let sent = tokio::select! {
                 () = self.shutdown.stopping() => return None,
-                sent = self.send(effect) => sent,
+                sent = sending => sent,
             };
-            drop(place);
             match sent {
                 Sent::Answered(reply) => {
                     telemetry::effect(if reply.status < 400 { "answered" } else { "refused" });
@@ -158,6 +157,7 @@ impl Outbox {
                             from: effect.effect.to.clone(),
                         });
                     }
+                    telemetry::effect_retried();
                     tracing::debug!(key = %effect.key, reason, "effect will be tried again");
                 }
             }

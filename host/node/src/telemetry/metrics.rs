@@ -19,6 +19,7 @@ const UPDATES_APPLIED: &str = "steward_updates_applied_total";
 const DOCUMENTS_PURGED: &str = "steward_documents_purged_total";
 const CHECKPOINTS_FAILED: &str = "steward_checkpoints_failed_total";
 const EFFECTS: &str = "steward_effects_total";
+const EFFECTS_RETRIED: &str = "steward_effects_retried_total";
 const RESPONSES: &str = "steward_http_responses_total";
 
 /// Sets up the metrics of this process and returns what prints them.
@@ -35,6 +36,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(DOCUMENTS_PURGED, "Documents removed with all their versions");
     describe_counter!(CHECKPOINTS_FAILED, "Checkpoints that could not be made");
     describe_counter!(EFFECTS, "Effects that were carried out or given up");
+    describe_counter!(EFFECTS_RETRIED, "Attempts to carry out an effect that will be repeated");
     describe_counter!(RESPONSES, "HTTP responses by class of status");
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
@@ -88,9 +90,14 @@ pub fn checkpoint_failed() {
     counter!(CHECKPOINTS_FAILED).increment(1);
 }
 
-/// Counts an effect that ended: `outcome` is `settled`, `refused` or `given-up`.
+/// Counts an effect that ended: `outcome` is `answered`, `refused` or `given-up`.
 pub fn effect(outcome: &'static str) {
     counter!(EFFECTS, "outcome" => outcome).increment(1);
+}
+
+/// Counts an attempt to carry out an effect that will be repeated.
+pub fn effect_retried() {
+    counter!(EFFECTS_RETRIED).increment(1);
 }
 
 /// The metrics of one service's operations; looked up once, because a look-up costs as much as a small handler.

@@ -61,7 +61,8 @@ struct Measured {
     host: Vec<Turn>,
     /// In groups as the host forms them.
     alike: Vec<Reached>,
-    /// In groups of as many records as there are connections: more cannot wait at once.
+    /// In groups of as many records as there are connections: more cannot wait at once. Empty if the groups of the host are
+    /// as good as that.
     largest: Vec<Reached>,
 }
 
@@ -78,11 +79,13 @@ fn measured(wish: &Wish, connections: usize) -> anyhow::Result<Measured> {
 
     let (pid, load) = (scene.host.pid(), load(service::address(&scene.host)?));
     let rate = |group| commit_log::rate(&ground, &payload, group, wish.span);
-    let alone = || anyhow::Ok((rate(group)?, rate(connections as u64)?));
+    let largest = || (connections == MANY).then(|| rate(connections as u64)).transpose();
+    let alone = || anyhow::Ok((rate(group)?, largest()?));
     let (host, alone) = in_turns(ROUNDS, || rest::turn(pid, load, wish), alone)?;
     let name = format!("persisted-{connections}");
     profile::beside(wish.profile.as_deref(), &name, pid, wish.span, || rest::turn(pid, load, wish).map(drop))?;
-    let (alike, largest) = alone.into_iter().unzip();
+    let (alike, largest): (Vec<_>, Vec<_>) = alone.into_iter().unzip();
+    let largest = largest.into_iter().flatten().collect();
     let what = format!(
         "PATCH of {} documents, persisted, fsync before every answer, {connections} connections, body {} B, answer {} B \
          (state {STATE_BYTES} B, record {} B), {}",

@@ -61,8 +61,8 @@ struct Measured {
     host: Vec<Turn>,
     /// In groups as the host forms them.
     alike: Vec<Reached>,
-    /// In groups of as many records as there are connections: more cannot wait at once. Empty if the groups of the host are
-    /// as good as that.
+    /// In groups of as many records as there are connections: more cannot wait at once. Empty for few connections, whose
+    /// groups differ little from that.
     largest: Vec<Reached>,
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
+use steward_tests::client::Client;
 use steward_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -70,6 +71,15 @@ impl Server {
     }
 }
 
+/// Returns the answers that the diary `d` has noted, once there are `number` of them.
+async fn replies(client: &Client, number: usize) -> Value {
+    wait::until("all are answered", || async {
+        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
+        replies.as_array().is_some_and(|replies| replies.len() == number).then_some(replies)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
     let server = Server::start().await;
@@ -81,12 +91,7 @@ async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
         { "to": server.url, "note": "two", "tag": "second" },
     ]);
     client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
-    let replies = wait::until("both are answered", || async {
-        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
-        (replies.as_array().is_some_and(|replies| replies.len() == 2)).then_some(replies)
-    })
-    .await;
-    assert_eq!(replies, json!(["first 200", "second 200"]));
+    assert_eq!(replies(client, 2).await, json!(["first 200", "second 200"]));
     let requests = server.requests();
     let keys: Vec<&str> = requests.iter().map(|(key, _)| key.as_str()).collect();
     assert!(keys[0].starts_with("/core/diaries/d@1#"), "{keys:?}");
@@ -145,12 +150,7 @@ async fn a_host_that_never_answers_holds_up_only_who_writes_to_it() {
         { "to": server.url, "note": "outside", "tag": "outside" },
     ]);
     client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
-    let replies = wait::until("both are answered", || async {
-        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
-        (replies.as_array().is_some_and(|replies| replies.len() == 2)).then_some(replies)
-    })
-    .await;
-    assert_eq!(replies, json!(["inside 200", "outside 200"]));
+    assert_eq!(replies(client, 2).await, json!(["inside 200", "outside 200"]));
     assert_eq!(closed.load(Ordering::Relaxed), 0, "not even the first of the others has given up");
 }
 
@@ -171,12 +171,7 @@ async fn a_host_that_is_away_gets_its_effects_when_it_is_back() {
     };
     wait::until("it was tried in vain", metric).await;
     let server = Server::start_on(away.listen(16).expect("it is back"));
-    let replies = wait::until("it is answered", || async {
-        let replies = client.get("/core/diaries/d").await.expect(200).json()["replies"].clone();
-        (replies != json!([])).then_some(replies)
-    })
-    .await;
-    assert_eq!(replies, json!(["t 200"]));
+    assert_eq!(replies(client, 1).await, json!(["t 200"]));
     assert_eq!(server.requests().len(), 2, "one that was refused, one that was answered");
 }
 

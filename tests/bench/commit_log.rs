@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use steward_model::group::StoreId;
 use steward_model::partition::PARTITIONS_PER_LANE;
-use steward_model::{Epoch, Lane, Lsn, Moment, Offset, PartitionId, Position, Timestamp};
-use steward_storage::format::DataFolder;
+use steward_model::{Epoch, Lane, Lsn, Moment, Offset, PartitionId, Position};
 use steward_storage::log::{FolderDisk, Frame, Listener, Log, Options};
+use steward_tests::client::Client;
+use steward_tests::host::Host;
+
+use crate::service::waited;
 
 /// What the log reached.
 #[derive(Debug, Clone)]
@@ -26,17 +28,32 @@ pub(crate) struct Reached {
     pub(crate) sync: Duration,
 }
 
-/// Returns how many records the groups in the log of a node have on average; the node must not run.
-///
-/// # Errors
-/// If the log cannot be read.
-pub(crate) fn records_per_group(data: &Path) -> anyhow::Result<f64> {
-    let folder = DataFolder::open(data, Timestamp(0), StoreId(0)).context("take the data folder")?;
-    let disk = Arc::new(FolderDisk::new(folder.log_path())?);
-    let options = Options { identity: folder.log_identity(), ..Options::default() };
-    let found = Log::open(disk, options, &mut |_, _| Ok(())).context("open the log of the host")?.recovery;
-    ensure!(found.groups > 0, "the log of the host is empty");
-    Ok(found.frames as f64 / found.groups as f64)
+/// What the log of a running node has written so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    groups: u64,
+    frames: u64,
+}
+
+impl Written {
+    /// Asks the node.
+    ///
+    /// # Errors
+    /// Those of the runtime.
+    ///
+    /// # Panics
+    /// If the node does not answer.
+    pub(crate) fn of(host: &Host) -> anyhow::Result<Written> {
+        let client = Client::new(host.client().base());
+        let metrics = waited(async move { client.get("/metrics").await.expect(200) })?;
+        let counted = |name| metrics.counted(name);
+        Ok(Written { groups: counted("steward_log_groups_total"), frames: counted("steward_log_frames_total") })
+    }
+
+    /// Returns how many records the groups since `before` had on average.
+    pub(crate) fn per_group_since(self, before: Written) -> f64 {
+        (self.frames - before.frames) as f64 / (self.groups - before.groups).max(1) as f64
+    }
 }
 
 /// Nobody waits here.

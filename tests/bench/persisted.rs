@@ -1,8 +1,10 @@
 //! Changing documents that are fsynced before they are answered, beside the commit log alone.
 //!
 //! How many records a group has follows from how long an fsync takes beside the rest of the work. So the log is measured in
-//! groups as the host forms them, and in the largest that so many connections could fill. And the host is measured with many
+//! groups as the host has formed them in the turn before, and in the largest that so many connections could fill. And the host is measured with many
 //! connections, when on a quick disk the processors are the bound, and with few, when the disk is.
+
+use std::cell::Cell;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use steward_model::document::UpdateAction;
 use steward_model::update::{Change, Entry, Record, Update};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version, codec};
 
-use crate::commit_log::{self, Reached};
+use crate::commit_log::{self, Reached, Written};
 use crate::load::Load;
 use crate::rest::{self, DOCUMENTS, Scene, Turn};
 use crate::rounds::{ROUNDS, in_turns, median};
@@ -67,21 +69,21 @@ struct Measured {
 }
 
 fn measured(wish: &Wish, connections: usize) -> anyhow::Result<Measured> {
-    let mut scene = rest::set(false)?;
+    let scene = rest::set(false)?;
     let (payload, ground) = (record(&scene)?, folder::ground()?);
     let requests = rest::changes();
     let next = |number: u64, buffer: &mut Vec<u8>| rest::prepared(&requests, number, buffer);
-    let load = |address| Load { address, connections, request: &next };
-    rest::turn(scene.host.pid(), load(service::address(&scene.host)?), wish)?;
-    scene.host.kill();
-    let group = commit_log::records_per_group(&scene.host.data())?.round().max(1.0) as u64;
-    scene.host.restart()?;
-
-    let (pid, load) = (scene.host.pid(), load(service::address(&scene.host)?));
+    let (pid, load) = (scene.host.pid(), Load { address: service::address(&scene.host)?, connections, request: &next });
+    let group = Cell::new(1);
+    let ours = || {
+        let before = Written::of(&scene.host)?;
+        let turn = rest::turn(pid, load, wish)?;
+        group.set(Written::of(&scene.host)?.per_group_since(before).round().max(1.0) as u64);
+        Ok(turn)
+    };
     let rate = |group| commit_log::rate(&ground, &payload, group, wish.span);
     let largest = || (connections == MANY).then(|| rate(connections as u64)).transpose();
-    let alone = || anyhow::Ok((rate(group)?, largest()?));
-    let (host, alone) = in_turns(ROUNDS, || rest::turn(pid, load, wish), alone)?;
+    let (host, alone) = in_turns(ROUNDS, ours, || Ok((rate(group.get())?, largest()?)))?;
     let name = format!("persisted-{connections}");
     profile::beside(wish.profile.as_deref(), &name, pid, wish.span, || rest::turn(pid, load, wish).map(drop))?;
     let (alike, largest): (Vec<_>, Vec<_>) = alone.into_iter().unzip();

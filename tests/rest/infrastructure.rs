@@ -84,6 +84,11 @@ async fn metrics_count_what_happened() {
     }
     let created = text.lines().find(|line| line.contains(r#"service="/core/counters""#) && line.contains("POST"));
     assert!(created.is_some_and(|line| line.starts_with("steward_operations_total")), "{text}");
+    let groups = metrics.counted("steward_log_groups_total");
+    client.patch("/core/counters/c", &json!({})).await.expect(200);
+    let later = client.get("/metrics").await.expect(200);
+    assert!(later.counted("steward_log_groups_total") > groups, "an update takes a group");
+    assert!(later.counted("steward_log_fsync_microseconds_total") > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,16 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
+    /// Returns the sum of a counter over all its labels, if this is the text of `/metrics`; zero if it has never counted.
+    pub fn counted(&self, name: &str) -> u64 {
+        let text = String::from_utf8_lossy(&self.body);
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?
+        };
+        text.lines().filter_map(value).sum()
+    }
+
     /// Returns the answer if it has this status.
     ///
     /// # Panics

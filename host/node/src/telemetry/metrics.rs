@@ -7,6 +7,7 @@ use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_hist
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
+use steward_storage::log::Stats;
 
 /// Boundaries of the buckets of durations, in seconds.
 const SECONDS: [f64; 14] =
@@ -20,6 +21,10 @@ const DOCUMENTS_PURGED: &str = "steward_documents_purged_total";
 const CHECKPOINTS_FAILED: &str = "steward_checkpoints_failed_total";
 const EFFECTS: &str = "steward_effects_total";
 const EFFECTS_RETRIED: &str = "steward_effects_retried_total";
+const LOG_GROUPS: &str = "steward_log_groups_total";
+const LOG_FRAMES: &str = "steward_log_frames_total";
+const LOG_BYTES: &str = "steward_log_bytes_total";
+const LOG_FSYNC: &str = "steward_log_fsync_microseconds_total";
 const RESPONSES: &str = "steward_http_responses_total";
 
 /// Sets up the metrics of this process and returns what prints them.
@@ -37,6 +42,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(CHECKPOINTS_FAILED, "Checkpoints that could not be made");
     describe_counter!(EFFECTS, "Effects that were carried out or given up");
     describe_counter!(EFFECTS_RETRIED, "Attempts to carry out an effect that will be repeated");
+    describe_counter!(LOG_GROUPS, "Groups written to the commit log, each with one fsync");
+    describe_counter!(LOG_FRAMES, "Frames written to the commit log: updates, promises, checkpoints");
+    describe_counter!(LOG_BYTES, Unit::Bytes, "Bytes written to the commit log, with headers and padding");
+    describe_counter!(LOG_FSYNC, "Duration of all fsyncs of the commit log together, in microseconds");
     describe_counter!(RESPONSES, "HTTP responses by class of status");
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
@@ -88,6 +97,14 @@ pub fn purged() {
 /// Counts a checkpoint that could not be made.
 pub fn checkpoint_failed() {
     counter!(CHECKPOINTS_FAILED).increment(1);
+}
+
+/// Takes over what the commit log has counted itself.
+pub fn log_written(stats: &Stats) {
+    counter!(LOG_GROUPS).absolute(stats.groups);
+    counter!(LOG_FRAMES).absolute(stats.frames);
+    counter!(LOG_BYTES).absolute(stats.bytes);
+    counter!(LOG_FSYNC).absolute(stats.sync_micros_total);
 }
 
 /// Counts an effect that ended: `outcome` is `answered`, `refused` or `given-up`.

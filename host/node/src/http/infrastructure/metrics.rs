@@ -10,6 +10,7 @@ use crate::http::Http;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
+use crate::telemetry::metrics;
 
 /// Prints the metrics of this process.
 ///
@@ -19,6 +20,7 @@ pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
+    metrics::log_written(&http.operations().table().shared().log.stats());
     let mut response = Response::new(Full::new(Bytes::from(http.parts.metrics.render())));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));

@@ -68,7 +68,7 @@ pub(super) async fn load(
         let reason = format!("ends with {:?}, a name that every service keeps for itself", operation.link.name());
         return Err(Error::BuiltInField { field: "documentSelfLink", reason });
     }
-    if let Some(reply) = load::replay(operation, partition).await? {
+    if let Some(reply) = load::replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
     let newest = partition.newest(&operation.link)?;

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Action, Document, Offset, Version};
+use steward_model::{Action, Document, Link, Offset, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
-use super::{Error, Operations, execute};
+use super::{Error, Operations, execute, locate};
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -68,35 +68,49 @@ pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
 /// Returns the first answer to the operation, if it has been carried out before.
 ///
 /// # Errors
-/// [`Error::KeyReused`], or those of the state store.
-pub(super) async fn replay(operation: &Operation, partition: &Partition) -> Result<Option<Reply>, Error> {
+/// [`Error::KeyReused`], those of the state store, or those of waiting for the first request's commit.
+pub(super) async fn replay(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+) -> Result<Option<Reply>, Error> {
     let Some(key) = &operation.idempotency_key else { return Ok(None) };
     let Some(first) = partition.remembered(&operation.link, &RequestKey::of(key))? else { return Ok(None) };
     if first.request_digest != request_digest(operation) {
         return Err(Error::KeyReused { link: operation.link.clone() });
     }
-    if let Some(offset) = partition.appended(&operation.link) {
-        partition.committed(offset).await?;
-    }
-    Ok(Some(replayed(operation, partition, first)?))
+    let appended = partition.appended(&operation.link);
+    locate::witnessed(operations, operation, partition, appended).await?;
+    replayed(operation, partition, first).await.map(Some)
 }
 
-fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
+async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
+    let newest = partition.read(&operation.link)?;
     // Effects do not keep the body of their answer; it is the state at the version that they made.
-    let kept = match first.body.is_empty() && operation.cause == Cause::Effect {
-        true => partition.store().version(&operation.link, first.version)?.map(Arc::new),
-        false => None,
-    };
-    let content = match (&kept, first.body.is_empty()) {
-        (Some(_), _) => Content::State,
-        (None, true) => Content::Empty,
-        (None, false) => Content::Json(first.body),
-    };
-    let document = match kept {
-        Some(document) => Some(document),
-        None => partition.read(&operation.link)?,
+    let (content, document) = match (first.body.is_empty(), operation.cause == Cause::Effect) {
+        (false, _) => (Content::Json(first.body), newest),
+        (true, false) => (Content::Empty, newest),
+        (true, true) => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
+            Some(made) => (Content::State, Some(made)),
+            None => (Content::Empty, newest),
+        },
     };
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
+}
+
+/// Returns the document at a committed version, if that is still kept.
+async fn made(
+    link: &Link,
+    partition: &Partition,
+    newest: Option<&Arc<Document>>,
+    version: Version,
+) -> Result<Option<Arc<Document>>, Error> {
+    if let Some(newest) = newest.filter(|newest| newest.version == version) {
+        return Ok(Some(Arc::clone(newest)));
+    }
+    // The state store may lag behind what is committed.
+    partition.flushed().await?;
+    Ok(partition.store().version(link, version)?.map(Arc::new))
 }
 
 /// Loads the document for an update.
@@ -109,7 +123,7 @@ pub(super) async fn load(
     service: &Arc<Service>,
     partition: &Partition,
 ) -> Result<Loaded, Error> {
-    if let Some(reply) = replay(operation, partition).await? {
+    if let Some(reply) = replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
     let newest = partition.newest(&operation.link)?;

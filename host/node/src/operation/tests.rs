@@ -2,13 +2,15 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::poll;
 use steward_model::operation::Cause;
-use steward_model::{Action, Link};
+use steward_model::update::{RememberedReply, RequestKey};
+use steward_model::{Action, Document, Link, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
-use super::{Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step};
+use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
@@ -79,4 +81,40 @@ async fn whoever_does_not_wait_for_the_commit_learns_that_nothing_happened() {
     let turn = node.turn(&link).await;
     let answer = operations.finish(&operation, node.of(&link), turn, Err(refusal())).await;
     assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::No, .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_store_is() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let effect = Operation { idempotency_key: Some("effect".to_owned()), cause: Cause::Effect, ..patch(&operations) };
+    let first = RememberedReply {
+        key: RequestKey::of("effect"),
+        request_digest: load::request_digest(&effect),
+        status: 200,
+        version: Version(0),
+        answered: Timestamp(1),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    };
+    let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first));
+    {
+        let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
+        assert!(poll!(&mut repeated).is_pending(), "it is not committed yet");
+        node.write();
+        let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("it is committed") };
+        assert_eq!(state(&reply), (Content::State, Some(r#"{"made":true}"#.to_owned())));
+    }
+    let _later = node.propose(&link, r#"{"later":true}"#);
+    node.write();
+    let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
+    assert!(poll!(&mut repeated).is_pending(), "only the state store keeps older versions");
+    node.apply();
+    let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("the state store has it now") };
+    assert_eq!(state(&reply), (Content::State, Some(r#"{"made":true}"#.to_owned())));
+}
+
+fn state(reply: &Reply) -> (Content, Option<String>) {
+    let text = |document: &Arc<Document>| String::from_utf8_lossy(&document.body).into_owned();
+    (reply.content.clone(), reply.document.as_ref().map(text))
 }

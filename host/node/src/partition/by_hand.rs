@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
 use steward_model::group::{Boot, NodeId};
-use steward_model::update::{Change, Update};
+use steward_model::update::{Change, RememberedReply, Update};
 use steward_model::{Document, Lane, Link, Position, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_storage::documents::PartitionStore;
@@ -96,10 +96,15 @@ impl ByHand {
 
     /// Puts a new version of a document into the log, with `body` as its state.
     pub(crate) fn propose(&self, link: &Link, body: &'static str) -> Proposed {
+        self.propose_for(link, body, None)
+    }
+
+    /// Puts a new version of a document into the log, for a request that is remembered.
+    pub(crate) fn propose_for(&self, link: &Link, body: &'static str, remembered: Option<RememberedReply>) -> Proposed {
         let partition = self.of(link);
         let newest = partition.newest(link).expect("a readable store").document;
         let version = newest.as_ref().map_or(Version(0), |document| document.version.next());
-        let make = |position| update(link, version, position, body);
+        let make = |position| Update { remembered, ..update(link, version, position, body) };
         partition.propose(newest.as_ref(), make).expect("the partition is served")
     }
 

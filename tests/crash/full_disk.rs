@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 use steward_tests::wait;
+
+/// Long enough for the disk to be full by then.
+const EXPIRES_AFTER: Duration = Duration::from_secs(10);
 
 /// A small file system of its own, unmounted at the end.
 struct SmallDisk {
@@ -64,6 +68,10 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
     let client = host.client();
     client.deploy(&std::fs::read(&built[0].path).expect("a built guest"), None).await;
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let expires = (now + EXPIRES_AFTER).as_micros() as u64;
+    let mortal = json!({ "documentSelfLink": "mortal", "documentExpirationTimeMicros": expires });
+    client.post("/core/counters", &mortal).await.expect(201);
 
     let ballast = fill(disk.path(), 8 * 1024 * 1024);
     let refused = wait::until("updates are refused", || async {
@@ -76,6 +84,9 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
     client.post("/core/counters", &json!({ "documentSelfLink": "d" })).await.expect(507);
     assert_eq!(client.get("/core/counters/c").await.expect(200).json(), before);
     client.get("/core/counters").await.expect(200);
+    let failed = || async { host.log().contains("expired document could not be removed").then_some(()) };
+    wait::until("a document expires that cannot be removed", failed).await;
+    client.get("/core/counters/mortal").await.expect(404);
 
     std::fs::remove_file(ballast).expect("the ballast can be removed");
     wait::until("updates are taken again", || async {
@@ -85,4 +96,9 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
     .await;
     let after = client.get("/core/counters/c").await.expect(200).json();
     assert_eq!(after["documentVersion"], before["documentVersion"].as_u64().expect("a version") + 1);
+    wait::until("the expired document is removed", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.counted("steward_documents_purged_total") == 1).then_some(())
+    })
+    .await;
 }

@@ -10,7 +10,7 @@ use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Action, Document, Link, Offset, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
-use super::{Error, Operations, execute, locate};
+use super::{Error, Happened, Operations, execute, locate};
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -80,7 +80,8 @@ pub(super) async fn replay(
         return Err(Error::KeyReused { link: operation.link.clone() });
     }
     let appended = partition.appended(&operation.link);
-    locate::witnessed(operations, operation, partition, appended).await?;
+    // The first request may still be lost or committed, and for its client this one is the same.
+    locate::witnessed(operations, operation, partition, appended, Happened::Unknown).await?;
     replayed(operation, partition, first).await.map(Some)
 }
 

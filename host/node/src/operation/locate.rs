@@ -121,19 +121,20 @@ pub(super) async fn turn(
 /// Returns once what an answer was drawn from is committed: it must not be taken back by a crash.
 ///
 /// # Errors
-/// [`Error::Lost`], or [`Error::Unavailable`] at the operation's deadline.
+/// [`Error::Lost`], or [`Error::Unavailable`] at the operation's deadline, which then says that the operation has `happened`.
 pub(super) async fn witnessed(
     operations: &Operations,
     operation: &Operation,
     partition: &Partition,
     appended: Option<Offset>,
+    happened: Happened,
 ) -> Result<(), Error> {
     let Some(offset) = appended else { return Ok(()) };
     match tokio::time::timeout(left(operations, operation.deadline), partition.committed(offset)).await {
         Ok(committed) => Ok(committed?),
         Err(_) => {
             let reason = "an update before this request is not committed yet".to_owned();
-            Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
+            Err(unavailable(operations, operation, partition.id(), reason, happened))
         }
     }
 }

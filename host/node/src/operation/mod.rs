@@ -226,11 +226,14 @@ impl Operations {
     ) -> Result<Reply, Error> {
         let seen = partition.appended(&operation.link);
         drop(turn);
-        match step {
-            Ok(Step::Proposed(pending)) => pending.committed(self, operation, partition).await,
-            Ok(Step::Answered(reply)) => locate::witnessed(self, operation, partition, seen).await.map(|()| reply),
-            Err(refusal) => locate::witnessed(self, operation, partition, seen).await.and(Err(refusal)),
-        }
+        let answer = match step {
+            Ok(Step::Proposed(pending)) => return pending.committed(self, operation, partition).await,
+            // What failed for want of time or of a reign shows no state.
+            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_))) => return Err(failure),
+            Ok(Step::Answered(reply)) => Ok(reply),
+            Err(refusal) => Err(refusal),
+        };
+        locate::witnessed(self, operation, partition, seen, Happened::No).await.and(answer)
     }
 
     async fn update(

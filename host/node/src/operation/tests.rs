@@ -88,16 +88,7 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
     let effect = Operation { idempotency_key: Some("effect".to_owned()), cause: Cause::Effect, ..patch(&operations) };
-    let first = RememberedReply {
-        key: RequestKey::of("effect"),
-        request_digest: load::request_digest(&effect),
-        status: 200,
-        version: Version(0),
-        answered: Timestamp(1),
-        headers: Vec::new(),
-        body: Bytes::new(),
-    };
-    let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first));
+    let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first_answer(&effect, "effect")));
     {
         let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
         assert!(poll!(&mut repeated).is_pending(), "it is not committed yet");
@@ -112,6 +103,31 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
     node.apply();
     let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("the state store has it now") };
     assert_eq!(state(&reply), (Content::State, Some(r#"{"made":true}"#.to_owned())));
+}
+
+#[tokio::test]
+async fn a_repeat_that_does_not_wait_for_the_first_commit_learns_that_the_outcome_is_unknown() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let deadline = operations.clock().now();
+    let repeat = Operation { idempotency_key: Some("key".to_owned()), deadline, ..patch(&operations) };
+    let _first = node.propose_for(&link, "{}", Some(first_answer(&repeat, "key")));
+    let turn = node.turn(&link).await;
+    let step = load::replay(&operations, &repeat, node.of(&link)).await.map(|_| unreachable!("it is not committed"));
+    let answer = operations.finish(&repeat, node.of(&link), turn, step).await;
+    assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::Unknown, .. })), "{answer:?}");
+}
+
+fn first_answer(operation: &Operation, key: &str) -> RememberedReply {
+    RememberedReply {
+        key: RequestKey::of(key),
+        request_digest: load::request_digest(operation),
+        status: 200,
+        version: Version(0),
+        answered: Timestamp(1),
+        headers: Vec::new(),
+        body: Bytes::new(),
+    }
 }
 
 fn state(reply: &Reply) -> (Content, Option<String>) {

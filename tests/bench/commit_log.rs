@@ -46,8 +46,8 @@ impl Written {
     pub(crate) fn of(host: &Host) -> anyhow::Result<Written> {
         let client = Client::new(host.client().base());
         let metrics = waited(async move { client.get("/metrics").await.expect(200) })?;
-        let counted = |name| metrics.counted(name);
-        Ok(Written { groups: counted("steward_log_groups_total"), frames: counted("steward_log_frames_total") })
+        let groups = metrics.counted("steward_log_groups_total");
+        Ok(Written { groups, frames: metrics.counted("steward_log_frames_total") })
     }
 
     /// Returns how many records the groups since `before` had on average.

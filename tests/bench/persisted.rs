@@ -1,8 +1,8 @@
 //! Changing documents that are fsynced before they are answered, beside the commit log alone.
 //!
 //! How many records a group has follows from how long an fsync takes beside the rest of the work. So the log is measured in
-//! groups as the host has formed them in the turn before, and in the largest that so many connections could fill. And the host is measured with many
-//! connections, when on a quick disk the processors are the bound, and with few, when the disk is.
+//! groups as the host has formed them in the turn before, and in the largest that so many connections could fill. And the
+//! host is measured with many connections, when on a quick disk the processors are the bound, and with few, when the disk is.
 
 use std::cell::Cell;
 

@@ -1,8 +1,8 @@
 //! Brings the state stores up to the commit offsets: one thread, one atomic batch per partition and run.
 //!
 //! Runs are gathered for a while, so that a document that changes a thousand times a second is not written a thousand
-//! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not applied yet,
-//! and whoever needs the store to be current now calls [`Applier::hurry`].
+//! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not
+//! applied yet, and whoever needs the store to be current now calls [`Applier::hurry`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};

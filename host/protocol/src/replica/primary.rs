@@ -61,14 +61,14 @@ impl Replica {
         }
         self.lineage.begin(epoch, marker);
         self.enter(now, Role::Activating(Reign { epoch, marker, progress }));
-        self.append(epoch, Entry::Marker { lineage: self.lineage.entries().to_vec() }, effects);
+        self.append(epoch, Entry::Marker, effects);
     }
 
     pub(super) fn proposed(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
         let position = self.next_position();
         match &entry {
-            Entry::Marker { .. } => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
-            Entry::DigestMark { .. } => {}
+            Entry::Marker => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
+            Entry::Forget { .. } => {}
             Entry::Update(update) => match update.change {
                 Change::NewVersion | Change::Renewal => {
                     let carried = Position { epoch: update.document.epoch, offset: update.document.offset };

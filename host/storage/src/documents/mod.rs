@@ -31,7 +31,7 @@ use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
 
 pub use held::{Current, Progress};
-pub use page::{Page, make_visible, visible_generation};
+pub use page::Page;
 pub use query::Indexed;
 
 use crate::digest::{BUCKET_BYTES, Buckets};
@@ -96,19 +96,6 @@ pub struct Applied {
     pub applied: usize,
     /// Records that had been applied before.
     pub skipped: usize,
-    /// Digest marks that say something else than this store: it differs from the one that wrote them.
-    pub mismatches: Vec<Mismatch>,
-}
-
-/// A digest that is not what the log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Where the mark stands.
-    pub at: Position,
-    /// The root in the mark.
-    pub expected: [u8; 16],
-    /// The root of this store.
-    pub found: [u8; 16],
 }
 
 /// What is known about a partition as a whole.
@@ -193,7 +180,7 @@ impl PartitionStore {
                     let (partition, found) = (self.space.partition, record.position.offset);
                     return Err(Error::Gap { partition, expected: next, found });
                 }
-                applied.mismatches.extend(run.record(record)?);
+                run.record(record)?;
                 applied.applied += 1;
             }
             applied.through = run.progress().applied;
@@ -356,7 +343,7 @@ impl PartitionStore {
         view.scan(Family::Outbox, range, Order::Ascending).map(|row| self.decode(Family::Outbox, &row?.1)).collect()
     }
 
-    fn decode<T: serde::de::DeserializeOwned>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
+    fn decode<T: codec::Format>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
         codec::decode(value).map_err(|error| self.damaged(family, &error.to_string()))
     }
 

@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
         Run {
             partition,
             index,
-            batch: Batch::new(),
+            batch: Batch::after_reads_of(summary.instance),
             summary,
             staged: BTreeMap::new(),
             changed_buckets: BTreeSet::new(),

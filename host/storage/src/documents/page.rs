@@ -31,7 +31,7 @@ impl PartitionStore {
     /// version with another content contradicts the page, and takes them with it.
     ///
     /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]; nothing was taken then.
+    /// [`Error::State`], [`Error::Damaged`]: the page was taken as a whole or not at all.
     pub fn adopt(&self, page: &Page, index: &dyn IndexPlan) -> Result<(), Error> {
         self.change(index, |run| {
             page.removed.iter().try_for_each(|link| run.purge(link))?;

@@ -40,7 +40,7 @@ pub(super) async fn follow(
             reign = now;
             swept.clear();
             if reign.is_some() {
-                load_outbox(partition).await;
+                load_outbox(operations, partition).await;
             }
         }
         if let Some(epoch) = reign {
@@ -53,9 +53,9 @@ pub(super) async fn follow(
     }
 }
 
-async fn load_outbox(partition: &Arc<Partition>) {
+async fn load_outbox(operations: &Operations, partition: &Partition) {
     while partition.admits().is_ok() {
-        match crate::partition::load_outbox(partition).await {
+        match crate::partition::load_outbox(partition, operations.clock()).await {
             Ok(Some((epoch, effects))) => {
                 tracing::debug!(partition = %partition.id(), %epoch, effects, "pending effects found");
                 return;

@@ -81,8 +81,8 @@ pub(super) async fn propose(
         return Ok(Pending { reply, waits: before.appended.map_or(Waits::Nothing, Waits::Other) });
     }
     let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
-    let now = operations.clock().timestamp();
-    let maker = Maker { operation, service, before: &before, decision: &decision, now };
+    let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
+    let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
     let (update, mut reply) = maker.make();
     let space = space_for(operations, operation, partition, &update).await?;
     let Before { document, epoch, .. } = before;
@@ -142,6 +142,8 @@ struct Maker<'a> {
     before: &'a Before,
     decision: &'a Decision,
     now: Timestamp,
+    /// The time by which delays are counted.
+    steady: Timestamp,
 }
 
 /// How long a tombstone is kept when the delete does not say.
@@ -223,7 +225,7 @@ impl Maker<'_> {
         let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
             let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
-            PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
+            PendingEffect { key, due: self.steady.plus(delay), issued: self.steady, effect: effect.clone() }
         };
         (0..).zip(&self.decision.effects).map(pending).collect()
     }

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
 
-use super::send::Sent;
+use super::send::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
 
 /// Longest time until an answer is complete.
@@ -58,12 +58,10 @@ impl Outside {
             }
         };
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
-            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => {
-                Sent::Later(format!("answered {status}"), Patience::Long)
-            }
+            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => later(effect, format!("answered {status}")),
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(reason)) => Sent::Later(reason, Patience::Long),
-            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs()), Patience::Long),
+            Ok(Err(reason)) => later(effect, reason),
+            Err(_) => later(effect, format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
@@ -85,6 +83,10 @@ impl Outside {
         };
         Ok((parts.status.as_u16(), headers, body))
     }
+}
+
+fn later(effect: &Effect, reason: String) -> Sent {
+    Sent::Later { reason, patience: Patience::Long, otherwise: unanswered(&effect.to) }
 }
 
 fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Bytes>) -> Sent {

@@ -154,6 +154,10 @@ fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop) {
     let mut bytes = log.stats().bytes;
     while !Stop::wanted(&stop.checkpoint) {
         stop.checkpoint_bell.wait(LOOK);
+        partitions.shared().look_after(store);
+        if partitions.shared().is_store_damaged() {
+            continue;
+        }
         waited += LOOK;
         let written = log.stats().bytes.saturating_sub(bytes);
         let is_due = waited >= CHECKPOINT_INTERVAL && written > 0;
@@ -182,7 +186,7 @@ fn make(partitions: &Partitions, store: &dyn StateStore) -> bool {
     }
     match partitions.trim(logged) {
         Ok(trimmed) => tracing::debug!(segments = trimmed.segments, bytes = trimmed.bytes, "checkpoint made"),
-        Err(error @ (Error::Trim(_) | Error::Log(_) | Error::Store(_))) => {
+        Err(error @ (Error::Trim(_) | Error::Log(_) | Error::Store(_) | Error::Damaged)) => {
             tracing::warn!(%error, "checkpoint made, the log keeps everything");
         }
     }

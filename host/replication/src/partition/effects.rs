@@ -1,6 +1,6 @@
 //! Carries out what a replica core asks for. Nothing else does.
 
-use steward_model::update::{Change, Entry, Record};
+use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lane, Moment, Offset};
 use steward_protocol::replica::{Effect, Event};
 
@@ -68,7 +68,7 @@ impl Partition {
             if let Entry::Update(update) = &next.record.entry {
                 state.recent.commit(next.record.position, update);
                 update.settled.iter().for_each(|key| state.outbox.settle(key));
-                if update.change != Change::Purge && !update.effects.is_empty() {
+                if !update.effects.is_empty() {
                     update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
                     self.shared.observer.effects_added();
                 }

@@ -93,8 +93,14 @@ impl Replica {
     }
 
     pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
+        let is_in_log = self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position);
+        // A report may be late: the log is written by others, and what they wrote may have been cut off meanwhile. Such a
+        // record says nothing about the log as it is; the records that took its place are reported for themselves.
+        if self.was_cut && !is_in_log {
+            return;
+        }
         assert!(
-            self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position),
+            is_in_log,
             "{} is told that {position} is persisted, but its log ends with {}",
             self.partition,
             shown(&self.end)

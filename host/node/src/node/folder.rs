@@ -54,6 +54,11 @@ impl Folder {
         self.data.log_path()
     }
 
+    /// Returns the file in which the commit log notes which segments it has.
+    pub(super) fn log_ledger_path(&self) -> PathBuf {
+        self.data.log_ledger_path()
+    }
+
     /// Returns the name by which the commit log knows its segments.
     pub(super) fn log_identity(&self) -> u64 {
         self.data.log_identity()

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use steward_model::document::ContentDigest;
 use steward_model::update::{Change, Entry, Record, Update};
 use steward_model::{Link, Position, Version, codec};
 
 use super::{Current, Error, PartitionStore, Progress, Summary};
-use crate::digest::{self, Kind, bucket_of};
+use crate::digest::{self, Digest, Kind, bucket_of};
 use crate::index::{self, IndexPlan};
 use crate::keys;
 use crate::state::{Batch, Family, KeyRange, Order};
@@ -21,7 +20,7 @@ struct Staged {
     /// As it will be.
     now: Option<Current>,
     /// What of it is counted in the digest.
-    counted: Option<ContentDigest>,
+    counted: Option<Digest>,
     /// `now` is not what is counted.
     is_dirty: bool,
 }
@@ -103,7 +102,7 @@ impl<'a> Run<'a> {
             }
             Change::Renewal => {
                 self.remove_versions(link, Version(u64::MAX))?;
-                self.set(link, Some(current(ContentDigest::default())))?;
+                self.set(link, Some(current(Digest::default())))?;
             }
             // The state stays as it is, so the record does not carry it. Without a document there is nothing that the
             // record could be about but effects and answers.
@@ -157,7 +156,7 @@ impl<'a> Run<'a> {
     }
 
     /// Counts a row in the digest, or takes it out of it.
-    pub(super) fn count(&mut self, link: &Link, old: Option<ContentDigest>, new: Option<ContentDigest>) {
+    pub(super) fn count(&mut self, link: &Link, old: Option<Digest>, new: Option<Digest>) {
         let bucket = bucket_of(link);
         if let Some(old) = old {
             self.summary.buckets.subtract(bucket, &old);
@@ -279,7 +278,11 @@ impl<'a> Run<'a> {
         }
         for bucket in std::mem::take(&mut self.changed_buckets) {
             let key = keys::meta::encode(space, &keys::meta::Key::Bucket(bucket));
-            self.batch.put(Family::Meta, key, self.summary.buckets.bucket(bucket).to_vec());
+            let sum = self.summary.buckets.bucket(bucket);
+            match sum == Digest::default() {
+                true => self.batch.remove(Family::Meta, key),
+                false => self.batch.put(Family::Meta, key, sum.to_vec()),
+            }
         }
         if self.progressed {
             let key = keys::meta::encode(space, &keys::meta::Key::Progress);
@@ -305,17 +308,17 @@ impl<'a> Run<'a> {
         }
         let Staged { before, now, .. } = staged;
         let (before, now) = (before.as_ref(), now.as_ref());
-        let place = |current: &Current| keys::sequence::encode(space, current.touched);
-        self.move_row(Family::Sequence, before.map(place), now.map(place), link.as_str());
+        let place = |current: &Current| keys::sequence::encode(space, current.touched, link);
+        self.move_row(Family::Sequence, before.map(place), now.map(place));
         let tombstone = |current: &Current| {
-            current.document.is_tombstone().then(|| keys::tombstone::encode(space, current.touched))
+            current.document.is_tombstone().then(|| keys::tombstone::encode(space, current.touched, link))
         };
-        self.move_row(Family::Tombstone, before.and_then(tombstone), now.and_then(tombstone), link.as_str());
+        self.move_row(Family::Tombstone, before.and_then(tombstone), now.and_then(tombstone));
         let expiry = |current: &Current| {
             let document = &current.document;
             (document.expires.0 != 0).then(|| keys::expiry::encode(space, document.expires, link))
         };
-        self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry), "");
+        self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry));
         let fields = self.index.fields(link);
         let index_keys = |current: Option<&Current>| {
             current.map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
@@ -325,7 +328,7 @@ impl<'a> Run<'a> {
         new.difference(&old).for_each(|key| self.batch.put(Family::Index, key.clone(), Vec::new()));
     }
 
-    fn move_row(&mut self, family: Family, old: Option<Vec<u8>>, new: Option<Vec<u8>>, value: &str) {
+    fn move_row(&mut self, family: Family, old: Option<Vec<u8>>, new: Option<Vec<u8>>) {
         if old == new {
             return;
         }
@@ -333,7 +336,7 @@ impl<'a> Run<'a> {
             self.batch.remove(family, key);
         }
         if let Some(key) = new {
-            self.batch.put(family, key, value.as_bytes().to_vec());
+            self.batch.put(family, key, Vec::new());
         }
     }
 }

@@ -10,10 +10,10 @@ use steward_model::update::{PendingEffect, RememberedReply, RequestKey};
 use steward_model::{Link, Offset, codec};
 
 use super::apply::Run;
-use super::{Error, Page};
+use super::{Current, Error, Page};
 use crate::digest::{self, Kind};
 use crate::keys;
-use crate::state::{Family, KeyRange};
+use crate::state::{Family, KeyRange, Order};
 
 /// Answers that are remembered of one document.
 pub const ANSWERS_MAX: usize = 64;
@@ -104,15 +104,17 @@ impl Run<'_> {
     pub(super) fn forget_tombstones(&mut self, below: Offset) -> Result<(), Error> {
         let space = self.partition.space;
         let start = std::ops::Bound::Included(space.prefix().to_vec());
-        let end = std::ops::Bound::Excluded(keys::tombstone::encode(space, below));
+        let end = std::ops::Bound::Excluded(keys::tombstone::at(space, below));
         let mut links = self.staged_links();
         let view = self.partition.store.view()?;
-        for row in view.scan(Family::Tombstone, KeyRange { start, end }, crate::state::Order::Ascending) {
-            links.push(self.partition.link_in(Family::Tombstone, &row?.1)?);
+        for key in view.scan_keys(Family::Tombstone, KeyRange { start, end }, Order::Ascending) {
+            let (_, link) = keys::tombstone::decode(&key?)
+                .ok_or_else(|| self.partition.damaged(Family::Tombstone, "no such key"))?;
+            links.push(link);
         }
         for link in links {
             // It may have come to life, or have been touched, in this run.
-            let is_old = |current: &&super::Current| current.document.is_tombstone() && current.touched < below;
+            let is_old = |current: &&Current| current.document.is_tombstone() && current.touched < below;
             if self.now(&link)?.filter(is_old).is_some() {
                 self.purge(&link)?;
             }

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
-use steward_model::document::ContentDigest;
 use steward_model::{Document, Epoch, Offset, Position, Version};
 
-use crate::digest::{self, Kind};
+use crate::digest::{self, Digest, Kind};
 
 /// The newest version of a document, and what the store keeps beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +16,7 @@ pub struct Current {
     pub keep_versions: Option<u64>,
     /// The digest of all older versions of this life, kept or not; zero: there is none. Each version was mixed into it when
     /// the next one came.
-    pub history: ContentDigest,
+    pub history: Digest,
     /// The newest version.
     pub document: Document,
 }
@@ -38,7 +37,7 @@ impl Current {
     }
 
     /// Returns the digest of all versions of this life, this one included: the history of the next.
-    pub(crate) fn history_with_this(&self) -> ContentDigest {
+    pub(crate) fn history_with_this(&self) -> Digest {
         let this = [&self.history[..], &codec::encode(&self.document)].concat();
         digest::of_row(Kind::History, &self.document.link, &this)
     }
@@ -64,7 +63,7 @@ pub struct Progress {
     /// Deletions below this offset are forgotten: a document that is not here may have been deleted there.
     pub delta_floor: Offset,
     /// The newest [`ROOTS_MAX`] roots: of the state that all records below the offset amount to.
-    pub roots: Vec<(Offset, ContentDigest)>,
+    pub roots: Vec<(Offset, Digest)>,
 }
 
 impl Progress {
@@ -85,14 +84,14 @@ impl Progress {
     }
 
     /// Remembers the root of the state that all records below `offset` amount to.
-    pub(super) fn remember_root(&mut self, offset: Offset, root: ContentDigest) {
+    pub(super) fn remember_root(&mut self, offset: Offset, root: Digest) {
         self.roots.push((offset, root));
         let old = self.roots.len().saturating_sub(ROOTS_MAX);
         self.roots.drain(..old);
     }
 
     /// Returns the root of the state that all records below `offset` amount to, if it is remembered.
-    pub fn root_at(&self, offset: Offset) -> Option<ContentDigest> {
+    pub fn root_at(&self, offset: Offset) -> Option<Digest> {
         self.roots.iter().find(|(known, _)| *known == offset).map(|(_, root)| *root)
     }
 }

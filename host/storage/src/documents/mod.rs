@@ -220,12 +220,8 @@ impl PartitionStore {
 
     fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
-        let mut summary = Summary {
-            instance,
-            progress: Progress::default(),
-            buckets: Buckets::default(),
-            counts: BTreeMap::new(),
-        };
+        let mut summary =
+            Summary { instance, progress: Progress::default(), buckets: Buckets::default(), counts: BTreeMap::new() };
         for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
@@ -356,12 +352,6 @@ impl PartitionStore {
 
     fn decode<T: codec::Format>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
         codec::decode(value).map_err(|error| self.damaged(family, &error.to_string()))
-    }
-
-    /// Reads the self-link that a row consists of.
-    fn link_in(&self, family: Family, row: &[u8]) -> Result<Link, Error> {
-        let link = std::str::from_utf8(row).ok().and_then(|text| Link::parse(text).ok());
-        link.ok_or_else(|| self.damaged(family, "no self-link"))
     }
 
     fn damaged(&self, family: Family, reason: &str) -> Error {

@@ -136,11 +136,10 @@ impl PartitionStore {
         let view = self.store.view()?;
         let everything = || KeyRange::prefix(&self.space.prefix());
         let mut horizons = Horizons { tombstones_below: Offset(0), answers_below: Offset(0) };
-        for row in view.scan(Family::Tombstone, everything(), Order::Ascending).take(limit) {
-            let (key, row) = row?;
-            let offset = keys::tombstone::decode(&key).ok_or_else(|| self.damaged(Family::Tombstone, "no such key"))?;
-            let document = self.document(&self.link_in(Family::Tombstone, &row)?)?;
-            if !document.is_some_and(|document| document.is_expired(expired)) {
+        for key in view.scan_keys(Family::Tombstone, everything(), Order::Ascending).take(limit) {
+            let (offset, link) =
+                keys::tombstone::decode(&key?).ok_or_else(|| self.damaged(Family::Tombstone, "no such key"))?;
+            if !self.document(&link)?.is_some_and(|document| document.is_expired(expired)) {
                 break;
             }
             horizons.tombstones_below = offset.next();
@@ -148,7 +147,7 @@ impl PartitionStore {
         for key in view.scan_keys(Family::Answered, everything(), Order::Ascending).take(limit) {
             let (offset, link, request) =
                 keys::answered::decode(&key?).ok_or_else(|| self.damaged(Family::Answered, "no such key"))?;
-            if !self.remembered(&link, &request)?.is_some_and(|reply| reply.answered < answered) {
+            if self.remembered(&link, &request)?.is_none_or(|reply| reply.answered >= answered) {
                 break;
             }
             horizons.answers_below = offset.next();

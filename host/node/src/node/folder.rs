@@ -54,8 +54,8 @@ impl Folder {
         self.data.log_path()
     }
 
-    /// Returns the file in which the commit log notes which segments it has.
-    pub(super) fn log_ledger_path(&self) -> PathBuf {
+    /// Returns the file in which is noted which segments the commit log has.
+    pub(super) fn ledger_path(&self) -> PathBuf {
         self.data.log_ledger_path()
     }
 

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
-use steward_model::{Epoch, Lane, Lsn, PartitionId, Position};
+use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, Timestamp};
 use steward_storage::documents;
 use steward_storage::log::{Frame, FrameKind, Trimmed, append};
 use steward_storage::state::StateStore;
@@ -30,6 +30,8 @@ pub struct Row {
     pub promised: Epoch,
     /// Everything through here is durable in the state store.
     pub applied: Option<Position>,
+    /// No committed update is later than this: a start sets its clock by it, though the log below is gone.
+    pub latest: Timestamp,
 }
 
 impl Format for Row {

@@ -66,6 +66,7 @@ impl Partition {
         let mut bytes = 0;
         while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
             if let Entry::Update(update) = &next.record.entry {
+                state.latest = state.latest.max(update.document.updated);
                 state.recent.commit(next.record.position, update);
                 update.settled.iter().for_each(|key| state.outbox.settle(key));
                 if !update.effects.is_empty() {

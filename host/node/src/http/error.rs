@@ -269,7 +269,7 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
         E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
+        E::Unavailable { .. } | E::Lost(_) | E::Superseded { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
         E::Storage(_) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),

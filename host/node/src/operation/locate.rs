@@ -1,14 +1,17 @@
 //! Second stage: which partition, and may it be used now? What is not ready is waited for, up to the operation's deadline.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::operation::Cause;
 use steward_model::{Action, Link, Moment, Offset, PartitionId};
 
 use super::{Error, Happened, Operation, Operations, create};
 use crate::partition::{Partition, Turn};
 use crate::service::{Found, Service};
+
+/// Longest pause before a partition is asked again whether it admits updates.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Where an operation goes.
 pub(super) enum Place {
@@ -81,18 +84,28 @@ pub(super) async fn serving(
     let Err(mut reason) = partition.admits() else { return Ok(()) };
     let mut serving = partition.watch_serving();
     loop {
-        // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-        let wait = serving.wait_for(Option::is_some);
-        if tokio::time::timeout(left(operations, operation.deadline), wait).await.is_err() {
+        let left = left(operations, operation.deadline);
+        if left.is_zero() {
             let reason = reason.to_string();
             return Err(unavailable(operations, operation, partition.id(), reason, Happened::No));
         }
+        // A reign tells of its beginning and its end; what it lacks meanwhile, members in sync, comes without a word.
+        // The watch lives as long as the partition, so waiting ends with a change or after that time.
+        let _ = tokio::time::timeout(left.min(LOOK), serving.changed()).await;
         match partition.admits() {
             Ok(_) => return Ok(()),
             Err(other) => reason = other,
         }
-        tokio::task::yield_now().await;
     }
+}
+
+/// Returns what `waited` for, or none at the operation's deadline.
+pub(super) async fn in_time<T>(
+    operations: &Operations,
+    operation: &Operation,
+    waited: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::time::timeout(left(operations, operation.deadline), waited).await.ok()
 }
 
 /// Returns the turn on the operation's document.
@@ -105,13 +118,9 @@ pub(super) async fn turn(
     partition: &Arc<Partition>,
 ) -> Result<Turn, Error> {
     let link: &Link = &operation.link;
-    let waits = partition.turn(link);
-    if operation.cause != Cause::Client {
-        return waits.await.map_err(|error| Error::turn(link, error));
-    }
-    match tokio::time::timeout(left(operations, operation.deadline), waits).await {
-        Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
-        Err(_) => {
+    match in_time(operations, operation, partition.turn(link)).await {
+        Some(turn) => turn.map_err(|error| Error::turn(link, error)),
+        None => {
             let reason = "operations before this one on the same document are not done".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
         }
@@ -130,9 +139,9 @@ pub(super) async fn witnessed(
     happened: Happened,
 ) -> Result<(), Error> {
     let Some(offset) = appended else { return Ok(()) };
-    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(offset)).await {
-        Ok(committed) => Ok(committed?),
-        Err(_) => {
+    match in_time(operations, operation, partition.committed(offset)).await {
+        Some(committed) => Ok(committed?),
+        None => {
             let reason = "an update before this request is not committed yet".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, happened))
         }

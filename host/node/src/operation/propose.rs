@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::decide::{Answer, Decision, Next};
 use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
-use super::{Error, Happened, Operations, create, locate};
+use super::{Error, Happened, Operations, create, door, locate};
 use crate::partition::{Partition, Proposed, UNDER_WAY_BYTES_MAX};
 use crate::query::render;
 use crate::service::Service;
@@ -78,8 +78,10 @@ pub(super) async fn propose(
         let reply = reply_of(&decision, before.document);
         return Ok(Pending { reply, proposed: None, shows: before.appended, room: None });
     }
-    let room = room(partition, &decision).await;
-    let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
+    let room = room(operations, operation, partition, &decision).await?;
+    let _entered = door::enter(operations, operation, service, partition, &decision).await?;
+    let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired | Next::Purged);
+    let creates = decision.creates;
     let now = operations.clock().timestamp();
     let mut reply = None;
     let made = partition.propose(before.document.as_ref(), |position| {
@@ -97,18 +99,27 @@ pub(super) async fn propose(
 }
 
 /// Waits until the decision may be on its way into the log together with what is.
-async fn room(partition: &Partition, decision: &Decision) -> OwnedSemaphorePermit {
+async fn room(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+    decision: &Decision,
+) -> Result<OwnedSemaphorePermit, Error> {
     let state = match &decision.next {
         Next::State(state) | Next::Reborn(state) | Next::Tombstone(state) => state.len(),
-        Next::Unchanged | Next::Purged => 0,
+        Next::Unchanged | Next::Expired | Next::Purged => 0,
     };
     let answer = match &decision.answer {
         Answer::State => state,
         Answer::Json(json) => json.len(),
+        Answer::Nothing => 0,
     };
     let effects: usize = decision.effects.iter().map(|effect| effect.body.as_ref().map_or(0, Bytes::len)).sum();
     let bytes = (RECORD_BYTES + state + answer + effects).min(UNDER_WAY_BYTES_MAX);
-    partition.room(bytes).await
+    locate::in_time(operations, operation, partition.room(bytes)).await.ok_or_else(|| {
+        let reason = "the updates before this one are not in the log yet".to_owned();
+        locate::unavailable(operations, operation, partition.id(), reason, Happened::No)
+    })
 }
 
 fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
@@ -119,14 +130,20 @@ fn check_size(operations: &Operations, service: &Service, decision: &Decision) -
         Next::State(state) | Next::Reborn(state) if state.len() > max => {
             Err(Error::DocumentTooLarge { bytes: state.len(), max })
         }
-        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Purged => Ok(()),
+        Next::State(_)
+        | Next::Reborn(_)
+        | Next::Tombstone(_)
+        | Next::Unchanged
+        | Next::Expired
+        | Next::Purged => Ok(()),
     }
 }
 
 fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
+    let document = document.filter(|_| decision.answer != Answer::Nothing);
     let content = match (&decision.answer, &document) {
         (Answer::State, Some(_)) => Content::State,
-        (Answer::State, None) => Content::Empty,
+        (Answer::State, None) | (Answer::Nothing, _) => Content::Empty,
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
     Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
@@ -143,8 +160,11 @@ struct Maker<'a> {
     position: Position,
 }
 
-/// How long a tombstone is kept when the delete does not say.
+/// How long a tombstone is kept when the delete does not say: no version is given twice meanwhile.
 const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
+
+/// Stands for the version of a document that was not there when the request was answered.
+const NO_VERSION: Version = Version(u64::MAX);
 
 impl Maker<'_> {
     fn make(&self) -> (Update, Reply) {
@@ -168,11 +188,12 @@ impl Maker<'_> {
         let (change, body) = match (&self.decision.next, before) {
             (Next::State(body) | Next::Tombstone(body), _) => (Change::NewVersion, body.clone()),
             (Next::Reborn(body), _) => (Change::Renewal, body.clone()),
+            (Next::Expired, Some(_)) => (Change::Renewal, Bytes::from_static(b"{}")),
             // A new expiry alone makes a new version of the same state.
             (Next::Unchanged, Some(before)) if self.expiry_changes(before) => (Change::NewVersion, before.body.clone()),
             (Next::Unchanged, Some(before)) => return (Change::None, before.clone()),
             (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
-            (Next::Unchanged | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
+            (Next::Unchanged | Next::Expired | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
         };
         let created = self.decision.creates;
         let version = match before {
@@ -211,7 +232,7 @@ impl Maker<'_> {
         let kept = before.map_or(Timestamp(0), |before| before.expires);
         match (&self.decision.next, self.decision.expires) {
             (_, Some(expires)) if expires != Timestamp(0) => expires,
-            (Next::Tombstone(_), _) => self.now.plus(TOMBSTONE_KEEP),
+            (Next::Tombstone(_) | Next::Expired, _) => self.now.plus(TOMBSTONE_KEEP),
             (_, Some(expires)) => expires,
             (_, None) => kept,
         }
@@ -245,7 +266,7 @@ impl Maker<'_> {
             key: RequestKey::of(key),
             request_digest: request_digest(self.operation),
             status,
-            version: document.version,
+            version: reply.document.as_ref().map_or(NO_VERSION, |_| document.version),
             answered: self.now,
             headers: reply.headers.clone(),
             body,

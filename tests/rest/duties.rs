@@ -59,6 +59,36 @@ async fn a_document_is_created_once_and_started_whenever_its_ownership_begins() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_nobody_touches_is_started_only_where_the_service_is_eager() {
+    let mut host = host_with(&["duties", "upgrade-before"]).await;
+    for n in 0..8 {
+        create(host.client(), &format!("d{n}")).await;
+        let ledger = json!({ "documentSelfLink": format!("l{n}") });
+        host.client().post("/core/ledgers", &ledger).await.expect(201);
+    }
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    wait::until("eager documents are started", || async {
+        for n in 0..8 {
+            if count(&diary(client, &format!("d{n}")).await, "starts") < 2 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    let ledger = |n: usize| async move { client.get(&format!("/core/ledgers/l{n}")).await.expect(200).json() };
+    for n in 0..8 {
+        assert_eq!(count(&ledger(n).await, "starts"), 1, "nobody has touched it");
+    }
+    for touch in 1..=2 {
+        let touched = client.patch("/core/ledgers/l0", &json!({})).await.expect(200).json();
+        assert_eq!((count(&touched, "starts"), count(&touched, "count")), (2, touch), "started once, before its handler");
+    }
+    assert_eq!(count(&ledger(1).await, "starts"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn maintenance_runs_once_per_interval_and_never_beside_an_update() {
     let mut host = host_with(&["duties"]).await;
     let began = std::time::Instant::now();
@@ -221,8 +251,13 @@ async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
     assert_eq!(notes_of(client, "heir", 1).await, ["mortal ended"]);
     client.get("/core/diaries/mortal").await.expect(404);
     client.get("/core/diaries/mortal?documentVersion=0").await.expect(404);
+    client.get("/core/diaries/mortal/history").await.expect(404);
     let reborn = client.post("/core/diaries", &mortal).await.expect(201).json();
-    assert_eq!(count(&reborn, "documentVersion"), 0, "nothing is left of the one before");
+    assert!(count(&reborn, "documentVersion") > count(&shown, "documentVersion"), "no version is given twice: {reborn}");
+    assert_eq!((count(&reborn, "creates"), count(&reborn, "starts")), (1, 1), "nothing is left of the one before");
+    let history = client.get("/core/diaries/mortal/history").await.expect(200).json();
+    let kept = history["versions"].as_array().into_iter().flatten();
+    assert!(kept.clone().all(|version| count(version, "documentVersion") >= count(&reborn, "documentVersion")), "{history}");
     client.delete("/core/diaries/mortal").await.expect(200);
     assert_eq!(notes_of(client, "heir", 2).await, ["mortal ended", "mortal ended"]);
 }

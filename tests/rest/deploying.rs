@@ -230,9 +230,10 @@ async fn every_document_is_readable_whichever_way_moves_and_rollbacks_under_load
         for n in 0..16 {
             let (client, factory) = (client.clone(), factory.clone());
             load.spawn(async move {
-                let link = if n < 12 { format!("{factory}/{}", n % 4) } else { factory };
-                let body = json!({ "work": 2_000_000 });
-                let answer = if n < 12 { client.patch(&link, &body).await } else { client.post(&link, &body).await };
+                let answer = match n < 12 {
+                    true => client.patch(&format!("{factory}/{}", n % 4), &json!({ "work": 2_000_000 })).await,
+                    false => client.post(&format!("{factory}?work=2000000"), &json!({})).await,
+                };
                 assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
             });
         }
@@ -257,8 +258,8 @@ async fn a_creation_under_way_makes_no_document_of_a_factory_that_is_gone() {
     let factory = "/core/factories/core/ledgers";
     let module = client.get(factory).await.expect(200).json()["moduleDigest"].clone();
     let late = client.clone();
-    let body = json!({ "documentSelfLink": "late", "work": LONG_WORK });
-    let late = tokio::spawn(async move { late.post("/core/ledgers", &body).await });
+    let slowly = format!("/core/ledgers?work={LONG_WORK}");
+    let late = tokio::spawn(async move { late.post(&slowly, &json!({ "documentSelfLink": "late" })).await });
     wait::until("the creation is under way", || async { host.log().contains("new work begins").then_some(()) }).await;
     client.delete(factory).await.expect(200);
     assert!(!late.is_finished(), "the creation must outlast the change for this test to say anything");

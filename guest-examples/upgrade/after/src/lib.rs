@@ -42,8 +42,9 @@ fn take(ctx: &Context, work: Option<u64>) {
     limits(deadline_millis = 30_000)
 )]
 impl Ledger {
-    fn handle_create(&mut self, ctx: &mut Context, #[field] work: Option<u64>) {
-        take(ctx, work);
+    /// Creation has the state as its body, so the work stands in the query.
+    fn handle_create(&mut self, ctx: &mut Context) {
+        take(ctx, ctx.parameter("work").and_then(|steps| steps.parse().ok()));
     }
 
     #[migrate(from = 1)]

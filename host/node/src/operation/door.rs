@@ -49,7 +49,8 @@ pub(super) async fn enter<'a>(
         Err(_) => {
             let entering = locate::in_time(operations, operation, service.door.read()).await;
             let reason = || format!("it is being decided which module answers at {}", service.path);
-            entering.ok_or_else(|| locate::unavailable(operations, operation, partition.id(), reason(), Happened::No))?
+            entering
+                .ok_or_else(|| locate::unavailable(operations, operation, partition.id(), reason(), Happened::No))?
         }
     };
     let may_write = operations.services.at(&service.path).is_some_and(|now| {

@@ -4,14 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::{Action, Link, Moment, Offset, PartitionId};
+use steward_model::{Action, Epoch, Link, Moment, PartitionId, Position};
 
 use super::{Error, Happened, Operation, Operations, create};
 use crate::partition::{Partition, Turn};
 use crate::service::{Found, Service};
-
-/// Longest pause before a partition is asked again whether it admits updates.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Where an operation goes.
 pub(super) enum Place {
@@ -81,22 +78,34 @@ pub(super) async fn serving(
     operation: &Operation,
     partition: &Partition,
 ) -> Result<(), Error> {
-    let Err(mut reason) = partition.admits() else { return Ok(()) };
-    let mut serving = partition.watch_serving();
-    loop {
-        let left = left(operations, operation.deadline);
-        if left.is_zero() {
-            let reason = reason.to_string();
-            return Err(unavailable(operations, operation, partition.id(), reason, Happened::No));
+    let admitted = async {
+        loop {
+            // Registered before the look: a change between the two must not be missed.
+            let changed = partition.serving().changed();
+            if partition.admits().is_ok() {
+                return;
+            }
+            changed.await;
         }
-        // A reign tells of its beginning and its end; what it lacks meanwhile, members in sync, comes without a word.
-        // The watch lives as long as the partition, so waiting ends with a change or after that time.
-        let _ = tokio::time::timeout(left.min(LOOK), serving.changed()).await;
-        match partition.admits() {
-            Ok(_) => return Ok(()),
-            Err(other) => reason = other,
-        }
+    };
+    if partition.admits().is_ok() {
+        return Ok(());
     }
+    // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
+    match tokio::time::timeout(left(operations, operation.deadline), admitted).await {
+        Ok(()) => Ok(()),
+        Err(_) => reign(operations, operation, partition).map(|_| ()),
+    }
+}
+
+/// Returns the reign that this node serves.
+///
+/// # Errors
+/// [`Error::Unavailable`] if it serves none.
+pub(super) fn reign(operations: &Operations, operation: &Operation, partition: &Partition) -> Result<Epoch, Error> {
+    partition
+        .admits()
+        .map_err(|reason| unavailable(operations, operation, partition.id(), reason.to_string(), Happened::No))
 }
 
 /// Returns what `waited` for, or none at the operation's deadline.
@@ -135,11 +144,11 @@ pub(super) async fn witnessed(
     operations: &Operations,
     operation: &Operation,
     partition: &Partition,
-    appended: Option<Offset>,
+    appended: Option<Position>,
     happened: Happened,
 ) -> Result<(), Error> {
-    let Some(offset) = appended else { return Ok(()) };
-    match in_time(operations, operation, partition.committed(offset)).await {
+    let Some(position) = appended else { return Ok(()) };
+    match in_time(operations, operation, partition.committed(position)).await {
         Some(committed) => Ok(committed?),
         None => {
             let reason = "an update before this request is not committed yet".to_owned();

@@ -29,12 +29,13 @@ use steward_sandbox::Imports;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use error::{Error, Happened, Violation};
+pub(crate) use error::PASSING_STATUSES;
+pub use error::{Error, Happened, Patience, Violation};
 pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;
-use crate::partition::{Partition, Table, Turn};
+use crate::partition::{Partition, Partitions, Turn};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
 use decide::Decision;
@@ -74,7 +75,7 @@ enum Step {
 /// Runs operations on this node.
 pub struct Operations {
     clock: Arc<Clock>,
-    table: Arc<Table>,
+    table: Arc<Partitions>,
     services: Arc<ServiceTable>,
     starts: Starts,
     seeds: Seeds,
@@ -91,7 +92,7 @@ impl Operations {
     /// Returns a road over these partitions and services, in the group that `cluster` tells of.
     pub fn new(
         clock: Arc<Clock>,
-        table: Arc<Table>,
+        table: Arc<Partitions>,
         services: Arc<ServiceTable>,
         limits: Limits,
         shutdown: Shutdown,
@@ -128,7 +129,7 @@ impl Operations {
     }
 
     /// Returns the partitions.
-    pub fn table(&self) -> &Arc<Table> {
+    pub fn table(&self) -> &Arc<Partitions> {
         &self.table
     }
 
@@ -220,9 +221,7 @@ impl Operations {
         match place {
             Place::Document { service, partition } => self.on_document(operation, &service, &partition).await,
             // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
-            Place::Creation { service, partition } => {
-                Box::pin(self.on_creation(operation, &service, &partition)).await
-            }
+            Place::Creation { service, partition } => Box::pin(self.on_creation(operation, &service, &partition)).await,
             Place::Stateless { service } => Box::pin(execute::stateless(self, operation, &service)).await,
         }
     }
@@ -256,7 +255,9 @@ impl Operations {
         let answer = match step {
             Ok(Step::Proposed(pending)) => return pending.committed(self, operation, partition).await,
             // What failed for want of time, of a reign or of its service shows no state.
-            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => return Err(failure),
+            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => {
+                return Err(failure);
+            }
             Ok(Step::Answered(reply)) => Ok(reply),
             Err(refusal) => Err(refusal),
         };
@@ -270,8 +271,7 @@ impl Operations {
         partition: &Arc<Partition>,
     ) -> Result<Step, Error> {
         door::check(self, service)?;
-        let settles = matches!(operation.purpose, Purpose::Settle(_));
-        if !settles && execute::needs_start(self, operation, service, partition) {
+        if execute::needs_start(self, operation, service, partition) {
             Box::pin(execute::start_first(self, operation, service, partition)).await?;
         }
         let (before, decision) = match load::load(self, operation, service, partition).await? {
@@ -294,7 +294,7 @@ impl Operations {
             Purpose::Answered { settled, .. } => {
                 partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
             }
-            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire | Purpose::Settle(_) => false,
+            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => false,
         }
     }
 
@@ -403,7 +403,7 @@ impl Operations {
     /// [`Error::Lost`] if a part of it is taken back, [`Error::Behind`] or [`Error::Unavailable`] if it takes too long.
     pub async fn settled(&self, partition: &Partition) -> Result<(), Error> {
         if let Some(end) = partition.status().replica.end {
-            let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end.offset)).await;
+            let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end)).await;
             committed.map_err(|_| Error::Unavailable {
                 partition: partition.id(),
                 reason: "what is in its log is not committed yet".to_owned(),
@@ -411,7 +411,7 @@ impl Operations {
                 happened: Happened::No,
             })??;
         }
-        Ok(partition.flushed().await?)
+        Ok(crate::partition::flushed(partition).await?)
     }
 
     /// Returns an operation that the host itself starts: without a client, with the usual time to wait.

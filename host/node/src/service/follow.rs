@@ -63,7 +63,9 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
         mounted
     };
     match tokio::task::spawn_blocking(work).await {
-        Ok(mounted) => services.replace(mounted, |path| state.factory(path).map_or(0, |factory| factory.revision)).await,
+        Ok(mounted) => {
+            services.replace(mounted, |path| state.factory(path).map_or(0, |factory| factory.revision)).await
+        }
         Err(failure) => tracing::error!(%failure, "services could not be mounted"),
     }
 }

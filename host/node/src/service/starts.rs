@@ -67,7 +67,8 @@ impl Starts {
     /// Returns true if a document of the factory must be started before another handler of it runs. An operation of an
     /// earlier revision starts nothing: it will begin anew, or end as it began.
     pub fn needs_start(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) -> bool {
-        let needs = self.with(reign, factory, |started| !started.all && !started.documents.contains(&fingerprint(link)));
+        let needs =
+            self.with(reign, factory, |started| !started.all && !started.documents.contains(&fingerprint(link)));
         needs.unwrap_or(false)
     }
 

@@ -129,7 +129,10 @@ fn is_eager(meta: &ParseNestedMeta<'_>) -> Result<bool> {
     match when.value().as_str() {
         "eager" => Ok(true),
         "lazy" => Ok(false),
-        _ => Err(Error::new_spanned(when, "documents start \"lazy\" (before their first handler) or \"eager\" (all at once)")),
+        _ => Err(Error::new_spanned(
+            when,
+            "documents start \"lazy\" (before their first handler) or \"eager\" (all at once)",
+        )),
     }
 }
 

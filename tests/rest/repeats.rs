@@ -133,3 +133,53 @@ async fn a_repeated_post_that_became_a_put_gets_the_first_answer() {
     assert_eq!(repeated.header("idempotency-replayed"), "true");
     assert_eq!(repeated.json(), first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repeat_of_a_delete_that_found_nothing_deletes_nothing() {
+    let mut host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    let key = [("idempotency-key", "delete-1")];
+    let none = serde_json::Value::Null;
+    let first = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "count": 3 })).await.expect(201);
+    let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    assert_eq!((repeat.header("idempotency-replayed"), &repeat.body), ("true", &first.body));
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    assert_eq!((repeat.header("idempotency-replayed"), &repeat.body), ("true", &first.body));
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 3);
+    client.delete("/core/counters/c").await.expect(200);
+    let again = [("idempotency-key", "delete-2")];
+    for _ in 0..2 {
+        client.with_headers(Method::DELETE, "/core/counters/c", &again, &none).await.expect(200);
+    }
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_other_conditions_is_another_request() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let created = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let tag = created.header("etag").to_owned();
+    let patch = |path: &'static str, headers: Vec<(&'static str, String)>| async move {
+        let mut all = vec![("idempotency-key", "k")];
+        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        client.with_headers(Method::PATCH, path, &all, &json!({ "by": 2 })).await
+    };
+    let matching = || vec![("if-match", tag.clone())];
+    patch("/core/counters/c", matching()).await.expect(200);
+    assert_eq!(patch("/core/counters/c", matching()).await.expect(200).header("idempotency-replayed"), "true");
+    let others = [
+        ("/core/counters/c", vec![]),
+        ("/core/counters/c", vec![("if-match", "*".to_owned())]),
+        ("/core/counters/c", vec![("if-none-match", tag.clone())]),
+        ("/core/counters/c?x=1", matching()),
+    ];
+    for (path, headers) in others {
+        let refused = patch(path, headers).await.expect(422).json();
+        assert_eq!(refused["code"], "idempotency-key-reused");
+    }
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 2);
+}

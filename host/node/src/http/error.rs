@@ -271,7 +271,9 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Busy(_) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
         E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
+        E::Unavailable { .. } | E::Lost(_) | E::Superseded { .. } => {
+            later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
+        }
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
         // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.

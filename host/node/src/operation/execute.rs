@@ -7,10 +7,10 @@ use steward_model::document::UpdateAction;
 use steward_model::operation::{Cause, Effect, Outcome, Request};
 use steward_model::service::{Handler, ServiceOption};
 use steward_model::{Action, Document, Timestamp, Version};
-use steward_sandbox::{Call, Occasion};
+use steward_sandbox::{Call, CallError, Occasion};
 
 use super::decide::{Answer, Decision, Next};
-use super::load::{Before, check_condition};
+use super::load::{Before, absence, check_condition};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Operations, native, propose};
 use crate::partition::{Partition, flushed};
@@ -141,7 +141,8 @@ pub(super) async fn read(
         let reason = reason.to_string();
         super::locate::unavailable(operations, operation, partition.id(), reason, super::Happened::No)
     })?;
-    if let Some(version) = operation.version {
+    let newest = newest.filter(|document| !document.ended_by_expiry());
+    if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
         flushed(partition).await?;
         return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
@@ -151,9 +152,7 @@ pub(super) async fn read(
     }
     let document = match newest {
         None => return Err(Error::NotFound { link: link.clone() }),
-        Some(document) if document.is_tombstone() => {
-            return Err(Error::Deleted { link: link.clone(), version: document.version });
-        }
+        Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document))),
         Some(document) if document.is_expired(operations.clock().wall_time()) => {
             return Err(Error::NotFound { link: link.clone() });
         }
@@ -192,6 +191,7 @@ async fn read_by_guest(
     let content = match decision.answer {
         Answer::Json(json) => Content::Json(json),
         Answer::State => Content::State,
+        Answer::Nothing => Content::Empty,
     };
     Ok(Reply { content, headers: decision.headers, ..Reply::state(decision.status, document) })
 }
@@ -209,10 +209,13 @@ pub(super) fn needs_start(
     partition: &Partition,
 ) -> bool {
     service.handles(Handler::HandleStart)
-        && partition.admits().is_ok_and(|epoch| operations.starts().needs_start(partition.id(), epoch, &operation.link))
+        && partition.admits().is_ok_and(|epoch| {
+            let (reign, factory) = ((partition.id(), epoch), (&service.path, service.revision));
+            operations.starts().needs_start(reign, factory, &operation.link)
+        })
 }
 
-/// Runs `handle-start` if the document has not been started in this reign. A handler that refuses or fails is said in the
+/// Runs `handle-start` if the document has not been started in this reign under this module. A handler that refuses or fails is said in the
 /// log, and the document goes on: its clients would otherwise lose it to a fault of its service.
 ///
 /// # Errors
@@ -246,9 +249,11 @@ pub(super) async fn start_first(
             // Its commit is waited for by whoever comes next on the document.
             propose::propose(operations, &start, service, partition, before, decision).await?;
         }
+        // The guest has not been asked; the next operation asks it again.
+        Err(error @ Error::Guest { error: CallError::Overloaded { .. }, .. }) => return Err(error),
         Err(error) => tracing::warn!(%link, %error, "handle-start failed, the document goes on without it"),
     }
-    operations.starts().started(partition.id(), epoch, link);
+    operations.starts().started((partition.id(), epoch), (&service.path, service.revision), link);
     Ok(())
 }
 
@@ -293,7 +298,7 @@ pub(super) async fn execute(
         }
         Purpose::Expire => {
             let stopped = tolerated("handle-stop", run(Occasion::Stop).await);
-            Ok(Decision { next: Next::Purged, action: UpdateAction::Delete, expires: None, ..stopped })
+            Ok(Decision { next: Next::Expired, action: UpdateAction::Expire, expires: None, ..stopped })
         }
         Purpose::Answered { tag, reply, .. } => {
             let answered = tolerated("handle-reply", run(Occasion::Reply { tag, reply }).await);
@@ -356,7 +361,7 @@ async fn delete(
         }
         let state = match &decision.next {
             Next::Tombstone(state) => state.clone(),
-            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Purged => document.body.clone(),
+            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired | Next::Purged => document.body.clone(),
         };
         let outcome = call(operations, service, occasion, &state, &request).await?;
         decision.next = Next::Tombstone(outcome.document.clone().unwrap_or(state));

@@ -30,6 +30,8 @@ pub(super) enum Loaded {
     Answered(Reply),
     /// Go on with this.
     Newest(Before),
+    /// A DELETE that is to be remembered found nothing to delete.
+    Absent(Before),
 }
 
 /// The built-in fields that a client may send.
@@ -56,12 +58,31 @@ pub(super) fn built_in(body: Option<&Bytes>) -> Result<BuiltIn, Error> {
         .map_err(|error| Error::BuiltInField { field: "a built-in document… field", reason: error.to_string() })
 }
 
-/// Returns the digest by which a repeated request is told from another one under the same key.
+/// Returns the digest by which a repeated request is told from another one under the same key: of everything on which its
+/// outcome depends.
 pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
-    hasher.update(operation.link.as_str().as_bytes());
-    hasher.update(operation.body.as_deref().unwrap_or_default());
+    // Each part tells its length, so that no part can pass for the end of the one before.
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
+    part(operation.link.as_str().as_bytes());
+    part(operation.query.as_bytes());
+    part(operation.principal.as_bytes());
+    part(if operation.force { b"force" } else { b"" });
+    let (condition, tags): (&[u8], &[String]) = match &operation.condition {
+        Condition::None => (b"", &[]),
+        Condition::Exists => (b"exists", &[]),
+        Condition::Absent => (b"absent", &[]),
+        Condition::OneOf(tags) => (b"one of", tags),
+        Condition::NoneOf(tags) => (b"none of", tags),
+    };
+    part(condition);
+    part(&(tags.len() as u64).to_be_bytes());
+    tags.iter().for_each(|tag| part(tag.as_bytes()));
+    part(operation.body.as_deref().unwrap_or_default());
     let mut digest = [0; 16];
     digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     digest
@@ -145,7 +166,11 @@ pub(super) async fn load(
     }
     let client = operation.purpose == Purpose::Act;
     let Some(document) = present(operations, newest.document.as_ref()) else {
-        return absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+        let absence = absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+        let remembered = operation.action == Action::Delete && operation.idempotency_key.is_some();
+        // The repeat of a DELETE must not delete what somebody creates meanwhile.
+        let before = || Before { document: newest.document.clone(), appended: newest.appended, epoch };
+        return absence.map(|answer| if client && remembered { Loaded::Absent(before()) } else { answer });
     };
     if client {
         check_condition(operation, Some(document))?;
@@ -165,11 +190,14 @@ fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, 
         return Ok(Reply::empty(Status::Ok));
     }
     check_condition(operation, None)?;
-    match tombstone {
-        Some(tombstone) if tombstone.is_tombstone() => {
-            Err(Error::Deleted { link: operation.link.clone(), version: tombstone.version })
-        }
-        Some(_) | None => Err(Error::NotFound { link: operation.link.clone() }),
+    Err(absence(&operation.link, tombstone))
+}
+
+/// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
+pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
+    match newest.filter(|newest| newest.is_tombstone() && !newest.ended_by_expiry()) {
+        Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
+        None => Error::NotFound { link: link.clone() },
     }
 }
 

@@ -73,8 +73,9 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         },
         None => vec![Lane::Persisted, Lane::Volatile],
     };
-    for lane in &lanes {
-        flushed_lane(&table, *lane).await.map_err(crate::operation::Error::from)?;
+    // What is in the log and not committed yet counts, too.
+    for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+        http.operations().settled(partition).await?;
     }
     let path = path.clone();
     let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;

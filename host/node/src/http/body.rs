@@ -8,7 +8,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Body;
-use serde::de::IgnoredAny;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 use tower_http::decompression::RequestDecompression;
@@ -16,12 +15,10 @@ use tower_http::decompression::RequestDecompression;
 use super::arriving::Arriving;
 use super::decode::{Coding, Head, Media};
 use super::error::Error;
+use crate::json;
 
 /// Longest time that a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
-
-/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
-const DEPTH_MAX: usize = 100;
 
 /// Returns the whole body of a request, decompressed, if it arrives and has no more than `max` bytes.
 ///
@@ -102,15 +99,16 @@ where
 /// Returns the body if there is one, checked to be JSON of the media type that the headers say.
 ///
 /// # Errors
-/// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON.
-pub(super) fn json(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
+/// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON,
+/// [`Error::ReservedKey`] if it has a key that no document may have.
+pub(super) fn checked(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
     if body.is_empty() {
         return Ok(None);
     }
     if !matches!(head.media, Media::Json | Media::MergePatch) {
         return Err(unexpected(headers, "application/json"));
     }
-    check_json(&body)?;
+    json::check(&body)?;
     Ok(Some(body))
 }
 
@@ -119,63 +117,6 @@ pub(super) fn unexpected(headers: &HeaderMap, wanted: &'static str) -> Error {
     let stated = headers.get(CONTENT_TYPE).map(|found| String::from_utf8_lossy(found.as_bytes()).into_owned());
     let found = stated.unwrap_or_else(|| "of no stated type".to_owned());
     Error::MediaType { found, wanted }
-}
-
-fn check_json(body: &[u8]) -> Result<(), Error> {
-    // What follows a fault in the encoding could not be told to people anyway, so that is looked at first.
-    if let Err(error) = std::str::from_utf8(body) {
-        let (line, column) = place(&body[..error.valid_up_to()]);
-        return Err(Error::NotJson { reason: "a byte that is no UTF-8".to_owned(), line, column });
-    }
-    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| not_json(&error))?;
-    match too_deep(body) {
-        Some(at) => {
-            let (line, column) = place(&body[..at]);
-            Err(Error::NotJson {
-                reason: format!("more than {DEPTH_MAX} objects and arrays inside one another"),
-                line,
-                column,
-            })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Returns where valid JSON becomes deeper than it may be.
-fn too_deep(body: &[u8]) -> Option<usize> {
-    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
-    // Few brackets cannot be deep, and counting is much quicker than following them.
-    if body.iter().filter(opens).count() <= DEPTH_MAX {
-        return None;
-    }
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth -= 1,
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// Returns the error of a text that `serde_json` cannot read.
-pub(super) fn not_json(error: &serde_json::Error) -> Error {
-    let told = error.to_string();
-    let reason = told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason).to_owned();
-    Error::NotJson { reason, line: error.line(), column: error.column() }
-}
-
-fn place(before: &[u8]) -> (usize, usize) {
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    (line, column)
 }
 
 #[cfg(test)]
@@ -192,31 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn faults_in_json_have_a_place() {
-        let place = |text: &[u8]| match check_json(text) {
-            Err(Error::NotJson { line, column, .. }) => Some((line, column)),
-            Ok(()) | Err(_) => None,
-        };
-        assert_eq!(place(b"{\"a\": 1,\n \"b\" 2}"), Some((2, 6)));
-        assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
-        assert_eq!(place(b"{} {}"), Some((1, 4)));
-        assert_eq!(place(b" {\"a\": [1, 2]} "), None);
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
-        assert_eq!(place(&nested(DEPTH_MAX)), None);
-        assert_eq!(place(&nested(DEPTH_MAX + 1)), Some((1, DEPTH_MAX + 1)));
-        assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
-    }
-
-    #[test]
     fn bodies_of_other_types_are_refused() {
         let body = || Bytes::from_static(b"{}");
         let none = HeaderMap::new();
         let read = said("application/x-www-form-urlencoded");
-        assert!(matches!(json(&read, &none, body()), Err(Error::MediaType { .. })));
-        assert!(matches!(json(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
-        assert!(matches!(json(&Head::default(), &none, Bytes::new()), Ok(None)));
+        assert!(matches!(checked(&read, &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(checked(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(checked(&Head::default(), &none, Bytes::new()), Ok(None)));
         let read = said("Application/JSON; charset=utf-8");
-        assert!(matches!(json(&read, &none, body()), Ok(Some(_))));
+        assert!(matches!(checked(&read, &none, body()), Ok(Some(_))));
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use steward_protocol::cluster::registry::{Factory, Mounted};
 use tokio::sync::watch;
 
 use super::{Modules, ModulesError, Service, ServiceTable};
+use crate::failure;
 use crate::shutdown::Shutdown;
 
 /// Why a factory is not served here.
@@ -62,7 +63,7 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
         table.replace(mounted);
         modules.forget_except(&|digest| state.module(&digest).is_some());
     };
-    if let Err(failure) = tokio::task::spawn_blocking(work).await {
+    if let Err(failure) = tokio::task::spawn_blocking(|| failure::contain(work)).await {
         tracing::error!(%failure, "services could not be mounted");
     }
 }

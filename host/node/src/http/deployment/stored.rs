@@ -8,6 +8,7 @@ use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, Service};
 
 use super::Breaking;
+use crate::failure;
 use crate::http::Http;
 use crate::http::error::Error;
 use crate::partition::Table;
@@ -77,7 +78,8 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         table.flushed(*lane).await.map_err(crate::operation::Error::from)?;
     }
     let path = path.clone();
-    let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;
+    let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+    let counting = tokio::task::spawn_blocking(count).await;
     counting.map_err(|_| Error::Panicked)?
 }
 

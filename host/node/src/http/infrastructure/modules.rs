@@ -14,6 +14,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
 use super::{expands, list};
+use crate::failure;
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -138,5 +139,5 @@ async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<(Arc<Modu
         let inspected = steward_sandbox::inspect(&bytes).map_err(crate::service::ModulesError::from)?;
         Ok::<_, Error>((module, inspected.imports))
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)?
+    tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?
 }

@@ -67,7 +67,7 @@ impl Foundation {
                 Lane::Persisted => &persisted,
                 Lane::Volatile => &volatile,
             };
-            let store = recover::store_of(store, id)?;
+            let store = recover::store_of(store, id);
             anyhow::Ok(Partition::open(id, Arc::clone(&shared), store, recovery.take(id))?)
         };
         let table = Arc::new(Table::open(Arc::clone(&shared), open).context("open the partitions")?);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use steward_model::{Lane, Moment, PartitionId};
-use steward_storage::documents::{Error, PartitionStore, visible_generation};
+use steward_storage::documents::PartitionStore;
 use steward_storage::log::{FolderDisk, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
 
@@ -24,13 +24,12 @@ pub(super) struct Found {
     pub(super) recovery: Recovery,
 }
 
-/// Returns the typed face of the copy of a partition that is in use.
-///
-/// # Errors
-/// Those of the state store.
-pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> Result<PartitionStore, Error> {
-    let generation = visible_generation(store, partition)?;
-    Ok(PartitionStore::new(Arc::clone(store), generation, partition))
+/// The copy of each partition that is used.
+const GENERATION: u32 = 1;
+
+/// Returns the typed face of a partition.
+pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> PartitionStore {
+    PartitionStore::new(Arc::clone(store), GENERATION, partition)
 }
 
 fn moment() -> Moment {
@@ -56,7 +55,7 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let persisted: Arc<dyn StateStore> = Arc::new(state.store);
         let mut recovery = Recovery::default();
         for partition in PartitionId::all(Lane::Persisted) {
-            let meta = store_of(&persisted, partition).and_then(|store| store.meta());
+            let meta = store_of(&persisted, partition).meta();
             let meta = meta.with_context(|| format!("read partition {partition}"))?;
             recovery.stored(partition, meta);
         }

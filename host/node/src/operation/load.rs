@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
-use steward_model::update::{RememberedReply, RequestKey};
+use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
 use steward_model::{Action, Document, Link, Offset, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
@@ -87,14 +87,15 @@ pub(super) async fn replay(
 
 async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
     let newest = partition.read(&operation.link)?;
-    // Effects do not keep the body of their answer; it is the state at the version that they made.
-    let (content, document) = match (first.body.is_empty(), operation.cause == Cause::Effect) {
-        (false, _) => (Content::Json(first.body), newest),
-        (true, false) => (Content::Empty, newest),
-        (true, true) => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
+    let (content, document) = match first.body {
+        RememberedBody::Json(json) => (Content::Json(json), newest),
+        // Nobody keeps the answer besides the history of the document; when that has let go of the version, or the body was
+        // too large to be kept, the status and the headers are what is left of the first answer.
+        RememberedBody::State => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
             Some(made) => (Content::State, Some(made)),
             None => (Content::Empty, newest),
         },
+        RememberedBody::Empty | RememberedBody::TooLarge { .. } => (Content::Empty, newest),
     };
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use steward_model::operation::{Cause, EFFECTS_MAX, EffectKey};
-use steward_model::update::{Change, PendingEffect, RememberedReply, RequestKey, Update};
-use steward_model::{Document, Offset, Position, Timestamp, Version};
+use steward_model::operation::EffectKey;
+use steward_model::update::{
+    Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
+};
+use steward_model::{Document, Epoch, Offset, Position, Timestamp, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::decide::{Answer, Decision, Next};
@@ -13,7 +15,6 @@ use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
 use super::{Error, Happened, Operations, create, locate};
 use crate::partition::{Partition, Proposed, UNDER_WAY_BYTES_MAX};
-use crate::query::render;
 use crate::service::Service;
 
 /// About what a record takes besides states, answers and effects.
@@ -81,15 +82,15 @@ pub(super) async fn propose(
     let room = room(partition, &decision).await;
     let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
     let now = operations.clock().timestamp();
-    let mut reply = None;
-    let made = partition.propose(before.document.as_ref(), |position| {
-        let maker = Maker { operations, operation, service, before: &before, decision: &decision, now, position };
-        let (update, answer) = maker.make();
-        reply = Some(answer);
-        update
-    });
+    let maker = Maker { operations, operation, service, before: &before, decision: &decision, now };
+    let (update, mut reply) = maker.make();
+    let made = partition.propose(before.document.as_ref(), |position| update.placed(position));
     let proposed = made.map_err(Error::propose)?;
-    let reply = reply.expect("an update that was taken into the log was made");
+    if let (Some(document), false) = (&mut reply.document, decision.changes_nothing()) {
+        let placed = Document::clone(document);
+        let Position { epoch, offset } = proposed.position;
+        *document = Arc::new(Document { epoch, offset, ..placed });
+    }
     if creates || removes {
         operations.tell_watcher(service, &operation.link, creates);
     }
@@ -140,7 +141,6 @@ struct Maker<'a> {
     before: &'a Before,
     decision: &'a Decision,
     now: Timestamp,
-    position: Position,
 }
 
 /// How long a tombstone is kept when the delete does not say.
@@ -160,7 +160,8 @@ impl Maker<'_> {
             Change::None => Document { body: Bytes::new(), ..document },
             Change::NewVersion | Change::Renewal | Change::Purge => document,
         };
-        (Update { change, document, keep_versions, effects, settled, remembered }, reply)
+        let (request, origin) = (RequestId::of(&self.operation.id), Origin::default());
+        (Update { change, request, origin, document, keep_versions, effects, settled, remembered }, reply)
     }
 
     fn document(&self) -> (Change, Document) {
@@ -190,8 +191,8 @@ impl Maker<'_> {
             link: self.operation.link.clone(),
             kind: self.service.descriptor().kind().to_owned(),
             version,
-            epoch: self.position.epoch,
-            offset: self.position.offset,
+            epoch: Epoch::ZERO,
+            offset: Offset(0),
             updated,
             action: self.decision.action,
             expires: self.expires(before.filter(|_| !created)),
@@ -218,22 +219,19 @@ impl Maker<'_> {
     }
 
     fn effects(&self, document: &Document) -> Vec<PendingEffect> {
-        let first = self.position.offset.0.wrapping_mul(EFFECTS_MAX);
-        let pending = |(number, effect): (u64, &steward_model::operation::Effect)| {
-            let key = EffectKey { link: document.link.clone(), version: document.version, number };
+        let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
+            let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
             PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
         };
-        (first..).zip(&self.decision.effects).map(pending).collect()
+        (0..).zip(&self.decision.effects).map(pending).collect()
     }
 
     fn remembered(&self, key: &str, reply: &Reply, document: &Document) -> RememberedReply {
-        // Only clients read the body of a repeated answer; effects want to know the status.
-        let body = match (&reply.content, self.operation.cause) {
-            (Content::State, Cause::Client) => render::render(document, self.operations.owner()),
-            (Content::Json(json), _) => json.clone(),
-            (Content::State, Cause::Effect | Cause::Start | Cause::Maintenance | Cause::Reply)
-            | (Content::Empty, _) => Bytes::new(),
+        let body = match &reply.content {
+            Content::State => RememberedBody::State,
+            Content::Json(json) => RememberedBody::of_json(json),
+            Content::Empty => RememberedBody::Empty,
         };
         let status = match reply.status {
             Status::Ok | Status::NotModified => 200,
@@ -246,6 +244,8 @@ impl Maker<'_> {
             request_digest: request_digest(self.operation),
             status,
             version: document.version,
+            made: Position { epoch: document.epoch, offset: document.offset },
+            at: Position::default(),
             answered: self.now,
             headers: reply.headers.clone(),
             body,

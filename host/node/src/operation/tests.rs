@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::poll;
 use steward_model::operation::Cause;
-use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Action, Document, Link, Timestamp, Version};
+use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
+use steward_model::{Action, Document, Link, Position, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
@@ -124,9 +124,11 @@ fn first_answer(operation: &Operation, key: &str) -> RememberedReply {
         request_digest: load::request_digest(operation),
         status: 200,
         version: Version(0),
+        made: Position::default(),
+        at: Position::default(),
         answered: Timestamp(1),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: RememberedBody::State,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
 use steward_model::group::{Boot, NodeId};
-use steward_model::update::{Change, RememberedReply, Update};
+use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
 use steward_model::{Document, Lane, Link, Position, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_storage::documents::PartitionStore;
@@ -131,5 +131,15 @@ fn update(link: &Link, version: Version, position: Position, body: &'static str)
         body: Bytes::from_static(body.as_bytes()),
     };
     let change = Change::NewVersion;
-    Update { change, document, keep_versions: None, effects: Vec::new(), settled: Vec::new(), remembered: None }
+    let (request, origin) = (RequestId::default(), Origin::default());
+    Update {
+        change,
+        request,
+        origin,
+        document,
+        keep_versions: None,
+        effects: Vec::new(),
+        settled: Vec::new(),
+        remembered: None,
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, codec};
+use steward_model::codec::{self, Format};
+use steward_model::{Epoch, Lane, Lsn, PartitionId, Position};
 use steward_storage::documents::Error;
 use steward_storage::log::{Frame, FrameKind, Trimmed};
 use steward_storage::state::StateStore;
@@ -37,6 +38,10 @@ pub(super) struct Row {
     pub(super) promised: Epoch,
     /// Everything through here is durable in the state store.
     pub(super) applied: Option<Position>,
+}
+
+impl Format for Row {
+    const NAME: &'static str = "row of a checkpoint";
 }
 
 impl Partition {
@@ -106,8 +111,12 @@ fn checkpoint(table: &Table, store: &dyn StateStore) {
     };
     let oldest = rows.iter().filter_map(|(_, lsn)| *lsn).min();
     let payload: Vec<&Row> = rows.iter().map(|(row, _)| row).collect();
-    let frame =
-        Frame { partition: None, position: None, kind: FrameKind::Checkpoint, payload: codec::encode(&payload).into() };
+    let frame = Frame {
+        partition: None,
+        position: None,
+        kind: FrameKind::Checkpoint,
+        payload: codec::encode_as::<Vec<Row>, _>(&payload).into(),
+    };
     let made = log.append(&[frame]).map_err(|error| error.to_string()).and_then(|lsn| {
         if !log.wait(lsn) {
             return Err("the commit log has failed or was closed".to_owned());

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Link, Timestamp};
+use steward_model::{Link, Position, Timestamp};
 use steward_protocol::schedule::Timers;
 
-type Order = (u64, u64);
+type Order = (Position, u32);
 
 fn order(key: &EffectKey) -> Order {
-    (key.version.0, key.number)
+    (key.at, key.number)
 }
 
 #[derive(Debug, Default)]
@@ -138,11 +138,12 @@ impl Outbox {
 mod tests {
     use super::*;
     use steward_model::operation::Effect;
-    use steward_model::{Action, Version};
+    use steward_model::{Action, Epoch, Offset};
 
-    fn effect(version: u64, number: u64, delay: i64) -> PendingEffect {
+    fn effect(offset: u64, number: u32, delay: i64) -> PendingEffect {
         let link = Link::parse("/core/a/b").expect("a valid link");
-        let key = EffectKey { link, version: Version(version), number };
+        let at = Position { epoch: Epoch::ZERO, offset: Offset(offset) };
+        let key = EffectKey { link, at, number };
         let effect = Effect {
             to: "/x".into(),
             action: Action::Patch,

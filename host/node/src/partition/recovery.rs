@@ -150,9 +150,11 @@ impl Recovery {
         let record: Record =
             codec::decode(&frame.payload).map_err(|source| Error::Frame { kind: frame.kind, lsn, source })?;
         match &record.entry {
-            Entry::Marker { lineage } => recovered.lineage.clone_from(lineage),
             Entry::Update(update) => self.latest = self.latest.max(update.document.updated),
-            Entry::DigestMark { .. } => {}
+            Entry::Marker | Entry::Forget { .. } => {}
+        }
+        if recovered.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            recovered.lineage.push((position.epoch, position.offset));
         }
         recovered.promised = recovered.promised.max(position.epoch);
         recovered.last = Some(position);
@@ -195,8 +197,7 @@ mod tests {
     }
 
     fn marker(offset: u64) -> Frame {
-        let entry = Entry::Marker { lineage: vec![(at(0).epoch, Offset(0))] };
-        let record = Record { position: at(offset), previous: at(0).epoch, entry };
+        let record = Record { position: at(offset), previous: at(0).epoch, entry: Entry::Marker };
         Frame::record(PARTITION, record.position, codec::encode(&record).into())
     }
 

@@ -195,6 +195,8 @@ mod tests {
             (vec!["[1]", "a=1"], "cannot be set"),
             (vec!["a=1", "a.b=2"], "cannot be set"),
             (vec!["{\"a\":"], "the body is not JSON"),
+            (vec!["{\"a\":{\"$serde_json::private::RawValue\":\"1\"}}"], "the body cannot be sent"),
+            (vec!["a:={\"$serde_json::private::RawValue\":\"1\"}"], "the value of a cannot be sent"),
         ] {
             let refused = built(&words).expect_err("must be refused");
             assert!(refused.message.contains(part), "{refused:?}");

@@ -15,6 +15,7 @@ use tower_http::decompression::RequestDecompression;
 use super::arriving::Arriving;
 use super::decode::{Coding, Head, Media};
 use super::error::Error;
+use super::held::Held;
 use crate::json;
 
 /// Longest time that a body may take to arrive.
@@ -24,15 +25,21 @@ const BODY_WITHIN: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`Error`] says why not.
-pub(super) async fn received(head: &Head, parts: &Parts, body: Arriving, max: usize) -> Result<Bytes, Error> {
+pub(super) async fn received(
+    head: &Head,
+    parts: &Parts,
+    body: Arriving,
+    max: usize,
+    held: &mut Held,
+) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     let coding = parts.headers.get(CONTENT_ENCODING);
     let read = async {
         match (head.coding, coding) {
-            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max).await,
-            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max)).await,
+            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max, held).await,
+            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max, held)).await,
             (Coding::Unknown, coding) => {
                 let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
                 Err(Error::Coding(named.unwrap_or_default()))
@@ -43,12 +50,18 @@ pub(super) async fn received(head: &Head, parts: &Parts, body: Arriving, max: us
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
 }
 
-async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize) -> Result<Bytes, Error> {
+async fn decompressed(
+    coding: &HeaderValue,
+    body: Arriving,
+    max: usize,
+    held: &mut Held,
+) -> Result<Bytes, Error> {
+    let held = Mutex::new(held);
     let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
     let collected = tower::service_fn(|request: Request<_>| {
-        let plain = &plain;
+        let (plain, held) = (&plain, &held);
         async move {
-            *plain.lock().await = collect(request.into_body(), max).await;
+            *plain.lock().await = collect(request.into_body(), max, *held.lock().await).await;
             Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });
@@ -61,8 +74,9 @@ async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize) -> Resul
 /// Reads a body to its end, and no further than `max` bytes.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off.
-pub(super) async fn collect<B>(mut body: B, max: usize) -> Result<Bytes, Error>
+/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off, [`Error::BodiesFull`] if all
+/// bodies together take too much.
+pub(super) async fn collect<B>(mut body: B, max: usize, counted: &mut Held) -> Result<Bytes, Error>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -80,6 +94,7 @@ where
         if held + chunk.len() > max {
             return Err(Error::BodyTooLarge { max });
         }
+        counted.more(chunk.len())?;
         match &mut rest {
             Some(rest) => rest.extend_from_slice(&chunk),
             // Most bodies come in one piece, which need not be copied.
@@ -121,6 +136,9 @@ pub(super) fn unexpected(headers: &HeaderMap, wanted: &'static str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::held::Bodies;
     use super::*;
     use http_body_util::{Full, StreamBody};
     use hyper::body::Frame;
@@ -144,12 +162,16 @@ mod tests {
         assert!(matches!(checked(&read, &none, body()), Ok(Some(_))));
     }
 
+    fn nothing() -> Held {
+        Arc::new(Bodies::default()).nothing()
+    }
+
     #[tokio::test]
     async fn bodies_are_read_no_further_than_they_may_go() {
-        let whole = collect(Full::new(Bytes::from_static(b"12345")), 5).await;
+        let whole = collect(Full::new(Bytes::from_static(b"12345")), 5, &mut nothing()).await;
         assert_eq!(whole.expect("fits"), "12345");
         assert!(matches!(
-            collect(Full::new(Bytes::from_static(b"123456")), 5).await,
+            collect(Full::new(Bytes::from_static(b"123456")), 5, &mut nothing()).await,
             Err(Error::BodyTooLarge { max: 5 })
         ));
         let pieces = |count: usize| {
@@ -157,7 +179,7 @@ mod tests {
                 std::iter::repeat_n(Bytes::from_static(b"ab"), count).map(|chunk| Ok::<_, String>(Frame::data(chunk)));
             StreamBody::new(futures_util::stream::iter(frames))
         };
-        assert_eq!(collect(pieces(3), 6).await.expect("fits"), "ababab");
-        assert!(matches!(collect(pieces(usize::MAX), 6).await, Err(Error::BodyTooLarge { .. })));
+        assert_eq!(collect(pieces(3), 6, &mut nothing()).await.expect("fits"), "ababab");
+        assert!(matches!(collect(pieces(usize::MAX), 6, &mut nothing()).await, Err(Error::BodyTooLarge { .. })));
     }
 }

@@ -78,6 +78,9 @@ pub(super) enum Error {
     /// Too many connections are open, and all of them are in use.
     #[error("{max} connections are open already, and all of them are in use")]
     Crowded { max: usize },
+    /// The bodies of requests take too much memory.
+    #[error("the bodies of requests under way take {max} bytes already")]
+    BodiesFull { max: usize },
     /// Too many requests are under way.
     #[error("{max} requests are under way already")]
     Overloaded { max: usize },
@@ -234,7 +237,7 @@ impl Error {
                 never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
             }
             Error::NotOffered { .. } => never(StatusCode::NOT_FOUND, "not-offered").xenon(NOT_FOUND),
-            Error::Overloaded { .. } | Error::Crowded { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
+            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
             Error::NotAvailable { .. } | Error::Unready { .. } => {
                 later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
             }

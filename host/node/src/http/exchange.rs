@@ -67,8 +67,8 @@ impl Asked {
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
     pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
-        let max = http.parts.max_request_bytes;
-        let body = body::received(&self.head, &self.parts, self.body, max).await?;
+        let (max, mut held) = (http.parts.max_request_bytes, http.bodies.nothing());
+        let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
         Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())
     }
 }
@@ -161,7 +161,8 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Asked) -> R
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
         return Err(body::unexpected(&parts.headers, "application/json"));
     }
-    let body = body::received(&head, &parts, body, http.parts.max_request_bytes).await?;
+    let mut held = http.bodies.nothing();
+    let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
     let minimal = head.minimal;

@@ -14,7 +14,7 @@
 //!                  └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
-//! Departures: an `ETag` names the version of a document, not its bytes, so it is the same with and without compression:
+//! Departures: an `ETag` names the record that made a state, not its bytes, so it is the same with and without compression:
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
@@ -25,6 +25,7 @@ mod deployment;
 mod encode;
 pub(crate) mod error;
 mod exchange;
+mod held;
 mod infrastructure;
 mod listing;
 mod problem;
@@ -34,7 +35,7 @@ mod server;
 mod utility;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -45,12 +46,13 @@ use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
 use crate::descriptors::Descriptors;
-use crate::operation::Operations;
-use crate::query::Queries;
+use crate::operation::{self, Operations};
+use crate::query::{Queries, Refusal, run};
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
 use connection::Connections;
 use error::Error;
+use held::Bodies;
 use request_id::RequestIds;
 
 /// Largest guest module in bytes.
@@ -100,8 +102,11 @@ pub struct Http {
     requests: AtomicUsize,
     cors: Option<CorsLayer>,
     connections: Arc<Connections>,
+    bodies: Arc<Bodies>,
     /// True once every partition has served: recovery is done, whatever happens later.
     recovered: AtomicBool,
+    /// What was found damaged in the state store, at the first time.
+    damage: OnceLock<String>,
 }
 
 /// A request under way; counted until it is dropped.
@@ -124,9 +129,23 @@ impl Http {
             requests: AtomicUsize::new(0),
             cors: server::cors(&parts.cors_origins),
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
+            bodies: Arc::default(),
             recovered: AtomicBool::new(false),
+            damage: OnceLock::new(),
             parts,
         })
+    }
+
+    /// Takes note of damage in the state store that a request has met.
+    fn note_damage(&self, error: &Error) {
+        if let Error::Storage(error)
+        | Error::Operation(operation::Error::Storage(error))
+        | Error::Query(Refusal::Run(run::Error::Source(error))) = error
+            && error.is_damage()
+            && self.damage.set(error.to_string()).is_ok()
+        {
+            tracing::error!(%error, "the state store is damaged; stop the node and start it, or restore its folder");
+        }
     }
 
     fn operations(&self) -> &Arc<Operations> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::operation::Cause;
 use steward_model::{Action, Link, Moment, Offset, PartitionId};
 
 use super::{Error, Happened, Operation, Operations, create};
@@ -52,7 +51,7 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
     }
 }
 
-fn left(operations: &Operations, deadline: Moment) -> Duration {
+pub(super) fn left(operations: &Operations, deadline: Moment) -> Duration {
     deadline.since(operations.clock.now())
 }
 
@@ -105,11 +104,7 @@ pub(super) async fn turn(
     partition: &Arc<Partition>,
 ) -> Result<Turn, Error> {
     let link: &Link = &operation.link;
-    let waits = partition.turn(link);
-    if operation.cause != Cause::Client {
-        return waits.await.map_err(|error| Error::turn(link, error));
-    }
-    match tokio::time::timeout(left(operations, operation.deadline), waits).await {
+    match tokio::time::timeout(left(operations, operation.deadline), partition.turn(link)).await {
         Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
         Err(_) => {
             let reason = "operations before this one on the same document are not done".to_owned();

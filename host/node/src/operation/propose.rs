@@ -79,7 +79,7 @@ pub(super) async fn propose(
         let reply = reply_of(&decision, before.document);
         return Ok(Pending { reply, proposed: None, shows: before.appended, room: None });
     }
-    let room = room(partition, &decision).await;
+    let room = room(operations, operation, partition, &decision).await?;
     let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
     let now = operations.clock().timestamp();
     let maker = Maker { operations, operation, service, before: &before, decision: &decision, now };
@@ -98,7 +98,15 @@ pub(super) async fn propose(
 }
 
 /// Waits until the decision may be on its way into the log together with what is.
-async fn room(partition: &Partition, decision: &Decision) -> OwnedSemaphorePermit {
+///
+/// # Errors
+/// [`Error::Unavailable`] at the operation's deadline.
+async fn room(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+    decision: &Decision,
+) -> Result<OwnedSemaphorePermit, Error> {
     let state = match &decision.next {
         Next::State(state) | Next::Reborn(state) | Next::Tombstone(state) => state.len(),
         Next::Unchanged | Next::Purged => 0,
@@ -109,7 +117,11 @@ async fn room(partition: &Partition, decision: &Decision) -> OwnedSemaphorePermi
     };
     let effects: usize = decision.effects.iter().map(|effect| effect.body.as_ref().map_or(0, Bytes::len)).sum();
     let bytes = (RECORD_BYTES + state + answer + effects).min(UNDER_WAY_BYTES_MAX);
-    partition.room(bytes).await
+    let left = locate::left(operations, operation.deadline);
+    tokio::time::timeout(left, partition.room(bytes)).await.map_err(|_| {
+        let reason = format!("updates of {UNDER_WAY_BYTES_MAX} bytes wait for the commit log already");
+        locate::unavailable(operations, operation, partition.id(), reason, Happened::No)
+    })
 }
 
 fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {

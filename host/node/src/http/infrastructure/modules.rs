@@ -102,7 +102,8 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
     let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
-    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
+    let mut held = http.bodies.nothing();
+    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX, &mut held).await?;
     let (module, imports) = prepared(http, bytes.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {

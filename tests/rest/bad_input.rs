@@ -165,7 +165,12 @@ async fn keys_of_the_parser_are_refused_by_name_and_depth_cannot_be_hidden_behin
         let raw = private("RawValue", &inner);
         format!("{}{raw}{}", "[".repeat(90), "]".repeat(90))
     });
-    let values = [private("RawValue", "[1]"), private("Number", "1"), r#"{"\u0024serde_json::private::RawValue":"1"}"#.to_owned(), nested];
+    let values = [
+        private("RawValue", "[1]"),
+        private("Number", "1"),
+        r#"{"\u0024serde_json::private::RawValue":"1"}"#.to_owned(),
+        nested,
+    ];
     for value in &values {
         for (method, path, body) in [
             (Method::POST, "/core/examples", format!(r#"{{"name":"n","keyValues":{value}}}"#)),

@@ -41,8 +41,9 @@ impl FalseClock {
         let folder = tempfile::tempdir().expect("a folder");
         let source = folder.path().join("clock.c");
         std::fs::write(&source, SHIM).expect("a file");
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(folder.path().join("clock.so")).arg(source);
-        assert!(built.status().expect("a C compiler").success());
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.path().join("clock.so")).arg(source);
+        assert!(compiler.status().expect("a C compiler").success());
         FalseClock { folder }
     }
 

@@ -48,8 +48,14 @@ async fn counted(client: &Client, name: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_say_nothing_are_closed_whatever_they_might_speak() {
     let host = host_with_flags(&["counter"], &["--idle-timeout", "1s"]).await;
-    let sayings: [&[u8]; 6] =
-        [b"", b"G", b"PRI * HT", PREFACE, b"GET /health/live HTTP/1.1\r\nhost: a\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"];
+    let sayings: [&[u8]; 6] = [
+        b"",
+        b"G",
+        b"PRI * HT",
+        PREFACE,
+        b"GET /health/live HTTP/1.1\r\nhost: a\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    ];
     let all: Vec<_> = sayings
         .into_iter()
         .map(|said| {
@@ -130,7 +136,8 @@ async fn a_client_that_finds_all_places_in_use_is_told_so_and_gets_one_later() {
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let most = counted(client, "steward_http_connections_max").await;
     // A request whose body does not come is under way all the while.
-    let withheld = b"PATCH /core/counters/c HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    let withheld =
+        b"PATCH /core/counters/c HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     let busy: Vec<TcpStream> = (0..most)
         .map(|_| {
             let mut stream = connect(client);

@@ -61,7 +61,8 @@ impl Descriptors {
         let allowed = getrlimit(Resource::Nofile);
         // What cannot be raised is used as it is.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, maximum: allowed.maximum });
-        let limit = getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+        let limit =
+            getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
         Descriptors::of(limit)
     }
 

@@ -82,11 +82,17 @@ mod tests {
             Ok(deed) => do_it(deed),
             Err(_) => {
                 for deed in ["thread", "task"] {
-                    let (status, said) = child("a_panic_of_a_thread_or_an_owned_task_ends_the_process_and_contained_work_does_not", deed);
+                    let (status, said) = child(
+                        "a_panic_of_a_thread_or_an_owned_task_ends_the_process_and_contained_work_does_not",
+                        deed,
+                    );
                     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{deed}: {said}");
                     assert!(said.contains("the deed"), "{deed}: {said}");
                 }
-                let (status, said) = child("a_panic_of_a_thread_or_an_owned_task_ends_the_process_and_contained_work_does_not", "contained");
+                let (status, said) = child(
+                    "a_panic_of_a_thread_or_an_owned_task_ends_the_process_and_contained_work_does_not",
+                    "contained",
+                );
                 assert!(status.success(), "{said}");
             }
         }

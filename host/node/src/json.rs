@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.

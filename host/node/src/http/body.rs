@@ -50,12 +50,7 @@ pub(super) async fn received(
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
 }
 
-async fn decompressed(
-    coding: &HeaderValue,
-    body: Arriving,
-    max: usize,
-    held: &mut Held,
-) -> Result<Bytes, Error> {
+async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize, held: &mut Held) -> Result<Bytes, Error> {
     let held = Mutex::new(held);
     let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
     let collected = tower::service_fn(|request: Request<_>| {

@@ -237,7 +237,9 @@ impl Error {
                 never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
             }
             Error::NotOffered { .. } => never(StatusCode::NOT_FOUND, "not-offered").xenon(NOT_FOUND),
-            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
+            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1)
+            }
             Error::NotAvailable { .. } | Error::Unready { .. } => {
                 later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
             }

@@ -87,7 +87,8 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answ
     let outcome = match read {
         Ok(()) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
-            let dispatched = AssertUnwindSafe(failure::contained(dispatch(http, Asked { parts, head, body }))).catch_unwind().await;
+            let dispatched =
+                AssertUnwindSafe(failure::contained(dispatch(http, Asked { parts, head, body }))).catch_unwind().await;
             dispatched.unwrap_or(Err(Error::Panicked))
         }
         Err(error) => Err(error),

@@ -33,7 +33,8 @@ async fn call(
     let outcome = service.module.call(call, &imports).await;
     let outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
     let texts = [outcome.document.as_ref(), outcome.reply.as_ref()].into_iter().flatten();
-    texts.chain(outcome.effects.iter().filter_map(|effect| effect.body.as_ref()))
+    texts
+        .chain(outcome.effects.iter().filter_map(|effect| effect.body.as_ref()))
         .try_for_each(|text| check_keys(service, text))?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)

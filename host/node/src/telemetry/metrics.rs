@@ -60,7 +60,10 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_gauge!(CONNECTIONS_MAX, "Connections of clients that may be open at once");
     describe_counter!(CONNECTIONS_REFUSED, "Connections that got no place because all others were in use");
     describe_counter!(CONNECTIONS_SILENT, "Connections that were closed because nothing was said or taken");
-    describe_counter!(ACCEPTS_SHORT, "Times that the system handed over no connection for want of descriptors or memory");
+    describe_counter!(
+        ACCEPTS_SHORT,
+        "Times that the system handed over no connection for want of descriptors or memory"
+    );
     describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
     describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(super) use stream::{Answering, Watched};
-pub(super) use talk::{Asked, Order, Talk, Verdict};
+pub(super) use talk::{Order, Talk, Verdict};
 
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;

@@ -2,7 +2,7 @@
 //!
 //! Three clocks, never mixed. [`Clock::now`] is monotonic, counts suspended time too, and is for deadlines, leases and
 //! intervals. [`Clock::timestamp`] is the time of day, for metadata only. It never runs backwards within a process and never
-//! falls behind a timestamp it has been shown: a hybrid logical clock with a resolution of a microsecond. [`Clock::steady`]
+//! falls behind a timestamp it has been shown: a hybrid logical clock with a resolution of a microsecond. [`Clock::steady_time`]
 //! is the time of day that steps of the machine's clock do not move: what it was when the process started, and what has
 //! passed since by the monotonic clock. It is for spans that begin or end in metadata, such as delays and the time that
 //! the process is up. Source: Kulkarni et al., "Logical Physical Clocks", 2014.
@@ -37,14 +37,14 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Clock {
     origin: Duration,
-    /// What the time of day was at `origin`.
-    started: Timestamp,
+    /// The time of day at `origin`.
+    began: Timestamp,
     latest: AtomicI64,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { origin: boot_time(), started: Timestamp(wall()), latest: AtomicI64::new(0) }
+        Clock { origin: boot_time(), began: Timestamp(wall()), latest: AtomicI64::new(0) }
     }
 }
 
@@ -97,13 +97,14 @@ impl Clock {
     }
 
     /// Returns the time of day at which this clock was made.
-    pub fn started(&self) -> Timestamp {
-        self.started
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
-    /// Returns the time of day by the monotonic clock: it rises as time passes, whatever happens to the machine's clock.
-    pub fn steady(&self) -> Timestamp {
-        self.started.plus(self.now().since(Moment(0)))
+    /// Returns the time of day when this clock was made plus what has passed since: setting the machine's clock does not move
+    /// it. For ages and delays, which must not end early or never because somebody corrected the time.
+    pub fn steady_time(&self) -> Timestamp {
+        self.began.plus(self.now().since(Moment(0)))
     }
 
     /// Makes every later [`Clock::timestamp`] later than `seen`, a time that was found on disk or came from a peer.
@@ -130,10 +131,10 @@ mod tests {
     fn steady_time_goes_with_the_monotonic_clock_from_the_time_of_the_start() {
         let started = Timestamp(7_000_000);
         let origin = boot_time().saturating_sub(Duration::from_secs(10));
-        let clock = Clock { origin, started, latest: AtomicI64::new(0) };
-        let passed = Duration::from_micros(clock.steady().0.abs_diff(started.0));
+        let clock = Clock { origin, began: started, latest: AtomicI64::new(0) };
+        let passed = Duration::from_micros(clock.steady_time().0.abs_diff(started.0));
         assert!((Duration::from_secs(10)..Duration::from_secs(3600)).contains(&passed), "{passed:?}");
-        assert_eq!(clock.started(), started);
+        assert_eq!(clock.began(), started);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use steward_model::{Lane, Moment, PartitionId};
 use steward_storage::documents::PartitionStore;
-use steward_storage::log::{FolderDisk, Log, Options as LogOptions};
+use steward_storage::log::{FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
 
 use super::folder::Folder;
@@ -43,7 +43,7 @@ fn moment() -> Moment {
 /// # Errors
 /// If the disk holds less than was acknowledged, or cannot be read.
 pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
-    let (state_path, log_path) = (folder.state_path(), folder.log_path());
+    let (state_path, log_path, ledger_path) = (folder.state_path(), folder.log_path(), folder.ledger_path());
     let identity = folder.log_identity();
     let work = move || {
         let options = StateOptions { reserve_bytes: STATE_RESERVE_BYTES, ..StateOptions::default() };
@@ -60,9 +60,11 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
             recovery.stored(partition, meta);
         }
         let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
-        let options = LogOptions { identity, clock: moment, ..LogOptions::default() };
+        let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
+        let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
         let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
-        let opened = Log::open(disk, options, &mut replay).context("open the commit log")?;
+        let opened = Log::open(disk, options, &mut replay);
+        let opened = opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
         tracing::info!(recovered = ?opened.recovery, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());

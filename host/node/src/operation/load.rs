@@ -8,11 +8,11 @@ use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
-use steward_model::{Action, Document, Link, Offset, Timestamp, Version};
+use steward_model::{Action, Document, Epoch, Link, Position, Timestamp, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Happened, Operations, execute, locate};
-use crate::partition::Partition;
+use crate::partition::{Partition, flushed};
 use crate::service::Service;
 
 /// The state that an operation works on.
@@ -20,7 +20,9 @@ pub(super) struct Before {
     /// The newest state in the shape of the mounted module; a tombstone only for those who create.
     pub document: Option<Arc<Document>>,
     /// The update that the state comes from, if it may not be committed yet.
-    pub appended: Option<Offset>,
+    pub appended: Option<Position>,
+    /// The reign in which it was loaded: what is decided on it counts in no other.
+    pub epoch: Epoch,
 }
 
 /// What became of loading.
@@ -129,7 +131,7 @@ async fn made(link: &Link, partition: &Partition, first: &RememberedReply) -> Re
         return Ok(Some(newest));
     }
     // The state store may lag behind what is committed.
-    partition.flushed().await?;
+    flushed(partition).await?;
     Ok(partition.store().version(link, first.version)?.filter(|kept| made(kept)).map(Arc::new))
 }
 
@@ -146,19 +148,17 @@ pub(super) async fn load(
     if let Some(reply) = replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
+    let epoch = locate::reign(operations, operation, partition)?;
     let newest = partition.newest(&operation.link)?;
     match operation.purpose {
         Purpose::Act | Purpose::Start | Purpose::Maintain => {}
         // These concern documents that are deleted or gone, too.
-        Purpose::Settle(_) => {
-            return Ok(Loaded::Newest(Before { document: newest.document, appended: newest.appended }));
-        }
         Purpose::Expire | Purpose::Answered { .. } => {
             let document = match newest.document {
                 Some(document) if !document.is_tombstone() => Some(execute::migrated(service, &document).await?),
                 other => other,
             };
-            return Ok(Loaded::Newest(Before { document, appended: newest.appended }));
+            return Ok(Loaded::Newest(Before { document, appended: newest.appended, epoch }));
         }
     }
     let client = operation.purpose == Purpose::Act;
@@ -170,7 +170,7 @@ pub(super) async fn load(
         check_strict(operation, service, document)?;
     }
     let document = execute::migrated(service, document).await?;
-    Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended }))
+    Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
 /// Returns the document if it is there: neither deleted nor expired.

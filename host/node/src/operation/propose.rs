@@ -8,26 +8,29 @@ use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
 use steward_model::{Document, Epoch, Offset, Position, Timestamp, Version};
-use tokio::sync::OwnedSemaphorePermit;
+use steward_storage::log::Reservation;
 
 use super::decide::{Answer, Decision, Next};
 use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
 use super::{Error, Happened, Operations, create, locate};
-use crate::partition::{Partition, Proposed, UNDER_WAY_BYTES_MAX};
+use crate::partition::{Partition, Taken};
 use crate::service::Service;
-
-/// About what a record takes besides states, answers and effects.
-const RECORD_BYTES: usize = 512;
 
 /// A reply that may be given once something is committed.
 pub(super) struct Pending {
     reply: Reply,
-    proposed: Option<Proposed>,
+    waits: Waits,
+}
+
+/// What a reply waits for.
+enum Waits {
+    /// The update of the operation itself.
+    Own(Taken),
     /// An update of somebody else that the reply shows.
-    shows: Option<Offset>,
-    /// Room for the update on its way into the log; given back when it is there.
-    room: Option<OwnedSemaphorePermit>,
+    Other(Position),
+    /// Nothing: what it shows is committed.
+    Nothing,
 }
 
 impl Pending {
@@ -42,16 +45,14 @@ impl Pending {
         partition: &Partition,
     ) -> Result<Reply, Error> {
         let commit = async {
-            match (self.proposed, self.shows) {
-                (Some(proposed), _) => proposed.committed().await.map(|_| ()),
-                (None, Some(offset)) => partition.committed(offset).await,
-                (None, None) => Ok(()),
+            match self.waits {
+                Waits::Own(taken) => taken.committed().await.map(|_| ()),
+                Waits::Other(position) => partition.committed(position).await,
+                Waits::Nothing => Ok(()),
             }
         };
         let left = operation.deadline.since(operations.clock().now());
-        let ended = tokio::time::timeout(left, commit).await;
-        drop(self.room);
-        match ended {
+        match tokio::time::timeout(left, commit).await {
             Ok(Ok(())) => Ok(self.reply),
             Ok(Err(lost)) => Err(Error::Lost(lost)),
             Err(_) => {
@@ -77,51 +78,40 @@ pub(super) async fn propose(
     check_size(operations, service, &decision)?;
     if decision.changes_nothing() && operation.idempotency_key.is_none() {
         let reply = reply_of(&decision, before.document);
-        return Ok(Pending { reply, proposed: None, shows: before.appended, room: None });
+        return Ok(Pending { reply, waits: before.appended.map_or(Waits::Nothing, Waits::Other) });
     }
-    let room = room(operations, operation, partition, &decision).await?;
     let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
-    let now = operations.clock().timestamp();
-    let maker = Maker { operations, operation, service, before: &before, decision: &decision, now };
+    let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
+    let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
     let (update, mut reply) = maker.make();
-    let made = partition.propose(before.document.as_ref(), |position| update.placed(position));
-    let proposed = made.map_err(Error::propose)?;
-    if let (Some(document), false) = (&mut reply.document, decision.changes_nothing()) {
-        let placed = Document::clone(document);
-        let Position { epoch, offset } = proposed.position;
-        *document = Arc::new(Document { epoch, offset, ..placed });
-    }
+    let space = space_for(operations, operation, partition, &update).await?;
+    let Before { document, epoch, .. } = before;
+    let proposed = partition.propose(epoch, document, update, space);
+    partition.step(operations.clock().now());
+    let taken = proposed.taken().await.map_err(Error::propose)?;
+    // The document at its place: epoch and offset are known only now.
+    reply.document = reply.document.map(|_| Arc::clone(&taken.placed.document));
     if creates || removes {
         operations.tell_watcher(service, &operation.link, creates);
     }
-    Ok(Pending { reply, proposed: Some(proposed), shows: None, room: Some(room) })
+    Ok(Pending { reply, waits: Waits::Own(taken) })
 }
 
-/// Waits until the decision may be on its way into the log together with what is.
-///
-/// # Errors
-/// [`Error::Unavailable`] at the operation's deadline.
-async fn room(
+/// Waits for space in the log, which is taken before the record exists: nobody waits for the disk while others wait for him.
+async fn space_for(
     operations: &Operations,
     operation: &Operation,
     partition: &Partition,
-    decision: &Decision,
-) -> Result<OwnedSemaphorePermit, Error> {
-    let state = match &decision.next {
-        Next::State(state) | Next::Reborn(state) | Next::Tombstone(state) => state.len(),
-        Next::Unchanged | Next::Purged => 0,
-    };
-    let answer = match &decision.answer {
-        Answer::State => state,
-        Answer::Json(json) => json.len(),
-    };
-    let effects: usize = decision.effects.iter().map(|effect| effect.body.as_ref().map_or(0, Bytes::len)).sum();
-    let bytes = (RECORD_BYTES + state + answer + effects).min(UNDER_WAY_BYTES_MAX);
-    let left = locate::left(operations, operation.deadline);
-    tokio::time::timeout(left, partition.room(bytes)).await.map_err(|_| {
-        let reason = format!("updates of {UNDER_WAY_BYTES_MAX} bytes wait for the commit log already");
-        locate::unavailable(operations, operation, partition.id(), reason, Happened::No)
-    })
+    update: &Update,
+) -> Result<Option<Reservation>, Error> {
+    let left = operation.deadline.since(operations.clock().now());
+    match tokio::time::timeout(left, partition.space_for(update)).await {
+        Ok(space) => space.map_err(Error::propose),
+        Err(_) => {
+            let reason = "the commit log is behind: the disk is slow".to_owned();
+            Err(locate::unavailable(operations, operation, partition.id(), reason, Happened::No))
+        }
+    }
 }
 
 fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
@@ -147,12 +137,13 @@ fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
 
 /// Everything an update is made of.
 struct Maker<'a> {
-    operations: &'a Operations,
     operation: &'a Operation,
     service: &'a Service,
     before: &'a Before,
     decision: &'a Decision,
     now: Timestamp,
+    /// The time by which delays are counted.
+    steady: Timestamp,
 }
 
 /// How long a tombstone is kept when the delete does not say.
@@ -234,7 +225,7 @@ impl Maker<'_> {
         let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
             let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
-            PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
+            PendingEffect { key, due: self.steady.plus(delay), issued: self.steady, effect: effect.clone() }
         };
         (0..).zip(&self.decision.effects).map(pending).collect()
     }

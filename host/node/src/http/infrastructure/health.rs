@@ -3,12 +3,11 @@
 //! Live means that the process answers, whatever else is missing: a supervisor that restarts a node for want of a quorum
 //! makes it worse. Ready means that requests may be sent here. `?verbose` lists the checks, in bad health and in good.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use steward_model::{Lane, Offset};
+use steward_model::Lane;
 use steward_protocol::cluster::group::NodeStatus;
 
 use super::READ_ONLY;
@@ -17,11 +16,10 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
-use crate::partition::Partition;
 
 /// Committed updates of one partition that may wait for the state store while the node is ready. Listings and queries wait for
 /// them too, and with that many they do not wait long enough.
-const BEHIND_MAX: u64 = 20_000;
+const BEHIND_MAX: usize = 20_000;
 
 struct Check {
     name: &'static str,
@@ -138,12 +136,8 @@ fn store(http: &Http) -> Check {
         store.view().err().map(|error| error.to_string())
     };
     let behind = || {
-        let lag = |partition: &Arc<Partition>| {
-            let status = partition.status();
-            let next = |offset: Option<Offset>| offset.map_or(0, |offset| offset.0 + 1);
-            next(status.replica.committed).saturating_sub(next(status.applied))
-        };
-        let (records, partition) = persisted.iter().map(|partition| (lag(partition), partition.id())).max()?;
+        let (records, partition) =
+            persisted.iter().map(|partition| (partition.status().unapplied, partition.id())).max()?;
         (records > BEHIND_MAX).then(|| format!("{records} updates of partition {partition} are not applied yet"))
     };
     let damage = http.damage.get().map(|damage| format!("damage was met: {damage}"));

@@ -1,6 +1,8 @@
 //! What clients see of one node: the REST contract, through the real binary and real sockets.
 
 mod bad_input;
+mod clocks;
+mod connections;
 mod deploying;
 mod documents;
 mod duties;
@@ -12,6 +14,7 @@ mod queries;
 mod refusals;
 mod repeats;
 mod stateless;
+mod stopping;
 mod tasks;
 mod unread_bodies;
 mod utility;

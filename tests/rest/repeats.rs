@@ -183,3 +183,47 @@ async fn a_request_under_other_conditions_is_another_request() {
     }
     assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_answer_carries_the_tag_of_the_first_one() {
+    let mut host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    let link = "/core/counters/c";
+    let create = [("idempotency-key", "create")];
+    let change = [("idempotency-key", "change")];
+    let body = json!({ "documentSelfLink": "c" });
+    let created = client.with_headers(Method::POST, "/core/counters", &create, &body).await.expect(201);
+    let changed = client.with_headers(Method::PATCH, link, &change, &json!({})).await.expect(200);
+    client.patch(link, &json!({})).await.expect(200);
+    for round in ["at once", "after a crash"] {
+        let again = client.with_headers(Method::PATCH, link, &change, &json!({})).await.expect(200);
+        assert_eq!(again.header("idempotency-replayed"), "true", "{round}");
+        for header in ["etag", "x-steward-epoch"] {
+            assert_eq!(again.header(header), changed.header(header), "{header} {round}");
+        }
+        let stale = [("if-match", again.header("etag"))];
+        client.with_headers(Method::PATCH, link, &stale, &json!({})).await.expect(412);
+        let again = client.with_headers(Method::POST, "/core/counters", &create, &body).await.expect(201);
+        assert_eq!(again.header("etag"), created.header("etag"), "{round}");
+        host.restart().expect("the host starts again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_an_earlier_life_fits_no_later_one() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let body = json!({ "documentSelfLink": "c", "documentExpirationTimeMicros": 1 });
+    let first = client.post("/core/counters", &body).await.expect(201);
+    let link = "/core/counters/c";
+    let second = wait::until("the first life is over and another begins", || async {
+        let answer = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await;
+        (answer.status == 201).then_some(answer)
+    })
+    .await;
+    assert_ne!(first.header("etag"), second.header("etag"));
+    let stale = [("if-match", first.header("etag"))];
+    client.with_headers(Method::PATCH, link, &stale, &json!({})).await.expect(412);
+    let cached = [("if-none-match", first.header("etag"))];
+    client.with_headers(Method::GET, link, &cached, &serde_json::Value::Null).await.expect(200);
+}

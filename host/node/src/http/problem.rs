@@ -24,6 +24,7 @@ const KIND: &str = "com:vmware:xenon:common:ServiceErrorResponse";
 /// Returns the response that tells a client why its request for `path` is not answered as asked.
 pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) -> Response<Full<Bytes>> {
     let facts = error.facts();
+    http.note_damage(error);
     if facts.status.is_server_error() && facts.retry == Retry::Never {
         tracing::error!(%error, code = facts.code, path, request_id, "request failed");
     } else {
@@ -126,6 +127,10 @@ fn add_members(http: &Http, error: &Error, members: &mut Map<String, Value>) {
     }
     if let Error::NotJson { line, column, .. } = error {
         members.extend([("line".to_owned(), json!(line)), ("column".to_owned(), json!(column))]);
+    }
+    if let Error::ReservedKey { key, line, column } = error {
+        let place = [("key", json!(key)), ("line", json!(line)), ("column", json!(column))];
+        members.extend(place.map(|(name, value)| (name.to_owned(), value)));
     }
     if let Error::Unready { checks: Some(checks), .. } = error {
         members.insert("checks".to_owned(), json!(checks));

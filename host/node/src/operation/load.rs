@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
-use steward_model::{Action, Document, Epoch, Link, Position, Version};
+use steward_model::{Action, Document, Epoch, Link, Position, Timestamp, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Happened, Operations, execute, locate};
@@ -109,33 +110,50 @@ pub(super) async fn replay(
 }
 
 async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
-    let newest = partition.read(&operation.link)?;
-    let (content, document) = match first.body {
-        RememberedBody::Json(json) => (Content::Json(json), newest),
+    let state = match first.body {
+        RememberedBody::State => made(&operation.link, partition, &first).await?,
+        RememberedBody::Json(_) | RememberedBody::Empty | RememberedBody::TooLarge { .. } => None,
+    };
+    let content = match (&first.body, &state) {
+        (RememberedBody::Json(json), _) => Content::Json(json.clone()),
+        (RememberedBody::State, Some(_)) => Content::State,
         // Nobody keeps the answer besides the history of the document; when that has let go of the version, or the body was
         // too large to be kept, the status and the headers are what is left of the first answer.
-        RememberedBody::State => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
-            Some(made) => (Content::State, Some(made)),
-            None => (Content::Empty, newest),
-        },
-        RememberedBody::Empty | RememberedBody::TooLarge { .. } => (Content::Empty, newest),
+        (RememberedBody::State, None) | (RememberedBody::Empty | RememberedBody::TooLarge { .. }, _) => Content::Empty,
     };
+    // What a repeat shows of the document is what the first answer showed: an entity tag of now would let its client overwrite
+    // what it has never seen.
+    let document = Some(state.unwrap_or_else(|| Arc::new(trace(&operation.link, &first))));
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
 }
 
-/// Returns the document at a committed version, if that is still kept.
-async fn made(
-    link: &Link,
-    partition: &Partition,
-    newest: Option<&Arc<Document>>,
-    version: Version,
-) -> Result<Option<Arc<Document>>, Error> {
-    if let Some(newest) = newest.filter(|newest| newest.version == version) {
-        return Ok(Some(Arc::clone(newest)));
+/// Returns what is known of the document after the first request when its state is not: enough for the headers.
+fn trace(link: &Link, first: &RememberedReply) -> Document {
+    Document {
+        link: link.clone(),
+        kind: String::new(),
+        version: first.version,
+        epoch: first.made.epoch,
+        offset: first.made.offset,
+        updated: first.answered,
+        action: UpdateAction::Patch,
+        expires: Timestamp(0),
+        principal: String::new(),
+        source: String::new(),
+        state_version: 0,
+        body: Bytes::new(),
+    }
+}
+
+/// Returns the document as the first request left it, if that is still kept.
+async fn made(link: &Link, partition: &Partition, first: &RememberedReply) -> Result<Option<Arc<Document>>, Error> {
+    let made = |document: &Document| (document.epoch, document.offset) == (first.made.epoch, first.made.offset);
+    if let Some(newest) = partition.read(link)?.filter(|newest| made(newest)) {
+        return Ok(Some(newest));
     }
     // The state store may lag behind what is committed.
     flushed(partition).await?;
-    Ok(partition.store().version(link, version)?.map(Arc::new))
+    Ok(partition.store().version(link, first.version)?.filter(|kept| made(kept)).map(Arc::new))
 }
 
 /// Loads the document for an update.

@@ -17,9 +17,11 @@ mod seeds;
 #[cfg(test)]
 mod tests;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::Handler;
@@ -35,6 +37,7 @@ pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;
+use crate::failure;
 use crate::partition::{Partition, Partitions, Turn};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
@@ -192,7 +195,9 @@ impl Operations {
     /// As [`Operations::submit`].
     pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
-        self.run(Box::new(operation), place).await
+        // What a panic leaves behind is an operation: the task of the host that asked for it goes on with the next.
+        let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), place)));
+        run.catch_unwind().await.unwrap_or(Err(Error::Broken))
     }
 
     async fn run(self: &Arc<Self>, mut operation: Box<Operation>, mut found: Found) -> Result<Reply, Error> {

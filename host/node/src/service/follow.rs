@@ -8,6 +8,7 @@ use steward_protocol::cluster::registry::{Factory, Mounted};
 use tokio::sync::watch;
 
 use super::{Modules, ModulesError, Service, ServiceTable};
+use crate::failure;
 use crate::shutdown::Shutdown;
 
 /// Why a factory is not served here.
@@ -62,7 +63,7 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
         modules.forget_except(&|digest| state.module(&digest).is_some());
         mounted
     };
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(|| failure::contain(work)).await {
         Ok(mounted) => {
             services.replace(mounted, |path| state.factory(path).map_or(0, |factory| factory.revision)).await
         }

@@ -8,6 +8,7 @@ use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, Service};
 
 use super::Breaking;
+use crate::failure;
 use crate::http::Http;
 use crate::http::error::Error;
 use crate::partition::{Partitions, flushed_lane};
@@ -78,7 +79,8 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         http.operations().settled(partition).await?;
     }
     let path = path.clone();
-    let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;
+    let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+    let counting = tokio::task::spawn_blocking(count).await;
     counting.map_err(|_| Error::Panicked)?
 }
 

@@ -7,6 +7,7 @@ mod deploying;
 mod documents;
 mod duties;
 mod infrastructure;
+mod lanes;
 mod listing;
 mod native;
 mod outside;

@@ -111,3 +111,33 @@ fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Err
     }
     request.body(Full::new(effect.body.clone().unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_transport_are_those_of_the_host() {
+        let says = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        let effect = Effect {
+            to: "http://127.0.0.1:1/x".to_owned(),
+            action: Action::Patch,
+            headers: vec![
+                says("host", "internal.example"),
+                says("content-length", "1"),
+                says("transfer-encoding", "chunked"),
+                says("idempotency-key", "mine"),
+                says("content-type", "text/plain"),
+                says("x-own", "kept"),
+            ],
+            body: Some(Bytes::from_static(b"{}")),
+            delay_millis: 0,
+            reply_tag: String::new(),
+        };
+        let request = request("/a/b@0.1.2#0", &effect).expect("a request");
+        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["idempotency-key", "content-type", "x-own"]);
+        assert_eq!(request.headers()["idempotency-key"], "/a/b@0.1.2#0");
+        assert_eq!(request.headers()["content-type"], "application/json");
+    }
+}

@@ -1,6 +1,7 @@
 //! State stores and disks that fail.
 
 use steward_replication::checkpoint::Error;
+use steward_replication::{Options, ProposeError};
 use steward_storage::state::StateStore;
 
 use crate::stage::{Stage, put};
@@ -77,4 +78,23 @@ fn damage_is_told_once_and_stops_checkpoints() {
     assert!(matches!(refused, Err(Error::Damaged)), "{refused:?}");
     let problem = stage.partitions.shared().store_problem().expect("somebody looks after it");
     assert!(problem.contains("a blob file is gone"), "{problem}");
+}
+
+#[test]
+fn nothing_is_admitted_while_the_store_is_too_far_behind() {
+    let options = Options { unapplied_bytes_max: 40_000, ..Options::default() };
+    let stage = Stage::bounded(options);
+    let large = format!("\"{}\"", "x".repeat(10_000));
+    let mut taken = 0;
+    let refused = loop {
+        match stage.propose(stage.persisted(), put("a", taken, &large)) {
+            Ok(_) => taken += 1,
+            Err(refused) => break refused,
+        }
+        stage.write();
+        assert!(taken < 10, "memory is bounded");
+    };
+    assert!(matches!(refused, ProposeError::Behind { most: 40_000, .. }), "{refused:?}");
+    stage.apply();
+    stage.propose(stage.persisted(), put("a", taken, "{}")).expect("the store has caught up");
 }

@@ -94,7 +94,18 @@ impl Stage {
         stage
     }
 
+    /// Returns a new node with other bounds that serves both partitions in reign 1.
+    pub(crate) fn bounded(options: Options) -> Stage {
+        let stage = Stage::open_with(FaultyDisk::new(7), Arc::new(FaultyStore::new(7)), 1, options);
+        stage.serve(1);
+        stage
+    }
+
     fn open(disk: FaultyDisk, store: Arc<FaultyStore>, boot: u32) -> Stage {
+        Stage::open_with(disk, store, boot, Options { backlog_bytes: 0, ..Options::default() })
+    }
+
+    fn open_with(disk: FaultyDisk, store: Arc<FaultyStore>, boot: u32, bounds: Options) -> Stage {
         let stores = |id: PartitionId| -> Arc<dyn StateStore> {
             match id.lane {
                 Lane::Persisted => Arc::clone(&store) as Arc<dyn StateStore>,
@@ -111,8 +122,7 @@ impl Stage {
         let observer = Arc::clone(&ears) as Arc<dyn Observer>;
         let completions = Arc::new(Completions::default());
         let ear = Ear::new(Arc::clone(&completions), Arc::clone(&observer));
-        let options = Options { backlog_bytes: 0, ..Options::default() };
-        let shared = Arc::new(Shared::new(Arc::new(opened.log), completions, observer, own(boot), options));
+        let shared = Arc::new(Shared::new(Arc::new(opened.log), completions, observer, own(boot), bounds));
         let open = |id| {
             let store = PartitionStore::new(stores(id), 0, id);
             Partition::open(id, Arc::clone(&shared), store, recovery.take(id))

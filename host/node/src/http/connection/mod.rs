@@ -171,7 +171,7 @@ mod tests {
         Connections::new(Arc::new(Clock::default()), &Descriptors { limit: 1000, clients, doorstep: 2 })
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn nobody_gets_a_place_while_all_are_busy() {
         let connections = connections(1);
         let place = connections.place().await.expect("free");

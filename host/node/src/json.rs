@@ -285,7 +285,8 @@ mod tests {
         assert_eq!(place(b"{} {}"), Some((1, 4)));
         assert_eq!(place(b" {\"a\": [1, 2]} "), None);
         assert_eq!(place(nested(DEPTH_MAX).as_bytes()), None);
-        assert_eq!(place(nested(DEPTH_MAX + 1).as_bytes()), Some((1, DEPTH_MAX + 1)));
+        let behind_the_bracket = DEPTH_MAX + 2;
+        assert_eq!(place(nested(DEPTH_MAX + 1).as_bytes()), Some((1, behind_the_bracket)));
         assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
         assert!(place(nested(1_000_000).as_bytes()).is_some());
     }

@@ -147,11 +147,10 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         descriptors,
         idle_span: options.idle_timeout,
     });
-    let serving = shutdown.run(http.serve(listener));
+    let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    let control = system.control;
-    let running = Running { shutdown, control, partitions, threads, sandbox, _folder: folder };
-    stop::wait(&running.shutdown).await?;
+    stop::wait(&shutdown).await?;
+    let running = Running { shutdown, control: system.control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

@@ -20,7 +20,7 @@ pub struct Shutdown {
 impl Shutdown {
     /// Starts a task that the host waits for when it stops. The task watches [`Shutdown::stopping`] if it has no end of its own.
     /// Its panic ends the process, see [`failure`].
-    pub fn spawn<F>(&self, name: &'static str, task: F)
+    pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -28,7 +28,7 @@ impl Shutdown {
             tracing::trace!(task = name, "task started");
             task.await;
             tracing::trace!(task = name, "task ended");
-        });
+        })
     }
 
     /// Starts a task whose result somebody waits for, and the host too when it stops. Whoever waits is told of its panic.

@@ -24,6 +24,7 @@ use steward_model::group::HostId;
 /// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
 /// besides (4 MiB), in a frame of 32 MiB at most.
 const REQUEST_BYTES_MAX: u64 = 12 << 20;
+const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
 
 /// No guest can address more: its pointers have 32 bits.
 const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;

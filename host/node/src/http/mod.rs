@@ -36,7 +36,7 @@ mod utility;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -46,8 +46,8 @@ use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
 use crate::descriptors::Descriptors;
-use crate::operation::{self, Operations};
-use crate::query::{Queries, Refusal, run};
+use crate::operation::Operations;
+use crate::query::Queries;
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
 use connection::Connections;
@@ -105,8 +105,6 @@ pub struct Http {
     bodies: Arc<Bodies>,
     /// True once every partition has served: recovery is done, whatever happens later.
     recovered: AtomicBool,
-    /// What was found damaged in the state store, at the first time.
-    damage: OnceLock<String>,
 }
 
 /// A request under way; counted until it is dropped.
@@ -131,21 +129,8 @@ impl Http {
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
             bodies: Arc::default(),
             recovered: AtomicBool::new(false),
-            damage: OnceLock::new(),
             parts,
         })
-    }
-
-    /// Takes note of damage in the state store that a request has met.
-    fn note_damage(&self, error: &Error) {
-        if let Error::Storage(error)
-        | Error::Operation(operation::Error::Storage(error))
-        | Error::Query(Refusal::Run(run::Error::Source(error))) = error
-            && error.is_damage()
-            && self.damage.set(error.to_string()).is_ok()
-        {
-            tracing::error!(%error, "the state store is damaged; stop the node and start it, or restore its folder");
-        }
     }
 
     fn operations(&self) -> &Arc<Operations> {

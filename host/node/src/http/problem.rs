@@ -24,7 +24,6 @@ const KIND: &str = "com:vmware:xenon:common:ServiceErrorResponse";
 /// Returns the response that tells a client why its request for `path` is not answered as asked.
 pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) -> Response<Full<Bytes>> {
     let facts = error.facts();
-    http.note_damage(error);
     if facts.status.is_server_error() && facts.retry == Retry::Never {
         tracing::error!(%error, code = facts.code, path, request_id, "request failed");
     } else {

@@ -127,7 +127,8 @@ fn partitions(http: &Http) -> Check {
     Check { name: "partitions", problem, counts: true }
 }
 
-/// Looks whether the state store can be read, whether damage was met in it, and how far it is behind the log.
+/// Looks whether the state store takes what is committed and can be read, whether damage was met in it, and how far it is
+/// behind the log.
 fn store(http: &Http) -> Check {
     let table = http.operations().table();
     let persisted = table.lane(Lane::Persisted);
@@ -140,8 +141,8 @@ fn store(http: &Http) -> Check {
             persisted.iter().map(|partition| (partition.status().unapplied, partition.id())).max()?;
         (records > BEHIND_MAX).then(|| format!("{records} updates of partition {partition} are not applied yet"))
     };
-    let damage = http.damage.get().map(|damage| format!("damage was met: {damage}"));
-    Check { name: "store", problem: damage.or_else(unreadable).or_else(behind), counts: true }
+    let refused = table.shared().store_problem();
+    Check { name: "store", problem: refused.or_else(unreadable).or_else(behind), counts: true }
 }
 
 fn services(http: &Http) -> Check {

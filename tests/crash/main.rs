@@ -5,6 +5,7 @@
 
 mod effects;
 mod full_disk;
+mod missing_log;
 mod model;
 mod state_store;
 

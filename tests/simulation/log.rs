@@ -230,7 +230,7 @@ impl Log {
     /// Opens the log again and returns what it holds; that is durable from now on.
     pub(crate) fn recover(&mut self, mutation: Option<Mutation>) -> Result<BTreeMap<PartitionId, Found>> {
         let mut found: BTreeMap<PartitionId, Found> = BTreeMap::new();
-        let options = Options { segment_bytes: SEGMENT_BYTES, identity: 7, clock: Moment::default };
+        let options = Options { segment_bytes: SEGMENT_BYTES, identity: 7, clock: Moment::default, ledger: None };
         let mut failure = None;
         let opened = log::Log::open(Arc::new(self.disk.clone()), options, &mut |_, frame| {
             if let Err(error) = replay(&mut found, &frame) {

@@ -12,10 +12,35 @@ use tempfile::TempDir;
 use crate::build;
 use crate::client::Client;
 
+/// What a host meets that others do not.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// How many file descriptors its process may have; none: as many as the process of the test.
+    pub descriptors: Option<u32>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Circumstances {
+    fn command(&self, program: PathBuf) -> Command {
+        let mut command = match self.descriptors {
+            Some(descriptors) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(program);
+                shell
+            }
+            None => Command::new(program),
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
 /// A running host. Its process ends, and its folder goes, with this value.
 pub struct Host {
     folder: TempDir,
     flags: Vec<String>,
+    circumstances: Circumstances,
     port: u16,
     child: Option<Child>,
     /// Kept open, so that the host never writes into a closed pipe.
@@ -37,16 +62,25 @@ impl Host {
     /// # Errors
     /// If it does not become ready; its log lines are in the text.
     pub fn start_in(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        Host::start_under(Circumstances::default(), place, flags)
+    }
+
+    /// Starts a host on an empty folder below `place`, in circumstances of its own.
+    ///
+    /// # Errors
+    /// If it does not become ready; its log lines are in the text.
+    pub fn start_under(circumstances: Circumstances, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut host = Host { folder, flags, port: 0, child: None, output: None, client: Client::new("") };
+        let client = Client::new("");
+        let mut host = Host { folder, flags, circumstances, port: 0, child: None, output: None, client };
         host.launch()?;
         Ok(host)
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {
         let errors = File::options().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(build::steward()?);
+        let mut command = self.circumstances.command(build::steward()?);
         command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(self.folder.path());
         command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;

@@ -56,7 +56,7 @@ impl Folder {
 
     /// Returns the file in which is noted which segments the commit log has.
     pub(super) fn ledger_path(&self) -> PathBuf {
-        self.data.log_path().with_extension("segments")
+        self.data.log_ledger_path()
     }
 
     /// Returns the name by which the commit log knows its segments.

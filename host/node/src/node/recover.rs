@@ -63,7 +63,8 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
         let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
         let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
-        let opened = Log::open(disk, options, &mut replay).context("open the commit log")?;
+        let opened = Log::open(disk, options, &mut replay);
+        let opened = opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
         tracing::info!(recovered = ?opened.recovery, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());

@@ -13,6 +13,9 @@ impl Partition {
         let state = self.lock();
         // The promise that was asked for, durable or not: it may lie in a part of the log that this checkpoint releases.
         let promised = state.replica.promise_asked();
-        Ok((Row { partition: self.id, promised, applied }, state.in_log.front().map(|(_, lsn)| *lsn)))
+        Ok((
+            Row { partition: self.id, promised, applied, latest: state.latest },
+            state.in_log.front().map(|(_, lsn)| *lsn),
+        ))
     }
 }

@@ -3,6 +3,7 @@
 use steward_model::operation::EffectKey;
 use steward_model::{Epoch, Moment, Position, Timestamp};
 use steward_protocol::replica::{Event, Row};
+use steward_storage::documents::Horizons;
 
 use super::propose::Proposal;
 use super::{Partition, State};
@@ -27,7 +28,7 @@ pub enum Message {
         at: Timestamp,
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
-    Forget(super::propose::Horizon),
+    Forget(Horizons),
     /// The log may have room again for what it refused.
     SpaceInLog,
     /// Another reign ordered something else behind this record; nothing of it was committed.
@@ -45,7 +46,9 @@ impl std::fmt::Display for Message {
             Message::Persisted(position) => write!(f, "persisted through={position}"),
             Message::PromisePersisted(epoch) => write!(f, "promise-persisted epoch={epoch}"),
             Message::Settle { keys, .. } => write!(f, "settle {} effects", keys.len()),
-            Message::Forget(horizon) => write!(f, "forget {horizon}"),
+            Message::Forget(Horizons { tombstones_below, answers_below }) => {
+                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+            }
             Message::SpaceInLog => f.write_str("space in log"),
             Message::Truncated { after: Some(after) } => write!(f, "truncated after={after}"),
             Message::Truncated { after: None } => f.write_str("truncated all"),
@@ -101,7 +104,7 @@ impl Partition {
             Message::Persisted(end) => self.tell(state, now, Event::Persisted(end)),
             Message::PromisePersisted(epoch) => self.tell(state, now, Event::PromisePersisted(epoch)),
             Message::Settle { keys, at } => self.settle_now(state, now, keys, at),
-            Message::Forget(horizon) => self.forget_now(state, now, horizon),
+            Message::Forget(horizons) => self.forget_now(state, now, horizons),
             Message::SpaceInLog => self.send_outgoing(state),
             Message::Truncated { after } => self.truncate(state, now, after),
         }

@@ -12,7 +12,7 @@
 //!                                                          └─ any r of these find every commit again: r + W > #S
 //! ```
 //!
-//! Source: design of the replication protocol, sections 6.2 and 12. Left out for now: targets and observers, which a
+//! Source: host/docs/protocol.md, "The partition row" and "Changing the in-sync set". Left out for now: targets and observers, which a
 //! cluster of one node has no use for.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ mod full_disk;
 mod model;
 mod power;
 mod rig;
+mod slow_disk;
 mod state_store;
 
 use std::time::Duration;

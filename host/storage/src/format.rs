@@ -13,12 +13,14 @@
 //! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
 
 use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steward_model::Timestamp;
 use steward_model::group::StoreId;
+
+use crate::lasting;
 
 /// The layout of data folders that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -106,7 +108,7 @@ impl DataFolder {
     /// See [`Error`].
     pub fn open(path: &Path, now: Timestamp, fresh: StoreId) -> Result<DataFolder, Error> {
         let disk = |what| move |source| Error::Disk { what, path: path.to_owned(), source };
-        std::fs::create_dir_all(path).map_err(disk("create a data folder"))?;
+        lasting::make_folder(path).map_err(disk("create a data folder"))?;
         let has_format = path.join(FORMAT_NAME).try_exists().map_err(disk("look for files"))?;
         if !has_format && !is_empty(path).map_err(disk("look for files"))? {
             return Err(Error::Foreign { path: path.to_owned() });
@@ -219,9 +221,10 @@ fn format(store: StoreId, created: Timestamp) -> Format {
 
 /// Returns true if there is nothing in the folder but what a first start may have left.
 fn is_empty(path: &Path) -> std::io::Result<bool> {
+    let unfinished = lasting::unfinished(&path.join(FORMAT_NAME));
     for entry in std::fs::read_dir(path)? {
         let name = entry?.file_name();
-        if name != LOCK_NAME && name != unfinished_name().as_str() && name != "lost+found" {
+        if name != LOCK_NAME && Some(name.as_os_str()) != unfinished.file_name() && name != "lost+found" {
             return Ok(false);
         }
     }
@@ -240,18 +243,10 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Format, Error> {
     Ok(format)
 }
 
-fn unfinished_name() -> String {
-    format!("{FORMAT_NAME}.tmp")
-}
-
 fn write(path: &Path, format: &Format) -> std::io::Result<()> {
-    let unfinished = path.join(unfinished_name());
-    let mut file = File::create(&unfinished)?;
-    serde_json::to_writer_pretty(&mut file, format)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path.join(FORMAT_NAME))?;
-    File::open(path)?.sync_all()
+    let mut text = serde_json::to_vec_pretty(format)?;
+    text.push(b'\n');
+    lasting::replace(&path.join(FORMAT_NAME), &text)
 }
 
 #[cfg(test)]

@@ -136,7 +136,8 @@ fn show_segments(inspection: &Inspection, terminal: &mut Terminal) {
     }
     let mut table = Table::new(["segment", "bytes", "used", "first", "last", "state"]);
     for segment in &inspection.segments {
-        let frame = |which: fn((Lsn, Lsn)) -> Lsn| segment.frames.map_or("–".to_owned(), |it| which(it).0.to_string());
+        let frame =
+            |which: fn((Lsn, Lsn)) -> Lsn| segment.frames.map_or("–".to_owned(), |it| which(it).0.to_string());
         table.row(vec![
             format!("{:x}", segment.number),
             thousands(segment.bytes),
@@ -175,7 +176,8 @@ fn as_json(segment: &Inspected) -> Value {
 }
 
 fn summary(folder: &Path, inspection: &Inspection) -> String {
-    let frames: u64 = inspection.segments.iter().filter_map(|it| it.frames).map(|(first, last)| last.0 - first.0 + 1).sum();
+    let frames: u64 =
+        inspection.segments.iter().filter_map(|it| it.frames).map(|(first, last)| last.0 - first.0 + 1).sum();
     let note = match inspection.note {
         Note::None => "no ledger".to_owned(),
         Note::Segments { oldest, newest } => format!("the ledger notes segments {oldest:x} to {newest:x}"),

@@ -44,7 +44,8 @@ impl Shown {
     /// Returns true if the frame is about the partition and the document, as far as these were asked for.
     pub(super) fn concerns(&self, frame: &Frame, partition: Option<PartitionId>, link: Option<&Link>) -> bool {
         let of_partition = |wanted| {
-            frame.partition == Some(wanted) || (frame.partition.is_none() && self.rows.iter().any(|row| row.partition == wanted))
+            frame.partition == Some(wanted)
+                || (frame.partition.is_none() && self.rows.iter().any(|row| row.partition == wanted))
         };
         partition.is_none_or(of_partition) && link.is_none_or(|link| self.link.as_ref() == Some(link))
     }
@@ -114,14 +115,18 @@ fn read(frame: &Frame) -> Result<Shown, String> {
         }
         FrameKind::Checkpoint => Ok(checkpoint(codec::decode(&frame.payload).map_err(reason)?)),
         FrameKind::Base => Ok(Shown::plain("the log begins anew here".to_owned(), json!({}))),
-        FrameKind::Vote | FrameKind::System => Err("a frame of the system group in the log of the documents".to_owned()),
+        FrameKind::Vote | FrameKind::System => {
+            Err("a frame of the system group in the log of the documents".to_owned())
+        }
     }
 }
 
 fn record(record: &Record) -> Shown {
     let previous = record.previous.as_u64();
     match &record.entry {
-        Entry::Marker => Shown::plain("marker, a reign begins".to_owned(), json!({"entry": "marker", "previousEpoch": previous})),
+        Entry::Marker => {
+            Shown::plain("marker, a reign begins".to_owned(), json!({"entry": "marker", "previousEpoch": previous}))
+        }
         Entry::Forget { tombstones_below, answers_below } => Shown::plain(
             format!("forget below {tombstones_below}, {answers_below}"),
             json!({

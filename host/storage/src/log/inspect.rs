@@ -351,12 +351,8 @@ mod tests {
         let path = folder.path().join("log");
         let disk = Arc::new(FolderDisk::new(&path).expect("a folder"));
         let ledger: Arc<dyn super::super::Ledger> = Arc::new(FileLedger::new(path.with_extension("segments")));
-        let options = Options {
-            segment_bytes: SEGMENT_BYTES,
-            identity: IDENTITY,
-            ledger: Some(ledger),
-            ..Options::default()
-        };
+        let options =
+            Options { segment_bytes: SEGMENT_BYTES, identity: IDENTITY, ledger: Some(ledger), ..Options::default() };
         let log = Log::open(disk, options, &mut |_, _| Ok(())).expect("a new log").log;
         for offset in 0..groups {
             log.append(&[record(offset)]).expect("there is space");

@@ -202,12 +202,13 @@ fn ended(inspection: &Inspection, unreadable: u64) -> Result<Exit, Failure> {
         Note::Damaged => failure = failure.detail("the ledger beside the folder cannot be read"),
         Note::None | Note::Segments { .. } => {}
     }
-    if unreadable > 0 {
-        failure = failure.detail(format!("{unreadable} whole frames hold what this version does not read"));
-    }
-    match failure.details.is_empty() {
-        true => Ok(Exit::Done),
-        false => Err(failure.hint("restore the data folder from a backup; keep this one")),
+    match (failure.details.is_empty(), unreadable) {
+        (true, 0) => Ok(Exit::Done),
+        (true, _) => {
+            let message = format!("this steward does not read what {unreadable} of the frames say");
+            Err(Failure::new(Exit::Failed, "log-unreadable", message).hint("use the steward that wrote the log"))
+        }
+        (false, _) => Err(failure.hint("restore the data folder from a backup; keep this one")),
     }
 }
 

@@ -172,10 +172,10 @@ fn row_words(row: &Row) -> String {
 
 fn checkpoint(rows: Vec<Row>) -> Shown {
     let applied = rows.iter().filter(|row| row.applied.is_some()).count();
-    let words = format!("{} partitions, {applied} with data", rows.len());
+    let words = format!("partitions: {}, {applied} with data", rows.len());
     let row = |row: &Row| {
         json!({
-            "partition": row.partition.to_string(), "promised": row.promised.as_u64(),
+            "partition": row.partition.to_string(), "promised": row.promised.as_u64(), "latestMicros": row.latest.0,
             "appliedEpoch": row.applied.map(|position| position.epoch.as_u64()),
             "appliedOffset": row.applied.map(|position| position.offset.0),
         })

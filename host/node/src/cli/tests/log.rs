@@ -75,7 +75,8 @@ fn left_behind() -> (tempfile::TempDir, PathBuf) {
     let options = Options { segment_bytes: 1 << 20, identity, ledger: Some(ledger), ..Options::default() };
     let log = Log::open(disk, options, &mut |_, _| Ok(())).expect("a new log").log;
     let promise = Frame::of_partition(FrameKind::Promise, partition(), codec::encode(&at(0).epoch).into());
-    let rows = vec![Row { partition: partition(), promised: at(0).epoch, applied: Some(at(1)) }];
+    let rows =
+        vec![Row { partition: partition(), promised: at(0).epoch, applied: Some(at(1)), latest: Timestamp(NOW) }];
     let checkpoint = Frame::of_node(FrameKind::Checkpoint, codec::encode(&rows).into());
     let long = "/core/counters/a-name-that-is-too-long-for-the-line";
     let groups = [vec![promise], vec![record(0, Entry::Marker), update(1, "/core/counters/clicks")], vec![checkpoint]];
@@ -120,10 +121,10 @@ async fn frames_say_what_they_hold_in_80_columns() {
         lines[..6],
         [
             "     LSN  KIND        PART  POSITION      BYTES  SAYS",
-            "       1  promise      141  –                35  epoch 1",
-            "       2  record       141  1@0              43  marker, a reign begins",
+            "       1  promise      141  –                37  epoch 1",
+            "       2  record       141  1@0              42  marker, a reign begins",
             lines[3],
-            "       4  checkpoint     –  –                46  1 partitions, 1 with data",
+            "       4  checkpoint     –  –                55  partitions: 1, 1 with data",
             lines[5],
         ]
     );

@@ -282,10 +282,7 @@ pub(super) async fn execute(
     let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
     let Some(document) = live else {
-        let expired = |document: &Arc<Document>| document.is_expired(operations.clock().wall_time());
-        let gone = operation.purpose == Purpose::Expire && before.document.as_ref().is_some_and(expired);
-        let next = if gone { Next::Purged } else { Next::Unchanged };
-        return Ok(Decision { next, settled, ..Decision::nothing(UpdateAction::Delete) });
+        return Ok(Decision { settled, ..Decision::nothing(UpdateAction::Delete) });
     };
     // Boxed, as all that is rarer than an update of a client.
     let run = |occasion| Box::pin(run_if_handled(operations, operation, service, document, occasion));
@@ -373,7 +370,7 @@ async fn delete(
         }
         let state = match &decision.next {
             Next::Tombstone(state) => state.clone(),
-            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired | Next::Purged => document.body.clone(),
+            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired => document.body.clone(),
         };
         let outcome = call(operations, service, occasion, &state, &request).await?;
         decision.next = Next::Tombstone(outcome.document.clone().unwrap_or(state));

@@ -29,7 +29,7 @@ use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
 use crate::partition::{Applier, Checkpointer, Table};
 use crate::query::Queries;
-use crate::service::{self, Modules, ServiceIndex, ServiceTable};
+use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{imports, maintenance, telemetry};
 use folder::Folder;
@@ -90,7 +90,8 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let shared = Arc::clone(table.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox)?);
+    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let modules = Arc::new(Modules::new(Arc::new(store), sandbox));
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));

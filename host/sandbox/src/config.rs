@@ -16,7 +16,8 @@ pub struct Config {
     pub call_deadline: Duration,
     /// Longest time of one call that a descriptor may ask for.
     pub call_deadline_max: Duration,
-    /// How often running guests are interrupted to look at their deadline: its precision.
+    /// How often running guests are interrupted to let others go on: a call that has been quick so far may hold the thread of
+    /// its caller for two ticks at the most.
     pub tick: Duration,
     /// Most memory of one instance, all its linear memories together.
     pub memory_bytes_max: usize,
@@ -35,6 +36,15 @@ pub struct Config {
     /// Most instances in memory at one time, of all modules together. Each reserves 4 GiB of address space, and
     /// memory only for what the guest touches.
     pub instances_max: u32,
+    /// How many hundredths of the instances and of the workers one module may have, at least one of each.
+    pub share_percent: u8,
+    /// Most calls of all modules that compute at the same time for longer than a quick call does: threads, beside those of
+    /// the callers.
+    pub workers_max: u32,
+    /// Most calls of one module that wait for an instance or a worker.
+    pub queue_max: usize,
+    /// How long a call waits for an instance or a worker at the most.
+    pub queue_patience: Duration,
     /// Most instances of one module that are kept for the next call.
     pub idle_instances_max: usize,
     /// How many calls an instance serves before it is retired.
@@ -49,7 +59,7 @@ impl Default for Config {
             cache_folder: None,
             call_deadline: Duration::from_secs(1),
             call_deadline_max: Duration::from_secs(10),
-            tick: Duration::from_millis(10),
+            tick: Duration::from_millis(4),
             memory_bytes_max: 64 << 20,
             table_elements_max: 20_000,
             stack_bytes_max: 512 << 10,
@@ -58,9 +68,19 @@ impl Default for Config {
             effects_max: 64,
             lines_max: 1000,
             instances_max: 256,
+            share_percent: 25,
+            workers_max: workers(),
+            queue_max: 1024,
+            queue_patience: Duration::from_secs(5),
             idle_instances_max: 32,
             calls_per_instance_max: 10_000,
             growth_bytes_max: 16 << 20,
         }
     }
+}
+
+/// Twice the processors, and enough for four services at once.
+fn workers() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(processors).unwrap_or(u32::MAX).saturating_mul(2).max(4)
 }

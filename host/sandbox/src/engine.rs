@@ -15,6 +15,7 @@ use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktrac
 use crate::config::Config;
 use crate::error::Error;
 use crate::imports;
+use crate::instance::places::Places;
 use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
@@ -33,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) cache: Option<Cache>,
+    /// The workers of all modules.
+    pub(crate) workers: Places,
     linkers: Linkers,
     idle: Mutex<Vec<Weak<Idle>>>,
     _ticker: Ticker,
@@ -66,7 +69,8 @@ impl Engine {
         let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
         let ticker = Ticker::start(wasm.clone(), config.tick)?;
-        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
+        let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
+        Ok(Engine { config, wasm, cache, workers, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
     }
 
     /// Returns the linker for a component with these needs.

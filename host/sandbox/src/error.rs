@@ -275,10 +275,10 @@ pub enum CallError {
         /// The handler.
         handler: Handler,
     },
-    /// All instances are at work.
-    #[error("no instance is free: {reason}; try again later")]
+    /// All instances or workers that the module may have are taken.
+    #[error("guest cannot be called now: {reason}; try again later")]
     Overloaded {
-        /// Which resource of the pool is used up.
+        /// Which resource is used up.
         reason: String,
     },
 }

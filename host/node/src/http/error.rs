@@ -18,7 +18,7 @@ use super::problem;
 use crate::cluster::ProposeError;
 use crate::operation;
 use crate::query::{Refusal, odata, page, run, task};
-use crate::service::ModulesError;
+use crate::service::{ModulesError, SchemaError, StoreError};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ pub(super) enum Error {
     Reserved { path: String, reason: &'static str },
     /// The schema of a module's state cannot be compiled.
     #[error("state schema of the module cannot be used: {0}")]
-    Schema(String),
+    Schema(#[from] SchemaError),
     /// Stored documents could not be read any more.
     #[error("{0}")]
     Breaking(Box<Breaking>),
@@ -237,6 +237,8 @@ impl Error {
 fn of_operation(error: &operation::Error) -> Facts {
     use operation::Error as E;
     match error {
+        // What repairs a module takes longer than a moment.
+        E::NotServed { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 5),
         E::UnknownPath { .. } | E::NotFound { .. } | E::VersionNotFound { .. } => {
             never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
         }
@@ -345,8 +347,9 @@ fn of_query(refusal: &Refusal) -> Facts {
 fn of_module(error: &ModulesError) -> Facts {
     match error {
         ModulesError::Refused(refused) => never(StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
-        ModulesError::File { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
-        ModulesError::Damaged { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::Missing { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-missing"),
+        ModulesError::Store(StoreError::Damaged { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::File { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
     }
 }
 

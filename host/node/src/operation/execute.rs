@@ -30,7 +30,12 @@ async fn call(
     };
     let call = Call { occasion, document, request };
     let outcome = service.module.call(call, &imports).await;
-    let outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
+    let mut outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
+    if let Some(expires) = outcome.expires.filter(|expires| expires.0 < 0) {
+        let reason = format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0);
+        return Err(Error::Outcome { service: service.path.clone(), reason });
+    }
+    outcome.document = outcome.document.map(|state| native::returned(service, document, state)).transpose()?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)
 }
@@ -104,6 +109,7 @@ pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -
     let imports: Arc<dyn steward_sandbox::Imports> = Arc::new(steward_sandbox::Silent);
     let body = service.module.migrate(&document.body, stored, &imports).await;
     let body = body.map_err(|error| Error::guest(&service.path, error))?;
+    let body = native::returned(service, &[], body)?;
     Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
 }
 

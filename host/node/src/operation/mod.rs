@@ -29,7 +29,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use error::{Error, Happened, Violation};
-pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;

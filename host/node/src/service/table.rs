@@ -19,25 +19,42 @@ pub enum Found {
     Stateless(Arc<Service>),
 }
 
-type Mounted = BTreeMap<Link, Arc<Service>>;
+/// A factory that the system group knows and this node cannot serve now. It has documents, whether anybody can see them
+/// or not, so requests to it are told to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Path of the factory.
+    pub path: Link,
+    /// Why it is not served.
+    pub reason: String,
+}
+
+/// What answers at which path, and what should.
+#[derive(Default)]
+struct Paths {
+    mounted: BTreeMap<Link, Arc<Service>>,
+    absent: BTreeMap<Link, Absent>,
+}
 
 /// See the head of this module. Reading takes no longer than copying a pointer.
 #[derive(Default)]
 pub struct ServiceTable {
-    mounted: RwLock<Arc<Mounted>>,
+    paths: RwLock<Arc<Paths>>,
     /// How often it was replaced.
     changes: watch::Sender<u64>,
 }
 
 impl ServiceTable {
-    fn snapshot(&self) -> Arc<Mounted> {
-        Arc::clone(&self.mounted.read().unwrap_or_else(PoisonError::into_inner))
+    fn snapshot(&self) -> Arc<Paths> {
+        Arc::clone(&self.paths.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the mounted services. Calls under way finish on the ones they began with.
-    pub fn replace(&self, services: Vec<Arc<Service>>) {
+    /// Replaces the mounted services, and what should be mounted and is not. Calls under way finish on the services they
+    /// began with.
+    pub fn replace(&self, services: Vec<Arc<Service>>, absent: Vec<Absent>) {
         let mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
-        *self.mounted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounted);
+        let absent = absent.into_iter().map(|absent| (absent.path.clone(), absent)).collect();
+        *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Paths { mounted, absent });
         self.changes.send_modify(|changes| *changes += 1);
     }
 
@@ -48,12 +65,13 @@ impl ServiceTable {
 
     /// Returns the service mounted exactly at `path`.
     pub fn at(&self, path: &Link) -> Option<Arc<Service>> {
-        self.snapshot().get(path).cloned()
+        self.snapshot().mounted.get(path).cloned()
     }
 
     /// Returns what answers at `path`.
     pub fn find(&self, path: &Link) -> Option<Found> {
-        let mounted = self.snapshot();
+        let paths = self.snapshot();
+        let mounted = &paths.mounted;
         if let Some(service) = mounted.get(path) {
             let service = Arc::clone(service);
             return Some(if service.is_stateless() { Found::Stateless(service) } else { Found::Factory(service) });
@@ -76,9 +94,30 @@ impl ServiceTable {
         None
     }
 
+    /// Returns the factory at or above `path` that should be served here and is not.
+    pub fn absent(&self, path: &Link) -> Option<Absent> {
+        let paths = self.snapshot();
+        if paths.absent.is_empty() {
+            return None;
+        }
+        let mut place = Some(path.clone());
+        while let Some(at) = place {
+            if let Some(absent) = paths.absent.get(&at) {
+                return Some(absent.clone());
+            }
+            place = at.parent();
+        }
+        None
+    }
+
+    /// Returns every factory that should be served here and is not, by path.
+    pub fn all_absent(&self) -> Vec<Absent> {
+        self.snapshot().absent.values().cloned().collect()
+    }
+
     /// Returns every mounted service, by path.
     pub fn all(&self) -> Vec<Arc<Service>> {
-        self.snapshot().values().cloned().collect()
+        self.snapshot().mounted.values().cloned().collect()
     }
 
     /// Returns the statistics kept for a path, or fresh ones.
@@ -88,12 +127,30 @@ impl ServiceTable {
 
     /// Returns the mounted path that shares the longest beginning with `path`, as a hint for people.
     pub fn nearest(&self, path: &Link) -> Option<Link> {
-        let mounted = self.snapshot();
+        let paths = self.snapshot();
         let shared = |other: &Link| {
             let pairs = path.as_str().bytes().zip(other.as_str().bytes());
             pairs.take_while(|(one, other)| one == other).count()
         };
         // Sharing only "/core/" says nothing.
-        mounted.keys().filter(|other| shared(other) > "/core/x".len()).max_by_key(|other| shared(other)).cloned()
+        paths.mounted.keys().filter(|other| shared(other) > "/core/x".len()).max_by_key(|other| shared(other)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_below_an_absent_factory_is_absent_with_it() {
+        let link = |text| Link::parse(text).expect("a valid link");
+        let table = ServiceTable::default();
+        let counters = Absent { path: link("/core/counters"), reason: "its module is gone".to_owned() };
+        table.replace(Vec::new(), vec![counters.clone()]);
+        for path in ["/core/counters", "/core/counters/a"] {
+            assert_eq!(table.absent(&link(path)).as_ref(), Some(&counters), "{path}");
+        }
+        assert_eq!(table.absent(&link("/core/others/a")), None);
+        assert!(table.find(&link("/core/counters/a")).is_none());
     }
 }

@@ -126,16 +126,16 @@ impl Module {
 
     /// Calls one handler; the guest may call `host` meanwhile.
     ///
-    /// A module that does not wait is called on the calling thread, which may take until the deadline. On a runtime
-    /// with several threads a module that has been slow is called in such a way that other tasks go on elsewhere.
-    /// Dropping the future ends the call.
+    /// A call of a module that has been quick begins on the calling thread; one that takes longer than some milliseconds goes on
+    /// in such a way that other tasks of a runtime with several threads are not held up, and its module may have only a share of
+    /// the instances and workers of the node. Dropping the future ends the call.
     ///
     /// # Errors
     /// [`CallError`]: nothing has happened, and the next call is not harmed.
     /// [`CallError::MissingHandler`] without a call if the descriptor does not list the handler.
     ///
     /// # Panics
-    /// If the module waits and the future is polled outside of a tokio runtime with a timer.
+    /// If the call does not end at once and the future is polled outside of a tokio runtime with a timer.
     pub async fn call(&self, call: Call<'_>, host: &Arc<dyn Imports>) -> Result<Outcome, CallError> {
         self.check_listed(call.occasion.handler())?;
         exports::run(&self.pool, call, self.ceilings, host).await
@@ -151,18 +151,6 @@ impl Module {
     pub async fn migrate(&self, document: &[u8], from: u32, host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
         self.check_listed(Handler::Migrate)?;
         exports::migrate(&self.pool, document, from, self.ceilings, host).await
-    }
-
-    /// Returns one state out of two that were written independently.
-    ///
-    /// # Errors
-    /// As [`Module::call`].
-    ///
-    /// # Panics
-    /// As [`Module::call`].
-    pub async fn merge(&self, ours: &[u8], theirs: &[u8], host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
-        self.check_listed(Handler::Merge)?;
-        exports::merge(&self.pool, ours, theirs, self.ceilings, host).await
     }
 
     fn check_listed(&self, handler: Handler) -> Result<(), CallError> {
@@ -223,11 +211,8 @@ fn call_limits(engine: &Engine, wanted: &LimitsWanted) -> CallLimits {
         millis => Duration::from_millis(millis),
     };
     let deadline = deadline.min(config.call_deadline_max);
-    // The first tick may come at once, so one more makes sure that the guest has all of its time.
-    let ticks = deadline.as_micros().div_ceil(config.tick.as_micros().max(1)) + 1;
     CallLimits {
         deadline,
-        deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX / 2),
         memory_bytes: ceiling(wanted.memory_bytes, config.memory_bytes_max),
         stack_bytes: config.stack_bytes_max,
         output_bytes: config.output_bytes_max,

@@ -6,5 +6,6 @@ mod misbehaviour;
 mod node;
 mod refusals;
 mod reuse;
+mod scratch;
 mod service;
 mod waiting;

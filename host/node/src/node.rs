@@ -132,6 +132,7 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_module_bytes: options.modules.bytes_max,
         cors_origins: options.cors_origin.clone(),
         outbound_allowed: options.outbound_allow.clone(),
         started: clock.wall_time(),

@@ -12,6 +12,8 @@ pub struct Config {
     ///
     /// Machine code is loaded from there, so nobody but the node's user may write to it.
     pub cache_folder: Option<PathBuf>,
+    /// What a module may be like.
+    pub modules: ModuleLimits,
     /// Longest time of one call when the descriptor does not ask for another.
     pub call_deadline: Duration,
     /// Longest time of one call that a descriptor may ask for.
@@ -53,10 +55,35 @@ pub struct Config {
     pub growth_bytes_max: usize,
 }
 
+/// What a module may be like, so that compiling it ends in bounded time and memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleLimits {
+    /// Largest file.
+    pub bytes_max: usize,
+    /// Most functions, those of all nested modules together.
+    pub functions_max: u32,
+    /// Most variables of one function, without its parameters: compilers take time by the square of them.
+    pub locals_max: u32,
+    /// Longest time from taking a module in until it is ready, other modules before it included.
+    pub deadline: Duration,
+}
+
+impl Default for ModuleLimits {
+    fn default() -> ModuleLimits {
+        ModuleLimits {
+            bytes_max: 64 << 20,
+            functions_max: 50_000,
+            locals_max: 5000,
+            deadline: Duration::from_secs(120),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             cache_folder: None,
+            modules: ModuleLimits::default(),
             call_deadline: Duration::from_secs(1),
             call_deadline_max: Duration::from_secs(10),
             tick: Duration::from_millis(4),

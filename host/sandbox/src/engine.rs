@@ -1,8 +1,7 @@
 //! One engine for all guests of a node: compiler, pool of memories, and the thread that interrupts guests.
 //!
-//! One engine serves calls on the caller's thread and calls on fibres alike: what a component imports decides which of
-//! the linkers below it gets, and only a component whose linker holds functions that wait has to be called on a fibre.
-//! So there is one configuration, and one set of compiled code on disk.
+//! What a component imports decides which of the linkers below it gets. All are called on fibres, which give way at deadline ticks
+//! wherever they are. So there is one configuration, and one set of compiled code on disk.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,6 +18,7 @@ use crate::instance::places::Places;
 use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
+use crate::module::workshop::Workshop;
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -34,6 +34,7 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) cache: Option<Cache>,
+    pub(crate) workshop: Arc<Workshop>,
     /// The workers of all modules.
     pub(crate) workers: Places,
     linkers: Linkers,
@@ -43,7 +44,7 @@ pub(crate) struct Engine {
 
 /// What components may be linked with.
 struct Linkers {
-    /// Nothing that waits: for calls on the caller's thread.
+    /// Nothing that waits.
     immediate: Linker<State>,
     /// All of our own interface.
     waiting: Linker<State>,
@@ -51,7 +52,7 @@ struct Linkers {
     wasi: Linker<State>,
 }
 
-/// What a component imports, as far as it matters for how it is called.
+/// What a component imports, as far as it matters for what it is linked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing that waits.
@@ -70,7 +71,8 @@ impl Engine {
         let linkers = Linkers::new(&wasm).map_err(refused)?;
         let ticker = Ticker::start(wasm.clone(), config.tick)?;
         let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
-        Ok(Engine { config, wasm, cache, workers, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
+        let workshop = Arc::new(Workshop::default());
+        Ok(Engine { config, wasm, cache, workshop, workers, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
     }
 
     /// Returns the linker for a component with these needs.

@@ -20,6 +20,7 @@ pub use layers::{Effective, Given, Origin, gather};
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::group::HostId;
+use steward_sandbox::ModuleLimits;
 
 /// How many members of the node group must be available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,10 @@ pub struct Options {
     pub guest_memory_bytes: usize,
     /// Longest time of one guest call.
     pub guest_deadline: Duration,
+    /// How many hundredths of the instances and workers for guests one service may have, from 1 to 100.
+    pub guest_share_percent: u8,
+    /// What guest modules may be like.
+    pub modules: ModuleLimits,
     /// Most operations that wait for one document, at least one.
     pub queue_limit: usize,
     /// Outside hosts that guests may be granted.
@@ -114,6 +119,13 @@ impl Options {
             max_request_bytes: read(all, "max_request_bytes", parse_bytes)?,
             guest_memory_bytes: read(all, "guest_memory", parse_bytes)?,
             guest_deadline: read(all, "guest_deadline", parse_span)?,
+            guest_share_percent: read(all, "guest_share", parse_percent)?,
+            modules: ModuleLimits {
+                bytes_max: read(all, "module_bytes", parse_bytes)?,
+                functions_max: read(all, "module_functions", parse_positive_u32)?,
+                locals_max: read(all, "module_locals", parse_positive_u32)?,
+                deadline: read(all, "module_deadline", parse_span)?,
+            },
             queue_limit: read(all, "queue_limit", parse_positive)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             shutdown_grace: read(all, "shutdown_grace", quantity::parse_duration)?,
@@ -248,6 +260,17 @@ fn parse_span(text: &str) -> Result<Duration, String> {
 
 fn parse_positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be 1 or more".to_owned())
+}
+
+fn parse_positive_u32(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_positive(text)?).map_err(|_| format!("must be {} or less", u32::MAX))
+}
+
+fn parse_percent(text: &str) -> Result<u8, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent @ 1..=100) => Ok(percent),
+        Ok(_) | Err(_) => Err("must be a percentage: 1 to 100".to_owned()),
+    }
 }
 
 fn parse_format(text: &str) -> Result<LogFormat, String> {

@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use steward_model::link;
 use steward_model::operation::Fault;
 use steward_protocol::cluster::Refused;
-use steward_sandbox::CallError;
+use steward_sandbox::{CallError, PrepareError};
 
 use super::deployment::Breaking;
 use super::problem;
@@ -346,6 +346,7 @@ fn of_query(refusal: &Refusal) -> Facts {
 
 fn of_module(error: &ModulesError) -> Facts {
     match error {
+        ModulesError::Refused(PrepareError::Busy { .. }) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 5),
         ModulesError::Refused(refused) => never(StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
         ModulesError::Store(StoreError::Missing { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-missing"),
         ModulesError::Store(StoreError::Damaged { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),

@@ -41,25 +41,23 @@ pub(super) fn violations(service: &Service, value: &Value, bytes: usize) -> Vec<
 /// # Errors
 /// [`Error::Outcome`] names the first places that do not fit.
 pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result<Bytes, Error> {
-    // Most states have no such name, and looking for some bytes is cheaper than parsing.
-    let may_have_built_in = state.windows(9).any(|window| window == b"\"document");
-    if state == before || (service.schema.is_none() && !may_have_built_in) {
+    // Where nothing else asks for the state as a tree, looking for some bytes is cheaper than parsing.
+    let is_fine = || service.schema.is_none() && !state.windows(9).any(|window| window == b"\"document");
+    if state == before || is_fine() {
         return Ok(state);
     }
     let refused = |reason| Error::Outcome { service: service.path.clone(), reason };
-    let parsed = serde_json::from_slice(&state);
-    let Ok(Value::Object(mut parsed)) = parsed else {
+    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
         return Err(refused("the guest returned a state that is no JSON object".to_owned()));
     };
-    let members = parsed.len();
-    if may_have_built_in {
+    let has_built_in = parsed.keys().any(|name| is_built_in(name));
+    if has_built_in {
         parsed = stripped(parsed);
     }
-    let stripped = parsed.len() < members;
     let parsed = Value::Object(parsed);
     let violations = violations(service, &parsed, state.len());
     if violations.is_empty() {
-        return Ok(if stripped { parsed.to_string().into() } else { state });
+        return Ok(if has_built_in { parsed.to_string().into() } else { state });
     }
     let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
     let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();
@@ -111,6 +109,17 @@ fn is_built_in(name: &str) -> bool {
             | "documentSourceLink"
             | "documentAuthPrincipalLink"
     )
+}
+
+/// Returns a state that a client has sent and a guest has left as it is.
+///
+/// # Errors
+/// [`Error::Invalid`] if it does not fit the schema.
+pub(super) fn unaltered(service: &Service, state: Bytes) -> Result<Bytes, Error> {
+    if service.schema.is_none() {
+        return Ok(state);
+    }
+    checked(service, object(&state)?)
 }
 
 fn checked(service: &Service, state: Map<String, Value>) -> Result<Bytes, Error> {

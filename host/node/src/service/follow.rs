@@ -92,7 +92,8 @@ fn wanted(state: &ClusterState) -> impl Iterator<Item = (&Factory, &Mounted)> {
 /// Lets requests for factories that are new here wait instead of fail while modules are loaded, which may take seconds.
 fn announce(state: &ClusterState, table: &ServiceTable) {
     let is_new = |path| table.at(path).is_none() && table.absent(path).is_none();
-    let new: Vec<&Factory> = wanted(state).map(|(factory, _)| factory).filter(|factory| is_new(&factory.path)).collect();
+    let new: Vec<&Factory> =
+        wanted(state).map(|(factory, _)| factory).filter(|factory| is_new(&factory.path)).collect();
     if !new.is_empty() {
         let loading = |factory: &Factory| Absent { path: factory.path.clone(), reason: LOADING.to_owned() };
         let absent = table.all_absent().into_iter().chain(new.into_iter().map(loading));

@@ -26,13 +26,17 @@ pub enum SchemaError {
     #[error("state schema cannot be used: {0}")]
     Invalid(String),
     /// It refers to something that is not in it.
-    #[error("state schema refers to {reference:?}; put the definition below `$defs` and refer to it by `#/$defs/<name>`")]
+    #[error(
+        "state schema refers to {reference:?}; put the definition below `$defs` and refer to it by `#/$defs/<name>`"
+    )]
     Reference {
         /// The value of `$ref`.
         reference: String,
     },
     /// A check would take too many steps.
-    #[error("state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions")]
+    #[error(
+        "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions"
+    )]
     Steps {
         /// The bound.
         max: u32,
@@ -70,8 +74,7 @@ impl Schema {
             return Ok(None);
         }
         let steps = measure(schema)?;
-        let validator =
-            jsonschema::validator_for(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let validator = jsonschema::validator_for(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(Some(Schema { validator, steps }))
     }
 
@@ -270,13 +273,15 @@ mod tests {
 
     #[test]
     fn a_definition_may_refer_to_itself_once_for_each_place() {
-        let tree = json!({ "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" }, "n": { "type": "number" } } });
+        let tree =
+            json!({ "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" }, "n": { "type": "number" } } });
         assert!(measure(&tree).expect("a tree") < 20);
         let list = json!({ "$defs": { "l": { "items": { "$ref": "#/$defs/l" } } }, "$ref": "#/$defs/l" });
         measure(&list).expect("a list of lists");
         let twice = json!({ "properties": { "a": { "allOf": [{ "$ref": "#" }, { "$ref": "#" }] } } });
         assert!(refused(&twice).contains("refers to itself"));
-        let by_pattern = json!({ "properties": { "a": { "$ref": "#" } }, "patternProperties": { "^a": { "$ref": "#" } } });
+        let by_pattern =
+            json!({ "properties": { "a": { "$ref": "#" } }, "patternProperties": { "^a": { "$ref": "#" } } });
         assert!(refused(&by_pattern).contains("refers to itself"));
         let through_another = json!({
             "$defs": { "b": { "properties": { "y": { "$ref": "#" } } } },

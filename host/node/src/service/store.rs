@@ -21,7 +21,9 @@ use steward_model::module::Digest;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There are no such bytes.
-    #[error("guest module {digest} is not at {place}; copy the file from another node or a backup, or upload the module again")]
+    #[error(
+        "guest module {digest} is not at {place}; copy the file from another node or a backup, or upload the module again"
+    )]
     Missing {
         /// Which module.
         digest: Digest,
@@ -117,7 +119,9 @@ impl ModuleStore for ModuleFolder {
         let path = self.path(digest);
         // A file that is there may be damaged, or its writer may have failed before it was durable.
         let written = match self.get(digest) {
-            Ok(_) => std::fs::File::open(&path).and_then(|file| file.sync_all()).and_then(|()| sync_folder(&self.folder)),
+            Ok(_) => {
+                std::fs::File::open(&path).and_then(|file| file.sync_all()).and_then(|()| sync_folder(&self.folder))
+            }
             Err(StoreError::Missing { .. } | StoreError::Damaged { .. } | StoreError::File { .. }) => {
                 self.write(&path, bytes)
             }

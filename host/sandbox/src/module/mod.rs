@@ -4,6 +4,8 @@ pub(crate) mod cache;
 mod compile;
 mod encode;
 pub(crate) mod inspect;
+mod intake;
+pub(crate) mod workshop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +48,24 @@ pub struct Module {
     encoded: Option<Bytes>,
     descriptor: Descriptor,
     world: String,
+    imports: Vec<String>,
     deadline: Duration,
     ceilings: Ceilings,
     pool: Pool,
 }
 
 impl Module {
-    /// Checks, compiles, links and describes a module. Blocks.
-    pub(crate) fn prepare(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Module, PrepareError> {
-        let encoded = match inspect::kind(bytes)? {
+    /// Checks, compiles and links a module, and asks it to describe itself unless it has `described` itself before.
+    ///
+    /// Blocks, and needs a large stack.
+    pub(crate) fn prepare(
+        engine: &Arc<Engine>,
+        bytes: &[u8],
+        described: Option<Descriptor>,
+    ) -> Result<Module, PrepareError> {
+        let kind = inspect::kind(bytes)?;
+        intake::measure(bytes, &engine.config.modules)?;
+        let encoded = match kind {
             Kind::Component => None,
             Kind::CoreModule => Some(Bytes::from(encode::encode(bytes)?)),
         };
@@ -72,16 +83,18 @@ impl Module {
         let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
         let mould = Mould { engine: Arc::clone(engine), pre, exports, needs };
 
-        let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
-        let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
-        let descriptor = Descriptor::parse(&asked)?;
+        let descriptor = match described {
+            Some(described) => described,
+            None => describe(engine, &mould)?,
+        };
         if let Some(handler) = descriptor.handlers.iter().find(|handler| !mould.exports.has(**handler)) {
             return Err(PrepareError::HandlerMissing { handler: *handler });
         }
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
         let pool = Pool::new(mould, limits, descriptor.isolation == Isolation::Pooled);
-        Ok(Module { digest, encoded, descriptor, world, deadline: limits.deadline, ceilings, pool })
+        let imports = survey.imports;
+        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
     }
 
     /// Returns the digest of the component: of the bytes given, or of those encoded from them.
@@ -104,7 +117,12 @@ impl Module {
         &self.world
     }
 
-    /// Returns true if calls may wait, for other documents or in WASI; they run on fibres, then.
+    /// Returns the names of the interfaces that the module imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Returns true if calls may wait, for other documents or in WASI.
     pub fn waits(&self) -> bool {
         self.pool.waits()
     }
@@ -162,6 +180,13 @@ impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Module({} {}, {})", self.descriptor.name, self.descriptor.version, self.digest.short())
     }
+}
+
+/// Asks a module who it is, with all the time that any call may have.
+fn describe(engine: &Engine, mould: &Mould) -> Result<Descriptor, PrepareError> {
+    let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
+    let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
+    Ok(Descriptor::parse(&asked)?)
 }
 
 fn check_imports(imports: &[String]) -> Result<(), PrepareError> {

@@ -1,6 +1,7 @@
 //! The sandbox from outside: small guests, written in WebAssembly text, that behave and misbehave.
 
 mod cache;
+mod fairness;
 mod guest;
 mod misbehaviour;
 mod node;

@@ -1,9 +1,9 @@
 //! Scratch: speed.
-use std::time::Instant;
 use crate::guest::{ECHO, Guest};
 use crate::node::{Notes, prepare, request};
 use std::sync::Arc;
-use steward_sandbox::{Call, Occasion, Imports};
+use std::time::Instant;
+use steward_sandbox::{Call, Imports, Occasion};
 
 #[test]
 fn scratch_speed() {

@@ -64,8 +64,6 @@ async fn migrate_returns_a_state() {
     let host: Arc<dyn Imports> = Arc::new(Silent);
     let migrated = module.migrate(br#"{"a":1}"#, 1, &host).await;
     assert_eq!(migrated.as_deref(), Ok(br#"{"a":1}"#.as_slice()));
-
-
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
-use crate::http::{Http, MODULE_BYTES_MAX, body, deployment};
+use crate::http::{Http, body, deployment};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
@@ -102,7 +102,7 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
     let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
-    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
+    let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes).await?;
     let module = prepared(http, bytes.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::bytes_run;
+use crate::codec::{Format, bytes_run};
 use crate::epoch::Epoch;
 use crate::link::Link;
 use crate::offset::Offset;
@@ -80,6 +80,10 @@ pub struct Document {
     /// The state: a JSON object in UTF-8 without built-in `document…` fields.
     #[serde(with = "bytes_run")]
     pub body: Bytes,
+}
+
+impl Format for Document {
+    const NAME: &'static str = "document";
 }
 
 /// The 128-bit digest of one document: of its link, version, epoch and body.

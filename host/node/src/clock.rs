@@ -15,12 +15,14 @@ use steward_model::{Moment, Timestamp};
 #[derive(Debug)]
 pub struct Clock {
     origin: Duration,
+    /// The time of day at `origin`.
+    began: Timestamp,
     latest: AtomicI64,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { origin: boot_time(), latest: AtomicI64::new(0) }
+        Clock { origin: boot_time(), began: Timestamp(Clock::wall()), latest: AtomicI64::new(0) }
     }
 }
 
@@ -46,6 +48,12 @@ impl Clock {
     /// Returns the time of day as the machine tells it, without moving the hybrid clock.
     pub fn wall_time(&self) -> Timestamp {
         Timestamp(Self::wall())
+    }
+
+    /// Returns the time of day when this clock was made plus what has passed since: setting the machine's clock does not move
+    /// it. For ages and delays, which must not end early or never because somebody corrected the time.
+    pub fn steady_time(&self) -> Timestamp {
+        self.began.plus(self.now().since(Moment(0)))
     }
 
     fn wall() -> i64 {

@@ -18,6 +18,8 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_protocol::cluster::Command;
+use steward_replication::Observer;
+use steward_replication::completions::Ear;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -27,7 +29,7 @@ use crate::config::{LogFormat, Options};
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{Applier, Checkpointer, Table};
+use crate::partition::{Partitions, Threads};
 use crate::query::Queries;
 use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
@@ -56,9 +58,8 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
 struct Running {
     shutdown: Shutdown,
     control: Arc<dyn ControlLog>,
-    table: Arc<Table>,
-    applier: std::thread::JoinHandle<()>,
-    checkpointer: Checkpointer,
+    partitions: Arc<Partitions>,
+    threads: Threads,
     _folder: Folder,
 }
 
@@ -86,8 +87,8 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     keep_metrics(&metrics, &shutdown);
 
     let foundation = Foundation::lay(&options, address.port(), &public_uri, &clock).await?;
-    let Foundation { folder, persisted, system, table, events } = foundation;
-    let shared = Arc::clone(table.shared());
+    let Foundation { folder, persisted, system, partitions, hands } = foundation;
+    let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
     let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
@@ -95,18 +96,19 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
-    let applier = Applier::start(&table, index).context("start the applier")?;
-    shared.log.start(events).context("start the commit log")?;
-    let checkpointer = Checkpointer::start(Arc::clone(&table), persisted).context("start checkpoints")?;
-    foundation::follow_table(&system.control, &table, &shutdown);
-    foundation::look_at_space(&shared, &shutdown);
-    foundation::all_serving(&table).await;
+    let observer = Arc::clone(&hands) as Arc<dyn Observer>;
+    let ear = Ear::new(Arc::clone(&shared.completions), observer);
+    shared.log.start(Arc::new(ear)).context("start the commit log")?;
+    let threads = Threads::start(&partitions, &hands, &clock, index, persisted).context("start the driver")?;
+    foundation::follow_table(&system.control, &partitions, &clock, &shutdown);
+    foundation::look_at_space(&shared, folder.path(), &shutdown);
+    foundation::all_serving(&partitions).await;
     let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
     system.control.propose(available).await.context("tell the system group that this node is available")?;
 
     let owner = folder.host_id().to_string();
     let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
-    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&table));
+    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&partitions));
     let operations = Arc::new(Operations::new(
         road_clock,
         road_table,
@@ -116,9 +118,9 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         owner.clone(),
         system.control.watch(),
     ));
-    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&table), services, owner));
+    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&partitions), services, owner));
     imports::connect(&operations, &queries);
-    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), &shutdown);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), hands, &shutdown);
     maintenance::start(&operations, &shutdown);
 
     let http = Http::new(Parts {
@@ -140,7 +142,7 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let serving = shutdown.run(http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    let running = Running { shutdown, control: system.control, table, applier, checkpointer, _folder: folder };
+    let running = Running { shutdown, control: system.control, partitions, threads, _folder: folder };
     stop::wait(&running.shutdown).await?;
     running.stop(serving, options.shutdown_grace).await
 }

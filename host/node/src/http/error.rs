@@ -259,6 +259,7 @@ fn of_operation(error: &operation::Error) -> Facts {
         // The status that the SDKs choose: clients need not know whether the host or the guest checks a body.
         E::Invalid { .. } => never(StatusCode::BAD_REQUEST, "validation"),
         E::DocumentTooLarge { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "document-too-large"),
+        E::UpdateTooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "update-too-large"),
         E::KeyReused { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
         E::Refused(fault) => {
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -269,12 +270,15 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Outcome { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "guest-outcome"),
         E::StateVersion { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "state-version"),
         E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
+        E::Busy(_) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
         E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
         E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
-        E::Storage(_) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+        // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.
+        E::Storage(error) if error.is_damage() => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+        E::Storage(_) => later(StatusCode::SERVICE_UNAVAILABLE, "storage", 1),
         E::Query(refusal) => of_query(refusal),
         E::Broken => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }

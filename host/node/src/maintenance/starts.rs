@@ -27,40 +27,42 @@ pub(super) async fn follow(
     periodic: &Periodic,
     places: &Arc<Semaphore>,
 ) {
-    let mut serving = partition.watch_serving();
     let mut services = operations.services().watch();
     let mut reign = None;
     // Which revision of each factory has been swept in this reign.
     let mut swept = BTreeMap::new();
     loop {
-        let now = *serving.borrow_and_update();
+        // Registered before the look: a change between the two must not be missed.
+        let reign_changed = partition.serving().changed();
+        let now = partition.serving().get();
         services.borrow_and_update();
         if now != reign {
             reign = now;
             swept.clear();
             if reign.is_some() {
-                load_outbox(operations, partition).await;
+                load_outbox(partition).await;
             }
         }
         if let Some(epoch) = reign {
             begin(operations, partition, periodic, places, epoch, &mut swept).await;
         }
         tokio::select! {
-            changed = serving.changed() => if changed.is_err() { return },
+            () = reign_changed => {}
             changed = services.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn load_outbox(operations: &Arc<Operations>, partition: &Arc<Partition>) {
+async fn load_outbox(partition: &Arc<Partition>) {
     while partition.admits().is_ok() {
-        match partition.load_outbox().await {
-            Ok(0) => return,
-            Ok(effects) => {
-                tracing::debug!(partition = %partition.id(), effects, "pending effects found");
-                operations.table().shared().outbox_changed.notify_one();
+        match crate::partition::load_outbox(partition).await {
+            Ok(Some((epoch, effects))) => {
+                tracing::debug!(partition = %partition.id(), %epoch, effects, "pending effects found");
                 return;
             }
+            // Known already, or the store is behind and is asked again.
+            Ok(None) if partition.unloaded_outbox().is_none() => return,
+            Ok(None) => {}
             Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
         }
         tokio::time::sleep(AGAIN).await;

@@ -54,6 +54,11 @@ impl Folder {
         self.data.log_path()
     }
 
+    /// Returns the file in which is noted which segments the commit log has.
+    pub(super) fn ledger_path(&self) -> PathBuf {
+        self.data.log_path().with_extension("segments")
+    }
+
     /// Returns the name by which the commit log knows its segments.
     pub(super) fn log_identity(&self) -> u64 {
         self.data.log_identity()

@@ -46,12 +46,9 @@ impl Running {
         if !drained || !ended {
             tracing::warn!(seconds = grace.as_secs(), "some work did not end in time");
         }
-        self.table.shared().applier.stop();
         let work = move || {
-            // What is committed reaches the state store first, then the checkpoint says so, then the log closes.
-            let applied = self.applier.join().is_ok();
-            self.checkpointer.stop();
-            self.table.shared().log.close();
+            let applied = self.threads.stop();
+            self.partitions.shared().log.close();
             (applied, self.control)
         };
         let (applied, control) = tokio::task::spawn_blocking(work).await.context("close the stores")?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::decide::{Decision, Next};
 use super::load::{self, Before, built_in};
-use super::{Error, Operation, Operations, Reply, Status, execute, native};
+use super::{Error, Operation, Operations, Reply, Status, execute, locate, native};
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -71,10 +71,11 @@ pub(super) async fn load(
     if let Some(reply) = load::replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
+    let epoch = locate::reign(operations, operation, partition)?;
     let newest = partition.newest(&operation.link)?;
     let Some(document) = newest.document else {
         load::check_condition(operation, None)?;
-        return Ok(Loaded::Free(Before { document: None, appended: None }));
+        return Ok(Loaded::Free(Before { document: None, appended: None, epoch }));
     };
     let gone = document.is_tombstone() || document.is_expired(operations.clock().wall_time());
     if !gone {
@@ -88,7 +89,7 @@ pub(super) async fn load(
     if document.is_tombstone() && !operation.force && !higher {
         return Err(Error::CreateDeleted { link: link(), version: document.version });
     }
-    Ok(Loaded::Free(Before { document: Some(document), appended: newest.appended }))
+    Ok(Loaded::Free(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
 /// Decides the first state of a child: the body, what `handle-create` makes of it, and then `handle-start`.

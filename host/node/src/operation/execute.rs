@@ -13,7 +13,7 @@ use super::decide::{Answer, Decision, Next};
 use super::load::{Before, check_condition};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Operations, native, propose};
-use crate::partition::Partition;
+use crate::partition::{Partition, flushed};
 use crate::service::Service;
 
 /// Runs the handler for `occasion` and checks what it wants sent.
@@ -149,7 +149,7 @@ pub(super) async fn read(
     })?;
     if let Some(version) = operation.version {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
-        partition.flushed().await?;
+        flushed(partition).await?;
         return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
             Some(document) => Ok(Reply::state(Status::Ok, Arc::new(document))),
             None => Err(Error::VersionNotFound { link: link.clone(), version }),
@@ -246,7 +246,7 @@ pub(super) async fn start_first(
         condition: Condition::None,
         ..operation.clone()
     };
-    let before = Before { document: Some(migrated(service, &document).await?), appended: newest.appended };
+    let before = Before { document: Some(migrated(service, &document).await?), appended: newest.appended, epoch };
     match execute(operations, &start, service, &before).await {
         Ok(decision) => {
             // Its commit is waited for by whoever comes next on the document.
@@ -305,7 +305,6 @@ pub(super) async fn execute(
             let answered = tolerated("handle-reply", run(Occasion::Reply { tag, reply }).await);
             Ok(Decision { settled, ..answered })
         }
-        Purpose::Settle(_) => Ok(Decision { settled, ..Decision::nothing(UpdateAction::Patch) }),
     }
 }
 

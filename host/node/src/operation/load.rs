@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
-use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Action, Document, Link, Offset, Version};
+use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
+use steward_model::{Action, Document, Epoch, Link, Position, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Happened, Operations, execute, locate};
-use crate::partition::Partition;
+use crate::partition::{Partition, flushed};
 use crate::service::Service;
 
 /// The state that an operation works on.
@@ -19,7 +19,9 @@ pub(super) struct Before {
     /// The newest state in the shape of the mounted module; a tombstone only for those who create.
     pub document: Option<Arc<Document>>,
     /// The update that the state comes from, if it may not be committed yet.
-    pub appended: Option<Offset>,
+    pub appended: Option<Position>,
+    /// The reign in which it was loaded: what is decided on it counts in no other.
+    pub epoch: Epoch,
 }
 
 /// What became of loading.
@@ -87,14 +89,15 @@ pub(super) async fn replay(
 
 async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
     let newest = partition.read(&operation.link)?;
-    // Effects do not keep the body of their answer; it is the state at the version that they made.
-    let (content, document) = match (first.body.is_empty(), operation.cause == Cause::Effect) {
-        (false, _) => (Content::Json(first.body), newest),
-        (true, false) => (Content::Empty, newest),
-        (true, true) => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
+    let (content, document) = match first.body {
+        RememberedBody::Json(json) => (Content::Json(json), newest),
+        // Nobody keeps the answer besides the history of the document; when that has let go of the version, or the body was
+        // too large to be kept, the status and the headers are what is left of the first answer.
+        RememberedBody::State => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
             Some(made) => (Content::State, Some(made)),
             None => (Content::Empty, newest),
         },
+        RememberedBody::Empty | RememberedBody::TooLarge { .. } => (Content::Empty, newest),
     };
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
 }
@@ -110,7 +113,7 @@ async fn made(
         return Ok(Some(Arc::clone(newest)));
     }
     // The state store may lag behind what is committed.
-    partition.flushed().await?;
+    flushed(partition).await?;
     Ok(partition.store().version(link, version)?.map(Arc::new))
 }
 
@@ -127,19 +130,17 @@ pub(super) async fn load(
     if let Some(reply) = replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
+    let epoch = locate::reign(operations, operation, partition)?;
     let newest = partition.newest(&operation.link)?;
     match operation.purpose {
         Purpose::Act | Purpose::Start | Purpose::Maintain => {}
         // These concern documents that are deleted or gone, too.
-        Purpose::Settle(_) => {
-            return Ok(Loaded::Newest(Before { document: newest.document, appended: newest.appended }));
-        }
         Purpose::Expire | Purpose::Answered { .. } => {
             let document = match newest.document {
                 Some(document) if !document.is_tombstone() => Some(execute::migrated(service, &document).await?),
                 other => other,
             };
-            return Ok(Loaded::Newest(Before { document, appended: newest.appended }));
+            return Ok(Loaded::Newest(Before { document, appended: newest.appended, epoch }));
         }
     }
     let client = operation.purpose == Purpose::Act;
@@ -151,7 +152,7 @@ pub(super) async fn load(
         check_strict(operation, service, document)?;
     }
     let document = execute::migrated(service, document).await?;
-    Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended }))
+    Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
 /// Returns the document if it is there: neither deleted nor expired.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::operation::Cause;
-use steward_model::{Action, Link, Moment, Offset, PartitionId};
+use steward_model::{Action, Epoch, Link, Moment, PartitionId, Position};
 
 use super::{Error, Happened, Operation, Operations, create};
 use crate::partition::{Partition, Turn};
@@ -78,21 +78,34 @@ pub(super) async fn serving(
     operation: &Operation,
     partition: &Partition,
 ) -> Result<(), Error> {
-    let Err(mut reason) = partition.admits() else { return Ok(()) };
-    let mut serving = partition.watch_serving();
-    loop {
-        // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-        let wait = serving.wait_for(Option::is_some);
-        if tokio::time::timeout(left(operations, operation.deadline), wait).await.is_err() {
-            let reason = reason.to_string();
-            return Err(unavailable(operations, operation, partition.id(), reason, Happened::No));
+    let admitted = async {
+        loop {
+            // Registered before the look: a change between the two must not be missed.
+            let changed = partition.serving().changed();
+            if partition.admits().is_ok() {
+                return;
+            }
+            changed.await;
         }
-        match partition.admits() {
-            Ok(_) => return Ok(()),
-            Err(other) => reason = other,
-        }
-        tokio::task::yield_now().await;
+    };
+    if partition.admits().is_ok() {
+        return Ok(());
     }
+    // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
+    match tokio::time::timeout(left(operations, operation.deadline), admitted).await {
+        Ok(()) => Ok(()),
+        Err(_) => reign(operations, operation, partition).map(|_| ()),
+    }
+}
+
+/// Returns the reign that this node serves.
+///
+/// # Errors
+/// [`Error::Unavailable`] if it serves none.
+pub(super) fn reign(operations: &Operations, operation: &Operation, partition: &Partition) -> Result<Epoch, Error> {
+    partition
+        .admits()
+        .map_err(|reason| unavailable(operations, operation, partition.id(), reason.to_string(), Happened::No))
 }
 
 /// Returns the turn on the operation's document.
@@ -126,11 +139,11 @@ pub(super) async fn witnessed(
     operations: &Operations,
     operation: &Operation,
     partition: &Partition,
-    appended: Option<Offset>,
+    appended: Option<Position>,
     happened: Happened,
 ) -> Result<(), Error> {
-    let Some(offset) = appended else { return Ok(()) };
-    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(offset)).await {
+    let Some(position) = appended else { return Ok(()) };
+    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(position)).await {
         Ok(committed) => Ok(committed?),
         Err(_) => {
             let reason = "an update before this request is not committed yet".to_owned();

@@ -28,11 +28,12 @@ use steward_sandbox::Imports;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use error::{Error, Happened, Violation};
+pub(crate) use error::PASSING_STATUSES;
+pub use error::{Error, Happened, Patience, Violation};
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;
-use crate::partition::{Partition, Table, Turn};
+use crate::partition::{Partition, Partitions, Turn};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
 use decide::Decision;
@@ -66,7 +67,7 @@ enum Step {
 /// Runs operations on this node.
 pub struct Operations {
     clock: Arc<Clock>,
-    table: Arc<Table>,
+    table: Arc<Partitions>,
     services: Arc<ServiceTable>,
     starts: Starts,
     seeds: Seeds,
@@ -83,7 +84,7 @@ impl Operations {
     /// Returns a road over these partitions and services, in the group that `cluster` tells of.
     pub fn new(
         clock: Arc<Clock>,
-        table: Arc<Table>,
+        table: Arc<Partitions>,
         services: Arc<ServiceTable>,
         limits: Limits,
         shutdown: Shutdown,
@@ -120,7 +121,7 @@ impl Operations {
     }
 
     /// Returns the partitions.
-    pub fn table(&self) -> &Arc<Table> {
+    pub fn table(&self) -> &Arc<Partitions> {
         &self.table
     }
 
@@ -241,8 +242,7 @@ impl Operations {
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Step, Error> {
-        let settles = matches!(operation.purpose, Purpose::Settle(_));
-        if !settles && execute::needs_start(self, operation, service, partition) {
+        if execute::needs_start(self, operation, service, partition) {
             Box::pin(execute::start_first(self, operation, service, partition)).await?;
         }
         let before = match load::load(self, operation, service, partition).await? {
@@ -262,7 +262,7 @@ impl Operations {
             Purpose::Answered { settled, .. } => {
                 partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
             }
-            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire | Purpose::Settle(_) => false,
+            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => false,
         }
     }
 

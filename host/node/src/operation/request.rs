@@ -27,15 +27,13 @@ pub enum Purpose {
         /// What was answered.
         reply: EffectReply,
     },
-    /// Effects of the document were answered, and nobody wants to know what.
-    Settle(Vec<EffectKey>),
 }
 
 impl Purpose {
     /// Returns the effects that the operation settles.
     pub(crate) fn settled(&self) -> Vec<EffectKey> {
         match self {
-            Purpose::Answered { settled, .. } | Purpose::Settle(settled) => settled.clone(),
+            Purpose::Answered { settled, .. } => settled.clone(),
             Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => Vec::new(),
         }
     }

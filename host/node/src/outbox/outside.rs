@@ -12,6 +12,7 @@ use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
 
 use super::send::Sent;
+use crate::operation::{PASSING_STATUSES, Patience};
 
 /// Longest time until an answer is complete.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -19,8 +20,21 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Statuses that pass by themselves.
-const LATER: [u16; 4] = [429, 502, 503, 504];
+/// Headers that belong to the transport, or that the host sets itself: what a guest says there does not go out.
+const OWN_HEADERS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Sends effects over HTTP.
 pub(super) struct Outside {
@@ -44,10 +58,12 @@ impl Outside {
             }
         };
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
-            Ok(Ok((status, _, _))) if LATER.contains(&status) => Sent::Later(format!("answered {status}")),
+            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => {
+                Sent::Later(format!("answered {status}"), Patience::Long)
+            }
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(reason)) => Sent::Later(reason),
-            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            Ok(Err(reason)) => Sent::Later(reason, Patience::Long),
+            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs()), Patience::Long),
         }
     }
 
@@ -87,7 +103,8 @@ fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Err
     if effect.body.is_some() {
         request = request.header("content-type", "application/json");
     }
-    for header in &effect.headers {
+    let is_own = |name: &str| OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own));
+    for header in effect.headers.iter().filter(|header| !is_own(&header.name)) {
         request = request.header(&header.name, &header.value);
     }
     request.body(Full::new(effect.body.clone().unwrap_or_default()))

@@ -7,7 +7,7 @@ use steward_model::{Action, Link};
 
 use super::Outbox;
 use crate::http::error::problem_of;
-use crate::operation::{Content, Error, Operation, Purpose, Reply, Status};
+use crate::operation::{Content, Error, Operation, Patience, Purpose, Reply, Status};
 use crate::query::render;
 
 /// The path under which queries are run; a service of the host itself.
@@ -17,8 +17,8 @@ const QUERY_TASKS: &str = "/core/query-tasks";
 pub(super) enum Sent {
     /// There is an answer that would not change.
     Answered(EffectReply),
-    /// It may be answered later; why it was not.
-    Later(String),
+    /// It may be answered later: why it was not, and how long that is worth trying.
+    Later(String, Patience),
 }
 
 impl Outbox {
@@ -75,10 +75,11 @@ impl Outbox {
     }
 
     fn failed(&self, pending: &PendingEffect, error: Error) -> Sent {
-        let problem = problem_of(&error);
-        if problem.passes {
-            return Sent::Later(error.to_string());
+        let patience = error.patience();
+        if patience != Patience::None {
+            return Sent::Later(error.to_string(), patience);
         }
+        let problem = problem_of(&error);
         let (status, body) = (problem.status, Some(problem.body));
         Sent::Answered(EffectReply { status, headers: Vec::new(), body, from: pending.effect.to.clone() })
     }

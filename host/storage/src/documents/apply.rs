@@ -7,7 +7,7 @@ use steward_model::document::ContentDigest;
 use steward_model::update::{Change, Entry, PendingEffect, Record, RememberedReply, Update};
 use steward_model::{Link, Position, Timestamp, Version, codec};
 
-use super::{Current, Error, Mismatch, PartitionStore, Progress, Summary};
+use super::{Current, Error, PartitionStore, Progress, Summary};
 use crate::digest::{BUCKET_BYTES, bucket_of};
 use crate::index::{self, IndexPlan};
 use crate::keys;
@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
         Run {
             partition,
             index,
-            batch: Batch::new(),
+            batch: Batch::after_reads_of(summary.instance),
             summary,
             staged: BTreeMap::new(),
             changed_buckets: BTreeSet::new(),
@@ -66,20 +66,15 @@ impl<'a> Run<'a> {
         self.progressed = true;
     }
 
-    /// Takes one record, and returns what is wrong if it is a digest mark that does not fit.
-    pub(super) fn record(&mut self, record: &Record) -> Result<Option<Mismatch>, Error> {
-        let mut mismatch = None;
+    /// Takes one record.
+    pub(super) fn record(&mut self, record: &Record) -> Result<(), Error> {
         match &record.entry {
-            Entry::Marker { lineage } => self.summary.progress.lineage.clone_from(lineage),
             Entry::Update(update) => self.update(record.position, update)?,
-            Entry::DigestMark { root } => {
-                let found = self.summary.buckets.root();
-                mismatch = (found != *root).then_some(Mismatch { at: record.position, expected: *root, found });
-            }
+            Entry::Marker | Entry::Forget { .. } => {}
         }
-        self.summary.progress.applied = Some(record.position);
+        self.summary.progress.reached(record.position);
         self.progressed = true;
-        Ok(mismatch)
+        Ok(())
     }
 
     fn update(&mut self, position: Position, update: &Update) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What the rows of a partition hold.
 
 use serde::{Deserialize, Serialize};
+use steward_model::codec::Format;
 use steward_model::{Document, Epoch, Offset, Position, Version};
 
 /// The newest version of a document, and what the store keeps beside it.
@@ -13,6 +14,10 @@ pub struct Current {
     pub keep_versions: Option<u64>,
     /// The newest version.
     pub document: Document,
+}
+
+impl Format for Current {
+    const NAME: &'static str = "newest version of a document";
 }
 
 impl Current {
@@ -36,4 +41,18 @@ pub struct Progress {
     pub lineage: Vec<(Epoch, Offset)>,
     /// What changed since an offset is known only from here on.
     pub delta_floor: Offset,
+}
+
+impl Progress {
+    /// Takes note that the record at `position`, the next one, is applied.
+    pub(super) fn reached(&mut self, position: Position) {
+        self.applied = Some(position);
+        if self.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            self.lineage.push((position.epoch, position.offset));
+        }
+    }
+}
+
+impl Format for Progress {
+    const NAME: &'static str = "progress of a partition";
 }

@@ -18,6 +18,8 @@ mod query;
 #[cfg(test)]
 pub(crate) mod examples;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
 
 pub use held::{Current, Progress};
-pub use page::{Page, make_visible, visible_generation};
+pub use page::Page;
 pub use query::Indexed;
 
 use crate::digest::{BUCKET_BYTES, Buckets};
@@ -70,8 +72,17 @@ impl Error {
     /// Returns true if the state store has to be rebuilt.
     pub fn is_damage(&self) -> bool {
         match self {
-            Error::State(state::Error::Damaged(_)) | Error::Damaged { .. } => true,
-            Error::State(_) | Error::Gap { .. } => false,
+            Error::State(error) => error.is_damage(),
+            Error::Damaged { .. } => true,
+            Error::Gap { .. } => false,
+        }
+    }
+
+    /// Returns true if the process has to end, because nobody knows what is lasting.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Error::State(error) => error.is_fatal(),
+            Error::Damaged { .. } | Error::Gap { .. } => false,
         }
     }
 }
@@ -85,19 +96,6 @@ pub struct Applied {
     pub applied: usize,
     /// Records that had been applied before.
     pub skipped: usize,
-    /// Digest marks that say something else than this store: it differs from the one that wrote them.
-    pub mismatches: Vec<Mismatch>,
-}
-
-/// A digest that is not what the log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Where the mark stands.
-    pub at: Position,
-    /// The root in the mark.
-    pub expected: [u8; 16],
-    /// The root of this store.
-    pub found: [u8; 16],
 }
 
 /// What is known about a partition as a whole.
@@ -126,6 +124,8 @@ pub struct PartitionStore {
 /// What is kept in memory of a partition.
 #[derive(Clone)]
 struct Summary {
+    /// Of which instance of the store this is true.
+    instance: u64,
     progress: Progress,
     buckets: Buckets,
     counts: BTreeMap<Link, u64>,
@@ -165,8 +165,8 @@ impl PartitionStore {
     /// Applies committed records, in the order of their offsets, in one batch.
     ///
     /// # Errors
-    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After any error nothing was
-    /// applied, and the same run may be tried again.
+    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After an error of the store
+    /// the run was applied as a whole or not at all; tried again, records that were applied are skipped.
     pub fn apply(&self, records: &[Record], index: &dyn IndexPlan) -> Result<Applied, Error> {
         self.change(index, |run| {
             let mut applied = Applied::default();
@@ -180,7 +180,7 @@ impl PartitionStore {
                     let (partition, found) = (self.space.partition, record.position.offset);
                     return Err(Error::Gap { partition, expected: next, found });
                 }
-                applied.mismatches.extend(run.record(record)?);
+                run.record(record)?;
                 applied.applied += 1;
             }
             applied.through = run.progress().applied;
@@ -195,27 +195,24 @@ impl PartitionStore {
         collect: impl FnOnce(&mut Run<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut slot = self.summary();
-        let before = match slot.take() {
-            Some(summary) => summary,
-            None => self.read_summary()?,
-        };
-        let mut run = Run::new(self, index, before.clone());
-        let written = collect(&mut run).and_then(|answer| {
-            let (batch, after) = run.finish()?;
-            if !batch.is_empty() {
-                self.store.write(batch)?;
-            }
-            Ok((answer, after))
-        });
-        match written {
-            Ok((answer, after)) => {
-                *slot = Some(after);
-                Ok(answer)
-            }
-            Err(error) => {
-                *slot = Some(before);
-                Err(error)
-            }
+        // Taken, not borrowed: after an error nothing of it is known to be true.
+        let before = self.known(&mut slot)?;
+        let mut run = Run::new(self, index, before);
+        let answer = collect(&mut run)?;
+        let (batch, after) = run.finish()?;
+        if !batch.is_empty() {
+            self.store.write(batch)?;
+        }
+        *slot = Some(after);
+        Ok(answer)
+    }
+
+    /// Takes what is known, or reads it: not known is what was read of another instance of the store.
+    fn known(&self, slot: &mut Option<Summary>) -> Result<Summary, Error> {
+        let instance = self.store.instance();
+        match slot.take().filter(|summary| summary.instance == instance) {
+            Some(summary) => Ok(summary),
+            None => self.read_summary(instance),
         }
     }
 
@@ -224,9 +221,10 @@ impl PartitionStore {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_summary(&self) -> Result<Summary, Error> {
+    fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
         let mut summary = Summary {
+            instance,
             progress: Progress::default(),
             buckets: Buckets::default(),
             counts: BTreeMap::new(),
@@ -258,10 +256,7 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn meta(&self) -> Result<Meta, Error> {
         let mut slot = self.summary();
-        let summary = match slot.take() {
-            Some(summary) => summary,
-            None => self.read_summary()?,
-        };
+        let summary = self.known(&mut slot)?;
         let Summary { progress, buckets, counts, .. } = summary.clone();
         *slot = Some(summary);
         let Progress { applied, lineage, delta_floor } = progress;
@@ -348,11 +343,13 @@ impl PartitionStore {
         view.scan(Family::Outbox, range, Order::Ascending).map(|row| self.decode(Family::Outbox, &row?.1)).collect()
     }
 
-    fn decode<T: serde::de::DeserializeOwned>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
+    fn decode<T: codec::Format>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
         codec::decode(value).map_err(|error| self.damaged(family, &error.to_string()))
     }
 
     fn damaged(&self, family: Family, reason: &str) -> Error {
-        Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() }
+        let error = Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() };
+        self.store.report_damage(&error.to_string());
+        error
     }
 }

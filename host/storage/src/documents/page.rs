@@ -1,15 +1,11 @@
 //! Pages: documents that come from another replica instead of from the log.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use steward_model::update::{PendingEffect, RememberedReply};
-use steward_model::{Document, Link, PartitionId, codec};
+use steward_model::{Document, Link};
 
 use super::{Current, Error, PartitionStore, Progress};
 use crate::index::IndexPlan;
-use crate::keys::{self, Space};
-use crate::state::{self, Batch, Family, StateStore};
 
 /// What a synchronization brings at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,7 +31,7 @@ impl PartitionStore {
     /// version with another content contradicts the page, and takes them with it.
     ///
     /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]; nothing was taken then.
+    /// [`Error::State`], [`Error::Damaged`]: the page was taken as a whole or not at all.
     pub fn adopt(&self, page: &Page, index: &dyn IndexPlan) -> Result<(), Error> {
         self.change(index, |run| {
             page.removed.iter().try_for_each(|link| run.purge(link))?;
@@ -59,37 +55,4 @@ impl PartitionStore {
         *summary = None;
         Ok(self.store.drop_prefix(&self.space.prefix())?)
     }
-}
-
-fn visible_key(partition: PartitionId) -> Vec<u8> {
-    keys::meta::encode(Space { generation: 0, partition }, &keys::meta::Key::Visible)
-}
-
-/// Returns which copy of a partition is to be used: 1 until [`make_visible`] says otherwise.
-///
-/// # Errors
-/// [`Error::State`], [`Error::Damaged`]
-pub fn visible_generation(store: &Arc<dyn StateStore>, partition: PartitionId) -> Result<u32, Error> {
-    match store.get(Family::Meta, &visible_key(partition))? {
-        None => Ok(1),
-        Some(value) => codec::decode(&value).map_err(|error| Error::Damaged {
-            family: Family::Meta,
-            partition,
-            reason: error.to_string(),
-        }),
-    }
-}
-
-/// Makes another copy of a partition the one that is used, at once.
-///
-/// # Errors
-/// Those of the store; the old copy is visible still then.
-///
-/// # Panics
-/// If `generation` is 0, which no copy is.
-pub fn make_visible(store: &Arc<dyn StateStore>, partition: PartitionId, generation: u32) -> Result<(), state::Error> {
-    assert!(generation > 0, "generations of {partition} begin with 1");
-    let mut batch = Batch::new();
-    batch.put(Family::Meta, visible_key(partition), codec::encode(&generation));
-    store.write(batch)
 }

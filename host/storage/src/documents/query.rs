@@ -7,7 +7,7 @@ use steward_model::{Document, Link, Offset, Timestamp, Version};
 
 use super::{Current, Error, PartitionStore};
 use crate::digest::{Buckets, bucket_of};
-use crate::index::ValueRange;
+use crate::index::{self, ValueRange};
 use crate::keys;
 use crate::keys::index::Value;
 use crate::state::{Family, KeyRange, Order, ReadView};
@@ -15,9 +15,9 @@ use crate::state::{Family, KeyRange, Order, ReadView};
 /// One entry of the field index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Indexed {
-    /// The value; texts are cut.
+    /// The value; texts are cut. True for a document that is not indexed in full.
     pub value: Value,
-    /// The document that has it, or had it before the plan changed.
+    /// The document that has it, or had it before the plan changed, or may have it.
     pub link: Link,
 }
 
@@ -114,9 +114,10 @@ impl PartitionStore {
             .collect()
     }
 
-    /// Returns the live documents with values of a range in the field `path`, sorted by value.
+    /// Returns the live documents with values of a range in the field `path`, sorted by value, and then those that are not
+    /// indexed in full, whatever they hold.
     ///
-    /// These are candidates, see [`crate::index`].
+    /// These are candidates, see [`crate::index`]; a document may come more than once.
     pub fn index_scan<'a>(
         &'a self,
         view: &'a dyn ReadView,
@@ -124,7 +125,9 @@ impl PartitionStore {
         range: &ValueRange,
         order: Order,
     ) -> impl Iterator<Item = Result<Indexed, Error>> + Send + 'a {
-        view.scan_keys(Family::Index, range.keys(self.space, path), order).map(|key| {
+        let found = view.scan_keys(Family::Index, range.keys(self.space, path), order);
+        let partial = view.scan_keys(Family::Index, index::partial_keys(self.space), order);
+        found.chain(partial).map(|key| {
             let decoded = keys::index::decode(&key?);
             let (_, value, link) = decoded.ok_or_else(|| self.damaged(Family::Index, "no such key"))?;
             Ok(Indexed { value, link })

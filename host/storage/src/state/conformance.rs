@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::{Batch, Family, KeyRange, Order, ReadView, StateStore};
+use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Order, ReadView, StateStore};
 
 type Model = BTreeMap<Vec<u8>, Bytes>;
 
@@ -22,6 +22,8 @@ pub fn examine(fresh: &mut dyn FnMut() -> Box<dyn StateStore>) {
     views_do_not_change(fresh().as_ref());
     dropped_prefixes_are_gone_in_all_families(fresh().as_ref());
     ingested_rows_are_found(fresh().as_ref());
+    long_keys_are_refused_with_the_whole_batch(fresh().as_ref());
+    batches_made_of_reads_of_another_instance_are_refused(fresh().as_ref());
     a_long_history_gives_what_a_map_gives(fresh().as_ref());
 }
 
@@ -156,6 +158,51 @@ fn ingested_rows_are_found(store: &dyn StateStore) {
     assert_eq!(store.get(Family::Document, &[2, 0, 8]).expect("readable"), Some(Bytes::from("ingested")));
     assert_eq!(store.ingest(Family::Document, &mut std::iter::empty()).expect("nothing is no error"), 0);
     assert!(store.bytes() > 0);
+}
+
+fn long_keys_are_refused_with_the_whole_batch(store: &dyn StateStore) {
+    for family in Family::ALL {
+        let mut batch = Batch::new();
+        batch.put(family, vec![1], "short");
+        batch.put(family, vec![7; KEY_BYTES_MAX + 1], "long");
+        let refused = store.write(batch);
+        let is_right = matches!(&refused, Err(Error::KeyTooLong { bytes, max: KEY_BYTES_MAX, .. })
+            if *bytes == KEY_BYTES_MAX + 1);
+        assert!(is_right, "{refused:?}");
+        assert_eq!(store.get(family, &[1]).expect("the store can be read"), None, "nothing of the batch is there");
+        let mut batch = Batch::new();
+        batch.remove(family, vec![7; KEY_BYTES_MAX + 1]);
+        assert!(matches!(store.write(batch), Err(Error::KeyTooLong { .. })));
+        put(store, family, &[7; KEY_BYTES_MAX], b"the longest");
+        let found = store.get(family, &[7; KEY_BYTES_MAX]).expect("the store can be read");
+        assert_eq!(found, Some(Bytes::from("the longest")));
+        assert_eq!(store.get(family, &[7; 70_000]).expect("the store can be read"), None);
+        let view = store.view().expect("a view");
+        assert_eq!(view.get(family, &[7; 70_000]).expect("the store can be read"), None);
+        let (short, long) = (vec![7; KEY_BYTES_MAX], vec![7; 70_000]);
+        let count = |start, end| rows(view.as_ref(), family, KeyRange { start, end }, Order::Ascending).len();
+        assert_eq!(count(Bound::Included(short.clone()), Bound::Included(long.clone())), 1);
+        assert_eq!(count(Bound::Included(short), Bound::Excluded(long.clone())), 1);
+        assert_eq!(count(Bound::Included(long.clone()), Bound::Unbounded), 0);
+        assert_eq!(count(Bound::Excluded(long.clone()), Bound::Unbounded), 0);
+        assert_eq!(rows(view.as_ref(), family, KeyRange::prefix(&long), Order::Descending).len(), 0);
+    }
+    let mut rows = [(vec![8; KEY_BYTES_MAX + 1], Bytes::from("long"))].into_iter();
+    assert!(matches!(store.ingest(Family::Document, &mut rows), Err(Error::KeyTooLong { .. })));
+    assert_eq!(store.damage(), None);
+}
+
+fn batches_made_of_reads_of_another_instance_are_refused(store: &dyn StateStore) {
+    let instance = store.instance();
+    for (wanted, value) in [(instance, Some(Bytes::from("x"))), (instance + 1, None)] {
+        let key = wanted.to_be_bytes();
+        let mut batch = Batch::after_reads_of(wanted);
+        batch.put(Family::Meta, key.to_vec(), "x");
+        let written = store.write(batch);
+        assert!(written.is_ok() == value.is_some() || matches!(written, Err(Error::Unavailable(_))), "{written:?}");
+        assert_eq!(store.get(Family::Meta, &key).expect("the store can be read"), value);
+    }
+    assert_eq!(store.instance(), instance, "a refused batch changes nothing");
 }
 
 fn a_long_history_gives_what_a_map_gives(store: &dyn StateStore) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
-use super::{Batch, Error, Family, KeyRange, Keys, Order, ReadView, Row, Rows, StateStore};
+use super::{Batch, Error, Family, KeyRange, Keys, Order, ReadView, Row, Rows, StateStore, check_key};
 
 /// Rows that a scan takes under one lock.
 const SCAN_ROWS: usize = 256;
@@ -131,11 +131,29 @@ impl MemoryStore {
 
 impl StateStore for MemoryStore {
     fn write(&self, batch: Batch) -> Result<(), Error> {
+        batch.check(self.instance())?;
         let mut state = self.change();
         state.newest += 1;
         for (family, key, value) in batch.into_changes() {
             state.set(family, key.into(), value);
         }
+        Ok(())
+    }
+
+    fn instance(&self) -> u64 {
+        0
+    }
+
+    fn damage(&self) -> Option<String> {
+        None
+    }
+
+    fn report_damage(&self, reason: &str) {
+        tracing::error!(reason, "state store in memory is damaged: a fault of this host or of its memory");
+    }
+
+    fn condemn(&self, _reason: &str) -> Result<(), Error> {
+        // There is no next start for what is in memory.
         Ok(())
     }
 
@@ -173,6 +191,7 @@ impl StateStore for MemoryStore {
     fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error> {
         let mut taken = 0;
         for (key, value) in rows {
+            check_key(family, &key)?;
             let mut state = self.change();
             state.newest += 1;
             state.set(family, key.into(), Some(value));

@@ -49,7 +49,7 @@ pub(super) async fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> 
 
 async fn digests_agree(http: &Http) -> Result<bool, Error> {
     for partition in http.operations().table().all() {
-        if !partition.digests_agree().await.map_err(crate::operation::Error::from)? {
+        if !crate::partition::digests_agree(partition).await.map_err(crate::operation::Error::from)? {
             tracing::error!(partition = %partition.id(), "digest differs from the documents");
             return Ok(false);
         }

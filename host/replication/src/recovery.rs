@@ -1,4 +1,8 @@
 //! What a restarted node finds: the state store at some offset per partition, and the log above it.
+//!
+//! The log is read once, frame by frame. A record at an offset that was written before replaces everything from there on:
+//! that is what a truncation looks like in a log that is only ever appended to. Which epoch began where follows from the
+//! records themselves, so that a reign whose marker was cut off leaves no trace.
 
 use std::collections::HashMap;
 
@@ -8,13 +12,13 @@ use steward_protocol::replica::OpenError;
 use steward_storage::documents::{self, Meta};
 use steward_storage::log::{Frame, FrameKind};
 
-use super::checkpoint::Row;
+use crate::checkpoint::Row;
 
 /// Why the log and the state store do not fit together.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A frame cannot be read although its checksum is right.
-    #[error("frame {kind:?} at {lsn:?} in the commit log cannot be read: {source}")]
+    #[error("frame {kind:?} at {} in the commit log cannot be read: {source}", lsn.0)]
     Frame {
         /// What it is about.
         kind: FrameKind,
@@ -62,12 +66,14 @@ fn updates(last: &Option<Offset>) -> String {
 }
 
 /// What was found of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovered {
     /// The highest epoch it has promised.
     pub promised: Epoch,
     /// Which epoch began at which offset.
     pub lineage: Vec<(Epoch, Offset)>,
+    /// The first offset that the log still has; behind the end if it has none.
+    pub start: Offset,
     /// The end of its log.
     pub last: Option<Position>,
     /// Everything through here is in the state store.
@@ -76,11 +82,39 @@ pub struct Recovered {
     pub tail: Vec<(Record, Lsn)>,
 }
 
+/// What is collected of one partition while the log is read.
+#[derive(Debug, Default)]
+struct Collected {
+    recovered: Recovered,
+    /// The first record that the log has.
+    first: Option<Offset>,
+}
+
 /// Collects, frame by frame, what the log says beyond the state store.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    partitions: HashMap<PartitionId, Recovered>,
+    partitions: HashMap<PartitionId, Collected>,
     latest: Timestamp,
+}
+
+impl Collected {
+    /// Cuts off everything from `offset` on, which a later frame replaces.
+    fn cut(&mut self, offset: Offset) {
+        let recovered = &mut self.recovered;
+        while recovered.tail.pop_if(|(record, _)| record.position.offset >= offset).is_some() {}
+        // Epochs that began there began with records that no longer count.
+        while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+    }
+
+    fn push(&mut self, record: Record, lsn: Lsn) {
+        let (recovered, position) = (&mut self.recovered, record.position);
+        if recovered.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            recovered.lineage.push((position.epoch, position.offset));
+        }
+        recovered.promised = recovered.promised.max(position.epoch);
+        recovered.last = Some(position);
+        recovered.tail.push((record, lsn));
+    }
 }
 
 impl Recovery {
@@ -88,8 +122,9 @@ impl Recovery {
     pub fn stored(&mut self, partition: PartitionId, meta: Meta) {
         let lineage = meta.lineage;
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
-        let recovered = Recovered { promised, lineage, last: meta.applied, applied: meta.applied, tail: Vec::new() };
-        self.partitions.insert(partition, recovered);
+        let (last, applied) = (meta.applied, meta.applied);
+        let recovered = Recovered { promised, lineage, start: Offset(0), last, applied, tail: Vec::new() };
+        self.partitions.insert(partition, Collected { recovered, first: None });
     }
 
     /// Takes one frame of the log, in their order.
@@ -116,7 +151,7 @@ impl Recovery {
     }
 
     fn promised(&mut self, partition: PartitionId, epoch: Epoch) {
-        let recovered = self.partitions.entry(partition).or_default();
+        let recovered = &mut self.partitions.entry(partition).or_default().recovered;
         recovered.promised = recovered.promised.max(epoch);
     }
 
@@ -124,7 +159,8 @@ impl Recovery {
     /// since has no other witness.
     fn checkpoint(&mut self, row: &Row) -> Result<(), Error> {
         self.promised(row.partition, row.promised);
-        let known = self.partitions.get(&row.partition).and_then(|recovered| recovered.last).map(|last| last.offset);
+        let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.last);
+        let known = known.map(|last| last.offset);
         match row.applied.map(|applied| applied.offset) {
             Some(through) if known < Some(through) => Err(Error::Missing { partition: row.partition, known, through }),
             Some(_) | None => Ok(()),
@@ -133,36 +169,35 @@ impl Recovery {
 
     fn record(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
         let (Some(partition), Some(position)) = (frame.partition, frame.position) else { return Ok(()) };
-        let recovered = self.partitions.entry(partition).or_default();
-        if recovered.applied.is_some_and(|applied| position.offset <= applied.offset) {
+        let collected = self.partitions.entry(partition).or_default();
+        collected.first = Some(collected.first.map_or(position.offset, |first| first.min(position.offset)));
+        let applied = collected.recovered.applied;
+        // What is applied was committed, and what was committed is never replaced.
+        if applied.is_some_and(|applied| position.offset <= applied.offset) {
             return Ok(());
         }
-        // A record at an offset that was written before replaces everything from there on.
-        while recovered.tail.last().is_some_and(|(record, _)| record.position.offset >= position.offset) {
-            recovered.tail.pop();
-        }
-        let end = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
+        collected.cut(position.offset);
+        let end = collected.recovered.tail.last().map(|(record, _)| record.position).or(applied);
         let expected = end.map_or(Offset(0), |end| end.offset.next());
         if position.offset != expected {
-            let applied = recovered.applied.map(|applied| applied.offset);
+            let applied = applied.map(|applied| applied.offset);
             return Err(Error::Gap { partition, applied, found: position.offset });
         }
         let record: Record =
             codec::decode(&frame.payload).map_err(|source| Error::Frame { kind: frame.kind, lsn, source })?;
-        match &record.entry {
-            Entry::Marker { lineage } => recovered.lineage.clone_from(lineage),
-            Entry::Update(update) => self.latest = self.latest.max(update.document.updated),
-            Entry::DigestMark { .. } => {}
+        if let Entry::Update(update) = &record.entry {
+            self.latest = self.latest.max(update.document.updated);
         }
-        recovered.promised = recovered.promised.max(position.epoch);
-        recovered.last = Some(position);
-        recovered.tail.push((record, lsn));
+        collected.push(record, lsn);
         Ok(())
     }
 
     /// Returns what was found of a partition; the empty copy if nothing was.
     pub fn take(&mut self, partition: PartitionId) -> Recovered {
-        self.partitions.remove(&partition).unwrap_or_default()
+        let Collected { mut recovered, first } = self.partitions.remove(&partition).unwrap_or_default();
+        let behind_end = recovered.last.map_or(Offset(0), |last| last.offset.next());
+        recovered.start = first.unwrap_or(behind_end);
+        recovered
     }
 
     /// Returns the latest time of an update in the log.
@@ -172,7 +207,7 @@ impl Recovery {
 
     /// Returns how many records have to be applied.
     pub fn records(&self) -> usize {
-        self.partitions.values().map(|recovered| recovered.tail.len()).sum()
+        self.partitions.values().map(|collected| collected.recovered.tail.len()).sum()
     }
 }
 
@@ -185,32 +220,85 @@ mod tests {
     const PARTITION: PartitionId =
         PartitionId { selector: steward_model::partition::SelectorId(0), lane: Lane::Persisted, index: 7 };
 
-    fn at(offset: u64) -> Position {
-        Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(offset) }
+    fn epoch(ownership: u32) -> Epoch {
+        Epoch { ownership, ..Epoch::ZERO }
+    }
+
+    fn at(ownership: u32, offset: u64) -> Position {
+        Position { epoch: epoch(ownership), offset: Offset(offset) }
     }
 
     fn checkpoint(through: u64) -> Frame {
-        let rows = vec![Row { partition: PARTITION, promised: at(0).epoch, applied: Some(at(through)) }];
+        let rows = vec![Row { partition: PARTITION, promised: epoch(1), applied: Some(at(1, through)) }];
         Frame { partition: None, position: None, kind: FrameKind::Checkpoint, payload: codec::encode(&rows).into() }
     }
 
-    fn marker(offset: u64) -> Frame {
-        let entry = Entry::Marker { lineage: vec![(at(0).epoch, Offset(0))] };
-        let record = Record { position: at(offset), previous: at(0).epoch, entry };
+    fn marker(position: Position) -> Frame {
+        let record = Record { position, previous: epoch(1), entry: Entry::Marker };
         Frame::record(PARTITION, record.position, codec::encode(&record).into())
+    }
+
+    fn read(frames: &[Frame]) -> Result<Recovered, Error> {
+        let mut recovery = Recovery::default();
+        for (lsn, frame) in (1..).map(Lsn).zip(frames) {
+            recovery.frame(lsn, frame)?;
+        }
+        Ok(recovery.take(PARTITION))
     }
 
     #[test]
     fn a_state_store_that_lost_what_a_checkpoint_names_is_noticed_without_a_record() {
-        let missing = Recovery::default().frame(Lsn(9), &checkpoint(4));
+        let missing = read(&[checkpoint(4)]);
         assert!(matches!(missing, Err(Error::Missing { known: None, through: Offset(4), .. })), "{missing:?}");
     }
 
     #[test]
     fn a_state_store_that_is_made_anew_out_of_the_whole_log_is_no_loss() {
+        let frames = [marker(at(1, 0)), marker(at(1, 1)), marker(at(1, 2)), checkpoint(2)];
+        assert_eq!(read(&frames).expect("everything is there").last, Some(at(1, 2)));
+    }
+
+    #[test]
+    fn a_reign_whose_marker_was_replaced_leaves_no_trace() {
+        // The marker of reign 5 was never committed; the next primary goes on with records of reign 4, and the node crashes
+        // before the marker of its own reign arrives.
+        let frames = [
+            marker(at(3, 0)),
+            marker(at(5, 1)),
+            marker(at(5, 2)),
+            marker(at(4, 1)),
+            marker(at(4, 2)),
+            marker(at(4, 3)),
+        ];
+        let recovered = read(&frames).expect("a log that was cut and went on");
+        assert_eq!(recovered.lineage, [(epoch(3), Offset(0)), (epoch(4), Offset(1))]);
+        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(4, 3)), 4));
+        assert_eq!(recovered.promised, epoch(5), "what was promised stays promised");
+    }
+
+    #[test]
+    fn the_log_begins_where_its_first_record_stands() {
         let mut recovery = Recovery::default();
-        (0..3).for_each(|offset| recovery.frame(Lsn(offset + 1), &marker(offset)).expect("a record in its place"));
-        recovery.frame(Lsn(4), &checkpoint(2)).expect("everything is there");
-        assert_eq!(recovery.take(PARTITION).last, Some(at(2)));
+        let meta = |applied| Meta {
+            applied: Some(applied),
+            lineage: vec![(epoch(1), Offset(0))],
+            delta_floor: Offset(0),
+            buckets: Default::default(),
+            counts: Default::default(),
+        };
+        recovery.stored(PARTITION, meta(at(1, 5)));
+        (4..8).for_each(|offset| {
+            recovery.frame(Lsn(offset), &marker(at(1, offset))).expect("it follows");
+        });
+        let recovered = recovery.take(PARTITION);
+        assert_eq!((recovered.start, recovered.tail.len()), (Offset(4), 2));
+        recovery.stored(PARTITION, meta(at(1, 5)));
+        assert_eq!(recovery.take(PARTITION).start, Offset(6), "nothing is left of the log");
+    }
+
+    #[test]
+    fn records_that_are_missing_in_between_are_noticed() {
+        let gap = read(&[marker(at(1, 0)), marker(at(1, 2))]);
+        assert!(matches!(gap, Err(Error::Gap { applied: None, found: Offset(2), .. })), "{gap:?}");
     }
 }

@@ -102,7 +102,7 @@ pub(super) enum Error {
     #[error("{path} cannot be mounted: {reason}")]
     Reserved { path: String, reason: &'static str },
     /// The schema of a module's state cannot be compiled.
-    #[error("state schema of the module cannot be used: {0}")]
+    #[error("{0}")]
     Schema(#[from] SchemaError),
     /// Stored documents could not be read any more.
     #[error("{0}")]

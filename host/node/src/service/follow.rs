@@ -69,15 +69,15 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
     // Loading a module reads a file and may compile: too long for a thread that others wait for.
     let work = move || {
         announce(&state, &table);
-        let (mut mounted, mut absent) = (Vec::new(), Vec::new());
+        let (mut mounted, mut unserved) = (Vec::new(), Vec::new());
         for (factory, what) in wanted(&state) {
             let known = table.at(&factory.path).filter(|service| service.revision == factory.revision);
             match known.map_or_else(|| service(&state, factory, what, &modules, &table).map(Arc::new), Ok) {
                 Ok(service) => mounted.push(service),
-                Err(error) => absent.push(told(&table, factory, what, &error)),
+                Err(error) => unserved.push(told(&state, &table, factory, what, &error)),
             }
         }
-        table.replace(mounted, absent);
+        table.replace(mounted, unserved);
         modules.forget_except(&|digest| state.module(&digest).is_some());
     };
     if let Err(failure) = tokio::task::spawn_blocking(work).await {
@@ -95,19 +95,25 @@ fn announce(state: &ClusterState, table: &ServiceTable) {
     let new: Vec<&Factory> =
         wanted(state).map(|(factory, _)| factory).filter(|factory| is_new(&factory.path)).collect();
     if !new.is_empty() {
-        let loading = |factory: &Factory| Absent { path: factory.path.clone(), reason: LOADING.to_owned() };
-        let absent = table.all_absent().into_iter().chain(new.into_iter().map(loading));
-        table.replace(table.all(), absent.collect());
+        let loading = |factory| absent(state, factory, LOADING.to_owned());
+        let all = table.all_absent().into_iter().chain(new.into_iter().map(loading));
+        table.replace(table.all(), all.collect());
     }
 }
 
 /// Reason of factories that are about to be served.
 const LOADING: &str = "its module is being loaded";
 
-fn told(table: &ServiceTable, factory: &Factory, what: &Mounted, error: &Error) -> Absent {
-    let absent = Absent { path: factory.path.clone(), reason: error.to_string() };
+fn absent(state: &ClusterState, factory: &Factory, reason: String) -> Absent {
+    let module = factory.mounted.as_ref().and_then(|mounted| state.module(&mounted.module));
+    let descriptor = module.and_then(|module| module.descriptor().ok());
+    Absent { path: factory.path.clone(), reason, index: descriptor.and_then(|descriptor| descriptor.index) }
+}
+
+fn told(state: &ClusterState, table: &ServiceTable, factory: &Factory, what: &Mounted, error: &Error) -> Absent {
+    let absent = absent(state, factory, error.to_string());
     // Once is enough for each reason: attempts go on as long as it lasts.
-    if table.absent(&factory.path).is_none_or(|known| known != absent) {
+    if table.absent(&factory.path).is_none_or(|known| known.reason != absent.reason) {
         let (path, digest) = (&factory.path, what.module.short());
         tracing::error!(%path, digest, %error, "factory cannot be served on this node");
     }

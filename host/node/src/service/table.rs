@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use steward_model::Link;
+use steward_model::service::IndexField;
 use tokio::sync::watch;
 
 use super::{Service, ServiceStats};
@@ -27,6 +28,8 @@ pub struct Absent {
     pub path: Link,
     /// Why it is not served.
     pub reason: String,
+    /// The fields of its documents that its module lists, if it lists any: what is applied meanwhile is indexed by them.
+    pub index: Option<Vec<IndexField>>,
 }
 
 /// What answers at which path, and what should.
@@ -145,7 +148,7 @@ mod tests {
     fn everything_below_an_absent_factory_is_absent_with_it() {
         let link = |text| Link::parse(text).expect("a valid link");
         let table = ServiceTable::default();
-        let counters = Absent { path: link("/core/counters"), reason: "its module is gone".to_owned() };
+        let counters = Absent { path: link("/core/counters"), reason: "its module is gone".to_owned(), index: None };
         table.replace(Vec::new(), vec![counters.clone()]);
         for path in ["/core/counters", "/core/counters/a"] {
             assert_eq!(table.absent(&link(path)).as_ref(), Some(&counters), "{path}");

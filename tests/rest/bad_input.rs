@@ -91,6 +91,9 @@ async fn misbehaving_guests_fail_one_request_and_harm_nobody() {
         ("not-object", "guest-document"),
         ("huge-document", "guest-output"),
         ("many-effects", "guest-effects"),
+        ("infinite", "guest-outcome"),
+        ("negative-count", "guest-outcome"),
+        ("negative-expiry", "guest-outcome"),
         ("read-clock", "guest-trap"),
     ] {
         let before = client.get(link).await.expect(200).json();

@@ -21,6 +21,7 @@ fn defaults_are_a_node_on_loopback() {
     assert_eq!(options.guest_memory_bytes, 64 << 20);
     assert_eq!(options.guest_deadline, Duration::from_secs(1));
     assert_eq!(options.idle_timeout, Duration::from_secs(60));
+    assert_eq!((options.guest_share_percent, &options.modules), (25, &ModuleLimits::default()));
     assert_eq!(options.announce, None);
     assert_eq!(options.id, None);
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde_json::Value;
 use steward_model::document::UpdateAction;
-use steward_model::update::{Change, Entry, Record, Update};
+use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version, codec};
 
 use crate::commit_log::{self, Reached, Written};
@@ -47,6 +47,8 @@ fn record(scene: &Scene) -> anyhow::Result<Bytes> {
     };
     let update = Update {
         change: Change::NewVersion,
+        request: RequestId::default(),
+        origin: Origin::default(),
         document,
         keep_versions: Some(1000),
         effects: Vec::new(),

@@ -20,7 +20,7 @@ const COUNTERS: u64 = 10;
 
 /// All kinds of paths that the host asks the disk to make lasting; folders end with a slash. The page
 /// `host/docs/storage.md` has them in a table.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "/",
     "DATA/",
     "DATA/format.unfinished",
@@ -28,11 +28,13 @@ const KINDS: [&str; 17] = [
     "DATA/system/",
     "DATA/system/current.unfinished",
     "DATA/system/*/",
+    "DATA/system/*/log.unfinished",
     "DATA/system/*/log/",
     "DATA/system/*/log/next.tmp",
     "DATA/system/*/log/*.log",
     "DATA/modules/",
     "DATA/modules/*.unfinished",
+    "DATA/log-*.unfinished",
     "DATA/log-*/",
     "DATA/log-*/next.tmp",
     "DATA/log-*/*.log",
@@ -110,9 +112,14 @@ fn every_kind_of_fsync_is_in_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_a_replaced_file_is_needed() {
-    for pattern in
-        ["DATA/format.unfinished", "DATA/id.unfinished", "DATA/system/current.unfinished", "DATA/modules/*.unfinished"]
-    {
+    for pattern in [
+        "DATA/format.unfinished",
+        "DATA/id.unfinished",
+        "DATA/system/current.unfinished",
+        "DATA/system/*/log.unfinished",
+        "DATA/log-*.unfinished",
+        "DATA/modules/*.unfinished",
+    ] {
         is_needed(Call::SyncFile, pattern, Survival::NAMES).await;
     }
 }
@@ -178,13 +185,15 @@ async fn outlive(rig: &mut Rig, examples: &[u8]) -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fsync_of_a_checkpoint_is_needed() {
+async fn the_fsyncs_of_a_checkpoint_are_needed() {
     let Some(mut rig) = Rig::new(&[]) else { return };
     let examples = component("examples").await;
     outlive(&mut rig, &examples).await.expect("a disk that keeps its word loses nothing");
-    let Some(mut rig) = Rig::new(&[]) else { return };
-    rig.disk.set_faults(vec![Fault::always(Call::SyncFile, &path(&rig, "DATA/state/*.jnl"), Wrong::Lies)]);
-    let lived = AssertUnwindSafe(outlive(&mut rig, &examples)).catch_unwind().await;
-    assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of the journal of the state store");
-    assert!(rig.disk.struck() > 0, "the journal of the state store was not fsynced at all");
+    for (call, pattern) in [(Call::SyncFile, "DATA/state/*.jnl"), (Call::SyncFolder, "DATA/state/keyspaces")] {
+        let Some(mut rig) = Rig::new(&[]) else { return };
+        rig.disk.set_faults(vec![Fault::always(call, &path(&rig, pattern), Wrong::Lies)]);
+        let lived = AssertUnwindSafe(outlive(&mut rig, &examples)).catch_unwind().await;
+        assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of {pattern}");
+        assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all");
+    }
 }

@@ -1,17 +1,24 @@
 //! What clients see of one node: the REST contract, through the real binary and real sockets.
 
 mod bad_input;
+mod clocks;
+mod connections;
 mod deploying;
 mod documents;
 mod duties;
+mod fairness;
 mod infrastructure;
+mod lanes;
 mod listing;
+mod modules;
 mod native;
+mod outcomes;
 mod outside;
 mod queries;
 mod refusals;
 mod repeats;
 mod stateless;
+mod stopping;
 mod tasks;
 mod unread_bodies;
 mod utility;

@@ -101,12 +101,11 @@ pub(crate) fn show_effect(effect: &Effect) -> String {
 
 fn show_record(record: &Record) -> String {
     let entry = match &record.entry {
-        Entry::Marker { lineage } => {
-            let epochs = lineage.iter().map(|(epoch, first)| format!(" {}@{first}", show_epoch(*epoch)));
-            format!("marker, lineage{}", epochs.collect::<String>())
-        }
+        Entry::Marker => "marker".into(),
         Entry::Update(update) => format!("update of {}", update.document.link.as_str()),
-        Entry::DigestMark { .. } => "digest mark".into(),
+        Entry::Forget { tombstones_below, answers_below } => {
+            format!("forget tombstones below {tombstones_below} and answers below {answers_below}")
+        }
     };
     format!("{} after epoch {}: {entry}", show_position(Some(record.position)), show_epoch(record.previous))
 }

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use steward_model::update::{Entry, Record};
-use steward_model::{Epoch, Lsn, Moment, Offset, PartitionId, Position, codec};
+use steward_model::codec::{self, Format};
+use steward_model::update::Record;
+use steward_model::{Epoch, Lsn, Moment, Offset, PartitionId, Position};
 use steward_protocol::replica::Recovered;
 use steward_storage::log::{self, FaultyDisk, Frame, FrameKind, Listener, Options};
 
@@ -48,6 +49,13 @@ pub(crate) struct Summary {
     pub(crate) applied: Option<Position>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct Row(PartitionId, Summary);
+
+impl Format for Row {
+    const NAME: &'static str = "row of a checkpoint";
+}
+
 /// What a restart finds in the log of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Found {
@@ -66,12 +74,12 @@ impl Found {
 
     /// Returns what a replica opens with, besides what the state store has applied.
     pub(crate) fn recovered(&self, applied: Option<Position>) -> Recovered {
-        let markers = self.records.iter().rev().filter_map(|record| match &record.entry {
-            Entry::Marker { lineage } => Some(lineage),
-            Entry::Update(_) | Entry::DigestMark { .. } => None,
-        });
-        let newest_of = |lineage: &&Vec<(Epoch, Offset)>| lineage.last().copied();
-        let lineage = markers.chain([&self.summary.lineage]).max_by_key(newest_of).cloned().unwrap_or_default();
+        let mut lineage = self.summary.lineage.clone();
+        for record in &self.records {
+            if lineage.last().is_none_or(|(epoch, _)| *epoch < record.position.epoch) {
+                lineage.push((record.position.epoch, record.position.offset));
+            }
+        }
         let end = self.end();
         let start = self.records.first().map(|record| record.position.offset);
         let beyond_end = end.map_or(Offset(0), |end| end.offset.next());
@@ -148,7 +156,7 @@ impl Log {
 
     /// Appends a checkpoint: the state stores hold, for good, what their summaries say.
     pub(crate) fn append_checkpoint(&mut self, summaries: &BTreeMap<PartitionId, Summary>) -> Result<()> {
-        let entries: Vec<_> = summaries.iter().collect();
+        let entries: Vec<_> = summaries.iter().map(|(partition, summary)| Row(*partition, summary.clone())).collect();
         let lsn = self.append(Frame::of_node(FrameKind::Checkpoint, codec::encode(&entries).into()))?;
         let applied = summaries.iter().filter_map(|(partition, summary)| Some((*partition, summary.applied?)));
         self.checkpoint = Some(Checkpoint { lsn, applied: applied.collect() });
@@ -222,7 +230,7 @@ impl Log {
     /// Opens the log again and returns what it holds; that is durable from now on.
     pub(crate) fn recover(&mut self, mutation: Option<Mutation>) -> Result<BTreeMap<PartitionId, Found>> {
         let mut found: BTreeMap<PartitionId, Found> = BTreeMap::new();
-        let options = Options { segment_bytes: SEGMENT_BYTES, identity: 7, clock: Moment::default };
+        let options = Options { segment_bytes: SEGMENT_BYTES, identity: 7, clock: Moment::default, ledger: None };
         let mut failure = None;
         let opened = log::Log::open(Arc::new(self.disk.clone()), options, &mut |_, frame| {
             if let Err(error) = replay(&mut found, &frame) {
@@ -261,7 +269,7 @@ fn replay(found: &mut BTreeMap<PartitionId, Found>, frame: &Frame) -> Result<()>
             summary.promised = summary.promised.max(epoch);
         }
         (FrameKind::Checkpoint, None) => {
-            for (partition, summary) in codec::decode::<Vec<(PartitionId, Summary)>>(&frame.payload)? {
+            for Row(partition, summary) in codec::decode::<Vec<Row>>(&frame.payload)? {
                 let found = found.entry(partition).or_default();
                 let promised = found.summary.promised.max(summary.promised);
                 found.summary = Summary { promised, ..summary };

@@ -168,7 +168,7 @@ impl Copy {
     fn persist(&mut self, record: Record, around: &mut Surroundings<'_>) -> Option<Event> {
         let (partition, position) = (self.replica.partition(), record.position);
         let is_volatile = partition.lane == Lane::Volatile;
-        if let Entry::Marker { .. } = record.entry {
+        if let Entry::Marker = record.entry {
             let on_disk = if is_volatile { position.epoch } else { around.log.durable(partition).promised };
             around.facts.push(Fact::MarkerAppended { partition, epoch: position.epoch, promised_on_disk: on_disk });
         }

@@ -23,7 +23,7 @@ impl Contents {
     /// Applies the next record.
     pub(crate) fn apply(&mut self, record: &Record) {
         match &record.entry {
-            Entry::Marker { .. } | Entry::DigestMark { .. } => {}
+            Entry::Marker | Entry::Forget { .. } => {}
             Entry::Update(update) => match update.change {
                 Change::NewVersion | Change::Renewal => self.put(&update.document),
                 Change::None => {}

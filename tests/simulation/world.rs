@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::document::UpdateAction;
 use steward_model::partition::SelectorId;
-use steward_model::update::{Change, Entry, Update};
+use steward_model::update::{Change, Entry, Origin, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Timestamp, Version};
 use steward_protocol::replica::{Event, RoleName};
 
@@ -255,6 +255,8 @@ impl World {
             };
             let update = Update {
                 change: Change::NewVersion,
+                request: RequestId::default(),
+                origin: Origin::default(),
                 document,
                 keep_versions: None,
                 effects: vec![],

@@ -13,12 +13,37 @@ use tempfile::TempDir;
 use crate::build;
 use crate::client::Client;
 
+/// What a host meets that others do not.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// How many file descriptors its process may have; none: as many as the process of the test.
+    pub descriptors: Option<u32>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Circumstances {
+    fn command(&self, program: PathBuf) -> Command {
+        let mut command = match self.descriptors {
+            Some(descriptors) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(program);
+                shell
+            }
+            None => Command::new(program),
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
 /// A running host. Its process ends, and its folder goes, with this value.
 pub struct Host {
     /// What it says is kept here, and its data as well unless they lie on a disk of the tests.
     folder: TempDir,
     sandbox: PathBuf,
     flags: Vec<String>,
+    circumstances: Circumstances,
     port: u16,
     child: Option<Child>,
     /// Kept open, so that the host never writes into a closed pipe.
@@ -40,10 +65,18 @@ impl Host {
     /// # Errors
     /// If it does not become ready; its log lines are in the text.
     pub fn start_in(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        Host::start_under(Circumstances::default(), place, flags)
+    }
+
+    /// Starts a host on an empty folder below `place`, in circumstances of its own.
+    ///
+    /// # Errors
+    /// If it does not become ready; its log lines are in the text.
+    pub fn start_under(circumstances: Circumstances, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let sandbox = folder.path().to_owned();
-        let mut host = Host { folder, sandbox, flags, port: 0, child: None, output: None, client: Client::new("") };
+        let (client, sandbox) = (Client::new(""), folder.path().to_owned());
+        let mut host = Host { folder, sandbox, flags, circumstances, port: 0, child: None, output: None, client };
         host.launch()?;
         Ok(host)
     }
@@ -58,7 +91,8 @@ impl Host {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
-        Ok(Host { folder, sandbox: sandbox.to_owned(), flags, port, child: None, output: None, client })
+        let (sandbox, circumstances) = (sandbox.to_owned(), Circumstances::default());
+        Ok(Host { folder, sandbox, flags, circumstances, port, child: None, output: None, client })
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {
@@ -72,7 +106,7 @@ impl Host {
     /// Those of the system.
     pub fn spawn(&mut self) -> anyhow::Result<()> {
         let errors = File::options().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(build::steward()?);
+        let mut command = self.circumstances.command(build::steward()?);
         command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(&self.sandbox);
         command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::Format;
+
 /// The number of one reign. Compared lexicographically: incarnation of the system group, then loss, then ownership.
 ///
 /// The system group raises `ownership` whenever it names a primary, `loss` when an operator accepts that acknowledged
@@ -35,6 +37,10 @@ impl Epoch {
     pub fn from_u64(number: u64) -> Epoch {
         Epoch { incarnation: (number >> 48) as u16, loss: (number >> 32) as u16, ownership: number as u32 }
     }
+}
+
+impl Format for Epoch {
+    const NAME: &'static str = "epoch";
 }
 
 impl std::fmt::Display for Epoch {

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::bytes_run;
 use crate::document::Version;
+use crate::epoch::Epoch;
 use crate::link::Link;
+use crate::offset::Position;
 use crate::time::Timestamp;
 
 /// What an operation asks for.
@@ -106,24 +108,28 @@ pub struct Effect {
 }
 
 /// Most effects of one record.
-pub const EFFECTS_MAX: u64 = 256;
+pub const EFFECTS_MAX: u32 = 256;
 
-/// Names one effect for ever, and is its idempotency key: `<link>@<version>#<number>`.
+/// Names one effect for ever, and is its idempotency key: `<link>@<incarnation>.<epoch>.<offset>#<number>`.
+///
+/// The record that issued it never comes again: epochs rise whenever a partition begins anew, so that neither a purged
+/// document whose link is used once more, nor a volatile partition that starts empty, nor a loss that was accepted can make
+/// the same name twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectKey {
     /// The document that issued it.
     pub link: Link,
-    /// The version under which it was issued.
-    pub version: Version,
-    /// Its number, which rises with each effect of the document and never comes again, not even when the document is
-    /// purged and its link used anew: the place in the log of the record that issued it, times [`EFFECTS_MAX`], plus its
-    /// place in that record.
-    pub number: u64,
+    /// The record that issued it.
+    pub at: Position,
+    /// Its place among the effects of that record, below [`EFFECTS_MAX`].
+    pub number: u32,
 }
 
 impl std::fmt::Display for EffectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}#{}", self.link, self.version, self.number)
+        let Position { epoch, offset } = self.at;
+        let reign = Epoch { incarnation: 0, ..epoch };
+        write!(f, "{}@{}.{reign}.{offset}#{}", self.link, epoch.incarnation, self.number)
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::bytes_run;
+use crate::codec::{Format, bytes_run};
 use crate::document::{Document, Version};
 use crate::epoch::Epoch;
 use crate::offset::{Offset, Position};
@@ -24,18 +24,23 @@ pub struct Record {
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
-    /// A reign begins. Committed, it commits everything before it.
-    Marker {
-        /// Which epoch began at which offset, this one included.
-        lineage: Vec<(Epoch, Offset)>,
-    },
+    /// A reign begins. Committed, it commits everything before it. Where it stands is where its epoch begins: the lineage of a
+    /// log follows from the epochs of its records.
+    Marker,
     /// A document changed, or effects of it were issued or settled.
     Update(Box<Update>),
-    /// The digest that every replica has when it has applied everything before this record.
-    DigestMark {
-        /// Root over the partition's buckets.
-        root: [u8; 16],
+    /// What is old is forgotten, on every replica at the same place of the log. The primary decides how old that is, so that
+    /// no replica needs a clock to agree with the others.
+    Forget {
+        /// Tombstones whose last record stands below this offset are removed.
+        tombstones_below: Offset,
+        /// Answers to requests that were given below this offset are no longer remembered.
+        answers_below: Offset,
     },
+}
+
+impl Format for Record {
+    const NAME: &'static str = "record";
 }
 
 /// What happens to the versions of a document.
@@ -51,11 +56,31 @@ pub enum Change {
     Purge,
 }
 
+/// Names one request for ever, whoever passes it on: the first 16 bytes of the BLAKE3 of the id under which it entered the
+/// group. A request that is sent again because its answer was lost keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct RequestId(pub [u8; 16]);
+
+impl RequestId {
+    /// Returns the name of the request that entered as `id`.
+    pub fn of(id: &str) -> RequestId {
+        RequestId(short_hash(id.as_bytes()))
+    }
+}
+
+/// The cluster in which an update was made; zero: this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Origin(pub u16);
+
 /// The result of one operation on one document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
     /// What happens to the versions.
     pub change: Change,
+    /// The request that the operation carried out.
+    pub request: RequestId,
+    /// Where it was made.
+    pub origin: Origin,
     /// The document after the operation.
     pub document: Document,
     /// How many older versions the store may keep; none: all.
@@ -66,6 +91,39 @@ pub struct Update {
     pub settled: Vec<EffectKey>,
     /// What to answer if the same request comes again.
     pub remembered: Option<RememberedReply>,
+}
+
+impl Update {
+    /// Returns the update at its place in the log, which only the primary knows: a new version, the effects and the remembered
+    /// answer carry it.
+    #[must_use]
+    pub fn placed(mut self, position: Position) -> Update {
+        match self.change {
+            Change::NewVersion | Change::Renewal => {
+                (self.document.epoch, self.document.offset) = (position.epoch, position.offset);
+            }
+            // No version is made: the document is the one that was there.
+            Change::None | Change::Purge => {}
+        }
+        self.effects.iter_mut().for_each(|effect| effect.key.at = position);
+        if let Some(reply) = &mut self.remembered {
+            reply.at = position;
+            reply.made = Position { epoch: self.document.epoch, offset: self.document.offset };
+        }
+        self
+    }
+
+    /// Returns about how many bytes the update takes in memory and in the log.
+    pub fn bytes(&self) -> usize {
+        /// What a record takes besides texts and bodies, roughly.
+        const FIXED_BYTES: usize = 256;
+        let document = &self.document;
+        let texts = [&document.kind, &document.principal, &document.source].map(String::len).iter().sum::<usize>();
+        let effects: usize = self.effects.iter().map(|pending| pending.bytes()).sum();
+        let settled: usize = self.settled.iter().map(|key| key.link.as_str().len() + 32).sum();
+        let reply = self.remembered.as_ref().map_or(0, RememberedReply::bytes);
+        FIXED_BYTES + document.link.as_str().len() + texts + document.body.len() + effects + settled + reply
+    }
 }
 
 /// An effect that waits to be carried out.
@@ -81,6 +139,29 @@ pub struct PendingEffect {
     pub effect: Effect,
 }
 
+impl PendingEffect {
+    /// Returns about how many bytes the effect takes in memory and in the log.
+    pub fn bytes(&self) -> usize {
+        let Effect { to, headers, body, reply_tag, .. } = &self.effect;
+        let fixed = 96 + self.key.link.as_str().len() + to.len() + reply_tag.len();
+        fixed + header_bytes(headers) + body.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+impl Format for PendingEffect {
+    const NAME: &'static str = "pending effect";
+}
+
+fn header_bytes(headers: &[Header]) -> usize {
+    headers.iter().map(|header| header.name.len() + header.value.len() + 8).sum()
+}
+
+fn short_hash(bytes: &[u8]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    short
+}
+
 /// Names a request: the first 16 bytes of the BLAKE3 of its idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestKey(pub [u8; 16]);
@@ -88,9 +169,36 @@ pub struct RequestKey(pub [u8; 16]);
 impl RequestKey {
     /// Returns the name of the request with this idempotency key.
     pub fn of(idempotency_key: &str) -> RequestKey {
-        let mut key = [0; 16];
-        key.copy_from_slice(&blake3::hash(idempotency_key.as_bytes()).as_bytes()[..16]);
-        RequestKey(key)
+        RequestKey(short_hash(idempotency_key.as_bytes()))
+    }
+}
+
+/// Largest body of an answer that is remembered, in bytes.
+pub const REMEMBERED_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// The body of an answer that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RememberedBody {
+    /// There was none.
+    Empty,
+    /// The state of the document after the request: it stands in the history, as long as that keeps its version.
+    State,
+    /// What the service answered, at most [`REMEMBERED_BODY_BYTES_MAX`].
+    Json(#[serde(with = "bytes_run")] Bytes),
+    /// It was larger than [`REMEMBERED_BODY_BYTES_MAX`]: a repeat gets everything else of the answer.
+    TooLarge {
+        /// Its bytes.
+        bytes: u64,
+    },
+}
+
+impl RememberedBody {
+    /// Returns how a body that a service chose is remembered.
+    pub fn of_json(json: &Bytes) -> RememberedBody {
+        match json.len() {
+            length if length > REMEMBERED_BODY_BYTES_MAX => RememberedBody::TooLarge { bytes: length as u64 },
+            _ => RememberedBody::Json(json.clone()),
+        }
     }
 }
 
@@ -99,19 +207,37 @@ impl RequestKey {
 pub struct RememberedReply {
     /// Which request.
     pub key: RequestKey,
-    /// Digest of its action and body: another body under the same key is refused.
+    /// Digest of everything that the request asked for: another request under the same key is refused.
     pub request_digest: [u8; 16],
     /// Status of the answer.
     pub status: u16,
     /// Version of the document after the request.
     pub version: Version,
-    /// When the request was answered; it is forgotten a day later.
+    /// The record that made that version; the entity tag of the answer.
+    pub made: Position,
+    /// The record of the request itself: what is remembered is forgotten in this order.
+    pub at: Position,
+    /// When the request was answered.
     pub answered: Timestamp,
     /// Headers of the answer that the guest chose.
     pub headers: Vec<Header>,
     /// Body of the answer.
-    #[serde(with = "bytes_run")]
-    pub body: Bytes,
+    pub body: RememberedBody,
+}
+
+impl RememberedReply {
+    /// Returns about how many bytes the answer takes in memory and in the log.
+    pub fn bytes(&self) -> usize {
+        let body = match &self.body {
+            RememberedBody::Json(json) => json.len(),
+            RememberedBody::Empty | RememberedBody::State | RememberedBody::TooLarge { .. } => 0,
+        };
+        96 + header_bytes(&self.headers) + body
+    }
+}
+
+impl Format for RememberedReply {
+    const NAME: &'static str = "remembered answer";
 }
 
 #[cfg(test)]
@@ -138,7 +264,7 @@ mod tests {
             state_version: 1,
             body: Bytes::from_static(b"{\"a\":1}"),
         };
-        let key = EffectKey { link, version: Version(3), number: 0 };
+        let key = EffectKey { link, at: Position::default(), number: 0 };
         let effect = Effect {
             to: "/core/examples/two".into(),
             action: Action::Patch,
@@ -150,6 +276,8 @@ mod tests {
         let pending = PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), effect };
         let update = Update {
             change: Change::NewVersion,
+            request: RequestId::of("r-1"),
+            origin: Origin::default(),
             document,
             keep_versions: Some(100),
             effects: vec![pending],
@@ -170,6 +298,35 @@ mod tests {
     fn damaged_records_are_refused_not_misread() {
         let bytes = codec::encode(&record());
         assert!(codec::decode::<Record>(&bytes[..bytes.len() - 3]).is_err());
-        assert_eq!(codec::decode::<Record>(&[9, 0]), Err(codec::Error::FormatVersion { found: 9 }));
+        let refused = codec::decode::<Record>(&[9, 9, 0]);
+        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 1 }));
+    }
+
+    #[test]
+    fn an_update_gets_its_place_everywhere_it_is_named() {
+        let Entry::Update(mut update) = record().entry else { unreachable!("it is one") };
+        let json = Bytes::from(vec![b'1'; REMEMBERED_BODY_BYTES_MAX + 1]);
+        update.remembered = Some(RememberedReply {
+            key: RequestKey::of("k"),
+            request_digest: [0; 16],
+            status: 200,
+            version: Version(3),
+            made: Position::default(),
+            at: Position::default(),
+            answered: Timestamp(1),
+            headers: vec![],
+            body: RememberedBody::of_json(&json),
+        });
+        let place = Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(77) };
+        let placed = update.clone().placed(place);
+        assert_eq!((placed.document.epoch, placed.document.offset), (place.epoch, place.offset));
+        assert_eq!(placed.effects[0].key.at, place);
+        let reply = placed.remembered.expect("it is remembered");
+        assert_eq!((reply.at, reply.made), (place, place));
+        assert_eq!(reply.body, RememberedBody::TooLarge { bytes: json.len() as u64 });
+
+        let unchanged = Update { change: Change::None, ..*update }.placed(place);
+        assert_eq!(unchanged.document.offset, Offset(9), "no version was made");
+        assert_eq!(unchanged.remembered.map(|reply| (reply.at, reply.made.offset)), Some((place, Offset(9))));
     }
 }

@@ -18,20 +18,23 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_protocol::cluster::Command;
+use steward_replication::Observer;
+use steward_replication::completions::Ear;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 use crate::config::{LogFormat, Options};
+use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{Applier, Checkpointer, Table};
+use crate::partition::{Partitions, Threads};
 use crate::query::Queries;
-use crate::service::{self, Modules, ServiceIndex, ServiceTable};
+use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
-use crate::{imports, maintenance, telemetry};
+use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
 use foundation::Foundation;
 
@@ -48,17 +51,25 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     telemetry::init(&options.log_level, format)?;
+    failure::end_process_on_panic();
+    let clock = Arc::new(Clock::checked()?);
+    let descriptors = Descriptors::claim()?;
+    let Descriptors { limit, clients, .. } = descriptors;
+    tracing::info!(limit, clients, reserve = descriptors.reserve(), "file descriptors shared out");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(serve(options))
+    let ended = runtime.block_on(serve(options, clock, descriptors));
+    // Whoever is stuck in a call of the system would hold up an end that waits for everybody.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Everything of a running node that has to be ended in order.
 struct Running {
     shutdown: Shutdown,
     control: Arc<dyn ControlLog>,
-    table: Arc<Table>,
-    applier: std::thread::JoinHandle<()>,
-    checkpointer: Checkpointer,
+    partitions: Arc<Partitions>,
+    threads: Threads,
+    sandbox: Sandbox,
     _folder: Folder,
 }
 
@@ -73,8 +84,7 @@ fn keep_metrics(metrics: &PrometheusHandle, shutdown: &Shutdown) {
     });
 }
 
-async fn serve(options: Options) -> anyhow::Result<ExitCode> {
-    let clock = Arc::new(Clock::default());
+async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
     // Bound before anything is read, so that a port in use is said in milliseconds.
@@ -86,26 +96,28 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     keep_metrics(&metrics, &shutdown);
 
     let foundation = Foundation::lay(&options, address.port(), &public_uri, &clock).await?;
-    let Foundation { folder, persisted, system, table, events } = foundation;
-    let shared = Arc::clone(table.shared());
+    let Foundation { folder, persisted, system, partitions, hands } = foundation;
+    let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox)?);
+    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
-    let applier = Applier::start(&table, index).context("start the applier")?;
-    shared.log.start(events).context("start the commit log")?;
-    let checkpointer = Checkpointer::start(Arc::clone(&table), persisted).context("start checkpoints")?;
-    foundation::follow_table(&system.control, &table, &shutdown);
-    foundation::look_at_space(&shared, &shutdown);
-    foundation::all_serving(&table).await;
+    let observer = Arc::clone(&hands) as Arc<dyn Observer>;
+    let ear = Ear::new(Arc::clone(&shared.completions), observer);
+    shared.log.start(Arc::new(ear)).context("start the commit log")?;
+    let threads = Threads::start(&partitions, &hands, &clock, index, persisted).context("start the driver")?;
+    foundation::follow_table(&system.control, &partitions, &clock, &shutdown);
+    foundation::look_at_space(&shared, folder.path(), &shutdown);
+    foundation::all_serving(&partitions).await;
     let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
     system.control.propose(available).await.context("tell the system group that this node is available")?;
 
     let owner = folder.host_id().to_string();
     let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
-    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&table));
+    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&partitions));
     let operations = Arc::new(Operations::new(
         road_clock,
         road_table,
@@ -115,9 +127,9 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         owner.clone(),
         system.control.watch(),
     ));
-    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&table), services, owner));
+    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&partitions), services, owner));
     imports::connect(&operations, &queries);
-    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), &shutdown);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), hands, &shutdown);
     maintenance::start(&operations, &shutdown);
 
     let http = Http::new(Parts {
@@ -131,14 +143,16 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_module_bytes: options.modules.bytes_max,
         cors_origins: options.cors_origin.clone(),
         outbound_allowed: options.outbound_allow.clone(),
-        started: clock.wall_time(),
+        descriptors,
+        idle_span: options.idle_timeout,
     });
-    let serving = shutdown.run(http.serve(listener));
+    let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    let running = Running { shutdown, control: system.control, table, applier, checkpointer, _folder: folder };
-    stop::wait(&running.shutdown).await?;
+    stop::wait(&shutdown).await?;
+    let running = Running { shutdown, control: system.control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

@@ -1,13 +1,12 @@
 //! One engine for all guests of a node: compiler, pool of memories, and the thread that interrupts guests.
 //!
-//! One engine serves calls on the caller's thread and calls on fibres alike: what a component imports decides which of
-//! the linkers below it gets, and only a component whose linker holds functions that wait has to be called on a fibre.
-//! So there is one configuration, and one set of compiled code on disk.
+//! What a component imports decides which of the linkers below it gets. All are called on fibres, which give way at deadline ticks
+//! wherever they are. So there is one configuration, and one set of compiled code on disk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use wasmtime::component::Linker;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
@@ -15,9 +14,11 @@ use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktrac
 use crate::config::Config;
 use crate::error::Error;
 use crate::imports;
+use crate::instance::places::Places;
 use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
+use crate::module::workshop::Workshop;
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -33,14 +34,17 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) cache: Option<Cache>,
+    pub(crate) workshop: Arc<Workshop>,
+    /// The workers of all modules.
+    pub(crate) workers: Places,
     linkers: Linkers,
     idle: Mutex<Vec<Weak<Idle>>>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// What components may be linked with.
 struct Linkers {
-    /// Nothing that waits: for calls on the caller's thread.
+    /// Nothing that waits.
     immediate: Linker<State>,
     /// All of our own interface.
     waiting: Linker<State>,
@@ -48,7 +52,7 @@ struct Linkers {
     wasi: Linker<State>,
 }
 
-/// What a component imports, as far as it matters for how it is called.
+/// What a component imports, as far as it matters for what it is linked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing that waits.
@@ -65,8 +69,15 @@ impl Engine {
         let wasm = wasmtime::Engine::new(&settings(&config)).map_err(refused)?;
         let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
-        let ticker = Ticker::start(wasm.clone(), config.tick)?;
-        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
+        let ticker = Ticker::start(wasm.clone(), &config)?;
+        let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
+        let workshop = Arc::new(Workshop::default());
+        Ok(Engine { config, wasm, cache, workshop, workers, linkers, idle: Mutex::new(Vec::new()), ticker })
+    }
+
+    /// Lets the deadline of every call pass at the next tick: of those under way, and of those that begin later.
+    pub(crate) fn end_calls(&self) {
+        self.ticker.ending.store(true, Ordering::Release);
     }
 
     /// Returns the linker for a component with these needs.
@@ -135,19 +146,27 @@ impl Linkers {
 /// The thread that interrupts guests at each deadline tick; ends when the last module of the sandbox is gone.
 struct Ticker {
     stop: Option<SyncSender<()>>,
+    /// True once no call may go on.
+    ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    fn start(wasm: wasmtime::Engine, tick: Duration) -> Result<Ticker, Error> {
+    fn start(wasm: wasmtime::Engine, config: &Config) -> Result<Ticker, Error> {
         let (stop, stopped) = sync_channel(0);
+        let ending = Arc::new(AtomicBool::new(false));
+        let (tick, is_ending) = (config.tick, Arc::clone(&ending));
+        // No deadline lies further ahead than this many ticks.
+        let longest = config.call_deadline_max.max(config.call_deadline);
+        let ticks = u64::try_from(longest.as_nanos() / tick.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(2);
         let run = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
-                wasm.increment_epoch();
+                let passing = if is_ending.load(Ordering::Acquire) { ticks } else { 1 };
+                (0..passing).for_each(|_| wasm.increment_epoch());
             }
         };
         let thread = std::thread::Builder::new().name("guest-tick".to_owned()).spawn(run).map_err(Error::Ticker)?;
-        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
+        Ok(Ticker { stop: Some(stop), ending, thread: Some(thread) })
     }
 }
 

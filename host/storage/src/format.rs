@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! <data folder>/
-//!   format.json    product, format version, store id, when created
-//!   lock           held by the process that uses the folder
-//!   log-<store>/   the commit log
-//!   state/         the state store
+//!   format.json            product, format version, store id, when created
+//!   lock                   held by the process that uses the folder
+//!   log-<store>/           the commit log
+//!   log-<store>.segments   which files the commit log has
+//!   state/                 the state store
 //! ```
 //!
 //! The log's folder carries the name of the store: a store that takes another name, because it has lost acknowledged
@@ -145,6 +146,11 @@ impl DataFolder {
     /// Returns the folder of the commit log.
     pub fn log_path(&self) -> PathBuf {
         self.path.join(format!("log-{:032x}", self.store.0))
+    }
+
+    /// Returns the file in which the commit log notes its files. It is not in their folder, so that it is there without them.
+    pub fn log_ledger_path(&self) -> PathBuf {
+        self.path.join(format!("log-{:032x}.segments", self.store.0))
     }
 
     /// Returns the folder of the state store.

@@ -6,6 +6,11 @@
 //!
 //! What a scan finds are candidates: texts are cut in the index, and after a change of the plan older entries may be left
 //! behind. Whoever asks compares the documents.
+//!
+//! A client chooses the names of fields and how many there are, so both are bounded: a path of more than
+//! [`PATH_BYTES_MAX`] bytes is not indexed, and of one document no more than [`ROWS_MAX`] values are. A document of which
+//! anything was left out has a row that says so, and every look-up finds it among the candidates: answers stay complete,
+//! and only who makes such documents pays for them.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -21,6 +26,16 @@ use crate::state::KeyRange;
 
 /// Levels of the state whose scalars are indexed when nothing is listed.
 const LEVELS: usize = 3;
+
+/// Longer paths are not indexed.
+pub const PATH_BYTES_MAX: usize = 1024;
+
+/// Values of one document that are indexed.
+pub const ROWS_MAX: usize = 1024;
+
+/// The path of the row that says that values of a document were left out. The state itself stands there, which is an
+/// object and never indexed.
+const PARTIAL_PATH: &str = "";
 
 /// The name under which the kind of a document is indexed.
 pub const KIND_PATH: &str = "documentKind";
@@ -122,30 +137,48 @@ fn exclusive(bound: Bound<Vec<u8>>) -> Bound<Vec<u8>> {
     }
 }
 
+/// Returns the range of the rows of all documents of which values were left out.
+pub(crate) fn partial_keys(space: Space) -> KeyRange {
+    KeyRange::prefix(&key::of_path(space, PARTIAL_PATH))
+}
+
 /// Returns the index keys of a document; none for a tombstone.
 pub(crate) fn keys_of(space: Space, document: &Document, fields: &IndexFields) -> BTreeSet<Vec<u8>> {
     let mut keys = BTreeSet::new();
     if document.is_tombstone() {
         return keys;
     }
+    let mut is_partial = false;
     let mut add = |path: &str, value: &Value| {
-        keys.insert(key::encode(space, path, value, &document.link));
+        if path.len() > PATH_BYTES_MAX || keys.len() == ROWS_MAX {
+            is_partial = true;
+        } else {
+            keys.insert(key::encode(space, path, value, &document.link));
+        }
     };
     add(KIND_PATH, &Value::text(&document.kind));
     // A state that is no JSON is indexed by its kind only; guests cannot make one.
-    let Ok(state) = serde_json::from_slice::<Json>(&document.body) else { return keys };
+    if let Ok(state) = serde_json::from_slice::<Json>(&document.body) {
+        add_fields(&state, fields, &mut add);
+    }
+    if is_partial {
+        keys.insert(key::encode(space, PARTIAL_PATH, &Value::Boolean(true), &document.link));
+    }
+    keys
+}
+
+fn add_fields(state: &Json, fields: &IndexFields, add: &mut dyn FnMut(&str, &Value)) {
     match fields {
-        IndexFields::Scalars => add_scalars(&state, "", LEVELS, &mut add),
+        IndexFields::Scalars => add_scalars(state, "", LEVELS, add),
         IndexFields::Listed(listed) => {
             for field in listed.iter() {
-                let found = field.path.split('.').try_fold(&state, |json, name| json.get(name));
+                let found = field.path.split('.').try_fold(state, |json, name| json.get(name));
                 found.into_iter().flat_map(scalars).filter(|value| is_of(value, field.kind)).for_each(|value| {
                     add(&field.path, &value);
                 });
             }
         }
     }
-    keys
 }
 
 /// Adds the scalars below `json`. Whoever looks a field up enters arrays without saying so, and so does this.
@@ -239,6 +272,22 @@ mod tests {
         let mut deleted = document("/f/a", 0, r#"{"a":1}"#);
         deleted.action = steward_model::document::UpdateAction::Delete;
         assert!(keys_of(some_space(), &deleted, &IndexFields::Scalars).is_empty());
+    }
+
+    #[test]
+    fn what_is_left_out_of_the_index_is_said_in_a_row() {
+        let partial = (String::new(), Value::Boolean(true));
+        let long = "k".repeat(PATH_BYTES_MAX + 1);
+        let found = indexed(&format!(r#"{{"{long}":1,"a":2}}"#), &IndexFields::Scalars);
+        assert_eq!(found, [partial.clone(), ("a".into(), number(2)), (KIND_PATH.into(), Value::text("kind"))]);
+        let many: Vec<String> = (0..2 * ROWS_MAX).map(|value| value.to_string()).collect();
+        let found = indexed(&format!(r#"{{"a":[{}]}}"#, many.join(",")), &IndexFields::Scalars);
+        assert_eq!((found.len(), found.contains(&partial)), (ROWS_MAX + 1, true));
+        let fits = indexed(&format!(r#"{{"a":[{}]}}"#, many[..ROWS_MAX - 1].join(",")), &IndexFields::Scalars);
+        assert_eq!((fits.len(), fits.contains(&partial)), (ROWS_MAX, false));
+        let zeros = "\\u0000".repeat(PATH_BYTES_MAX);
+        let keys = keys_of(some_space(), &document("/f/a", 0, &format!(r#"{{"{zeros}":1}}"#)), &IndexFields::Scalars);
+        assert!(keys.iter().all(|key| key.len() < crate::state::KEY_BYTES_MAX));
     }
 
     #[test]

@@ -16,3 +16,13 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+/// Returns true if `error` passes by itself or by freeing something, and nothing has happened: no space, no more open
+/// files, a signal.
+pub fn is_shortage(error: &io::Error) -> bool {
+    let is_passing = |number| {
+        let errno = rustix::io::Errno::from_raw_os_error(number);
+        errno == rustix::io::Errno::MFILE || errno == rustix::io::Errno::NFILE || errno == rustix::io::Errno::INTR
+    };
+    is_full(error) || error.kind() == io::ErrorKind::Interrupted || error.raw_os_error().is_some_and(is_passing)
+}

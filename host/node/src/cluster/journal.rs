@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openraft::{Entry, LogId, Vote};
 use serde::{Deserialize, Serialize};
-use steward_model::{Lsn, PartitionId, Position, codec};
-use steward_storage::log::{self, FolderDisk, Frame, FrameKind, Listener, Log};
+use steward_model::codec::{self, Format};
+use steward_model::{Lsn, PartitionId, Position};
+use steward_storage::log::{self, FileLedger, FolderDisk, Frame, FrameKind, Ledger, Listener, Log};
 
 use super::raft::TypeConfig;
 
@@ -34,6 +35,19 @@ pub(super) enum Note {
     Purged(LogId<u64>),
 }
 
+impl Format for Note {
+    const NAME: &'static str = "statement about the system log";
+}
+
+/// A vote as it stands in the journal.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct StoredVote(Vote<u64>);
+
+impl Format for StoredVote {
+    const NAME: &'static str = "vote";
+}
+
 /// Returns the frame of a statement about the system log.
 pub(super) fn note(note: &Note) -> Frame {
     Frame::of_node(FrameKind::System, codec::encode(note).into())
@@ -41,7 +55,7 @@ pub(super) fn note(note: &Note) -> Frame {
 
 /// Returns the frame of a vote.
 pub(super) fn vote(vote: &Vote<u64>) -> Frame {
-    Frame::of_node(FrameKind::Vote, codec::encode(vote).into())
+    Frame::of_node(FrameKind::Vote, codec::encode_as::<StoredVote, _>(vote).into())
 }
 
 /// A frame of the journal, read.
@@ -65,7 +79,7 @@ enum Stranger {
 
 fn read(frame: &Frame) -> Result<Read, Stranger> {
     match frame.kind {
-        FrameKind::Vote => Ok(Read::Vote(codec::decode(&frame.payload)?)),
+        FrameKind::Vote => Ok(Read::Vote(codec::decode::<StoredVote>(&frame.payload)?.0)),
         FrameKind::System => Ok(Read::Note(codec::decode(&frame.payload)?)),
         kind @ (FrameKind::Record | FrameKind::Promise | FrameKind::Checkpoint | FrameKind::Base) => {
             Err(Stranger::Kind(kind))
@@ -149,7 +163,8 @@ impl Journal {
     /// Opens the journal in `folder`, or begins one, and tells `replay` what it holds.
     pub(super) fn open(folder: &Path, identity: u64, mut replay: impl FnMut(Lsn, Read)) -> Result<Journal, Error> {
         let disk = FolderDisk::new(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
-        let options = log::Options { segment_bytes: SEGMENT_BYTES, identity, ..log::Options::default() };
+        let ledger = Some(Arc::new(FileLedger::new(folder.with_extension("segments"))) as Arc<dyn Ledger>);
+        let options = log::Options { segment_bytes: SEGMENT_BYTES, identity, ledger, ..log::Options::default() };
         let opened = Log::open(Arc::new(disk), options, &mut |lsn, frame| {
             replay(lsn, read(&frame)?);
             Ok(())

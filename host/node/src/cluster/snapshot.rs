@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use openraft::{BasicNode, Snapshot, SnapshotMeta};
 use serde::{Deserialize, Serialize};
-use steward_model::codec;
+use steward_model::codec::{self, Format};
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::invariants::{self, Violation};
 use steward_storage::lasting;
@@ -61,6 +61,10 @@ pub enum Error {
 pub(super) struct Stored {
     pub(super) meta: SnapshotMeta<u64, BasicNode>,
     pub(super) state: Vec<u8>,
+}
+
+impl Format for Stored {
+    const NAME: &'static str = "system snapshot";
 }
 
 impl Stored {

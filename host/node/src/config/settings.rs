@@ -106,6 +106,18 @@ pub const SETTINGS: &[Setting] = &[
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
     text("guest_deadline", "DURATION", "1s", LIMITS, "Longest time of one guest call"),
+    text(
+        "guest_share",
+        "PERCENT",
+        "25",
+        LIMITS,
+        "Most of the instances and workers for guests that one service may have",
+    )
+    .of(Shape::Number),
+    text("module_bytes", "SIZE", "64MiB", LIMITS, "Largest guest module"),
+    text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
+    text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
+    text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(
         "outbound_allow",
@@ -115,6 +127,7 @@ pub const SETTINGS: &[Setting] = &[
         "Outside hosts that guests may be granted: example.com, *.example.com",
     )
     .of(Shape::List),
+    text("idle_timeout", "DURATION", "60s", LIMITS, "How long a connection may say or take nothing"),
     text("shutdown_grace", "DURATION", "30s", LIMITS, "How long running operations may go on after a stop"),
     text(
         "log_level",

@@ -11,14 +11,15 @@ use http::{Method, StatusCode};
 use steward_model::link;
 use steward_model::operation::Fault;
 use steward_protocol::cluster::Refused;
-use steward_sandbox::CallError;
+use steward_sandbox::{CallError, PrepareError};
 
 use super::deployment::Breaking;
 use super::problem;
 use crate::cluster::ProposeError;
+use crate::json;
 use crate::operation;
 use crate::query::{Refusal, odata, page, run, task};
-use crate::service::ModulesError;
+use crate::service::{ModulesError, SchemaError, StoreError};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub(super) enum Error {
     /// The body is no JSON.
     #[error("the body is no JSON: {reason} at line {line} column {column}")]
     NotJson { reason: String, line: usize, column: usize },
+    /// The body has a key that no document may have.
+    #[error("the body has the key {key:?} at line {line} column {column}, which is reserved")]
+    ReservedKey { key: String, line: usize, column: usize },
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
@@ -71,6 +75,12 @@ pub(super) enum Error {
     /// The path is known, but this version of the host has nothing there.
     #[error("{path} is not there yet: this version of the host has no {what}")]
     NotOffered { path: String, what: &'static str },
+    /// Too many connections are open, and all of them are in use.
+    #[error("{max} connections are open already, and all of them are in use")]
+    Crowded { max: usize },
+    /// The bodies of requests take too much memory.
+    #[error("the bodies of requests under way take {max} bytes already")]
+    BodiesFull { max: usize },
     /// Too many requests are under way.
     #[error("{max} requests are under way already")]
     Overloaded { max: usize },
@@ -102,8 +112,8 @@ pub(super) enum Error {
     #[error("{path} cannot be mounted: {reason}")]
     Reserved { path: String, reason: &'static str },
     /// The schema of a module's state cannot be compiled.
-    #[error("state schema of the module cannot be used: {0}")]
-    Schema(String),
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
     /// Stored documents could not be read any more.
     #[error("{0}")]
     Breaking(Box<Breaking>),
@@ -183,6 +193,15 @@ impl Facts {
     }
 }
 
+impl From<json::Error> for Error {
+    fn from(error: json::Error) -> Error {
+        match error {
+            json::Error::Syntax { reason, line, column } => Error::NotJson { reason, line, column },
+            json::Error::ReservedKey { key, line, column } => Error::ReservedKey { key, line, column },
+        }
+    }
+}
+
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Error {
         match error {
@@ -209,6 +228,7 @@ impl Error {
             Error::BodyLate { .. } => later(StatusCode::REQUEST_TIMEOUT, "deadline", 0),
             Error::BodyLost(_) => later(StatusCode::BAD_REQUEST, "body", 0),
             Error::NotJson { .. } => never(StatusCode::BAD_REQUEST, "malformed-json"),
+            Error::ReservedKey { .. } => never(StatusCode::BAD_REQUEST, "reserved-key"),
             Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => {
                 never(StatusCode::BAD_REQUEST, "bad-request")
             }
@@ -217,7 +237,9 @@ impl Error {
                 never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
             }
             Error::NotOffered { .. } => never(StatusCode::NOT_FOUND, "not-offered").xenon(NOT_FOUND),
-            Error::Overloaded { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
+            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1)
+            }
             Error::NotAvailable { .. } | Error::Unready { .. } => {
                 later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
             }
@@ -237,6 +259,8 @@ impl Error {
 fn of_operation(error: &operation::Error) -> Facts {
     use operation::Error as E;
     match error {
+        // What repairs a module takes longer than a moment.
+        E::NotServed { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 5),
         E::UnknownPath { .. } | E::NotFound { .. } | E::VersionNotFound { .. } => {
             never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
         }
@@ -257,6 +281,7 @@ fn of_operation(error: &operation::Error) -> Facts {
         // The status that the SDKs choose: clients need not know whether the host or the guest checks a body.
         E::Invalid { .. } => never(StatusCode::BAD_REQUEST, "validation"),
         E::DocumentTooLarge { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "document-too-large"),
+        E::UpdateTooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "update-too-large"),
         E::KeyReused { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
         E::Refused(fault) => {
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -267,12 +292,17 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Outcome { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "guest-outcome"),
         E::StateVersion { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "state-version"),
         E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
+        E::Busy(_) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
         E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
+        E::Unavailable { .. } | E::Lost(_) | E::Superseded { .. } => {
+            later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
+        }
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
-        E::Storage(_) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+        // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.
+        E::Storage(error) if error.is_damage() => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+        E::Storage(_) => later(StatusCode::SERVICE_UNAVAILABLE, "storage", 1),
         E::Query(refusal) => of_query(refusal),
         E::Broken => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
@@ -344,9 +374,11 @@ fn of_query(refusal: &Refusal) -> Facts {
 
 fn of_module(error: &ModulesError) -> Facts {
     match error {
+        ModulesError::Refused(PrepareError::Busy { .. }) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 5),
         ModulesError::Refused(refused) => never(StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
-        ModulesError::File { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
-        ModulesError::Damaged { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::Missing { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-missing"),
+        ModulesError::Store(StoreError::Damaged { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::File { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
     }
 }
 

@@ -14,16 +14,18 @@
 //!                  └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
-//! Departures: an `ETag` names the version of a document, not its bytes, so it is the same with and without compression:
+//! Departures: an `ETag` names the record that made a state, not its bytes, so it is the same with and without compression:
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
 mod body;
+mod connection;
 mod decode;
 mod deployment;
 mod encode;
 pub(crate) mod error;
 mod exchange;
+mod held;
 mod infrastructure;
 mod listing;
 mod problem;
@@ -35,22 +37,23 @@ mod utility;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
-use steward_model::{NodeId, Timestamp};
+use steward_model::NodeId;
 use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
+use crate::descriptors::Descriptors;
 use crate::operation::Operations;
 use crate::query::Queries;
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
+use connection::Connections;
 use error::Error;
+use held::Bodies;
 use request_id::RequestIds;
-
-/// Largest guest module in bytes.
-const MODULE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Most requests to services under way at once; health and metrics are answered beyond it.
 const REQUESTS_MAX: usize = 16 * 1024;
@@ -77,12 +80,16 @@ pub struct Parts {
     pub public_uri: String,
     /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
     pub max_request_bytes: usize,
+    /// Largest guest module in bytes.
+    pub max_module_bytes: usize,
     /// Web origins whose pages may call; empty: none. `*` stands for all.
     pub cors_origins: Vec<String>,
     /// Hosts outside that guests may be granted.
     pub outbound_allowed: Vec<String>,
-    /// When the process started.
-    pub started: Timestamp,
+    /// How file descriptors are shared out.
+    pub descriptors: Descriptors,
+    /// Longest time for which a connection may say or take nothing.
+    pub idle_span: Duration,
 }
 
 /// See the head of this module.
@@ -93,6 +100,8 @@ pub struct Http {
     request_ids: RequestIds,
     requests: AtomicUsize,
     cors: Option<CorsLayer>,
+    connections: Arc<Connections>,
+    bodies: Arc<Bodies>,
     /// True once every partition has served: recovery is done, whatever happens later.
     recovered: AtomicBool,
 }
@@ -116,6 +125,8 @@ impl Http {
             request_ids: RequestIds::new(uuid::Uuid::new_v4()),
             requests: AtomicUsize::new(0),
             cors: server::cors(&parts.cors_origins),
+            connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
+            bodies: Arc::default(),
             recovered: AtomicBool::new(false),
             parts,
         })

@@ -55,6 +55,11 @@ impl Folder {
         self.data.log_path()
     }
 
+    /// Returns the file in which is noted which segments the commit log has.
+    pub(super) fn ledger_path(&self) -> PathBuf {
+        self.data.log_ledger_path()
+    }
+
     /// Returns the name by which the commit log knows its segments.
     pub(super) fn log_identity(&self) -> u64 {
         self.data.log_identity()
@@ -75,6 +80,8 @@ impl Folder {
         let usual = Config::default();
         Config {
             cache_folder: Some(self.path().join("code")),
+            modules: options.modules.clone(),
+            share_percent: options.guest_share_percent,
             call_deadline: options.guest_deadline,
             call_deadline_max: usual.call_deadline_max.max(options.guest_deadline),
             memory_bytes_max: options.guest_memory_bytes,

@@ -1,11 +1,15 @@
 //! What everything else of a node stands on: folder, stores, log, system group, partitions.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Lane, PartitionId};
 use steward_protocol::cluster::Member;
+use steward_replication::Observer;
+use steward_replication::completions::Completions;
 use steward_storage::state::StateStore;
 
 use super::folder::Folder;
@@ -13,11 +17,8 @@ use super::recover::{self, Found};
 use crate::clock::Clock;
 use crate::cluster::{self, ControlLog, System};
 use crate::config::{Options, Quorum};
-use crate::partition::{Applier, Cache, LogEvents, Partition, Shared, Space, Table, UNDER_WAY_BYTES_MAX};
+use crate::partition::{self, Hands, Partition, Partitions, Shared};
 use crate::shutdown::Shutdown;
-
-/// Bytes of documents that are kept in memory.
-const CACHE_BYTES: u64 = 48 * 1024 * 1024;
 
 /// Free space that is kept in reserve for what is under way when the disk gets full.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -30,8 +31,8 @@ pub(super) struct Foundation {
     pub(super) folder: Folder,
     pub(super) persisted: Arc<dyn StateStore>,
     pub(super) system: System,
-    pub(super) table: Arc<Table>,
-    pub(super) events: Arc<LogEvents>,
+    pub(super) partitions: Arc<Partitions>,
+    pub(super) hands: Arc<Hands>,
 }
 
 impl Foundation {
@@ -49,30 +50,22 @@ impl Foundation {
         let Found { log, persisted, volatile, mut recovery } = recover::open(&folder).await?;
         clock.observe(recovery.latest());
         let system = system(options, &folder, public_uri, clock).await.context("start the system group")?;
-        let events = Arc::new(LogEvents::default());
-        let shared = Arc::new(Shared {
-            clock: Arc::clone(clock),
-            log,
-            space: Arc::new(Space::new(folder.path().to_owned(), RESERVE_BYTES)),
-            under_way: Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_BYTES_MAX)),
-            cache: Arc::new(Cache::new(CACHE_BYTES)),
-            applier: Applier::default(),
-            events: Arc::clone(&events),
-            outbox_changed: tokio::sync::Notify::new(),
-            own: Member { node: system.node, boot: system.boot },
-            queue_limit: options.queue_limit,
-        });
+        let hands = Arc::new(Hands::default());
+        let own = Member { node: system.node, boot: system.boot };
+        let bounds = partition::Options { queue_limit: options.queue_limit, ..partition::Options::default() };
+        let completions = Arc::new(Completions::default());
+        let shared = Arc::new(Shared::new(log, completions, Arc::clone(&hands) as Arc<dyn Observer>, own, bounds));
         let open = |id: PartitionId| {
             let store = match id.lane {
                 Lane::Persisted => &persisted,
                 Lane::Volatile => &volatile,
             };
-            let store = recover::store_of(store, id)?;
+            let store = recover::store_of(store, id);
             anyhow::Ok(Partition::open(id, Arc::clone(&shared), store, recovery.take(id))?)
         };
-        let table = Arc::new(Table::open(Arc::clone(&shared), open).context("open the partitions")?);
-        events.connect(Arc::clone(&table));
-        Ok(Foundation { folder, persisted, system, table, events })
+        let partitions = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
+        let partitions = Arc::new(partitions.context("open the partitions")?);
+        Ok(Foundation { folder, persisted, system, partitions, hands })
     }
 }
 
@@ -93,11 +86,16 @@ async fn system(options: &Options, folder: &Folder, public_uri: &str, clock: &Cl
 }
 
 /// Tells the partitions what the system group says about them, now and whenever it changes.
-pub(super) fn follow_table(control: &Arc<dyn ControlLog>, table: &Arc<Table>, shutdown: &Shutdown) {
+pub(super) fn follow_table(
+    control: &Arc<dyn ControlLog>,
+    partitions: &Arc<Partitions>,
+    clock: &Arc<Clock>,
+    shutdown: &Shutdown,
+) {
     let mut cluster = control.watch();
     let state = cluster.borrow_and_update().clone();
-    table.cluster_changed(&state);
-    let (table, stop) = (Arc::clone(table), shutdown.clone());
+    partitions.cluster_changed(clock.now(), &state);
+    let (partitions, clock, stop) = (Arc::clone(partitions), Arc::clone(clock), shutdown.clone());
     shutdown.spawn("table", async move {
         let mut seen = state.table_version();
         loop {
@@ -108,31 +106,30 @@ pub(super) fn follow_table(control: &Arc<dyn ControlLog>, table: &Arc<Table>, sh
             let state = cluster.borrow_and_update().clone();
             if state.table_version() != seen {
                 seen = state.table_version();
-                table.cluster_changed(&state);
+                partitions.cluster_changed(clock.now(), &state);
             }
         }
     });
 }
 
 /// Keeps an eye on the free space, so that updates are refused before a write fails.
-pub(super) fn look_at_space(shared: &Arc<Shared>, shutdown: &Shutdown) {
-    shared.space.look(shared.log.is_short_of_space());
-    let (shared, stop) = (Arc::clone(shared), shutdown.clone());
+pub(super) fn look_at_space(shared: &Arc<Shared>, folder: &Path, shutdown: &Shutdown) {
+    partition::look(shared, folder, RESERVE_BYTES);
+    let (shared, folder, stop) = (Arc::clone(shared), folder.to_owned(), shutdown.clone());
     shutdown.spawn("space", async move {
         loop {
             tokio::select! {
                 () = stop.stopping() => return,
                 () = tokio::time::sleep(LOOK_AT_SPACE) => {}
             }
-            shared.space.look(shared.log.is_short_of_space());
+            partition::look(&shared, &folder, RESERVE_BYTES);
         }
     });
 }
 
 /// Returns once this node serves every partition.
-pub(super) async fn all_serving(table: &Table) {
-    for partition in table.all() {
-        // The sender lives as long as the partition, so waiting ends with the condition only.
-        let _ = partition.watch_serving().wait_for(Option::is_some).await;
+pub(super) async fn all_serving(partitions: &Partitions) {
+    for partition in partitions.all() {
+        partition.serving().until(|serving| serving.is_some()).await;
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use steward_model::{Lane, Moment, PartitionId};
-use steward_storage::documents::{Error, PartitionStore, visible_generation};
-use steward_storage::log::{FolderDisk, Log, Options as LogOptions};
+use steward_storage::documents::PartitionStore;
+use steward_storage::log::{FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
 
 use super::folder::Folder;
@@ -24,13 +24,12 @@ pub(super) struct Found {
     pub(super) recovery: Recovery,
 }
 
-/// Returns the typed face of the copy of a partition that is in use.
-///
-/// # Errors
-/// Those of the state store.
-pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> Result<PartitionStore, Error> {
-    let generation = visible_generation(store, partition)?;
-    Ok(PartitionStore::new(Arc::clone(store), generation, partition))
+/// The copy of each partition that is used.
+const GENERATION: u32 = 1;
+
+/// Returns the typed face of a partition.
+pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> PartitionStore {
+    PartitionStore::new(Arc::clone(store), GENERATION, partition)
 }
 
 fn moment() -> Moment {
@@ -44,7 +43,7 @@ fn moment() -> Moment {
 /// # Errors
 /// If the disk holds less than was acknowledged, or cannot be read.
 pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
-    let (state_path, log_path) = (folder.state_path(), folder.log_path());
+    let (state_path, log_path, ledger_path) = (folder.state_path(), folder.log_path(), folder.ledger_path());
     let identity = folder.log_identity();
     let work = move || {
         let options = StateOptions { reserve_bytes: STATE_RESERVE_BYTES, ..StateOptions::default() };
@@ -56,14 +55,16 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let persisted: Arc<dyn StateStore> = Arc::new(state.store);
         let mut recovery = Recovery::default();
         for partition in PartitionId::all(Lane::Persisted) {
-            let meta = store_of(&persisted, partition).and_then(|store| store.meta());
+            let meta = store_of(&persisted, partition).meta();
             let meta = meta.with_context(|| format!("read partition {partition}"))?;
             recovery.stored(partition, meta);
         }
         let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
-        let options = LogOptions { identity, clock: moment, ..LogOptions::default() };
+        let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
+        let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
         let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
-        let opened = Log::open(disk, options, &mut replay).context("open the commit log")?;
+        let opened = Log::open(disk, options, &mut replay);
+        let opened = opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
         tracing::info!(recovered = ?opened.recovery, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::{Handler, ServiceOption};
-use steward_model::{Link, Version};
+use steward_model::{Document, Link, Version};
 use uuid::Uuid;
 
 use super::decide::{Decision, Next};
 use super::load::{self, Before, built_in};
-use super::{Error, Operation, Operations, Reply, Status, execute, native};
+use super::{Error, Operation, Operations, Reply, Status, execute, locate, native};
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -71,10 +71,11 @@ pub(super) async fn load(
     if let Some(reply) = load::replay(operations, operation, partition).await? {
         return Ok(Loaded::Answered(reply));
     }
+    let epoch = locate::reign(operations, operation, partition)?;
     let newest = partition.newest(&operation.link)?;
     let Some(document) = newest.document else {
         load::check_condition(operation, None)?;
-        return Ok(Loaded::Free(Before { document: None, appended: None }));
+        return Ok(Loaded::Free(Before { document: None, appended: None, epoch }));
     };
     let gone = document.is_tombstone() || document.is_expired(operations.clock().wall_time());
     if !gone {
@@ -85,10 +86,11 @@ pub(super) async fn load(
     load::check_condition(operation, None)?;
     let named = built_in(operation.body.as_ref())?.document_version;
     let higher = named.and_then(|named| u64::try_from(named).ok()).is_some_and(|named| named > document.version.0);
-    if document.is_tombstone() && !operation.force && !higher {
+    let deleted = document.is_tombstone() && !document.ended_by_expiry();
+    if deleted && !operation.force && !higher {
         return Err(Error::CreateDeleted { link: link(), version: document.version });
     }
-    Ok(Loaded::Free(Before { document: Some(document), appended: newest.appended }))
+    Ok(Loaded::Free(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
 /// Decides the first state of a child: the body, what `handle-create` makes of it, and then `handle-start`.
@@ -109,7 +111,11 @@ pub(super) async fn create(
             None => bytes::Bytes::from_static(b"{}"),
         };
         let outcome = execute::first(operations, operation, service, Handler::HandleCreate, &given, expires).await?;
-        let state = outcome.document.clone().unwrap_or(given);
+        // What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
+        let state = match &outcome.document {
+            Some(state) => state.clone(),
+            None => native::unaltered(service, given)?,
+        };
         Decision { next: Next::State(state), ..Decision::of_guest(outcome, UpdateAction::Post, usual) }
     } else {
         native::created(native::state_of(operation, service)?, usual)
@@ -128,9 +134,10 @@ pub(super) async fn create(
         decision.effects.extend(outcome.effects);
         decision.expires = outcome.expires.or(decision.expires);
     }
-    let reborn = before.document.is_some() && (operation.force || operation.cause != Cause::Client);
+    let forgets = operation.force || operation.cause != Cause::Client;
+    let expired = |document: &Document| !document.is_tombstone() || document.ended_by_expiry();
     if let Next::State(state) = &decision.next
-        && (reborn || before.document.as_ref().is_some_and(|document| !document.is_tombstone()))
+        && before.document.as_ref().is_some_and(|document| forgets || expired(document))
     {
         decision.next = Next::Reborn(state.clone());
     }

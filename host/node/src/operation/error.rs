@@ -7,6 +7,7 @@ use steward_sandbox::CallError;
 
 use crate::partition::{Behind, Lost, ProposeError, TurnError};
 use crate::query::Refusal;
+use crate::service::{Absent, ServiceTable};
 
 /// Whether a failed operation may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,20 @@ pub enum Happened {
     No,
     /// It may have happened; the same request with the same idempotency key is safe to repeat.
     Unknown,
+}
+
+/// Statuses of refusals that pass by themselves.
+pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
+
+/// How long an effect is tried again that was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: its target has answered.
+    None,
+    /// As long as it takes to mount a factory everywhere.
+    Short,
+    /// As long as targets remember keys.
+    Long,
 }
 
 /// One place in a body that a schema does not allow.
@@ -36,6 +51,14 @@ pub enum Error {
         link: Link,
         /// A factory with a similar path.
         nearest: Option<Link>,
+    },
+    /// The factory at the path or above it is known, and this node cannot serve it now.
+    #[error("{factory} is not served on this node now: {reason}")]
+    NotServed {
+        /// Path of the factory.
+        factory: Link,
+        /// Why not.
+        reason: String,
     },
     /// The factory has no such child.
     #[error("{link} does not exist")]
@@ -189,6 +212,14 @@ pub enum Error {
         /// The shape it is stored in.
         stored: u32,
     },
+    /// Another module answers by now than the one that the operation began on.
+    #[error("the service at {path} was at revision {revision} when the operation began, and is not any more")]
+    Superseded {
+        /// The factory.
+        path: Link,
+        /// The revision that the operation began on.
+        revision: u64,
+    },
     /// Too many operations wait for the document.
     #[error("{link} has {limit} operations waiting already")]
     QueueFull {
@@ -219,6 +250,17 @@ pub enum Error {
         /// How long the operation waited.
         seconds: u64,
     },
+    /// The update does not fit into the log, with its effects and its remembered answer.
+    #[error("the update takes about {bytes} bytes with its effects and its remembered answer, {most} are possible")]
+    UpdateTooLarge {
+        /// About its bytes.
+        bytes: u64,
+        /// How many are possible.
+        most: u64,
+    },
+    /// The node takes no update at this moment.
+    #[error("{0}")]
+    Busy(ProposeError),
     /// The update was in the log when the reign ended.
     #[error("{0}")]
     Lost(#[from] Lost),
@@ -243,6 +285,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error of a path at which nothing answers.
+    pub(crate) fn nowhere(services: &ServiceTable, link: &Link) -> Error {
+        match services.absent(link) {
+            Some(Absent { path, reason, index: _ }) => Error::NotServed { factory: path, reason },
+            None => Error::UnknownPath { link: link.clone(), nearest: services.nearest(link) },
+        }
+    }
+
     /// Returns the error of a turn that could not be had.
     pub(crate) fn turn(link: &Link, error: TurnError) -> Error {
         match error {
@@ -257,6 +307,54 @@ impl Error {
             ProposeError::NotAdmitted { partition, reason } => {
                 Error::Unavailable { partition, reason: reason.to_string(), seconds: 0, happened: Happened::No }
             }
+            ProposeError::TooLarge { bytes, most } => Error::UpdateTooLarge { bytes, most },
+            ProposeError::Behind { .. } | ProposeError::Stopping => Error::Busy(error),
+        }
+    }
+
+    /// Returns how long an effect that met this error is tried again. Only what its target itself decides is an answer; what
+    /// this host, its disk or its group cannot do now says nothing about the effect.
+    pub(crate) fn patience(&self) -> Patience {
+        match self {
+            Error::NotFound { .. }
+            | Error::VersionNotFound { .. }
+            | Error::Deleted { .. }
+            | Error::Exists { .. }
+            | Error::CreateDeleted { .. }
+            | Error::NotSupported { .. }
+            | Error::PreconditionFailed { .. }
+            | Error::PreconditionRequired { .. }
+            | Error::VersionConflict { .. }
+            | Error::BodyMissing { .. }
+            | Error::NotAnObject { .. }
+            | Error::BuiltInField { .. }
+            | Error::Invalid { .. }
+            | Error::Link(_)
+            | Error::ForeignLink { .. }
+            | Error::DocumentTooLarge { .. }
+            | Error::UpdateTooLarge { .. }
+            | Error::KeyReused { .. }
+            | Error::Outcome { .. }
+            | Error::Query(_) => Patience::None,
+            Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
+            Error::Refused(_) => Patience::None,
+            Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
+            Error::Guest { .. } => Patience::None,
+            // A factory that is just being mounted or moved comes; one that does not exist does not.
+            Error::UnknownPath { .. } => Patience::Short,
+            Error::NotServed { .. }
+            | Error::StateVersion { .. }
+            | Error::Superseded { .. }
+            | Error::QueueFull { .. }
+            | Error::Unavailable { .. }
+            | Error::NoQuorum { .. }
+            | Error::Busy(_)
+            | Error::Lost(_)
+            | Error::NoSpace(_)
+            | Error::Behind(_)
+            | Error::Stopping
+            | Error::Storage(_)
+            | Error::Broken => Patience::Long,
         }
     }
 

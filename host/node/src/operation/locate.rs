@@ -1,10 +1,10 @@
 //! Second stage: which partition, and may it be used now? What is not ready is waited for, up to the operation's deadline.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::operation::Cause;
-use steward_model::{Action, Link, Moment, Offset, PartitionId};
+use steward_model::{Action, Epoch, Link, Moment, PartitionId, Position};
 
 use super::{Error, Happened, Operation, Operations, create};
 use crate::partition::{Partition, Turn};
@@ -78,21 +78,43 @@ pub(super) async fn serving(
     operation: &Operation,
     partition: &Partition,
 ) -> Result<(), Error> {
-    let Err(mut reason) = partition.admits() else { return Ok(()) };
-    let mut serving = partition.watch_serving();
-    loop {
-        // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-        let wait = serving.wait_for(Option::is_some);
-        if tokio::time::timeout(left(operations, operation.deadline), wait).await.is_err() {
-            let reason = reason.to_string();
-            return Err(unavailable(operations, operation, partition.id(), reason, Happened::No));
+    let admitted = async {
+        loop {
+            // Registered before the look: a change between the two must not be missed.
+            let changed = partition.serving().changed();
+            if partition.admits().is_ok() {
+                return;
+            }
+            changed.await;
         }
-        match partition.admits() {
-            Ok(_) => return Ok(()),
-            Err(other) => reason = other,
-        }
-        tokio::task::yield_now().await;
+    };
+    if partition.admits().is_ok() {
+        return Ok(());
     }
+    // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
+    match tokio::time::timeout(left(operations, operation.deadline), admitted).await {
+        Ok(()) => Ok(()),
+        Err(_) => reign(operations, operation, partition).map(|_| ()),
+    }
+}
+
+/// Returns the reign that this node serves.
+///
+/// # Errors
+/// [`Error::Unavailable`] if it serves none.
+pub(super) fn reign(operations: &Operations, operation: &Operation, partition: &Partition) -> Result<Epoch, Error> {
+    partition
+        .admits()
+        .map_err(|reason| unavailable(operations, operation, partition.id(), reason.to_string(), Happened::No))
+}
+
+/// Returns what `waited` for, or none at the operation's deadline.
+pub(super) async fn in_time<T>(
+    operations: &Operations,
+    operation: &Operation,
+    waited: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::time::timeout(left(operations, operation.deadline), waited).await.ok()
 }
 
 /// Returns the turn on the operation's document.
@@ -105,13 +127,9 @@ pub(super) async fn turn(
     partition: &Arc<Partition>,
 ) -> Result<Turn, Error> {
     let link: &Link = &operation.link;
-    let waits = partition.turn(link);
-    if operation.cause != Cause::Client {
-        return waits.await.map_err(|error| Error::turn(link, error));
-    }
-    match tokio::time::timeout(left(operations, operation.deadline), waits).await {
-        Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
-        Err(_) => {
+    match in_time(operations, operation, partition.turn(link)).await {
+        Some(turn) => turn.map_err(|error| Error::turn(link, error)),
+        None => {
             let reason = "operations before this one on the same document are not done".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
         }
@@ -126,13 +144,13 @@ pub(super) async fn witnessed(
     operations: &Operations,
     operation: &Operation,
     partition: &Partition,
-    appended: Option<Offset>,
+    appended: Option<Position>,
     happened: Happened,
 ) -> Result<(), Error> {
-    let Some(offset) = appended else { return Ok(()) };
-    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(offset)).await {
-        Ok(committed) => Ok(committed?),
-        Err(_) => {
+    let Some(position) = appended else { return Ok(()) };
+    match in_time(operations, operation, partition.committed(position)).await {
+        Some(committed) => Ok(committed?),
+        None => {
             let reason = "an update before this request is not committed yet".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, happened))
         }

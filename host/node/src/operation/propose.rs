@@ -3,30 +3,34 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use steward_model::operation::{Cause, EFFECTS_MAX, EffectKey};
-use steward_model::update::{Change, PendingEffect, RememberedReply, RequestKey, Update};
-use steward_model::{Document, Offset, Position, Timestamp, Version};
-use tokio::sync::OwnedSemaphorePermit;
+use steward_model::operation::EffectKey;
+use steward_model::update::{
+    Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
+};
+use steward_model::{Document, Epoch, Offset, Position, Timestamp, Version};
+use steward_storage::log::Reservation;
 
 use super::decide::{Answer, Decision, Next};
 use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
-use super::{Error, Happened, Operations, create, locate};
-use crate::partition::{Partition, Proposed, UNDER_WAY_BYTES_MAX};
-use crate::query::render;
+use super::{Error, Happened, Operations, create, door, locate};
+use crate::partition::{Partition, Taken};
 use crate::service::Service;
-
-/// About what a record takes besides states, answers and effects.
-const RECORD_BYTES: usize = 512;
 
 /// A reply that may be given once something is committed.
 pub(super) struct Pending {
     reply: Reply,
-    proposed: Option<Proposed>,
+    waits: Waits,
+}
+
+/// What a reply waits for.
+enum Waits {
+    /// The update of the operation itself.
+    Own(Taken),
     /// An update of somebody else that the reply shows.
-    shows: Option<Offset>,
-    /// Room for the update on its way into the log; given back when it is there.
-    room: Option<OwnedSemaphorePermit>,
+    Other(Position),
+    /// Nothing: what it shows is committed.
+    Nothing,
 }
 
 impl Pending {
@@ -41,16 +45,14 @@ impl Pending {
         partition: &Partition,
     ) -> Result<Reply, Error> {
         let commit = async {
-            match (self.proposed, self.shows) {
-                (Some(proposed), _) => proposed.committed().await.map(|_| ()),
-                (None, Some(offset)) => partition.committed(offset).await,
-                (None, None) => Ok(()),
+            match self.waits {
+                Waits::Own(taken) => taken.committed().await.map(|_| ()),
+                Waits::Other(position) => partition.committed(position).await,
+                Waits::Nothing => Ok(()),
             }
         };
         let left = operation.deadline.since(operations.clock().now());
-        let ended = tokio::time::timeout(left, commit).await;
-        drop(self.room);
-        match ended {
+        match tokio::time::timeout(left, commit).await {
             Ok(Ok(())) => Ok(self.reply),
             Ok(Err(lost)) => Err(Error::Lost(lost)),
             Err(_) => {
@@ -76,39 +78,42 @@ pub(super) async fn propose(
     check_size(operations, service, &decision)?;
     if decision.changes_nothing() && operation.idempotency_key.is_none() {
         let reply = reply_of(&decision, before.document);
-        return Ok(Pending { reply, proposed: None, shows: before.appended, room: None });
+        return Ok(Pending { reply, waits: before.appended.map_or(Waits::Nothing, Waits::Other) });
     }
-    let room = room(partition, &decision).await;
-    let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
-    let now = operations.clock().timestamp();
-    let mut reply = None;
-    let made = partition.propose(before.document.as_ref(), |position| {
-        let maker = Maker { operations, operation, service, before: &before, decision: &decision, now, position };
-        let (update, answer) = maker.make();
-        reply = Some(answer);
-        update
-    });
-    let proposed = made.map_err(Error::propose)?;
-    let reply = reply.expect("an update that was taken into the log was made");
+    let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired);
+    let creates = decision.creates;
+    let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
+    let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
+    let (update, mut reply) = maker.make();
+    let space = space_for(operations, operation, partition, &update).await?;
+    let _entered = door::enter(operations, operation, service, partition, &decision).await?;
+    let Before { document, epoch, .. } = before;
+    let proposed = partition.propose(epoch, document, update, space);
+    partition.step(operations.clock().now());
+    let taken = proposed.taken().await.map_err(Error::propose)?;
+    // The document at its place: epoch and offset are known only now.
+    reply.document = reply.document.map(|_| Arc::clone(&taken.placed.document));
     if creates || removes {
         operations.tell_watcher(service, &operation.link, creates);
     }
-    Ok(Pending { reply, proposed: Some(proposed), shows: None, room: Some(room) })
+    Ok(Pending { reply, waits: Waits::Own(taken) })
 }
 
-/// Waits until the decision may be on its way into the log together with what is.
-async fn room(partition: &Partition, decision: &Decision) -> OwnedSemaphorePermit {
-    let state = match &decision.next {
-        Next::State(state) | Next::Reborn(state) | Next::Tombstone(state) => state.len(),
-        Next::Unchanged | Next::Purged => 0,
-    };
-    let answer = match &decision.answer {
-        Answer::State => state,
-        Answer::Json(json) => json.len(),
-    };
-    let effects: usize = decision.effects.iter().map(|effect| effect.body.as_ref().map_or(0, Bytes::len)).sum();
-    let bytes = (RECORD_BYTES + state + answer + effects).min(UNDER_WAY_BYTES_MAX);
-    partition.room(bytes).await
+/// Waits for space in the log, which is taken before the record exists: nobody waits for the disk while others wait for him.
+async fn space_for(
+    operations: &Operations,
+    operation: &Operation,
+    partition: &Partition,
+    update: &Update,
+) -> Result<Option<Reservation>, Error> {
+    let left = operation.deadline.since(operations.clock().now());
+    match tokio::time::timeout(left, partition.space_for(update)).await {
+        Ok(space) => space.map_err(Error::propose),
+        Err(_) => {
+            let reason = "the commit log is behind: the disk is slow".to_owned();
+            Err(locate::unavailable(operations, operation, partition.id(), reason, Happened::No))
+        }
+    }
 }
 
 fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
@@ -119,14 +124,15 @@ fn check_size(operations: &Operations, service: &Service, decision: &Decision) -
         Next::State(state) | Next::Reborn(state) if state.len() > max => {
             Err(Error::DocumentTooLarge { bytes: state.len(), max })
         }
-        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Purged => Ok(()),
+        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Expired => Ok(()),
     }
 }
 
 fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
+    let document = document.filter(|_| decision.answer != Answer::Nothing);
     let content = match (&decision.answer, &document) {
         (Answer::State, Some(_)) => Content::State,
-        (Answer::State, None) => Content::Empty,
+        (Answer::State, None) | (Answer::Nothing, _) => Content::Empty,
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
     Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
@@ -134,16 +140,16 @@ fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
 
 /// Everything an update is made of.
 struct Maker<'a> {
-    operations: &'a Operations,
     operation: &'a Operation,
     service: &'a Service,
     before: &'a Before,
     decision: &'a Decision,
     now: Timestamp,
-    position: Position,
+    /// The time by which delays are counted.
+    steady: Timestamp,
 }
 
-/// How long a tombstone is kept when the delete does not say.
+/// How long a tombstone is kept when the delete does not say: no version is given twice meanwhile.
 const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 
 impl Maker<'_> {
@@ -160,7 +166,8 @@ impl Maker<'_> {
             Change::None => Document { body: Bytes::new(), ..document },
             Change::NewVersion | Change::Renewal | Change::Purge => document,
         };
-        (Update { change, document, keep_versions, effects, settled, remembered }, reply)
+        let (request, origin) = (RequestId::of(&self.operation.id), Origin::default());
+        (Update { change, request, origin, document, keep_versions, effects, settled, remembered }, reply)
     }
 
     fn document(&self) -> (Change, Document) {
@@ -168,11 +175,11 @@ impl Maker<'_> {
         let (change, body) = match (&self.decision.next, before) {
             (Next::State(body) | Next::Tombstone(body), _) => (Change::NewVersion, body.clone()),
             (Next::Reborn(body), _) => (Change::Renewal, body.clone()),
+            (Next::Expired, Some(_)) => (Change::Renewal, Bytes::from_static(b"{}")),
             // A new expiry alone makes a new version of the same state.
             (Next::Unchanged, Some(before)) if self.expiry_changes(before) => (Change::NewVersion, before.body.clone()),
             (Next::Unchanged, Some(before)) => return (Change::None, before.clone()),
-            (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
-            (Next::Unchanged | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
+            (Next::Unchanged | Next::Expired, None) => (Change::None, Bytes::from_static(b"{}")),
         };
         let created = self.decision.creates;
         let version = match before {
@@ -190,8 +197,8 @@ impl Maker<'_> {
             link: self.operation.link.clone(),
             kind: self.service.descriptor().kind().to_owned(),
             version,
-            epoch: self.position.epoch,
-            offset: self.position.offset,
+            epoch: Epoch::ZERO,
+            offset: Offset(0),
             updated,
             action: self.decision.action,
             expires: self.expires(before.filter(|_| !created)),
@@ -211,29 +218,26 @@ impl Maker<'_> {
         let kept = before.map_or(Timestamp(0), |before| before.expires);
         match (&self.decision.next, self.decision.expires) {
             (_, Some(expires)) if expires != Timestamp(0) => expires,
-            (Next::Tombstone(_), _) => self.now.plus(TOMBSTONE_KEEP),
+            (Next::Tombstone(_) | Next::Expired, _) => self.now.plus(TOMBSTONE_KEEP),
             (_, Some(expires)) => expires,
             (_, None) => kept,
         }
     }
 
     fn effects(&self, document: &Document) -> Vec<PendingEffect> {
-        let first = self.position.offset.0.wrapping_mul(EFFECTS_MAX);
-        let pending = |(number, effect): (u64, &steward_model::operation::Effect)| {
-            let key = EffectKey { link: document.link.clone(), version: document.version, number };
+        let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
+            let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
-            PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
+            PendingEffect { key, due: self.steady.plus(delay), issued: self.steady, effect: effect.clone() }
         };
-        (first..).zip(&self.decision.effects).map(pending).collect()
+        (0..).zip(&self.decision.effects).map(pending).collect()
     }
 
     fn remembered(&self, key: &str, reply: &Reply, document: &Document) -> RememberedReply {
-        // Only clients read the body of a repeated answer; effects want to know the status.
-        let body = match (&reply.content, self.operation.cause) {
-            (Content::State, Cause::Client) => render::render(document, self.operations.owner()),
-            (Content::Json(json), _) => json.clone(),
-            (Content::State, Cause::Effect | Cause::Start | Cause::Maintenance | Cause::Reply)
-            | (Content::Empty, _) => Bytes::new(),
+        let body = match &reply.content {
+            Content::State => RememberedBody::State,
+            Content::Json(json) => RememberedBody::of_json(json),
+            Content::Empty => RememberedBody::Empty,
         };
         let status = match reply.status {
             Status::Ok | Status::NotModified => 200,
@@ -246,6 +250,8 @@ impl Maker<'_> {
             request_digest: request_digest(self.operation),
             status,
             version: document.version,
+            made: Position { epoch: document.epoch, offset: document.offset },
+            at: Position::default(),
             answered: self.now,
             headers: reply.headers.clone(),
             body,

@@ -2,15 +2,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::poll;
 use steward_model::operation::Cause;
-use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Action, Document, Link, Timestamp, Version};
+use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
+use steward_model::{Action, Document, Link, Position, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
-use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load};
+use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load, locate};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
@@ -19,7 +18,7 @@ fn operations(node: &ByHand) -> Operations {
     let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024 };
     // Nobody changes the group here.
     let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
-    let clock = Arc::clone(&node.table.shared().clock);
+    let clock = Arc::clone(&node.clock);
     let services = Arc::new(ServiceTable::default());
     Operations::new(clock, Arc::clone(&node.table), services, limits, Shutdown::default(), "here".to_owned(), cluster)
 }
@@ -46,7 +45,7 @@ async fn what_was_drawn_from_an_update_under_way_is_answered_after_its_commit() 
         let node = ByHand::serving();
         let (operations, link) = (operations(&node), link());
         let turn = node.turn(&link).await;
-        let _proposed = node.propose(&link, "{}");
+        let _proposed = node.propose(&link, "{}").await;
         let operation = patch(&operations);
         let mut answer = std::pin::pin!(operations.finish(&operation, node.of(&link), turn, step));
         assert!(poll!(&mut answer).is_pending(), "{what}: a crash would take back what it shows");
@@ -64,7 +63,7 @@ async fn what_was_drawn_from_an_update_under_way_is_answered_after_its_commit() 
 async fn what_was_drawn_from_committed_states_is_answered_at_once() {
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
-    let _proposed = node.propose(&link, "{}");
+    let _proposed = node.propose(&link, "{}").await;
     node.write();
     let operation = patch(&operations);
     let turn = node.turn(&link).await;
@@ -76,7 +75,7 @@ async fn what_was_drawn_from_committed_states_is_answered_at_once() {
 async fn whoever_does_not_wait_for_the_commit_learns_that_nothing_happened() {
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
-    let _proposed = node.propose(&link, "{}");
+    let _proposed = node.propose(&link, "{}").await;
     let operation = Operation { deadline: operations.clock().now(), ..patch(&operations) };
     let turn = node.turn(&link).await;
     let answer = operations.finish(&operation, node.of(&link), turn, Err(refusal())).await;
@@ -88,7 +87,7 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
     let effect = Operation { idempotency_key: Some("effect".to_owned()), cause: Cause::Effect, ..patch(&operations) };
-    let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first_answer(&effect, "effect")));
+    let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first_answer(&effect, "effect"))).await;
     {
         let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
         assert!(poll!(&mut repeated).is_pending(), "it is not committed yet");
@@ -96,7 +95,7 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
         let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("it is committed") };
         assert_eq!(state(&reply), (Content::State, Some(r#"{"made":true}"#.to_owned())));
     }
-    let _later = node.propose(&link, r#"{"later":true}"#);
+    let _later = node.propose(&link, r#"{"later":true}"#).await;
     node.write();
     let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
     assert!(poll!(&mut repeated).is_pending(), "only the state store keeps older versions");
@@ -111,11 +110,25 @@ async fn a_repeat_that_does_not_wait_for_the_first_commit_learns_that_the_outcom
     let (operations, link) = (operations(&node), link());
     let deadline = operations.clock().now();
     let repeat = Operation { idempotency_key: Some("key".to_owned()), deadline, ..patch(&operations) };
-    let _first = node.propose_for(&link, "{}", Some(first_answer(&repeat, "key")));
+    let _first = node.propose_for(&link, "{}", Some(first_answer(&repeat, "key"))).await;
     let turn = node.turn(&link).await;
     let step = load::replay(&operations, &repeat, node.of(&link)).await.map(|_| unreachable!("it is not committed"));
     let answer = operations.finish(&repeat, node.of(&link), turn, step).await;
     assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::Unknown, .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let _held = node.turn(&link).await;
+    for cause in [Cause::Effect, Cause::Start, Cause::Maintenance, Cause::Reply] {
+        let deadline = operations.clock().now();
+        let operation = Operation { cause, deadline, ..patch(&operations) };
+        let turn = tokio::time::timeout(Duration::from_secs(30), locate::turn(&operations, &operation, node.of(&link)));
+        let refused = turn.await.expect("it does not wait for ever").err();
+        assert!(matches!(refused, Some(Error::Unavailable { happened: Happened::No, .. })), "{cause:?}");
+    }
 }
 
 fn first_answer(operation: &Operation, key: &str) -> RememberedReply {
@@ -124,9 +137,11 @@ fn first_answer(operation: &Operation, key: &str) -> RememberedReply {
         request_digest: load::request_digest(operation),
         status: 200,
         version: Version(0),
+        made: Position::default(),
+        at: Position::default(),
         answered: Timestamp(1),
         headers: Vec::new(),
-        body: Bytes::new(),
+        body: RememberedBody::State,
     }
 }
 

@@ -11,7 +11,8 @@ use hyper_util::rt::TokioExecutor;
 use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
 
-use super::send::Sent;
+use super::send::{Sent, unanswered};
+use crate::operation::{PASSING_STATUSES, Patience};
 
 /// Longest time until an answer is complete.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -19,8 +20,21 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Statuses that pass by themselves.
-const LATER: [u16; 4] = [429, 502, 503, 504];
+/// Headers that belong to the transport, or that the host sets itself: what a guest says there does not go out.
+const OWN_HEADERS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Sends effects over HTTP.
 pub(super) struct Outside {
@@ -44,10 +58,10 @@ impl Outside {
             }
         };
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
-            Ok(Ok((status, _, _))) if LATER.contains(&status) => Sent::Later(format!("answered {status}")),
+            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => later(effect, format!("answered {status}")),
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(reason)) => Sent::Later(reason),
-            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+            Ok(Err(reason)) => later(effect, reason),
+            Err(_) => later(effect, format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
@@ -71,6 +85,10 @@ impl Outside {
     }
 }
 
+fn later(effect: &Effect, reason: String) -> Sent {
+    Sent::Later { reason, patience: Patience::Long, otherwise: unanswered(&effect.to) }
+}
+
 fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Bytes>) -> Sent {
     Sent::Answered(EffectReply { status, headers, body, from: effect.to.clone() })
 }
@@ -87,8 +105,39 @@ fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Err
     if effect.body.is_some() {
         request = request.header("content-type", "application/json");
     }
-    for header in &effect.headers {
+    let is_own = |name: &str| OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own));
+    for header in effect.headers.iter().filter(|header| !is_own(&header.name)) {
         request = request.header(&header.name, &header.value);
     }
     request.body(Full::new(effect.body.clone().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_transport_are_those_of_the_host() {
+        let says = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        let effect = Effect {
+            to: "http://127.0.0.1:1/x".to_owned(),
+            action: Action::Patch,
+            headers: vec![
+                says("host", "internal.example"),
+                says("content-length", "1"),
+                says("transfer-encoding", "chunked"),
+                says("idempotency-key", "mine"),
+                says("content-type", "text/plain"),
+                says("x-own", "kept"),
+            ],
+            body: Some(Bytes::from_static(b"{}")),
+            delay_millis: 0,
+            reply_tag: String::new(),
+        };
+        let request = request("/a/b@0.1.2#0", &effect).expect("a request");
+        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["idempotency-key", "content-type", "x-own"]);
+        assert_eq!(request.headers()["idempotency-key"], "/a/b@0.1.2#0");
+        assert_eq!(request.headers()["content-type"], "application/json");
+    }
 }

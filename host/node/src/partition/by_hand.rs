@@ -6,24 +6,26 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
 use steward_model::group::{Boot, NodeId};
-use steward_model::update::{Change, RememberedReply, Update};
-use steward_model::{Document, Lane, Link, Position, Timestamp, Version};
+use steward_model::partition::PARTITIONS_PER_LANE;
+use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
+use steward_model::{Document, Epoch, Lane, Link, Offset, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
+use steward_replication::completions::{Completions, Ear};
+use steward_replication::{Message, Observer, Recovered};
 use steward_storage::documents::PartitionStore;
 use steward_storage::index::EveryScalar;
-use steward_storage::log::{FolderDisk, Log, Options};
+use steward_storage::log::{FolderDisk, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, StateStore};
 use tempfile::TempDir;
 
-use super::{
-    Applier, Cache, LogEvents, Partition, Proposed, Recovered, Shared, Space, Table, Turn, UNDER_WAY_BYTES_MAX,
-};
+use super::{Hands, Options, Partition, Partitions, ProposeError, Shared, Taken, Turn};
 use crate::clock::Clock;
 
 /// The partitions of a node that nothing moves but the test.
 pub(crate) struct ByHand {
-    pub(crate) table: Arc<Table>,
-    events: Arc<LogEvents>,
+    pub(crate) table: Arc<Partitions>,
+    pub(crate) clock: Arc<Clock>,
+    ear: Ear,
     _folder: TempDir,
 }
 
@@ -32,30 +34,22 @@ impl ByHand {
     pub(crate) fn serving() -> ByHand {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let disk = Arc::new(FolderDisk::new(folder.path()).expect("a folder for the log"));
-        let options = Options { segment_bytes: 1 << 20, ..Options::default() };
+        let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() };
         let opened = Log::open(disk, options, &mut |_, _| Ok(())).expect("a new log");
         let own = Member { node: NodeId(1), boot: Boot(1) };
-        let events = Arc::new(LogEvents::default());
-        let shared = Arc::new(Shared {
-            clock: Arc::new(Clock::default()),
-            log: Arc::new(opened.log),
-            space: Arc::new(Space::new(folder.path().to_owned(), 0)),
-            under_way: Arc::new(tokio::sync::Semaphore::new(UNDER_WAY_BYTES_MAX)),
-            cache: Arc::new(Cache::new(1 << 20)),
-            applier: Applier::default(),
-            events: Arc::clone(&events),
-            outbox_changed: tokio::sync::Notify::new(),
-            own,
-            queue_limit: 8,
-        });
+        let completions = Arc::new(Completions::default());
+        let observer: Arc<dyn Observer> = Arc::new(Hands::default());
+        let ear = Ear::new(Arc::clone(&completions), Arc::clone(&observer));
+        let bounds = Options { queue_limit: 8, ..Options::default() };
+        let shared = Arc::new(Shared::new(Arc::new(opened.log), completions, observer, own, bounds));
         let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
         let open = |id| {
             let store = PartitionStore::new(Arc::clone(&store), 0, id);
             Partition::open(id, Arc::clone(&shared), store, Recovered::default())
         };
-        let table = Arc::new(Table::open(Arc::clone(&shared), open).expect("empty partitions"));
-        events.connect(Arc::clone(&table));
-        let by_hand = ByHand { table, events, _folder: folder };
+        let table = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
+        let table = Arc::new(table.expect("empty partitions"));
+        let by_hand = ByHand { table, clock: Arc::new(Clock::default()), ear, _folder: folder };
         by_hand.name(1, own);
         // The promise is written first, then the marker of the reign.
         by_hand.write();
@@ -66,22 +60,24 @@ impl ByHand {
 
     /// Tells every partition who is its primary in the reign `ownership`.
     pub(crate) fn name(&self, ownership: u32, primary: Member) {
-        let epoch = steward_model::Epoch { incarnation: 0, loss: 0, ownership };
+        let epoch = Epoch { incarnation: 0, loss: 0, ownership };
         let in_sync = BTreeSet::from([primary]);
         let row = Row { epoch, primary, in_sync, write_quorum: 1, recovery_quorum: 1, version: 0 };
-        self.table.all().for_each(|partition| partition.table_changed(&row));
+        for partition in self.table.all() {
+            partition.post(Message::Row(Box::new(row.clone())));
+            partition.step(self.clock.now());
+        }
     }
 
     /// Writes what waits in the log, and tells the partitions.
     pub(crate) fn write(&self) {
-        self.table.shared().log.drive(&*self.events).expect("the disk works");
+        self.table.shared().log.drive(&self.ear).expect("the disk works");
+        self.table.step(self.clock.now());
     }
 
     /// Brings the state stores up to what is committed.
     pub(crate) fn apply(&self) {
-        for partition in self.table.all() {
-            assert!(partition.apply(&EveryScalar), "a store in memory takes everything");
-        }
+        assert_eq!(self.table.apply(&EveryScalar), 0, "a store in memory takes everything");
     }
 
     /// Returns the partition of a persisted document.
@@ -95,17 +91,37 @@ impl ByHand {
     }
 
     /// Puts a new version of a document into the log, with `body` as its state.
-    pub(crate) fn propose(&self, link: &Link, body: &'static str) -> Proposed {
-        self.propose_for(link, body, None)
+    pub(crate) async fn propose(&self, link: &Link, body: &'static str) -> Taken {
+        self.propose_for(link, body, None).await
     }
 
     /// Puts a new version of a document into the log, for a request that is remembered.
-    pub(crate) fn propose_for(&self, link: &Link, body: &'static str, remembered: Option<RememberedReply>) -> Proposed {
+    pub(crate) async fn propose_for(
+        &self,
+        link: &Link,
+        body: &'static str,
+        remembered: Option<RememberedReply>,
+    ) -> Taken {
+        let epoch = self.of(link).admits().expect("the partition is served");
+        self.propose_in(epoch, link, body, remembered).await.expect("the partition is served")
+    }
+
+    /// Puts a new version of a document into the log that was decided in the reign of `epoch`.
+    pub(crate) async fn propose_in(
+        &self,
+        epoch: Epoch,
+        link: &Link,
+        body: &'static str,
+        remembered: Option<RememberedReply>,
+    ) -> Result<Taken, ProposeError> {
         let partition = self.of(link);
         let newest = partition.newest(link).expect("a readable store").document;
         let version = newest.as_ref().map_or(Version(0), |document| document.version.next());
-        let make = |position| Update { remembered, ..update(link, version, position, body) };
-        partition.propose(newest.as_ref(), make).expect("the partition is served")
+        let update = Update { remembered, ..update(link, version, body) };
+        let space = partition.space_for(&update).await.expect("there is space");
+        let proposed = partition.propose(epoch, newest, update, space);
+        partition.step(self.clock.now());
+        proposed.taken().await
     }
 
     /// Returns the committed state of a document.
@@ -115,13 +131,13 @@ impl ByHand {
     }
 }
 
-fn update(link: &Link, version: Version, position: Position, body: &'static str) -> Update {
+fn update(link: &Link, version: Version, body: &'static str) -> Update {
     let document = Document {
         link: link.clone(),
         kind: "test".to_owned(),
         version,
-        epoch: position.epoch,
-        offset: position.offset,
+        epoch: Epoch::ZERO,
+        offset: Offset(0),
         updated: Timestamp(1),
         action: UpdateAction::Put,
         expires: Timestamp(0),
@@ -131,5 +147,15 @@ fn update(link: &Link, version: Version, position: Position, body: &'static str)
         body: Bytes::from_static(body.as_bytes()),
     };
     let change = Change::NewVersion;
-    Update { change, document, keep_versions: None, effects: Vec::new(), settled: Vec::new(), remembered: None }
+    let (request, origin) = (RequestId::default(), Origin::default());
+    Update {
+        change,
+        request,
+        origin,
+        document,
+        keep_versions: None,
+        effects: Vec::new(),
+        settled: Vec::new(),
+        remembered: None,
+    }
 }

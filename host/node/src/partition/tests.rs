@@ -1,8 +1,8 @@
 use std::task::Poll;
 
 use futures_util::poll;
-use steward_model::Link;
 use steward_model::group::{Boot, NodeId};
+use steward_model::{Epoch, Link};
 use steward_protocol::replica::Member;
 
 use super::by_hand::ByHand;
@@ -15,7 +15,7 @@ fn link() -> Link {
 #[tokio::test]
 async fn an_update_is_answered_and_read_once_it_is_on_disk_and_not_before() {
     let (node, link) = (ByHand::serving(), link());
-    let mut first = std::pin::pin!(node.propose(&link, r#"{"n":1}"#).committed());
+    let mut first = std::pin::pin!(node.propose(&link, r#"{"n":1}"#).await.committed());
     assert!(poll!(&mut first).is_pending());
     assert_eq!(node.state(&link), None, "readers see what is committed");
     let newest = node.of(&link).newest(&link).expect("a readable store");
@@ -23,8 +23,8 @@ async fn an_update_is_answered_and_read_once_it_is_on_disk_and_not_before() {
     assert_eq!(newest.appended, node.of(&link).appended(&link));
 
     node.write();
-    let Poll::Ready(Ok(position)) = poll!(&mut first) else { panic!("it is on disk") };
-    assert_eq!(newest.appended, Some(position.offset));
+    let Poll::Ready(Ok(placed)) = poll!(&mut first) else { panic!("it is on disk") };
+    assert_eq!(newest.appended, Some(placed.position));
     assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":1}"#));
 
     node.apply();
@@ -35,12 +35,12 @@ async fn an_update_is_answered_and_read_once_it_is_on_disk_and_not_before() {
 #[tokio::test]
 async fn a_store_that_lags_behind_shows_nobody_an_older_state() {
     let (node, link) = (ByHand::serving(), link());
-    let _first = node.propose(&link, r#"{"n":1}"#);
+    let _first = node.propose(&link, r#"{"n":1}"#).await;
     node.write();
     node.apply();
-    let _second = node.propose(&link, r#"{"n":2}"#);
+    let _second = node.propose(&link, r#"{"n":2}"#).await;
     node.write();
-    let _third = node.propose(&link, r#"{"n":3}"#);
+    let _third = node.propose(&link, r#"{"n":3}"#).await;
     assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":2}"#));
     node.apply();
     assert_eq!(node.state(&link).as_deref(), Some(r#"{"n":2}"#), "the third is applied once it is committed");
@@ -53,16 +53,16 @@ async fn a_store_that_lags_behind_shows_nobody_an_older_state() {
 async fn whoever_waits_for_a_commit_learns_that_the_reign_ended_first() {
     let (node, link) = (ByHand::serving(), link());
     let partition = node.of(&link);
-    let proposed = node.propose(&link, "{}");
-    let offset = partition.appended(&link).expect("it is in the log");
-    let mut shown = std::pin::pin!(partition.committed(offset));
+    let proposed = node.propose(&link, "{}").await;
+    let position = partition.appended(&link).expect("it is in the log");
+    let mut shown = std::pin::pin!(partition.committed(position));
     assert!(poll!(&mut shown).is_pending());
 
     node.name(2, Member { node: NodeId(2), boot: Boot(1) });
     assert_eq!(poll!(&mut shown), Poll::Ready(Err(Lost(partition.id()))));
-    assert_eq!(proposed.committed().await, Err(Lost(partition.id())));
-    assert!(partition.watch_serving().borrow().is_none());
-    let refused = partition.propose(None, |_| unreachable!("nothing is put into the log"));
+    assert_eq!(proposed.committed().await.map(|placed| placed.position), Err(Lost(partition.id())));
+    assert!(partition.serving().get().is_none());
+    let refused = node.propose_in(Epoch::ZERO.next_ownership(), &link, "{}", None).await;
     assert!(matches!(refused, Err(ProposeError::NotAdmitted { .. })), "{refused:?}");
     node.write();
     assert_eq!(node.state(&link), None, "the next primary says what became of it");

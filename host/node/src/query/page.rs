@@ -12,9 +12,9 @@
 //!
 //! The check finds links that were cut or mistyped. It is no signature: a token gives nobody more than a query would.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use steward_model::{Timestamp, codec};
+use steward_model::Timestamp;
+use steward_model::codec::{self, Format};
 
 use super::order::Rank;
 
@@ -63,11 +63,19 @@ pub(super) struct TaskPage {
     pub(super) after: Option<Rank>,
 }
 
+impl Format for ListingPage {
+    const NAME: &'static str = "page of a listing";
+}
+
+impl Format for TaskPage {
+    const NAME: &'static str = "page of a query task";
+}
+
 /// Writes a token.
 ///
 /// # Errors
 /// [`Error::TooLong`] if it would not fit into a URI.
-pub(super) fn seal<T: Serialize>(content: &T) -> Result<String, Error> {
+pub(super) fn seal<T: Format>(content: &T) -> Result<String, Error> {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let content = codec::encode(content);
     let bytes = check(&content).into_iter().chain(content);
@@ -80,7 +88,7 @@ pub(super) fn seal<T: Serialize>(content: &T) -> Result<String, Error> {
 ///
 /// # Errors
 /// [`Error::Damaged`] if [`seal`] cannot have written it.
-pub(super) fn open<T: DeserializeOwned>(token: &str) -> Result<T, Error> {
+pub(super) fn open<T: Format>(token: &str) -> Result<T, Error> {
     if token.len() > TOKEN_CHARACTERS_MAX || !token.len().is_multiple_of(2) {
         return Err(Error::Damaged);
     }

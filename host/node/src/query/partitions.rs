@@ -16,7 +16,7 @@ use super::indexed;
 use super::path::Path;
 use super::source::{Source, Stream};
 use super::value::ValueRange;
-use crate::partition::{Partition, Table};
+use crate::partition::{Partition, Partitions};
 use crate::service::{Found, Service, ServiceTable};
 
 /// Why the documents cannot be read.
@@ -30,7 +30,7 @@ struct Shelf {
 }
 
 /// See the head of this module.
-pub struct Partitions {
+pub struct Documents {
     shelves: Vec<Shelf>,
     services: Arc<ServiceTable>,
     /// The services whose documents may be found.
@@ -39,7 +39,7 @@ pub struct Partitions {
     owner: String,
 }
 
-impl Partitions {
+impl Documents {
     /// Returns the lanes in which documents of `factory` lie; both if no factory is named.
     pub fn lanes(services: &ServiceTable, factory: Option<&Link>) -> Vec<Lane> {
         match factory.and_then(|factory| services.at(factory)) {
@@ -56,24 +56,24 @@ impl Partitions {
     /// # Panics
     /// Outside of a runtime: guests migrate documents of former shapes.
     pub fn open(
-        table: &Table,
+        table: &Partitions,
         services: &Arc<ServiceTable>,
         factory: Option<&Link>,
         owner: String,
-    ) -> Result<Partitions, Error> {
+    ) -> Result<Documents, Error> {
         let shelf = |lane| {
             let partitions = table.lane(lane).to_vec();
             let first = partitions.first().expect("a lane has partitions");
             let view = first.store().view()?;
             Ok(Shelf { lane, partitions, view })
         };
-        let shelves = Partitions::lanes(services, factory).into_iter().map(shelf).collect::<Result<_, Error>>()?;
+        let shelves = Documents::lanes(services, factory).into_iter().map(shelf).collect::<Result<_, Error>>()?;
         let concerned = match factory {
             Some(factory) => services.at(factory).into_iter().collect(),
             None => services.all(),
         };
         let former = Former::of(&concerned);
-        Ok(Partitions { shelves, services: Arc::clone(services), concerned, former, owner })
+        Ok(Documents { shelves, services: Arc::clone(services), concerned, former, owner })
     }
 
     fn stores(&self) -> impl Iterator<Item = (&PartitionStore, &dyn ReadView)> {
@@ -94,7 +94,7 @@ impl Partitions {
     }
 }
 
-impl Source for Partitions {
+impl Source for Documents {
     type Error = Error;
 
     fn documents<'a>(

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use steward_model::Link;
 use uuid::Uuid;
 
-use super::partitions::{Partitions, SourceError};
+use super::partitions::{Documents, SourceError};
 use super::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use super::run::Answer;
 use super::{odata, page, run, task};
 use crate::clock::Clock;
-use crate::partition::{Behind, Table};
+use crate::failure;
+use crate::partition::{Behind, Partitions, flushed_lane};
 use crate::service::ServiceTable;
 
 /// How long a query may take.
@@ -44,14 +45,14 @@ pub enum Refusal {
 /// See the head of this module.
 pub struct Queries {
     clock: Arc<Clock>,
-    table: Arc<Table>,
+    table: Arc<Partitions>,
     services: Arc<ServiceTable>,
     owner: String,
 }
 
 impl Queries {
     /// Returns the queries over these partitions; `owner` is the name of this node.
-    pub fn new(clock: Arc<Clock>, table: Arc<Table>, services: Arc<ServiceTable>, owner: String) -> Queries {
+    pub fn new(clock: Arc<Clock>, table: Arc<Partitions>, services: Arc<ServiceTable>, owner: String) -> Queries {
         Queries { clock, table, services, owner }
     }
 
@@ -97,8 +98,8 @@ impl Queries {
 
     async fn run(&self, request: Request) -> Result<Answer, Refusal> {
         // A query shows every update that was acknowledged before it began.
-        for lane in Partitions::lanes(&self.services, request.factory.as_ref()) {
-            self.table.flushed(lane).await?;
+        for lane in Documents::lanes(&self.services, request.factory.as_ref()) {
+            flushed_lane(&self.table, lane).await?;
         }
         let budget = Budget {
             now: self.clock.wall_time(),
@@ -109,10 +110,10 @@ impl Queries {
         let (table, services) = (Arc::clone(&self.table), Arc::clone(&self.services));
         let (clock, owner) = (Arc::clone(&self.clock), self.owner.clone());
         let work = move || {
-            let source = Partitions::open(&table, &services, request.factory.as_ref(), owner);
+            let source = Documents::open(&table, &services, request.factory.as_ref(), owner);
             run::run(&request, &source.map_err(run::Error::Source)?, &budget, &|| clock.now())
         };
-        match tokio::task::spawn_blocking(work).await {
+        match tokio::task::spawn_blocking(|| failure::contain(work)).await {
             Ok(answer) => Ok(answer?),
             Err(failure) => {
                 tracing::error!(%failure, "query ended in a panic");

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use steward_model::codec::bytes_run;
+use steward_model::codec::{Format, bytes_run};
 use steward_model::{Document, Link, Moment};
 
 use super::evaluate::View;
@@ -81,6 +81,10 @@ pub struct Part {
     pub total: Option<u64>,
     /// How many document versions were read.
     pub scanned: u64,
+}
+
+impl Format for Part {
+    const NAME: &'static str = "part of an answer";
 }
 
 /// The answer to a request.

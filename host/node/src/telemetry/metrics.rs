@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
@@ -17,7 +19,7 @@ const OPERATIONS: &str = "steward_operations_total";
 const OPERATION_SECONDS: &str = "steward_operation_duration_seconds";
 const UPDATES_PROPOSED: &str = "steward_updates_proposed_total";
 const UPDATES_APPLIED: &str = "steward_updates_applied_total";
-const DOCUMENTS_PURGED: &str = "steward_documents_purged_total";
+const DOCUMENTS_EXPIRED: &str = "steward_documents_expired_total";
 const CHECKPOINTS_FAILED: &str = "steward_checkpoints_failed_total";
 const EFFECTS: &str = "steward_effects_total";
 const EFFECTS_RETRIED: &str = "steward_effects_retried_total";
@@ -26,6 +28,13 @@ const LOG_FRAMES: &str = "steward_log_frames_total";
 const LOG_BYTES: &str = "steward_log_bytes_total";
 const LOG_FSYNC: &str = "steward_log_fsync_microseconds_total";
 const RESPONSES: &str = "steward_http_responses_total";
+const CONNECTIONS: &str = "steward_http_connections";
+const CONNECTIONS_MAX: &str = "steward_http_connections_max";
+const CONNECTIONS_REFUSED: &str = "steward_http_connections_refused_total";
+const CONNECTIONS_SILENT: &str = "steward_http_connections_silent_total";
+const ACCEPTS_SHORT: &str = "steward_http_accepts_short_total";
+const DESCRIPTORS: &str = "steward_file_descriptors";
+const DESCRIPTORS_MAX: &str = "steward_file_descriptors_max";
 
 /// Sets up the metrics of this process and returns what prints them.
 ///
@@ -38,7 +47,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_histogram!(OPERATION_SECONDS, Unit::Seconds, "Time from admission to the answer");
     describe_counter!(UPDATES_PROPOSED, "Updates taken into the log");
     describe_counter!(UPDATES_APPLIED, "Updates applied to the state store");
-    describe_counter!(DOCUMENTS_PURGED, "Documents removed with all their versions");
+    describe_counter!(DOCUMENTS_EXPIRED, "Documents whose time had passed and that were removed");
     describe_counter!(CHECKPOINTS_FAILED, "Checkpoints that could not be made");
     describe_counter!(EFFECTS, "Effects that were carried out or given up");
     describe_counter!(EFFECTS_RETRIED, "Attempts to carry out an effect that will be repeated");
@@ -47,6 +56,16 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(LOG_BYTES, Unit::Bytes, "Bytes written to the commit log, with headers and padding");
     describe_counter!(LOG_FSYNC, "Duration of all fsyncs of the commit log together, in microseconds");
     describe_counter!(RESPONSES, "HTTP responses by class of status");
+    describe_gauge!(CONNECTIONS, "Connections of clients that are open");
+    describe_gauge!(CONNECTIONS_MAX, "Connections of clients that may be open at once");
+    describe_counter!(CONNECTIONS_REFUSED, "Connections that got no place because all others were in use");
+    describe_counter!(CONNECTIONS_SILENT, "Connections that were closed because nothing was said or taken");
+    describe_counter!(
+        ACCEPTS_SHORT,
+        "Times that the system handed over no connection for want of descriptors or memory"
+    );
+    describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
+    describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
@@ -89,9 +108,9 @@ pub fn applied(lane: Lane, updates: usize) {
     by_lane(&CELLS, UPDATES_APPLIED, lane).increment(updates as u64);
 }
 
-/// Counts a document that was removed with all its versions.
-pub fn purged() {
-    counter!(DOCUMENTS_PURGED).increment(1);
+/// Counts a document that was removed because its time had passed.
+pub fn expired() {
+    counter!(DOCUMENTS_EXPIRED).increment(1);
 }
 
 /// Counts a checkpoint that could not be made.
@@ -154,6 +173,35 @@ pub fn operation(service: &Link, action: Action, cause: Cause, took: Duration, f
         if failed { &metrics.failed } else { &metrics.ended }.increment(1);
         metrics.seconds.record(took.as_secs_f64());
     });
+}
+
+/// Takes note of how many connections are open, and how many may be.
+pub fn connections(open: usize, max: usize) {
+    gauge!(CONNECTIONS).set(open as f64);
+    gauge!(CONNECTIONS_MAX).set(max as f64);
+}
+
+/// Takes note of how many file descriptors are open, if that is known, and how many may be.
+pub fn descriptors(open: Option<usize>, max: usize) {
+    if let Some(open) = open {
+        gauge!(DESCRIPTORS).set(open as f64);
+    }
+    gauge!(DESCRIPTORS_MAX).set(max as f64);
+}
+
+/// Counts a connection that got no place.
+pub fn connection_refused() {
+    counter!(CONNECTIONS_REFUSED).increment(1);
+}
+
+/// Counts a connection that was closed because nothing was said or taken.
+pub fn connection_silent() {
+    counter!(CONNECTIONS_SILENT).increment(1);
+}
+
+/// Counts a time when the system handed over no connection for want of descriptors or memory.
+pub fn accept_short() {
+    counter!(ACCEPTS_SHORT).increment(1);
 }
 
 /// Counts an HTTP response.

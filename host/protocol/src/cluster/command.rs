@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use steward_model::codec::Format;
 use steward_model::group::{HostId, StoreId};
 use steward_model::module::Digest;
 use steward_model::{Boot, Epoch, Link, NodeId, PartitionId, Timestamp};
@@ -100,6 +101,10 @@ pub enum Command {
         /// Its value; none: the default again.
         value: Option<String>,
     },
+}
+
+impl Format for Command {
+    const NAME: &'static str = "command of the system group";
 }
 
 /// What a node says of itself when its process has started.

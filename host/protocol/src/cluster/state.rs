@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steward_model::codec::Format;
 use steward_model::group::{GroupId, HostId};
 use steward_model::module::Digest;
 use steward_model::partition::PARTITIONS_PER_LANE;
@@ -39,6 +40,10 @@ pub struct ClusterState {
     pub(super) registry: Arc<Registry>,
     #[serde(with = "shared")]
     pub(super) config: Arc<BTreeMap<String, String>>,
+}
+
+impl Format for ClusterState {
+    const NAME: &'static str = "cluster state";
 }
 
 impl ClusterState {

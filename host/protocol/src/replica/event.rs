@@ -16,6 +16,12 @@ pub enum Event {
     Proposed(Entry),
     /// The own log is durable up to and including this record.
     Persisted(Position),
+    /// Everything behind this record was cut off the own log, because another reign ordered something else there; none: all of
+    /// it. Nothing of what was cut is known to be committed.
+    Truncated {
+        /// The last record that is left.
+        after: Option<Position>,
+    },
     /// Another member said something, over a connection that vouches for its node and boot.
     Received {
         /// Who said it.

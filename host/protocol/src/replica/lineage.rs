@@ -74,6 +74,11 @@ impl Lineage {
         self.0.push((epoch, first));
     }
 
+    /// Forgets epochs that begin behind `last`, the offset of the last record that is left; none: no record is.
+    pub(super) fn cut_after(&mut self, last: Option<Offset>) {
+        self.0.retain(|(_, first)| last.is_some_and(|last| *first <= last));
+    }
+
     /// Forgets epochs that ended below `start`, but never the last [`LINEAGE_EPOCHS_MIN`].
     pub(super) fn prune_below(&mut self, start: Offset) {
         let ended = self.0.iter().skip(1).take_while(|(_, first)| *first <= start).count();
@@ -112,6 +117,15 @@ mod tests {
     fn entries_that_do_not_rise_are_refused() {
         let refused = Lineage::from_entries(vec![(epoch(2), Offset(0)), (epoch(2), Offset(3))]);
         assert_eq!(refused, Err(LineageError { before: (epoch(2), Offset(0)), next: (epoch(2), Offset(3)) }));
+    }
+
+    #[test]
+    fn cutting_forgets_the_epochs_that_began_behind() {
+        let mut lineage = drawn();
+        lineage.cut_after(Some(Offset(3)));
+        assert_eq!(lineage.entries(), [(epoch(1), Offset(0)), (epoch(2), Offset(3))]);
+        lineage.cut_after(None);
+        assert_eq!(lineage.entries(), []);
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod open;
 mod primary;
 mod progress;
 mod status;
+mod truncate;
 
 use steward_model::{Epoch, Lane, Moment, Offset, PartitionId, Position};
 
@@ -70,6 +71,8 @@ pub struct Replica {
     end: Option<Position>,
     /// The last durable record of the own log.
     durable: Option<Offset>,
+    /// The own log has been cut since it was opened: what is reported persisted may be a record that was cut meanwhile.
+    was_cut: bool,
     /// The last record known to be committed.
     committed: Option<Offset>,
     role: Role,
@@ -99,13 +102,14 @@ impl Replica {
     ///
     /// # Panics
     /// If the caller breaks a rule: proposes without having been admitted, reports something persisted that was not
-    /// asked for, or shows a row that names this very boot for an epoch it promised before.
+    /// asked for, cuts off what is committed or what this replica orders itself, or shows a row that names this very boot for an epoch it promised before.
     pub fn handle(&mut self, now: Moment, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::TableChanged(row) => self.table_changed(now, row, effects),
             Event::PromisePersisted(epoch) => self.promise_persisted(now, epoch, effects),
             Event::Proposed(entry) => self.proposed(entry, effects),
             Event::Persisted(position) => self.persisted(now, position, effects),
+            Event::Truncated { after } => self.truncated(after),
             Event::Received { from, message } => self.received(now, from, message, effects),
         }
         debug_assert_eq!(invariants::check(self), Ok(()));

@@ -104,6 +104,7 @@ impl Replica {
             lineage,
             end: last,
             durable: last.map(|last| last.offset),
+            was_cut: false,
             committed: applied.map(|applied| applied.offset),
             role: Role::Tailing,
             since: Moment::default(),

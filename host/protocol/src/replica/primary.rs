@@ -61,14 +61,14 @@ impl Replica {
         }
         self.lineage.begin(epoch, marker);
         self.enter(now, Role::Activating(Reign { epoch, marker, progress }));
-        self.append(epoch, Entry::Marker { lineage: self.lineage.entries().to_vec() }, effects);
+        self.append(epoch, Entry::Marker, effects);
     }
 
     pub(super) fn proposed(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
         let position = self.next_position();
         match &entry {
-            Entry::Marker { .. } => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
-            Entry::DigestMark { .. } => {}
+            Entry::Marker => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
+            Entry::Forget { .. } => {}
             Entry::Update(update) => match update.change {
                 Change::NewVersion | Change::Renewal => {
                     let carried = Position { epoch: update.document.epoch, offset: update.document.offset };
@@ -93,8 +93,14 @@ impl Replica {
     }
 
     pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
+        let is_in_log = self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position);
+        // A report may be late: the log is written by others, and what they wrote may have been cut off meanwhile. Such a
+        // record says nothing about the log as it is; the records that took its place are reported for themselves.
+        if self.was_cut && !is_in_log {
+            return;
+        }
         assert!(
-            self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position),
+            is_in_log,
             "{} is told that {position} is persisted, but its log ends with {}",
             self.partition,
             shown(&self.end)

@@ -3,8 +3,14 @@
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
 use steward_model::operation::{Action, Effect, EffectKey};
-use steward_model::update::{Change, Entry, PendingEffect, Record, RememberedReply, RequestKey, Update};
+use steward_model::update::{
+    Change, Entry, Origin, PendingEffect, Record, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
+};
 use steward_model::{Document, Epoch, Lane, Link, Offset, PartitionId, Position, Timestamp, Version};
+
+use super::PartitionStore;
+use crate::keys;
+use crate::state::{Family, KeyRange, Order};
 
 /// The partition that all examples are in.
 pub(crate) fn partition() -> PartitionId {
@@ -38,6 +44,8 @@ pub(crate) fn document(link_text: &str, version: u64, body: &str) -> Document {
 pub(crate) fn update(document: Document) -> Update {
     Update {
         change: Change::NewVersion,
+        request: RequestId::default(),
+        origin: Origin::default(),
         document,
         keep_versions: Some(100),
         effects: vec![],
@@ -58,6 +66,9 @@ pub(crate) fn record(offset: u64, entry: Entry) -> Record {
 
 /// Returns the record of an update.
 pub(crate) fn updated(offset: u64, mut update: Update) -> Record {
+    if let Some(reply) = &mut update.remembered {
+        reply.at = at(offset);
+    }
     if update.change != Change::None {
         update.document.offset = Offset(offset);
     }
@@ -65,7 +76,7 @@ pub(crate) fn updated(offset: u64, mut update: Update) -> Record {
 }
 
 /// Returns an effect of a document.
-pub(crate) fn effect(link_text: &str, version: u64, number: u64) -> PendingEffect {
+pub(crate) fn effect(link_text: &str, offset: u64, number: u32) -> PendingEffect {
     let effect = Effect {
         to: "/core/other".into(),
         action: Action::Patch,
@@ -74,7 +85,8 @@ pub(crate) fn effect(link_text: &str, version: u64, number: u64) -> PendingEffec
         delay_millis: 0,
         reply_tag: String::new(),
     };
-    let key = EffectKey { link: link(link_text), version: Version(version), number };
+    let at = Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(offset) };
+    let key = EffectKey { link: link(link_text), at, number };
     PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), effect }
 }
 
@@ -85,8 +97,17 @@ pub(crate) fn reply(key: &str, answered: i64) -> RememberedReply {
         request_digest: [0; 16],
         status: 200,
         version: Version(0),
+        made: Position::default(),
+        at: Position::default(),
         answered: Timestamp(answered),
         headers: vec![],
-        body: Bytes::new(),
+        body: RememberedBody::Empty,
     }
+}
+
+/// Returns the sequence index of a partition, as it stands in the store.
+pub(crate) fn sequence(store: &PartitionStore) -> Vec<(Offset, Link)> {
+    let view = store.view().expect("a view");
+    let keys = view.scan_keys(Family::Sequence, KeyRange::prefix(&store.space.prefix()), Order::Ascending);
+    keys.map(|key| keys::sequence::decode(&key.expect("readable")).expect("such a key")).collect()
 }

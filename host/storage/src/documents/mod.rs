@@ -8,15 +8,19 @@
 //! A document that changes several times in a run is written once, every version that is to be kept besides. Reads do
 //! not wait for applies.
 //!
-//! Left out: nothing here knows the time. Answers are forgotten a day after they were given, by the times in the records.
+//! Left out: nothing here knows the time. What is old is forgotten where a record says so, see
+//! [`Entry::Forget`](steward_model::update::Entry::Forget): all replicas do it at the same place of the log.
 
 mod apply;
+mod beside;
 mod held;
 mod page;
 mod query;
 
 #[cfg(test)]
 pub(crate) mod examples;
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
@@ -25,14 +29,16 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
-use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
+use bytes::Bytes;
+use steward_model::update::{Record, RememberedReply, RequestKey};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
-pub use held::{Current, Progress};
-pub use page::{Page, make_visible, visible_generation};
-pub use query::Indexed;
+pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
+pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
+pub use page::Page;
+pub use query::{Horizons, Indexed};
 
-use crate::digest::{BUCKET_BYTES, Buckets};
+use crate::digest::{BUCKET_BYTES, Buckets, Digest};
 use crate::index::IndexPlan;
 use crate::keys::{self, Space};
 use crate::state::{self, Family, KeyRange, Order, ReadView, StateStore};
@@ -70,8 +76,17 @@ impl Error {
     /// Returns true if the state store has to be rebuilt.
     pub fn is_damage(&self) -> bool {
         match self {
-            Error::State(state::Error::Damaged(_)) | Error::Damaged { .. } => true,
-            Error::State(_) | Error::Gap { .. } => false,
+            Error::State(error) => error.is_damage(),
+            Error::Damaged { .. } => true,
+            Error::Gap { .. } => false,
+        }
+    }
+
+    /// Returns true if the process has to end, because nobody knows what is lasting.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Error::State(error) => error.is_fatal(),
+            Error::Damaged { .. } | Error::Gap { .. } => false,
         }
     }
 }
@@ -85,19 +100,6 @@ pub struct Applied {
     pub applied: usize,
     /// Records that had been applied before.
     pub skipped: usize,
-    /// Digest marks that say something else than this store: it differs from the one that wrote them.
-    pub mismatches: Vec<Mismatch>,
-}
-
-/// A digest that is not what the log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Where the mark stands.
-    pub at: Position,
-    /// The root in the mark.
-    pub expected: [u8; 16],
-    /// The root of this store.
-    pub found: [u8; 16],
 }
 
 /// What is known about a partition as a whole.
@@ -107,7 +109,7 @@ pub struct Meta {
     pub applied: Option<Position>,
     /// Which epoch began at which offset.
     pub lineage: Vec<(Epoch, Offset)>,
-    /// What changed since an offset is known only from here on: below, documents were removed without trace.
+    /// Deletions below this offset are forgotten.
     pub delta_floor: Offset,
     /// The sums over the documents.
     pub buckets: Buckets,
@@ -126,11 +128,11 @@ pub struct PartitionStore {
 /// What is kept in memory of a partition.
 #[derive(Clone)]
 struct Summary {
+    /// Of which instance of the store this is true.
+    instance: u64,
     progress: Progress,
     buckets: Buckets,
     counts: BTreeMap<Link, u64>,
-    /// No remembered answer is older than this; none: not known.
-    oldest_answer: Option<Timestamp>,
 }
 
 impl PartitionStore {
@@ -142,11 +144,6 @@ impl PartitionStore {
     /// Returns which partition this is.
     pub fn partition(&self) -> PartitionId {
         self.space.partition
-    }
-
-    /// Returns which copy this is.
-    pub fn generation(&self) -> u32 {
-        self.space.generation
     }
 
     /// Returns the store behind.
@@ -165,8 +162,8 @@ impl PartitionStore {
     /// Applies committed records, in the order of their offsets, in one batch.
     ///
     /// # Errors
-    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After any error nothing was
-    /// applied, and the same run may be tried again.
+    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After an error of the store
+    /// the run was applied as a whole or not at all; tried again, records that were applied are skipped.
     pub fn apply(&self, records: &[Record], index: &dyn IndexPlan) -> Result<Applied, Error> {
         self.change(index, |run| {
             let mut applied = Applied::default();
@@ -180,7 +177,7 @@ impl PartitionStore {
                     let (partition, found) = (self.space.partition, record.position.offset);
                     return Err(Error::Gap { partition, expected: next, found });
                 }
-                applied.mismatches.extend(run.record(record)?);
+                run.record(record)?;
                 applied.applied += 1;
             }
             applied.through = run.progress().applied;
@@ -195,27 +192,24 @@ impl PartitionStore {
         collect: impl FnOnce(&mut Run<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut slot = self.summary();
-        let before = match slot.take() {
-            Some(summary) => summary,
-            None => self.read_summary()?,
-        };
-        let mut run = Run::new(self, index, before.clone());
-        let written = collect(&mut run).and_then(|answer| {
-            let (batch, after) = run.finish()?;
-            if !batch.is_empty() {
-                self.store.write(batch)?;
-            }
-            Ok((answer, after))
-        });
-        match written {
-            Ok((answer, after)) => {
-                *slot = Some(after);
-                Ok(answer)
-            }
-            Err(error) => {
-                *slot = Some(before);
-                Err(error)
-            }
+        // Taken, not borrowed: after an error nothing of it is known to be true.
+        let before = self.known(&mut slot)?;
+        let mut run = Run::new(self, index, before);
+        let answer = collect(&mut run)?;
+        let (batch, after) = run.finish()?;
+        if !batch.is_empty() {
+            self.store.write(batch)?;
+        }
+        *slot = Some(after);
+        Ok(answer)
+    }
+
+    /// Takes what is known, or reads it: not known is what was read of another instance of the store.
+    fn known(&self, slot: &mut Option<Summary>) -> Result<Summary, Error> {
+        let instance = self.store.instance();
+        match slot.take().filter(|summary| summary.instance == instance) {
+            Some(summary) => Ok(summary),
+            None => self.read_summary(instance),
         }
     }
 
@@ -224,14 +218,10 @@ impl PartitionStore {
         self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read_summary(&self) -> Result<Summary, Error> {
+    fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
-        let mut summary = Summary {
-            progress: Progress::default(),
-            buckets: Buckets::default(),
-            counts: BTreeMap::new(),
-            oldest_answer: None,
-        };
+        let mut summary =
+            Summary { instance, progress: Progress::default(), buckets: Buckets::default(), counts: BTreeMap::new() };
         for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
@@ -245,8 +235,6 @@ impl PartitionStore {
                     let count = value[..].try_into().map_err(|_| damaged("count of another size"))?;
                     summary.counts.insert(factory, u64::from_be_bytes(count));
                 }
-                // Stands in another generation.
-                keys::meta::Key::Visible => {}
             }
         }
         Ok(summary)
@@ -258,14 +246,32 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn meta(&self) -> Result<Meta, Error> {
         let mut slot = self.summary();
-        let summary = match slot.take() {
-            Some(summary) => summary,
-            None => self.read_summary()?,
-        };
+        let summary = self.known(&mut slot)?;
         let Summary { progress, buckets, counts, .. } = summary.clone();
         *slot = Some(summary);
-        let Progress { applied, lineage, delta_floor } = progress;
+        let Progress { applied, lineage, delta_floor, .. } = progress;
         Ok(Meta { applied, lineage, delta_floor, buckets, counts })
+    }
+
+    /// Returns how far the partition has come, for those who bring another copy as far, see [`PartitionStore::adopt`].
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn progress(&self) -> Result<Progress, Error> {
+        let mut slot = self.summary();
+        let summary = self.known(&mut slot)?;
+        let progress = summary.progress.clone();
+        *slot = Some(summary);
+        Ok(progress)
+    }
+
+    /// Returns the root of the state that all records below `offset` amount to. It is remembered for the newest multiples of
+    /// [`ROOT_SPACING`] that were passed.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn root_at(&self, offset: Offset) -> Result<Option<Digest>, Error> {
+        Ok(self.progress()?.root_at(offset))
     }
 
     /// Returns the newest version of a document, be it a tombstone.
@@ -281,10 +287,16 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn current(&self, link: &Link) -> Result<Option<Current>, Error> {
-        match self.store.get(Family::Document, &keys::document::encode(self.space, link))? {
-            Some(value) => Ok(Some(self.decode(Family::Document, &value)?)),
-            None => Ok(None),
-        }
+        Ok(self.current_row(link)?.map(|(_, current)| current))
+    }
+
+    /// Returns the row of a document, and what it says.
+    fn current_row(&self, link: &Link) -> Result<Option<(Bytes, Current)>, Error> {
+        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.space, link))? else {
+            return Ok(None);
+        };
+        let current = self.decode(Family::Document, &row)?;
+        Ok(Some((row, current)))
     }
 
     /// Returns one version of a document, if it is kept.
@@ -327,7 +339,7 @@ impl PartitionStore {
         Ok(versions)
     }
 
-    /// Returns the answer to a request on a document, if it was answered within the last day.
+    /// Returns the answer to a request on a document, if it is remembered.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
@@ -338,21 +350,13 @@ impl PartitionStore {
         }
     }
 
-    /// Returns the effects of one document that wait to be carried out, in the order in which they were issued.
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]
-    pub fn outbox_of(&self, link: &Link) -> Result<Vec<PendingEffect>, Error> {
-        let view = self.store.view()?;
-        let range = KeyRange::prefix(&keys::outbox::of(self.space, link));
-        view.scan(Family::Outbox, range, Order::Ascending).map(|row| self.decode(Family::Outbox, &row?.1)).collect()
-    }
-
-    fn decode<T: serde::de::DeserializeOwned>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
+    fn decode<T: codec::Format>(&self, family: Family, value: &[u8]) -> Result<T, Error> {
         codec::decode(value).map_err(|error| self.damaged(family, &error.to_string()))
     }
 
     fn damaged(&self, family: Family, reason: &str) -> Error {
-        Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() }
+        let error = Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() };
+        self.store.report_damage(&error.to_string());
+        error
     }
 }

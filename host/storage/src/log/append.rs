@@ -3,6 +3,7 @@
 //! Frames wait in memory until the writer takes them. Each waiting group already has its place on the disk, either in
 //! the segment that the group before it goes to or at the start of the spare one, whose space has been taken. So an
 //! admitted append cannot fail for want of space, and one that finds no room is refused while nothing has happened yet.
+//! Whoever must not be refused once a record exists reserves its bytes before, see `reserve.rs`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use steward_model::{Lsn, PartitionId};
 
 use super::frame::{Frame, PAYLOAD_BYTES_MAX};
 use super::group::{HEADER_BYTES, aligned};
+use super::reserve::Reservations;
 use super::segment::Segment;
 use super::shelf::Span;
 
@@ -24,8 +26,11 @@ const KEPT_BUFFERS: usize = 2;
 /// Why frames cannot be appended. Nothing of them was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The disk is full. Reads go on; appends succeed again soon after space was freed.
-    #[error("disk is full: {needed} bytes are needed and {free} are left in the commit log, free some space")]
+    /// The log could not make its next segment: the disk is full, or the system gives no more open files. Reads go on;
+    /// appends succeed again soon after that is mended.
+    #[error(
+        "disk is full: {needed} bytes are needed and {free} are left in the commit log, free some space or open files"
+    )]
     Full {
         /// Bytes left in what the log took ahead.
         free: u64,
@@ -65,6 +70,8 @@ pub(crate) struct Group {
     pub(crate) spans: Vec<(PartitionId, Span)>,
     /// True: the group is the first one of the spare segment.
     pub(crate) opens_segment: bool,
+    /// Bytes of reservations that were used for it; they are free again once it is taken.
+    pub(crate) reserved: u64,
 }
 
 /// The spare segment on its way.
@@ -92,6 +99,8 @@ pub(crate) struct Queue {
     pub(crate) pending: u64,
     pub(crate) closed: bool,
     pub(crate) failed: bool,
+    /// Who has reserved what, and who waits for it.
+    pub(crate) reservations: Reservations,
     idle_buffers: Vec<Vec<u8>>,
 }
 
@@ -114,7 +123,10 @@ impl Encoded {
             frame.encode(&mut self.bytes);
             let Some((partition, place)) = frame.place() else { continue };
             match self.spans.last_mut() {
-                Some((last, span)) if *last == partition => span.last = place,
+                // Only what follows without a gap: a record further down says that the log was truncated between.
+                Some((last, span)) if *last == partition && span.last.offset.next() == place.offset => {
+                    span.last = place;
+                }
                 Some(_) | None => self.spans.push((partition, Span { first: place, last: place })),
             }
         }
@@ -133,19 +145,33 @@ impl Queue {
             pending: 0,
             closed: false,
             failed: false,
+            reservations: Reservations::default(),
             idle_buffers: Vec::new(),
         }
     }
 
-    /// Gives `bytes` of frames a place, and returns the number of the last frame.
-    fn admit(&mut self, encoded: &Encoded, frames: usize) -> Result<Lsn, Error> {
-        if self.failed {
-            return Err(Error::Failed);
+    /// Refuses everything once the log is closed or has failed.
+    ///
+    /// # Errors
+    /// [`Error::Failed`], [`Error::Closed`]
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        match (self.failed, self.closed) {
+            (true, _) => Err(Error::Failed),
+            (false, true) => Err(Error::Closed),
+            (false, false) => Ok(()),
         }
-        if self.closed {
-            return Err(Error::Closed);
-        }
+    }
+
+    /// Gives encoded frames a place, and returns the number of the last one. `reserved` bytes were reserved for them; frames
+    /// without a reservation leave alone what others have reserved.
+    fn admit(&mut self, encoded: &Encoded, frames: usize, reserved: Option<u64>) -> Result<Lsn, Error> {
+        self.check_open()?;
         let needed = encoded.bytes.len() as u64;
+        if let Some(bytes) = reserved {
+            self.reservations.use_up(bytes);
+        } else if !self.holds_reserved(needed) {
+            return Err(self.refusal(needed));
+        }
         if !self.fits_open_group(needed) {
             self.open_group(needed)?;
         }
@@ -153,6 +179,7 @@ impl Queue {
         group.bytes.extend_from_slice(&encoded.bytes);
         group.spans.extend_from_slice(&encoded.spans);
         group.frames += frames as u32;
+        group.reserved += reserved.unwrap_or(0);
         self.pending += needed;
         self.next_lsn = Lsn(self.next_lsn.0 + frames as u64);
         Ok(Lsn(self.next_lsn.0 - 1))
@@ -165,11 +192,47 @@ impl Queue {
         })
     }
 
+    /// Returns how much fits behind the groups that wait, in their segment.
+    fn room_left(&self) -> u64 {
+        self.room - self.groups.back().map_or(0, |open| aligned(open.bytes.len() as u64))
+    }
+
+    /// Returns how much fits into the spare segment; none if there is none, or groups have their places there already.
+    fn spare_left(&self) -> Option<u64> {
+        self.spare.room.filter(|_| !self.spare.claimed)
+    }
+
+    /// Returns true if everything that is reserved finds a place, in whatever order it comes, after `needed` bytes have
+    /// been given one.
+    pub(crate) fn holds_reserved(&self, needed: u64) -> bool {
+        let cost = aligned(HEADER_BYTES as u64 + needed);
+        let (room, spare) = (self.room_left(), self.spare_left());
+        let promised = self.reservations.promised();
+        // What does not fit into this segment goes to the next as a whole, so either must be able to take all of it.
+        let (room, spare) = match needed {
+            0 => (Some(room), spare),
+            _ if cost <= room => (Some(room - cost), spare),
+            _ => (spare.and_then(|spare| spare.checked_sub(cost)), None),
+        };
+        let holds = |left: Option<u64>| left.is_some_and(|left| promised <= left);
+        match promised {
+            // Whether there is a place for the bytes themselves is seen when they are given one.
+            0 => true,
+            _ => holds(room) || holds(spare),
+        }
+    }
+
+    /// Says why `needed` bytes find no place.
+    pub(crate) fn refusal(&self, needed: u64) -> Error {
+        match self.spare.shortage {
+            true => Error::Full { free: self.room_left().max(self.spare_left().unwrap_or(0)), needed },
+            false => Error::Busy { pending: self.pending },
+        }
+    }
+
     fn open_group(&mut self, needed: u64) -> Result<(), Error> {
-        let closed = self.groups.back().map_or(0, |open| aligned(open.bytes.len() as u64));
-        let room = self.room - closed;
+        let (room, spare_room) = (self.room_left(), self.spare_left());
         let wanted = aligned(HEADER_BYTES as u64 + needed);
-        let spare_room = self.spare.room.filter(|_| !self.spare.claimed);
         let opens_segment = wanted > room;
         if opens_segment {
             match spare_room {
@@ -177,11 +240,7 @@ impl Queue {
                     self.spare.claimed = true;
                     self.room = spare_room;
                 }
-                Some(_) | None if self.spare.shortage => {
-                    let free = room.max(spare_room.unwrap_or(0));
-                    return Err(Error::Full { free, needed });
-                }
-                Some(_) | None => return Err(Error::Busy { pending: self.pending }),
+                Some(_) | None => return Err(self.refusal(needed)),
             }
         } else {
             self.room = room;
@@ -189,7 +248,7 @@ impl Queue {
         let mut bytes = self.idle_buffers.pop().unwrap_or_default();
         bytes.resize(HEADER_BYTES, 0);
         let first_lsn = self.next_lsn;
-        self.groups.push_back(Group { bytes, frames: 0, first_lsn, spans: Vec::new(), opens_segment });
+        self.groups.push_back(Group { bytes, first_lsn, opens_segment, ..Group::default() });
         Ok(())
     }
 
@@ -200,6 +259,8 @@ impl Queue {
             self.room -= aligned(group.bytes.len() as u64);
         }
         self.pending -= (group.bytes.len() - HEADER_BYTES) as u64;
+        self.reservations.release(group.reserved);
+        self.grant();
         Some(group)
     }
 
@@ -212,16 +273,22 @@ impl Queue {
     }
 }
 
-/// Encodes `frames`, and then has `admit` put them into the locked queue.
+/// Returns how many bytes of frames one append to segments of `capacity` bytes may have.
+pub(crate) fn bytes_max(capacity: u64) -> u64 {
+    capacity - HEADER_BYTES as u64
+}
+
+/// Encodes `frames`, and has `with_queue` put them into the locked queue.
 ///
 /// # Errors
 /// See [`Error`].
 pub(crate) fn append(
     frames: &[Frame],
     capacity: u64,
+    reserved: Option<u64>,
     with_queue: impl FnOnce(&mut dyn FnMut(&mut Queue) -> Result<Lsn, Error>) -> Result<Lsn, Error>,
 ) -> Result<Lsn, Error> {
-    let most = capacity - HEADER_BYTES as u64;
+    let most = reserved.unwrap_or(u64::MAX).min(bytes_max(capacity));
     let largest = frames.iter().map(|frame| frame.payload.len()).max().unwrap_or(0);
     if largest > PAYLOAD_BYTES_MAX {
         return Err(Error::TooLarge { bytes: largest as u64, most: PAYLOAD_BYTES_MAX as u64 });
@@ -234,7 +301,7 @@ pub(crate) fn append(
         encoded.fill(frames);
         let answer = with_queue(&mut |queue| match frames.is_empty() {
             true => Ok(Lsn(queue.next_lsn.0 - 1)),
-            false => queue.admit(encoded, frames.len()),
+            false => queue.admit(encoded, frames.len(), reserved),
         });
         if encoded.bytes.capacity() > KEPT_BUFFER_BYTES {
             *encoded = Encoded::default();

@@ -3,7 +3,7 @@
 //! Every file remembers what is lasting and which sectors were written since. At a [`crash`](FaultyDisk::crash) each
 //! of those sectors is kept or lost by itself, in any order, which tears writes; creations, renames and removals since
 //! the last `sync_folder` survive up to a random one of them, as in a journalling file system. Bits can be flipped, files cut,
-//! syncs made to fail, and the space limited.
+//! syncs and creations made to fail, and the space limited.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -29,6 +29,7 @@ struct State {
     next_number: FileNumber,
     space_bytes: u64,
     failing_syncs: u32,
+    failing_creations: u32,
     syncs: u64,
 }
 
@@ -104,6 +105,7 @@ impl FaultyDisk {
             next_number: 0,
             space_bytes: u64::MAX,
             failing_syncs: 0,
+            failing_creations: 0,
             syncs: 0,
         };
         FaultyDisk { state: Arc::new(Mutex::new(state)) }
@@ -182,6 +184,11 @@ impl FaultyDisk {
         self.state().failing_syncs = count;
     }
 
+    /// Makes the next `count` creations of files fail, as if the process had no more open files to spare.
+    pub fn fail_creations(&self, count: u32) {
+        self.state().failing_creations = count;
+    }
+
     /// Limits the space that all files together may take.
     pub fn limit_space(&self, bytes: u64) {
         self.state().space_bytes = bytes;
@@ -210,6 +217,10 @@ impl Disk for FaultyDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn File>> {
         let mut state = self.state();
+        if state.failing_creations > 0 {
+            state.failing_creations -= 1;
+            return Err(rustix::io::Errno::MFILE.into());
+        }
         if state.used_bytes().saturating_add(bytes) > state.space_bytes {
             return Err(io::Error::new(io::ErrorKind::StorageFull, format!("no space for {name}")));
         }

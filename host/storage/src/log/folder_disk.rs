@@ -12,6 +12,8 @@ use super::disk::{Disk, File};
 #[derive(Debug, Clone)]
 pub struct FolderDisk {
     path: PathBuf,
+    /// Open all the time: making names lasting must not depend on another open file.
+    folder: Arc<std::fs::File>,
 }
 
 impl FolderDisk {
@@ -22,7 +24,8 @@ impl FolderDisk {
     pub fn new(path: impl Into<PathBuf>) -> io::Result<FolderDisk> {
         let path = path.into();
         crate::lasting::make_folder(&path)?;
-        Ok(FolderDisk { path })
+        let folder = Arc::new(std::fs::File::open(&path)?);
+        Ok(FolderDisk { path, folder })
     }
 
     /// Returns where the folder is.
@@ -75,7 +78,7 @@ impl Disk for FolderDisk {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        std::fs::File::open(&self.path)?.sync_all()
+        self.folder.sync_all()
     }
 
     fn free_bytes(&self) -> io::Result<u64> {

@@ -19,10 +19,16 @@
 //!
 //! Full disk: the space of the next segment is taken ahead, so what is admitted can be written. If it cannot be taken,
 //! appends that would need it are refused ([`append::Error::Full`]); the log tries again every second, and at once
-//! after [`Log::trim`].
+//! after [`Log::trim`]. A system that gives no more open files is met in the same way.
+//!
+//! Slow disk: an append may be refused ([`append::Error::Busy`]). Whoever cannot be refused once it has made a record
+//! reserves its bytes before, see [`Log::reserve`] and [`Log::append_reserved`].
+//!
+//! Missing files: a log with a [`Ledger`] refuses to open if any of its segments is gone.
 //!
 //! Failed fsync: nobody knows what the disk holds, and asking again may answer "fine" for data that is gone. The
-//! listener is told and, unless it decides otherwise, aborts the process.
+//! listener is told and, unless it decides otherwise, aborts the process. So it is told of a thread of the log that
+//! panicked.
 //!
 //! Left out: a file system that copies on write may run out of space although it was taken ahead. That is a failed write,
 //! and the process stops.
@@ -33,18 +39,28 @@ mod faulty_disk;
 mod folder_disk;
 pub mod frame;
 mod group;
+pub mod ledger;
 pub mod open;
+pub mod read;
 mod reader;
+pub mod reserve;
 mod segment;
 mod shelf;
+mod trail;
+mod trim;
 pub mod writer;
 
 #[cfg(test)]
+mod missing_tests;
+#[cfg(test)]
 mod mutilation_tests;
+#[cfg(test)]
+mod reserve_tests;
 #[cfg(test)]
 mod tests;
 
-use std::ops::ControlFlow;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -56,10 +72,13 @@ pub use disk::{Disk, File};
 pub use faulty_disk::FaultyDisk;
 pub use folder_disk::FolderDisk;
 pub use frame::{Frame, FrameKind};
+pub use ledger::{FileLedger, Ledger, MemoryLedger};
 pub use open::Recovery;
+pub use reserve::{RESERVED_BYTES_MAX, Reservation, Reserving};
+pub use trim::{Pinned, Trimmed};
 
 use append::{Queue, Spare};
-use reader::{Finding, Reader};
+use ledger::Noted;
 use segment::Segment;
 use shelf::Shelf;
 use writer::Writer;
@@ -73,17 +92,21 @@ pub struct Options {
     pub identity: u64,
     /// Tells the time for the durations in [`Stats`].
     pub clock: fn() -> Moment,
+    /// Where the log notes which segments it has; none: nobody notices if files are gone.
+    pub ledger: Option<Arc<dyn Ledger>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { segment_bytes: 64 << 20, identity: 0, clock: Moment::default }
+        Options { segment_bytes: 64 << 20, identity: 0, clock: Moment::default, ledger: None }
     }
 }
 
 /// Is told what became of what was appended. Called by the writer thread, without locks: the next group waits meanwhile.
 pub trait Listener: Send + Sync {
-    /// Everything up to `through` is on the disk; `ends` are the last records of each partition in this group.
+    /// Everything up to `through` is on the disk. `ends` are ends of records that follow one another without a gap, in the
+    /// order in which they were appended: a partition stands there again, further down, if its log was truncated between.
+    /// A record that was truncated after it was appended is reported as well; whoever listens compares positions.
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
 
     /// The disk failed. Nothing is persisted any more.
@@ -109,15 +132,6 @@ pub struct Stats {
     pub sync_micros_total: u64,
     /// Duration of the longest fsync, in microseconds.
     pub sync_micros_max: u64,
-}
-
-/// What [`Log::trim`] removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Trimmed {
-    /// Segments removed.
-    pub segments: usize,
-    /// Their bytes.
-    pub bytes: u64,
 }
 
 /// A log that was opened, and what was found.
@@ -148,6 +162,10 @@ pub(crate) struct Shared {
     persisted: AtomicU64,
     next_segment: AtomicU64,
     shelf: Mutex<Shelf>,
+    /// Segments that are off the shelf, and whose files are still to be removed.
+    trimming: Mutex<VecDeque<Segment>>,
+    ledger: Option<Arc<dyn Ledger>>,
+    noted: Mutex<Noted>,
     stats: Mutex<Stats>,
 }
 
@@ -169,6 +187,21 @@ impl Shared {
         locked(&self.stats)
     }
 
+    /// Changes what the ledger says, for good.
+    ///
+    /// # Errors
+    /// Those of the ledger: it says what it said before, or the new.
+    fn note_segments(&self, change: impl FnOnce(&mut Noted)) -> std::io::Result<()> {
+        let mut noted = locked(&self.noted);
+        let mut changed = *noted;
+        change(&mut changed);
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| changed != *noted) {
+            changed.write(ledger.as_ref())?;
+        }
+        *noted = changed;
+        Ok(())
+    }
+
     fn now(&self) -> Moment {
         (self.clock)()
     }
@@ -186,10 +219,12 @@ impl Shared {
     }
 
     fn fail(&self, listener: &dyn Listener, error: &writer::Error) {
-        let mut queue = self.queue();
-        let first = !std::mem::replace(&mut queue.failed, true);
-        queue.closed = true;
-        drop(queue);
+        let first = self.change_queue(|queue| {
+            queue.closed = true;
+            let first = !std::mem::replace(&mut queue.failed, true);
+            queue.grant();
+            first
+        });
         self.wake_all();
         if first {
             listener.failed(error);
@@ -215,10 +250,10 @@ impl Log {
     /// # Panics
     /// If `options.segment_bytes` is no multiple of 4 KiB or below 64 KiB.
     pub fn open(disk: Arc<dyn Disk>, options: Options, replay: open::Replay<'_>) -> Result<Opened, open::Error> {
-        let Options { segment_bytes, identity, clock } = options;
+        let Options { segment_bytes, identity, clock, ledger } = options;
         let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
         assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
-        let recovered = open::recover(&disk, identity, segment_bytes, replay)?;
+        let recovered = open::recover(&disk, (identity, segment_bytes), ledger.as_deref(), replay)?;
         let segment = recovered.shelf.volumes.back().expect("the shelf holds one segment at least").segment.clone();
         let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
         let spare = Spare {
@@ -240,6 +275,9 @@ impl Log {
             persisted: AtomicU64::new(recovered.next_lsn.0 - 1),
             next_segment: AtomicU64::new(newest + 1),
             shelf: Mutex::new(recovered.shelf),
+            trimming: Mutex::default(),
+            ledger,
+            noted: Mutex::new(recovered.noted),
             stats: Mutex::default(),
         });
         let writer = Writer { segment, at: recovered.end, next_group: recovered.next_group };
@@ -256,19 +294,27 @@ impl Log {
     /// If the log was started before.
     pub fn start(&self, listener: Arc<dyn Listener>) -> std::io::Result<()> {
         let mut writer = locked(&self.writer).take().expect("a log is started once");
-        let mut threads = locked(&self.threads);
         let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&listener));
-        threads.push(std::thread::Builder::new().name("log-writer".into()).spawn(move || {
-            if let Err(error) = writer.run(&shared, told.as_ref()) {
-                shared.fail(told.as_ref(), &error);
-            }
-        })?);
+        self.spawn("log-writer", &listener, move || writer.run(&shared, told.as_ref()))?;
         let shared = Arc::clone(&self.shared);
-        threads.push(std::thread::Builder::new().name("log-spare".into()).spawn(move || {
-            if let Err(error) = writer::keep_spare(&shared) {
+        self.spawn("log-spare", &listener, move || writer::keep_spare(&shared))
+    }
+
+    /// Starts a thread. However it fails, the log has failed and the listener is told.
+    fn spawn(
+        &self,
+        name: &'static str,
+        listener: &Arc<dyn Listener>,
+        work: impl FnOnce() -> Result<(), writer::Error> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (shared, listener) = (Arc::clone(&self.shared), Arc::clone(listener));
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let done = std::panic::catch_unwind(AssertUnwindSafe(work));
+            if let Err(error) = done.unwrap_or_else(|panic| Err(writer::panicked(name, panic.as_ref()))) {
                 shared.fail(listener.as_ref(), &error);
             }
-        })?);
+        })?;
+        locked(&self.threads).push(thread);
         Ok(())
     }
 
@@ -281,12 +327,28 @@ impl Log {
     /// # Panics
     /// If the log was started.
     pub fn drive(&self, listener: &dyn Listener) -> Result<usize, writer::Error> {
+        let mut groups = 0;
+        while self.drive_one(listener)? {
+            groups += 1;
+        }
+        Ok(groups)
+    }
+
+    /// Writes the group that waits longest, and returns false if there is none, or no segment for it: one step of
+    /// [`Log::drive`].
+    ///
+    /// # Errors
+    /// Those of the disk; the log has failed then, and the listener was told.
+    ///
+    /// # Panics
+    /// If the log was started.
+    pub fn drive_one(&self, listener: &dyn Listener) -> Result<bool, writer::Error> {
         let mut writer = locked(&self.writer);
         let writer = writer.as_mut().expect("a log is either started or driven");
         if self.shared.queue().failed {
-            return Ok(0);
+            return Ok(false);
         }
-        writer.drain(&self.shared, listener).inspect_err(|error| self.shared.fail(listener, error))
+        writer.step(&self.shared, listener).inspect_err(|error| self.shared.fail(listener, error))
     }
 
     /// Takes `frames` to be written in one group, in this order, and returns the number of the last one; without frames
@@ -295,10 +357,14 @@ impl Log {
     /// # Errors
     /// See [`append::Error`]; nothing has happened then.
     pub fn append(&self, frames: &[Frame]) -> Result<Lsn, append::Error> {
+        self.append_with(frames, None)
+    }
+
+    fn append_with(&self, frames: &[Frame], reserved: Option<u64>) -> Result<Lsn, append::Error> {
         let shared = &self.shared;
         // The writer waits only while nothing else does, and waking it costs a system call.
         let mut wake = false;
-        let lsn = append::append(frames, segment::capacity(shared.segment_bytes), |admit| {
+        let lsn = append::append(frames, segment::capacity(shared.segment_bytes), reserved, |admit| {
             let mut queue = shared.queue();
             wake = queue.groups.is_empty();
             admit(&mut queue)
@@ -326,48 +392,6 @@ impl Log {
         true
     }
 
-    /// Removes the oldest segments that hold no frame at or above `below`. The newest segment with frames stays.
-    ///
-    /// Frames of every kind go: what the node still needs of promises and votes must have been appended anew.
-    ///
-    /// # Errors
-    /// Those of the disk. What was not removed is kept, and the next call tries again.
-    pub fn trim(&self, below: Lsn) -> std::io::Result<Trimmed> {
-        let mut trimmed = Trimmed::default();
-        let mut shelf = self.shared.shelf();
-        for _ in 0..shelf.removable(below) {
-            let Some(Segment { number, bytes, .. }) = shelf.volumes.front().map(|volume| volume.segment.clone()) else {
-                break;
-            };
-            // One by one: a gap in the numbers would look like damage.
-            self.shared.disk.remove(&segment::name(number))?;
-            shelf.volumes.pop_front();
-            self.shared.disk.sync_folder()?;
-            trimmed.segments += 1;
-            trimmed.bytes += bytes;
-        }
-        drop(shelf);
-        self.shared.spare_wanted.notify_all();
-        Ok(trimmed)
-    }
-
-    /// Returns the frame below which every record is released, for [`Log::trim`]: `released` is asked for the newest
-    /// record of each partition in each segment, oldest segment first.
-    pub fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
-        self.shared.shelf().releasable(released)
-    }
-
-    /// Returns the oldest frame that is kept; the next one to be appended if there is none.
-    pub fn oldest(&self) -> Lsn {
-        let oldest = self.shared.shelf().oldest();
-        oldest.unwrap_or_else(|| Lsn(self.persisted().0 + 1))
-    }
-
-    /// Returns the first record of `partition` that is kept and persisted.
-    pub fn first(&self, partition: PartitionId) -> Option<Position> {
-        self.shared.shelf().first(partition)
-    }
-
     /// Returns how many bytes the segments take, without the spare one.
     pub fn bytes(&self) -> u64 {
         self.shared.shelf().bytes()
@@ -383,44 +407,16 @@ impl Log {
         *self.shared.stats()
     }
 
-    /// Reads the persisted frames from `from` on, or from the oldest one, until `visit` breaks off.
-    ///
-    /// # Errors
-    /// Those of the disk; [`std::io::ErrorKind::InvalidData`] if a frame can no longer be read.
-    pub fn read(&self, from: Lsn, visit: &mut dyn FnMut(Lsn, Frame) -> ControlFlow<()>) -> std::io::Result<()> {
-        let shelf = self.shared.shelf();
-        let wanted = shelf.volumes.iter().filter(|volume| volume.frames.is_some_and(|(_, last)| last >= from));
-        let volumes: Vec<_> = wanted.map(|volume| (volume.segment.clone(), volume.frames)).collect();
-        drop(shelf);
-        for (segment, frames) in volumes {
-            let mut reader = Reader::new(&segment, self.shared.identity);
-            let mut at = group::BLOCK_BYTES;
-            let end = frames.map_or(Lsn(0), |(_, last)| last);
-            let mut next = Lsn(0);
-            while next <= end {
-                let Finding::Group(header, frames) = reader.find(at)? else {
-                    let text = format!("segment {:016x} of the commit log is damaged at byte {at}", segment.number);
-                    return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, text));
-                };
-                at += header.disk_bytes();
-                next = Lsn(header.first_lsn.0 + u64::from(header.frames));
-                for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
-                    if lsn >= from && visit(lsn, frame).is_break() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Writes what waits and stops the threads. Appends are refused from now on.
     pub fn close(&self) {
-        self.shared.queue().closed = true;
+        self.shared.change_queue(|queue| {
+            queue.closed = true;
+            queue.grant();
+        });
         self.shared.wake_all();
         let threads = std::mem::take(&mut *locked(&self.threads));
         for thread in threads {
-            // A thread that panicked has said so itself.
+            // Its panics were caught, and the listener was told.
             let _ = thread.join();
         }
         self.shared.wake_all();

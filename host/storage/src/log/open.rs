@@ -15,6 +15,8 @@
 //! The last group is written and fsynced once more before anybody is told of it: the process may have died before its
 //! fsync, or of its failure, and then memory answers reads with what the disk never got.
 //!
+//! A segment that is gone, or whose header is, was in use if the ledger says so, and is refused whatever the others say.
+//!
 //! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
 //! could prove that it was ever there.
 
@@ -26,6 +28,7 @@ use steward_model::Lsn;
 use super::disk::Disk;
 use super::frame::Frame;
 use super::group::BLOCK_BYTES;
+use super::ledger::{Ledger, Noted};
 use super::reader::{self, Finding, Reader};
 use super::segment::{self, Header, Segment};
 use super::shelf::{Shelf, Span, Volume};
@@ -59,6 +62,19 @@ pub enum Error {
         at: u64,
         /// What was found.
         reason: &'static str,
+    },
+    /// A segment is gone that was in use: records in it may have been acknowledged.
+    #[error(
+        "segment {segment:016x} of the commit log is missing, {oldest:016x} to {newest:016x} were there: acknowledged \
+         updates are lost without it, put the files of the log back"
+    )]
+    Missing {
+        /// Number of the segment.
+        segment: u64,
+        /// The oldest segment that should be there.
+        oldest: u64,
+        /// The newest one.
+        newest: u64,
     },
     /// The log belongs to another data folder.
     #[error("segment {segment:016x} of the commit log belongs to another data folder: files were copied between nodes")]
@@ -111,6 +127,7 @@ pub(crate) struct Recovered {
     pub(crate) end: u64,
     pub(crate) next_group: u64,
     pub(crate) next_lsn: Lsn,
+    pub(crate) noted: Noted,
     pub(crate) recovery: Recovery,
 }
 
@@ -124,11 +141,12 @@ fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
 /// See [`Error`].
 pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
-    identity: u64,
-    segment_bytes: u64,
+    (identity, segment_bytes): (u64, u64),
+    ledger: Option<&dyn Ledger>,
     replay: Replay<'_>,
 ) -> Result<Recovered, Error> {
-    let mut segments = segments(disk.as_ref(), identity)?;
+    let noted = noted(ledger, identity)?;
+    let mut segments = segments(disk.as_ref(), identity, noted)?;
     if segments.is_empty() {
         segments.push(first_segment(disk.as_ref(), identity, segment_bytes)?);
     }
@@ -137,11 +155,12 @@ pub(crate) fn recover(
     let mut end = BLOCK_BYTES;
     let mut tail = 0;
     for (place, segment) in segments.iter().enumerate() {
-        let mut volume = Volume::empty(segment.clone());
-        let (stopped_at, finding) = scan.segment(&mut volume)?;
-        if volume.frames.is_some() || place == 0 {
+        shelf.volumes.push_back(Volume::empty(segment.clone()));
+        let (stopped_at, finding) = scan.segment(segment, &mut shelf)?;
+        if place == 0 || shelf.volumes.back().is_some_and(|volume| volume.frames.is_some()) {
             (tail, end) = (place, stopped_at);
-            shelf.volumes.push_back(volume);
+        } else {
+            shelf.volumes.pop_back();
         }
         if let Finding::Damaged(reason) = finding {
             return Err(Error::Corrupt { segment: segment.number, at: stopped_at, reason });
@@ -165,31 +184,66 @@ pub(crate) fn recover(
     harden(&segments[tail], scan.last_group)?;
     scan.recovery.cut_bytes = blank_tail(&segments[tail..], end, identity)?;
     scan.recovery.segments = shelf.volumes.len();
+    let oldest = segments[0].number;
+    let mut kept = Noted { identity, oldest, newest: segments[tail].number };
+    // Before unused segments go, so that none of them is missed.
+    note(ledger, noted, kept)?;
     let spare = keep_one_spare(disk.as_ref(), segments.split_off(tail + 1), segment_bytes)?;
     let (next_group, next_lsn) = scan.expected.unwrap_or((1, Lsn(1)));
-    Ok(Recovered { shelf, spare, end, next_group, next_lsn, recovery: scan.recovery })
+    if let Some(spare) = &spare {
+        let without = std::mem::replace(&mut kept.newest, spare.number);
+        note(ledger, Some(Noted { newest: without, ..kept }), kept)?;
+    }
+    Ok(Recovered { shelf, spare, end, next_group, next_lsn, noted: kept, recovery: scan.recovery })
+}
+
+/// Writes `now` into the ledger, if there is one and it says something else.
+fn note(ledger: Option<&dyn Ledger>, before: Option<Noted>, now: Noted) -> Result<(), Error> {
+    match ledger.filter(|_| before != Some(now)) {
+        Some(ledger) => now.write(ledger).map_err(failed("note the segments of")),
+        None => Ok(()),
+    }
+}
+
+/// Reads what the ledger says, if there is one.
+fn noted(ledger: Option<&dyn Ledger>, identity: u64) -> Result<Option<Noted>, Error> {
+    let Some(ledger) = ledger else { return Ok(None) };
+    let noted = Noted::read(ledger).map_err(failed("read the note of the segments of"))?;
+    match noted {
+        Some(noted) if noted.identity != identity => Err(Error::Foreign { segment: noted.newest }),
+        noted => Ok(noted),
+    }
 }
 
 /// Opens all segments, in order, and checks their headers.
-fn segments(disk: &dyn Disk, identity: u64) -> Result<Vec<Segment>, Error> {
+fn segments(disk: &dyn Disk, identity: u64, noted: Option<Noted>) -> Result<Vec<Segment>, Error> {
     let names = disk.list().map_err(failed("list"))?;
     if names.iter().any(|name| name == segment::UNFINISHED_NAME) {
         disk.remove(segment::UNFINISHED_NAME).map_err(failed("remove an unfinished segment of"))?;
     }
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_in(name)).collect();
     numbers.sort_unstable();
+    if let Some(Noted { oldest, newest, .. }) = noted {
+        let is_missing = |number: &u64| numbers.binary_search(number).is_err();
+        if let Some(segment) = (oldest..=newest).find(is_missing) {
+            return Err(Error::Missing { segment, oldest, newest });
+        }
+    }
+    let used = noted.map_or(0, |noted| noted.newest);
     let newest = numbers.last().copied();
     let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
     for number in numbers {
         if segments.last().is_some_and(|previous| previous.number + 1 != number) {
             return Err(Error::Corrupt { segment: number - 1, at: 0, reason: "the segment is missing" });
         }
-        segments.extend(open_segment(disk, identity, number, newest == Some(number))?);
+        // One that was never noted was never written.
+        let may_be_unused = newest == Some(number) && number > used;
+        segments.extend(open_segment(disk, identity, number, may_be_unused)?);
     }
     Ok(segments)
 }
 
-fn open_segment(disk: &dyn Disk, identity: u64, number: u64, is_newest: bool) -> Result<Option<Segment>, Error> {
+fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool) -> Result<Option<Segment>, Error> {
     let file = disk.open(&segment::name(number)).map_err(failed("open a segment of"))?;
     let bytes = file.bytes().map_err(failed("read"))?;
     let corrupt = |reason| Error::Corrupt { segment: number, at: 0, reason };
@@ -200,7 +254,10 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, is_newest: bool) ->
     file.read_at(0, &mut block).map_err(failed("read"))?;
     let Some(header) = Header::decode(&block) else {
         // Nothing is lost with a segment that was made ahead and never written.
-        if is_newest && bytes % BLOCK_BYTES == 0 && reader::is_unused(file.as_ref(), bytes).map_err(failed("read"))? {
+        if may_be_unused
+            && bytes % BLOCK_BYTES == 0
+            && reader::is_unused(file.as_ref(), bytes).map_err(failed("read"))?
+        {
             disk.remove(&segment::name(number)).map_err(failed("remove an unused segment of"))?;
             disk.sync_folder().map_err(failed("remove an unused segment of"))?;
             return Ok(None);
@@ -245,9 +302,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Replays the groups of one segment, and returns where they end and what stands there.
-    fn segment(&mut self, volume: &mut Volume) -> Result<(u64, Finding), Error> {
-        let segment = volume.segment.clone();
-        let mut reader = Reader::new(&segment, self.identity);
+    fn segment(&mut self, segment: &Segment, shelf: &mut Shelf) -> Result<(u64, Finding), Error> {
+        let mut reader = Reader::new(segment, self.identity);
         let mut at = BLOCK_BYTES;
         loop {
             let (header, frames) = match reader.find(at).map_err(failed("read"))? {
@@ -261,12 +317,10 @@ impl<'a> Scan<'a> {
             self.expected = Some((header.group + 1, next_lsn));
             self.recovery.groups += 1;
             self.recovery.frames += u64::from(header.frames);
-            let spans: Vec<_> = frames.iter().filter_map(Frame::place).collect();
-            volume.note(
-                header.first_lsn,
-                Lsn(next_lsn.0 - 1),
-                spans.into_iter().map(|(partition, place)| (partition, Span { first: place, last: place })),
-            );
+            let places = frames.iter().filter_map(Frame::place);
+            let spans: Vec<_> =
+                places.map(|(partition, place)| (partition, Span { first: place, last: place })).collect();
+            shelf.note(header.first_lsn, Lsn(next_lsn.0 - 1), &spans, at);
             for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
                 (self.replay)(lsn, frame).map_err(|source| Error::Replay { lsn, source })?;
             }

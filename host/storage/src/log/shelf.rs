@@ -1,10 +1,11 @@
-//! The shelf: which segments hold which frames.
+//! The shelf: which segments hold which frames, and which of them somebody needs.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use steward_model::{Lsn, PartitionId, Position};
 
 use super::segment::Segment;
+use super::trail::{Place, Trails};
 
 /// The records of one partition in one append or one segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +44,11 @@ impl Volume {
     }
 
     /// Notes frames that were written.
-    pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: impl Iterator<Item = (PartitionId, Span)>) {
+    pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: &[(PartitionId, Span)]) {
         let first = self.frames.map_or(first, |(earliest, _)| earliest);
         self.frames = Some((first, last));
         for (partition, span) in spans {
-            self.spans.entry(partition).and_modify(|known| known.join(span)).or_insert(span);
+            self.spans.entry(*partition).and_modify(|known| known.join(*span)).or_insert(*span);
         }
     }
 }
@@ -57,6 +58,10 @@ impl Volume {
 pub(crate) struct Shelf {
     /// The volumes.
     pub(crate) volumes: VecDeque<Volume>,
+    /// Where the records of each partition stand.
+    pub(crate) trails: Trails,
+    /// Frames that are kept because somebody reads from there on, and how many do.
+    pub(crate) pins: BTreeMap<Lsn, usize>,
 }
 
 impl Shelf {
@@ -65,9 +70,18 @@ impl Shelf {
         self.volumes.iter().find_map(|volume| volume.frames).map(|(first, _)| first)
     }
 
-    /// Returns the first record of a partition that is kept.
-    pub(crate) fn first(&self, partition: PartitionId) -> Option<Position> {
-        self.volumes.iter().find_map(|volume| volume.spans.get(&partition)).map(|span| span.first)
+    /// Notes a group that was written at `at` of the newest segment.
+    pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: &[(PartitionId, Span)], at: u64) {
+        if let Some(volume) = self.volumes.back_mut() {
+            volume.note(first, last, spans);
+            self.trails.note(spans, Place { segment: volume.segment.number, at });
+        }
+    }
+
+    /// Returns the first frame of a segment; none if it has none, or is not there.
+    pub(crate) fn first_in(&self, segment: u64) -> Option<Lsn> {
+        let volume = self.volumes.iter().find(|volume| volume.segment.number == segment)?;
+        volume.frames.map(|(first, _)| first)
     }
 
     /// Returns how many bytes the segments take.
@@ -75,12 +89,15 @@ impl Shelf {
         self.volumes.iter().map(|volume| volume.segment.bytes).sum()
     }
 
-    /// Returns how many of the oldest segments hold nothing at or above `below`; the newest one with frames always
-    /// stays, because it tells how far the numbers have come.
-    pub(crate) fn removable(&self, below: Lsn) -> usize {
+    /// Returns the oldest segment if it holds nothing at or above `below` or that is pinned, and the others take
+    /// `backlog_bytes` without it. The newest one with frames always stays, because it tells how far the numbers have come.
+    pub(crate) fn removable(&self, below: Lsn, backlog_bytes: u64) -> Option<Segment> {
+        let pinned = self.pins.keys().next().copied().unwrap_or(Lsn(u64::MAX));
         let newest = self.volumes.iter().rposition(|volume| volume.frames.is_some()).unwrap_or(0);
-        let old = |volume: &&Volume| volume.frames.is_some_and(|(_, last)| last < below);
-        self.volumes.iter().take(newest).take_while(old).count()
+        let oldest = self.volumes.front().filter(|_| newest > 0)?;
+        let is_old = oldest.frames.is_some_and(|(_, last)| last < below.min(pinned));
+        let is_excess = self.bytes() - oldest.segment.bytes >= backlog_bytes;
+        (is_old && is_excess).then(|| oldest.segment.clone())
     }
 
     /// Returns the frame below which every record is released: the first one of the oldest segment that holds a record

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
@@ -83,7 +84,8 @@ fn what_was_appended_is_replayed_in_order() {
     let (opened, replayed) = open(&disk).expect("it opens again");
     assert_eq!(replayed, (1..).map(Lsn).zip(frames).collect::<Vec<_>>());
     assert_eq!((opened.recovery.groups, opened.recovery.frames, opened.recovery.cut_bytes), (1, 3, 0));
-    assert_eq!(opened.log.first(partition(1)), Some(position(0)));
+    assert_eq!(opened.log.first(partition(1)), Some(Offset(0)));
+    assert_eq!(opened.log.last(partition(1)), Some(position(0)));
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn trimming_removes_whole_old_segments_and_says_where_the_log_begins() {
     assert!(trimmed.segments > 0);
     assert_eq!(opened.log.bytes(), bytes - trimmed.bytes);
     assert_eq!(opened.log.oldest(), below);
-    assert_eq!(opened.log.first(partition(0)), Some(position(below.0 - 1)));
+    assert_eq!(opened.log.first(partition(0)), Some(Offset(below.0 - 1)));
     opened.log.trim(Lsn(u64::MAX)).expect("the disk works");
     assert!(opened.log.oldest() <= Lsn(100), "the newest segment stays");
     drop(opened);

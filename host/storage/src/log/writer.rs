@@ -16,7 +16,7 @@ use super::group::{self, Header};
 use super::segment::{self, Segment};
 use super::shelf::{Span, Volume};
 use super::{Listener, Shared, Stats};
-use crate::space::is_full;
+use crate::space::is_shortage;
 
 /// How long the log waits before it tries again to take space on a full disk.
 const SHORTAGE_RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +29,13 @@ pub struct Error {
     pub what: &'static str,
     /// What the operating system says.
     pub source: std::io::Error,
+}
+
+/// Returns the error of a thread that panicked.
+pub(crate) fn panicked(thread: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
+    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let reason = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error { what: "go on with", source: std::io::Error::other(format!("thread {thread} panicked: {reason}")) }
 }
 
 fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
@@ -49,16 +56,7 @@ impl Writer {
     /// Those of the disk.
     pub(crate) fn run(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<(), Error> {
         loop {
-            let group = {
-                let mut queue = shared.queue();
-                loop {
-                    match queue.take() {
-                        Some(group) => break group,
-                        None if queue.closed => return Ok(()),
-                        None => queue = shared.wait_for_work(queue),
-                    }
-                }
-            };
+            let Some(group) = next_group(shared) else { return Ok(()) };
             if group.opens_segment && !self.turn_to_spare(shared, true) {
                 return Ok(());
             }
@@ -68,29 +66,23 @@ impl Writer {
         }
     }
 
-    /// Writes what waits now, without threads, and returns how many groups that were.
+    /// Writes the group that waits longest, without threads. Returns false if there is none that can be written.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn drain(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<usize, Error> {
-        let mut groups = 0;
-        loop {
-            prepare_spare(shared)?;
-            let group = {
-                let mut queue = shared.queue();
-                // A spare that could not be made leaves its group waiting.
-                if queue.groups.front().is_some_and(|group| group.opens_segment) && queue.spare.segment.is_none() {
-                    return Ok(groups);
-                }
-                queue.take()
-            };
-            let Some(group) = group else { return Ok(groups) };
-            if group.opens_segment {
-                self.turn_to_spare(shared, false);
-            }
-            self.write(shared, listener, group)?;
-            groups += 1;
+    pub(crate) fn step(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<bool, Error> {
+        prepare_spare(shared)?;
+        let group = shared.change_queue(|queue| {
+            // A spare that could not be made leaves its group waiting.
+            let waits = queue.groups.front().is_some_and(|group| group.opens_segment) && queue.spare.segment.is_none();
+            if waits { None } else { queue.take() }
+        });
+        let Some(group) = group else { return Ok(false) };
+        if group.opens_segment {
+            self.turn_to_spare(shared, false);
         }
+        self.write(shared, listener, group)?;
+        Ok(true)
     }
 
     /// Goes on in the spare segment. Returns false if the log was closed before there was one.
@@ -134,35 +126,63 @@ impl Writer {
         let before = shared.now();
         self.segment.file.sync().map_err(failed("sync"))?;
         let sync_micros = shared.now().since(before).as_micros() as u64;
+        let at = self.at;
         self.at += header.disk_bytes();
         self.next_group += 1;
-        self.publish(shared, listener, group, sync_micros);
+        publish(shared, listener, group, (at, sync_micros));
         Ok(())
-    }
-
-    fn publish(&self, shared: &Shared, listener: &dyn Listener, group: Group, sync_micros: u64) {
-        let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
-        let ends = newest(&group.spans);
-        if let Some(volume) = shared.shelf().volumes.back_mut() {
-            volume.note(group.first_lsn, through, group.spans.iter().copied());
-        }
-        shared.stats().count(&group, sync_micros);
-        {
-            // Under the lock of those who wait, so that none of them misses it.
-            let _queue = shared.queue();
-            shared.persisted.store(through.0, Ordering::Release);
-        }
-        shared.progress.notify_all();
-        listener.persisted(through, &ends);
-        shared.queue().give_back(group.bytes);
     }
 }
 
-/// Returns the last record of each partition. Not the one with the highest offset: after a truncation the log of a
-/// partition goes on further down.
-fn newest(spans: &[(PartitionId, Span)]) -> Vec<(PartitionId, Position)> {
-    let ends: BTreeMap<_, _> = spans.iter().map(|(partition, span)| (*partition, span.last)).collect();
-    ends.into_iter().collect()
+/// Tells everybody of a group that is on the disk, at `at` of the newest segment.
+fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_micros): (u64, u64)) {
+    let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
+    let ends = ends(&group.spans);
+    shared.shelf().note(group.first_lsn, through, &group.spans, at);
+    shared.stats().count(&group, sync_micros);
+    {
+        // Under the lock of those who wait, so that none of them misses it.
+        let _queue = shared.queue();
+        shared.persisted.store(through.0, Ordering::Release);
+    }
+    shared.progress.notify_all();
+    listener.persisted(through, &ends);
+    shared.queue().give_back(group.bytes);
+}
+
+/// Waits for a group; none once the log is closed and empty.
+fn next_group(shared: &Shared) -> Option<Group> {
+    loop {
+        let mut queue = shared.queue();
+        while queue.groups.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            queue = shared.wait_for_work(queue);
+        }
+        drop(queue);
+        // This thread is the only one that takes.
+        if let Some(group) = shared.change_queue(super::append::Queue::take) {
+            return Some(group);
+        }
+    }
+}
+
+/// Returns where runs of records end, in the order in which they were appended. What follows an end without a gap moves it;
+/// a record further down stands by itself, because the log of its partition was truncated before it.
+fn ends(spans: &[(PartitionId, Span)]) -> Vec<(PartitionId, Position)> {
+    let mut ends: Vec<(PartitionId, Position)> = Vec::new();
+    let mut newest: BTreeMap<PartitionId, usize> = BTreeMap::new();
+    for (partition, span) in spans {
+        match newest.get(partition) {
+            Some(place) if ends[*place].1.offset.next() == span.first.offset => ends[*place].1 = span.last,
+            Some(_) | None => {
+                newest.insert(*partition, ends.len());
+                ends.push((*partition, span.last));
+            }
+        }
+    }
+    ends
 }
 
 impl Stats {
@@ -178,38 +198,47 @@ impl Stats {
 /// Makes the next segment if there is none, and returns true if there is one now.
 ///
 /// # Errors
-/// Those of the disk, except that it is full: that is noted, and appends that need the segment are refused.
+/// Those of the disk, except that it is full, or that the system gives no more open files: that is noted, and appends
+/// that need the segment are refused.
 pub(crate) fn prepare_spare(shared: &Shared) -> Result<bool, Error> {
     if shared.queue().spare.segment.is_some() {
         return Ok(true);
     }
     let made = segment::reserve(shared.disk.as_ref(), shared.segment_bytes).and_then(|file| {
-        let mut queue = shared.queue();
-        queue.spare.room = Some(queue.capacity);
-        queue.spare.shortage = false;
-        drop(queue);
+        shared.change_queue(|queue| {
+            queue.spare.room = Some(queue.capacity);
+            queue.spare.shortage = false;
+            queue.grant();
+        });
         let number = shared.next_segment.load(Ordering::Relaxed);
-        segment::finish(shared.disk.as_ref(), file, shared.identity, number, shared.segment_bytes)
+        let segment = segment::finish(shared.disk.as_ref(), file, shared.identity, number, shared.segment_bytes)?;
+        // Before anything is written to it: a segment that is gone must be missed.
+        shared.note_segments(|noted| noted.newest = number)?;
+        Ok(segment)
     });
-    let mut queue = shared.queue();
     match made {
         Ok(segment) => {
             shared.next_segment.fetch_add(1, Ordering::Relaxed);
-            queue.spare.segment = Some(segment);
-            drop(queue);
+            shared.change_queue(|queue| {
+                queue.spare.segment = Some(segment);
+                queue.grant();
+            });
             shared.work.notify_all();
             Ok(true)
         }
-        Err(source) if is_full(&source) => {
-            if !queue.spare.shortage {
-                tracing::warn!(needed = shared.segment_bytes, "disk is full, commit log refuses appends soon");
-            }
-            queue.spare.shortage = true;
-            // A file system that cannot take space ahead may run out while zeros are written.
-            if !queue.spare.claimed {
-                queue.spare.room = None;
-            }
-            drop(queue);
+        Err(source) if is_shortage(&source) => {
+            shared.change_queue(|queue| {
+                if !queue.spare.shortage {
+                    tracing::warn!(needed = shared.segment_bytes, error = %source, "no next segment, commit log refuses appends soon");
+                }
+                queue.spare.shortage = true;
+                // A file system that cannot take space ahead may run out while zeros are written. What has a place
+                // there, or is promised one, waits for it.
+                if !queue.spare.claimed && queue.reservations.promised() == 0 {
+                    queue.spare.room = None;
+                }
+                queue.grant();
+            });
             shared.work.notify_all();
             Ok(false)
         }

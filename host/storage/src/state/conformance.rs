@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::{Batch, Family, KeyRange, Order, ReadView, StateStore};
+use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Order, ReadView, StateStore};
 
 type Model = BTreeMap<Vec<u8>, Bytes>;
 
@@ -20,8 +20,8 @@ pub fn examine(fresh: &mut dyn FnMut() -> Box<dyn StateStore>) {
     the_last_change_in_a_batch_wins(fresh().as_ref());
     scans_are_sorted_and_bounded(fresh().as_ref());
     views_do_not_change(fresh().as_ref());
-    dropped_prefixes_are_gone_in_all_families(fresh().as_ref());
-    ingested_rows_are_found(fresh().as_ref());
+    long_keys_are_refused_with_the_whole_batch(fresh().as_ref());
+    batches_made_of_reads_of_another_instance_are_refused(fresh().as_ref());
     a_long_history_gives_what_a_map_gives(fresh().as_ref());
 }
 
@@ -128,34 +128,48 @@ fn views_do_not_change(store: &dyn StateStore) {
     assert_eq!(now.get(Family::Document, &1_u16.to_be_bytes()).expect("readable"), None);
 }
 
-fn dropped_prefixes_are_gone_in_all_families(store: &dyn StateStore) {
+fn long_keys_are_refused_with_the_whole_batch(store: &dyn StateStore) {
     for family in Family::ALL {
-        for key in 0..10_u8 {
-            put(store, family, &[1, key], b"x");
-            put(store, family, &[2, key], b"x");
-        }
+        let mut batch = Batch::new();
+        batch.put(family, vec![1], "short");
+        batch.put(family, vec![7; KEY_BYTES_MAX + 1], "long");
+        let refused = store.write(batch);
+        let is_right = matches!(&refused, Err(Error::KeyTooLong { bytes, max: KEY_BYTES_MAX, .. })
+            if *bytes == KEY_BYTES_MAX + 1);
+        assert!(is_right, "{refused:?}");
+        assert_eq!(store.get(family, &[1]).expect("the store can be read"), None, "nothing of the batch is there");
+        let mut batch = Batch::new();
+        batch.remove(family, vec![7; KEY_BYTES_MAX + 1]);
+        assert!(matches!(store.write(batch), Err(Error::KeyTooLong { .. })));
+        put(store, family, &[7; KEY_BYTES_MAX], b"the longest");
+        let found = store.get(family, &[7; KEY_BYTES_MAX]).expect("the store can be read");
+        assert_eq!(found, Some(Bytes::from("the longest")));
+        assert_eq!(store.get(family, &[7; 70_000]).expect("the store can be read"), None);
+        let view = store.view().expect("a view");
+        assert_eq!(view.get(family, &[7; 70_000]).expect("the store can be read"), None);
+        let (short, long) = (vec![7; KEY_BYTES_MAX], vec![7; 70_000]);
+        let count = |start, end| rows(view.as_ref(), family, KeyRange { start, end }, Order::Ascending).len();
+        assert_eq!(count(Bound::Included(short.clone()), Bound::Included(long.clone())), 1);
+        assert_eq!(count(Bound::Included(short), Bound::Excluded(long.clone())), 1);
+        assert_eq!(count(Bound::Included(long.clone()), Bound::Unbounded), 0);
+        assert_eq!(count(Bound::Excluded(long.clone()), Bound::Unbounded), 0);
+        assert_eq!(rows(view.as_ref(), family, KeyRange::prefix(&long), Order::Descending).len(), 0);
     }
-    assert_eq!(store.drop_prefix(&[1]).expect("the store takes writes"), 90);
-    assert_eq!(store.drop_prefix(&[1]).expect("the store takes writes"), 0);
-    let view = store.view().expect("a view");
-    for family in Family::ALL {
-        let left = rows(view.as_ref(), family, everything(), Order::Ascending);
-        assert_eq!(left.len(), 10);
-        assert!(left.iter().all(|(key, _)| key[0] == 2));
-    }
+    assert_eq!(store.damage(), None);
+    assert!(store.bytes() > 0);
 }
 
-fn ingested_rows_are_found(store: &dyn StateStore) {
-    put(store, Family::Document, &[1], b"written");
-    let mut sorted = (0..500_u16).map(|key| ([&[2][..], &key.to_be_bytes()].concat(), Bytes::from("ingested")));
-    assert_eq!(store.ingest(Family::Document, &mut sorted).expect("the store takes rows"), 500);
-    put(store, Family::Document, &[2, 0, 7], b"overwritten");
-    let view = store.view().expect("a view");
-    assert_eq!(rows(view.as_ref(), Family::Document, everything(), Order::Ascending).len(), 501);
-    assert_eq!(store.get(Family::Document, &[2, 0, 7]).expect("readable"), Some(Bytes::from("overwritten")));
-    assert_eq!(store.get(Family::Document, &[2, 0, 8]).expect("readable"), Some(Bytes::from("ingested")));
-    assert_eq!(store.ingest(Family::Document, &mut std::iter::empty()).expect("nothing is no error"), 0);
-    assert!(store.bytes() > 0);
+fn batches_made_of_reads_of_another_instance_are_refused(store: &dyn StateStore) {
+    let instance = store.instance();
+    for (wanted, value) in [(instance, Some(Bytes::from("x"))), (instance + 1, None)] {
+        let key = wanted.to_be_bytes();
+        let mut batch = Batch::after_reads_of(wanted);
+        batch.put(Family::Meta, key.to_vec(), "x");
+        let written = store.write(batch);
+        assert!(written.is_ok() == value.is_some() || matches!(written, Err(Error::Unavailable(_))), "{written:?}");
+        assert_eq!(store.get(Family::Meta, &key).expect("the store can be read"), value);
+    }
+    assert_eq!(store.instance(), instance, "a refused batch changes nothing");
 }
 
 fn a_long_history_gives_what_a_map_gives(store: &dyn StateStore) {

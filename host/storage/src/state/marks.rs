@@ -13,6 +13,8 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::notes;
+
 /// The key that a checkpoint writes its mark to; no family has the number 0.
 pub(super) const MARK_KEY: [u8; 1] = [0];
 
@@ -83,11 +85,9 @@ pub(super) fn cut(journal: &Path, at: u64) -> io::Result<()> {
 
 fn newest_journal(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut newest: Option<(u64, PathBuf)> = None;
-    for entry in std::fs::read_dir(path)? {
-        let path = entry?.path();
-        let is_journal = path.extension().is_some_and(|extension| extension == "jnl");
+    for path in notes::journals(path)? {
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if let Some(number) = number.filter(|_| is_journal)
+        if let Some(number) = number
             && newest.as_ref().is_none_or(|(known, _)| number > *known)
         {
             newest = Some((number, path));

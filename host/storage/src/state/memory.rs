@@ -131,11 +131,29 @@ impl MemoryStore {
 
 impl StateStore for MemoryStore {
     fn write(&self, batch: Batch) -> Result<(), Error> {
+        batch.check(self.instance())?;
         let mut state = self.change();
         state.newest += 1;
         for (family, key, value) in batch.into_changes() {
             state.set(family, key.into(), value);
         }
+        Ok(())
+    }
+
+    fn instance(&self) -> u64 {
+        0
+    }
+
+    fn damage(&self) -> Option<String> {
+        None
+    }
+
+    fn report_damage(&self, reason: &str) {
+        tracing::error!(reason, "state store in memory is damaged: a fault of this host or of its memory");
+    }
+
+    fn condemn(&self, _reason: &str) -> Result<(), Error> {
+        // There is no next start for what is in memory.
         Ok(())
     }
 
@@ -153,32 +171,6 @@ impl StateStore for MemoryStore {
 
     fn checkpoint(&self) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
-        let mut state = self.change();
-        state.newest += 1;
-        let mut dropped = 0;
-        for family in Family::ALL {
-            let KeyRange { start, end } = KeyRange::prefix(prefix);
-            let range = (start.map(Bytes::from), end.map(Bytes::from));
-            let alive = state.family(family).range(range).filter(|(_, chain)| chain.newest.value.is_some());
-            let keys: Vec<Bytes> = alive.map(|(key, _)| key.clone()).collect();
-            dropped += keys.len() as u64;
-            keys.into_iter().for_each(|key| state.set(family, key, None));
-        }
-        Ok(dropped)
-    }
-
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error> {
-        let mut taken = 0;
-        for (key, value) in rows {
-            let mut state = self.change();
-            state.newest += 1;
-            state.set(family, key.into(), Some(value));
-            taken += 1;
-        }
-        Ok(taken)
     }
 
     fn bytes(&self) -> u64 {

@@ -5,24 +5,40 @@
 //! or not at all, and batches are never there out of order: after a crash the store is what it was after some batch at
 //! or behind the last [`checkpoint`](StateStore::checkpoint). What it lost, the commit log still has.
 //!
-//! Two stores stand behind the trait: [`fjall`] on disk, and [`memory`] for the volatile lane and for simulation. All
-//! of them take the examination in [`conformance`].
+//! **Errors.** After any error of a store but [`Error::KeyTooLong`] the caller knows nothing: a write may be there or
+//! not, and what was read before it may be older than what is there now. Whoever caches what it read drops it, and asks
+//! anew. A store that was opened anew has another [`instance`](StateStore::instance) number; a [`Batch`] that was made of
+//! reads says of which instance they were, and is refused by any other. Which errors are which:
+//!
+//! | error | means | the caller |
+//! |---|---|---|
+//! | `KeyTooLong` | the batch can never be written | gives the batch up |
+//! | `Full`, `Unavailable`, `Disk` | the store does not work now | forgets what it read, tries again later |
+//! | `Damaged` | what was written is not there | has the store rebuilt, see [`StateStore::condemn`] |
+//! | `Lasting` | what is lasting is unknown | ends the process |
+//!
+//! Three stores stand behind the trait: [`fjall`] on disk, [`memory`] for the volatile lane, and [`faulty`] for
+//! simulation. All of them take the examination in [`conformance`].
 
 pub mod conformance;
+mod engine;
+pub mod faulty;
 pub mod fjall;
 mod marks;
 pub mod memory;
+mod notes;
 mod open;
 
 #[cfg(test)]
 #[path = "tests.rs"]
 mod store_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
 
+pub use faulty::FaultyStore;
 pub use fjall::{FjallStore, Options};
 pub use memory::MemoryStore;
 pub use open::{Opened, Reset, open_or_reset};
@@ -49,11 +65,15 @@ pub enum Family {
     Expiry = 8,
     /// See [`keys::answered`](crate::keys::answered).
     Answered = 9,
+    /// See [`keys::tombstone`](crate::keys::tombstone).
+    Tombstone = 10,
+    /// See [`keys::answers`](crate::keys::answers).
+    Answers = 11,
 }
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 11] = [
         Family::Document,
         Family::Version,
         Family::Sequence,
@@ -63,12 +83,29 @@ impl Family {
         Family::Reply,
         Family::Expiry,
         Family::Answered,
+        Family::Tombstone,
+        Family::Answers,
     ];
 }
+
+/// Keys are at most so long; what is longer is refused by every store.
+pub const KEY_BYTES_MAX: usize = 60 * 1024;
 
 /// Why a state store does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A key is longer than any store takes. Nothing happened, and nothing will if the same is tried again.
+    #[error(
+        "key of family {family:?} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
+    )]
+    KeyTooLong {
+        /// Which key family.
+        family: Family,
+        /// Bytes of the key.
+        bytes: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
     /// The disk is full. Reads go on; writes succeed again once space was freed.
     #[error("disk is full: the state store needs {needed} bytes and {free} are free, free some space")]
     Full {
@@ -80,9 +117,17 @@ pub enum Error {
     /// What stands on the disk is not what was written. The store has to be rebuilt.
     #[error("state store is damaged: {0}")]
     Damaged(String),
-    /// A write failed and the store has not come back yet; the write may be tried again.
-    #[error("state store does not take writes since one failed: {0}")]
+    /// The store is not open, or not the one that was read: a write failed and it comes back soon. What was to be written
+    /// may be there or not.
+    #[error("state store does not work since a write failed, try again soon: {0}")]
     Unavailable(String),
+    /// Data did not become lasting, and nobody knows which. The process has to end: the next one opens the store without
+    /// trusting what the memory of the operating system says.
+    #[error("cannot make the state store lasting, what of it is on the disk is unknown: {source}")]
+    Lasting {
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// The operating system refused something.
     #[error("cannot {what} the state store: {source}")]
     Disk {
@@ -93,16 +138,72 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns true if the store has to be rebuilt.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Error::Damaged(_) => true,
+            Error::KeyTooLong { .. }
+            | Error::Full { .. }
+            | Error::Unavailable(_)
+            | Error::Lasting { .. }
+            | Error::Disk { .. } => false,
+        }
+    }
+
+    /// Returns true if the process has to end, because nobody knows what is lasting.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Error::Lasting { .. } => true,
+            Error::KeyTooLong { .. }
+            | Error::Full { .. }
+            | Error::Unavailable(_)
+            | Error::Damaged(_)
+            | Error::Disk { .. } => false,
+        }
+    }
+}
+
+/// Refuses a key that no store takes.
+///
+/// # Errors
+/// [`Error::KeyTooLong`]
+fn check_key(family: Family, key: &[u8]) -> Result<(), Error> {
+    match key.len() > KEY_BYTES_MAX {
+        true => Err(Error::KeyTooLong { family, bytes: key.len(), max: KEY_BYTES_MAX }),
+        false => Ok(()),
+    }
+}
+
 /// Writes that become visible together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     changes: BTreeMap<(Family, Vec<u8>), Option<Bytes>>,
+    /// The store that the changes were made for; none: any.
+    instance: Option<u64>,
 }
 
 impl Batch {
     /// Returns an empty batch.
     pub fn new() -> Batch {
         Batch::default()
+    }
+
+    /// Returns an empty batch that only instance `instance` of a store takes, because it will follow from what was read
+    /// there.
+    pub fn after_reads_of(instance: u64) -> Batch {
+        Batch { instance: Some(instance), ..Batch::default() }
+    }
+
+    /// Refuses the batch if a key is too long, or if it was made for another instance than `instance`.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::Unavailable`]
+    fn check(&self, instance: u64) -> Result<(), Error> {
+        if self.instance.is_some_and(|wanted| wanted != instance) {
+            return Err(Error::Unavailable("it was opened anew since it was read".into()));
+        }
+        self.changes.keys().try_for_each(|(family, key)| check_key(*family, key))
     }
 
     /// Sets a value. A later change of the same key in the same batch wins.
@@ -121,10 +222,20 @@ impl Batch {
         self.changes.get(&(family, key.to_vec())).map(Option::as_ref)
     }
 
-    /// Returns the keys with a prefix that the batch sets.
-    pub fn keys_set(&self, family: Family, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let from = self.changes.range((family, prefix.to_vec())..);
-        let within = from.take_while(|((known, key), _)| *known == family && key.starts_with(prefix));
+    /// Returns the keys of a range that the batch sets.
+    pub fn keys_set(&self, family: Family, range: &KeyRange) -> BTreeSet<Vec<u8>> {
+        let start = match &range.start {
+            Bound::Unbounded => Bound::Included((family, Vec::new())),
+            Bound::Included(key) => Bound::Included((family, key.clone())),
+            Bound::Excluded(key) => Bound::Excluded((family, key.clone())),
+        };
+        let is_before_end = |key: &Vec<u8>| match &range.end {
+            Bound::Unbounded => true,
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+        };
+        let from = self.changes.range((start, Bound::Unbounded));
+        let within = from.take_while(|((known, key), _)| *known == family && is_before_end(key));
         within.filter(|(_, value)| value.is_some()).map(|((_, key), _)| key.clone()).collect()
     }
 
@@ -206,8 +317,26 @@ pub trait StateStore: Send + Sync {
     /// Makes all changes of a batch visible at once. Not lasting before the next checkpoint.
     ///
     /// # Errors
-    /// [`Error::Full`] and [`Error::Unavailable`]: nothing happened, the caller may try again.
+    /// [`Error::KeyTooLong`] and a batch that was made for another instance: nothing happened. Any other: the batch may be
+    /// there as a whole, now or once the store was opened anew, or not.
     fn write(&self, batch: Batch) -> Result<(), Error>;
+
+    /// Returns how often the store was opened anew since the process began. What was read under another number may be
+    /// older than what is there.
+    fn instance(&self) -> u64;
+
+    /// Returns what was found damaged since the store was opened; the first find only.
+    fn damage(&self) -> Option<String>;
+
+    /// Takes note of damage that whoever reads the values has found in them.
+    fn report_damage(&self, reason: &str);
+
+    /// Notes, for good, that the store must not be used as it is: the next start puts it aside and begins with an empty
+    /// one, to be filled out of the log. This process goes on with it.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn condemn(&self, reason: &str) -> Result<(), Error>;
 
     /// Returns the newest value of a key.
     ///
@@ -218,28 +347,14 @@ pub trait StateStore: Send + Sync {
     /// Returns what the store holds now, and goes on holding for this reader.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if the store is just being opened anew.
+    /// [`Error::Unavailable`] if the store is just being opened anew. A view that is open goes on after that.
     fn view(&self) -> Result<Box<dyn ReadView>, Error>;
 
     /// Makes everything written before lasting.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// [`Error::Lasting`]: the caller ends the process. Any other: nothing more became lasting, the caller may try again.
     fn checkpoint(&self) -> Result<(), Error>;
-
-    /// Removes every key of every family that begins with `prefix`, and returns how many that were. Not atomic: the
-    /// caller has made sure that nobody looks there.
-    ///
-    /// # Errors
-    /// As [`StateStore::write`]; some keys may be removed.
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error>;
-
-    /// Takes rows in the order of their keys, none of which is in the store, faster than by batches, and returns how
-    /// many that were. Not atomic: the caller makes them visible by what it writes afterwards.
-    ///
-    /// # Errors
-    /// As [`StateStore::write`]; some rows may be there.
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error>;
 
     /// Returns about how many bytes the store takes, on disk or in memory.
     fn bytes(&self) -> u64;

@@ -1,10 +1,9 @@
 //! Opening the state store whatever has become of it.
 
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 
-use super::marks;
 use super::{Error, FjallStore, Options};
+use super::{marks, notes};
 
 /// A store that could not be opened and was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,43 +25,25 @@ pub struct Opened {
 }
 
 /// Opens the store in the folder `path`. A damaged one is repaired if what is damaged is in the commit log as well, and
-/// otherwise moved aside and replaced by an empty one.
+/// otherwise moved aside and replaced by an empty one. So is one that was [condemned](super::StateStore::condemn).
 ///
 /// # Errors
 /// Those that are no damage: no permission, no space, another process uses it.
 pub fn open_or_reset(path: &Path, options: &Options) -> Result<Opened, Error> {
-    let reason = match attempt(path, options) {
+    let reason = match FjallStore::open(path, options.clone()) {
         Ok(store) => return Ok(Opened { store, was_reset: None, was_repaired: None }),
         Err(Error::Damaged(reason)) => reason,
         Err(other) => return Err(other),
     };
     tracing::warn!(path = %path.display(), reason, "state store is damaged, looking for what can be kept");
-    if let Some(store) = repair(path, options)? {
+    let condemned = notes::condemned(path).is_some();
+    if !condemned && let Some(store) = repair(path, options)? {
         return Ok(Opened { store, was_reset: None, was_repaired: Some(reason) });
     }
     let moved_to = move_aside(path).map_err(|source| Error::Disk { what: "move aside", source })?;
     tracing::error!(moved_to = %moved_to.display(), reason, "state store is damaged, starting with an empty one");
     let store = FjallStore::open(path, options.clone())?;
     Ok(Opened { store, was_reset: Some(Reset { reason, moved_to }), was_repaired: None })
-}
-
-/// Opens, and turns everything that speaks of bad contents into damage.
-fn attempt(path: &Path, options: &Options) -> Result<FjallStore, Error> {
-    use std::io::ErrorKind;
-    // Bad contents also show as failed assertions inside the engine; it is dropped as a whole then.
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| FjallStore::open(path, options.clone())));
-    match opened {
-        Ok(Err(Error::Disk { source, .. }))
-            if matches!(
-                source.kind(),
-                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
-            ) =>
-        {
-            Err(Error::Damaged(source.to_string()))
-        }
-        Ok(other) => other,
-        Err(_) => Err(Error::Damaged("the engine cannot make sense of its files".into())),
-    }
 }
 
 /// Tries to open with a shorter and shorter journal, on a copy of it, so that nothing is lost if that does not help.
@@ -74,7 +55,7 @@ fn repair(path: &Path, options: &Options) -> Result<Option<FjallStore>, Error> {
     for at in cuts {
         std::fs::copy(&saved, &journal).map_err(disk)?;
         marks::cut(&journal, at).map_err(disk)?;
-        if let Ok(store) = attempt(path, options) {
+        if let Ok(store) = FjallStore::open(path, options.clone()) {
             return Ok(Some(store));
         }
     }

@@ -121,3 +121,136 @@ fn a_full_disk_refuses_writes_and_goes_on_reading() {
     assert!(matches!(store.checkpoint(), Err(Error::Full { .. })));
     assert_eq!(get(&store, b"a"), Some(Bytes::from("1")));
 }
+
+/// Has the engine fail, as after a failed write.
+fn fail(store: &FjallStore) {
+    let engine = store.engine().expect("it is open");
+    store.give_up(engine, &Error::Unavailable("a write failed".into()));
+}
+
+#[test]
+fn readers_open_a_store_that_gave_up_and_its_instance_is_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder.path().join("state")).store;
+    put(&store, b"a", b"1");
+    let instance = store.instance();
+    fail(&store);
+    assert_eq!(get(&store, b"a"), Some(Bytes::from("1")));
+    assert_eq!(store.instance(), instance + 1);
+    let mut stale = Batch::after_reads_of(instance);
+    stale.put(Family::Meta, b"b".to_vec(), "2");
+    assert!(matches!(store.write(stale), Err(Error::Unavailable(_))));
+    assert_eq!(get(&store, b"b"), None);
+    fail(&store);
+    put(&store, b"b", b"2");
+    fail(&store);
+    store.checkpoint().expect("a checkpoint");
+    assert_eq!(store.instance(), instance + 3);
+}
+
+#[test]
+fn a_store_that_gave_up_comes_back_once_its_readers_let_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder.path().join("state")).store;
+    put(&store, b"a", b"1");
+    let view = store.view().expect("a view");
+    fail(&store);
+    assert!(matches!(store.get(Family::Meta, b"a"), Err(Error::Unavailable(_))));
+    std::thread::scope(|scope| {
+        // One of them waits for the reader, the others are told so at once.
+        let reads: Vec<_> = (0..4).map(|_| scope.spawn(|| store.get(Family::Meta, b"a"))).collect();
+        assert!(reads.into_iter().all(|read| matches!(read.join(), Ok(Err(Error::Unavailable(_))))));
+    });
+    assert_eq!(view.get(Family::Meta, b"a").expect("an open view goes on"), Some(Bytes::from("1")));
+    drop(view);
+    assert_eq!(get(&store, b"a"), Some(Bytes::from("1")));
+}
+
+#[test]
+fn what_a_process_left_behind_is_written_once_more_unless_it_closed_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state");
+    let store = open(&path).store;
+    put(&store, b"a", b"1");
+    drop(store);
+    assert!(notes::take_closed(&path).expect("readable"), "an orderly end is noted");
+    let store = open(&path).store;
+    assert!(!notes::take_closed(&path).expect("readable"), "the note goes when the store is opened");
+    assert_eq!(get(&store, b"a"), Some(Bytes::from("1")));
+}
+
+/// Returns a store with a value in a blob file, closed, and that file.
+fn with_blob(path: &Path) -> std::path::PathBuf {
+    let options = Options { write_buffer_bytes: 64 << 10, ..Options::default() };
+    let store = FjallStore::open(path, options).expect("it opens");
+    let blobs = || {
+        let keyspaces = std::fs::read_dir(path.join("keyspaces")).expect("readable").flatten();
+        let files = keyspaces.filter_map(|keyspace| std::fs::read_dir(keyspace.path().join("blobs")).ok());
+        files.flatten().flatten().map(|file| file.path()).next()
+    };
+    let file = (0_u32..).find_map(|number| {
+        put(&store, &number.to_be_bytes(), &[7; 20_000]);
+        blobs()
+    });
+    store.checkpoint().expect("a checkpoint");
+    file.expect("a full buffer is flushed")
+}
+
+fn first_damage(store: &FjallStore) -> Error {
+    let view = store.view().expect("a view");
+    let mut rows = view.scan(Family::Meta, KeyRange::prefix(&[]), Order::Ascending);
+    let error = rows.find_map(Result::err).expect("a row is damaged");
+    assert!(rows.next().is_none(), "nothing comes behind damage");
+    error
+}
+
+#[test]
+fn a_damaged_blob_is_damage_wherever_it_is_met() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state");
+    let blob = with_blob(&path);
+    damage_run(&blob);
+    let opened = open(&path);
+    assert!(first_damage(&opened.store).is_damage());
+    assert!(opened.store.damage().is_some(), "damage is remembered");
+    let met = (0_u32..100).find_map(|number| opened.store.get(Family::Meta, &number.to_be_bytes()).err());
+    assert!(met.is_some_and(|error| error.is_damage()));
+    put(&opened.store, b"other", b"goes on");
+    assert_eq!(get(&opened.store, b"other"), Some(Bytes::from("goes on")));
+}
+
+/// Turns all bits of some bytes in the middle of a value around.
+fn damage_run(file: &Path) {
+    let mut bytes = std::fs::read(file).expect("readable");
+    let at = bytes.windows(1000).position(|window| window.iter().all(|byte| *byte == 7)).expect("a value is there");
+    bytes[at + 100..at + 200].fill(0);
+    std::fs::write(file, bytes).expect("writable");
+}
+
+#[test]
+fn a_removed_blob_folder_is_damage_and_no_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state");
+    let blob = with_blob(&path);
+    std::fs::remove_dir_all(blob.parent().expect("a folder")).expect("it can be removed");
+    let opened = open(&path);
+    if opened.was_reset.is_none() {
+        assert!(first_damage(&opened.store).is_damage());
+    }
+}
+
+#[test]
+fn a_condemned_store_is_put_aside_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state");
+    let opened = open(&path);
+    put(&opened.store, b"a", b"1");
+    opened.store.condemn("a blob is damaged").expect("it is noted");
+    assert_eq!(get(&opened.store, b"a"), Some(Bytes::from("1")), "until then it goes on");
+    drop(opened);
+    let opened = open(&path);
+    assert_eq!(opened.was_reset.expect("it was reset").reason, "a blob is damaged");
+    assert_eq!(get(&opened.store, b"a"), None);
+    drop(opened.store);
+    assert!(open(&path).was_reset.is_none(), "once");
+}

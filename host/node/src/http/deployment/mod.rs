@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! POST /core/modules ───► plan ──── shown, with the refusal if there is one
-//! POST /core/factories ─► decide ─► command ─► system group ─► service table ─► 201
-//! PATCH …/<path> ───────►   │
+//! POST /core/factories ─► check ─► decide ─► system group ─► service table ─► 201
+//! PATCH …/<path> ───────►   │        └── once more, while nobody writes at the path
 //!                           └── stored states must stay readable, paths must be free
 //! ```
 //!
 //! The rules of the registry are not repeated here: a plan applies its command to a copy of the cluster state and reports
 //! what that says. Checks that need documents or the host are here.
 
+mod decide;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,9 @@ use steward_protocol::cluster::{ClusterState, Command};
 
 use super::error::Error;
 use super::{Http, problem, route};
+use crate::service::Schema;
 
+pub(super) use decide::decide;
 pub(super) use stored::{documents, unreadable};
 
 /// Documents that a module could not read.
@@ -139,9 +142,7 @@ pub(super) async fn check(http: &Arc<Http>, path: &Link, descriptor: &Descriptor
     if let Some(reason) = route::reserved(path) {
         return Err(Error::Reserved { path: path.to_string(), reason });
     }
-    if let Err(error) = jsonschema::validator_for(&descriptor.state_schema) {
-        return Err(Error::Schema(error.to_string()));
-    }
+    Schema::compile(&descriptor.state_schema)?;
     match unreadable(http, path, descriptor).await? {
         Some(breaking) => Err(Error::Breaking(Box::new(breaking))),
         None => Ok(()),

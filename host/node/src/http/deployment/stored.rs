@@ -8,9 +8,10 @@ use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, Service};
 
 use super::Breaking;
+use crate::failure;
 use crate::http::Http;
 use crate::http::error::Error;
-use crate::partition::Table;
+use crate::partition::{Partitions, flushed_lane};
 
 /// Returns which documents of the factory at `path` a module with this descriptor could not read.
 ///
@@ -55,7 +56,7 @@ pub(in crate::http) async fn unreadable(
 pub(in crate::http) async fn documents(http: &Arc<Http>, path: &Link) -> Result<u64, Error> {
     let table = http.operations().table();
     for lane in [Lane::Persisted, Lane::Volatile] {
-        table.flushed(lane).await.map_err(crate::operation::Error::from)?;
+        flushed_lane(table, lane).await.map_err(crate::operation::Error::from)?;
     }
     let mut count = 0;
     for partition in table.all() {
@@ -73,15 +74,17 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         },
         None => vec![Lane::Persisted, Lane::Volatile],
     };
-    for lane in &lanes {
-        table.flushed(*lane).await.map_err(crate::operation::Error::from)?;
+    // What is in the log and not committed yet counts, too.
+    for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+        http.operations().settled(partition).await?;
     }
     let path = path.clone();
-    let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;
+    let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+    let counting = tokio::task::spawn_blocking(count).await;
     counting.map_err(|_| Error::Panicked)?
 }
 
-fn count_versions(table: &Table, path: &Link, lanes: &[Lane]) -> Result<BTreeMap<u32, u64>, Error> {
+fn count_versions(table: &Partitions, path: &Link, lanes: &[Lane]) -> Result<BTreeMap<u32, u64>, Error> {
     let mut counts = BTreeMap::new();
     for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
         let view = partition.store().view()?;

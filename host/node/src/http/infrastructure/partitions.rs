@@ -49,7 +49,7 @@ pub(super) async fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> 
 
 async fn digests_agree(http: &Http) -> Result<bool, Error> {
     for partition in http.operations().table().all() {
-        if !partition.digests_agree().await.map_err(crate::operation::Error::from)? {
+        if !crate::partition::digests_agree(partition).await.map_err(crate::operation::Error::from)? {
             tracing::error!(partition = %partition.id(), "digest differs from the documents");
             return Ok(false);
         }
@@ -78,6 +78,8 @@ fn shown(http: &Http, status: &Status, serves: bool) -> Value {
         "durableOffset": replica.durable.map(|offset| offset.0),
         "committedOffset": replica.committed.map(|offset| offset.0),
         "appliedOffset": status.applied.map(|offset| offset.0),
+        "unappliedRecords": status.unapplied,
+        "refusedByLog": status.refused_by_log,
         "pendingEffects": status.pending_effects,
     })
 }

@@ -35,9 +35,9 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
     let Found::Child(service) = found else { return Err(not_found().into()) };
     let partition = http.operations().table().of(link, service.lane());
     // Versions are read from the state store, which may lag behind what was acknowledged.
-    partition.flushed().await.map_err(operation::Error::from)?;
+    crate::partition::flushed(partition).await.map_err(operation::Error::from)?;
     let versions = partition.store().versions(link, usize::MAX)?;
-    if versions.is_empty() {
+    if versions.first().is_none_or(|newest| newest.ended_by_expiry()) {
         return Err(not_found().into());
     }
     let wanted = versions.iter().filter(|document| (from..=to).contains(&document.version.0));

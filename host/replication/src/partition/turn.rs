@@ -2,13 +2,14 @@
 //! wakers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use futures_channel::oneshot;
 use steward_model::Link;
 use steward_protocol::lane::{self, Entered, Ticket};
-use tokio::sync::oneshot;
 
 use super::Partition;
+use crate::observer::unpoisoned;
 
 /// Why no turn can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,34 +22,34 @@ pub enum TurnError {
     },
 }
 
-struct Queues {
+struct Waiting {
     lanes: lane::Lanes,
-    waiting: HashMap<Ticket, oneshot::Sender<()>>,
+    grants: HashMap<Ticket, oneshot::Sender<()>>,
     next: u64,
 }
 
-/// The lanes of one partition.
-pub(super) struct Lanes {
-    queues: Mutex<Queues>,
+/// Who waits for which document of one partition.
+pub(super) struct Queues {
+    waiting: Mutex<Waiting>,
     limit: usize,
 }
 
-impl Lanes {
-    /// Returns lanes in which at most `limit` operations wait for one document.
-    pub(super) fn new(limit: usize) -> Lanes {
-        let queues = Queues { lanes: lane::Lanes::new(limit), waiting: HashMap::new(), next: 0 };
-        Lanes { queues: Mutex::new(queues), limit }
+impl Queues {
+    /// Returns queues in which at most `limit` operations wait for one document.
+    pub(super) fn new(limit: usize) -> Queues {
+        let waiting = Waiting { lanes: lane::Lanes::new(limit), grants: HashMap::new(), next: 0 };
+        Queues { waiting: Mutex::new(waiting), limit }
     }
 
     fn enter(&self, link: &Link) -> Result<(Ticket, Option<oneshot::Receiver<()>>), TurnError> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = Ticket(queues.next);
-        queues.next += 1;
-        match queues.lanes.enter(link, ticket) {
+        let mut waiting = unpoisoned(self.waiting.lock());
+        let ticket = Ticket(waiting.next);
+        waiting.next += 1;
+        match waiting.lanes.enter(link, ticket) {
             Entered::Granted => Ok((ticket, None)),
             Entered::Queued { .. } => {
                 let (granted, grant) = oneshot::channel();
-                queues.waiting.insert(ticket, granted);
+                waiting.grants.insert(ticket, granted);
                 Ok((ticket, Some(grant)))
             }
             Entered::Full => Err(TurnError::QueueFull { limit: self.limit }),
@@ -56,10 +57,10 @@ impl Lanes {
     }
 
     fn cancel(&self, link: &Link, ticket: Ticket) {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.waiting.remove(&ticket);
-        if let Some(next) = queues.lanes.cancel(link, ticket)
-            && let Some(granted) = queues.waiting.remove(&next)
+        let mut waiting = unpoisoned(self.waiting.lock());
+        waiting.grants.remove(&ticket);
+        if let Some(next) = waiting.lanes.cancel(link, ticket)
+            && let Some(granted) = waiting.grants.remove(&next)
         {
             // If the operation has just given up, its own cancelling passes the turn on.
             let _ = granted.send(());
@@ -80,7 +81,7 @@ impl Turn {
     /// # Errors
     /// [`TurnError::QueueFull`] at once if too many operations wait.
     pub async fn take(partition: Arc<Partition>, link: &Link) -> Result<Turn, TurnError> {
-        let (ticket, grant) = partition.lanes.enter(link)?;
+        let (ticket, grant) = partition.queues.enter(link)?;
         let turn = Turn { partition, link: link.clone(), ticket };
         if let Some(grant) = grant {
             // The sender is kept until the turn is granted; it cannot vanish before.
@@ -90,8 +91,18 @@ impl Turn {
     }
 }
 
+impl Partition {
+    /// Returns the turn on a document: until it is dropped, no other operation changes the document.
+    ///
+    /// # Errors
+    /// [`TurnError`] if too many operations wait already.
+    pub async fn turn(self: &Arc<Self>, link: &Link) -> Result<Turn, TurnError> {
+        Turn::take(Arc::clone(self), link).await
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.partition.lanes.cancel(&self.link, self.ticket);
+        self.partition.queues.cancel(&self.link, self.ticket);
     }
 }

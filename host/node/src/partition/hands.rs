@@ -1,0 +1,116 @@
+//! What the driver tells of itself, and whom that wakes.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use steward_model::PartitionId;
+use steward_model::update::{Change, Entry};
+use steward_replication::{Fact, Observer};
+use tokio::sync::Notify;
+
+use crate::telemetry::metrics as telemetry;
+
+/// So many committed updates are not gathered any longer.
+pub(super) const GATHERED_MAX: usize = 4096;
+
+/// What the applier waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Awaited {
+    /// Nothing: it is at work, and looks by itself afterwards.
+    Nothing = 0,
+    /// The first committed update.
+    First = 1,
+    /// So many that they are not gathered any longer.
+    Many = 2,
+}
+
+/// Wakes one thread.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        // The flag is set in one assignment: whoever panicked left a whole one.
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_one();
+    }
+
+    /// Returns once the bell was rung since the last time, or after `at_most`.
+    pub(super) fn wait(&self, at_most: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(rung, at_most, |rung| !*rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+/// See the head of this module.
+#[derive(Debug, Default)]
+pub struct Hands {
+    pub(super) step: Bell,
+    pub(super) apply: Bell,
+    awaited: AtomicU8,
+    effects_added: Notify,
+}
+
+impl Hands {
+    /// Returns once a partition has new effects to carry out.
+    pub async fn effects_added(&self) {
+        self.effects_added.notified().await;
+    }
+
+    /// Wakes whoever waits for effects, as if there were new ones.
+    pub fn look_at_effects(&self) {
+        self.effects_added.notify_one();
+    }
+
+    /// Says what the applier waits for: whoever commits next must not wake it for less.
+    pub(super) fn applier_awaits(&self, awaited: Awaited) {
+        self.awaited.store(awaited as u8, Ordering::SeqCst);
+    }
+}
+
+impl Observer for Hands {
+    fn observed(&self, partition: PartitionId, fact: &Fact<'_>) {
+        match fact {
+            Fact::Proposed(_) => telemetry::proposed(partition.lane),
+            Fact::Applied { records } => telemetry::applied(partition.lane, records.len()),
+            Fact::Committed { records, .. } => {
+                let is_end = |entry: &Entry| match entry {
+                    Entry::Update(update) => update.change == Change::Renewal && update.document.ended_by_expiry(),
+                    Entry::Marker | Entry::Forget { .. } => false,
+                };
+                records.iter().filter(|record| is_end(&record.entry)).for_each(|_| telemetry::expired());
+            }
+            Fact::MarkerAppended(_)
+            | Fact::Activated(_)
+            | Fact::SteppedDown { .. }
+            | Fact::Truncated { .. }
+            | Fact::Refused(_) => tracing::trace!(%partition, %fact, "replica"),
+        }
+    }
+
+    fn effects_added(&self) {
+        self.effects_added.notify_one();
+    }
+
+    fn step_wanted(&self) {
+        self.step.ring();
+    }
+
+    fn apply_wanted(&self, records: usize) {
+        let awaited = self.awaited.load(Ordering::SeqCst);
+        let is_awaited = awaited == Awaited::First as u8 || (awaited == Awaited::Many as u8 && records >= GATHERED_MAX);
+        if is_awaited {
+            self.apply.ring();
+        }
+    }
+
+    fn apply_hurried(&self) {
+        self.apply.ring();
+    }
+}

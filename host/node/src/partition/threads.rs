@@ -1,0 +1,204 @@
+//! The threads that loop the driver's steps.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use steward_replication::applier::IndexSource;
+use steward_replication::checkpoint::Error;
+use steward_storage::state::StateStore;
+
+use super::Partitions;
+use super::hands::{Awaited, Bell, GATHERED_MAX, Hands};
+use crate::clock::Clock;
+use crate::telemetry::metrics as telemetry;
+
+/// How long committed updates are gathered at the longest before they are applied.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// How long the applier waits after a failed batch before it tries again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Longest sleep of a thread for which there is nothing to do.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How soon the log is asked again for room that it did not have.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+
+/// How often is looked for what is old enough to be forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Time between two checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Bytes of log that make a checkpoint before its time.
+const CHECKPOINT_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The threads of a running node.
+pub struct Threads {
+    stop: Arc<Stop>,
+    hands: Arc<Hands>,
+    driver: JoinHandle<()>,
+    applier: JoinHandle<()>,
+    checkpoint: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Stop {
+    applier: AtomicBool,
+    driver: AtomicBool,
+    checkpoint: AtomicBool,
+    checkpoint_bell: Bell,
+}
+
+impl Stop {
+    fn wanted(flag: &AtomicBool) -> bool {
+        flag.load(Ordering::Acquire)
+    }
+}
+
+/// Starts a thread whose panic ends the process: nobody else would go on with its work.
+fn supervised(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    let named = name.to_owned();
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            tracing::error!(thread = named, "thread panicked, host stops at once");
+            std::process::abort();
+        }
+    })
+}
+
+impl Threads {
+    /// Starts all threads. `store` is the state store of the persisted lane.
+    ///
+    /// # Errors
+    /// Those of the system when it has no thread to give.
+    pub fn start(
+        partitions: &Arc<Partitions>,
+        hands: &Arc<Hands>,
+        clock: &Arc<Clock>,
+        index: IndexSource,
+        store: Arc<dyn StateStore>,
+    ) -> std::io::Result<Threads> {
+        let stop = Arc::new(Stop::default());
+        let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
+        let ((driven, bells, flags), time) = (own(), Arc::clone(clock));
+        let driver = supervised("driver", move || drive(&driven, &bells, &flags, &time))?;
+        let (applied, bells, flags) = own();
+        let applier = supervised("applier", move || apply(&applied, &bells, &flags, &index))?;
+        let ((kept, _, flags), time) = (own(), Arc::clone(clock));
+        let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags, &time))?;
+        Ok(Threads { stop, hands: Arc::clone(hands), driver, applier, checkpoint })
+    }
+
+    /// Ends the threads in order: what is committed reaches the state store first, then a checkpoint says so. Returns true if
+    /// everything was applied. Blocks.
+    pub fn stop(self) -> bool {
+        self.stop.applier.store(true, Ordering::Release);
+        self.hands.apply.ring();
+        let applied = self.applier.join().is_ok();
+        self.stop.checkpoint.store(true, Ordering::Release);
+        self.stop.checkpoint_bell.ring();
+        let kept = self.checkpoint.join().is_ok();
+        self.stop.driver.store(true, Ordering::Release);
+        self.hands.step.ring();
+        let driven = self.driver.join().is_ok();
+        applied && kept && driven
+    }
+}
+
+fn drive(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) {
+    while !Stop::wanted(&stop.driver) {
+        partitions.step(clock.now());
+        let is_wanting = partitions.shared().is_wanting_space();
+        hands.step.wait(if is_wanting { ASK_AGAIN } else { LOOK });
+    }
+}
+
+fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSource) {
+    let applying = &partitions.shared().applying;
+    loop {
+        let stopping = Stop::wanted(&stop.applier);
+        let backlog = applying.backlog();
+        if backlog.partitions == 0 {
+            if stopping {
+                return;
+            }
+            hands.applier_awaits(Awaited::First);
+            // Looked at once more: what was committed before the line above has rung no bell.
+            if applying.backlog().partitions == 0 {
+                hands.apply.wait(LOOK);
+            }
+            hands.applier_awaits(Awaited::Nothing);
+            continue;
+        }
+        if !stopping && !backlog.hurry && backlog.records < GATHERED_MAX {
+            hands.applier_awaits(Awaited::Many);
+            hands.apply.wait(GATHER);
+            hands.applier_awaits(Awaited::Nothing);
+        }
+        let refused = partitions.apply(&**index);
+        if refused > 0 {
+            if stopping {
+                // The log has everything; the next start applies it.
+                tracing::warn!(partitions = refused, "stopping with updates that are only in the log");
+                return;
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+}
+
+fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, clock: &Clock) {
+    let log = &partitions.shared().log;
+    let mut forgot = clock.now();
+    let mut waited = Duration::ZERO;
+    let mut bytes = log.stats().bytes;
+    while !Stop::wanted(&stop.checkpoint) {
+        stop.checkpoint_bell.wait(LOOK);
+        partitions.shared().look_after(store);
+        if partitions.shared().is_store_damaged() {
+            continue;
+        }
+        if clock.now().since(forgot) >= FORGET_INTERVAL {
+            forgot = clock.now();
+            if let Err(error) = partitions.forget(forgot, clock.steady_time()) {
+                tracing::warn!(%error, "state store cannot say what is old enough to be forgotten");
+            }
+        }
+        waited += LOOK;
+        let written = log.stats().bytes.saturating_sub(bytes);
+        let is_due = waited >= CHECKPOINT_INTERVAL && written > 0;
+        // One that failed is due still: the log grows until it succeeds.
+        if (is_due || written >= CHECKPOINT_BYTES) && make(partitions, store) {
+            (waited, bytes) = (Duration::ZERO, log.stats().bytes);
+        }
+    }
+    make(partitions, store);
+}
+
+/// Makes one checkpoint and lets go of the log below. Returns false if it failed.
+fn make(partitions: &Partitions, store: &dyn StateStore) -> bool {
+    let log = &partitions.shared().log;
+    let logged = match partitions.checkpoint(store) {
+        Ok(logged) => logged,
+        Err(error) => {
+            telemetry::checkpoint_failed();
+            tracing::warn!(%error, "no checkpoint, the log keeps everything");
+            return false;
+        }
+    };
+    if !log.wait(logged.frame) {
+        tracing::warn!("no checkpoint: the commit log was closed");
+        return false;
+    }
+    match partitions.trim(logged) {
+        Ok(trimmed) => tracing::debug!(segments = trimmed.segments, bytes = trimmed.bytes, "checkpoint made"),
+        Err(error @ (Error::Trim(_) | Error::Log(_) | Error::Store(_) | Error::Damaged)) => {
+            tracing::warn!(%error, "checkpoint made, the log keeps everything");
+        }
+    }
+    true
+}

@@ -1,0 +1,40 @@
+//! Cutting the end of the own log off.
+//!
+//! A record that `W` members hold is never cut: whoever orders something else in its place has heard of it from one of the
+//! `r` members that promised. What is cut was never acknowledged to anybody, and never applied. Source: design of the
+//! replication protocol, sections 8.4 and 11.
+
+use steward_model::Position;
+
+use super::open::shown;
+use super::{Replica, Role};
+
+impl Replica {
+    pub(super) fn truncated(&mut self, after: Option<Position>) {
+        match &self.role {
+            // A candidate cuts its log when it adopts a greater one of another member.
+            Role::Tailing | Role::InSync | Role::Candidate(_) => {}
+            Role::Activating(reign) | Role::Primary(reign) => {
+                panic!("{} cuts its log in its own reign {}: nobody else orders updates", self.partition, reign.epoch)
+            }
+        }
+        let keep = after.map(|after| after.offset);
+        assert!(
+            keep >= self.committed,
+            "{} cuts its log after {}, but {} is committed",
+            self.partition,
+            shown(&after),
+            shown(&self.committed)
+        );
+        assert!(
+            after.is_none_or(|after| self.lineage.contains(after)) && keep <= self.end.map(|end| end.offset),
+            "{} cuts its log after {}, which it does not hold",
+            self.partition,
+            shown(&after)
+        );
+        self.lineage.cut_after(keep);
+        self.end = after;
+        self.durable = self.durable.min(keep);
+        self.was_cut = true;
+    }
+}

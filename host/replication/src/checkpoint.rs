@@ -1,0 +1,111 @@
+//! Checkpoints: make the state store durable, say so in the log, and let go of the log below.
+//!
+//! A restart reads the log from the last checkpoint on. The checkpoint frame also carries what older frames said and would
+//! be lost with them: the promises. Order is everything here:
+//!
+//! ```text
+//!  1 horizon: the end of the log now      what is appended from here on is not in the rows
+//!  2 rows: what each store holds          never more than what 3 makes durable
+//!  3 the store becomes durable
+//!  4 the frame, durable                   only now may a start rely on the store
+//!  5 trim below the oldest record that no store holds, and never above 1
+//! ```
+
+use serde::{Deserialize, Serialize};
+use steward_model::codec::{self, Format};
+use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, Timestamp};
+use steward_storage::documents;
+use steward_storage::log::{Frame, FrameKind, Trimmed, append};
+use steward_storage::state::StateStore;
+
+use crate::observer::Fatal;
+use crate::partitions::Partitions;
+
+/// What a checkpoint says about one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The highest epoch it has promised.
+    pub promised: Epoch,
+    /// Everything through here is durable in the state store.
+    pub applied: Option<Position>,
+    /// No committed update is later than this: a start sets its clock by it, though the log below is gone.
+    pub latest: Timestamp,
+}
+
+impl Format for Row {
+    const NAME: &'static str = "row of a checkpoint";
+}
+
+/// Why there is no checkpoint. The log keeps everything; the next attempt may succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state store cannot say what it holds, or make it durable.
+    #[error("state store could not be made durable: {0}")]
+    Store(#[from] documents::Error),
+    /// Parts of the state store cannot be read: it has to be made anew out of the log, which therefore keeps everything.
+    #[error("the state store is damaged")]
+    Damaged,
+    /// The log does not take the frame.
+    #[error("checkpoint could not be logged: {0}")]
+    Log(#[from] append::Error),
+    /// The log was trimmed in part, or not at all.
+    #[error("commit log could not be trimmed: {0}")]
+    Trim(std::io::Error),
+}
+
+/// A checkpoint whose frame is on its way to the disk: the log may be trimmed once it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logged {
+    /// The place of the frame.
+    pub frame: Lsn,
+    /// Everything below may go.
+    pub below: Lsn,
+}
+
+impl Partitions {
+    /// Makes the state store of the persisted lane durable and appends the frame that says so. The caller waits until the log
+    /// has it on disk and calls [`Partitions::trim`].
+    ///
+    /// # Errors
+    /// [`Error`]: the log keeps everything. If what the store holds is unknown now, the node has been told to stop.
+    pub fn checkpoint(&self, store: &dyn StateStore) -> Result<Logged, Error> {
+        let log = &self.shared().log;
+        self.shared().look_after(store);
+        if self.shared().is_store_damaged() {
+            return Err(Error::Damaged);
+        }
+        // What is appended from here on is not in the rows below, so it must stay in the log whatever they say.
+        let horizon = log.append(&[])?;
+        let rows = self.lane(Lane::Persisted).iter().map(|partition| partition.checkpoint_row());
+        let rows: Vec<_> = rows.collect::<Result<_, documents::Error>>()?;
+        if let Err(error) = store.checkpoint() {
+            let error = documents::Error::from(error);
+            // What a failed sync has left behind nobody knows, and asking again may say "fine" for data that is gone.
+            if error.is_fatal() {
+                self.shared().fail(&Fatal::Store(error));
+                return Err(Error::Log(append::Error::Failed));
+            }
+            return Err(error.into());
+        }
+        let oldest = rows.iter().filter_map(|(_, lsn)| *lsn).min();
+        let rows: Vec<&Row> = rows.iter().map(|(row, _)| row).collect();
+        let frame = Frame::of_node(FrameKind::Checkpoint, codec::encode_as::<Vec<Row>, _>(&rows).into());
+        let frame = log.append(&[frame])?;
+        Ok(Logged { frame, below: oldest.map_or(horizon, |oldest| oldest.min(horizon)) })
+    }
+
+    /// Lets go of the log that a durable checkpoint has released, beyond the backlog that is kept for others.
+    ///
+    /// # Errors
+    /// [`Error::Trim`]; what was not removed is kept, and the next call tries again.
+    ///
+    /// # Panics
+    /// If the frame of the checkpoint is not on disk.
+    pub fn trim(&self, checkpoint: Logged) -> Result<Trimmed, Error> {
+        let shared = self.shared();
+        assert!(shared.log.persisted() >= checkpoint.frame, "a checkpoint releases nothing before it is on disk");
+        shared.log.trim_to(checkpoint.below, shared.options.backlog_bytes).map_err(Error::Trim)
+    }
+}

@@ -1,0 +1,39 @@
+//! One node's copies of partitions: the same driver in production and in simulation.
+//!
+//! Problem: the decisions of a replica (when is an update certain, who may order updates) are made by a core that touches
+//! nothing, and the log and the state store only keep bytes. What lies between them decides whether an acknowledged update
+//! survives: in which order effects are carried out, what is told to whom and when, what a failed write leaves behind, what a
+//! restart finds. That belt is this crate, and it is the code that the simulation runs.
+//!
+//! Promise: time, disks and messages are given. Nothing here reads a clock, starts a thread, opens a socket or waits while it
+//! holds a lock. What takes long is a *step* that somebody calls: a thread in a loop, or a simulation whenever it likes.
+//!
+//! ```text
+//!  clients ── propose ──┐                                             ┌── steps ─────────────────────────────┐
+//!  system group ─ row ──┤► mailbox ─► replica core ─► log ─► writer ──┤ Partitions::step    what is on disk   │
+//!  log's writer ────────┘   (one per    │                             │ Partitions::apply   what is committed │
+//!                            partition) └► recent, outbox ─► clients  │ Partitions::checkpoint   what lasts   │
+//!                                                                     └──────────────────────────────────────┘
+//! ```
+//!
+//! Read [`partition`] first, then [`applier`] and [`checkpoint`], then [`recovery`]: the life of an update, and what is left
+//! of it after a crash.
+//!
+//! Left out: messages between nodes, synchronization sessions, beats. They enter through the same mailboxes.
+
+pub mod applier;
+pub mod cache;
+pub mod checkpoint;
+pub mod completions;
+pub mod forget;
+pub mod observer;
+pub mod partition;
+pub mod partitions;
+pub mod recovery;
+pub mod space;
+pub mod watch;
+
+pub use observer::{Fact, Fatal, Observer};
+pub use partition::{Message, Newest, Partition, Proposal, ProposeError, Proposed, Status};
+pub use partitions::{Options, Partitions, Shared};
+pub use recovery::{Recovered, Recovery};

@@ -1,0 +1,128 @@
+//! What the driver tells of itself, and what ends it.
+
+use std::sync::{LockResult, MutexGuard};
+
+use steward_model::update::Record;
+use steward_model::{Epoch, Offset, PartitionId, Position};
+use steward_storage::documents;
+use steward_storage::log::{append, writer};
+
+/// Something that has happened to a copy of a partition. Metrics count facts, log lines print them, and the invariants of the
+/// simulation judge them.
+#[derive(Debug, Clone, Copy)]
+pub enum Fact<'a> {
+    /// An update was taken, at its place.
+    Proposed(Position),
+    /// A reign began with its marker.
+    MarkerAppended(Position),
+    /// Records are committed through this offset; those that were not known to be before.
+    Committed {
+        /// The last one.
+        through: Offset,
+        /// All of them, in their order.
+        records: &'a [Record],
+    },
+    /// The copy serves as primary.
+    Activated(Epoch),
+    /// The reign ended, with so many updates under way whose outcome this node does not know.
+    SteppedDown {
+        /// The reign.
+        epoch: Epoch,
+        /// Whose clients are told that the outcome is unknown.
+        under_way: usize,
+    },
+    /// Records were cut off the end of the log: another reign ordered something else there.
+    Truncated {
+        /// What the log ends with now.
+        after: Option<Position>,
+        /// How many were cut.
+        records: usize,
+    },
+    /// The state store holds everything through the last of these records.
+    Applied {
+        /// The records of the batch.
+        records: &'a [Record],
+    },
+    /// The state store did not take a batch; it will be tried again.
+    Refused(&'a documents::Error),
+}
+
+impl std::fmt::Display for Fact<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = |records: &[Record]| records.last().map_or(Position::default(), |record| record.position);
+        match self {
+            Fact::Proposed(position) => write!(f, "proposed {position}"),
+            Fact::MarkerAppended(position) => write!(f, "marker appended at {position}"),
+            Fact::Committed { through, records } => write!(f, "committed {} through {through}", records.len()),
+            Fact::Activated(epoch) => write!(f, "activated {epoch}"),
+            Fact::SteppedDown { epoch, under_way } => write!(f, "stepped down from {epoch}, {under_way} under way"),
+            Fact::Truncated { after: Some(after), records } => write!(f, "truncated {records} after {after}"),
+            Fact::Truncated { after: None, records } => write!(f, "truncated all {records}"),
+            Fact::Applied { records } => write!(f, "applied {} through {}", records.len(), end(records)),
+            Fact::Refused(error) => write!(f, "state store refused a batch: {error}"),
+        }
+    }
+}
+
+/// Why a node must not go on: what it would do next could contradict what it has promised.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// The commit log does not take what a replica core believes to be in it.
+    #[error("commit log refused an admitted frame of partition {partition}: {source}")]
+    Log {
+        /// Whose frame.
+        partition: PartitionId,
+        /// What the log says.
+        source: append::Error,
+    },
+    /// Nobody knows what of the state store is on the disk.
+    #[error("state store could not be made durable: {0}")]
+    Store(documents::Error),
+}
+
+/// Is told what happens. Called while a partition is held: it must be quick and must not call back.
+pub trait Observer: Send + Sync {
+    /// Something has happened to the copy of `partition`.
+    fn observed(&self, partition: PartitionId, fact: &Fact<'_>);
+
+    /// There are effects to carry out that were not there before.
+    fn effects_added(&self) {}
+
+    /// Something waits for [`Partitions::step`](crate::Partitions::step).
+    fn step_wanted(&self) {}
+
+    /// So many records, and more and more until somebody takes them, wait for [`Partitions::apply`](crate::Partitions::apply).
+    fn apply_wanted(&self, records: usize) {
+        let _ = records;
+    }
+
+    /// Somebody waits for [`Partitions::apply`](crate::Partitions::apply).
+    fn apply_hurried(&self) {}
+
+    /// The disk failed under the commit log: what of it is lasting is unknown.
+    ///
+    /// # Panics
+    /// As [`Observer::failed`].
+    fn log_failed(&self, error: &writer::Error) {
+        tracing::error!(%error, "commit log failed, host stops at once");
+        std::process::abort();
+    }
+
+    /// The node must stop at once. Nothing of this crate does anything more afterwards.
+    ///
+    /// # Panics
+    /// Does not return as it stands: it aborts the process. Only a simulation should decide otherwise.
+    fn failed(&self, fatal: &Fatal) {
+        tracing::error!(%fatal, "host stops at once");
+        std::process::abort();
+    }
+}
+
+/// Returns what a lock guards. A panic while it was held is a broken invariant of ours, and half a decision is worse than none:
+/// the process ends.
+pub(crate) fn unpoisoned<'a, T>(locked: LockResult<MutexGuard<'a, T>>) -> MutexGuard<'a, T> {
+    locked.unwrap_or_else(|_| {
+        tracing::error!("a thread panicked while it held a partition, host stops at once");
+        std::process::abort()
+    })
+}

@@ -1,0 +1,61 @@
+//! One run of committed records on its way into the state store.
+
+use steward_model::update::{Entry, Record};
+use steward_model::{Lane, Offset};
+use steward_storage::index::IndexPlan;
+
+use super::Partition;
+use crate::observer::Fact;
+
+impl Partition {
+    /// Applies what is committed to the state store in one batch. Returns false if the store refused; nothing is lost then.
+    /// One caller at a time: runs follow one another.
+    pub(crate) fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
+        let (run, bytes) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.unapplied), std::mem::take(&mut state.unapplied_bytes))
+        };
+        let Some(end) = run.last().map(|record| record.position.offset) else { return true };
+        // The store works without the partition being held: reads and steps go on.
+        match self.store.apply(&run, index) {
+            Ok(_) => {
+                self.shared.observer.observed(self.id, &Fact::Applied { records: &run });
+                self.forget(&run, end);
+                self.shared.applying.applied(bytes);
+                true
+            }
+            Err(error) => {
+                self.shared.observer.observed(self.id, &Fact::Refused(&error));
+                let mut state = self.lock();
+                let later = std::mem::replace(&mut state.unapplied, run);
+                state.unapplied.extend(later);
+                state.unapplied_bytes += bytes;
+                drop(state);
+                self.shared.store_refused(self.id, error);
+                false
+            }
+        }
+    }
+
+    /// Forgets what only memory knew about documents that the state store now holds, and says how far that has come.
+    fn forget(&self, run: &[Record], end: Offset) {
+        let mut state = self.lock();
+        for record in run {
+            if let Entry::Update(update) = &record.entry {
+                let link = &update.document.link;
+                if let Some(presence) = state.recent.applied(end, link) {
+                    self.remember(link, &presence);
+                }
+            }
+        }
+        // Forgotten tombstones are no longer in the store, and which those were only the store knew.
+        if run.iter().any(|record| matches!(record.entry, Entry::Forget { .. })) {
+            self.shared.cache.remove_tombstones(self.id.lane);
+        }
+        if self.id.lane == Lane::Persisted {
+            while state.in_log.pop_front_if(|(offset, _)| *offset <= end).is_some() {}
+        }
+        // While the partition is held: a reader that compares what is applied must not see the old value beside the new cache.
+        self.applied.set(Some(end));
+    }
+}

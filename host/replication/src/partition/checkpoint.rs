@@ -1,0 +1,21 @@
+//! What a checkpoint says about one partition.
+
+use steward_model::Lsn;
+use steward_storage::documents::Error;
+
+use super::Partition;
+use crate::checkpoint::Row;
+
+impl Partition {
+    /// Returns the row, and where the first record lies in the log that the state store does not hold.
+    pub(crate) fn checkpoint_row(&self) -> Result<(Row, Option<Lsn>), Error> {
+        let applied = self.store.meta()?.applied;
+        let state = self.lock();
+        // The promise that was asked for, durable or not: it may lie in a part of the log that this checkpoint releases.
+        let promised = state.replica.promise_asked();
+        Ok((
+            Row { partition: self.id, promised, applied, latest: state.latest },
+            state.in_log.front().map(|(_, lsn)| *lsn),
+        ))
+    }
+}

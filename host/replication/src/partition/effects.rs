@@ -1,0 +1,109 @@
+//! Carries out what a replica core asks for. Nothing else does.
+
+use steward_model::update::{Entry, Record};
+use steward_model::{Epoch, Lane, Moment, Offset};
+use steward_protocol::replica::{Effect, Event};
+
+use super::{Partition, State, Uncommitted};
+use crate::observer::Fact;
+
+impl Partition {
+    /// Carries out the effects that wait in `state`, and those that they cause.
+    pub(super) fn carry_out(&self, state: &mut State, now: Moment) {
+        while !state.effects.is_empty() {
+            let mut effects = std::mem::take(&mut state.effects);
+            for effect in effects.drain(..) {
+                self.carry_out_one(state, now, effect);
+            }
+            if state.effects.is_empty() {
+                state.effects = effects;
+            }
+        }
+    }
+
+    fn carry_out_one(&self, state: &mut State, now: Moment, effect: Effect) {
+        match effect {
+            Effect::PersistPromise(epoch) => self.persist_promise(state, now, epoch),
+            Effect::Persist(record) => self.persist(state, now, record),
+            Effect::Commit { through } => self.commit(state, through),
+            Effect::Activated(epoch) => self.activated(state, epoch),
+            Effect::SteppedDown { epoch, .. } => self.stepped_down(state, epoch),
+        }
+    }
+
+    fn persist_promise(&self, state: &mut State, now: Moment, epoch: Epoch) {
+        match self.id.lane {
+            Lane::Persisted => {
+                state.outgoing.promise(self.id, epoch);
+                self.send_outgoing(state);
+            }
+            // What lies in memory is as lasting there as it will ever be.
+            Lane::Volatile => state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects),
+        }
+    }
+
+    fn persist(&self, state: &mut State, now: Moment, record: Record) {
+        let end = record.position;
+        if let Entry::Marker = record.entry {
+            self.shared.observer.observed(self.id, &Fact::MarkerAppended(end));
+        }
+        match self.id.lane {
+            Lane::Persisted => {
+                state.outgoing.record(self.id, &record);
+                state.uncommitted.push_back(Uncommitted::new(record));
+                self.send_outgoing(state);
+            }
+            Lane::Volatile => {
+                state.uncommitted.push_back(Uncommitted::new(record));
+                state.replica.handle(now, Event::Persisted(end), &mut state.effects);
+            }
+        }
+    }
+
+    /// Publishes what is certain now: to readers, to the outbox, to the clients that wait, and to the state store's queue.
+    fn commit(&self, state: &mut State, through: Offset) {
+        let first = state.unapplied.len();
+        let mut bytes = 0;
+        while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
+            if let Entry::Update(update) = &next.record.entry {
+                state.latest = state.latest.max(update.document.updated);
+                state.recent.commit(next.record.position, update);
+                update.settled.iter().for_each(|key| state.outbox.settle(key));
+                if !update.effects.is_empty() {
+                    update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
+                    self.shared.observer.effects_added();
+                }
+            }
+            bytes += next.bytes;
+            state.unapplied.push(next.record);
+        }
+        state.unapplied_bytes += bytes;
+        let records = &state.unapplied[first..];
+        self.shared.observer.observed(self.id, &Fact::Committed { through, records });
+        self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
+        while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {
+            // Waiters of records that were displaced have been told so when that happened: what is left at or below the
+            // commit is what was committed. The operation may have given up waiting; it is committed all the same.
+            let _ = waiter.committed.send(());
+        }
+    }
+
+    fn activated(&self, state: &mut State, epoch: Epoch) {
+        // What is pending is known once the state store has told it: before, newer effects would overtake older ones.
+        state.outbox.begin(epoch);
+        self.serving.set(Some(epoch));
+        self.shared.observer.observed(self.id, &Fact::Activated(epoch));
+        tracing::debug!(partition = %self.id, %epoch, "partition active");
+    }
+
+    fn stepped_down(&self, state: &mut State, epoch: Epoch) {
+        // Whoever waits learns that the outcome is unknown; what was appended may still be committed in the next reign.
+        let under_way = state.waiters.len();
+        state.waiters.clear();
+        // Claims end with the reign: whoever holds one finds out before its next effect goes out.
+        state.outbox.end();
+        self.serving.set(None);
+        self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });
+        tracing::info!(partition = %self.id, %epoch, under_way, "partition no longer served here");
+    }
+}

@@ -1,0 +1,232 @@
+//! One copy of one partition on this node: the replica core, and everything that its decisions reach.
+//!
+//! Problem: a core decides, a log writes, a state store follows, clients wait, and each of them has its own pace. Promise:
+//! a [`Proposal`] is answered once as taken or refused, and a taken one once as committed or lost; readers see committed
+//! states only; the state store is always exactly the state at some offset, however late it comes.
+//!
+//! A partition is a mailbox. Whoever has something to say posts a [`Message`] and goes on; [`Partition::step`] takes all
+//! messages in their order, tells the core and carries out what it asks for. Steps of one partition exclude one another and
+//! never wait for anything but that: what the log cannot take now waits in a queue of its own, not in the step.
+//!
+//! ```text
+//!  Propose ─┐
+//!  Row ─────┤   step      ┌─► outgoing ─► log          recent: newest and committed states
+//!  Persisted┼─► mailbox ──┤                            outbox: effects that wait
+//!  Settle ──┤   core      ├─► commit: recent, outbox, clients, unapplied ─► Partitions::apply ─► state store
+//!  Space ───┘             └─► serving or not
+//! ```
+//!
+//! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
+//! the one that was meant.
+
+mod apply;
+mod checkpoint;
+mod effects;
+mod mailbox;
+mod outbox;
+mod outgoing;
+mod propose;
+mod read;
+mod recent;
+mod truncate;
+mod turn;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use futures_channel::oneshot;
+use steward_model::update::{Entry, Record};
+use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp};
+use steward_protocol::replica::{self, NotAdmitted, Replica};
+use steward_storage::documents::{self, PartitionStore};
+
+pub use mailbox::Message;
+pub use outbox::{Claim, Outbox};
+pub use propose::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
+pub use read::Newest;
+pub use turn::{Turn, TurnError};
+
+use crate::observer::unpoisoned;
+use crate::partitions::Shared;
+use crate::recovery::{Error, Recovered};
+use crate::watch::Watch;
+use outgoing::Outgoing;
+use recent::Recent;
+use turn::Queues;
+
+/// A record that was appended and is not known to be committed.
+struct Uncommitted {
+    record: Record,
+    /// About its bytes.
+    bytes: u64,
+}
+
+/// Somebody who waits for a record to be committed.
+struct Waiter {
+    position: Position,
+    committed: oneshot::Sender<()>,
+}
+
+/// Everything that only a step changes.
+struct State {
+    replica: Replica,
+    /// What the core has asked for and is not carried out.
+    effects: Vec<replica::Effect>,
+    outgoing: Outgoing,
+    /// Appended, not committed; the front has the lowest offset.
+    uncommitted: VecDeque<Uncommitted>,
+    /// Committed, not in the state store; its bytes are counted in the shared queue.
+    unapplied: Vec<Record>,
+    unapplied_bytes: u64,
+    /// Where each record that the state store does not hold lies in the log, for trimming; the front has the lowest offset.
+    in_log: VecDeque<(Offset, Lsn)>,
+    /// By offset.
+    waiters: VecDeque<Waiter>,
+    recent: Recent,
+    outbox: Outbox,
+    /// The latest time of a committed update.
+    latest: Timestamp,
+}
+
+/// See the head of this module.
+pub struct Partition {
+    id: PartitionId,
+    shared: Arc<Shared>,
+    store: PartitionStore,
+    mailbox: Mutex<VecDeque<Message>>,
+    state: Mutex<State>,
+    queues: Queues,
+    /// The reign in which this copy serves, if it does. Set again whenever what the core admits may have changed.
+    serving: Watch<Option<Epoch>>,
+    applied: Watch<Option<Offset>>,
+}
+
+impl Partition {
+    /// Returns the copy as recovery found it. It takes no updates until the system group names its primary.
+    ///
+    /// # Errors
+    /// If log and state store contradict each other, or the state store cannot be read; the node must not start.
+    pub fn open(
+        id: PartitionId,
+        shared: Arc<Shared>,
+        store: PartitionStore,
+        recovered: Recovered,
+    ) -> Result<Partition, Error> {
+        let Recovered { promised, lineage, start, last, applied, tail, latest } = recovered;
+        let core = replica::Recovered { promised, lineage, start, last, applied };
+        let replica = Replica::open(shared.own, id, core)?;
+        let in_log = tail.iter().map(|(record, lsn)| (record.position.offset, *lsn)).collect();
+        let recent = remembered_tail(&store, &tail)?;
+        let uncommitted = tail.into_iter().map(|(record, _)| Uncommitted::new(record)).collect();
+        let queues = Queues::new(shared.options.queue_limit);
+        let state = State {
+            replica,
+            effects: Vec::new(),
+            outgoing: Outgoing::default(),
+            uncommitted,
+            unapplied: Vec::new(),
+            unapplied_bytes: 0,
+            in_log,
+            waiters: VecDeque::new(),
+            recent,
+            outbox: Outbox::default(),
+            latest,
+        };
+        Ok(Partition {
+            id,
+            shared,
+            store,
+            mailbox: Mutex::default(),
+            state: Mutex::new(state),
+            queues,
+            serving: Watch::new(None),
+            applied: Watch::new(applied.map(|position| position.offset)),
+        })
+    }
+
+    /// Returns which partition this is.
+    pub fn id(&self) -> PartitionId {
+        self.id
+    }
+
+    /// Returns the typed face of its state store.
+    pub fn store(&self) -> &PartitionStore {
+        &self.store
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        unpoisoned(self.state.lock())
+    }
+
+    /// Returns the reign that this node serves, or why it serves none.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`] names the reason; it usually passes by itself.
+    pub fn admits(&self) -> Result<Epoch, NotAdmitted> {
+        self.lock().replica.admits()
+    }
+
+    /// Watches which reign this node serves. What [`Partition::admits`] says may change whenever it is set, to the same value
+    /// too.
+    pub fn serving(&self) -> &Watch<Option<Epoch>> {
+        &self.serving
+    }
+
+    /// Lets `work` look at the pending effects and claim them.
+    pub fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> T {
+        work(&mut self.lock().outbox)
+    }
+
+    /// Returns what is known about this copy.
+    pub fn status(&self) -> Status {
+        let state = self.lock();
+        Status {
+            partition: self.id,
+            replica: state.replica.status(),
+            applied: self.applied.get(),
+            pending_effects: state.outbox.is_loaded().then(|| state.outbox.pending()),
+            refused_by_log: state.outgoing.len(),
+            unapplied: state.unapplied.len(),
+        }
+    }
+}
+
+impl Uncommitted {
+    fn new(record: Record) -> Uncommitted {
+        let bytes = match &record.entry {
+            Entry::Update(update) => update.bytes() as u64,
+            Entry::Marker | Entry::Forget { .. } => 64,
+        };
+        Uncommitted { record, bytes }
+    }
+}
+
+/// Returns what the records above the state store say about their documents: whoever serves next must see them as newest, and
+/// must know the requests that they answered.
+fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Recent, documents::Error> {
+    let mut recent = Recent::default();
+    for (record, _) in tail {
+        if let Entry::Update(update) = &record.entry {
+            let before = store.document(&update.document.link)?.map(Arc::new);
+            recent.append(record.position, update, before.as_ref());
+        }
+    }
+    Ok(recent)
+}
+
+/// What is known about one copy of one partition.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// What its replica core says.
+    pub replica: replica::Status,
+    /// The last offset in the state store.
+    pub applied: Option<Offset>,
+    /// Effects that wait to be carried out; none: not known yet, the reign has just begun.
+    pub pending_effects: Option<usize>,
+    /// Frames that the log had no room for and that go into it as soon as it has.
+    pub refused_by_log: usize,
+    /// Committed records that the state store does not hold.
+    pub unapplied: usize,
+}

@@ -1,0 +1,92 @@
+//! Frames on their way into the log. The log may have no room for a moment, and a step must not wait: what is refused stays
+//! here, in its order, until the log says that there is room.
+
+use std::collections::VecDeque;
+
+use steward_model::update::Record;
+use steward_model::{Epoch, Offset, PartitionId, Position, codec};
+use steward_storage::log::{Frame, FrameKind, Reservation, append};
+
+use super::{Partition, State};
+use crate::observer::Fatal;
+
+/// What a frame says, for what is noted once the log has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Promise(Epoch),
+    Record(Position),
+}
+
+/// See the head of this module.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    frames: VecDeque<(About, Frame, Option<Reservation>)>,
+    /// Space for the record that the core is about to ask for.
+    space: Option<Reservation>,
+}
+
+impl Outgoing {
+    pub(super) fn promise(&mut self, partition: PartitionId, epoch: Epoch) {
+        let frame = Frame::of_partition(FrameKind::Promise, partition, codec::encode(&epoch).into());
+        self.frames.push_back((About::Promise(epoch), frame, None));
+    }
+
+    /// Keeps the space that was taken for the next record.
+    pub(super) fn reserve(&mut self, space: Option<Reservation>) {
+        self.space = space;
+    }
+
+    pub(super) fn record(&mut self, partition: PartitionId, record: &Record) {
+        let frame = Frame::record(partition, record.position, codec::encode(record).into());
+        // More was reserved than a record needs; should it be less, the log finds the space as it does for its own frames.
+        let space = self.space.take().filter(|space| space.bytes() >= frame.encoded_bytes() as u64);
+        self.frames.push_back((About::Record(record.position), frame, space));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Forgets records above `after` that the log has not taken.
+    pub(super) fn truncate(&mut self, after: Option<Offset>) {
+        self.frames.retain(|(about, ..)| match about {
+            About::Promise(_) => true,
+            About::Record(position) => after.is_some_and(|after| position.offset <= after),
+        });
+    }
+}
+
+impl Partition {
+    /// Hands the log what it takes. Never waits: what it has no room for is tried again when it says that it has.
+    pub(super) fn send_outgoing(&self, state: &mut State) {
+        while let Some((about, frame, space)) = state.outgoing.frames.front_mut() {
+            let frames = std::slice::from_ref(frame);
+            let appended = match space.take() {
+                Some(space) => self.shared.log.append_reserved(frames, space),
+                None => self.shared.log.append(frames),
+            };
+            let lsn = match appended {
+                Ok(lsn) => lsn,
+                Err(append::Error::Busy { .. } | append::Error::Full { .. }) => {
+                    self.shared.wants_space(self.id);
+                    return;
+                }
+                // The host is stopping: what is not in the log is never committed, and its clients learn that the outcome is
+                // unknown.
+                Err(append::Error::Closed) => {
+                    state.outgoing.frames.clear();
+                    return;
+                }
+                Err(source @ (append::Error::TooLarge { .. } | append::Error::Failed)) => {
+                    self.shared.fail(&Fatal::Log { partition: self.id, source });
+                    return;
+                }
+            };
+            match *about {
+                About::Promise(epoch) => self.shared.completions.expect_promise(lsn, self.id, epoch),
+                About::Record(position) => state.in_log.push_back((position.offset, lsn)),
+            }
+            state.outgoing.frames.pop_front();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading documents: first what the log knows and the store does not, then the cache, then the state store.
+
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+use steward_model::update::{RememberedReply, RequestKey};
+use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
+use steward_storage::documents::Error;
+
+use super::recent::Presence;
+use super::{Lost, Partition, State, Waiter};
+
+/// What an operation that holds a document's turn finds.
+#[derive(Debug, Clone)]
+pub struct Newest {
+    /// The state after every appended update; perhaps a tombstone.
+    pub document: Option<Arc<Document>>,
+    /// The last appended update of the document, if it is not known to be applied: an answer that shows the state must wait
+    /// until that is committed.
+    pub appended: Option<Position>,
+}
+
+impl Partition {
+    /// Returns the committed state of a document, tombstones included.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn read(&self, link: &Link) -> Result<Option<Arc<Document>>, Error> {
+        let presence = self.lock().recent.committed(link);
+        self.resolve(link, presence)
+    }
+
+    /// Returns the newest state of a document, committed or not. The caller holds its turn.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn newest(&self, link: &Link) -> Result<Newest, Error> {
+        let (presence, appended) = {
+            let state = self.lock();
+            (state.recent.newest(link), state.recent.last(link))
+        };
+        Ok(Newest { document: self.resolve(link, presence)?, appended })
+    }
+
+    /// Returns the last appended update of a document, if it is not known to be applied; looks into memory only.
+    pub fn appended(&self, link: &Link) -> Option<Position> {
+        self.lock().recent.last(link)
+    }
+
+    fn resolve(&self, link: &Link, presence: Presence) -> Result<Option<Arc<Document>>, Error> {
+        match presence {
+            Presence::Present(document) => return Ok(Some(document)),
+            Presence::Absent => return Ok(None),
+            Presence::Unknown => {}
+        }
+        let cache = &self.shared.cache;
+        if let Some(document) = cache.get(self.id.lane, link) {
+            return Ok(Some(document));
+        }
+        let applied = self.applied.get();
+        let Some(document) = self.store.document(link)?.map(Arc::new) else { return Ok(None) };
+        // The store may have moved on since; what was read then must not get into the cache after what it is now.
+        let state = self.lock();
+        if self.applied.get() == applied && state.recent.last(link).is_none() {
+            cache.insert(self.id.lane, &document);
+        }
+        Ok(Some(document))
+    }
+
+    /// Puts what the state store now holds into the cache. Called by whoever holds the partition.
+    pub(super) fn remember(&self, link: &Link, presence: &Presence) {
+        match presence {
+            Presence::Present(document) => self.shared.cache.insert(self.id.lane, document),
+            Presence::Absent | Presence::Unknown => self.shared.cache.remove(self.id.lane, link),
+        }
+    }
+
+    /// Returns the first answer to the request with this key, if the document remembers it.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn remembered(&self, link: &Link, key: &RequestKey) -> Result<Option<RememberedReply>, Error> {
+        if let Some(reply) = self.lock().recent.remembered(link, key) {
+            return Ok(Some(reply));
+        }
+        self.store.remembered(link, key)
+    }
+
+    /// Returns once the record at `position` is committed.
+    ///
+    /// # Errors
+    /// [`Lost`] if another reign ordered something else there, or the reign ended before that was known.
+    pub async fn committed(&self, position: Position) -> Result<(), Lost> {
+        let done = match self.wait_for(position) {
+            Ok(waits) => waits,
+            Err(known) => return known,
+        };
+        done.await.map_err(|_| Lost(self.id))
+    }
+
+    /// Returns what to wait for until the record at `position` is committed, or what became of it if that is known.
+    fn wait_for(&self, position: Position) -> Result<oneshot::Receiver<()>, Result<(), Lost>> {
+        let mut state = self.lock();
+        if !state.holds(position) {
+            return Err(Err(Lost(self.id)));
+        }
+        if state.replica.committed().is_some_and(|committed| committed >= position.offset) {
+            return Err(Ok(()));
+        }
+        // Nobody would tell: the reign that could is over.
+        if state.replica.admits().is_err() && self.serving.get().is_none() {
+            return Err(Err(Lost(self.id)));
+        }
+        let (committed, done) = oneshot::channel();
+        let place = state.waiters.partition_point(|other| other.position.offset <= position.offset);
+        state.waiters.insert(place, Waiter { position, committed });
+        Ok(done)
+    }
+
+    /// Returns the last committed offset, if anything is committed.
+    pub fn committed_end(&self) -> Option<Offset> {
+        self.lock().replica.committed()
+    }
+
+    /// Returns the last offset that the state store holds.
+    pub fn applied(&self) -> Option<Offset> {
+        self.applied.get()
+    }
+
+    /// Returns once the state store holds everything through `end`; has the store follow at once.
+    pub async fn applied_through(&self, end: Option<Offset>) {
+        if end.is_none() || self.applied.get() >= end {
+            return;
+        }
+        self.shared.applying.hurry(&*self.shared.observer);
+        self.applied.until(|applied| applied >= end).await;
+    }
+
+    /// Returns whether the digest kept with the documents is what they give when it is computed anew; none if the store was
+    /// changed meanwhile, so that nothing can be said.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn digest_agrees(&self) -> Result<Option<bool>, Error> {
+        let before = self.store.meta()?;
+        let found = self.store.recompute_digest(self.store.view()?.as_ref())?;
+        // What is applied meanwhile is in one of the two and not in the other.
+        let is_steady = self.store.meta()?.applied == before.applied;
+        Ok(is_steady.then(|| found == before.buckets))
+    }
+
+    /// Returns the reign whose pending effects are not known yet, and what the state store must hold before it is asked.
+    pub fn unloaded_outbox(&self) -> Option<(Epoch, Option<Offset>)> {
+        let state = self.lock();
+        state.outbox.loading().map(|epoch| (epoch, state.replica.committed()))
+    }
+
+    /// Fills the pending effects of the reign `epoch` from the state store, which holds at least what was committed when the
+    /// reign began; `now` is the time by which delays are counted. Returns how many it had.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store.
+    pub fn load_outbox(&self, epoch: Epoch, now: Timestamp) -> Result<usize, Error> {
+        let rows = self.store.outbox(None, usize::MAX)?;
+        let loaded = self.lock().outbox.load(epoch, now, rows);
+        self.shared.observer.effects_added();
+        Ok(loaded)
+    }
+}
+
+impl State {
+    /// Returns true if the own log has the record at `position`.
+    fn holds(&self, position: Position) -> bool {
+        self.replica.end().is_some_and(|end| position.offset <= end.offset) && self.replica.lineage().contains(position)
+    }
+}

@@ -1,0 +1,27 @@
+//! Cutting the end of the log off, when another reign has ordered something else there.
+
+use steward_model::{Moment, Offset, Position};
+use steward_protocol::replica::Event;
+
+use super::{Partition, State};
+use crate::observer::Fact;
+
+impl Partition {
+    /// Forgets every record above `after`: the core, the queues, the states that they made, and whoever waits for them.
+    ///
+    /// The log keeps the frames; the records that follow name lower offsets, which is how a later start sees it, too.
+    pub(super) fn truncate(&self, state: &mut State, now: Moment, after: Option<Position>) {
+        let keep = after.map(|after| after.offset);
+        let is_cut = |offset: Offset| keep.is_none_or(|keep| offset > keep);
+        let before = state.uncommitted.len();
+        state.uncommitted.retain(|kept| !is_cut(kept.record.position.offset));
+        state.in_log.retain(|(offset, _)| !is_cut(*offset));
+        state.outgoing.truncate(keep);
+        state.recent.truncate(keep);
+        // Dropped, the waiters learn that the outcome is unknown here: a record that was cut may live on elsewhere.
+        state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
+        let records = before - state.uncommitted.len();
+        self.shared.observer.observed(self.id, &Fact::Truncated { after, records });
+        self.tell(state, now, Event::Truncated { after });
+    }
+}

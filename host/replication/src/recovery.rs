@@ -1,0 +1,308 @@
+//! What a restarted node finds: the state store at some offset per partition, and the log above it.
+//!
+//! The log is read once, frame by frame. A record at an offset that was written before replaces everything from there on:
+//! that is what a truncation looks like in a log that is only ever appended to. Which epoch began where follows from the
+//! records themselves, so that a reign whose marker was cut off leaves no trace.
+
+use std::collections::HashMap;
+
+use steward_model::update::{Entry, Record};
+use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
+use steward_protocol::replica::OpenError;
+use steward_storage::documents::{self, Meta};
+use steward_storage::log::{Frame, FrameKind};
+
+use crate::checkpoint::Row;
+
+/// Why the log and the state store do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A frame cannot be read although its checksum is right.
+    #[error("frame {kind:?} at {} in the commit log cannot be read: {source}", lsn.0)]
+    Frame {
+        /// What it is about.
+        kind: FrameKind,
+        /// Where.
+        lsn: Lsn,
+        /// What is wrong with it.
+        source: codec::Error,
+    },
+    /// The state store is older than what the log still has.
+    #[error(
+        "partition {partition}: the state store holds {}, the commit log begins at {found}: the updates between them are lost on this \
+         node; restore the data folder from a backup", updates(.applied)
+    )]
+    Gap {
+        /// Which partition.
+        partition: PartitionId,
+        /// The last offset in the store.
+        applied: Option<Offset>,
+        /// The first offset found above it.
+        found: Offset,
+    },
+    /// The state store holds less than it held when a checkpoint was made, and the log no longer has the rest.
+    #[error(
+        "partition {partition}: state store and commit log hold {}, a checkpoint names updates through {through}: what is missing is \
+         lost on this node; restore the data folder from a backup", updates(.known)
+    )]
+    Missing {
+        /// Which partition.
+        partition: PartitionId,
+        /// The last offset that is known.
+        known: Option<Offset>,
+        /// The last offset that the checkpoint names.
+        through: Offset,
+    },
+    /// Log and state store contradict each other.
+    #[error(transparent)]
+    Contradiction(#[from] OpenError),
+    /// The state store cannot be read.
+    #[error(transparent)]
+    Store(#[from] documents::Error),
+}
+
+fn updates(last: &Option<Offset>) -> String {
+    last.map_or_else(|| "no updates".to_owned(), |last| format!("updates through {last}"))
+}
+
+/// What was found of one partition.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// The highest epoch it has promised.
+    pub promised: Epoch,
+    /// Which epoch began at which offset.
+    pub lineage: Vec<(Epoch, Offset)>,
+    /// The first offset that the log still has; behind the end if it has none.
+    pub start: Offset,
+    /// The end of its log.
+    pub last: Option<Position>,
+    /// Everything through here is in the state store.
+    pub applied: Option<Position>,
+    /// The records above that, and where they lie.
+    pub tail: Vec<(Record, Lsn)>,
+    /// No update is later than this.
+    pub latest: Timestamp,
+}
+
+/// What is collected of one partition while the log is read.
+#[derive(Debug, Default)]
+struct Collected {
+    recovered: Recovered,
+    /// The first record that the log has.
+    first: Option<Offset>,
+}
+
+/// Collects, frame by frame, what the log says beyond the state store.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    partitions: HashMap<PartitionId, Collected>,
+}
+
+impl Collected {
+    /// Cuts off everything from `offset` on, which a later frame replaces.
+    fn cut(&mut self, offset: Offset) {
+        let recovered = &mut self.recovered;
+        while recovered.tail.pop_if(|(record, _)| record.position.offset >= offset).is_some() {}
+        // Epochs that began there began with records that no longer count.
+        while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+    }
+
+    fn push(&mut self, record: Record, lsn: Lsn) {
+        let (recovered, position) = (&mut self.recovered, record.position);
+        if recovered.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            recovered.lineage.push((position.epoch, position.offset));
+        }
+        recovered.promised = recovered.promised.max(position.epoch);
+        recovered.last = Some(position);
+        if let Entry::Update(update) = &record.entry {
+            recovered.latest = recovered.latest.max(update.document.updated);
+        }
+        recovered.tail.push((record, lsn));
+    }
+}
+
+impl Recovery {
+    /// Takes note of what the state store holds of a partition. Called before the log is read.
+    pub fn stored(&mut self, partition: PartitionId, meta: Meta) {
+        let lineage = meta.lineage;
+        let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
+        let (last, applied) = (meta.applied, meta.applied);
+        let recovered = Recovered { promised, lineage, last, applied, ..Recovered::default() };
+        self.partitions.insert(partition, Collected { recovered, first: None });
+    }
+
+    /// Takes one frame of the log, in their order.
+    ///
+    /// # Errors
+    /// [`Error`]: the node must not start, or it would serve less than was acknowledged.
+    pub fn frame(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
+        let unreadable = |source| Error::Frame { kind: frame.kind, lsn, source };
+        match frame.kind {
+            FrameKind::Record => self.record(lsn, frame),
+            FrameKind::Promise => {
+                let epoch: Epoch = codec::decode(&frame.payload).map_err(unreadable)?;
+                if let Some(partition) = frame.partition {
+                    self.promised(partition, epoch);
+                }
+                Ok(())
+            }
+            FrameKind::Checkpoint => {
+                let rows: Vec<Row> = codec::decode(&frame.payload).map_err(unreadable)?;
+                rows.iter().try_for_each(|row| self.checkpoint(row))
+            }
+            FrameKind::Vote | FrameKind::System | FrameKind::Base => Ok(()),
+        }
+    }
+
+    fn promised(&mut self, partition: PartitionId, epoch: Epoch) {
+        let recovered = &mut self.partitions.entry(partition).or_default().recovered;
+        recovered.promised = recovered.promised.max(epoch);
+    }
+
+    /// Whatever a checkpoint calls applied was committed before, and stood before it in the log; a partition that nobody has changed
+    /// since has no other witness.
+    fn checkpoint(&mut self, row: &Row) -> Result<(), Error> {
+        self.promised(row.partition, row.promised);
+        let latest = &mut self.partitions.entry(row.partition).or_default().recovered.latest;
+        *latest = row.latest.max(*latest);
+        let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.last);
+        let known = known.map(|last| last.offset);
+        match row.applied.map(|applied| applied.offset) {
+            Some(through) if known < Some(through) => Err(Error::Missing { partition: row.partition, known, through }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn record(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
+        let (Some(partition), Some(position)) = (frame.partition, frame.position) else { return Ok(()) };
+        let collected = self.partitions.entry(partition).or_default();
+        collected.first = Some(collected.first.map_or(position.offset, |first| first.min(position.offset)));
+        let applied = collected.recovered.applied;
+        // What is applied was committed, and what was committed is never replaced.
+        if applied.is_some_and(|applied| position.offset <= applied.offset) {
+            return Ok(());
+        }
+        collected.cut(position.offset);
+        let end = collected.recovered.tail.last().map(|(record, _)| record.position).or(applied);
+        let expected = end.map_or(Offset(0), |end| end.offset.next());
+        if position.offset != expected {
+            let applied = applied.map(|applied| applied.offset);
+            return Err(Error::Gap { partition, applied, found: position.offset });
+        }
+        let record: Record =
+            codec::decode(&frame.payload).map_err(|source| Error::Frame { kind: frame.kind, lsn, source })?;
+        collected.push(record, lsn);
+        Ok(())
+    }
+
+    /// Returns what was found of a partition; the empty copy if nothing was.
+    pub fn take(&mut self, partition: PartitionId) -> Recovered {
+        let Collected { mut recovered, first } = self.partitions.remove(&partition).unwrap_or_default();
+        let behind_end = recovered.last.map_or(Offset(0), |last| last.offset.next());
+        recovered.start = first.unwrap_or(behind_end);
+        recovered
+    }
+
+    /// Returns the latest time of an update, be it in the log still or not.
+    pub fn latest(&self) -> Timestamp {
+        self.partitions.values().map(|collected| collected.recovered.latest).max().unwrap_or_default()
+    }
+
+    /// Returns how many records have to be applied.
+    pub fn records(&self) -> usize {
+        self.partitions.values().map(|collected| collected.recovered.tail.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_model::Lane;
+
+    use super::*;
+
+    const PARTITION: PartitionId =
+        PartitionId { selector: steward_model::partition::SelectorId(0), lane: Lane::Persisted, index: 7 };
+
+    fn epoch(ownership: u32) -> Epoch {
+        Epoch { ownership, ..Epoch::ZERO }
+    }
+
+    fn at(ownership: u32, offset: u64) -> Position {
+        Position { epoch: epoch(ownership), offset: Offset(offset) }
+    }
+
+    fn checkpoint(through: u64) -> Frame {
+        let rows =
+            vec![Row { partition: PARTITION, promised: epoch(1), applied: Some(at(1, through)), latest: Timestamp(9) }];
+        Frame { partition: None, position: None, kind: FrameKind::Checkpoint, payload: codec::encode(&rows).into() }
+    }
+
+    fn marker(position: Position) -> Frame {
+        let record = Record { position, previous: epoch(1), entry: Entry::Marker };
+        Frame::record(PARTITION, record.position, codec::encode(&record).into())
+    }
+
+    fn read(frames: &[Frame]) -> Result<Recovered, Error> {
+        let mut recovery = Recovery::default();
+        for (lsn, frame) in (1..).map(Lsn).zip(frames) {
+            recovery.frame(lsn, frame)?;
+        }
+        Ok(recovery.take(PARTITION))
+    }
+
+    #[test]
+    fn a_state_store_that_lost_what_a_checkpoint_names_is_noticed_without_a_record() {
+        let missing = read(&[checkpoint(4)]);
+        assert!(matches!(missing, Err(Error::Missing { known: None, through: Offset(4), .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn a_state_store_that_is_made_anew_out_of_the_whole_log_is_no_loss() {
+        let frames = [marker(at(1, 0)), marker(at(1, 1)), marker(at(1, 2)), checkpoint(2)];
+        assert_eq!(read(&frames).expect("everything is there").last, Some(at(1, 2)));
+    }
+
+    #[test]
+    fn a_reign_whose_marker_was_replaced_leaves_no_trace() {
+        // The marker of reign 5 was never committed; the next primary goes on with records of reign 4, and the node crashes
+        // before the marker of its own reign arrives.
+        let frames = [
+            marker(at(3, 0)),
+            marker(at(5, 1)),
+            marker(at(5, 2)),
+            marker(at(4, 1)),
+            marker(at(4, 2)),
+            marker(at(4, 3)),
+        ];
+        let recovered = read(&frames).expect("a log that was cut and went on");
+        assert_eq!(recovered.lineage, [(epoch(3), Offset(0)), (epoch(4), Offset(1))]);
+        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(4, 3)), 4));
+        assert_eq!(recovered.promised, epoch(5), "what was promised stays promised");
+    }
+
+    #[test]
+    fn the_log_begins_where_its_first_record_stands() {
+        let mut recovery = Recovery::default();
+        let meta = |applied| Meta {
+            applied: Some(applied),
+            lineage: vec![(epoch(1), Offset(0))],
+            delta_floor: Offset(0),
+            buckets: Default::default(),
+            counts: Default::default(),
+        };
+        recovery.stored(PARTITION, meta(at(1, 5)));
+        (4..8).for_each(|offset| {
+            recovery.frame(Lsn(offset), &marker(at(1, offset))).expect("it follows");
+        });
+        let recovered = recovery.take(PARTITION);
+        assert_eq!((recovered.start, recovered.tail.len()), (Offset(4), 2));
+        recovery.stored(PARTITION, meta(at(1, 5)));
+        assert_eq!(recovery.take(PARTITION).start, Offset(6), "nothing is left of the log");
+    }
+
+    #[test]
+    fn records_that_are_missing_in_between_are_noticed() {
+        let gap = read(&[marker(at(1, 0)), marker(at(1, 2))]);
+        assert!(matches!(gap, Err(Error::Gap { applied: None, found: Offset(2), .. })), "{gap:?}");
+    }
+}

@@ -1,0 +1,34 @@
+//! Whether the disk has room for updates. Whoever owns the disk looks and says so; updates are refused while there is room
+//! left for what is under way, so that no update is ever half done because a write failed. Reads go on.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::observer::unpoisoned;
+
+/// See the head of this module.
+#[derive(Debug, Default)]
+pub struct Space {
+    full: AtomicBool,
+    reason: Mutex<String>,
+}
+
+impl Space {
+    /// Notes that the disk is full and why, or that it has room. Returns true if that is news.
+    pub fn set(&self, reason: Option<String>) -> bool {
+        let full = reason.is_some();
+        *unpoisoned(self.reason.lock()) = reason.unwrap_or_default();
+        self.full.swap(full, Ordering::AcqRel) != full
+    }
+
+    /// Returns nothing if there is room for updates.
+    ///
+    /// # Errors
+    /// A sentence that says how much is free and how much is needed.
+    pub fn check(&self) -> Result<(), String> {
+        match self.full.load(Ordering::Acquire) {
+            true => Err(unpoisoned(self.reason.lock()).clone()),
+            false => Ok(()),
+        }
+    }
+}

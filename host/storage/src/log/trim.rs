@@ -1,0 +1,117 @@
+//! Letting go of old segments, and keeping them from that.
+
+use std::sync::Arc;
+
+use steward_model::{Lsn, Offset, PartitionId, Position};
+
+use super::segment::{self, Segment};
+use super::{Log, Shared, locked};
+
+/// What [`Log::trim`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trimmed {
+    /// Segments removed.
+    pub segments: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Keeps frames from being trimmed while somebody reads them, until it is dropped.
+pub struct Pinned {
+    shared: Arc<Shared>,
+    from: Lsn,
+}
+
+impl Pinned {
+    /// Returns the oldest frame that is kept.
+    pub fn from(&self) -> Lsn {
+        self.from
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let mut shelf = self.shared.shelf();
+        if let Some(count) = shelf.pins.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                shelf.pins.remove(&self.from);
+            }
+        }
+    }
+}
+
+impl Log {
+    /// Removes the oldest segments that hold no frame at or above `below`. The newest segment with frames stays.
+    ///
+    /// Frames of every kind go: what the node still needs of promises and votes must have been appended anew. Neither the
+    /// writer nor readers wait meanwhile.
+    ///
+    /// # Errors
+    /// Those of the disk. What was not removed is kept, and the next call tries again.
+    pub fn trim(&self, below: Lsn) -> std::io::Result<Trimmed> {
+        self.trim_to(below, 0)
+    }
+
+    /// Removes as [`Log::trim`] does, oldest first, only as long as the segments that are left take `backlog_bytes` or more.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn trim_to(&self, below: Lsn, backlog_bytes: u64) -> std::io::Result<Trimmed> {
+        let shared = &self.shared;
+        let mut trimmed = Trimmed::default();
+        let mut condemned = locked(&shared.trimming);
+        loop {
+            // Nobody finds a segment any more once it is off the shelf; its file goes while others append and read.
+            if condemned.is_empty() {
+                let mut shelf = shared.shelf();
+                let Some(oldest) = shelf.removable(below, backlog_bytes) else { break };
+                shelf.volumes.pop_front();
+                shelf.trails.trim(oldest.number + 1);
+                condemned.push_back(oldest);
+            }
+            // One by one: a gap in the numbers would look like damage.
+            let Some(Segment { number, bytes, .. }) = condemned.front().cloned() else { break };
+            shared.note_segments(|noted| noted.oldest = number + 1)?;
+            shared.disk.remove(&segment::name(number))?;
+            condemned.pop_front();
+            shared.disk.sync_folder()?;
+            trimmed.segments += 1;
+            trimmed.bytes += bytes;
+        }
+        drop(condemned);
+        shared.spare_wanted.notify_all();
+        Ok(trimmed)
+    }
+
+    /// Keeps what is there from `from` on, or from the oldest frame, until the pin is dropped.
+    pub fn pin(&self, from: Lsn) -> Pinned {
+        let mut shelf = self.shared.shelf();
+        let from = from.max(shelf.oldest().unwrap_or(from));
+        *shelf.pins.entry(from).or_insert(0) += 1;
+        Pinned { shared: Arc::clone(&self.shared), from }
+    }
+
+    /// Keeps the records of a partition from offset `from` on, until the pin is dropped; none if they are not all there.
+    pub fn pin_records(&self, partition: PartitionId, from: Offset) -> Option<Pinned> {
+        let mut shelf = self.shared.shelf();
+        if shelf.trails.first(partition).is_none_or(|first| first > from) {
+            return None;
+        }
+        let runs = shelf.trails.runs(partition, from);
+        let place = runs.first().and_then(|run| run.place_of(from));
+        // What is not there yet comes behind what is.
+        let from = match place {
+            Some(place) => shelf.first_in(place.segment)?,
+            None => Lsn(self.persisted().0 + 1),
+        };
+        *shelf.pins.entry(from).or_insert(0) += 1;
+        Some(Pinned { shared: Arc::clone(&self.shared), from })
+    }
+
+    /// Returns the frame below which every record is released, for [`Log::trim`]: `released` is asked for the newest
+    /// record of each partition in each segment, oldest segment first.
+    pub fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
+        self.shared.shelf().releasable(released)
+    }
+}

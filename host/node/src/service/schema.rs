@@ -11,7 +11,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 /// Most steps of a schema when each `$ref` is followed.
-pub const STEPS_MAX: u32 = 2000;
+const STEPS_MAX: u32 = 2000;
 
 /// Most references and subschemas inside one another.
 const DEPTH_MAX: usize = 200;

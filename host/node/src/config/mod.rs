@@ -42,6 +42,9 @@ const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 /// More waiting operations would be done long after their clients have gone.
 const QUEUE_LIMIT_MAX: usize = 1 << 20;
 
+/// A log that is longer takes longer to read at a start than a node takes to be brought up to date.
+const BACKLOG_BYTES_MAX: u64 = 1 << 40;
+
 /// A client that is silent for longer holds a place for nothing.
 const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -118,6 +121,8 @@ pub struct Options {
     pub modules: ModuleLimits,
     /// Most operations that wait for one document, at least one.
     pub queue_limit: usize,
+    /// Bytes of commit log that are kept for nodes that were away, beyond what this one needs itself.
+    pub backlog_bytes: u64,
     /// Outside hosts that guests may be granted.
     pub outbound_allow: Vec<String>,
     /// How long a connection may say or take nothing.
@@ -161,6 +166,7 @@ impl Options {
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
             queue_limit: read(all, "queue_limit", parse_queue)?,
+            backlog_bytes: read(all, "backlog", parse_backlog)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,
             shutdown_grace: read(all, "shutdown_grace", parse_grace)?,
@@ -306,6 +312,15 @@ fn parse_grace(text: &str) -> Result<Duration, String> {
     match quantity::parse_duration(text)? {
         span if span > SHUTDOWN_GRACE_MAX => Err(format!("must be at most {} s", SHUTDOWN_GRACE_MAX.as_secs())),
         span => Ok(span),
+    }
+}
+
+fn parse_backlog(text: &str) -> Result<u64, String> {
+    match quantity::parse_size(text)? {
+        bytes if bytes > BACKLOG_BYTES_MAX => {
+            Err(format!("must be at most {}", quantity::show_size(BACKLOG_BYTES_MAX)))
+        }
+        bytes => Ok(bytes),
     }
 }
 

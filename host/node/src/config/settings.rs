@@ -118,6 +118,7 @@ pub const SETTINGS: &[Setting] = &[
     text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
     text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
+    text("backlog", "SIZE", "256MiB", LIMITS, "Log that is kept for nodes that were away, beyond what this one needs"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(
         "outbound_allow",

@@ -32,7 +32,7 @@ use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
 use crate::partition::{Partitions, Threads};
 use crate::query::Queries;
-use crate::service::{self, Modules, ServiceIndex, ServiceTable};
+use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
@@ -100,7 +100,8 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox.clone())?);
+    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
@@ -142,6 +143,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_module_bytes: options.modules.bytes_max,
         cors_origins: options.cors_origin.clone(),
         outbound_allowed: options.outbound_allow.clone(),
         descriptors,

@@ -103,6 +103,11 @@ impl Outbox {
 
     /// Carries out what a document has pending, in order, as long as the claim on it lasts.
     async fn work(&self, partition: &Partition, claim: Claim) {
+        // `handle-start` comes before everything else that a document does at a new owner. One that cannot be started now is
+        // before its next handler; its effects were decided long ago and go out all the same.
+        if let Err(error) = self.operations.begin(&claim.link).await {
+            tracing::debug!(link = %claim.link, %error, "document could not be started before its effects");
+        }
         let mut sent: Vec<EffectKey> = Vec::new();
         loop {
             let now = self.operations.clock().steady_time();

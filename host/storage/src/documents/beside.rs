@@ -3,7 +3,7 @@
 //! All of it is counted in the digest, row by row: an effect by its name, which never comes again, an answer by all that
 //! it says. What is forgotten follows from the log alone, so that every replica forgets the same at the same place:
 //! answers and tombstones below horizons that records set, and of one document all answers but the newest
-//! [`ANSWERS_MAX`].
+//! [`ANSWERS_MAX`] once there are [`ANSWERS_SLACK`] more.
 
 use steward_model::operation::EffectKey;
 use steward_model::update::{PendingEffect, RememberedReply, RequestKey};
@@ -15,8 +15,12 @@ use crate::digest::{self, Kind};
 use crate::keys;
 use crate::state::{Family, KeyRange, Order};
 
-/// Answers that are remembered of one document.
-pub const ANSWERS_MAX: usize = 64;
+/// Answers that are remembered of one document, however many requests it answers. Far more than there are effects on their
+/// way at one time, so that one that is sent again after a crash is recognised.
+pub const ANSWERS_MAX: usize = 16 * 1024;
+
+/// So many more are remembered before the oldest are forgotten, all at once: looking for them costs a scan.
+pub const ANSWERS_SLACK: usize = 1024;
 
 /// Returns what is counted for an effect.
 pub(super) fn effect_digest(key: &EffectKey) -> digest::Digest {
@@ -60,14 +64,40 @@ impl Run<'_> {
         self.batch.put(Family::Reply, keys::reply::encode(space, link, &reply.key), row);
         self.batch.put(Family::Answered, keys::answered::encode(space, offset, link, &reply.key), Vec::new());
         self.batch.put(Family::Answers, keys::answers::encode(space, link, offset, &reply.key), Vec::new());
+        let count = self.answer_count(link)? + 1;
+        self.set_answer_count(link, count);
+        if count as usize <= ANSWERS_MAX + ANSWERS_SLACK {
+            return Ok(());
+        }
         let answers = self.answers_of(link)?;
         let excess = answers.len().saturating_sub(ANSWERS_MAX);
         answers.iter().take(excess).try_for_each(|request| self.forget_answer(link, request))
     }
 
+    /// Returns how many answers of a document are remembered.
+    fn answer_count(&self, link: &Link) -> Result<u32, Error> {
+        match self.row(Family::Answers, &keys::answers::of(self.partition.space, link))? {
+            None => Ok(0),
+            Some(row) => match row[..].try_into() {
+                Ok(count) => Ok(u32::from_be_bytes(count)),
+                Err(_) => Err(self.partition.damaged(Family::Answers, "count of another size")),
+            },
+        }
+    }
+
+    fn set_answer_count(&mut self, link: &Link, count: u32) {
+        let key = keys::answers::of(self.partition.space, link);
+        match count {
+            0 => self.batch.remove(Family::Answers, key),
+            _ => self.batch.put(Family::Answers, key, count.to_be_bytes().to_vec()),
+        }
+    }
+
     /// Returns the requests on a document whose answers are remembered, oldest answer first.
     fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
-        let found = self.keys_with(Family::Answers, &keys::answers::of(self.partition.space, link))?;
+        // Behind the count, whose key is what all others begin with.
+        let prefix = keys::answers::of(self.partition.space, link);
+        let found = self.keys_in(Family::Answers, KeyRange::prefix_after(&prefix, prefix.clone()))?;
         let request = |key: Vec<u8>| {
             let decoded = keys::answers::decode(&key);
             decoded.map(|(.., request)| request).ok_or_else(|| self.partition.damaged(Family::Answers, "no such key"))
@@ -84,6 +114,8 @@ impl Run<'_> {
         self.batch.remove(Family::Reply, key);
         self.batch.remove(Family::Answered, keys::answered::encode(space, reply.at.offset, link, request));
         self.batch.remove(Family::Answers, keys::answers::encode(space, link, reply.at.offset, request));
+        let count = self.answer_count(link)?;
+        self.set_answer_count(link, count.saturating_sub(1));
         Ok(())
     }
 

@@ -33,7 +33,7 @@ use bytes::Bytes;
 use steward_model::update::{Record, RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
-pub use beside::ANSWERS_MAX;
+pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
 pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;
 pub use query::{Horizons, Indexed};

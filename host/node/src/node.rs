@@ -18,8 +18,6 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_protocol::cluster::Command;
-use steward_replication::Observer;
-use steward_replication::completions::Ear;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -105,9 +103,6 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
-    let observer = Arc::clone(&hands) as Arc<dyn Observer>;
-    let ear = Ear::new(Arc::clone(&shared.completions), observer);
-    shared.log.start(Arc::new(ear)).context("start the commit log")?;
     let threads = Threads::start(&partitions, &hands, &clock, index, persisted).context("start the driver")?;
     foundation::follow_table(&system.control, &partitions, &clock, &shutdown);
     foundation::look_at_space(&shared, folder.path(), &shutdown);

@@ -213,7 +213,7 @@ async fn a_field_whose_name_is_longer_than_any_key_harms_nobody() {
             client.get(&format!("/core/examples/{name}?documentVersion=0")).await.expect(200);
         }
         // A field beyond those that are indexed is found all the same.
-        let rest = "/core/examples?$filter=keyValues/k4999%20eq%20'v'";
+        let rest = "/core/examples?$filter=keyValues.k4999%20eq%20'v'";
         assert_eq!(client.get(rest).await.expect(200).json()["documentLinks"], json!(["/core/examples/many"]));
         client.get("/health/ready").await.expect(200);
         tokio::task::block_in_place(|| host.restart()).expect("the host starts again");

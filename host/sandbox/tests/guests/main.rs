@@ -7,6 +7,5 @@ mod misbehaviour;
 mod node;
 mod refusals;
 mod reuse;
-mod scratch;
 mod service;
 mod waiting;

@@ -39,7 +39,9 @@ pub(crate) struct Engine {
     pub(crate) workers: Places,
     linkers: Linkers,
     idle: Mutex<Vec<Weak<Idle>>>,
-    ticker: Ticker,
+    /// True once no call may go on.
+    pub(crate) ending: AtomicBool,
+    _ticker: Ticker,
 }
 
 /// What components may be linked with.
@@ -72,12 +74,22 @@ impl Engine {
         let ticker = Ticker::start(wasm.clone(), &config)?;
         let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
         let workshop = Arc::new(Workshop::default());
-        Ok(Engine { config, wasm, cache, workshop, workers, linkers, idle: Mutex::new(Vec::new()), ticker })
+        Ok(Engine {
+            config,
+            wasm,
+            cache,
+            workshop,
+            workers,
+            linkers,
+            idle: Mutex::new(Vec::new()),
+            ending: AtomicBool::new(false),
+            _ticker: ticker,
+        })
     }
 
     /// Lets the deadline of every call pass at the next tick: of those under way, and of those that begin later.
     pub(crate) fn end_calls(&self) {
-        self.ticker.ending.store(true, Ordering::Release);
+        self.ending.store(true, Ordering::Release);
     }
 
     /// Returns the linker for a component with these needs.
@@ -146,27 +158,20 @@ impl Linkers {
 /// The thread that interrupts guests at each deadline tick; ends when the last module of the sandbox is gone.
 struct Ticker {
     stop: Option<SyncSender<()>>,
-    /// True once no call may go on.
-    ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
     fn start(wasm: wasmtime::Engine, config: &Config) -> Result<Ticker, Error> {
         let (stop, stopped) = sync_channel(0);
-        let ending = Arc::new(AtomicBool::new(false));
-        let (tick, is_ending) = (config.tick, Arc::clone(&ending));
-        // No deadline lies further ahead than this many ticks.
-        let longest = config.call_deadline_max.max(config.call_deadline);
-        let ticks = u64::try_from(longest.as_nanos() / tick.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(2);
+        let tick = config.tick;
         let run = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
-                let passing = if is_ending.load(Ordering::Acquire) { ticks } else { 1 };
-                (0..passing).for_each(|_| wasm.increment_epoch());
+                wasm.increment_epoch();
             }
         };
         let thread = std::thread::Builder::new().name("guest-tick".to_owned()).spawn(run).map_err(Error::Ticker)?;
-        Ok(Ticker { stop: Some(stop), ending, thread: Some(thread) })
+        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
     }
 }
 

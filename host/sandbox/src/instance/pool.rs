@@ -125,7 +125,12 @@ impl Pool {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let _place = self.instances.take().await?;
-        let track = Track { pace: &self.pace, own: &self.workers, all: &self.mould.engine.workers };
+        let track = Track {
+            pace: &self.pace,
+            own: &self.workers,
+            all: &self.mould.engine.workers,
+            ending: &self.mould.engine.ending,
+        };
         let mut turn = Turn::begin(track, self.limits);
         let mut instance = match self.idle.take() {
             Some(mut instance) => {

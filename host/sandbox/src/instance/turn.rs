@@ -35,6 +35,8 @@ pub(crate) struct Track<'a> {
     pub(super) own: &'a Places,
     /// The workers that all modules may have.
     pub(super) all: &'a Places,
+    /// True once the host ends: no call goes on then, whatever time it has left.
+    pub(super) ending: &'a AtomicBool,
 }
 
 /// The right to compute: one worker of the module's share, and one of all.
@@ -139,7 +141,7 @@ impl<'a> Turn<'a> {
             self.worker = None;
         }
         let passed = CallError::Deadline { limit: self.limits.deadline };
-        if Instant::now() >= self.deadline {
+        if self.track.ending.load(Ordering::Acquire) || Instant::now() >= self.deadline {
             return Err(passed);
         }
         let deadline = tokio::time::Instant::from_std(self.deadline);

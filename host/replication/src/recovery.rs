@@ -5,12 +5,13 @@
 //! records themselves, so that a reign whose marker was cut off leaves no trace.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
 use steward_protocol::replica::OpenError;
-use steward_storage::documents::{self, Meta};
-use steward_storage::log::{Frame, FrameKind};
+use steward_storage::documents::{self, Meta, PartitionStore};
+use steward_storage::log::{self, Disk, Frame, FrameKind};
 
 use crate::checkpoint::Row;
 
@@ -56,6 +57,9 @@ pub enum Error {
     /// Log and state store contradict each other.
     #[error(transparent)]
     Contradiction(#[from] OpenError),
+    /// The commit log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] log::open::Error),
     /// The state store cannot be read.
     #[error(transparent)]
     Store(#[from] documents::Error),
@@ -63,6 +67,34 @@ pub enum Error {
 
 fn updates(last: &Option<Offset>) -> String {
     last.map_or_else(|| "no updates".to_owned(), |last| format!("updates through {last}"))
+}
+
+/// Copies of partitions as they are on the disk, and the log that goes on with them.
+pub struct Opened {
+    /// The log, not started.
+    pub log: log::Log,
+    /// What opening it found.
+    pub found: log::Recovery,
+    /// What state store and log say about each partition together.
+    pub recovery: Recovery,
+}
+
+/// Reads what `stores` hold of the persisted partitions, then the log beyond.
+///
+/// # Errors
+/// [`Error`]: the node must not start, or it would serve less than was acknowledged.
+pub fn open(
+    stores: impl Iterator<Item = PartitionStore>,
+    disk: Arc<dyn Disk>,
+    options: log::Options,
+) -> Result<Opened, Error> {
+    let mut recovery = Recovery::default();
+    for store in stores {
+        recovery.stored(store.partition(), store.meta()?);
+    }
+    let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
+    let log::Opened { log, recovery: found } = log::Log::open(disk, options, &mut replay)?;
+    Ok(Opened { log, found, recovery })
 }
 
 /// What was found of one partition.
@@ -119,7 +151,7 @@ impl Collected {
 
 impl Recovery {
     /// Takes note of what the state store holds of a partition. Called before the log is read.
-    pub fn stored(&mut self, partition: PartitionId, meta: Meta) {
+    fn stored(&mut self, partition: PartitionId, meta: Meta) {
         let lineage = meta.lineage;
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
         let (last, applied) = (meta.applied, meta.applied);
@@ -131,7 +163,7 @@ impl Recovery {
     ///
     /// # Errors
     /// [`Error`]: the node must not start, or it would serve less than was acknowledged.
-    pub fn frame(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
+    fn frame(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
         let unreadable = |source| Error::Frame { kind: frame.kind, lsn, source };
         match frame.kind {
             FrameKind::Record => self.record(lsn, frame),

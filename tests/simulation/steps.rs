@@ -1,0 +1,356 @@
+//! What can happen next in a world.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Result;
+use steward_model::{Epoch, Lane, Offset, PartitionId};
+use steward_protocol::replica::RoleName;
+use steward_replication::Message;
+use steward_replication::partition::Horizon;
+
+use crate::facts::Fact;
+use crate::random::Random;
+use crate::requests::{Answer, Request, Wish, elsewhere, operate, read};
+use crate::table::PEER;
+use crate::tasks::{Done, Owner, place};
+use crate::world::World;
+
+/// What can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A client sends what it wants next, or again.
+    Send,
+    /// A task goes on.
+    Poll,
+    /// A client gives up waiting.
+    GiveUp,
+    /// Somebody reads a document.
+    Read,
+    /// The log's writer writes a group.
+    Write,
+    /// The driver takes a group that is on the disk.
+    TakeGroup,
+    /// A partition takes one message.
+    TakeMessage,
+    /// The driver hands the log again what it had no room for.
+    Retry,
+    /// The applier applies everything.
+    Apply,
+    /// The applier applies what one partition has.
+    ApplyOne,
+    /// The driver makes the stores durable and says so in the log.
+    Checkpoint,
+    /// The driver lets go of the log below a durable checkpoint.
+    Trim,
+    /// Somebody asks which effects a new reign has pending, and waits for the store.
+    AskForOutbox,
+    /// Those whose store has caught up are told.
+    LoadOutbox,
+    /// The courier claims documents with effects.
+    Claim,
+    /// Expired documents are removed.
+    Sweep,
+    /// What is old is forgotten.
+    Forget,
+    /// The table names this node for a new reign.
+    Name,
+    /// The table names the peer.
+    NamePeer,
+    /// The row changes without a new reign.
+    Touch,
+    /// The in-sync set becomes too small, or whole again.
+    Shrink,
+    /// The node hears of the newest row.
+    Tell,
+    /// The peer promises.
+    Promise,
+    /// The peer copies, and says so.
+    Copy,
+    /// Something that the peer said arrives.
+    Deliver,
+    /// The peer begins its reign, or orders something in it.
+    Order,
+    /// The peer commits what it has ordered.
+    Decree,
+    /// This node's log is cut where the peer's goes on otherwise.
+    Cut,
+    /// This node's log gets what the peer has, and the process starts anew.
+    Feed,
+    /// The time of day is set forward by hours, or back.
+    SetClock,
+    /// Something happens to the disk or the store.
+    Fault,
+    /// The faults that last are over.
+    Heal,
+    /// The power fails.
+    Crash,
+    /// The power fails between a write and its sync.
+    CrashDuringSync,
+    /// The node is stopped in order.
+    Stop,
+}
+
+/// How often each step is taken while there are faults, before a world makes its own choice.
+pub(crate) const STEPS: [(usize, Step); 35] = [
+    (30, Step::Send),
+    (100, Step::Poll),
+    (1, Step::GiveUp),
+    (8, Step::Read),
+    (35, Step::Write),
+    (40, Step::TakeGroup),
+    (60, Step::TakeMessage),
+    (4, Step::Retry),
+    (8, Step::Apply),
+    (8, Step::ApplyOne),
+    (5, Step::Checkpoint),
+    (8, Step::Trim),
+    (8, Step::AskForOutbox),
+    (12, Step::LoadOutbox),
+    (15, Step::Claim),
+    (2, Step::Sweep),
+    (0, Step::Forget),
+    (2, Step::Name),
+    (2, Step::NamePeer),
+    (1, Step::Touch),
+    (1, Step::Shrink),
+    (15, Step::Tell),
+    (12, Step::Promise),
+    (30, Step::Copy),
+    (40, Step::Deliver),
+    (6, Step::Order),
+    (3, Step::Decree),
+    (2, Step::Cut),
+    (2, Step::Feed),
+    (1, Step::SetClock),
+    (5, Step::Fault),
+    (5, Step::Heal),
+    (1, Step::Crash),
+    (1, Step::CrashDuringSync),
+    (1, Step::Stop),
+];
+
+impl Step {
+    /// Returns by how much a world takes the step more often than others: no two worlds are alike, and what is rare in one is
+    /// frequent in another, or does not happen at all.
+    pub(crate) fn scale(self, random: &mut Random) -> usize {
+        match self {
+            Step::Send | Step::Poll | Step::Write | Step::TakeGroup | Step::TakeMessage => 1 + random.below(3),
+            Step::Tell | Step::Deliver | Step::Copy | Step::Promise => 1 + random.below(3),
+            _ => random.below(3),
+        }
+    }
+}
+
+impl World {
+    /// Takes a step.
+    ///
+    /// # Errors
+    /// If the node does not start again.
+    pub(crate) fn take(&mut self, step: Step) -> Result<()> {
+        self.now = self.now.plus(Duration::from_micros(1 + self.random.below(10_000) as u64));
+        self.wall.set(self.wall.get().plus(Duration::from_micros(1 + self.random.below(10_000) as u64)));
+        let partition = self.partitions[self.random.below(self.partitions.len())];
+        self.say(|| format!("{step:?} {partition}"));
+        match step {
+            Step::Crash => return self.crash(false),
+            Step::CrashDuringSync => return self.crash(true),
+            Step::Stop => return self.stop(),
+            Step::Feed => return self.feed(partition),
+            Step::Send => self.send(false),
+            Step::Poll => self.poll(),
+            Step::GiveUp => self.give_up(),
+            Step::Read => self.read(),
+            Step::Sweep => self.sweep(partition),
+            Step::Forget => self.forget(partition),
+            Step::SetClock => self.set_clock(),
+            Step::Fault => self.fault(),
+            Step::Heal => self.heal(),
+            Step::Write | Step::TakeGroup | Step::TakeMessage | Step::Retry => self.drive(step, partition),
+            Step::Apply | Step::ApplyOne => self.apply(step, partition),
+            Step::Checkpoint => self.checkpoint(),
+            Step::Trim => self.trim(),
+            Step::AskForOutbox | Step::LoadOutbox | Step::Claim => self.outbox(step, partition),
+            Step::Name | Step::NamePeer | Step::Touch | Step::Shrink | Step::Tell => self.table(step, partition),
+            Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree => self.peer(step, partition),
+            Step::Cut => self.cut(partition),
+        }
+        Ok(())
+    }
+
+    /// Has a client send something.
+    pub(crate) fn send(&mut self, is_last: bool) {
+        if let Some((client, request)) = self.clients.next(&mut self.random, is_last) {
+            self.spawn(client, request);
+        }
+    }
+
+    pub(crate) fn spawn(&mut self, client: usize, request: Request) {
+        self.say(|| format!("  client {client}: {request:?}"));
+        self.tasks.spawn(Owner::Client(client), operate(Rc::clone(&self.around), request));
+    }
+
+    fn poll(&mut self) {
+        if self.tasks.len() > 0 {
+            let index = self.random.below(self.tasks.len());
+            self.poll_one(index);
+        }
+    }
+
+    /// Polls a task; returns true if it has ended.
+    pub(crate) fn poll_one(&mut self, index: usize) -> bool {
+        let Some((owner, done)) = self.tasks.poll(index) else { return false };
+        self.say(|| format!("  {owner:?} ends with {done:?}"));
+        match done {
+            Done::Operated(request, answer) => self.operated(&owner, request, answer),
+            Done::Carried => self.seen.effects_carried += 1,
+            Done::Read { link, epoch, document } => {
+                let partition = place(&link);
+                self.facts.push(Fact::Read { link, partition, epoch, document });
+            }
+            Done::Unread => {}
+        }
+        true
+    }
+
+    fn operated(&mut self, owner: &Owner, request: Request, answer: Answer) {
+        let partition = place(&request.link);
+        self.seen.expired += usize::from(request.wish == Wish::Expire && matches!(answer, Answer::Done(_)));
+        let is_unknown = answer == Answer::Unknown;
+        self.seen.unknown_outcomes += usize::from(is_unknown);
+        let position = match answer {
+            Answer::Done(position) => {
+                self.facts.push(Fact::Acknowledged { partition, position, request });
+                Some(position)
+            }
+            Answer::Repeated(reply) => {
+                let position = reply.at;
+                self.facts.push(Fact::Repeated { partition, request, reply });
+                Some(position)
+            }
+            Answer::Nothing => None,
+            Answer::NotNow(_) | Answer::Unknown => {
+                if let Owner::Client(client) = owner {
+                    self.clients.unanswered(*client, is_unknown);
+                }
+                return;
+            }
+        };
+        if let Owner::Client(client) = owner {
+            self.clients.answered(*client, position, &mut self.random);
+        }
+    }
+
+    fn give_up(&mut self) {
+        if self.tasks.len() > 0 {
+            let index = self.random.below(self.tasks.len());
+            if let Owner::Client(client) = *self.tasks.owner(index) {
+                self.tasks.give_up(index);
+                self.clients.unanswered(client, true);
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let link = self.clients.link(&mut self.random);
+        self.tasks.spawn(Owner::Reader, read(Rc::clone(&self.around), link));
+        // At once: what it must see is what was acknowledged before.
+        self.poll_one(self.tasks.len() - 1);
+    }
+
+    fn sweep(&mut self, partition: PartitionId) {
+        let now = self.wall.get();
+        let copy = self.node.partitions.get(partition);
+        let expired = copy.admits().ok().and_then(|_| copy.store().expired(now, 2).ok());
+        for (_, link) in expired.unwrap_or_default() {
+            let request = Request { name: String::new(), is_keyed: false, link, wish: Wish::Expire };
+            self.tasks.spawn(Owner::Host, operate(Rc::clone(&self.around), request));
+        }
+    }
+
+    fn forget(&mut self, partition: PartitionId) {
+        let Some(applied) = self.node.partitions.get(partition).applied() else { return };
+        let below = Offset(applied.0.saturating_sub(20));
+        let horizon = Horizon { tombstones_below: below, answers_below: below };
+        self.node.partitions.get(partition).post(Message::Forget(horizon));
+    }
+
+    fn set_clock(&mut self) {
+        let hour = Duration::from_secs(3600);
+        let forward = self.random.below(3) > 0;
+        let span = hour * (1 + self.random.below(30) as u32);
+        let now = self.wall.get();
+        let back = steward_model::Timestamp(now.0 - span.as_micros() as i64 / 2);
+        self.wall.set(if forward { now.plus(span) } else { back });
+    }
+
+    fn table(&mut self, step: Step, partition: PartitionId) {
+        match step {
+            // A row that names another one ends with the peer's consent only; here the table decides alone.
+            Step::Name => self.table.name(partition, false),
+            Step::NamePeer if self.table.is_shared(partition) => self.table.name(partition, true),
+            Step::Touch => self.table.touch(partition),
+            Step::Shrink => {
+                let few = self.random.below(2) == 0;
+                self.table.shrink(partition, few);
+            }
+            Step::Tell => self.tell(partition),
+            _ => {}
+        }
+    }
+
+    /// Leaves the newest row with the copy.
+    pub(crate) fn tell(&mut self, partition: PartitionId) {
+        let row = self.table.row(partition).clone();
+        self.node.partitions.get(partition).post(Message::Row(Box::new(row)));
+    }
+
+    /// Returns the reign that this node leads or begins, if it does.
+    pub(crate) fn reign(&self, partition: PartitionId) -> Option<Epoch> {
+        let status = self.node.partitions.get(partition).status().replica;
+        let reigns = matches!(status.role, RoleName::Activating | RoleName::Primary);
+        status.row.filter(|_| reigns).map(|row| row.epoch)
+    }
+
+    pub(crate) fn peer(&mut self, step: Step, partition: PartitionId) {
+        let status = self.node.partitions.get(partition).status().replica;
+        let reign = self.reign(partition);
+        let row = self.table.row(partition).clone();
+        let Some(peer) = self.peers.get_mut(&partition) else { return };
+        match step {
+            Step::Promise => {
+                if let Some(told) = status.row.filter(|_| status.role == RoleName::Candidate) {
+                    peer.promise(told.epoch);
+                }
+            }
+            Step::Copy => {
+                if let Some(epoch) = reign {
+                    let count = 1 + self.random.below(4);
+                    peer.copy(partition, epoch, self.node.log(), self.oracle.known(partition), count);
+                }
+            }
+            Step::Deliver if !peer.said.is_empty() => {
+                let index = self.random.below(peer.said.len());
+                let is_repeated = self.random.below(8) == 0;
+                let message = if is_repeated { peer.said[index] } else { peer.said.remove(index) };
+                self.node.partitions.get(partition).post(Message::Received { from: PEER, message });
+            }
+            Step::Order if row.primary == PEER => {
+                peer.begin(row.epoch);
+                let (request, now) = (self.clients.wish(&mut self.random), self.wall.get());
+                if place(&request.link) == partition {
+                    peer.order(&request.link, request.key(), |before, epoch| {
+                        elsewhere(&request, before, epoch, now)
+                    });
+                }
+            }
+            Step::Decree => drop(peer.decree(self.oracle.known(partition))),
+            _ => {}
+        }
+    }
+
+    /// Returns true if nobody but this node may reign.
+    pub(crate) fn is_alone(&self, partition: PartitionId) -> bool {
+        partition.lane == Lane::Volatile || !self.table.is_shared(partition)
+    }
+}

@@ -48,6 +48,7 @@ impl Carrier for Within {
 
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>) {
         partition.settle(settled, self.0.wall.get());
+        partition.step(self.0.now.get());
     }
 }
 

@@ -46,7 +46,7 @@ impl Clients {
                 Link::parse(&format!("/{lane}/{}/{number}", partition.index)).expect("letters and digits")
             }));
         }
-        Clients { states: vec![State::Idle; 2 + random.below(5)], links, sent: 0, answers: BTreeMap::new() }
+        Clients { states: vec![State::Idle; 3 + random.below(6)], links, sent: 0, answers: BTreeMap::new() }
     }
 
     /// Returns the documents of this world.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steward_model::update::RememberedReply;
-use steward_model::{Document, Epoch, Link, PartitionId, Position};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position};
 use steward_replication::Recovered;
 
 use crate::requests::Request;
@@ -14,6 +14,13 @@ use crate::witness::Note;
 pub(crate) enum Fact {
     /// The driver has told so.
     Noted(PartitionId, Note),
+    /// Records were committed, when this was the marker of the reign, and this the end on the disk.
+    CommittedWith {
+        partition: PartitionId,
+        through: Offset,
+        marker: Option<(Epoch, Offset)>,
+        durable: Option<Position>,
+    },
     /// A copy was opened with this.
     Opened(PartitionId, Recovered),
     /// Somebody was told that his request is in this record.

@@ -22,12 +22,17 @@ pub(crate) fn options() -> Options {
 }
 
 impl World {
-    pub(crate) fn drive(&mut self, step: Step, partition: PartitionId) {
+    pub(crate) fn drive(&mut self, step: Step) {
         match step {
             Step::Write => drop(self.node.write()),
-            Step::TakeGroup => drop(self.node.partitions.step_group(self.now)),
-            Step::TakeMessage => drop(self.node.partitions.get(partition).step_once(self.now)),
-            Step::Retry => self.node.partitions.retry_outgoing(self.now),
+            Step::TakeGroup => drop(self.node.partitions.step_group(self.now.get())),
+            Step::TakeMessage => {
+                let first = self.random.below(self.partitions.len());
+                let order = self.partitions.iter().cycle().skip(first).take(self.partitions.len());
+                let now = self.now.get();
+                order.map(|id| self.node.partitions.get(*id)).any(|copy| copy.step_once(now));
+            }
+            Step::Retry => self.node.partitions.retry_outgoing(self.now.get()),
             _ => {}
         }
     }
@@ -157,7 +162,7 @@ impl World {
             self.absorb();
         }
         self.machine.disk.fail_syncs(0);
-        self.end_process();
+        self.end_process()?;
         self.machine.disk.crash();
         self.seen.lost_batches += self.machine.store.crash();
         self.start()
@@ -180,7 +185,7 @@ impl World {
             return self.crash(false);
         }
         self.node.log().close();
-        self.end_process();
+        self.end_process()?;
         // The machine goes on: what was written stays, whether or not it was synced. At times it does not.
         if self.random.below(2) == 0 {
             self.machine.disk.crash();
@@ -193,7 +198,9 @@ impl World {
     }
 
     /// Ends everything that only this process start knew of.
-    fn end_process(&mut self) {
+    fn end_process(&mut self) -> Result<()> {
+        self.absorb();
+        self.check()?;
         self.drop_tasks();
         self.loading.clear();
         self.cut.clear();
@@ -201,6 +208,7 @@ impl World {
         self.clients.crashed();
         // What the peer said to the process that ended reaches the next one late, or never.
         self.peers.values_mut().for_each(|peer| peer.said.truncate(1));
+        Ok(())
     }
 
     fn drop_tasks(&mut self) {
@@ -213,8 +221,6 @@ impl World {
 
     /// Starts the node.
     fn start(&mut self) -> Result<()> {
-        self.absorb();
-        self.facts.clear();
         let own = self.table.register();
         let mut found = Vec::new();
         let (disk, store) = (&self.machine.disk, &self.machine.store);
@@ -222,12 +228,13 @@ impl World {
         // A node that finds no room does not start, and is started again until there is some.
         disk.limit_space(u64::MAX);
         disk.fail_creations(0);
+        disk.fail_syncs(0);
         let machine = &self.machine;
         let note = &mut |id, recovered| found.push((id, recovered));
         let node = store.without_faults(|| machine.start(own, self.count, options(), traced, note));
         self.node = node.context("start the node")?;
-        let around = Around { partitions: self.node.partitions.clone(), wall: Rc::clone(&self.wall) };
-        self.around = Rc::new(around);
+        let (now, wall) = (Rc::clone(&self.now), Rc::clone(&self.wall));
+        self.around = Rc::new(Around { partitions: self.node.partitions.clone(), now, wall });
         self.seen.torn_ends += usize::from(self.node.cut_bytes > 0);
         for (partition, recovered) in found {
             let known = self.oracle.known(partition);
@@ -240,6 +247,13 @@ impl World {
             self.say(|| format!("  {partition} opens with {:?}, applied {:?}", recovered.last, recovered.applied));
             self.facts.push(Fact::Opened(partition, recovered));
             self.facts.push(Fact::LookAtStore(partition));
+        }
+        self.absorb();
+        self.check()?;
+        for partition in self.partitions.clone() {
+            if self.random.below(4) > 0 {
+                self.tell(partition);
+            }
         }
         Ok(())
     }
@@ -260,10 +274,10 @@ impl World {
         if fork < end {
             let copy = self.node.partitions.get(partition);
             // Rows that wait would be taken before, and might make it a primary.
-            while copy.step_once(self.now) {}
+            while copy.step_once(self.now.get()) {}
             if self.fork(partition) == Some(fork) {
                 self.node.partitions.get(partition).post(Message::Truncated { after: fork });
-                self.node.partitions.get(partition).step_once(self.now);
+                self.node.partitions.get(partition).step_once(self.now.get());
                 self.cut.insert(partition, fork);
             }
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId};
+use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId, codec};
 use steward_protocol::replica::Member;
-use steward_replication::checkpoint::Logged;
+use steward_replication::checkpoint::{Logged, Row};
 use steward_replication::completions::{Completions, Ear};
 use steward_replication::{Observer, Options, Partition, Partitions, Recovered, Recovery, Shared, recovery};
 use steward_storage::documents::PartitionStore;
-use steward_storage::log::{self, FaultyDisk, MemoryLedger};
+use steward_storage::log::{self, FaultyDisk, Frame, FrameKind, MemoryLedger};
 use steward_storage::state::{FaultyStore, MemoryStore, StateStore};
 
 use crate::witness::{Listening, Witness};
@@ -45,13 +45,26 @@ fn log_options(ledger: Option<Arc<dyn log::Ledger>>) -> log::Options {
 
 /// Returns the highest epoch that the log on `disk` promises for a partition.
 pub(crate) fn promised_on(disk: &FaultyDisk, partition: PartitionId) -> Epoch {
-    let (mut none, disk) = (std::iter::empty(), Arc::new(disk.clone()));
     if partition.lane == Lane::Volatile {
         return Epoch { incarnation: u16::MAX, ..Epoch::ZERO };
     }
-    let opened = recovery::open(&mut none, disk, log_options(None));
-    // Without its store a log that was trimmed has gaps: its frames were read all the same.
-    opened.map(|mut opened| opened.recovery.take(partition).promised).unwrap_or_default()
+    let mut promised = Epoch::ZERO;
+    let mut read = |_, frame: Frame| {
+        let epoch = match frame.kind {
+            FrameKind::Promise if frame.partition == Some(partition) => codec::decode(&frame.payload).ok(),
+            FrameKind::Record if frame.partition == Some(partition) => frame.position.map(|position| position.epoch),
+            FrameKind::Checkpoint => {
+                let rows: Vec<Row> = codec::decode(&frame.payload).unwrap_or_default();
+                rows.iter().find(|row| row.partition == partition).map(|row| row.promised)
+            }
+            FrameKind::Promise | FrameKind::Record | FrameKind::Vote | FrameKind::System | FrameKind::Base => None,
+        };
+        promised = promised.max(epoch.unwrap_or_default());
+        Ok(())
+    };
+    // A log that cannot be opened promises nothing.
+    let _ = log::Log::open(Arc::new(disk.clone()), log_options(None), &mut read);
+    promised
 }
 
 impl Machine {

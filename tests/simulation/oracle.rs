@@ -56,9 +56,10 @@ impl Oracle {
         self.partitions.get(&partition)
     }
 
-    /// Takes note of the effects of committed records.
-    pub(crate) fn name_effects(&mut self, records: &[Record]) {
-        for record in records {
+    /// Takes note of the effects of records that are committed for the first time.
+    pub(crate) fn name_effects(&mut self, partition: PartitionId, records: &[Record]) {
+        let known = self.about(partition).map_or(0, |known| known.committed.len() as u64);
+        for record in records.iter().filter(|record| record.position.offset.0 >= known) {
             let Entry::Update(update) = &record.entry else { continue };
             for effect in &update.effects {
                 let name = effect.key.to_string();

@@ -108,6 +108,8 @@ pub(crate) async fn answer(around: &Around, request: &Request) -> Result<Answer,
     let space = partition.space_for(&update).await.map_err(not_now)?;
     pause().await;
     let proposed = partition.propose(epoch, newest.document, update, space);
+    // At once: whoever is next to have the turn must find what was taken, even if this one gives up.
+    partition.step(around.now.get());
     let taken = proposed.taken().await.map_err(not_now)?;
     drop(turn);
     let placed = taken.committed().await.map_err(|_| Answer::Unknown)?;

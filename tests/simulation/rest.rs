@@ -22,6 +22,8 @@ impl World {
     pub(crate) fn come_to_rest(&mut self) -> Result<()> {
         self.say(|| "faults stop".to_owned());
         self.heal();
+        // What was issued while the clock was wrong is due some day.
+        self.wall.set(self.wall.get().max(self.latest));
         self.machine.store.reopen();
         self.machine.store.fail_writes(0);
         self.machine.store.fail_writes_half_way(0);
@@ -60,7 +62,7 @@ impl World {
         }
         self.settle_step()?;
         while self.node.write() {}
-        self.node.partitions.step(self.now);
+        self.node.partitions.step(self.now.get());
         self.settle_step()?;
         self.node.partitions.apply(&self.index);
         self.checkpoint();
@@ -75,7 +77,7 @@ impl World {
             self.feed(partition)?;
         }
         self.tell(partition);
-        self.node.partitions.get(partition).step(self.now);
+        self.node.partitions.get(partition).step(self.now.get());
         self.peer(Step::Promise, partition);
         for _ in 0..3 {
             self.peer(Step::Copy, partition);
@@ -83,7 +85,7 @@ impl World {
         while self.peers.get(&partition).is_some_and(|peer| !peer.said.is_empty()) {
             self.peer(Step::Deliver, partition);
         }
-        self.node.partitions.get(partition).step(self.now);
+        self.node.partitions.get(partition).step(self.now.get());
         for step in [Step::AskForOutbox, Step::LoadOutbox, Step::Claim] {
             self.outbox(step, partition);
         }

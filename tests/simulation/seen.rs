@@ -40,7 +40,7 @@ impl Seen {
             Fact::Acknowledged { .. } => self.acknowledged += 1,
             Fact::Repeated { .. } => self.repeats += 1,
             Fact::Read { .. } => self.reads += 1,
-            Fact::LookAtStore(_) | Fact::AtRest => {}
+            Fact::CommittedWith { .. } | Fact::LookAtStore(_) | Fact::AtRest => {}
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) enum Step {
     Feed,
     /// The time of day is set forward by hours, or back.
     SetClock,
+    /// All that goes by itself goes on for a while, undisturbed.
+    Flow,
     /// Something happens to the disk or the store.
     Fault,
     /// The faults that last are over.
@@ -92,14 +94,14 @@ pub(crate) enum Step {
 }
 
 /// How often each step is taken while there are faults, before a world makes its own choice.
-pub(crate) const STEPS: [(usize, Step); 35] = [
+pub(crate) const STEPS: [(usize, Step); 36] = [
     (30, Step::Send),
-    (100, Step::Poll),
-    (1, Step::GiveUp),
-    (8, Step::Read),
-    (35, Step::Write),
-    (40, Step::TakeGroup),
-    (60, Step::TakeMessage),
+    (60, Step::Poll),
+    (2, Step::GiveUp),
+    (10, Step::Read),
+    (25, Step::Write),
+    (25, Step::TakeGroup),
+    (15, Step::TakeMessage),
     (4, Step::Retry),
     (8, Step::Apply),
     (8, Step::ApplyOne),
@@ -110,21 +112,22 @@ pub(crate) const STEPS: [(usize, Step); 35] = [
     (15, Step::Claim),
     (2, Step::Sweep),
     (0, Step::Forget),
-    (2, Step::Name),
-    (2, Step::NamePeer),
+    (1, Step::Name),
+    (1, Step::NamePeer),
     (1, Step::Touch),
     (1, Step::Shrink),
-    (15, Step::Tell),
-    (12, Step::Promise),
-    (30, Step::Copy),
-    (40, Step::Deliver),
+    (10, Step::Tell),
+    (10, Step::Promise),
+    (25, Step::Copy),
+    (25, Step::Deliver),
     (6, Step::Order),
     (3, Step::Decree),
-    (2, Step::Cut),
+    (3, Step::Cut),
     (2, Step::Feed),
     (1, Step::SetClock),
+    (10, Step::Flow),
     (5, Step::Fault),
-    (5, Step::Heal),
+    (8, Step::Heal),
     (1, Step::Crash),
     (1, Step::CrashDuringSync),
     (1, Step::Stop),
@@ -137,6 +140,7 @@ impl Step {
         match self {
             Step::Send | Step::Poll | Step::Write | Step::TakeGroup | Step::TakeMessage => 1 + random.below(3),
             Step::Tell | Step::Deliver | Step::Copy | Step::Promise => 1 + random.below(3),
+            Step::Crash | Step::CrashDuringSync | Step::Stop => random.below(2),
             _ => random.below(3),
         }
     }
@@ -148,9 +152,19 @@ impl World {
     /// # Errors
     /// If the node does not start again.
     pub(crate) fn take(&mut self, step: Step) -> Result<()> {
-        self.now = self.now.plus(Duration::from_micros(1 + self.random.below(10_000) as u64));
+        self.now.set(self.now.get().plus(Duration::from_micros(1 + self.random.below(10_000) as u64)));
         self.wall.set(self.wall.get().plus(Duration::from_micros(1 + self.random.below(10_000) as u64)));
+        self.latest = self.latest.max(self.wall.get());
         let partition = self.partitions[self.random.below(self.partitions.len())];
+        let partition = match step {
+            Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree | Step::Cut | Step::Feed
+                if !self.peers.is_empty() =>
+            {
+                let index = self.random.below(self.peers.len());
+                self.peers.keys().nth(index).copied().unwrap_or(partition)
+            }
+            _ => partition,
+        };
         self.say(|| format!("{step:?} {partition}"));
         match step {
             Step::Crash => return self.crash(false),
@@ -166,7 +180,8 @@ impl World {
             Step::SetClock => self.set_clock(),
             Step::Fault => self.fault(),
             Step::Heal => self.heal(),
-            Step::Write | Step::TakeGroup | Step::TakeMessage | Step::Retry => self.drive(step, partition),
+            Step::Flow => self.flow(),
+            Step::Write | Step::TakeGroup | Step::TakeMessage | Step::Retry => self.drive(step),
             Step::Apply | Step::ApplyOne => self.apply(step, partition),
             Step::Checkpoint => self.checkpoint(),
             Step::Trim => self.trim(),
@@ -191,9 +206,11 @@ impl World {
     }
 
     fn poll(&mut self) {
-        if self.tasks.len() > 0 {
-            let index = self.random.below(self.tasks.len());
-            self.poll_one(index);
+        for _ in 0..1 + self.random.below(4) {
+            if self.tasks.len() > 0 {
+                let index = self.random.below(self.tasks.len());
+                self.poll_one(index);
+            }
         }
     }
 
@@ -297,12 +314,31 @@ impl World {
             Step::Tell => self.tell(partition),
             _ => {}
         }
+        if matches!(step, Step::Name | Step::NamePeer) && self.random.below(2) == 0 {
+            self.tell(partition);
+        }
     }
 
     /// Leaves the newest row with the copy.
     pub(crate) fn tell(&mut self, partition: PartitionId) {
         let row = self.table.row(partition).clone();
         self.node.partitions.get(partition).post(Message::Row(Box::new(row)));
+    }
+
+    fn flow(&mut self) {
+        for _ in 0..1 + self.random.below(4) {
+            for partition in self.partitions.clone() {
+                for step in [Step::Promise, Step::Copy, Step::Deliver, Step::Deliver] {
+                    self.peer(step, partition);
+                }
+                self.node.partitions.get(partition).step(self.now.get());
+            }
+            self.node.write();
+            self.node.partitions.step(self.now.get());
+            self.poll();
+            self.send(false);
+            self.poll();
+        }
     }
 
     /// Returns the reign that this node leads or begins, if it does.
@@ -334,6 +370,9 @@ impl World {
                 let is_repeated = self.random.below(8) == 0;
                 let message = if is_repeated { peer.said[index] } else { peer.said.remove(index) };
                 self.node.partitions.get(partition).post(Message::Received { from: PEER, message });
+                if self.random.below(2) == 0 {
+                    self.node.partitions.get(partition).step(self.now.get());
+                }
             }
             Step::Order if row.primary == PEER => {
                 peer.begin(row.epoch);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use steward_model::{Epoch, Link, PartitionId, Timestamp};
+use steward_model::{Epoch, Link, Moment, PartitionId, Timestamp};
 use steward_replication::{Partition, Partitions};
 
 use crate::requests::{Answer, Request};
@@ -15,6 +15,8 @@ use crate::requests::{Answer, Request};
 /// What tasks see of their world.
 pub(crate) struct Around {
     pub(crate) partitions: Arc<Partitions>,
+    /// What durations are measured by.
+    pub(crate) now: Rc<Cell<Moment>>,
     /// The time of day, which may be set back.
     pub(crate) wall: Rc<Cell<Timestamp>>,
 }

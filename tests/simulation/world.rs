@@ -33,8 +33,10 @@ const BEGINNING: Timestamp = Timestamp(1_700_000_000_000_000);
 /// See the head of this module.
 pub(crate) struct World {
     pub(crate) random: Random,
-    pub(crate) now: Moment,
+    pub(crate) now: Rc<Cell<Moment>>,
     pub(crate) wall: Rc<Cell<Timestamp>>,
+    /// The latest time of day that there was.
+    pub(crate) latest: Timestamp,
     pub(crate) partitions: Vec<PartitionId>,
     pub(crate) table: Table,
     pub(crate) peers: BTreeMap<PartitionId, Peer>,
@@ -142,12 +144,15 @@ impl World {
         let wall = Rc::new(Cell::new(BEGINNING));
         let mut found = Vec::new();
         let node = machine.start(own, count, crate::life::options(), traced, &mut |id, it| found.push((id, it)))?;
-        let around = Around { partitions: std::sync::Arc::clone(&node.partitions), wall: Rc::clone(&wall) };
+        let now = Rc::new(Cell::new(Moment(0)));
+        let partitions_of = std::sync::Arc::clone(&node.partitions);
+        let around = Around { partitions: partitions_of, now: Rc::clone(&now), wall: Rc::clone(&wall) };
         let peers = partitions.iter().filter(|id| table.is_shared(**id)).map(|id| (*id, Peer::default())).collect();
         Ok(World {
             random,
-            now: Moment(0),
+            now,
             wall,
+            latest: BEGINNING,
             stored: partitions.iter().map(|id| (*id, Model::default())).collect(),
             partitions,
             table,
@@ -212,6 +217,11 @@ impl World {
         }
         for (partition, note) in notes {
             self.remember(partition, &note);
+            if let Note::Committed { through, .. } = &note {
+                let known = self.oracle.known(partition);
+                let (marker, durable) = (known.lineage.last().copied(), known.durable);
+                self.facts.push(Fact::CommittedWith { partition, through: *through, marker, durable });
+            }
             self.facts.push(Fact::Noted(partition, note));
         }
         for partition in self.partitions.clone() {
@@ -223,7 +233,7 @@ impl World {
 
     fn remember(&mut self, partition: PartitionId, note: &Note) {
         if let Note::Committed { records, .. } = note {
-            self.oracle.name_effects(records);
+            self.oracle.name_effects(partition, records);
         }
         let known = self.oracle.known(partition);
         match note {
@@ -242,7 +252,7 @@ impl World {
         }
     }
 
-    fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         self.follow_stores();
         let facts = std::mem::take(&mut self.facts);
         for (name, check) in invariants::ALL {

@@ -1,30 +1,44 @@
 //! Carries effects between the documents of a world.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Link, Timestamp};
+use steward_model::{Epoch, Link, PartitionId, Timestamp};
+use steward_protocol::replica::RoleName;
 use steward_replication::Partition;
-use steward_replication::courier::{Carrier, Sent, Told};
+use steward_replication::courier::{Carrier, Sent, Told, deliver};
+use steward_replication::partition::Claim;
 
 use crate::requests::{Answer, Request, Wish, answer};
 use crate::tasks::{Around, Done, pause};
 
 /// See the head of this module.
-struct Within(Rc<Around>);
+struct Within {
+    around: Rc<Around>,
+    partition: PartitionId,
+    /// The reign in which the document was claimed.
+    reign: Epoch,
+}
 
 impl Carrier for Within {
     type Reply = ();
 
     fn wall_time(&self) -> Timestamp {
-        self.0.wall.get()
+        self.around.wall.get()
     }
 
     async fn send(&self, effect: &PendingEffect) -> Sent<()> {
+        let status = self.around.partitions.get(self.partition).status().replica;
+        let reign = status.row.filter(|_| status.role == RoleName::Primary).map(|row| row.epoch);
+        if reign != Some(self.reign) {
+            let stray = format!("effect {} goes out for the reign {}, now it is {reign:?}", effect.key, self.reign);
+            self.around.stray.borrow_mut().get_or_insert(stray);
+        }
         let Ok(link) = Link::parse(&effect.effect.to) else { return Sent::Answered(()) };
         let request = Request { name: effect.key.to_string(), is_keyed: true, link, wish: Wish::Put(0) };
-        match answer(&self.0, &request).await {
+        match answer(&self.around, &request).await {
             Ok(Answer::Done(_) | Answer::Repeated(_) | Answer::Nothing) => Sent::Answered(()),
             Ok(Answer::NotNow(_) | Answer::Unknown) | Err(_) => Sent::Later,
         }
@@ -40,25 +54,21 @@ impl Carrier for Within {
     async fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, (): &()) -> Told {
         let name = settled.last().map_or(tag.to_owned(), |key| format!("{tag}-{key}"));
         let request = Request { name, is_keyed: false, link: link.clone(), wish: Wish::Answered(settled.to_vec()) };
-        match answer(&self.0, &request).await {
+        match answer(&self.around, &request).await {
             Ok(Answer::Done(_) | Answer::Repeated(_) | Answer::Nothing) => Told::Settled,
             Ok(Answer::NotNow(_) | Answer::Unknown) | Err(_) => Told::Later,
         }
     }
 
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>) {
-        partition.settle(settled, self.0.wall.get());
-        partition.step(self.0.now.get());
+        partition.settle(settled, self.around.wall.get());
+        partition.step(self.around.now.get());
     }
 }
 
 /// Carries out what a claimed document has pending.
-pub(crate) async fn carry(
-    around: Rc<Around>,
-    partition: steward_model::PartitionId,
-    claim: steward_replication::partition::Claim,
-) -> Done {
-    let partition = std::sync::Arc::clone(around.partitions.get(partition));
-    steward_replication::courier::deliver(&Within(around), &partition, claim).await;
+pub(crate) async fn carry(around: Rc<Around>, (partition, reign): (PartitionId, Epoch), claim: Claim) -> Done {
+    let copy = Arc::clone(around.partitions.get(partition));
+    deliver(&Within { around, partition, reign }, &copy, claim).await;
     Done::Carried
 }

@@ -29,6 +29,10 @@ pub(crate) enum Fact {
     Repeated { partition: PartitionId, request: Request, reply: RememberedReply },
     /// Somebody was shown a document, in this reign.
     Read { link: Link, partition: PartitionId, epoch: Epoch, document: Option<Arc<Document>> },
+    /// Somebody who waited was told that this record is committed.
+    Awaited { partition: PartitionId, position: Position },
+    /// The newest state of a document after the log was cut here.
+    NewestAfterCut { link: Link, after: Option<Position>, document: Option<Arc<Document>> },
     /// The store of this partition is to be looked at as a whole.
     LookAtStore(PartitionId),
     /// Nothing is under way any more.

@@ -1,5 +1,6 @@
 //! What a process does of itself, and how it ends and begins.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use crate::carrier::carry;
 use crate::facts::Fact;
 use crate::model::Model;
 use crate::steps::Step;
-use crate::tasks::{Around, Owner};
+use crate::tasks::{Around, Owner, place};
 use crate::world::World;
 
 /// Bounds of a node in a world: small, so that they are met.
@@ -83,9 +84,9 @@ impl World {
             }
             Step::LoadOutbox => self.load_outboxes(),
             Step::Claim => {
-                let now = self.wall.get();
+                let (now, reign) = (self.wall.get(), self.reign(partition).unwrap_or_default());
                 for claim in copy.with_outbox(|outbox| outbox.claim(now, 2)) {
-                    self.tasks.spawn(Owner::Host, carry(Rc::clone(&self.around), partition, claim));
+                    self.tasks.spawn(Owner::Host, carry(Rc::clone(&self.around), (partition, reign), claim));
                 }
             }
             _ => {}
@@ -118,7 +119,12 @@ impl World {
             4 => store.close(),
             5 => store.limit_space(0),
             6 => store.set_odds(Odds { refused_reads: 64, ..Odds::default() }),
-            7 => store.set_odds(Odds { refused_writes: 256, unknown_writes: 256, refused_checkpoints: 512, ..Odds::default() }),
+            7 => store.set_odds(Odds {
+                refused_writes: 256,
+                unknown_writes: 256,
+                refused_checkpoints: 512,
+                ..Odds::default()
+            }),
             8 => store.fail_syncs(1),
             9 => disk.fail_syncs(1),
             10 => {
@@ -203,7 +209,6 @@ impl World {
         self.check()?;
         self.drop_tasks();
         self.loading.clear();
-        self.cut.clear();
         self.oracle.crashed();
         self.clients.crashed();
         // What the peer said to the process that ended reaches the next one late, or never.
@@ -234,7 +239,8 @@ impl World {
         let node = store.without_faults(|| machine.start(own, self.count, options(), traced, note));
         self.node = node.context("start the node")?;
         let (now, wall) = (Rc::clone(&self.now), Rc::clone(&self.wall));
-        self.around = Rc::new(Around { partitions: self.node.partitions.clone(), now, wall });
+        self.around =
+            Rc::new(Around { partitions: self.node.partitions.clone(), stray: RefCell::default(), now, wall });
         self.seen.torn_ends += usize::from(self.node.cut_bytes > 0);
         for (partition, recovered) in found {
             let known = self.oracle.known(partition);
@@ -278,7 +284,11 @@ impl World {
             if self.fork(partition) == Some(fork) {
                 self.node.partitions.get(partition).post(Message::Truncated { after: fork });
                 self.node.partitions.get(partition).step_once(self.now.get());
-                self.cut.insert(partition, fork);
+                for link in self.clients.links().iter().filter(|link| place(link) == partition) {
+                    let newest = self.machine.store.without_faults(|| self.around.of(link).newest(link));
+                    let document = newest.ok().and_then(|newest| newest.document);
+                    self.facts.push(Fact::NewestAfterCut { link: link.clone(), after: fork, document });
+                }
             }
         }
     }

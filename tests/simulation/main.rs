@@ -105,7 +105,10 @@ fn run_all(first: u64, count: u64) -> Result<Seen> {
     };
     let results: Vec<Result<Seen>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread of worlds panicked"))).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread of worlds panicked")))
+            .collect()
     });
     println!("{count} worlds in {:?}", start.elapsed());
     let mut seen = Seen::default();

@@ -13,7 +13,7 @@ use steward_model::operation::{Action, Effect, EffectKey};
 use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
-use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version};
 use steward_replication::Partition;
 
 use crate::tasks::{Around, Done, pause};
@@ -136,6 +136,12 @@ pub(crate) async fn read(around: Rc<Around>, link: Link) -> Done {
     }
 }
 
+/// Waits for the commit of a record that was proposed once, by whatever process.
+pub(crate) async fn wait(around: Rc<Around>, partition: PartitionId, position: Position) -> Done {
+    let is_committed = around.partitions.get(partition).committed(position).await.is_ok();
+    Done::Awaited { partition, position, is_committed }
+}
+
 /// Returns the update that a request makes of the newest state; none if nothing changes.
 fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: Timestamp) -> Option<Update> {
     let live = before.filter(|document| !document.is_tombstone());
@@ -162,13 +168,7 @@ fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: 
     Some(Update { change, request, origin, document, keep_versions, effects, settled, remembered })
 }
 
-fn document(
-    request: &Request,
-    change: Change,
-    before: Option<&Document>,
-    epoch: Epoch,
-    now: Timestamp,
-) -> Document {
+fn document(request: &Request, change: Change, before: Option<&Document>, epoch: Epoch, now: Timestamp) -> Document {
     let is_new = matches!(change, Change::NewVersion | Change::Renewal);
     let version = match before {
         None => Version(0),

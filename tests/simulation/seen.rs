@@ -40,7 +40,11 @@ impl Seen {
             Fact::Acknowledged { .. } => self.acknowledged += 1,
             Fact::Repeated { .. } => self.repeats += 1,
             Fact::Read { .. } => self.reads += 1,
-            Fact::CommittedWith { .. } | Fact::LookAtStore(_) | Fact::AtRest => {}
+            Fact::CommittedWith { .. }
+            | Fact::Awaited { .. }
+            | Fact::NewestAfterCut { .. }
+            | Fact::LookAtStore(_)
+            | Fact::AtRest => {}
         }
     }
 
@@ -86,9 +90,27 @@ impl Seen {
     pub(crate) fn add(&mut self, other: &Seen) {
         macro_rules! sum { ($($name:ident),*) => { $(self.$name += other.$name;)* } }
         sum!(
-            commits, reigns, fenced_updates, tails, lost_batches, torn_ends, trimmed_segments, acknowledged, repeats,
-            refused_batches, truncations, fed_records, fatal_ends, effects_carried, outboxes_loaded, expired, reads,
-            failed_checkpoints, unknown_outcomes, orderly_stops, shortages
+            commits,
+            reigns,
+            fenced_updates,
+            tails,
+            lost_batches,
+            torn_ends,
+            trimmed_segments,
+            acknowledged,
+            repeats,
+            refused_batches,
+            truncations,
+            fed_records,
+            fatal_ends,
+            effects_carried,
+            outboxes_loaded,
+            expired,
+            reads,
+            failed_checkpoints,
+            unknown_outcomes,
+            orderly_stops,
+            shortages
         );
     }
 

@@ -11,7 +11,7 @@ use steward_replication::partition::Horizon;
 
 use crate::facts::Fact;
 use crate::random::Random;
-use crate::requests::{Answer, Request, Wish, elsewhere, operate, read};
+use crate::requests::{Answer, Request, Wish, elsewhere, operate, read, wait};
 use crate::table::PEER;
 use crate::tasks::{Done, Owner, place};
 use crate::world::World;
@@ -27,6 +27,8 @@ pub(crate) enum Step {
     GiveUp,
     /// Somebody reads a document.
     Read,
+    /// Somebody waits for the commit of what was proposed once.
+    Wait,
     /// The log's writer writes a group.
     Write,
     /// The driver takes a group that is on the disk.
@@ -94,11 +96,12 @@ pub(crate) enum Step {
 }
 
 /// How often each step is taken while there are faults, before a world makes its own choice.
-pub(crate) const STEPS: [(usize, Step); 36] = [
+pub(crate) const STEPS: [(usize, Step); 37] = [
     (30, Step::Send),
     (60, Step::Poll),
     (2, Step::GiveUp),
     (10, Step::Read),
+    (4, Step::Wait),
     (25, Step::Write),
     (25, Step::TakeGroup),
     (15, Step::TakeMessage),
@@ -175,6 +178,7 @@ impl World {
             Step::Poll => self.poll(),
             Step::GiveUp => self.give_up(),
             Step::Read => self.read(),
+            Step::Wait => self.wait(),
             Step::Sweep => self.sweep(partition),
             Step::Forget => self.forget(partition),
             Step::SetClock => self.set_clock(),
@@ -225,7 +229,10 @@ impl World {
                 let partition = place(&link);
                 self.facts.push(Fact::Read { link, partition, epoch, document });
             }
-            Done::Unread => {}
+            Done::Awaited { partition, position, is_committed: true } => {
+                self.facts.push(Fact::Awaited { partition, position });
+            }
+            Done::Awaited { .. } | Done::Unread => {}
         }
         true
     }
@@ -273,6 +280,12 @@ impl World {
         self.tasks.spawn(Owner::Reader, read(Rc::clone(&self.around), link));
         // At once: what it must see is what was acknowledged before.
         self.poll_one(self.tasks.len() - 1);
+    }
+
+    fn wait(&mut self) {
+        if let Some((partition, position)) = self.proposed.get(self.random.below(self.proposed.len().max(1))).copied() {
+            self.tasks.spawn(Owner::Reader, wait(Rc::clone(&self.around), partition, position));
+        }
     }
 
     fn sweep(&mut self, partition: PartitionId) {
@@ -378,9 +391,7 @@ impl World {
                 peer.begin(row.epoch);
                 let (request, now) = (self.clients.wish(&mut self.random), self.wall.get());
                 if place(&request.link) == partition {
-                    peer.order(&request.link, request.key(), |before, epoch| {
-                        elsewhere(&request, before, epoch, now)
-                    });
+                    peer.order(&request.link, request.key(), |before, epoch| elsewhere(&request, before, epoch, now));
                 }
             }
             Step::Decree => drop(peer.decree(self.oracle.known(partition))),

@@ -1,13 +1,13 @@
 //! What runs beside the steps: clients and carriers of effects, as futures that a world polls when it likes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use steward_model::{Epoch, Link, Moment, PartitionId, Timestamp};
+use steward_model::{Epoch, Link, Moment, PartitionId, Position, Timestamp};
 use steward_replication::{Partition, Partitions};
 
 use crate::requests::{Answer, Request};
@@ -15,6 +15,8 @@ use crate::requests::{Answer, Request};
 /// What tasks see of their world.
 pub(crate) struct Around {
     pub(crate) partitions: Arc<Partitions>,
+    /// An effect that went out for a reign that was over.
+    pub(crate) stray: RefCell<Option<String>>,
     /// What durations are measured by.
     pub(crate) now: Rc<Cell<Moment>>,
     /// The time of day, which may be set back.
@@ -65,6 +67,8 @@ pub(crate) enum Done {
     Carried,
     /// A document was read while this reign was served here.
     Read { link: Link, epoch: Epoch, document: Option<Arc<steward_model::Document>> },
+    /// Somebody was told that the record at this position is committed, or that it is not known to be.
+    Awaited { partition: PartitionId, position: Position, is_committed: bool },
     /// Nothing could be read.
     Unread,
 }

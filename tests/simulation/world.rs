@@ -27,6 +27,9 @@ use crate::witness::Note;
 /// Largest number of lines that are shown when an invariant breaks.
 const LINES_SHOWN_MAX: usize = 120;
 
+/// So many of the last proposals somebody may still ask about.
+const PROPOSED_KEPT: usize = 16;
+
 /// When worlds begin, in microseconds: not so early that a clock that is set back reaches zero.
 const BEGINNING: Timestamp = Timestamp(1_700_000_000_000_000);
 
@@ -50,10 +53,10 @@ pub(crate) struct World {
     pub(crate) stored: BTreeMap<PartitionId, Model>,
     /// What has happened in the step that was taken last.
     pub(crate) facts: Vec<Fact>,
+    /// What was proposed lately, by this process or an earlier one.
+    pub(crate) proposed: Vec<(PartitionId, Position)>,
     /// Reigns whose pending effects are waited for, and what the store must hold before.
     pub(crate) loading: Vec<(PartitionId, Epoch, Option<Offset>)>,
-    /// Partitions of which this node's log was cut, and that wait for what takes the place.
-    pub(crate) cut: BTreeMap<PartitionId, Option<Position>>,
     pub(crate) steps: [(usize, Step); STEPS.len()],
     pub(crate) index: EveryScalar,
     /// Written only if somebody reads it.
@@ -131,9 +134,8 @@ impl World {
         let mut random = Random::new(seed);
         let count = 1 + random.below(3) as u16;
         let volatile = random.below(3).min(usize::from(count)) as u16;
-        let ids = |lane, count| {
-            (0..count).map(move |index| PartitionId { selector: SelectorId::default(), lane, index })
-        };
+        let ids =
+            |lane, count| (0..count).map(move |index| PartitionId { selector: SelectorId::default(), lane, index });
         let partitions: Vec<_> = ids(Lane::Persisted, count).chain(ids(Lane::Volatile, volatile)).collect();
         let shared = ids(Lane::Persisted, count).filter(|_| random.below(2) == 0).collect();
         let mut table = Table::new(&partitions, shared);
@@ -146,7 +148,8 @@ impl World {
         let node = machine.start(own, count, crate::life::options(), traced, &mut |id, it| found.push((id, it)))?;
         let now = Rc::new(Cell::new(Moment(0)));
         let partitions_of = std::sync::Arc::clone(&node.partitions);
-        let around = Around { partitions: partitions_of, now: Rc::clone(&now), wall: Rc::clone(&wall) };
+        let stray = std::cell::RefCell::default();
+        let around = Around { partitions: partitions_of, stray, now: Rc::clone(&now), wall: Rc::clone(&wall) };
         let peers = partitions.iter().filter(|id| table.is_shared(**id)).map(|id| (*id, Peer::default())).collect();
         Ok(World {
             random,
@@ -164,8 +167,8 @@ impl World {
             clients,
             oracle: Oracle::default(),
             facts: Vec::new(),
+            proposed: Vec::new(),
             loading: Vec::new(),
-            cut: BTreeMap::new(),
             steps,
             index: EveryScalar,
             trace: traced.then(Vec::new),
@@ -234,6 +237,11 @@ impl World {
     fn remember(&mut self, partition: PartitionId, note: &Note) {
         if let Note::Committed { records, .. } = note {
             self.oracle.name_effects(partition, records);
+        }
+        if let Note::Proposed(position) = note {
+            self.proposed.push((partition, *position));
+            let many = self.proposed.len().saturating_sub(PROPOSED_KEPT);
+            self.proposed.drain(..many);
         }
         let known = self.oracle.known(partition);
         match note {

@@ -21,10 +21,12 @@ pub enum Mutation {
     TooFewInSync,
     /// A process start that is named for the reign of the one before takes it up.
     BootResumesRole,
-    /// The marker is appended before the promise is on the disk.
-    MarkerBeforePromise,
+    /// The replica is told that its promise is on the disk when it was only asked for.
+    PromiseReportedBeforeSync,
     /// The lineage keeps epochs whose records were cut off.
     LineageNeverCut,
+    /// A start finds epochs in the log whose records were replaced.
+    LineageKeptAtRecovery,
     /// The log says that a group is on the disk without having it synced.
     SyncWithoutSync,
     /// The log says that a group is on the disk before it is written.
@@ -69,8 +71,6 @@ pub enum Mutation {
     PurgeIgnored,
     /// Pending effects of a store are not taken into a new reign.
     OutboxNotLoaded,
-    /// What is settled while the outbox is loaded comes back with it.
-    SettledReturns,
     /// Effects that failed in passing are settled.
     SettledOnFailure,
     /// Effects are named without the epoch of their record.
@@ -79,8 +79,6 @@ pub enum Mutation {
     ClaimSurvives,
     /// Space in the log is not released when its record is written.
     SpaceNotReleased,
-    /// A record of a truncated log is reported by its offset.
-    PersistedByOffset,
 }
 
 #[cfg(feature = "mutations")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Document, Lane, Link};
 
 /// What a link, a document and their place in the cache cost besides their text, in bytes, by measurement.
@@ -14,6 +15,13 @@ const ENTRY_BYTES: usize = 400;
 struct Key {
     lane: Lane,
     link: Link,
+}
+
+impl Key {
+    fn of(lane: Lane, link: &Link) -> Key {
+        let lane = if mutation::is(Mutation::CacheShared) { Lane::Persisted } else { lane };
+        Key { lane, link: link.clone() }
+    }
 }
 
 #[derive(Clone)]
@@ -38,15 +46,15 @@ impl Cache {
     }
 
     pub(crate) fn get(&self, lane: Lane, link: &Link) -> Option<Arc<Document>> {
-        self.documents.get(&Key { lane, link: link.clone() })
+        self.documents.get(&Key::of(lane, link))
     }
 
     pub(crate) fn insert(&self, lane: Lane, document: &Arc<Document>) {
-        self.documents.insert(Key { lane, link: document.link.clone() }, Arc::clone(document));
+        self.documents.insert(Key::of(lane, &document.link), Arc::clone(document));
     }
 
     pub(crate) fn remove(&self, lane: Lane, link: &Link) {
-        self.documents.remove(&Key { lane, link: link.clone() });
+        self.documents.remove(&Key::of(lane, link));
     }
 }
 

@@ -58,13 +58,7 @@ pub trait Carrier {
     fn pause(&self, attempts: u32) -> impl Future<Output = bool>;
 
     /// Tells the document `link` the answer to its last effect, and settles `settled` in the same update.
-    fn tell(
-        &self,
-        link: &Link,
-        settled: &[EffectKey],
-        tag: &str,
-        reply: &Self::Reply,
-    ) -> impl Future<Output = Told>;
+    fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, reply: &Self::Reply) -> impl Future<Output = Told>;
 
     /// Leaves the note that effects were carried out.
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>);

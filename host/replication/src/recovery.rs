@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
 use steward_protocol::replica::OpenError;
@@ -135,7 +136,9 @@ impl Collected {
         let recovered = &mut self.recovered;
         while recovered.tail.pop_if(|(record, _)| record.position.offset >= offset).is_some() {}
         // Epochs that began there began with records that no longer count.
-        while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+        if !mutation::is(Mutation::LineageKeptAtRecovery) {
+            while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+        }
     }
 
     fn push(&mut self, record: Record, lsn: Lsn) {
@@ -227,6 +230,12 @@ impl Recovery {
     /// Returns what was found of a partition; the empty copy if nothing was.
     pub fn take(&mut self, partition: PartitionId) -> Recovered {
         let Collected { mut recovered, first } = self.partitions.remove(&partition).unwrap_or_default();
+        if mutation::is(Mutation::TailDropped) {
+            recovered.tail.pop();
+            recovered.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
+            let last = recovered.last.map(|last| last.offset);
+            recovered.lineage.retain(|(_, first)| last.is_some_and(|last| *first <= last));
+        }
         let behind_end = recovered.last.map_or(Offset(0), |last| last.offset.next());
         recovered.start = first.unwrap_or(behind_end);
         recovered

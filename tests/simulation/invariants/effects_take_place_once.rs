@@ -12,6 +12,9 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     if let Some(reused) = &world.oracle.reused_name {
         return Err(reused.clone());
     }
+    if let Some(stray) = self::stray(world) {
+        return Err(stray);
+    }
     if !facts.iter().any(|fact| matches!(fact, Fact::AtRest)) {
         return Ok(());
     }
@@ -32,4 +35,9 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Returns an effect that went out for a reign that was over.
+fn stray(world: &World) -> Option<String> {
+    world.around.stray.borrow().clone()
 }

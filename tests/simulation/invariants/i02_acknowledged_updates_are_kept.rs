@@ -18,6 +18,12 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
                     return Err(format!("{request:?} was acknowledged at {position}, committed there is {record:?}"));
                 }
             }
+            Fact::Awaited { partition, position } => {
+                let record = world.oracle.about(*partition).and_then(|known| known.committed_at(position.offset));
+                if record.is_none_or(|record| record.position != *position) {
+                    return Err(format!("{partition}: {position} was said to be committed, committed is {record:?}"));
+                }
+            }
             Fact::Opened(partition, found) => {
                 let acknowledged = world.oracle.about(*partition).and_then(|known| known.acknowledged);
                 if found.last.map(|last| last.offset) < acknowledged.map(|position| position.offset) {

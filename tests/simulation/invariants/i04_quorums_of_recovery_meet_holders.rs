@@ -28,7 +28,9 @@ fn check_one(world: &World, partition: PartitionId) -> Result<(), String> {
         return Ok(());
     }
     let Some(peer) = world.peers.get(&partition) else { return Ok(()) };
-    let own = known.durable.is_some_and(|end| end.offset >= last.offset && known.own_epoch_at(last.offset) == Some(last.epoch));
+    let own = known
+        .durable
+        .is_some_and(|end| end.offset >= last.offset && known.own_epoch_at(last.offset) == Some(last.epoch));
     let has = |position: Position| peer.log.get(position.offset.0 as usize).is_some_and(|it| it.position == position);
     // What the peer committed in its reign the third member holds as well.
     let third = known.decreed.is_some_and(|decreed| last.offset <= decreed);

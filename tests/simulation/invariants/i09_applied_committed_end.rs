@@ -16,11 +16,20 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
             ));
         }
     }
+    for fact in facts {
+        let Fact::NewestAfterCut { link, after, document: Some(document) } = fact else { continue };
+        if Some(document.offset) > after.map(|after| after.offset) {
+            return Err(format!("{link} is at {} although the log was cut after {after:?}", document.offset));
+        }
+    }
     for (partition, note) in notes(facts) {
         let Some(known) = world.oracle.about(partition) else { continue };
         match note {
             Note::Applied { through } if *through > known.committed_end() => {
-                return Err(format!("{partition} applies through {through:?}, committed is {:?}", known.committed_end()));
+                return Err(format!(
+                    "{partition} applies through {through:?}, committed is {:?}",
+                    known.committed_end()
+                ));
             }
             Note::Truncated { after, .. } => {
                 let applied = world.node.partitions.get(partition).applied();

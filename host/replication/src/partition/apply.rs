@@ -1,5 +1,6 @@
 //! One run of committed records on its way into the state store.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Lane, Offset};
 use steward_storage::index::IndexPlan;
@@ -27,8 +28,10 @@ impl Partition {
             Err(error) => {
                 self.shared.observer.observed(self.id, &Fact::Refused(&error));
                 let mut state = self.lock();
-                let later = std::mem::replace(&mut state.unapplied, run);
-                state.unapplied.extend(later);
+                if !mutation::is(Mutation::RefusedRunLost) {
+                    let later = std::mem::replace(&mut state.unapplied, run);
+                    state.unapplied.extend(later);
+                }
                 state.unapplied_bytes += bytes;
                 drop(state);
                 self.shared.store_refused(self.id, error);

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
 use steward_model::{Epoch, Link, Position, Timestamp};
@@ -96,7 +97,9 @@ impl Outbox {
 
     /// The reign ends: all claims are void.
     pub(super) fn end(&mut self) {
-        *self = Outbox::default();
+        if !mutation::is(Mutation::ClaimSurvives) {
+            *self = Outbox::default();
+        }
     }
 
     /// Returns true once everything that is pending is here.
@@ -120,7 +123,9 @@ impl Outbox {
             Knowledge::Loading { .. } | Knowledge::Nothing | Knowledge::All { .. } => return 0,
         };
         let before = self.count;
-        rows.into_iter().filter(|row| !settled.contains(&row.key)).for_each(|row| self.add(row));
+        if !mutation::is(Mutation::OutboxNotLoaded) {
+            rows.into_iter().filter(|row| !settled.contains(&row.key)).for_each(|row| self.add(row));
+        }
         self.knowledge = Knowledge::All { epoch: asked };
         self.count - before
     }
@@ -181,7 +186,8 @@ impl Outbox {
 
     /// Returns true as long as the reign of the claim lasts.
     pub fn is_valid(&self, claim: &Claim) -> bool {
-        matches!(self.knowledge, Knowledge::All { epoch } if epoch == claim.epoch)
+        let survives = mutation::is(Mutation::ClaimSurvives);
+        matches!(self.knowledge, Knowledge::All { epoch } if epoch == claim.epoch || survives)
     }
 
     /// Returns the next effect of a claimed document that may go out now and was not sent; none if the claim is void.

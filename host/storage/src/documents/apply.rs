@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use steward_model::document::ContentDigest;
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, PendingEffect, Record, RememberedReply, Update};
 use steward_model::{Link, Position, Timestamp, Version, codec};
 
@@ -47,7 +48,10 @@ impl<'a> Run<'a> {
         Run {
             partition,
             index,
-            batch: Batch::after_reads_of(summary.instance),
+            batch: match mutation::is(Mutation::InstanceIgnored) {
+                true => Batch::new(),
+                false => Batch::after_reads_of(summary.instance),
+            },
             summary,
             staged: BTreeMap::new(),
             changed_buckets: BTreeSet::new(),
@@ -104,6 +108,7 @@ impl<'a> Run<'a> {
                     self.set(link, Some(Current { touched: position.offset, keep_versions, document }))?;
                 }
             }
+            Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
             Change::Purge => {
                 self.purge(link)?;
                 self.summary.progress.delta_floor = position.offset.next();
@@ -149,7 +154,7 @@ impl<'a> Run<'a> {
         staged.now = now;
         let old_digest = std::mem::replace(&mut staged.digest, digest);
         let bucket = bucket_of(link);
-        if let Some(old) = old_digest {
+        if let Some(old) = old_digest.filter(|_| !mutation::is(Mutation::DigestOnlyGrows)) {
             self.summary.buckets.subtract(bucket, &old);
         }
         if let Some(new) = digest {
@@ -280,7 +285,8 @@ impl<'a> Run<'a> {
             current.as_ref().map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
         };
         let (old, new) = (index_keys(before), index_keys(now));
-        old.difference(&new).for_each(|key| self.batch.remove(Family::Index, key.clone()));
+        let is_left = mutation::is(Mutation::IndexKeepsRemoved);
+        old.difference(&new).filter(|_| !is_left).for_each(|key| self.batch.remove(Family::Index, key.clone()));
         new.difference(&old).for_each(|key| self.batch.put(Family::Index, key.clone(), Vec::new()));
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Document, Epoch, Offset, Position, Version};
 
 /// The newest version of a document, and what the store keeps beside it.
@@ -46,7 +47,9 @@ pub struct Progress {
 impl Progress {
     /// Takes note that the record at `position`, the next one, is applied.
     pub(super) fn reached(&mut self, position: Position) {
-        self.applied = Some(position);
+        if !mutation::is(Mutation::ProgressBehind) || !position.offset.0.is_multiple_of(5) {
+            self.applied = Some(position);
+        }
         if self.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
             self.lineage.push((position.epoch, position.offset));
         }

@@ -27,6 +27,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
 
@@ -200,6 +201,9 @@ impl PartitionStore {
         let mut run = Run::new(self, index, before);
         let answer = collect(&mut run)?;
         let (batch, after) = run.finish()?;
+        if mutation::is(Mutation::SummaryKept) {
+            *slot = Some(after.clone());
+        }
         if !batch.is_empty() {
             self.store.write(batch)?;
         }
@@ -210,7 +214,7 @@ impl PartitionStore {
     /// Takes what is known, or reads it: not known is what was read of another instance of the store.
     fn known(&self, slot: &mut Option<Summary>) -> Result<Summary, Error> {
         let instance = self.store.instance();
-        match slot.take().filter(|summary| summary.instance == instance) {
+        match slot.take().filter(|summary| summary.instance == instance || mutation::is(Mutation::InstanceIgnored)) {
             Some(summary) => Ok(summary),
             None => self.read_summary(instance),
         }

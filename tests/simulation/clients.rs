@@ -91,7 +91,7 @@ impl Clients {
             14 | 15 => Wish::Delete,
             16 => Wish::Renew,
             17 => Wish::Purge,
-            18 | 19 => Wish::Expiring(1 + random.below(2_000_000) as i64),
+            18 | 19 => Wish::Expiring(1 + random.below(200_000) as i64),
             other => unreachable!("{other} is below 20"),
         };
         Request { name: format!("r{}", self.sent), is_keyed: random.below(4) > 0, link, wish }

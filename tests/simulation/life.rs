@@ -275,6 +275,8 @@ impl World {
 
     /// Cuts this node's log where the peer's goes on otherwise.
     pub(crate) fn cut(&mut self, partition: PartitionId) {
+        self.tell(partition);
+        self.node.partitions.get(partition).step(self.now.get());
         let Some(fork) = self.fork(partition) else { return };
         let end = self.node.partitions.get(partition).status().replica.end;
         if fork < end {

@@ -39,21 +39,20 @@ macro_rules! broken_rules {
 }
 
 broken_rules! {
-    choosing_the_log_by_its_length_is_noticed: LogChosenByLength by "i01_", "i04_";
-    one_promise_less_is_noticed: OnePromiseLess by "i01_", "i04_";
-    commits_without_a_marker_are_noticed: CommitWithoutMarker by "i05_";
+    choosing_the_log_by_its_length_is_noticed: LogChosenByLength by "i01_";
+    one_promise_less_is_noticed: OnePromiseLess by "i01_";
+    commits_without_a_marker_are_noticed: CommitWithoutMarker by "i05_", "MarkerNotDecisive";
     one_holder_less_is_noticed: OneHolderLess by "i05_";
     too_few_members_are_noticed: TooFewInSync by "i06_";
     resuming_a_role_is_noticed: BootResumesRole by "a boot never resumes a role";
     promises_reported_before_their_sync_are_noticed: PromiseReportedBeforeSync by "i07_";
-    a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "but its lineage with";
+    a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "EndOutsideLineage";
     a_lineage_that_a_start_does_not_cut_is_noticed: LineageKeptAtRecovery by "cannot follow epoch";
     a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
     records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_";
     a_dropped_tail_is_noticed: TailDropped by "i21_";
-    a_summary_that_is_kept_is_noticed: SummaryKept by "i13_";
-    another_instance_of_a_store_is_noticed: InstanceIgnored by "i13_";
-    progress_behind_the_documents_is_noticed: ProgressBehind by "i13_";
+    a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "l1_";
+    progress_behind_the_documents_is_noticed: ProgressBehind by "i13_", "l1_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i13_";
     an_index_that_keeps_what_is_gone_is_noticed: IndexKeepsRemoved by "i13_";
     trimming_without_a_checkpoint_is_noticed: TrimWithoutCheckpoint by "lost on this node";
@@ -66,7 +65,6 @@ broken_rules! {
     deciding_in_another_reign_is_noticed: DecidedInAnotherReign by "i11_";
     waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
     newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
-    a_cache_for_both_lanes_is_noticed: CacheShared by "reads_", "i11_", "i17_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
     a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";

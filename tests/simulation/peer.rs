@@ -46,7 +46,7 @@ impl Peer {
         }
         for _ in 0..count {
             let from = Offset(self.log.len() as u64);
-            match known.committed_at(from).cloned().or_else(|| read_one(log, partition, from)) {
+            match read_one(log, partition, from).or_else(|| known.committed_at(from).cloned()) {
                 Some(record) if record.previous == self.last().map_or(Epoch::ZERO, |last| last.epoch) => {
                     self.log.push(record);
                 }

@@ -115,8 +115,8 @@ pub(crate) const STEPS: [(usize, Step); 37] = [
     (15, Step::Claim),
     (2, Step::Sweep),
     (0, Step::Forget),
-    (1, Step::Name),
-    (1, Step::NamePeer),
+    (3, Step::Name),
+    (2, Step::NamePeer),
     (1, Step::Touch),
     (1, Step::Shrink),
     (10, Step::Tell),
@@ -125,8 +125,8 @@ pub(crate) const STEPS: [(usize, Step); 37] = [
     (25, Step::Deliver),
     (6, Step::Order),
     (3, Step::Decree),
-    (3, Step::Cut),
-    (2, Step::Feed),
+    (4, Step::Cut),
+    (4, Step::Feed),
     (1, Step::SetClock),
     (10, Step::Flow),
     (5, Step::Fault),
@@ -160,18 +160,37 @@ impl World {
         self.latest = self.latest.max(self.wall.get());
         let partition = self.partitions[self.random.below(self.partitions.len())];
         let partition = match step {
-            Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree | Step::Cut | Step::Feed
+            Step::Promise
+            | Step::Copy
+            | Step::Deliver
+            | Step::Order
+            | Step::Decree
+            | Step::Cut
+            | Step::Feed
+            | Step::NamePeer
                 if !self.peers.is_empty() =>
             {
                 let index = self.random.below(self.peers.len());
                 self.peers.keys().nth(index).copied().unwrap_or(partition)
+            }
+            Step::Name => {
+                let elsewhere = self.partitions.iter().find(|id| !self.table.names_this_node(**id));
+                elsewhere.copied().filter(|_| self.random.below(4) > 0).unwrap_or(partition)
             }
             _ => partition,
         };
         self.say(|| format!("{step:?} {partition}"));
         match step {
             Step::Crash => return self.crash(false),
-            Step::CrashDuringSync => return self.crash(true),
+            Step::CrashDuringSync => {
+                // Something must be on its way to the disk.
+                for _ in 0..3 {
+                    self.send(false);
+                    self.poll();
+                    self.poll();
+                }
+                return self.crash(true);
+            }
             Step::Stop => return self.stop(),
             Step::Feed => return self.feed(partition),
             Step::Send => self.send(false),
@@ -318,7 +337,7 @@ impl World {
         match step {
             // A row that names another one ends with the peer's consent only; here the table decides alone.
             Step::Name => self.table.name(partition, false),
-            Step::NamePeer if self.table.is_shared(partition) => self.table.name(partition, true),
+            Step::NamePeer if self.table.is_shared(partition) => self.reign_elsewhere(partition),
             Step::Touch => self.table.touch(partition),
             Step::Shrink => {
                 let few = self.random.below(2) == 0;
@@ -329,6 +348,17 @@ impl World {
         }
         if matches!(step, Step::Name | Step::NamePeer) && self.random.below(2) == 0 {
             self.tell(partition);
+        }
+    }
+
+    /// Has the other member reign, and often do something at once.
+    fn reign_elsewhere(&mut self, partition: PartitionId) {
+        self.table.name(partition, true);
+        for _ in 0..self.random.below(12) {
+            self.peer(Step::Order, partition);
+        }
+        if self.random.below(2) == 0 {
+            self.peer(Step::Decree, partition);
         }
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::partition::SelectorId;
 use steward_model::{Epoch, Lane, Moment, Offset, PartitionId, Position, Timestamp};
+use steward_storage::documents::PartitionStore;
 use steward_storage::index::EveryScalar;
 
 use crate::clients::Clients;
@@ -176,6 +177,14 @@ impl World {
             count,
             rows_before: BTreeMap::new(),
         })
+    }
+
+    /// Returns the documents of a partition, for whoever judges them.
+    pub(crate) fn documents(&self, partition: PartitionId) -> PartitionStore {
+        match partition.lane {
+            Lane::Persisted => self.machine.documents(partition),
+            Lane::Volatile => self.node.volatile_documents(partition),
+        }
     }
 
     fn live(&mut self) -> Result<()> {

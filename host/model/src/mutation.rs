@@ -35,8 +35,6 @@ pub enum Mutation {
     TailDropped,
     /// A store goes on with what it knew before an error.
     SummaryKept,
-    /// A batch is applied although it follows from what another instance of the store held.
-    InstanceIgnored,
     /// How far the store has come is written one record short of what its documents say.
     ProgressBehind,
     /// The digest forgets to take away what a document was before.
@@ -63,8 +61,6 @@ pub enum Mutation {
     WaiterByOffset,
     /// The newest states keep updates that were cut off.
     RecentNotCut,
-    /// Both lanes share the documents in memory.
-    CacheShared,
     /// Answers are forgotten before the store has them.
     AnswersForgottenEarly,
     /// A purge leaves the document in the store.

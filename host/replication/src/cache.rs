@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
-use steward_model::mutation::{self, Mutation};
 use steward_model::{Document, Lane, Link};
 
 /// What a link, a document and their place in the cache cost besides their text, in bytes, by measurement.
@@ -19,7 +18,6 @@ struct Key {
 
 impl Key {
     fn of(lane: Lane, link: &Link) -> Key {
-        let lane = if mutation::is(Mutation::CacheShared) { Lane::Persisted } else { lane };
         Key { lane, link: link.clone() }
     }
 }

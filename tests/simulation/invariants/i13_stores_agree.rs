@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use steward_model::{Lane, Link, Offset, PartitionId};
+use steward_model::{Link, Offset, PartitionId};
 use steward_storage::documents::{Error, PartitionStore};
 use steward_storage::index::{KIND_PATH, ValueRange};
 use steward_storage::state::Order;
@@ -19,10 +19,7 @@ const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     for fact in facts {
         let Fact::LookAtStore(partition) = fact else { continue };
-        let store = match partition.lane {
-            Lane::Persisted => world.machine.documents(*partition),
-            Lane::Volatile => world.node.volatile_documents(*partition),
-        };
+        let store = world.documents(*partition);
         let looked = world.machine.store.without_faults(|| look(world, *partition, &store));
         looked.map_err(|error| format!("{partition} cannot be read: {error}"))??;
     }

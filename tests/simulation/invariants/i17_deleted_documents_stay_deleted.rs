@@ -19,9 +19,9 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
         Fact::LookAtStore(partition) => Some(*partition),
         _ => None,
     });
-    for partition in looked.filter(|partition| partition.lane == steward_model::Lane::Persisted) {
+    for partition in looked {
         let Some(known) = world.oracle.about(partition) else { continue };
-        let store = world.machine.documents(partition);
+        let store = world.documents(partition);
         let applied = world.machine.store.without_faults(|| store.meta()).map(|meta| meta.applied).unwrap_or_default();
         for (link, removed) in known.model_at(applied).removed {
             let found = world.machine.store.without_faults(|| store.document(&link)).unwrap_or_default();

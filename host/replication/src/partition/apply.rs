@@ -14,6 +14,10 @@ impl Partition {
     pub(crate) fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
         let (run, bytes) = {
             let mut state = self.lock();
+            if mutation::is(Mutation::AppliedBeforeCommit) {
+                let early: Vec<Record> = state.uncommitted.iter().map(|early| early.record.clone()).collect();
+                state.unapplied.extend(early);
+            }
             (std::mem::take(&mut state.unapplied), std::mem::take(&mut state.unapplied_bytes))
         };
         let Some(end) = run.last().map(|record| record.position.offset) else { return true };

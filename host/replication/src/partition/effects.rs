@@ -54,10 +54,6 @@ impl Partition {
         match self.id.lane {
             Lane::Persisted => {
                 state.outgoing.record(self.id, &record);
-                if mutation::is(Mutation::AppliedBeforeCommit) {
-                    state.unapplied.push(record.clone());
-                    self.shared.applying.committed(self.id, 1, 0, &*self.shared.observer);
-                }
                 state.uncommitted.push_back(Uncommitted::new(record));
                 self.send_outgoing(state);
             }

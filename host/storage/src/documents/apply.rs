@@ -48,10 +48,7 @@ impl<'a> Run<'a> {
         Run {
             partition,
             index,
-            batch: match mutation::is(Mutation::InstanceIgnored) {
-                true => Batch::new(),
-                false => Batch::after_reads_of(summary.instance),
-            },
+            batch: Batch::after_reads_of(summary.instance),
             summary,
             staged: BTreeMap::new(),
             changed_buckets: BTreeSet::new(),

@@ -214,7 +214,7 @@ impl PartitionStore {
     /// Takes what is known, or reads it: not known is what was read of another instance of the store.
     fn known(&self, slot: &mut Option<Summary>) -> Result<Summary, Error> {
         let instance = self.store.instance();
-        match slot.take().filter(|summary| summary.instance == instance || mutation::is(Mutation::InstanceIgnored)) {
+        match slot.take().filter(|summary| summary.instance == instance) {
             Some(summary) => Ok(summary),
             None => self.read_summary(instance),
         }

@@ -123,10 +123,10 @@ impl Writer {
         };
         group.bytes[..group::HEADER_BYTES].copy_from_slice(&header.encode());
         group.bytes.resize(header.disk_bytes() as usize, 0);
+        self.segment.file.write_at(self.at, &group.bytes).map_err(failed("write to"))?;
         if mutation::is(Mutation::PersistedBeforeSync) {
             listener.persisted(header.first_lsn, &ends(&group.spans));
         }
-        self.segment.file.write_at(self.at, &group.bytes).map_err(failed("write to"))?;
         let before = shared.now();
         if !mutation::is(Mutation::SyncWithoutSync) {
             self.segment.file.sync().map_err(failed("sync"))?;

@@ -3,39 +3,31 @@
 //!
 //! `STEWARD_CRASH_ROUNDS=1000` runs more rounds, `STEWARD_CRASH_SEED=7` others.
 
+mod deployments;
 mod effects;
+mod failing_disk;
+mod fsyncs;
 mod full_disk;
+mod missing_log;
 mod model;
+mod power;
+mod rig;
+mod slow_disk;
 mod state_store;
 
 use std::time::Duration;
 
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
+pub(crate) use steward_tests::random::Random;
 
-use model::Model;
+use model::{Failures, Model};
 
 /// Kills of one run when nothing else is said.
 const ROUNDS: u64 = 100;
 
 /// Longest time between a start and the kill after it, in milliseconds.
 const LIFE_MILLIS_MAX: u64 = 250;
-
-/// Random numbers that a seed repeats. Source: Marsaglia, "Xorshift RNGs", 2003.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -58,7 +50,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     let seed = number("STEWARD_CRASH_SEED", 1);
     let mut random = Random::new(seed);
     let mut host = host_with(&["counter"], &[]).await;
-    let mut model = Model::new(seed);
+    let mut model = Model::new(seed, Failures::Never);
     for round in 0..rounds {
         let life = Duration::from_millis(random.below(LIFE_MILLIS_MAX));
         let load = model.load(host.client());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, ensure};
 use http::Method;
 use serde_json::{Value, json};
-use steward_tests::client::Client;
+use steward_tests::client::{Answer, Client};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -40,6 +40,16 @@ pub(crate) struct Model {
     writers: Vec<Arc<Mutex<Documents>>>,
     seed: u64,
     lives: u64,
+    failures: Failures,
+}
+
+/// What an answer means that the host has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failures {
+    /// The host is wrong: nothing around it failed.
+    Never,
+    /// The update may be there or not, and its document is left alone until that is known.
+    Allowed,
 }
 
 /// Clients at work.
@@ -59,8 +69,8 @@ impl Load {
 }
 
 impl Model {
-    pub(crate) fn new(seed: u64) -> Model {
-        Model { writers: (0..WRITERS).map(|_| Arc::default()).collect(), seed, lives: 0 }
+    pub(crate) fn new(seed: u64, failures: Failures) -> Model {
+        Model { writers: (0..WRITERS).map(|_| Arc::default()).collect(), seed, lives: 0, failures }
     }
 
     /// Returns how many updates were acknowledged.
@@ -72,11 +82,11 @@ impl Model {
     /// Starts clients that update until they are stopped or the host is gone.
     pub(crate) fn load(&mut self, client: &Client) -> Load {
         self.lives += 1;
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, failures) = (Arc::new(AtomicBool::new(false)), self.failures);
         let start = |(number, documents): (usize, &Arc<Mutex<Documents>>)| {
             let random = Random::new(self.seed * 1000 + self.lives * 10 + number as u64);
             let client = Client::new(client.base());
-            tokio::spawn(write(client, number, Arc::clone(documents), random, Arc::clone(&stop)))
+            tokio::spawn(write(client, number, Arc::clone(documents), random, Arc::clone(&stop), failures))
         };
         let writers = self.writers.iter().enumerate().map(start).collect();
         Load { stop, writers }
@@ -109,11 +119,16 @@ async fn write(
     documents: Arc<Mutex<Documents>>,
     mut random: Random,
     stop: Arc<AtomicBool>,
+    failures: Failures,
 ) {
     while !stop.load(Ordering::Relaxed) {
         let name = format!("w{number}-{}", random.below(DOCUMENTS));
         let link = format!("/core/counters/{name}");
         let known = documents.lock().await.get(&link).copied();
+        if known.is_some_and(|known| known.open.is_some()) {
+            tokio::task::yield_now().await;
+            continue;
+        }
         let deletes = known.is_some_and(|known| !known.deleted) && random.below(20) == 0;
         let (method, path, body) = match known {
             Some(known) if known.deleted => (Method::POST, "/core/counters", json!({ "documentSelfLink": name })),
@@ -128,14 +143,18 @@ async fn write(
         }
         let headers = [("content-type", "application/json"), ("pragma", "xn-force-index-update")];
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let Ok(answer) = client.send(method.clone(), path, &headers, text).await else {
-            if known.is_none() {
-                // A creation without an answer: the document may exist at version 0.
-                let open = Known { version: 0, deleted: true, open: Some(false) };
-                documents.lock().await.insert(link.clone(), open);
-            }
-            return;
-        };
+        let answer = client.send(method.clone(), path, &headers, text).await;
+        let failed = |answer: &Answer| failures == Failures::Allowed && answer.status.is_server_error();
+        let unknown = answer.as_ref().map_or(true, failed);
+        if unknown && known.is_none() {
+            // A creation of unknown outcome: the document may exist at version 0.
+            let open = Known { version: 0, deleted: true, open: Some(false) };
+            documents.lock().await.insert(link.clone(), open);
+        }
+        let Ok(answer) = answer else { return };
+        if unknown {
+            continue;
+        }
         assert!(answer.status.is_success(), "{method} {path}: {}", String::from_utf8_lossy(&answer.body));
         let version = answer.json()["documentVersion"].as_u64().expect("an answer shows the version");
         documents.lock().await.insert(link, Known { version, deleted: deletes, open: None });

@@ -149,3 +149,45 @@ async fn hostile_json_is_refused_without_harm() {
     assert_eq!(refused.status, 400, "{}", String::from_utf8_lossy(&refused.body));
     assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 0);
 }
+
+/// Wraps a text as the parser of the host would talk to itself.
+fn private(kind: &str, text: &str) -> String {
+    json!({ format!("$serde_json::private::{kind}"): text }).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_the_parser_are_refused_by_name_and_depth_cannot_be_hidden_behind_them() {
+    let host = host_with(&["examples", "presence", "misbehave"]).await;
+    let client = host.client();
+    client.post("/presences", &json!({ "documentSelfLink": "ada", "name": "Ada" })).await.expect(201);
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let nested = (0..8).fold("[".repeat(90) + &"]".repeat(90), |inner, _| {
+        let raw = private("RawValue", &inner);
+        format!("{}{raw}{}", "[".repeat(90), "]".repeat(90))
+    });
+    let values = [
+        private("RawValue", "[1]"),
+        private("Number", "1"),
+        r#"{"\u0024serde_json::private::RawValue":"1"}"#.to_owned(),
+        nested,
+    ];
+    for value in &values {
+        for (method, path, body) in [
+            (Method::POST, "/core/examples", format!(r#"{{"name":"n","keyValues":{value}}}"#)),
+            (Method::POST, "/presences", format!(r#"{{"name":"n","y":{value}}}"#)),
+            (Method::PUT, "/presences/ada", format!(r#"{{"documentVersion":0,"name":"n","y":{value}}}"#)),
+            (Method::PATCH, "/presences/ada", format!(r#"{{"documentVersion":0,"y":{value}}}"#)),
+            (Method::PATCH, "/core/misbehave/m", format!(r#"{{"note":{value}}}"#)),
+            (Method::POST, "/core/query-tasks", format!(r#"{{"querySpec":{{"query":{value}}}}}"#)),
+            (Method::POST, "/core/factories", value.clone()),
+        ] {
+            let headers = [("content-type", "application/json")];
+            let answer = client.send(method.clone(), path, &headers, body).await.expect("an answer").expect(400).json();
+            assert_eq!(answer["code"], "reserved-key", "{method} {path}: {answer}");
+            assert!(answer["key"].as_str().unwrap_or_default().starts_with("$serde_json::private::"), "{answer}");
+        }
+    }
+    assert_eq!(client.get("/presences/ada").await.expect(200).json()["documentVersion"], 0);
+    let text = json!({ "documentVersion": 0, "note": "$serde_json::private::RawValue" });
+    client.patch("/presences/ada", &text).await.expect(200);
+}

@@ -181,6 +181,126 @@ async fn a_rollback_returns_to_the_earlier_module_as_long_as_it_reads_everything
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_while_a_rollback_is_decided_writes_nothing_that_the_earlier_module_cannot_read() {
+    let host = host_with_flags(&["upgrade-before"], &PATIENT).await;
+    let client = host.client();
+    let after = digest_of(client, "upgrade-after").await;
+    for name in ["slow", "quick"] {
+        client.post("/core/ledgers", &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    move_to(client, &after).await;
+    let slow = client.clone();
+    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/slow", &json!({ "work": LONG_WORK })).await });
+    wait::until("the slow call is under way", || async { host.log().contains("new work begins").then_some(()) }).await;
+    let mut queued = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let client = client.clone();
+        queued.spawn(async move { client.patch("/core/ledgers/slow", &json!({})).await });
+    }
+    let back = client.patch("/core/factories/core/ledgers", &json!({ "rollback": true })).await;
+    assert!(!slow.is_finished(), "the slow call must outlast the rollback for this test to say anything");
+    back.expect(200);
+    let answer = slow.await.expect("the client does not panic").expect(200);
+    assert_eq!(answer.header("x-ledger"), "before", "it was done by the module that answers now");
+    while let Some(ended) = queued.join_next().await {
+        assert_eq!(ended.expect("no client panics").expect(200).header("x-ledger"), "before");
+    }
+    for name in ["slow", "quick"] {
+        client.get(&format!("/core/ledgers/{name}")).await.expect(200);
+    }
+    assert_eq!(client.get("/core/ledgers/slow").await.expect(200).json()["count"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_document_is_readable_whichever_way_moves_and_rollbacks_under_load_end() {
+    let host = host_with_flags(&["upgrade-before"], &PATIENT).await;
+    let client = host.client().clone();
+    let before = client.get("/core/factories/core/ledgers").await.expect(200).json()["moduleDigest"].clone();
+    let after = digest_of(&client, "upgrade-after").await;
+    for round in 0..6 {
+        let factory = format!("/rounds/r{round}");
+        let mount = json!({ "documentSelfLink": factory, "moduleDigest": before });
+        client.post("/core/factories", &mount).await.expect(201);
+        for n in 0..4 {
+            client.post(&factory, &json!({ "documentSelfLink": n.to_string() })).await.expect(201);
+        }
+        let managed = format!("/core/factories{factory}");
+        client.patch(&managed, &json!({ "moduleDigest": after })).await.expect(200);
+        let mut load = tokio::task::JoinSet::new();
+        for n in 0..16 {
+            let (client, factory) = (client.clone(), factory.clone());
+            load.spawn(async move {
+                let answer = match n < 12 {
+                    true => client.patch(&format!("{factory}/{}", n % 4), &json!({ "work": 2_000_000 })).await,
+                    false => client.post(&format!("{factory}?work=2000000"), &json!({})).await,
+                };
+                assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
+            });
+        }
+        let back = client.patch(&managed, &json!({ "rollback": true })).await;
+        assert!([200, 409].contains(&back.status.as_u16()), "{}", String::from_utf8_lossy(&back.body));
+        while let Some(ended) = load.join_next().await {
+            ended.expect("no request fails");
+        }
+        let listed = client.get(&factory).await.expect(200).json();
+        let links = listed["documentLinks"].as_array().expect("links").clone();
+        assert_eq!(links.len(), 8);
+        for link in links {
+            client.get(link.as_str().expect("a link")).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_under_way_makes_no_document_of_a_factory_that_is_gone() {
+    let host = host_with_flags(&["upgrade-after"], &PATIENT).await;
+    let client = host.client();
+    let factory = "/core/factories/core/ledgers";
+    let module = client.get(factory).await.expect(200).json()["moduleDigest"].clone();
+    let late = client.clone();
+    let slowly = format!("/core/ledgers?work={LONG_WORK}");
+    let late = tokio::spawn(async move { late.post(&slowly, &json!({ "documentSelfLink": "late" })).await });
+    wait::until("the creation is under way", || async { host.log().contains("new work begins").then_some(()) }).await;
+    client.delete(factory).await.expect(200);
+    assert!(!late.is_finished(), "the creation must outlast the change for this test to say anything");
+    late.await.expect("the client does not panic").expect(404);
+    client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
+    client.get("/core/ledgers/late").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_created_while_a_factory_moves_get_the_maintenance_of_the_module_that_takes_over() {
+    let host = host_with(&["upgrade-before"]).await;
+    let client = host.client();
+    let digest = digest_of(client, "upgrade-after").await;
+    let moved = Arc::new(AtomicBool::new(false));
+    let mut makers = tokio::task::JoinSet::new();
+    for maker in 0..4 {
+        let (client, moved) = (client.clone(), Arc::clone(&moved));
+        makers.spawn(async move {
+            let mut links = Vec::new();
+            while !moved.load(Ordering::Relaxed) || links.len() < 10 {
+                let name = format!("l{maker}-{}", links.len());
+                let made = client.post("/core/ledgers", &json!({ "documentSelfLink": name, "watched": true })).await;
+                links.push(made.expect(201).json()["documentSelfLink"].as_str().expect("a link").to_owned());
+            }
+            links
+        });
+    }
+    move_to(client, &digest).await;
+    moved.store(true, Ordering::Relaxed);
+    while let Some(ended) = makers.join_next().await {
+        for link in ended.expect("no creation fails") {
+            wait::until("maintenance has run", || async {
+                let ledger = client.get(&link).await.expect(200).json();
+                (ledger["ticks"].as_u64() >= Some(1)).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn documents_get_the_maintenance_of_the_module_that_took_over() {
     let host = host_with(&["upgrade-before"]).await;
     let client = host.client();

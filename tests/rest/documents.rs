@@ -11,7 +11,11 @@ async fn a_created_document_has_a_place_a_tag_and_built_in_fields() {
     let body = json!({ "documentSelfLink": "one", "name": "example-1", "counter": 1 });
     let created = host.client().post("/core/examples", &body).await.expect(201);
     assert_eq!(created.header("location"), "/core/examples/one");
-    assert!(created.header("etag").ends_with("-0\""), "{}", created.header("etag"));
+    assert!(
+        created.header("etag").starts_with("\"") && created.header("etag").contains('-'),
+        "{}",
+        created.header("etag")
+    );
     assert!(!created.header("x-request-id").is_empty());
     assert!(!created.header("x-steward-owner").is_empty());
     let state = created.json();
@@ -151,6 +155,33 @@ async fn acknowledged_updates_survive_a_kill() {
     client.get("/core/counters/c7").await.expect(404);
     let listed = client.get("/core/counters").await.expect(200).json();
     assert_eq!(listed["documentCount"], 19);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_an_expired_document_says_nothing_about_the_one_that_follows() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let soon = u64::try_from(now.as_micros() + 200_000).expect("a time of this age");
+    let brief = json!({ "documentSelfLink": "e", "name": "first", "documentExpirationTimeMicros": soon });
+    let first = client.post("/core/examples", &brief).await.expect(201);
+    let (tag, version) = (first.header("etag").to_owned(), first.json()["documentVersion"].as_u64());
+    steward_tests::wait::until("nothing is left of the document", || async {
+        let factory = client.get("/core/factories/core/examples").await.expect(200).json();
+        (factory["documentCount"] == 0).then_some(())
+    })
+    .await;
+    client.get("/core/examples/e").await.expect(404);
+    client.get("/core/examples/e?documentVersion=0").await.expect(404);
+    client.delete("/core/examples/e").await.expect(200);
+    let anew = json!({ "documentSelfLink": "e", "name": "second" });
+    let second = client.post("/core/examples", &anew).await.expect(201);
+    assert!(second.json()["documentVersion"].as_u64() > version, "versions go on");
+    let none_match = [("if-none-match", tag.as_str())];
+    client.with_headers(Method::GET, "/core/examples/e", &none_match, &Value::Null).await.expect(200);
+    let lost = json!({ "name": "lost" });
+    client.with_headers(Method::PUT, "/core/examples/e", &[("if-match", tag.as_str())], &lost).await.expect(412);
+    assert_eq!(client.get("/core/examples/e").await.expect(200).json()["name"], "second");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use steward_tests::client::Client;
 use steward_tests::wait;
 
-use crate::{host_with, host_with_flags};
+use crate::{PATIENT, host_with, host_with_flags};
 
 async fn diary(client: &Client, name: &str) -> Value {
     client.get(&format!("/core/diaries/{name}")).await.expect(200).json()
@@ -56,6 +56,40 @@ async fn a_document_is_created_once_and_started_whenever_its_ownership_begins() 
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_nobody_touches_is_started_only_where_the_service_is_eager() {
+    let mut host = host_with(&["duties", "upgrade-before"]).await;
+    for n in 0..8 {
+        create(host.client(), &format!("d{n}")).await;
+        let ledger = json!({ "documentSelfLink": format!("l{n}") });
+        host.client().post("/core/ledgers", &ledger).await.expect(201);
+    }
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    wait::until("eager documents are started", || async {
+        for n in 0..8 {
+            if count(&diary(client, &format!("d{n}")).await, "starts") < 2 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    let ledger = |n: usize| async move { client.get(&format!("/core/ledgers/l{n}")).await.expect(200).json() };
+    for n in 0..8 {
+        assert_eq!(count(&ledger(n).await, "starts"), 1, "nobody has touched it");
+    }
+    for touch in 1..=2 {
+        let touched = client.patch("/core/ledgers/l0", &json!({})).await.expect(200).json();
+        assert_eq!(
+            (count(&touched, "starts"), count(&touched, "count")),
+            (2, touch),
+            "started once, before its handler"
+        );
+    }
+    assert_eq!(count(&ledger(1).await, "starts"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,8 +255,19 @@ async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
     assert_eq!(notes_of(client, "heir", 1).await, ["mortal ended"]);
     client.get("/core/diaries/mortal").await.expect(404);
     client.get("/core/diaries/mortal?documentVersion=0").await.expect(404);
+    client.get("/core/diaries/mortal/history").await.expect(404);
     let reborn = client.post("/core/diaries", &mortal).await.expect(201).json();
-    assert_eq!(count(&reborn, "documentVersion"), 0, "nothing is left of the one before");
+    assert!(
+        count(&reborn, "documentVersion") > count(&shown, "documentVersion"),
+        "no version is given twice: {reborn}"
+    );
+    assert_eq!((count(&reborn, "creates"), count(&reborn, "starts")), (1, 1), "nothing is left of the one before");
+    let history = client.get("/core/diaries/mortal/history").await.expect(200).json();
+    let kept = history["versions"].as_array().into_iter().flatten();
+    assert!(
+        kept.clone().all(|version| count(version, "documentVersion") >= count(&reborn, "documentVersion")),
+        "{history}"
+    );
     client.delete("/core/diaries/mortal").await.expect(200);
     assert_eq!(notes_of(client, "heir", 2).await, ["mortal ended", "mortal ended"]);
 }
@@ -253,4 +298,27 @@ async fn a_document_that_is_prolonged_in_time_outlives_its_first_expiry() {
         let kept = diary(client, name).await;
         assert_eq!(texts(&kept["notes"]).len(), rounds, "prolonged, yet begun anew or gone: {kept}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_turn_does_not_come_holds_up_no_expiry_but_its_own() {
+    let host = host_with_flags(&["upgrade-before"], &PATIENT).await;
+    let client = host.client();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let soon = u64::try_from(now.as_micros() + 5_000_000).expect("a time of this age");
+    for name in ["stuck".to_owned()].into_iter().chain((0..40).map(|n| format!("l{n}"))) {
+        let brief = json!({ "documentSelfLink": name, "documentExpirationTimeMicros": soon });
+        client.post("/core/ledgers", &brief).await.expect(201);
+    }
+    let slow = client.clone();
+    let slow =
+        tokio::spawn(async move { slow.patch("/core/ledgers/stuck", &json!({ "work": 6_000_000_000_u64 })).await });
+    wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
+    wait::until("all others are gone", || async {
+        let factory = client.get("/core/factories/core/ledgers").await.expect(200).json();
+        (factory["documentCount"] == 1).then_some(())
+    })
+    .await;
+    assert!(!slow.is_finished(), "the slow call must outlast the others for this test to say anything");
+    slow.abort();
 }

@@ -1,10 +1,13 @@
 //! What clients see of one node: the REST contract, through the real binary and real sockets.
 
 mod bad_input;
+mod clocks;
+mod connections;
 mod deploying;
 mod documents;
 mod duties;
 mod infrastructure;
+mod lanes;
 mod listing;
 mod native;
 mod outside;
@@ -12,6 +15,7 @@ mod queries;
 mod refusals;
 mod repeats;
 mod stateless;
+mod stopping;
 mod tasks;
 mod unread_bodies;
 mod utility;

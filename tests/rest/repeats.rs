@@ -133,3 +133,97 @@ async fn a_repeated_post_that_became_a_put_gets_the_first_answer() {
     assert_eq!(repeated.header("idempotency-replayed"), "true");
     assert_eq!(repeated.json(), first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repeat_of_a_delete_that_found_nothing_deletes_nothing() {
+    let mut host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    let key = [("idempotency-key", "delete-1")];
+    let none = serde_json::Value::Null;
+    let first = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "count": 3 })).await.expect(201);
+    let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    assert_eq!((repeat.header("idempotency-replayed"), &repeat.body), ("true", &first.body));
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
+    assert_eq!((repeat.header("idempotency-replayed"), &repeat.body), ("true", &first.body));
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 3);
+    client.delete("/core/counters/c").await.expect(200);
+    let again = [("idempotency-key", "delete-2")];
+    for _ in 0..2 {
+        client.with_headers(Method::DELETE, "/core/counters/c", &again, &none).await.expect(200);
+    }
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_other_conditions_is_another_request() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let created = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let tag = created.header("etag").to_owned();
+    let patch = |path: &'static str, headers: Vec<(&'static str, String)>| async move {
+        let mut all = vec![("idempotency-key", "k")];
+        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        client.with_headers(Method::PATCH, path, &all, &json!({ "by": 2 })).await
+    };
+    let matching = || vec![("if-match", tag.clone())];
+    patch("/core/counters/c", matching()).await.expect(200);
+    assert_eq!(patch("/core/counters/c", matching()).await.expect(200).header("idempotency-replayed"), "true");
+    let others = [
+        ("/core/counters/c", vec![]),
+        ("/core/counters/c", vec![("if-match", "*".to_owned())]),
+        ("/core/counters/c", vec![("if-none-match", tag.clone())]),
+        ("/core/counters/c?x=1", matching()),
+    ];
+    for (path, headers) in others {
+        let refused = patch(path, headers).await.expect(422).json();
+        assert_eq!(refused["code"], "idempotency-key-reused");
+    }
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["count"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_answer_carries_the_tag_of_the_first_one() {
+    let mut host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    let link = "/core/counters/c";
+    let create = [("idempotency-key", "create")];
+    let change = [("idempotency-key", "change")];
+    let body = json!({ "documentSelfLink": "c" });
+    let created = client.with_headers(Method::POST, "/core/counters", &create, &body).await.expect(201);
+    let changed = client.with_headers(Method::PATCH, link, &change, &json!({})).await.expect(200);
+    client.patch(link, &json!({})).await.expect(200);
+    for round in ["at once", "after a crash"] {
+        let again = client.with_headers(Method::PATCH, link, &change, &json!({})).await.expect(200);
+        assert_eq!(again.header("idempotency-replayed"), "true", "{round}");
+        for header in ["etag", "x-steward-epoch"] {
+            assert_eq!(again.header(header), changed.header(header), "{header} {round}");
+        }
+        let stale = [("if-match", again.header("etag"))];
+        client.with_headers(Method::PATCH, link, &stale, &json!({})).await.expect(412);
+        let again = client.with_headers(Method::POST, "/core/counters", &create, &body).await.expect(201);
+        assert_eq!(again.header("etag"), created.header("etag"), "{round}");
+        host.restart().expect("the host starts again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_an_earlier_life_fits_no_later_one() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let body = json!({ "documentSelfLink": "c", "documentExpirationTimeMicros": 1 });
+    let first = client.post("/core/counters", &body).await.expect(201);
+    let link = "/core/counters/c";
+    let second = wait::until("the first life is over and another begins", || async {
+        let answer = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await;
+        (answer.status == 201).then_some(answer)
+    })
+    .await;
+    assert_ne!(first.header("etag"), second.header("etag"));
+    let stale = [("if-match", first.header("etag"))];
+    client.with_headers(Method::PATCH, link, &stale, &json!({})).await.expect(412);
+    let cached = [("if-none-match", first.header("etag"))];
+    client.with_headers(Method::GET, link, &cached, &serde_json::Value::Null).await.expect(200);
+}

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Context, Result, bail};
 use steward_model::document::UpdateAction;
 use steward_model::partition::SelectorId;
-use steward_model::update::{Change, Entry, Update};
+use steward_model::update::{Change, Entry, Origin, RequestId, Update};
 use steward_model::{Document, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
 use steward_protocol::replica::{Event, Message, Recovered, Replica, RoleName, Row};
 
@@ -31,6 +31,7 @@ impl Interpreter {
             "row" => self.tell(Event::TableChanged(row(&mut arguments)?))?,
             "promise-persisted" => self.tell(Event::PromisePersisted(arguments.take("epoch", epoch)?))?,
             "persisted" => self.tell(Event::Persisted(arguments.take("through", position)?))?,
+            "truncated" => self.tell(Event::Truncated { after: arguments.take("after", optional_position)? })?,
             "promise" => {
                 let from = arguments.take("from", member)?;
                 let epoch = arguments.take("epoch", epoch)?;
@@ -113,6 +114,8 @@ impl Interpreter {
         };
         let update = Update {
             change: Change::NewVersion,
+            request: RequestId::default(),
+            origin: Origin::default(),
             document: Document {
                 link: document,
                 kind: "example".into(),

@@ -25,8 +25,8 @@ struct Within {
 impl Carrier for Within {
     type Reply = ();
 
-    fn wall_time(&self) -> Timestamp {
-        self.around.wall.get()
+    fn steady_time(&self) -> Timestamp {
+        self.around.steady()
     }
 
     async fn send(&self, effect: &PendingEffect) -> Sent<()> {
@@ -61,7 +61,7 @@ impl Carrier for Within {
     }
 
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>) {
-        partition.settle(settled, self.around.wall.get());
+        partition.settle(settled, self.around.timestamp());
         partition.step(self.around.now.get());
     }
 }

@@ -1,6 +1,5 @@
 //! What a process does of itself, and how it ends and begins.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -84,7 +83,7 @@ impl World {
             }
             Step::LoadOutbox => self.load_outboxes(),
             Step::Claim => {
-                let (now, reign) = (self.wall.get(), self.reign(partition).unwrap_or_default());
+                let (now, reign) = (self.around.steady(), self.reign(partition).unwrap_or_default());
                 for claim in copy.with_outbox(|outbox| outbox.claim(now, 2)) {
                     self.tasks.spawn(Owner::Host, carry(Rc::clone(&self.around), (partition, reign), claim));
                 }
@@ -94,13 +93,13 @@ impl World {
     }
 
     fn load_outboxes(&mut self) {
-        let partitions = &self.node.partitions;
+        let (partitions, steady) = (&self.node.partitions, self.around.steady());
         for (partition, epoch, end) in std::mem::take(&mut self.loading) {
             let copy = partitions.get(partition);
             // Whoever asked waits for the store in between; if the store cannot tell, he asks again.
             if copy.applied() < end {
                 self.loading.push((partition, epoch, end));
-            } else if copy.load_outbox(epoch).is_ok() {
+            } else if copy.load_outbox(epoch, steady).is_ok() {
                 self.seen.outboxes_loaded += 1;
             }
         }
@@ -227,7 +226,7 @@ impl World {
     /// Starts the node.
     fn start(&mut self) -> Result<()> {
         let own = self.table.register();
-        let mut found = Vec::new();
+        let (mut found, mut latest) = (Vec::new(), self.wall.get());
         let (disk, store) = (&self.machine.disk, &self.machine.store);
         let traced = self.trace.is_some();
         // A node that finds no room does not start, and is started again until there is some.
@@ -238,9 +237,8 @@ impl World {
         let note = &mut |id, recovered| found.push((id, recovered));
         let node = store.without_faults(|| machine.start(own, self.count, options(), traced, note));
         self.node = node.context("start the node")?;
-        let (now, wall) = (Rc::clone(&self.now), Rc::clone(&self.wall));
-        self.around =
-            Rc::new(Around { partitions: self.node.partitions.clone(), stray: RefCell::default(), now, wall });
+        latest = found.iter().map(|(_, recovered)| recovered.latest).max().unwrap_or_default().max(latest);
+        self.around = Rc::new(Around::new(&self.node.partitions, &self.now, &self.wall, latest));
         self.seen.torn_ends += usize::from(self.node.cut_bytes > 0);
         for (partition, recovered) in found {
             let known = self.oracle.known(partition);

@@ -21,6 +21,26 @@ use crate::tasks::{Around, Done, pause};
 /// How many older versions are kept.
 const VERSIONS_KEPT: u64 = 3;
 
+/// How long tombstones are kept.
+const TOMBSTONE_KEPT_MICROS: i64 = 10 * 3_600_000_000;
+
+/// What the clocks of a node say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The time of day.
+    wall: Timestamp,
+    /// By this ages are counted.
+    steady: Timestamp,
+    /// This is the time of an update.
+    update: Timestamp,
+}
+
+impl Times {
+    pub(crate) fn of(around: &Around) -> Times {
+        Times { wall: around.wall.get(), steady: around.steady(), update: around.timestamp() }
+    }
+}
+
 /// What somebody wants of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
@@ -97,7 +117,7 @@ pub(crate) async fn answer(around: &Around, request: &Request) -> Result<Answer,
     let epoch = partition.admits().map_err(not_now)?;
     let newest = partition.newest(&request.link).map_err(not_now)?;
     pause().await;
-    let decided = decide(request, newest.document.as_ref(), epoch, around.wall.get());
+    let decided = decide(request, newest.document.as_ref(), epoch, Times::of(around));
     let Some(update) = decided else {
         drop(turn);
         if let Some(position) = newest.appended {
@@ -143,14 +163,14 @@ pub(crate) async fn wait(around: Rc<Around>, partition: PartitionId, position: P
 }
 
 /// Returns the update that a request makes of the newest state; none if nothing changes.
-fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: Timestamp) -> Option<Update> {
+fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: Times) -> Option<Update> {
     let live = before.filter(|document| !document.is_tombstone());
     let change = match (&request.wish, live) {
         (Wish::Put(_) | Wish::Expiring(_) | Wish::Issue(_), _) if before.is_some() && live.is_none() => Change::Renewal,
         (Wish::Put(_) | Wish::Expiring(_) | Wish::Issue(_), _) | (Wish::Delete, Some(_)) => Change::NewVersion,
         (Wish::Renew, _) => Change::Renewal,
         (Wish::Purge, _) if before.is_some() => Change::Purge,
-        (Wish::Expire, _) if before.is_some_and(|document| document.is_expired(now)) => Change::Purge,
+        (Wish::Expire, _) if before.is_some_and(|document| document.is_expired(now.wall)) => Change::Purge,
         (Wish::Answered(_), Some(_)) => Change::NewVersion,
         (Wish::Touch, Some(_)) | (Wish::Answered(_), None) => Change::None,
         (Wish::Delete | Wish::Purge | Wish::Touch, _) if request.is_keyed => Change::None,
@@ -161,14 +181,14 @@ fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: 
         Wish::Answered(settled) => settled.clone(),
         _ => Vec::new(),
     };
-    let remembered = request.key().map(|key| remembered(key, &document, now));
-    let effects = effects(request, now);
+    let remembered = request.key().map(|key| remembered(key, &document, now.update));
+    let effects = effects(request, now.steady);
     let keep_versions = Some(VERSIONS_KEPT);
     let (request, origin) = (RequestId::of(&request.name), Origin::default());
     Some(Update { change, request, origin, document, keep_versions, effects, settled, remembered })
 }
 
-fn document(request: &Request, change: Change, before: Option<&Document>, epoch: Epoch, now: Timestamp) -> Document {
+fn document(request: &Request, change: Change, before: Option<&Document>, epoch: Epoch, now: Times) -> Document {
     let is_new = matches!(change, Change::NewVersion | Change::Renewal);
     let version = match before {
         None => Version(0),
@@ -187,10 +207,12 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         version,
         epoch: before.filter(|_| !is_new).map_or(Epoch::ZERO, |before| before.epoch),
         offset: before.filter(|_| !is_new).map_or(Offset(0), |before| before.offset),
-        updated: before.map_or(now, |before| now.max(Timestamp(before.updated.0 + 1))),
+        updated: before.map_or(now.update, |before| now.update.max(Timestamp(before.updated.0 + 1))),
         action: if request.wish == Wish::Delete && is_new { UpdateAction::Delete } else { UpdateAction::Put },
         expires: match request.wish {
-            Wish::Expiring(span) => Timestamp(now.0 + span),
+            Wish::Expiring(span) => Timestamp(now.wall.0 + span),
+            // A tombstone is kept for a while.
+            Wish::Delete if is_new => Timestamp(now.update.0 + TOMBSTONE_KEPT_MICROS),
             _ => Timestamp(0),
         },
         principal: String::new(),
@@ -233,7 +255,7 @@ fn remembered(key: RequestKey, document: &Document, now: Timestamp) -> Remembere
 }
 
 /// Returns the update that the other member makes of its newest state.
-pub(crate) fn elsewhere(request: &Request, before: Option<&Document>, epoch: Epoch, now: Timestamp) -> Option<Update> {
+pub(crate) fn elsewhere(request: &Request, before: Option<&Document>, epoch: Epoch, now: Times) -> Option<Update> {
     decide(request, before.cloned().map(Arc::new).as_ref(), epoch, now)
 }
 

@@ -11,7 +11,7 @@ use crate::world::World;
 /// Rounds within which everything finishes, whatever was under way.
 const ROUNDS_MAX: usize = 400;
 
-/// How far the time of day goes on in a round, in milliseconds: delayed effects become due.
+/// How far time goes on in a round, in milliseconds: delayed effects become due.
 const ROUND_MILLIS: u64 = 1000;
 
 impl World {
@@ -46,7 +46,9 @@ impl World {
     }
 
     fn round(&mut self, round: usize) -> Result<()> {
-        self.wall.set(self.wall.get().plus(std::time::Duration::from_millis(ROUND_MILLIS)));
+        let span = std::time::Duration::from_millis(ROUND_MILLIS);
+        self.wall.set(self.wall.get().plus(span));
+        self.now.set(self.now.get().plus(span));
         for partition in self.partitions.clone() {
             self.move_on(partition, round)?;
             self.settle_step()?;

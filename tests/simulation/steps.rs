@@ -4,14 +4,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use steward_model::{Epoch, Lane, Offset, PartitionId};
+use steward_model::{Epoch, Lane, PartitionId};
 use steward_protocol::replica::RoleName;
 use steward_replication::Message;
-use steward_replication::partition::Horizon;
 
 use crate::facts::Fact;
 use crate::random::Random;
-use crate::requests::{Answer, Request, Wish, elsewhere, operate, read, wait};
+use crate::requests::{Answer, Request, Times, Wish, elsewhere, operate, read, wait};
 use crate::table::PEER;
 use crate::tasks::{Done, Owner, place};
 use crate::world::World;
@@ -113,8 +112,8 @@ pub(crate) const STEPS: [(usize, Step); 37] = [
     (8, Step::AskForOutbox),
     (12, Step::LoadOutbox),
     (15, Step::Claim),
-    (2, Step::Sweep),
-    (0, Step::Forget),
+    (5, Step::Sweep),
+    (3, Step::Forget),
     (3, Step::Name),
     (2, Step::NamePeer),
     (1, Step::Touch),
@@ -199,7 +198,7 @@ impl World {
             Step::Read => self.read(),
             Step::Wait => self.wait(),
             Step::Sweep => self.sweep(partition),
-            Step::Forget => self.forget(partition),
+            Step::Forget => self.forget(),
             Step::SetClock => self.set_clock(),
             Step::Fault => self.fault(),
             Step::Heal => self.heal(),
@@ -317,11 +316,9 @@ impl World {
         }
     }
 
-    fn forget(&mut self, partition: PartitionId) {
-        let Some(applied) = self.node.partitions.get(partition).applied() else { return };
-        let below = Offset(applied.0.saturating_sub(20));
-        let horizon = Horizon { tombstones_below: below, answers_below: below };
-        self.node.partitions.get(partition).post(Message::Forget(horizon));
+    fn forget(&mut self) {
+        // A store that cannot be looked at now is looked at again.
+        let _ = self.node.partitions.forget(self.now.get(), self.around.steady());
     }
 
     fn set_clock(&mut self) {
@@ -419,7 +416,7 @@ impl World {
             }
             Step::Order if row.primary == PEER => {
                 peer.begin(row.epoch);
-                let (request, now) = (self.clients.wish(&mut self.random), self.wall.get());
+                let (request, now) = (self.clients.wish(&mut self.random), Times::of(&self.around));
                 if place(&request.link) == partition {
                     peer.order(&request.link, request.key(), |before, epoch| elsewhere(&request, before, epoch, now));
                 }

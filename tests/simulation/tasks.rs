@@ -19,11 +19,44 @@ pub(crate) struct Around {
     pub(crate) stray: RefCell<Option<String>>,
     /// What durations are measured by.
     pub(crate) now: Rc<Cell<Moment>>,
-    /// The time of day, which may be set back.
+    /// The time of day, which may be set.
     pub(crate) wall: Rc<Cell<Timestamp>>,
+    /// The time of day, and what durations were measured by, when the process began.
+    pub(crate) began: (Timestamp, Moment),
+    /// The last time that an update was given.
+    pub(crate) latest: Cell<Timestamp>,
 }
 
 impl Around {
+    /// Returns the time of day when the process began plus what has passed since, as the clock of a node does.
+    pub(crate) fn steady(&self) -> Timestamp {
+        self.began.0.plus(self.now.get().since(self.began.1))
+    }
+
+    /// Returns the time of day, later than every one returned before.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        let next = self.wall.get().max(Timestamp(self.latest.get().0 + 1));
+        self.latest.set(next);
+        next
+    }
+
+    /// Returns what the tasks of a process start see that begins now; no update is later than `latest`.
+    pub(crate) fn new(
+        partitions: &Arc<Partitions>,
+        now: &Rc<Cell<Moment>>,
+        wall: &Rc<Cell<Timestamp>>,
+        latest: Timestamp,
+    ) -> Around {
+        Around {
+            partitions: Arc::clone(partitions),
+            stray: RefCell::default(),
+            now: Rc::clone(now),
+            wall: Rc::clone(wall),
+            began: (wall.get(), now.get()),
+            latest: Cell::new(latest),
+        }
+    }
+
     /// Returns the partition in which a document of this world lives.
     pub(crate) fn of(&self, link: &Link) -> &Arc<Partition> {
         self.partitions.get(place(link))

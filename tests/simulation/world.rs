@@ -148,9 +148,7 @@ impl World {
         let mut found = Vec::new();
         let node = machine.start(own, count, crate::life::options(), traced, &mut |id, it| found.push((id, it)))?;
         let now = Rc::new(Cell::new(Moment(0)));
-        let partitions_of = std::sync::Arc::clone(&node.partitions);
-        let stray = std::cell::RefCell::default();
-        let around = Around { partitions: partitions_of, stray, now: Rc::clone(&now), wall: Rc::clone(&wall) };
+        let around = Around::new(&node.partitions, &now, &wall, BEGINNING);
         let peers = partitions.iter().filter(|id| table.is_shared(**id)).map(|id| (*id, Peer::default())).collect();
         Ok(World {
             random,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -12,10 +13,37 @@ use tempfile::TempDir;
 use crate::build;
 use crate::client::Client;
 
+/// What a host meets that others do not.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// How many file descriptors its process may have; none: as many as the process of the test.
+    pub descriptors: Option<u32>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Circumstances {
+    fn command(&self, program: PathBuf) -> Command {
+        let mut command = match self.descriptors {
+            Some(descriptors) => {
+                let mut shell = Command::new("sh");
+                shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(program);
+                shell
+            }
+            None => Command::new(program),
+        };
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
 /// A running host. Its process ends, and its folder goes, with this value.
 pub struct Host {
+    /// What it says is kept here, and its data as well unless they lie on a disk of the tests.
     folder: TempDir,
+    sandbox: PathBuf,
     flags: Vec<String>,
+    circumstances: Circumstances,
     port: u16,
     child: Option<Child>,
     /// Kept open, so that the host never writes into a closed pipe.
@@ -37,30 +65,69 @@ impl Host {
     /// # Errors
     /// If it does not become ready; its log lines are in the text.
     pub fn start_in(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        Host::start_under(Circumstances::default(), place, flags)
+    }
+
+    /// Starts a host on an empty folder below `place`, in circumstances of its own.
+    ///
+    /// # Errors
+    /// If it does not become ready; its log lines are in the text.
+    pub fn start_under(circumstances: Circumstances, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut host = Host { folder, flags, port: 0, child: None, output: None, client: Client::new("") };
+        let (client, sandbox) = (Client::new(""), folder.path().to_owned());
+        let mut host = Host { folder, sandbox, flags, circumstances, port: 0, child: None, output: None, client };
         host.launch()?;
         Ok(host)
     }
 
+    /// Returns a host that keeps its data in `sandbox`, and is not started: [`Host::restart`] does, or
+    /// [`Host::spawn`]. Its port is chosen now, so that it finds its data again whenever it is killed.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn prepared(sandbox: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        let folder = tempfile::Builder::new().prefix("steward-test-").tempdir()?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let (sandbox, circumstances) = (sandbox.to_owned(), Circumstances::default());
+        Ok(Host { folder, sandbox, flags, circumstances, port, child: None, output: None, client })
+    }
+
     fn launch(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        self.ready()
+    }
+
+    /// Starts the process, and does not wait until it is ready.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn spawn(&mut self) -> anyhow::Result<()> {
         let errors = File::options().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(build::steward()?);
-        command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(self.folder.path());
+        let mut command = self.circumstances.command(build::steward()?);
+        command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(&self.sandbox);
         command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;
-        let mut output = BufReader::new(child.stdout.take().context("the host has an output")?);
+        self.output = Some(BufReader::new(child.stdout.take().context("the host has an output")?));
         self.child = Some(child);
+        Ok(())
+    }
+
+    /// Waits until the host is ready.
+    ///
+    /// # Errors
+    /// If it ends before; its log lines are in the text.
+    pub fn ready(&mut self) -> anyhow::Result<()> {
         let mut line = String::new();
-        output.read_line(&mut line)?;
+        self.output.as_mut().context("the host was started")?.read_line(&mut line)?;
         let Ok(ready) = serde_json::from_str::<serde_json::Value>(&line) else {
             bail!("the host did not become ready, it said {line:?} and\n{}", self.log());
         };
         let base = ready["api"].as_str().context("the announcement names the address")?.to_owned();
         let port = base.rsplit(':').next().and_then(|port| port.parse().ok());
         self.port = port.with_context(|| format!("{base} has a port"))?;
-        self.output = Some(output);
         self.client = Client::new(&base);
         Ok(())
     }
@@ -81,7 +148,7 @@ impl Host {
 
     /// Returns the host's data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join(self.port.to_string())
+        self.sandbox.join(self.port.to_string())
     }
 
     /// Returns the folder in which the host keeps everything.
@@ -105,6 +172,28 @@ impl Host {
             let _ = child.wait();
         }
         self.output = None;
+    }
+
+    /// Sends the signal that ends the process at once, and does not wait for it: [`Host::kill`] must follow.
+    pub fn strike(&mut self) {
+        if let Some(child) = &mut self.child {
+            // A process that has ended by itself cannot be killed any more.
+            let _ = child.kill();
+        }
+    }
+
+    /// Sends the signal that asks the process to stop in order, and does not wait for it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.pid())?).context("a process has a number")?;
+        Ok(kill_process(pid, Signal::TERM)?)
+    }
+
+    /// Returns whether the process runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Asks the host to stop in order, and returns whether it did.

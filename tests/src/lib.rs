@@ -2,6 +2,8 @@
 
 pub mod build;
 pub mod client;
+pub mod disk;
 pub mod guests;
 pub mod host;
+pub mod random;
 pub mod wait;

@@ -15,7 +15,7 @@ struct Wall {
     words: &'static [&'static str],
 }
 
-const WALLS: [Wall; 4] = [
+const WALLS: [Wall; 5] = [
     Wall {
         folder: "host/model/",
         reason: "the words parse, compare and encode, and nothing else",
@@ -85,6 +85,26 @@ const WALLS: [Wall; 4] = [
             "tower",
         ],
         words: &["std::net"],
+    },
+    Wall {
+        folder: "host/replication/",
+        reason: "the simulation runs this code: time, threads, disks and messages are given",
+        crates: &[
+            "steward-sandbox",
+            "steward-node",
+            "tokio",
+            "tokio-util",
+            "openraft",
+            "hyper",
+            "http",
+            "wasmtime",
+            "tower",
+            "rand",
+            "getrandom",
+            "uuid",
+            "jiff",
+        ],
+        words: &["std::fs", "std::net", "std::thread", "std::env", "Instant", "SystemTime"],
     },
     Wall {
         folder: "host/sandbox/",

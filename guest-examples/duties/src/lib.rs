@@ -42,6 +42,7 @@ pub struct Entry {
 #[service(
     factory = "/core/diaries",
     options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION),
+    start = "eager",
     outbound("127.0.0.1")
 )]
 impl Diary {

@@ -13,7 +13,7 @@
 //! A step that fails makes the task FAILED, with `failureMessage`.
 //!
 //! **Restarts.** Effects outlive a restart, so the work goes on by itself; the task is told to query once more all the
-//! same, as Xenon did. Two chains of steps would get into each other's way: answers carry the version that asked for
+//! same, as Xenon did. That is why tasks start eagerly: nobody else would touch one that has nothing under way. Two chains of steps would get into each other's way: answers carry the version that asked for
 //! them, and those to an older version are passed over.
 
 mod state;
@@ -36,7 +36,8 @@ const LIFETIME_DEFAULT: Duration = Duration::from_secs(4 * 3600);
     factory = "/core/example-tasks",
     kind = "com:vmware:xenon:services:common:ExampleTaskService:ExampleTaskServiceState",
     options(persistence, replication, owner_selection, instrumentation, idempotent_post),
-    task
+    task,
+    start = "eager"
 )]
 impl ExampleTask {
     fn handle_create(&mut self, ctx: &mut Context) -> Result {

@@ -38,6 +38,8 @@ pub enum UpdateAction {
     Patch,
     /// The document was deleted: this version is a tombstone that keeps the last state.
     Delete,
+    /// The document's time had passed: this version is a tombstone without a state, and the versions before are forgotten.
+    Expire,
 }
 
 impl UpdateAction {
@@ -47,7 +49,8 @@ impl UpdateAction {
             UpdateAction::Post => "POST",
             UpdateAction::Put => "PUT",
             UpdateAction::Patch => "PATCH",
-            UpdateAction::Delete => "DELETE",
+            // Clients know one way to end.
+            UpdateAction::Delete | UpdateAction::Expire => "DELETE",
         }
     }
 }
@@ -90,9 +93,15 @@ impl Format for Document {
 pub type ContentDigest = [u8; 16];
 
 impl Document {
-    /// Returns true if the document has been deleted.
+    /// Returns true if the document has been deleted or has expired: only its versions go on.
     pub fn is_tombstone(&self) -> bool {
-        self.action == UpdateAction::Delete
+        matches!(self.action, UpdateAction::Delete | UpdateAction::Expire)
+    }
+
+    /// Returns true if this is what is left of an expired document. Its link is free, as if there had never been a document;
+    /// only that no version is given twice.
+    pub fn ended_by_expiry(&self) -> bool {
+        self.action == UpdateAction::Expire
     }
 
     /// Returns true if the document has an expiry that is not after `now`.

@@ -80,7 +80,7 @@ pub fn check_options(options: &[ServiceOption]) -> Result<(), OptionsError> {
 pub enum Handler {
     /// See `wit/service.wit`, as for all of them.
     HandleCreate,
-    /// Runs at every start of ownership.
+    /// Runs at every start of ownership, and when another module takes over.
     HandleStart,
     /// Runs at deletion.
     HandleStop,
@@ -113,6 +113,17 @@ pub enum NativePatch {
     None,
     /// By RFC 7396, JSON Merge Patch.
     Merge,
+}
+
+/// When `handle-start` runs at a new owner of a document, and under a new module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Before whatever happens to the document first. A document that nobody touches costs nothing.
+    #[default]
+    Lazy,
+    /// As soon as the owner can, for every document.
+    Eager,
 }
 
 /// How instances of a module are shared between calls.
@@ -199,6 +210,9 @@ pub struct Descriptor {
     /// Options of the children.
     #[serde(default)]
     pub options: Vec<ServiceOption>,
+    /// When `handle-start` runs at a new owner.
+    #[serde(default)]
+    pub start: Start,
     /// Microseconds between two calls of `handle-maintenance` on one document.
     #[serde(default)]
     pub maintenance_interval_micros: u64,
@@ -303,6 +317,9 @@ impl Descriptor {
                 return field("maintenanceIntervalMicros", "must be 1000 (a millisecond) or more");
             }
         }
+        if self.start == Start::Eager && !self.handles(Handler::HandleStart) {
+            return field("handlers", "must list handle-start, because start is eager");
+        }
         if !self.state_schema.is_object() {
             return field("stateSchema", "must be a JSON Schema object");
         }
@@ -361,6 +378,7 @@ mod tests {
         assert_eq!(descriptor.kind(), "counter");
         assert_eq!(descriptor.versions_kept(), VERSION_RETENTION_DEFAULT);
         assert_eq!(descriptor.lane(), Lane::Volatile);
+        assert_eq!(descriptor.start, Start::Lazy);
     }
 
     #[test]
@@ -378,6 +396,8 @@ mod tests {
             (r#","options":["PERIODIC_MAINTENANCE"]"#, "handle-maintenance"),
             (r#","readsStateVersions":[1],"stateVersion":2"#, "migrate"),
             (r#","stateSchema":7"#, "stateSchema"),
+            (r#","start":"eager""#, "handle-start"),
+            (r#","start":"soon""#, "lazy"),
         ] {
             let refused = described(extra).expect_err("must be refused").to_string();
             assert!(refused.contains(word), "{refused}");

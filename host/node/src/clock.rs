@@ -1,15 +1,37 @@
 //! The one place of the host that reads clocks.
 //!
-//! Two clocks, never mixed: [`Clock::now`] is monotonic, counts suspended time too, and is for deadlines, leases and
-//! intervals; [`Clock::timestamp`] is the time of day, for metadata only. The time of day never runs backwards within a
-//! process and never falls behind a timestamp it has been shown: a hybrid logical clock with a resolution of a microsecond.
-//! Source: Kulkarni et al., "Logical Physical Clocks", 2014.
+//! Three clocks, never mixed. [`Clock::now`] is monotonic, counts suspended time too, and is for deadlines, leases and
+//! intervals. [`Clock::timestamp`] is the time of day, for metadata only. It never runs backwards within a process and never
+//! falls behind a timestamp it has been shown: a hybrid logical clock with a resolution of a microsecond. [`Clock::steady_time`]
+//! is the time of day that steps of the machine's clock do not move: what it was when the process started, and what has
+//! passed since by the monotonic clock. It is for spans that begin or end in metadata, such as delays and the time that
+//! the process is up. Source: Kulkarni et al., "Logical Physical Clocks", 2014.
+//!
+//! A clock of the machine that cannot be right is refused at start: every timestamp taken from it would be in the way of
+//! the true ones for good.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 use steward_model::{Moment, Timestamp};
+
+/// The end of the year 9999, the last that dates are written for, in microseconds since the Unix epoch.
+const LATEST_MICROS: i64 = 253_402_300_799_999_999;
+
+/// Why the clock of the machine cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It tells a time before the Unix epoch.
+    #[error("the system clock stands {seconds} s before 1970: set it, then start again")]
+    BeforeEpoch {
+        /// How long before.
+        seconds: u64,
+    },
+    /// It tells a time that no date can be written for.
+    #[error("the system clock stands after the year 9999: set it, then start again")]
+    AfterDates,
+}
 
 /// Reads the clocks of this machine.
 #[derive(Debug)]
@@ -22,7 +44,7 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { origin: boot_time(), began: Timestamp(Clock::wall()), latest: AtomicI64::new(0) }
+        Clock { origin: boot_time(), began: Timestamp(wall()), latest: AtomicI64::new(0) }
     }
 }
 
@@ -31,7 +53,31 @@ fn boot_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Says whether a time of day can be used for metadata.
+fn plausible(now: SystemTime) -> Result<(), Error> {
+    let since = now.duration_since(UNIX_EPOCH);
+    let since = since.map_err(|before| Error::BeforeEpoch { seconds: before.duration().as_secs().max(1) })?;
+    match i64::try_from(since.as_micros()) {
+        Ok(micros) if micros <= LATEST_MICROS => Ok(()),
+        Ok(_) | Err(_) => Err(Error::AfterDates),
+    }
+}
+
 impl Clock {
+    /// Returns the clocks of this machine if they can be right.
+    ///
+    /// # Errors
+    /// [`Error`] if the time of day is one that no machine with a set clock has.
+    pub fn checked() -> Result<Clock, Error> {
+        plausible(SystemTime::now())?;
+        Ok(Clock::default())
+    }
+
     /// Returns the monotonic time since this clock was made.
     pub fn now(&self) -> Moment {
         Moment(0).plus(boot_time().saturating_sub(self.origin))
@@ -39,7 +85,7 @@ impl Clock {
 
     /// Returns the time of day: later than every time returned or observed before.
     pub fn timestamp(&self) -> Timestamp {
-        let wall = Self::wall();
+        let wall = wall();
         let step = |latest: i64| Some(wall.max(latest + 1));
         let before = self.latest.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
         Timestamp(before.map_or(wall, |latest| wall.max(latest + 1)))
@@ -47,18 +93,18 @@ impl Clock {
 
     /// Returns the time of day as the machine tells it, without moving the hybrid clock.
     pub fn wall_time(&self) -> Timestamp {
-        Timestamp(Self::wall())
+        Timestamp(wall())
+    }
+
+    /// Returns the time of day at which this clock was made.
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// Returns the time of day when this clock was made plus what has passed since: setting the machine's clock does not move
     /// it. For ages and delays, which must not end early or never because somebody corrected the time.
     pub fn steady_time(&self) -> Timestamp {
         self.began.plus(self.now().since(Moment(0)))
-    }
-
-    fn wall() -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
     }
 
     /// Makes every later [`Clock::timestamp`] later than `seen`, a time that was found on disk or came from a peer.
@@ -79,5 +125,25 @@ mod tests {
         let next = clock.timestamp();
         assert!(next > ahead);
         assert!(clock.timestamp() > next);
+    }
+
+    #[test]
+    fn steady_time_goes_with_the_monotonic_clock_from_the_time_of_the_start() {
+        let started = Timestamp(7_000_000);
+        let origin = boot_time().saturating_sub(Duration::from_secs(10));
+        let clock = Clock { origin, began: started, latest: AtomicI64::new(0) };
+        let passed = Duration::from_micros(clock.steady_time().0.abs_diff(started.0));
+        assert!((Duration::from_secs(10)..Duration::from_secs(3600)).contains(&passed), "{passed:?}");
+        assert_eq!(clock.began(), started);
+    }
+
+    #[test]
+    fn times_that_no_set_clock_tells_are_refused() {
+        let second = Duration::from_secs(1);
+        let far = UNIX_EPOCH + Duration::from_micros(LATEST_MICROS.unsigned_abs());
+        assert_eq!(plausible(UNIX_EPOCH - 5 * second), Err(Error::BeforeEpoch { seconds: 5 }));
+        assert_eq!(plausible(UNIX_EPOCH), Ok(()));
+        assert_eq!(plausible(far), Ok(()));
+        assert_eq!(plausible(far + second), Err(Error::AfterDates));
     }
 }

@@ -8,15 +8,18 @@
 //! 5  operation query                      the road of one operation
 //! 4  partition service                    what an operation meets
 //! 3  cluster                              the driver of the system group
-//! 1  clock config shutdown telemetry
+//! 1  clock config descriptors failure json shutdown telemetry
 //! ```
 
 pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod descriptors;
+pub mod failure;
 pub mod http;
 pub mod imports;
+pub mod json;
 pub mod maintenance;
 pub mod node;
 pub mod operation;

@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 use crate::config::{LogFormat, Options};
+use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
@@ -33,7 +34,7 @@ use crate::partition::{Partitions, Threads};
 use crate::query::Queries;
 use crate::service::{self, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
-use crate::{imports, maintenance, telemetry};
+use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
 use foundation::Foundation;
 
@@ -50,8 +51,16 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     telemetry::init(&options.log_level, format)?;
+    failure::end_process_on_panic();
+    let clock = Arc::new(Clock::checked()?);
+    let descriptors = Descriptors::claim()?;
+    let Descriptors { limit, clients, .. } = descriptors;
+    tracing::info!(limit, clients, reserve = descriptors.reserve(), "file descriptors shared out");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(serve(options))
+    let ended = runtime.block_on(serve(options, clock, descriptors));
+    // Whoever is stuck in a call of the system would hold up an end that waits for everybody.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Everything of a running node that has to be ended in order.
@@ -60,6 +69,7 @@ struct Running {
     control: Arc<dyn ControlLog>,
     partitions: Arc<Partitions>,
     threads: Threads,
+    sandbox: Sandbox,
     _folder: Folder,
 }
 
@@ -74,8 +84,7 @@ fn keep_metrics(metrics: &PrometheusHandle, shutdown: &Shutdown) {
     });
 }
 
-async fn serve(options: Options) -> anyhow::Result<ExitCode> {
-    let clock = Arc::new(Clock::default());
+async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
     // Bound before anything is read, so that a port in use is said in milliseconds.
@@ -91,7 +100,7 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
     let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox)?);
+    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox.clone())?);
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
@@ -135,12 +144,13 @@ async fn serve(options: Options) -> anyhow::Result<ExitCode> {
         max_request_bytes: options.max_request_bytes,
         cors_origins: options.cors_origin.clone(),
         outbound_allowed: options.outbound_allow.clone(),
-        started: clock.wall_time(),
+        descriptors,
+        idle_span: options.idle_timeout,
     });
-    let serving = shutdown.run(http.serve(listener));
+    let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    let running = Running { shutdown, control: system.control, partitions, threads, _folder: folder };
-    stop::wait(&running.shutdown).await?;
+    stop::wait(&shutdown).await?;
+    let running = Running { shutdown, control: system.control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

@@ -7,6 +7,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::failure;
+
 /// Owns the host's tasks. Cheap to clone; all clones are the same set.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
@@ -17,7 +19,8 @@ pub struct Shutdown {
 
 impl Shutdown {
     /// Starts a task that the host waits for when it stops. The task watches [`Shutdown::stopping`] if it has no end of its own.
-    pub fn spawn<F>(&self, name: &'static str, task: F)
+    /// Its panic ends the process, see [`failure`].
+    pub fn spawn<F>(&self, name: &'static str, task: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -25,16 +28,16 @@ impl Shutdown {
             tracing::trace!(task = name, "task started");
             task.await;
             tracing::trace!(task = name, "task ended");
-        });
+        })
     }
 
-    /// Starts a task whose result somebody waits for, and the host too when it stops.
+    /// Starts a task whose result somebody waits for, and the host too when it stops. Whoever waits is told of its panic.
     pub fn run<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.tasks.spawn(task)
+        self.tasks.spawn(failure::contained(task))
     }
 
     /// Asks the host to stop: no new clients, then the work under way, then the tasks. Returns at once.
@@ -57,10 +60,10 @@ impl Shutdown {
         self.stopping.cancelled().await;
     }
 
-    /// Tells the tasks to end and waits for them, `grace` at the longest. Returns true if all of them ended.
-    pub async fn stop(&self, grace: Duration) -> bool {
+    /// Tells the tasks to end and waits for them, `span` at the longest. Returns true if all of them ended.
+    pub async fn stop(&self, span: Duration) -> bool {
         self.stopping.cancel();
         self.tasks.close();
-        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+        tokio::time::timeout(span, self.tasks.wait()).await.is_ok()
     }
 }

@@ -51,6 +51,11 @@ impl Cache {
         self.documents.insert(Key::of(lane, &document.link), Arc::clone(document));
     }
 
+    /// Removes what stands for documents that were deleted.
+    pub(crate) fn remove_tombstones(&self, lane: Lane) {
+        self.documents.retain(|key, document| key.lane != lane || !document.is_tombstone());
+    }
+
     pub(crate) fn remove(&self, lane: Lane, link: &Link) {
         self.documents.remove(&Key::of(lane, link));
     }

@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Epoch, Lane, Lsn, PartitionId, Position};
+use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, Timestamp};
 use steward_storage::documents;
 use steward_storage::log::{Frame, FrameKind, Trimmed, append};
 use steward_storage::state::StateStore;
@@ -31,6 +31,8 @@ pub struct Row {
     pub promised: Epoch,
     /// Everything through here is durable in the state store.
     pub applied: Option<Position>,
+    /// No committed update is later than this: a start sets its clock by it, though the log below is gone.
+    pub latest: Timestamp,
 }
 
 impl Format for Row {
@@ -43,6 +45,9 @@ pub enum Error {
     /// The state store cannot say what it holds, or make it durable.
     #[error("state store could not be made durable: {0}")]
     Store(#[from] documents::Error),
+    /// Parts of the state store cannot be read: it has to be made anew out of the log, which therefore keeps everything.
+    #[error("the state store is damaged")]
+    Damaged,
     /// The log does not take the frame.
     #[error("checkpoint could not be logged: {0}")]
     Log(#[from] append::Error),
@@ -68,6 +73,10 @@ impl Partitions {
     /// [`Error`]: the log keeps everything. If what the store holds is unknown now, the node has been told to stop.
     pub fn checkpoint(&self, store: &dyn StateStore) -> Result<Logged, Error> {
         let log = &self.shared().log;
+        self.shared().look_after(store);
+        if self.shared().is_store_damaged() {
+            return Err(Error::Damaged);
+        }
         // What is appended from here on is not in the rows below, so it must stay in the log whatever they say.
         let horizon = log.append(&[])?;
         let rows = self.lane(Lane::Persisted).iter().map(|partition| partition.checkpoint_row());

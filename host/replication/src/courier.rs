@@ -45,8 +45,8 @@ pub trait Carrier {
     /// An answer.
     type Reply;
 
-    /// Returns the time of day, by which delayed effects become due.
-    fn wall_time(&self) -> Timestamp;
+    /// Returns the time by which delayed effects become due; nobody sets it.
+    fn steady_time(&self) -> Timestamp;
 
     /// Sends an effect once, under its key.
     fn send(&self, effect: &PendingEffect) -> impl Future<Output = Sent<Self::Reply>>;
@@ -68,7 +68,7 @@ pub trait Carrier {
 pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Claim) {
     let mut sent: Vec<EffectKey> = Vec::new();
     loop {
-        let now = carrier.wall_time();
+        let now = carrier.steady_time();
         let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
         let Some(reply) = carry_out(carrier, partition, &claim, &effect).await else { break };
         partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));

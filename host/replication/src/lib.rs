@@ -26,6 +26,7 @@ pub mod cache;
 pub mod checkpoint;
 pub mod completions;
 pub mod courier;
+pub mod forget;
 pub mod observer;
 pub mod partition;
 pub mod partitions;

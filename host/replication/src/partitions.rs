@@ -10,6 +10,7 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::replica::Member;
 use steward_storage::documents;
 use steward_storage::log::Log;
+use steward_storage::state::StateStore;
 
 use crate::applier::Applying;
 use crate::cache::Cache;
@@ -41,6 +42,7 @@ impl Default for Options {
 #[derive(Debug, Default)]
 struct StoreHealth {
     problem: Mutex<Option<String>>,
+    is_damaged: AtomicBool,
 }
 
 /// What all partitions of a node share.
@@ -124,26 +126,46 @@ impl Shared {
 
     /// Notes that the state store does not do what it was asked; ends everything if what it holds is unknown now.
     pub(crate) fn store_refused(&self, partition: PartitionId, error: documents::Error) {
-        let is_news = {
-            let mut problem = unpoisoned(self.store_health.problem.lock());
-            problem.replace(error.to_string()).is_none()
-        };
-        if error.is_damage() {
-            // Told once: each later attempt says the same. What is read from the parts that are whole goes on.
-            if is_news {
-                tracing::error!(%partition, %error, "state store is damaged: start the node anew, it is then made anew out of the log");
-            }
-        } else {
+        // Damage is told by whoever looks after the store, once and with what to do about it.
+        if !error.is_damage() {
             tracing::warn!(%partition, %error, "state store refused a batch, trying again");
         }
+        *unpoisoned(self.store_health.problem.lock()) = Some(error.to_string());
         if error.is_fatal() {
             self.fail(&Fatal::Store(error));
         }
     }
 
     pub(crate) fn store_took_all(&self) {
+        if self.is_store_damaged() {
+            return;
+        }
         if unpoisoned(self.store_health.problem.lock()).take().is_some() {
             tracing::info!("state store takes everything again");
+        }
+    }
+
+    /// Returns true if parts of the state store cannot be read. No checkpoint is made any more: the log keeps what the store
+    /// has to be made anew from.
+    pub fn is_store_damaged(&self) -> bool {
+        self.store_health.is_damaged.load(Ordering::Acquire)
+    }
+
+    /// Looks whether damage was found in the state store. The first time it is told, and the store is condemned: the next
+    /// start makes it anew out of the log. Until then what can be read is read.
+    pub fn look_after(&self, store: &dyn StateStore) {
+        let Some(damage) = store.damage() else { return };
+        if self.store_health.is_damaged.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        *unpoisoned(self.store_health.problem.lock()) = Some(format!("damaged: {damage}"));
+        match store.condemn(&damage) {
+            Ok(()) => {
+                tracing::error!(%damage, "state store is damaged: start the node anew, it then makes the store anew out of the commit log")
+            }
+            Err(error) => {
+                tracing::error!(%damage, %error, "state store is damaged, and that could not be noted: stop the node, move the state store aside, start the node anew")
+            }
         }
     }
 }

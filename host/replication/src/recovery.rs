@@ -113,6 +113,8 @@ pub struct Recovered {
     pub applied: Option<Position>,
     /// The records above that, and where they lie.
     pub tail: Vec<(Record, Lsn)>,
+    /// No update is later than this.
+    pub latest: Timestamp,
 }
 
 /// What is collected of one partition while the log is read.
@@ -127,7 +129,6 @@ struct Collected {
 #[derive(Debug, Default)]
 pub struct Recovery {
     partitions: HashMap<PartitionId, Collected>,
-    latest: Timestamp,
 }
 
 impl Collected {
@@ -148,6 +149,9 @@ impl Collected {
         }
         recovered.promised = recovered.promised.max(position.epoch);
         recovered.last = Some(position);
+        if let Entry::Update(update) = &record.entry {
+            recovered.latest = recovered.latest.max(update.document.updated);
+        }
         recovered.tail.push((record, lsn));
     }
 }
@@ -158,7 +162,7 @@ impl Recovery {
         let lineage = meta.lineage;
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
         let (last, applied) = (meta.applied, meta.applied);
-        let recovered = Recovered { promised, lineage, start: Offset(0), last, applied, tail: Vec::new() };
+        let recovered = Recovered { promised, lineage, last, applied, ..Recovered::default() };
         self.partitions.insert(partition, Collected { recovered, first: None });
     }
 
@@ -194,6 +198,8 @@ impl Recovery {
     /// since has no other witness.
     fn checkpoint(&mut self, row: &Row) -> Result<(), Error> {
         self.promised(row.partition, row.promised);
+        let latest = &mut self.partitions.entry(row.partition).or_default().recovered.latest;
+        *latest = row.latest.max(*latest);
         let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.last);
         let known = known.map(|last| last.offset);
         match row.applied.map(|applied| applied.offset) {
@@ -220,9 +226,6 @@ impl Recovery {
         }
         let record: Record =
             codec::decode(&frame.payload).map_err(|source| Error::Frame { kind: frame.kind, lsn, source })?;
-        if let Entry::Update(update) = &record.entry {
-            self.latest = self.latest.max(update.document.updated);
-        }
         collected.push(record, lsn);
         Ok(())
     }
@@ -241,9 +244,9 @@ impl Recovery {
         recovered
     }
 
-    /// Returns the latest time of an update in the log.
+    /// Returns the latest time of an update, be it in the log still or not.
     pub fn latest(&self) -> Timestamp {
-        self.latest
+        self.partitions.values().map(|collected| collected.recovered.latest).max().unwrap_or_default()
     }
 
     /// Returns how many records have to be applied.
@@ -270,7 +273,8 @@ mod tests {
     }
 
     fn checkpoint(through: u64) -> Frame {
-        let rows = vec![Row { partition: PARTITION, promised: epoch(1), applied: Some(at(1, through)) }];
+        let rows =
+            vec![Row { partition: PARTITION, promised: epoch(1), applied: Some(at(1, through)), latest: Timestamp(9) }];
         Frame { partition: None, position: None, kind: FrameKind::Checkpoint, payload: codec::encode(&rows).into() }
     }
 

@@ -4,10 +4,10 @@
 //! the linkers below it gets, and only a component whose linker holds functions that wait has to be called on a fibre.
 //! So there is one configuration, and one set of compiled code on disk.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use wasmtime::component::Linker;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     pub(crate) cache: Option<Cache>,
     linkers: Linkers,
     idle: Mutex<Vec<Weak<Idle>>>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 /// What components may be linked with.
@@ -65,8 +65,13 @@ impl Engine {
         let wasm = wasmtime::Engine::new(&settings(&config)).map_err(refused)?;
         let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
-        let ticker = Ticker::start(wasm.clone(), config.tick)?;
-        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), _ticker: ticker })
+        let ticker = Ticker::start(wasm.clone(), &config)?;
+        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), ticker })
+    }
+
+    /// Lets the deadline of every call pass at the next tick: of those under way, and of those that begin later.
+    pub(crate) fn end_calls(&self) {
+        self.ticker.ending.store(true, Ordering::Release);
     }
 
     /// Returns the linker for a component with these needs.
@@ -135,19 +140,27 @@ impl Linkers {
 /// The thread that interrupts guests at each deadline tick; ends when the last module of the sandbox is gone.
 struct Ticker {
     stop: Option<SyncSender<()>>,
+    /// True once no call may go on.
+    ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Ticker {
-    fn start(wasm: wasmtime::Engine, tick: Duration) -> Result<Ticker, Error> {
+    fn start(wasm: wasmtime::Engine, config: &Config) -> Result<Ticker, Error> {
         let (stop, stopped) = sync_channel(0);
+        let ending = Arc::new(AtomicBool::new(false));
+        let (tick, is_ending) = (config.tick, Arc::clone(&ending));
+        // No deadline lies further ahead than this many ticks.
+        let longest = config.call_deadline_max.max(config.call_deadline);
+        let ticks = u64::try_from(longest.as_nanos() / tick.as_nanos().max(1)).unwrap_or(u64::MAX).saturating_add(2);
         let run = move || {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
-                wasm.increment_epoch();
+                let passing = if is_ending.load(Ordering::Acquire) { ticks } else { 1 };
+                (0..passing).for_each(|_| wasm.increment_epoch());
             }
         };
         let thread = std::thread::Builder::new().name("guest-tick".to_owned()).spawn(run).map_err(Error::Ticker)?;
-        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
+        Ok(Ticker { stop: Some(stop), ending, thread: Some(thread) })
     }
 }
 

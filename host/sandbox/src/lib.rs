@@ -62,6 +62,12 @@ impl Sandbox {
         Ok(Sandbox { engine: Arc::new(engine::Engine::new(config)?) })
     }
 
+    /// Ends all calls, those that begin later too: each fails within a tick as if its deadline had passed. For a node that
+    /// stops; there is no way back.
+    pub fn end_calls(&self) {
+        self.engine.end_calls();
+    }
+
     /// Makes a module ready to be called: checks it, compiles it or finds its compiled code, and asks for its
     /// descriptor.
     ///

@@ -1,12 +1,50 @@
 //! Digests of partitions: equal sums mean equal documents.
 //!
 //! Every document falls into one of 256 buckets, by the hash of its self-link. A bucket holds the sum of the digests of
-//! its documents, so that an update costs one subtraction and one addition, whatever the partition holds; the root is a
-//! hash over all buckets. State is a function of the log, so two replicas that applied the same records have the same
+//! all rows that make up its documents: the newest version with everything that is kept beside it and the chain over its
+//! history, effects that wait, answers that are remembered. An update costs a subtraction and an addition for each row that
+//! changes, whatever the partition holds. The root is a hash over all buckets. A tombstone counts as no document, so that
+//! replicas that forget it sooner or later stay equal.
+//!
+//! State is a function of the log, so two replicas that applied the same records have the same
 //! root, and where the roots differ, the buckets say where to look.
 
 use steward_model::Link;
-use steward_model::document::ContentDigest;
+
+/// The digest of one row, or a sum of such.
+pub type Digest = [u8; BUCKET_BYTES];
+
+/// Which rows are counted. The numbers are frozen: replicas compare what follows from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// The newest version of a document, with all that is kept beside it.
+    Document = 1,
+    /// The older versions of a document; counted as a part of the newest.
+    History = 2,
+    /// An effect that waits.
+    Effect = 3,
+    /// An answer that is remembered.
+    Answer = 4,
+}
+
+/// Returns the digest of a row.
+pub(crate) fn of_row(kind: Kind, link: &Link, row: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[kind as u8]);
+    hasher.update(&(link.as_str().len() as u32).to_be_bytes());
+    hasher.update(link.as_str().as_bytes());
+    hasher.update(row);
+    let mut digest = [0; BUCKET_BYTES];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..BUCKET_BYTES]);
+    digest
+}
+
+/// Returns the sum of two digests, as buckets add them.
+pub fn sum(one: Digest, other: Digest) -> Digest {
+    let ([high, low], [other_high, other_low]) = (lanes(&one), lanes(&other));
+    joined([high.wrapping_add(other_high), low.wrapping_add(other_low)])
+}
 
 /// Number of buckets.
 pub const BUCKETS: usize = 256;
@@ -36,16 +74,20 @@ fn lanes(bytes: &[u8; BUCKET_BYTES]) -> [u64; 2] {
     [(number >> 64) as u64, number as u64]
 }
 
+fn joined([high, low]: [u64; 2]) -> Digest {
+    ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
+}
+
 impl Buckets {
     /// Adds the digest of a document.
-    pub fn add(&mut self, bucket: u8, digest: &ContentDigest) {
+    pub fn add(&mut self, bucket: u8, digest: &Digest) {
         for (sum, lane) in self.0[usize::from(bucket)].iter_mut().zip(lanes(digest)) {
             *sum = sum.wrapping_add(lane);
         }
     }
 
     /// Takes away the digest of a document that was added before.
-    pub fn subtract(&mut self, bucket: u8, digest: &ContentDigest) {
+    pub fn subtract(&mut self, bucket: u8, digest: &Digest) {
         for (sum, lane) in self.0[usize::from(bucket)].iter_mut().zip(lanes(digest)) {
             *sum = sum.wrapping_sub(lane);
         }
@@ -53,8 +95,7 @@ impl Buckets {
 
     /// Returns the sum of one bucket.
     pub fn bucket(&self, bucket: u8) -> [u8; BUCKET_BYTES] {
-        let [high, low] = self.0[usize::from(bucket)];
-        ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
+        joined(self.0[usize::from(bucket)])
     }
 
     /// Sets the sum of one bucket.
@@ -73,11 +114,6 @@ impl Buckets {
         let mut root = [0; 16];
         root.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         root
-    }
-
-    /// Returns the buckets that differ from those of another replica.
-    pub fn differing(&self, other: &Buckets) -> Vec<u8> {
-        (0..=u8::MAX).filter(|bucket| self.bucket(*bucket) != other.bucket(*bucket)).collect()
     }
 }
 
@@ -101,12 +137,23 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(one.root(), other.root());
         other.subtract(3, &digests[1]);
-        assert_eq!(one.differing(&other), [3]);
+        assert_ne!(one.bucket(3), other.bucket(3));
         other.add(3, &digests[1]);
-        assert_eq!(one.differing(&other), [0_u8; 0]);
+        assert_eq!(one, other);
         let mut copied = Buckets::default();
         copied.set_bucket(3, &one.bucket(3));
         assert_eq!(copied, one);
+    }
+
+    #[test]
+    fn sums_of_rows_are_sums_of_buckets_and_kinds_are_apart() {
+        let link = Link::parse("/a").expect("a valid link");
+        let (one, other) = (of_row(Kind::Document, &link, b"x"), of_row(Kind::Answer, &link, b"x"));
+        assert_ne!(one, other);
+        let mut buckets = Buckets::default();
+        buckets.add(3, &one);
+        buckets.add(3, &other);
+        assert_eq!(buckets.bucket(3), sum(one, other));
     }
 
     #[test]

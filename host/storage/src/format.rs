@@ -2,22 +2,24 @@
 //!
 //! ```text
 //! <data folder>/
-//!   format.json    product, format version, store id, when created
-//!   lock           held by the process that uses the folder
-//!   log-<store>/   the commit log
-//!   state/         the state store
+//!   format.json            product, format version, store id, when created
+//!   lock                   held by the process that uses the folder
+//!   log-<store>/           the commit log
+//!   log-<store>.segments   which files the commit log has
+//!   state/                 the state store
 //! ```
 //!
 //! The log's folder carries the name of the store: a store that takes another name, because it has lost acknowledged
 //! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
 
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steward_model::Timestamp;
 use steward_model::group::StoreId;
+
+use crate::lasting;
 
 /// The layout of data folders that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -99,7 +101,7 @@ impl DataFolder {
     /// See [`Error`].
     pub fn open(path: &Path, now: Timestamp, fresh: StoreId) -> Result<DataFolder, Error> {
         let disk = |what| move |source| Error::Disk { what, path: path.to_owned(), source };
-        std::fs::create_dir_all(path).map_err(disk("create a data folder"))?;
+        lasting::make_folder(path).map_err(disk("create a data folder"))?;
         let has_format = path.join(FORMAT_NAME).try_exists().map_err(disk("look for files"))?;
         if !has_format && !is_empty(path).map_err(disk("look for files"))? {
             return Err(Error::Foreign { path: path.to_owned() });
@@ -146,6 +148,11 @@ impl DataFolder {
         self.path.join(format!("log-{:032x}", self.store.0))
     }
 
+    /// Returns the file in which the commit log notes its files. It is not in their folder, so that it is there without them.
+    pub fn log_ledger_path(&self) -> PathBuf {
+        self.path.join(format!("log-{:032x}.segments", self.store.0))
+    }
+
     /// Returns the folder of the state store.
     pub fn state_path(&self) -> PathBuf {
         self.path.join("state")
@@ -179,9 +186,10 @@ fn format(store: StoreId, created: Timestamp) -> Format {
 
 /// Returns true if there is nothing in the folder but what a first start may have left.
 fn is_empty(path: &Path) -> std::io::Result<bool> {
+    let unfinished = lasting::unfinished(&path.join(FORMAT_NAME));
     for entry in std::fs::read_dir(path)? {
         let name = entry?.file_name();
-        if name != LOCK_NAME && name != unfinished_name().as_str() && name != "lost+found" {
+        if name != LOCK_NAME && Some(name.as_os_str()) != unfinished.file_name() && name != "lost+found" {
             return Ok(false);
         }
     }
@@ -200,18 +208,10 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Format, Error> {
     Ok(format)
 }
 
-fn unfinished_name() -> String {
-    format!("{FORMAT_NAME}.tmp")
-}
-
 fn write(path: &Path, format: &Format) -> std::io::Result<()> {
-    let unfinished = path.join(unfinished_name());
-    let mut file = File::create(&unfinished)?;
-    serde_json::to_writer_pretty(&mut file, format)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path.join(FORMAT_NAME))?;
-    File::open(path)?.sync_all()
+    let mut text = serde_json::to_vec_pretty(format)?;
+    text.push(b'\n');
+    lasting::replace(&path.join(FORMAT_NAME), &text)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod documents;
 pub mod format;
 pub mod index;
 pub mod keys;
+pub mod lasting;
 pub mod log;
 pub mod space;
 pub mod state;

@@ -1,15 +1,10 @@
 //! One request takes effect at most once per document, as long as its answer is remembered; a repeat is told the first answer.
 
-use std::time::Duration;
-
 use steward_model::update::{Entry, Record};
 
 use crate::facts::Fact;
 use crate::model::Model;
 use crate::world::World;
-
-/// So long answers are remembered at least, by the times of the records.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     let doubled = world.partitions.iter().filter_map(|partition| world.oracle.about(*partition)?.doubled.clone());
@@ -37,8 +32,5 @@ pub(crate) fn doubled(model: &Model, record: &Record) -> Option<String> {
     let Entry::Update(update) = &record.entry else { return None };
     let reply = update.remembered.as_ref()?;
     let first = model.replies.get(&(update.document.link.clone(), reply.key))?;
-    let is_forgotten = first.answered.plus(REMEMBERED) < model.latest;
-    (!is_forgotten).then(|| {
-        format!("{} at {} carries out what {} did: {reply:?}", update.document.link, record.position, first.at)
-    })
+    Some(format!("{} at {} carries out what {} did: {reply:?}", update.document.link, record.position, first.at))
 }

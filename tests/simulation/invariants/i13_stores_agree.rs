@@ -1,10 +1,9 @@
-//! Documents, versions, sequence index, field index, counts, outbox, remembered answers, digest and applied offset of a store
+//! Documents, versions, field index, counts, outbox, remembered answers, digest and applied offset of a store
 //! agree with one another and with the log, after any crash.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use steward_model::{Link, Offset, PartitionId};
+use steward_model::{Link, PartitionId};
 use steward_storage::documents::{Error, PartitionStore};
 use steward_storage::index::{KIND_PATH, ValueRange};
 use steward_storage::state::Order;
@@ -12,9 +11,6 @@ use steward_storage::state::Order;
 use crate::facts::Fact;
 use crate::model::Model;
 use crate::world::World;
-
-/// So long answers are remembered at least.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     for fact in facts {
@@ -57,12 +53,6 @@ fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result
     if outbox != model.outbox {
         return Ok(wrong("outbox", &outbox, &model.outbox));
     }
-    let changed: Vec<(Offset, Link)> = store.changed_since(view.as_ref(), None).collect::<Result<_, _>>()?;
-    let mut touched: Vec<_> = model.documents.iter().map(|(link, held)| (held.touched, link.clone())).collect();
-    touched.sort();
-    if changed != touched {
-        return Ok(wrong("sequence", &changed, &touched));
-    }
     let indexed = store.index_scan(view.as_ref(), KIND_PATH, &ValueRange::Any, Order::Ascending);
     let indexed: BTreeSet<Link> = indexed.map(|row| row.map(|row| row.link)).collect::<Result<_, _>>()?;
     let live = model.documents.iter().filter(|(_, held)| !held.document.is_tombstone());
@@ -93,8 +83,7 @@ fn documents(
     }
     for ((link, key), expected) in &model.replies {
         let found = store.remembered(link, key)?;
-        let may_be_forgotten = expected.answered.plus(REMEMBERED) < model.latest;
-        if found.as_ref() != Some(expected) && !may_be_forgotten {
+        if found.as_ref() != Some(expected) {
             return Ok(Err(format!("{link} remembers {found:?}, the log makes {expected:?}")));
         }
     }

@@ -114,7 +114,8 @@ async fn documents(guide: &mut Guide, client: &Client) -> anyhow::Result<()> {
     }
     let read = guide.ask(client, Method::GET, "/core/counters/clicks", &Value::Null).await?;
     ensure!(read.json()["count"] == 10, "the counter should be at 10");
-    ensure!(read.header("etag").ends_with("-2\""), "two updates make version 2, the tag is {}", read.header("etag"));
+    ensure!(read.json()["documentVersion"] == 2, "two updates make version 2");
+    ensure!(!read.header("etag").is_empty(), "a document has an entity tag");
     let first = guide.ask(client, Method::GET, "/core/counters/clicks?documentVersion=0", &Value::Null).await?;
     ensure!(first.json()["count"] == 0, "version 0 should be kept");
     let refused = guide.ask(client, Method::PATCH, "/core/counters/clicks", &json!({ "by": "many" })).await?;

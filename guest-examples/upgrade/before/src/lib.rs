@@ -12,10 +12,17 @@ pub struct Ledger {
     /// The second version looks after such a ledger; this one has no maintenance.
     #[document(default)]
     watched: bool,
+    /// How often this module has started the ledger; the second version has no start handler.
+    #[document(default)]
+    starts: u64,
 }
 
 #[service(factory = "/core/ledgers", name = "ledger", version = "1.0.0", limits(deadline_millis = 30_000))]
 impl Ledger {
+    fn handle_start(&mut self) {
+        self.starts += 1;
+    }
+
     /// `work` is the number of steps that the call takes its time with.
     fn handle_patch(
         &mut self,

@@ -20,6 +20,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde_json::Value;
 
 use super::error::{Exit, Failure, refusal};
+use crate::json;
 
 /// Longest time to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -252,7 +253,7 @@ impl Answer {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
+        json::plain(&self.body).map_err(|error| {
             Failure::new(Exit::Failed, "not-json", "the answer is not JSON")
                 .detail(error.to_string())
                 .detail(self.asked.clone())

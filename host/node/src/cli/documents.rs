@@ -8,6 +8,7 @@ use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
 use super::output::{Terminal, cell, pretty};
+use crate::json;
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]
@@ -281,7 +282,7 @@ async fn update(
 }
 
 fn show_update(answer: &Answer, path: &str, include: bool, terminal: &mut Terminal) {
-    let state: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    let state: Value = json::plain(&answer.body).unwrap_or(Value::Null);
     let link = state.get("documentSelfLink").and_then(Value::as_str);
     let link = link.or(Some(answer.header("location")).filter(|link| !link.is_empty())).unwrap_or(path).to_owned();
     if include {
@@ -316,7 +317,7 @@ fn print_body(answer: &Answer, terminal: &mut Terminal) {
     if answer.body.is_empty() {
         return;
     }
-    match serde_json::from_slice::<Value>(&answer.body) {
+    match json::plain(&answer.body) {
         Ok(document) => terminal.print(&pretty(&document)),
         Err(_) => terminal.print(String::from_utf8_lossy(&answer.body).trim_end()),
     }

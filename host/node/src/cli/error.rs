@@ -8,6 +8,8 @@
 
 use serde_json::{Value, json};
 
+use crate::json;
+
 /// How a run of `steward` ends. The numbers are promised to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -143,7 +145,7 @@ impl From<anyhow::Error> for Failure {
 /// `asked` is the request as people write it, `PATCH /core/counters/c1`; `body` the body of the answer, a problem
 /// document of RFC 9457 if the host is well.
 pub fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Failure {
-    let problem: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let problem: Value = json::plain(body).unwrap_or(Value::Null);
     let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let reason = status.canonical_reason().unwrap_or("unknown status");
     let message = text("detail").or(text("message")).or(text("title")).unwrap_or(reason);

@@ -11,6 +11,7 @@
 use serde_json::{Map, Value};
 
 use super::error::Failure;
+use crate::json;
 
 /// Where files and standard input come from.
 pub(super) trait Source {
@@ -62,7 +63,12 @@ fn whole(word: &str, source: &mut dyn Source) -> Result<Option<Value>, Failure> 
 }
 
 fn parse(text: &str, name: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::usage(format!("{name} is not JSON")).detail(error.to_string()))
+    json::check(text.as_bytes()).map_err(|error| match error {
+        json::Error::Syntax { .. } => Failure::usage(format!("{name} is not JSON")).detail(error.to_string()),
+        json::Error::ReservedKey { .. } => Failure::usage(format!("{name} cannot be sent")).detail(error.to_string()),
+    })?;
+    json::plain(text.as_bytes())
+        .map_err(|error| Failure::usage(format!("{name} is not JSON")).detail(error.to_string()))
 }
 
 fn set(body: &mut Value, word: &str, source: &mut dyn Source) -> Result<(), Failure> {
@@ -189,6 +195,8 @@ mod tests {
             (vec!["[1]", "a=1"], "cannot be set"),
             (vec!["a=1", "a.b=2"], "cannot be set"),
             (vec!["{\"a\":"], "the body is not JSON"),
+            (vec!["{\"a\":{\"$serde_json::private::RawValue\":\"1\"}}"], "the body cannot be sent"),
+            (vec!["a:={\"$serde_json::private::RawValue\":\"1\"}"], "the value of a cannot be sent"),
         ] {
             let refused = built(&words).expect_err("must be refused");
             assert!(refused.message.contains(part), "{refused:?}");

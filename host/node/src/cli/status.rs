@@ -9,6 +9,7 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal};
 use super::progress;
 use super::views::{self, Node};
+use crate::json;
 
 /// Pause between two questions whether the node is ready.
 const POLL: Duration = Duration::from_millis(200);
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 
 async fn ready(client: &Client) -> Result<Ready, Failure> {
     let answer = client.send(&Call::get("/health/ready").query("verbose", "")).await?;
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    let body: Value = json::plain(&answer.body).unwrap_or(Value::Null);
     Ok(Ready { ready: answer.status.is_success(), problems: problems(&body) })
 }
 

@@ -19,15 +19,16 @@ use steward_model::{Boot, NodeId, Timestamp};
 use steward_protocol::cluster::command::Registration;
 use steward_protocol::cluster::group::Role;
 use steward_protocol::cluster::{Applied, ClusterState, Command, Refused};
+use steward_storage::lasting;
 
 use super::control_log::{ControlLog, ProposeError};
 use super::identity::{self, Identity};
+use super::journal;
 use super::network::NoPeers;
 use super::raft::{self, RaftControlLog, TypeConfig};
 use super::snapshot::{self, Snapshots};
 use super::state_machine::StateMachine;
 use super::store::Store;
-use super::{file, journal};
 
 const FOLDER: &str = "system";
 const LOG_FOLDER: &str = "log";
@@ -152,11 +153,8 @@ fn open(data: &Path, host: &HostId, store: StoreId) -> Result<Opened, Error> {
     let identity = Identity::open(&system, host, store)?;
     let incarnation = system.join(identity.folder_name());
     let log_folder = incarnation.join(LOG_FOLDER);
-    let unusable = |source| journal::Error::Folder { path: log_folder.clone(), source };
-    std::fs::create_dir_all(&log_folder).map_err(unusable)?;
-    for folder in [data, &system, &incarnation] {
-        file::sync_folder(folder).map_err(unusable)?;
-    }
+    lasting::make_folder(&incarnation)
+        .map_err(|source| journal::Error::Folder { path: incarnation.clone(), source })?;
     let snapshots = Arc::new(Snapshots::open(&incarnation)?);
     let machine = StateMachine::open(snapshots)?;
     // Any 64 of the 128 random bits tell the segments of one incarnation from those of another.

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use steward_model::NodeId;
 use steward_model::group::{GroupId, HostId, StoreId};
+use steward_storage::lasting;
 use uuid::Uuid;
-
-use super::file;
 
 const FILE: &str = "current";
 const FORMAT: u32 = 1;
@@ -85,8 +84,8 @@ impl Identity {
             move |source| Error::Disk { path, source }
         };
         let path = folder.join(FILE);
-        fs::create_dir_all(folder).map_err(disk(folder))?;
-        let contents = match file::read(&path).map_err(disk(&path))? {
+        lasting::make_folder(folder).map_err(disk(folder))?;
+        let contents = match lasting::read(&path).map_err(disk(&path))? {
             Some(bytes) => parse(&path, &bytes)?,
             None => {
                 if holds_folders(folder).map_err(disk(folder))? {
@@ -94,7 +93,7 @@ impl Identity {
                 }
                 let contents = Contents::founding(host, store);
                 let text = serde_json::to_vec_pretty(&contents).expect("plain fields are valid JSON");
-                file::replace(&path, &text).map_err(disk(&path))?;
+                lasting::replace(&path, &text).map_err(disk(&path))?;
                 contents
             }
         };

@@ -17,7 +17,7 @@ use openraft::{Entry, LogId, Vote};
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
 use steward_model::{Lsn, PartitionId, Position};
-use steward_storage::log::{self, FolderDisk, Frame, FrameKind, Listener, Log};
+use steward_storage::log::{self, FileLedger, FolderDisk, Frame, FrameKind, Ledger, Listener, Log};
 
 use super::raft::TypeConfig;
 
@@ -163,7 +163,8 @@ impl Journal {
     /// Opens the journal in `folder`, or begins one, and tells `replay` what it holds.
     pub(super) fn open(folder: &Path, identity: u64, mut replay: impl FnMut(Lsn, Read)) -> Result<Journal, Error> {
         let disk = FolderDisk::new(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
-        let options = log::Options { segment_bytes: SEGMENT_BYTES, identity, ..log::Options::default() };
+        let ledger = Some(Arc::new(FileLedger::new(folder.with_extension("segments"))) as Arc<dyn Ledger>);
+        let options = log::Options { segment_bytes: SEGMENT_BYTES, identity, ledger, ..log::Options::default() };
         let opened = Log::open(Arc::new(disk), options, &mut |lsn, frame| {
             replay(lsn, read(&frame)?);
             Ok(())

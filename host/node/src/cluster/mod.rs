@@ -26,7 +26,6 @@
 
 mod bootstrap;
 mod control_log;
-mod file;
 mod identity;
 mod journal;
 mod network;

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::invariants::{self, Violation};
+use steward_storage::lasting;
 
-use super::file;
 use super::raft::TypeConfig;
 
 const FILE: &str = "snapshot";
@@ -94,7 +94,7 @@ impl Snapshots {
     /// Opens the snapshot in `folder`, if there is one.
     pub(super) fn open(folder: &Path) -> Result<Snapshots, Error> {
         let path = folder.join(FILE);
-        let read = file::read(&path).map_err(|source| Error::Disk { what: "read", path: path.clone(), source })?;
+        let read = lasting::read(&path).map_err(|source| Error::Disk { what: "read", path: path.clone(), source })?;
         let newest = read.map(|bytes| parse(&path, &bytes)).transpose()?;
         Ok(Snapshots { path, newest: Mutex::new(newest) })
     }
@@ -115,7 +115,7 @@ impl Snapshots {
         let overtaken = newest.as_ref().is_some_and(|kept| kept.meta.last_log_id > stored.meta.last_log_id);
         let lent = stored.lent();
         if !overtaken {
-            file::replace(&self.path, &encode(&stored)).map_err(|source| Error::Disk {
+            lasting::replace(&self.path, &encode(&stored)).map_err(|source| Error::Disk {
                 what: "write",
                 path: self.path.clone(),
                 source,

@@ -21,6 +21,32 @@ pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::group::HostId;
 
+/// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
+/// besides (4 MiB), in a frame of 32 MiB at most.
+const REQUEST_BYTES_MAX: u64 = 12 << 20;
+const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
+
+/// No guest can address more: its pointers have 32 bits.
+const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
+
+/// Whoever waits for a guest that takes longer has given up.
+const GUEST_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+
+/// More waiting operations would be done long after their clients have gone.
+const QUEUE_LIMIT_MAX: usize = 1 << 20;
+
+/// A client that is silent for longer holds a place for nothing.
+const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Whoever stops a node wants to see it end.
+const SHUTDOWN_GRACE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// More members than any group has.
+const QUORUM_MAX: u32 = 1024;
+
+/// Longest name of a place in bytes.
+const TAG_BYTES_MAX: usize = 256;
+
 /// How many members of the node group must be available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quorum {
@@ -83,6 +109,8 @@ pub struct Options {
     pub queue_limit: usize,
     /// Outside hosts that guests may be granted.
     pub outbound_allow: Vec<String>,
+    /// How long a connection may say or take nothing.
+    pub idle_timeout: Duration,
     /// How long running operations may go on after a stop.
     pub shutdown_grace: Duration,
     /// Filter of log lines, in the syntax of `RUST_LOG`.
@@ -106,17 +134,18 @@ impl Options {
             insecure_public: read(all, "insecure_public", parse_switch)?,
             cors_origin: read(all, "cors_origin", |text| list(text, parse_origin))?,
             id: read(all, "id", |text| optional(text, |id| HostId::parse(id).map_err(|e| format!("is refused: {e}"))))?,
-            location: read(all, "location", |text| optional(text, |tag| Ok(tag.to_owned())))?,
+            location: read(all, "location", |text| optional(text, parse_tag))?,
             peer_nodes: read(all, "peer_nodes", |text| list(text, parse_uri))?,
             membership_quorum: read(all, "membership_quorum", parse_quorum)?,
             sandbox: read(all, "sandbox", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
-            max_request_bytes: read(all, "max_request_bytes", parse_bytes)?,
-            guest_memory_bytes: read(all, "guest_memory", parse_bytes)?,
-            guest_deadline: read(all, "guest_deadline", parse_span)?,
-            queue_limit: read(all, "queue_limit", parse_positive)?,
+            max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
+            guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
+            guest_deadline: read(all, "guest_deadline", |text| parse_span(text, GUEST_DEADLINE_MAX))?,
+            queue_limit: read(all, "queue_limit", parse_queue)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
-            shutdown_grace: read(all, "shutdown_grace", quantity::parse_duration)?,
+            idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,
+            shutdown_grace: read(all, "shutdown_grace", parse_grace)?,
             log_level: read(all, "log_level", |text| Ok(text.to_owned()))?,
             log_format: read(all, "log_format", parse_format)?,
             announce: read(all, "announce", |text| optional(text, |place| Ok(parse_announce(place))))?,
@@ -227,27 +256,44 @@ fn parse_quorum(text: &str) -> Result<Quorum, String> {
         return Ok(Quorum::Auto);
     }
     match text.parse() {
-        Ok(members) if members > 0 => Ok(Quorum::Fixed(members)),
-        Ok(_) | Err(_) => Err("must be 1 or more, or auto".to_owned()),
+        Ok(members) if (1..=QUORUM_MAX).contains(&members) => Ok(Quorum::Fixed(members)),
+        Ok(_) | Err(_) => Err(format!("must be 1 or more, or auto; no group has more than {QUORUM_MAX} members")),
     }
 }
 
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    match usize::try_from(quantity::parse_size(text)?) {
-        Ok(bytes) if bytes > 0 => Ok(bytes),
-        Ok(_) | Err(_) => Err("must be one byte or more, and fit this machine".to_owned()),
+fn parse_tag(text: &str) -> Result<String, String> {
+    match text.len() <= TAG_BYTES_MAX {
+        true => Ok(text.to_owned()),
+        false => Err(format!("is too long: {TAG_BYTES_MAX} bytes are enough for the name of a place")),
     }
 }
 
-fn parse_span(text: &str) -> Result<Duration, String> {
+fn parse_bytes(text: &str, max: u64) -> Result<usize, String> {
+    let bytes = quantity::parse_size(text)?;
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes > 0 && bytes as u64 <= max => Ok(bytes),
+        Ok(_) | Err(_) => Err(format!("must be one byte or more, and at most {}", quantity::show_size(max))),
+    }
+}
+
+fn parse_span(text: &str, max: Duration) -> Result<Duration, String> {
     match quantity::parse_duration(text)? {
         Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        span if span > max => Err(format!("must be at most {} s", max.as_secs())),
         span => Ok(span),
     }
 }
 
-fn parse_positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "must be 1 or more".to_owned())
+fn parse_grace(text: &str) -> Result<Duration, String> {
+    match quantity::parse_duration(text)? {
+        span if span > SHUTDOWN_GRACE_MAX => Err(format!("must be at most {} s", SHUTDOWN_GRACE_MAX.as_secs())),
+        span => Ok(span),
+    }
+}
+
+fn parse_queue(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=QUEUE_LIMIT_MAX).contains(number));
+    number.ok_or_else(|| format!("must be 1 or more, and at most {QUEUE_LIMIT_MAX}"))
 }
 
 fn parse_format(text: &str) -> Result<LogFormat, String> {

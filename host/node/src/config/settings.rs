@@ -115,6 +115,7 @@ pub const SETTINGS: &[Setting] = &[
         "Outside hosts that guests may be granted: example.com, *.example.com",
     )
     .of(Shape::List),
+    text("idle_timeout", "DURATION", "60s", LIMITS, "How long a connection may say or take nothing"),
     text("shutdown_grace", "DURATION", "30s", LIMITS, "How long running operations may go on after a stop"),
     text(
         "log_level",

@@ -20,6 +20,7 @@ fn defaults_are_a_node_on_loopback() {
     assert_eq!(options.max_request_bytes, 1 << 20);
     assert_eq!(options.guest_memory_bytes, 64 << 20);
     assert_eq!(options.guest_deadline, Duration::from_secs(1));
+    assert_eq!(options.idle_timeout, Duration::from_secs(60));
     assert_eq!(options.announce, None);
     assert_eq!(options.id, None);
 }
@@ -68,6 +69,15 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("guest_deadline", "0s", "longer than nothing"),
         ("shutdown_grace", "10", "is not a duration"),
         ("queue_limit", "0", "must be 1 or more"),
+        ("idle_timeout", "0s", "longer than nothing"),
+        ("max_request_bytes", "13MiB", "at most 12 MiB"),
+        ("guest_memory", "5GiB", "at most 4.0 GiB"),
+        ("guest_deadline", "2h", "at most 3600 s"),
+        ("queue_limit", "1048577", "at most 1048576"),
+        ("idle_timeout", "25h", "at most 86400 s"),
+        ("shutdown_grace", "25h", "at most 86400 s"),
+        ("membership_quorum", "4294967295", "no group has more than 1024 members"),
+        ("location", &"x".repeat(257), "256 bytes are enough"),
         ("outbound_allow", "http://a", "is not a host"),
         ("log_format", "xml", "must be text or json"),
         ("ephemeral", "yes", "must be true or false"),

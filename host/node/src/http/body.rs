@@ -8,7 +8,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Body;
-use serde::de::IgnoredAny;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 use tower_http::decompression::RequestDecompression;
@@ -16,26 +15,31 @@ use tower_http::decompression::RequestDecompression;
 use super::arriving::Arriving;
 use super::decode::{Coding, Head, Media};
 use super::error::Error;
+use super::held::Held;
+use crate::json;
 
 /// Longest time that a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
-
-/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
-const DEPTH_MAX: usize = 100;
 
 /// Returns the whole body of a request, decompressed, if it arrives and has no more than `max` bytes.
 ///
 /// # Errors
 /// [`Error`] says why not.
-pub(super) async fn received(head: &Head, parts: &Parts, body: Arriving, max: usize) -> Result<Bytes, Error> {
+pub(super) async fn received(
+    head: &Head,
+    parts: &Parts,
+    body: Arriving,
+    max: usize,
+    held: &mut Held,
+) -> Result<Bytes, Error> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     let coding = parts.headers.get(CONTENT_ENCODING);
     let read = async {
         match (head.coding, coding) {
-            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max).await,
-            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max)).await,
+            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max, held).await,
+            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max, held)).await,
             (Coding::Unknown, coding) => {
                 let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
                 Err(Error::Coding(named.unwrap_or_default()))
@@ -46,12 +50,13 @@ pub(super) async fn received(head: &Head, parts: &Parts, body: Arriving, max: us
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
 }
 
-async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize) -> Result<Bytes, Error> {
+async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize, held: &mut Held) -> Result<Bytes, Error> {
+    let held = Mutex::new(held);
     let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
     let collected = tower::service_fn(|request: Request<_>| {
-        let plain = &plain;
+        let (plain, held) = (&plain, &held);
         async move {
-            *plain.lock().await = collect(request.into_body(), max).await;
+            *plain.lock().await = collect(request.into_body(), max, *held.lock().await).await;
             Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });
@@ -64,8 +69,9 @@ async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize) -> Resul
 /// Reads a body to its end, and no further than `max` bytes.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off.
-pub(super) async fn collect<B>(mut body: B, max: usize) -> Result<Bytes, Error>
+/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off, [`Error::BodiesFull`] if all
+/// bodies together take too much.
+pub(super) async fn collect<B>(mut body: B, max: usize, counted: &mut Held) -> Result<Bytes, Error>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -83,6 +89,7 @@ where
         if held + chunk.len() > max {
             return Err(Error::BodyTooLarge { max });
         }
+        counted.more(chunk.len())?;
         match &mut rest {
             Some(rest) => rest.extend_from_slice(&chunk),
             // Most bodies come in one piece, which need not be copied.
@@ -102,15 +109,16 @@ where
 /// Returns the body if there is one, checked to be JSON of the media type that the headers say.
 ///
 /// # Errors
-/// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON.
-pub(super) fn json(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
+/// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON,
+/// [`Error::ReservedKey`] if it has a key that no document may have.
+pub(super) fn checked(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
     if body.is_empty() {
         return Ok(None);
     }
     if !matches!(head.media, Media::Json | Media::MergePatch) {
         return Err(unexpected(headers, "application/json"));
     }
-    check_json(&body)?;
+    json::check(&body)?;
     Ok(Some(body))
 }
 
@@ -121,65 +129,11 @@ pub(super) fn unexpected(headers: &HeaderMap, wanted: &'static str) -> Error {
     Error::MediaType { found, wanted }
 }
 
-fn check_json(body: &[u8]) -> Result<(), Error> {
-    // What follows a fault in the encoding could not be told to people anyway, so that is looked at first.
-    if let Err(error) = std::str::from_utf8(body) {
-        let (line, column) = place(&body[..error.valid_up_to()]);
-        return Err(Error::NotJson { reason: "a byte that is no UTF-8".to_owned(), line, column });
-    }
-    serde_json::from_slice::<IgnoredAny>(body).map_err(|error| not_json(&error))?;
-    match too_deep(body) {
-        Some(at) => {
-            let (line, column) = place(&body[..at]);
-            Err(Error::NotJson {
-                reason: format!("more than {DEPTH_MAX} objects and arrays inside one another"),
-                line,
-                column,
-            })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Returns where valid JSON becomes deeper than it may be.
-fn too_deep(body: &[u8]) -> Option<usize> {
-    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
-    // Few brackets cannot be deep, and counting is much quicker than following them.
-    if body.iter().filter(opens).count() <= DEPTH_MAX {
-        return None;
-    }
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for (at, byte) in body.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth -= 1,
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// Returns the error of a text that `serde_json` cannot read.
-pub(super) fn not_json(error: &serde_json::Error) -> Error {
-    let told = error.to_string();
-    let reason = told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason).to_owned();
-    Error::NotJson { reason, line: error.line(), column: error.column() }
-}
-
-fn place(before: &[u8]) -> (usize, usize) {
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    (line, column)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::held::Bodies;
     use super::*;
     use http_body_util::{Full, StreamBody};
     use hyper::body::Frame;
@@ -192,39 +146,27 @@ mod tests {
     }
 
     #[test]
-    fn faults_in_json_have_a_place() {
-        let place = |text: &[u8]| match check_json(text) {
-            Err(Error::NotJson { line, column, .. }) => Some((line, column)),
-            Ok(()) | Err(_) => None,
-        };
-        assert_eq!(place(b"{\"a\": 1,\n \"b\" 2}"), Some((2, 6)));
-        assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
-        assert_eq!(place(b"{} {}"), Some((1, 4)));
-        assert_eq!(place(b" {\"a\": [1, 2]} "), None);
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
-        assert_eq!(place(&nested(DEPTH_MAX)), None);
-        assert_eq!(place(&nested(DEPTH_MAX + 1)), Some((1, DEPTH_MAX + 1)));
-        assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
-    }
-
-    #[test]
     fn bodies_of_other_types_are_refused() {
         let body = || Bytes::from_static(b"{}");
         let none = HeaderMap::new();
         let read = said("application/x-www-form-urlencoded");
-        assert!(matches!(json(&read, &none, body()), Err(Error::MediaType { .. })));
-        assert!(matches!(json(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
-        assert!(matches!(json(&Head::default(), &none, Bytes::new()), Ok(None)));
+        assert!(matches!(checked(&read, &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(checked(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(checked(&Head::default(), &none, Bytes::new()), Ok(None)));
         let read = said("Application/JSON; charset=utf-8");
-        assert!(matches!(json(&read, &none, body()), Ok(Some(_))));
+        assert!(matches!(checked(&read, &none, body()), Ok(Some(_))));
+    }
+
+    fn nothing() -> Held {
+        Arc::new(Bodies::default()).nothing()
     }
 
     #[tokio::test]
     async fn bodies_are_read_no_further_than_they_may_go() {
-        let whole = collect(Full::new(Bytes::from_static(b"12345")), 5).await;
+        let whole = collect(Full::new(Bytes::from_static(b"12345")), 5, &mut nothing()).await;
         assert_eq!(whole.expect("fits"), "12345");
         assert!(matches!(
-            collect(Full::new(Bytes::from_static(b"123456")), 5).await,
+            collect(Full::new(Bytes::from_static(b"123456")), 5, &mut nothing()).await,
             Err(Error::BodyTooLarge { max: 5 })
         ));
         let pieces = |count: usize| {
@@ -232,7 +174,7 @@ mod tests {
                 std::iter::repeat_n(Bytes::from_static(b"ab"), count).map(|chunk| Ok::<_, String>(Frame::data(chunk)));
             StreamBody::new(futures_util::stream::iter(frames))
         };
-        assert_eq!(collect(pieces(3), 6).await.expect("fits"), "ababab");
-        assert!(matches!(collect(pieces(usize::MAX), 6).await, Err(Error::BodyTooLarge { .. })));
+        assert_eq!(collect(pieces(3), 6, &mut nothing()).await.expect("fits"), "ababab");
+        assert!(matches!(collect(pieces(usize::MAX), 6, &mut nothing()).await, Err(Error::BodyTooLarge { .. })));
     }
 }

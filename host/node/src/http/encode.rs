@@ -91,7 +91,7 @@ fn describe(headers: &mut HeaderMap, document: &Document, status: StatusCode) {
     tag.push(b'"');
     write_integer(&mut tag, epoch);
     tag.push(b'-');
-    write_integer(&mut tag, document.version.0);
+    write_integer(&mut tag, document.offset.0);
     tag.push(b'"');
     headers.insert(ETAG, visible(tag));
     headers.insert(&EPOCH, HeaderValue::from(epoch));

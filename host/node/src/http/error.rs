@@ -16,6 +16,7 @@ use steward_sandbox::CallError;
 use super::deployment::Breaking;
 use super::problem;
 use crate::cluster::ProposeError;
+use crate::json;
 use crate::operation;
 use crate::query::{Refusal, odata, page, run, task};
 use crate::service::ModulesError;
@@ -50,6 +51,9 @@ pub(super) enum Error {
     /// The body is no JSON.
     #[error("the body is no JSON: {reason} at line {line} column {column}")]
     NotJson { reason: String, line: usize, column: usize },
+    /// The body has a key that no document may have.
+    #[error("the body has the key {key:?} at line {line} column {column}, which is reserved")]
+    ReservedKey { key: String, line: usize, column: usize },
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
@@ -71,6 +75,12 @@ pub(super) enum Error {
     /// The path is known, but this version of the host has nothing there.
     #[error("{path} is not there yet: this version of the host has no {what}")]
     NotOffered { path: String, what: &'static str },
+    /// Too many connections are open, and all of them are in use.
+    #[error("{max} connections are open already, and all of them are in use")]
+    Crowded { max: usize },
+    /// The bodies of requests take too much memory.
+    #[error("the bodies of requests under way take {max} bytes already")]
+    BodiesFull { max: usize },
     /// Too many requests are under way.
     #[error("{max} requests are under way already")]
     Overloaded { max: usize },
@@ -183,6 +193,15 @@ impl Facts {
     }
 }
 
+impl From<json::Error> for Error {
+    fn from(error: json::Error) -> Error {
+        match error {
+            json::Error::Syntax { reason, line, column } => Error::NotJson { reason, line, column },
+            json::Error::ReservedKey { key, line, column } => Error::ReservedKey { key, line, column },
+        }
+    }
+}
+
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Error {
         match error {
@@ -209,6 +228,7 @@ impl Error {
             Error::BodyLate { .. } => later(StatusCode::REQUEST_TIMEOUT, "deadline", 0),
             Error::BodyLost(_) => later(StatusCode::BAD_REQUEST, "body", 0),
             Error::NotJson { .. } => never(StatusCode::BAD_REQUEST, "malformed-json"),
+            Error::ReservedKey { .. } => never(StatusCode::BAD_REQUEST, "reserved-key"),
             Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => {
                 never(StatusCode::BAD_REQUEST, "bad-request")
             }
@@ -217,7 +237,9 @@ impl Error {
                 never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
             }
             Error::NotOffered { .. } => never(StatusCode::NOT_FOUND, "not-offered").xenon(NOT_FOUND),
-            Error::Overloaded { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
+            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
+                later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1)
+            }
             Error::NotAvailable { .. } | Error::Unready { .. } => {
                 later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
             }
@@ -271,7 +293,9 @@ fn of_operation(error: &operation::Error) -> Facts {
         E::Busy(_) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
         E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
         E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        E::Unavailable { .. } | E::Lost(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
+        E::Unavailable { .. } | E::Lost(_) | E::Superseded { .. } => {
+            later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
+        }
         E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
         E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
         // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.

@@ -22,6 +22,7 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::route::{Target, route};
 use super::{Http, body, infrastructure, listing, problem, utility};
+use crate::failure;
 use crate::service::Found;
 use crate::telemetry::metrics as telemetry;
 
@@ -66,9 +67,9 @@ impl Asked {
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
     pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
-        let max = http.parts.max_request_bytes;
-        let body = body::received(&self.head, &self.parts, self.body, max).await?;
-        Ok(body::json(&self.head, &self.parts.headers, body)?.unwrap_or_default())
+        let (max, mut held) = (http.parts.max_request_bytes, http.bodies.nothing());
+        let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
+        Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())
     }
 }
 
@@ -86,7 +87,8 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answ
     let outcome = match read {
         Ok(()) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
-            let dispatched = AssertUnwindSafe(dispatch(http, Asked { parts, head, body })).catch_unwind().await;
+            let dispatched =
+                AssertUnwindSafe(failure::contained(dispatch(http, Asked { parts, head, body }))).catch_unwind().await;
             dispatched.unwrap_or(Err(Error::Panicked))
         }
         Err(error) => Err(error),
@@ -160,8 +162,9 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Asked) -> R
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
         return Err(body::unexpected(&parts.headers, "application/json"));
     }
-    let body = body::received(&head, &parts, body, http.parts.max_request_bytes).await?;
-    let body = body::json(&head, &parts.headers, body)?;
+    let mut held = http.bodies.nothing();
+    let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
+    let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
     let minimal = head.minimal;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;

@@ -14,16 +14,18 @@
 //!                  └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
-//! Departures: an `ETag` names the version of a document, not its bytes, so it is the same with and without compression:
+//! Departures: an `ETag` names the record that made a state, not its bytes, so it is the same with and without compression:
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
 mod body;
+mod connection;
 mod decode;
 mod deployment;
 mod encode;
 pub(crate) mod error;
 mod exchange;
+mod held;
 mod infrastructure;
 mod listing;
 mod problem;
@@ -35,18 +37,22 @@ mod utility;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use http::HeaderValue;
 use metrics_exporter_prometheus::PrometheusHandle;
-use steward_model::{NodeId, Timestamp};
+use steward_model::NodeId;
 use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
+use crate::descriptors::Descriptors;
 use crate::operation::Operations;
 use crate::query::Queries;
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
+use connection::Connections;
 use error::Error;
+use held::Bodies;
 use request_id::RequestIds;
 
 /// Largest guest module in bytes.
@@ -81,8 +87,10 @@ pub struct Parts {
     pub cors_origins: Vec<String>,
     /// Hosts outside that guests may be granted.
     pub outbound_allowed: Vec<String>,
-    /// When the process started.
-    pub started: Timestamp,
+    /// How file descriptors are shared out.
+    pub descriptors: Descriptors,
+    /// Longest time for which a connection may say or take nothing.
+    pub idle_span: Duration,
 }
 
 /// See the head of this module.
@@ -93,6 +101,8 @@ pub struct Http {
     request_ids: RequestIds,
     requests: AtomicUsize,
     cors: Option<CorsLayer>,
+    connections: Arc<Connections>,
+    bodies: Arc<Bodies>,
     /// True once every partition has served: recovery is done, whatever happens later.
     recovered: AtomicBool,
 }
@@ -116,6 +126,8 @@ impl Http {
             request_ids: RequestIds::new(uuid::Uuid::new_v4()),
             requests: AtomicUsize::new(0),
             cors: server::cors(&parts.cors_origins),
+            connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
+            bodies: Arc::default(),
             recovered: AtomicBool::new(false),
             parts,
         })

@@ -127,6 +127,10 @@ fn add_members(http: &Http, error: &Error, members: &mut Map<String, Value>) {
     if let Error::NotJson { line, column, .. } = error {
         members.extend([("line".to_owned(), json!(line)), ("column".to_owned(), json!(column))]);
     }
+    if let Error::ReservedKey { key, line, column } = error {
+        let place = [("key", json!(key)), ("line", json!(line)), ("column", json!(column))];
+        members.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    }
     if let Error::Unready { checks: Some(checks), .. } = error {
         members.insert("checks".to_owned(), json!(checks));
     }

@@ -1,43 +1,49 @@
 //! The server: connections, and what is done to every request and response alike.
 //!
-//! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Compression and the rules for foreign web origins are
-//! tower-http's; a request that asks for neither does not pass through them.
+//! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Which connections there may be is decided by
+//! [`super::connection`]. Compression and the rules for foreign web origins are tower-http's; a request that asks for
+//! neither does not pass through them.
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{Future, ready};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT_ENCODING, ETAG, LOCATION, ORIGIN, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, CONNECTION, ETAG, LOCATION, ORIGIN, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::{Builder, Connection, HttpServerConnExec};
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, ServiceExt};
 use tower_http::CompressionLevel;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{Compression, CompressionBody};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::connection::{Answering, Order, Talk, Verdict, Watched};
 use super::encode::{self, Answer};
-use super::{Http, exchange};
-
-/// Longest time between the opening of a connection, or the last response, and the end of the next request's headers.
-const HEADERS_WITHIN: Duration = Duration::from_secs(60);
+use super::error::Error;
+use super::{Http, exchange, problem};
+use crate::shutdown::Shutdown;
+use crate::telemetry::metrics as telemetry;
 
 /// How long to wait after the system refused to hand over a connection, for want of file descriptors mostly.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Most connections open at once; more wait in the backlog of the listening socket.
-const CONNECTIONS_MAX: usize = 16 * 1024;
+/// How long a connection that was asked to leave may stay without a request under way.
+const LEAVES_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a connection that gets no place may take to ask and to take the refusal.
+const REFUSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Streams of one HTTP/2 connection that may be open at once.
 const STREAMS_MAX: u32 = 256;
@@ -50,54 +56,101 @@ const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 type ResponseBody = Either<Full<Bytes>, CompressionBody<Full<Bytes>>>;
 
+/// Runs what the connections start for themselves; a panic in there is the trouble of one client.
+#[derive(Clone)]
+struct Tasks(Shutdown);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        // The connection is told of the end of its tasks in a way of its own.
+        drop(self.0.run(task));
+    }
+}
+
 impl Http {
     /// Answers the clients of `listener` until the host drains, and then those that are connected until they have their
     /// answers, or the host stops.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+        let shutdown = self.parts.shutdown.clone();
+        let mut builder = Builder::new(Tasks(shutdown.clone()));
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.parts.idle_span);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
         let builder = Arc::new(builder);
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let graceful = GracefulShutdown::new();
-        let shutdown = self.parts.shutdown.clone();
         loop {
-            let accepted = tokio::select! {
+            let doorstep = tokio::select! {
                 () = shutdown.draining() => break,
-                accepted = accept(&listener, &connections) => accepted,
+                doorstep = self.connections.doorstep() => doorstep,
             };
-            let (stream, place) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::debug!(%error, "connection not accepted");
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                    continue;
-                }
-            };
-            let (http, builder, watcher) = (Arc::clone(&self), Arc::clone(&builder), graceful.watcher());
-            shutdown.spawn("connection", async move {
-                let stopping = http.parts.shutdown.clone();
-                let service = service_fn(move |request| {
-                    let http = Arc::clone(&http);
-                    async move { Ok::<_, Infallible>(http.respond(request).await) }
-                });
-                let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
-                tokio::select! {
-                    ended = connection => {
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "connection ended");
-                        }
+            let stream = tokio::select! {
+                () = shutdown.draining() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        not_accepted(&error).await;
+                        continue;
                     }
-                    () = stopping.stopping() => {}
+                },
+            };
+            // It makes answers quicker, and a client that has gone again needs none.
+            let _ = stream.set_nodelay(true);
+            let (http, builder) = (Arc::clone(&self), Arc::clone(&builder));
+            drop(shutdown.run(async move {
+                let place = match http.connections.free_place() {
+                    Some(place) => Some(place),
+                    None => http.connections.place().await,
+                };
+                match place {
+                    Some(place) => {
+                        drop(doorstep);
+                        let talk = Arc::clone(&place.talk);
+                        http.converse(stream, &builder, talk).await;
+                        drop(place);
+                    }
+                    None => http.refuse(stream, &builder).await,
                 }
-                drop(place);
-            });
+            }));
         }
         drop(listener);
+        self.connections.tell_all(Order::Leave);
         tokio::select! {
-            () = graceful.shutdown() => {}
-            () = shutdown.stopping() => {}
+            () = self.connections.ended() => {}
+            () = shutdown.stopping() => self.connections.tell_all(Order::Drop),
         }
+    }
+
+    /// Serves one connection to its end.
+    async fn converse(self: Arc<Self>, stream: TcpStream, builder: &Builder<Tasks>, talk: Arc<Talk>) {
+        let (idle_span, asking) = (self.parts.idle_span, Arc::clone(&talk));
+        let service = service_fn(move |request| {
+            let (http, asked) = (Arc::clone(&self), asking.asked());
+            async move {
+                let response = http.respond(request).await;
+                Ok::<_, Infallible>(response.map(|body| Answering::new(body, &asked)))
+            }
+        });
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&talk)));
+        let connection = std::pin::pin!(builder.serve_connection(stream, service));
+        attend(connection, &talk, idle_span).await;
+    }
+
+    /// Tells a client that there is no place for it.
+    async fn refuse(self: Arc<Self>, stream: TcpStream, builder: &Builder<Tasks>) {
+        telemetry::connection_refused();
+        let talk = self.connections.stranger();
+        let asking = Arc::clone(&talk);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (asked, error) = (asking.asked(), Error::Crowded { max: self.connections.max() });
+            let mut refusal = problem::respond(&self, &error, request.uri().path(), "");
+            refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            ready(Ok::<_, Infallible>(refusal.map(|body| Answering::new(body, &asked))))
+        });
+        let stream = TokioIo::new(Watched::new(stream, talk));
+        // Whoever has not even asked by then is not told.
+        let _ = tokio::time::timeout(REFUSED_WITHIN, builder.serve_connection(stream, service)).await;
     }
 
     async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
@@ -115,15 +168,69 @@ impl Http {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, Option<OwnedSemaphorePermit>)> {
-    // The semaphore is never closed; without a permit the connection would merely not be counted.
-    let place = Arc::clone(connections).acquire_owned().await.ok();
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, place))
+/// Lets a connection talk until it ends, or has said or taken nothing for `span`.
+async fn attend<I, S, B>(mut connection: Pin<&mut Connection<'_, I, S, Tasks>>, talk: &Talk, span: Duration)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>>,
+    S::Future: 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    Tasks: HttpServerConnExec<S::Future, B>,
+{
+    // Once the connection was asked to leave it may be silent for a shorter span.
+    let mut leaving = false;
+    let mut wait = span;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return;
+            }
+            order = talk.told() => match order {
+                Order::Stay => {}
+                Order::Leave => {
+                    connection.as_mut().graceful_shutdown();
+                    leaving = true;
+                    wait = LEAVES_WITHIN;
+                }
+                Order::Drop => return,
+            },
+            () = tokio::time::sleep(wait) => match talk.judge(if leaving { LEAVES_WITHIN } else { span }, span) {
+                Verdict::Wait(longer) => wait = longer,
+                Verdict::Silent if !leaving => {
+                    telemetry::connection_silent();
+                    connection.as_mut().graceful_shutdown();
+                    // Whoever says nothing may not say goodbye either.
+                    leaving = true;
+                    wait = LEAVES_WITHIN;
+                }
+                Verdict::Silent => return,
+                Verdict::Stuck => {
+                    telemetry::connection_silent();
+                    tracing::debug!(?span, "connection ended: its client takes nothing");
+                    return;
+                }
+            },
+        }
+    }
+}
+
+/// Takes note that the system handed over no connection, and waits if that will be so for a while.
+async fn not_accepted(error: &io::Error) {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    if Errno::from_io_error(error).is_some_and(|errno| short.contains(&errno)) {
+        // It passes when connections end; clients wait in the backlog of the listening socket until then.
+        telemetry::accept_short();
+        tracing::debug!(%error, "connections are not accepted for now");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    } else {
+        tracing::debug!(%error, "connection not accepted");
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Answers a page of another web origin. Boxed, as all that is rare: the future of a plain request stays small.

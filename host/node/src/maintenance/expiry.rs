@@ -1,14 +1,21 @@
-//! Expiry: documents whose time has passed are removed with all their versions, tombstones too.
+//! Expiry: of documents whose time has passed only a tombstone stays, and that goes too after its own time.
 //!
 //! Readers do not wait for this: an expired document is gone for them at once.
+//!
+//! A partition has one round of removals at a time and few places of its own, all partitions share those of the node in the
+//! order in which they come. So a document whose turn does not come holds up its own partition until the deadline of its
+//! operation, and no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::operation::Cause;
-use steward_model::{Action, Link, Moment};
+use steward_model::{Action, Link, Moment, PartitionId};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use super::Places;
 use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
 use crate::shutdown::Shutdown;
@@ -16,8 +23,11 @@ use crate::shutdown::Shutdown;
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Documents of one partition that are removed at one look.
+/// Documents of one partition that are removed in one round.
 const EXPIRED_MAX: usize = 256;
+
+/// Operations that one partition has under way at one time.
+const PER_PARTITION: usize = 8;
 
 /// How long a document that could not be removed is passed over.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -25,14 +35,29 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Documents that are passed over; beyond that all are tried again.
 const FAILED_MAX: usize = 10_000;
 
+/// A round that has ended: of which partition, and what it could not remove.
+type Ended = (PartitionId, Vec<Link>);
+
 /// Removes expired documents until the host stops.
 pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
+    let places = super::places();
+    let mut rounds: JoinSet<Ended> = JoinSet::new();
+    let mut busy: HashSet<PartitionId> = HashSet::new();
     // Documents that could not be removed are passed over for a while, or they would stand before all others for ever.
     let mut failed: HashMap<Link, Moment> = HashMap::new();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.stopping() => return,
-            () = tokio::time::sleep(LOOK) => {}
+            Some(ended) = rounds.join_next() => {
+                let (partition, unremoved) = ended.expect("a round catches the failures of its operations");
+                busy.remove(&partition);
+                let now = operations.clock().now();
+                failed.extend(unremoved.into_iter().map(|link| (link, now)));
+                continue;
+            }
+            _ = look.tick() => {}
         }
         let now = operations.clock().now();
         failed.retain(|_, since| now.since(*since) < AGAIN);
@@ -40,29 +65,43 @@ pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
             failed.clear();
         }
         for partition in operations.table().all() {
-            if partition.admits().is_ok() {
-                let unremoved = remove(operations, partition, &failed).await;
-                failed.extend(unremoved.into_iter().map(|link| (link, now)));
+            if busy.contains(&partition.id()) || partition.admits().is_err() {
+                continue;
+            }
+            let links = expired(operations, partition, &failed);
+            if !links.is_empty() {
+                busy.insert(partition.id());
+                rounds.spawn(remove(Arc::clone(operations), partition.id(), Arc::clone(&places), links));
             }
         }
     }
 }
 
-async fn remove(operations: &Arc<Operations>, partition: &Partition, failed: &HashMap<Link, Moment>) -> Vec<Link> {
-    let expired = match partition.store().expired(operations.clock().wall_time(), EXPIRED_MAX + failed.len()) {
-        Ok(expired) => expired,
+fn expired(operations: &Operations, partition: &Partition, failed: &HashMap<Link, Moment>) -> Vec<Link> {
+    match partition.store().expired(operations.clock().wall_time(), EXPIRED_MAX + failed.len()) {
+        Ok(expired) => {
+            let links = expired.into_iter().map(|(_, link)| link);
+            links.filter(|link| !failed.contains_key(link)).take(EXPIRED_MAX).collect()
+        }
         Err(error) => {
             tracing::error!(partition = %partition.id(), %error, "expired documents cannot be read");
-            return Vec::new();
+            Vec::new()
         }
-    };
-    let mut under_way = tokio::task::JoinSet::new();
-    for (_, link) in expired.into_iter().filter(|(_, link)| !failed.contains_key(link)).take(EXPIRED_MAX) {
-        let operations = Arc::clone(operations);
+    }
+}
+
+async fn remove(operations: Arc<Operations>, partition: PartitionId, places: Places, links: Vec<Link>) -> Ended {
+    let own = Arc::new(Semaphore::new(PER_PARTITION));
+    let mut under_way = JoinSet::new();
+    for link in links {
+        // The node's place is asked for last: who waits for one of his own takes none of the others'.
+        let mine = Arc::clone(&own).acquire_owned().await;
+        let place = Arc::clone(&places).acquire_owned().await;
+        let operations = Arc::clone(&operations);
         under_way.spawn(async move {
+            let _places = (mine, place);
             let id = format!("expire-{}", link.name());
-            let expire = operations.own(id, Action::Delete, link, Cause::Maintenance, Purpose::Expire);
-            let link = expire.link.clone();
+            let expire = operations.own(id, Action::Delete, link.clone(), Cause::Maintenance, Purpose::Expire);
             match operations.perform(expire).await {
                 Ok(_) => None,
                 Err(error) => {
@@ -76,5 +115,5 @@ async fn remove(operations: &Arc<Operations>, partition: &Partition, failed: &Ha
     while let Some(ended) = under_way.join_next().await {
         unremoved.extend(ended.ok().flatten());
     }
-    unremoved
+    (partition, unremoved)
 }

@@ -1,4 +1,7 @@
 //! What the clock starts: documents of a new reign, periodic maintenance, expiry.
+//!
+//! Each duty has a number of places on this node, whatever the number of its partitions, and every operation of a duty has a
+//! deadline: what is stuck somewhere takes some of the places for some time.
 
 mod expiry;
 mod periodic;
@@ -13,16 +16,23 @@ use crate::shutdown::Shutdown;
 
 pub use periodic::Periodic;
 
-/// Operations that the clock has under way at one time, per duty.
+/// Operations that one duty has under way on this node at one time.
 const UNDER_WAY_MAX: usize = 64;
+
+/// The places of one duty.
+type Places = Arc<Semaphore>;
+
+fn places() -> Places {
+    Arc::new(Semaphore::new(UNDER_WAY_MAX))
+}
 
 /// Starts the duties of an owner on this node.
 pub fn start(operations: &Arc<Operations>, shutdown: &Shutdown) {
     let periodic = Arc::new(Periodic::new(Arc::clone(operations)));
     periodic.watch();
+    let starting = places();
     for partition in operations.table().all() {
-        let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
-        let (operations, partition) = (Arc::clone(operations), Arc::clone(partition));
+        let (operations, partition, places) = (Arc::clone(operations), Arc::clone(partition), Arc::clone(&starting));
         let (periodic, stop) = (Arc::clone(&periodic), shutdown.clone());
         shutdown.spawn("starts", async move {
             tokio::select! {

@@ -8,8 +8,9 @@ use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::{Action, Link};
 use steward_protocol::schedule::Maintenance;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::UNDER_WAY_MAX;
+use super::Places;
 use crate::operation::{Operations, Purpose, Reply};
 use crate::service::{Found, Service};
 use crate::shutdown::Shutdown;
@@ -24,6 +25,7 @@ const LOOK_MIN: Duration = Duration::from_millis(1);
 pub struct Periodic {
     operations: Arc<Operations>,
     schedule: Mutex<Maintenance>,
+    places: Places,
 }
 
 fn interval(service: &Service) -> Duration {
@@ -33,7 +35,7 @@ fn interval(service: &Service) -> Duration {
 impl Periodic {
     /// Returns an empty schedule.
     pub fn new(operations: Arc<Operations>) -> Periodic {
-        Periodic { operations, schedule: Mutex::new(Maintenance::default()) }
+        Periodic { operations, schedule: Mutex::new(Maintenance::default()), places: super::places() }
     }
 
     /// Keeps the schedule up to date with documents that are created and deleted from now on.
@@ -72,17 +74,23 @@ impl Periodic {
     pub(super) async fn run(self: Arc<Periodic>, shutdown: &Shutdown) {
         let mut due = Vec::new();
         loop {
+            // What is due stays in the schedule as long as there is no place for it.
+            let mut place = tokio::select! {
+                () = shutdown.stopping() => return,
+                place = self.place() => Some(place),
+            };
             let now = self.operations.clock().now();
             let next = {
                 let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-                schedule.due(now, UNDER_WAY_MAX, &mut due);
+                schedule.due(now, 1 + self.places.available_permits(), &mut due);
                 schedule.next_due()
             };
             let found = !due.is_empty();
             for link in due.drain(..) {
-                let periodic = Arc::clone(&self);
-                shutdown.spawn("maintain", async move { periodic.maintain(link).await });
+                let (periodic, place) = (Arc::clone(&self), place.take());
+                shutdown.spawn("maintain", async move { periodic.maintain(link, place).await });
             }
+            drop(place);
             let sleep = match next {
                 _ if found => LOOK_MIN,
                 Some(next) => next.since(now).clamp(LOOK_MIN, LOOK),
@@ -95,7 +103,16 @@ impl Periodic {
         }
     }
 
-    async fn maintain(&self, link: Link) {
+    async fn place(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed")
+    }
+
+    async fn maintain(&self, link: Link, place: Option<OwnedSemaphorePermit>) {
+        // More than were asked for may be due at the same instant; those wait for a place here.
+        let place = match place {
+            Some(place) => place,
+            None => self.place().await,
+        };
         let mounted = match self.operations.services().find(&link) {
             Some(Found::Child(service)) => service.has(ServiceOption::PeriodicMaintenance),
             Some(Found::Factory(_) | Found::Stateless(_)) | None => false,
@@ -112,6 +129,7 @@ impl Periodic {
             // A module that wants maintenance again adds its documents when it is mounted.
             self.remove(&link);
         }
+        drop(place);
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner).finished(&link);
     }
 }

@@ -1,19 +1,23 @@
-//! The start of a reign: the outbox is loaded, every document whose service has `handle-start` is started, and every
-//! document whose service wants maintenance gets its place in the schedule. The same happens to the documents of a factory
-//! that is mounted, or moves to another module, during a reign: what has been started in it is not started again.
+//! The start of a reign: the outbox is loaded, and every document whose service wants maintenance gets its place in the
+//! schedule. The same happens to the documents of a factory that is mounted, or moves to another module, during a reign.
+//!
+//! `handle-start` runs before whatever happens to a document first, see `service::Starts`; only services whose descriptor says
+//! `start: eager` have it run for every document here.
+//!
+//! A sweep begins when everything that the former module has written is in the state store. What is created later is created
+//! by the new one, which starts it at once, and is put into the schedule by whoever creates it. A document that could not be
+//! started is tried again, and holds up neither other services nor other partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::operation::Cause;
-use steward_model::service::{Handler, ServiceOption};
-use steward_model::{Action, Epoch, Link};
-use steward_storage::documents::Error;
-use tokio::sync::Semaphore;
+use steward_model::service::{Handler, ServiceOption, Start};
+use steward_model::{Epoch, Link};
+use steward_storage::documents;
 
-use super::Periodic;
-use crate::operation::{Operations, Purpose};
+use super::{Periodic, Places};
+use crate::operation::Operations;
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -25,7 +29,7 @@ pub(super) async fn follow(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     periodic: &Periodic,
-    places: &Arc<Semaphore>,
+    places: &Places,
 ) {
     let mut services = operations.services().watch();
     let mut reign = None;
@@ -40,22 +44,24 @@ pub(super) async fn follow(
             reign = now;
             swept.clear();
             if reign.is_some() {
-                load_outbox(partition).await;
+                load_outbox(operations, partition).await;
             }
         }
-        if let Some(epoch) = reign {
-            begin(operations, partition, periodic, places, epoch, &mut swept).await;
-        }
+        let complete = match reign {
+            Some(epoch) => begin(operations, partition, periodic, places, epoch, &mut swept).await,
+            None => true,
+        };
         tokio::select! {
             () = reign_changed => {}
             changed = services.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if !complete => {}
         }
     }
 }
 
-async fn load_outbox(partition: &Arc<Partition>) {
+async fn load_outbox(operations: &Operations, partition: &Partition) {
     while partition.admits().is_ok() {
-        match crate::partition::load_outbox(partition).await {
+        match crate::partition::load_outbox(partition, operations.clock()).await {
             Ok(Some((epoch, effects))) => {
                 tracing::debug!(partition = %partition.id(), %epoch, effects, "pending effects found");
                 return;
@@ -69,29 +75,37 @@ async fn load_outbox(partition: &Arc<Partition>) {
     }
 }
 
+/// Sweeps the factories that have not been swept; returns false if one of them has to be swept again.
 async fn begin(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     periodic: &Periodic,
-    places: &Arc<Semaphore>,
+    places: &Places,
     epoch: Epoch,
     swept: &mut BTreeMap<Link, u64>,
-) {
+) -> bool {
     let services = operations.services().all();
     swept.retain(|path, _| services.iter().any(|service| service.path == *path));
+    let mut complete = true;
     for service in services {
         let concerns = service.lane() == partition.id().lane && !service.is_stateless();
-        if concerns && swept.get(&service.path) != Some(&service.revision) {
-            // A document that could not be started, for want of space perhaps, must be before its other handlers run.
-            while !sweep(operations, partition, periodic, places, &service).await && partition.admits().is_ok() {
-                tokio::time::sleep(AGAIN).await;
-            }
-            swept.insert(service.path.clone(), service.revision);
-            if service.handles(Handler::HandleStart) {
-                operations.starts().swept(partition.id(), epoch, &service.path);
-            }
+        if !concerns || swept.get(&service.path) == Some(&service.revision) {
+            continue;
+        }
+        if !sweep(operations, partition, periodic, places, &service).await {
+            complete = false;
+            continue;
+        }
+        swept.insert(service.path.clone(), service.revision);
+        if starts_eagerly(&service) {
+            operations.starts().all_started((partition.id(), epoch), (&service.path, service.revision));
         }
     }
+    complete
+}
+
+fn starts_eagerly(service: &Service) -> bool {
+    service.descriptor().start == Start::Eager && service.handles(Handler::HandleStart)
 }
 
 /// Returns false if a document could not be started.
@@ -99,13 +113,17 @@ async fn sweep(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     periodic: &Periodic,
-    places: &Arc<Semaphore>,
+    places: &Places,
     service: &Arc<Service>,
 ) -> bool {
-    let starts = service.handles(Handler::HandleStart);
+    let starts = starts_eagerly(service);
     let maintains = service.has(ServiceOption::PeriodicMaintenance);
     if !starts && !maintains {
         return true;
+    }
+    if let Err(error) = operations.settled(partition).await {
+        tracing::debug!(partition = %partition.id(), %error, "documents to start are not known yet");
+        return false;
     }
     let links = match links_of(partition, service) {
         Ok(links) => links,
@@ -114,21 +132,27 @@ async fn sweep(
             return false;
         }
     };
+    if maintains {
+        links.iter().for_each(|link| periodic.add(service, link));
+    }
+    !starts || start_all(operations, partition, places, links).await
+}
+
+async fn start_all(
+    operations: &Arc<Operations>,
+    partition: &Arc<Partition>,
+    places: &Places,
+    links: Vec<Link>,
+) -> bool {
     let mut under_way = tokio::task::JoinSet::new();
     for link in links {
-        if maintains {
-            periodic.add(service, &link);
-        }
-        if !starts {
-            continue;
-        }
         let Ok(place) = Arc::clone(places).acquire_owned().await else { return false };
+        if partition.admits().is_err() {
+            return false;
+        }
         let operations = Arc::clone(operations);
         under_way.spawn(async move {
-            let id = format!("start-{}", link.name());
-            let start = operations.own(id, Action::Patch, link, Cause::Maintenance, Purpose::Start);
-            let link = start.link.clone();
-            let started = operations.perform(start).await;
+            let started = operations.begin(&link).await;
             drop(place);
             started.inspect_err(|error| tracing::warn!(%link, %error, "document could not be started")).is_ok()
         });
@@ -140,7 +164,7 @@ async fn sweep(
     complete
 }
 
-fn links_of(partition: &Partition, service: &Service) -> Result<Vec<Link>, Error> {
+fn links_of(partition: &Partition, service: &Service) -> Result<Vec<Link>, documents::Error> {
     let view = partition.store().view()?;
     partition.store().links(view.as_ref(), &service.path, None).collect()
 }

@@ -8,6 +8,7 @@ use steward_model::Timestamp;
 use steward_model::group::{HostId, StoreId};
 use steward_sandbox::Config;
 use steward_storage::format::DataFolder;
+use steward_storage::lasting;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -56,7 +57,7 @@ impl Folder {
 
     /// Returns the file in which is noted which segments the commit log has.
     pub(super) fn ledger_path(&self) -> PathBuf {
-        self.data.log_path().with_extension("segments")
+        self.data.log_ledger_path()
     }
 
     /// Returns the name by which the commit log knows its segments.
@@ -107,10 +108,8 @@ fn host_id(folder: &Path, wanted: Option<&HostId>) -> anyhow::Result<HostId> {
         (wanted, None) => {
             let random = || HostId::parse(&format!("node-{}", &Uuid::new_v4().simple().to_string()[..8]));
             let id = wanted.cloned().map_or_else(random, Ok).context("make an id for the node")?;
-            let temporary = path.with_extension("part");
-            let context = || format!("keep the node's id in {}", path.display());
-            std::fs::write(&temporary, format!("{id}\n")).with_context(context)?;
-            std::fs::rename(&temporary, &path).with_context(context)?;
+            let kept = lasting::replace(&path, format!("{id}\n").as_bytes());
+            kept.with_context(|| format!("keep the node's id in {}", path.display()))?;
             Ok(id)
         }
     }

@@ -58,8 +58,9 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
         let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
         let stores = PartitionId::all(Lane::Persisted).map(|partition| store_of(&persisted, partition));
+        let opened = recovery::open(stores, disk, options);
         let recovery::Opened { log, found, recovery } =
-            recovery::open(stores, disk, options).context("open the commit log")?;
+            opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
         tracing::info!(recovered = ?found, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());

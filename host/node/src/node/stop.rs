@@ -1,14 +1,25 @@
 //! The orderly end of a node: no new clients, the work under way, the log, the state store, a last checkpoint.
 
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
+use steward_model::Moment;
+use steward_sandbox::Sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::Running;
+use crate::cli::error::Exit;
+use crate::clock::Clock;
 use crate::shutdown::Shutdown;
+
+/// How long tasks may take to notice that they are to end, however little is left of the grace.
+const TASKS_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long stores and log may take to close after the grace.
+const AFTER_GRACE: Duration = Duration::from_secs(3);
 
 /// Returns once somebody asked the node to stop: by a signal or by `DELETE /core/management`. A second signal ends the
 /// process at once.
@@ -39,10 +50,14 @@ pub(super) async fn wait(shutdown: &Shutdown) -> anyhow::Result<()> {
 }
 
 impl Running {
-    /// Ends the node in order.
+    /// Ends the node in order, within `grace` and a moment.
+    ///
+    /// Operations may go on for `grace`; then those that still run are interrupted. What cannot be ended a moment later, such as a
+    /// thread that waits for a disk, is left behind: the log holds everything that was acknowledged.
     pub(super) async fn stop(self, serving: JoinHandle<()>, grace: Duration) -> anyhow::Result<ExitCode> {
+        let watch = Watch::start(self.sandbox, grace).context("watch the stop")?;
         let drained = tokio::time::timeout(grace, serving).await.is_ok();
-        let ended = self.shutdown.stop(grace).await;
+        let ended = self.shutdown.stop(watch.left().max(TASKS_WITHIN)).await;
         if !drained || !ended {
             tracing::warn!(seconds = grace.as_secs(), "some work did not end in time");
         }
@@ -53,7 +68,45 @@ impl Running {
         };
         let (applied, control) = tokio::task::spawn_blocking(work).await.context("close the stores")?;
         control.stop().await;
+        watch.over();
         tracing::info!("stopped");
-        Ok(if drained && ended && applied { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if ended && applied { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Sees to it that the process ends in time, whatever the rest of it waits for. A thread of its own: guests may hold all
+/// those of the runtime.
+struct Watch {
+    over: SyncSender<()>,
+    clock: Clock,
+    grace: Duration,
+}
+
+impl Watch {
+    fn start(sandbox: Sandbox, grace: Duration) -> std::io::Result<Watch> {
+        let (over, is_over) = sync_channel(1);
+        let work = move || {
+            if is_over.recv_timeout(grace) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            sandbox.end_calls();
+            if is_over.recv_timeout(AFTER_GRACE) == Err(RecvTimeoutError::Timeout) {
+                tracing::error!("a part of the node did not end, the process ends without it");
+                std::process::exit(i32::from(Exit::Failed as u8));
+            }
+        };
+        std::thread::Builder::new().name("stop-watch".to_owned()).spawn(work)?;
+        Ok(Watch { over, clock: Clock::default(), grace })
+    }
+
+    /// Returns what is left of the grace.
+    fn left(&self) -> Duration {
+        self.grace.saturating_sub(self.clock.now().since(Moment(0)))
+    }
+
+    /// Everything has ended.
+    fn over(self) {
+        // The thread is gone only if the process is.
+        let _ = self.over.send(());
     }
 }

@@ -13,6 +13,14 @@ pub(super) fn admit(operations: &Operations, operation: &Operation) -> Result<Fo
     if operation.cause == Cause::Client && operations.shutdown.is_draining() {
         return Err(Error::Stopping);
     }
+    found(operations, operation)
+}
+
+/// Returns what answers at the link of an operation that has been admitted.
+///
+/// # Errors
+/// [`Error::UnknownPath`] if nothing is mounted there.
+pub(super) fn found(operations: &Operations, operation: &Operation) -> Result<Found, Error> {
     operations.services.find(&operation.link).ok_or_else(|| Error::UnknownPath {
         link: operation.link.clone(),
         nearest: operations.services.nearest(&operation.link),

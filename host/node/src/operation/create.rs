@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::{Handler, ServiceOption};
-use steward_model::{Link, Version};
+use steward_model::{Document, Link, Version};
 use uuid::Uuid;
 
 use super::decide::{Decision, Next};
@@ -86,7 +86,8 @@ pub(super) async fn load(
     load::check_condition(operation, None)?;
     let named = built_in(operation.body.as_ref())?.document_version;
     let higher = named.and_then(|named| u64::try_from(named).ok()).is_some_and(|named| named > document.version.0);
-    if document.is_tombstone() && !operation.force && !higher {
+    let deleted = document.is_tombstone() && !document.ended_by_expiry();
+    if deleted && !operation.force && !higher {
         return Err(Error::CreateDeleted { link: link(), version: document.version });
     }
     Ok(Loaded::Free(Before { document: Some(document), appended: newest.appended, epoch }))
@@ -129,9 +130,10 @@ pub(super) async fn create(
         decision.effects.extend(outcome.effects);
         decision.expires = outcome.expires.or(decision.expires);
     }
-    let reborn = before.document.is_some() && (operation.force || operation.cause != Cause::Client);
+    let forgets = operation.force || operation.cause != Cause::Client;
+    let expired = |document: &Document| !document.is_tombstone() || document.ended_by_expiry();
     if let Next::State(state) = &decision.next
-        && (reborn || before.document.as_ref().is_some_and(|document| !document.is_tombstone()))
+        && before.document.as_ref().is_some_and(|document| forgets || expired(document))
     {
         decision.next = Next::Reborn(state.clone());
     }

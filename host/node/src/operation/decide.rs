@@ -18,7 +18,9 @@ pub(super) enum Next {
     Reborn(Bytes),
     /// It becomes a tombstone with this state.
     Tombstone(Bytes),
-    /// It is removed with all its versions.
+    /// It becomes a tombstone without a state; older versions are forgotten.
+    Expired,
+    /// It is removed without trace.
     Purged,
 }
 
@@ -29,6 +31,8 @@ pub(super) enum Answer {
     State,
     /// This JSON text.
     Json(Bytes),
+    /// Nothing: there is no document.
+    Nothing,
 }
 
 /// See the head of this module.
@@ -62,6 +66,11 @@ impl Decision {
             source: None,
             creates: false,
         }
+    }
+
+    /// Returns the decision to delete what is not there.
+    pub(super) fn absent() -> Decision {
+        Decision { answer: Answer::Nothing, ..Decision::nothing(UpdateAction::Delete) }
     }
 
     /// Returns the decision that a guest's outcome stands for.

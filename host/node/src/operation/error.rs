@@ -203,6 +203,14 @@ pub enum Error {
         /// The shape it is stored in.
         stored: u32,
     },
+    /// Another module answers by now than the one that the operation began on.
+    #[error("the service at {path} was at revision {revision} when the operation began, and is not any more")]
+    Superseded {
+        /// The factory.
+        path: Link,
+        /// The revision that the operation began on.
+        revision: u64,
+    },
     /// Too many operations wait for the document.
     #[error("{link} has {limit} operations waiting already")]
     QueueFull {
@@ -318,6 +326,7 @@ impl Error {
             // A factory that is just being mounted or moved comes; one that does not exist does not.
             Error::UnknownPath { .. } => Patience::Short,
             Error::StateVersion { .. }
+            | Error::Superseded { .. }
             | Error::QueueFull { .. }
             | Error::Unavailable { .. }
             | Error::NoQuorum { .. }

@@ -7,12 +7,13 @@ use steward_model::document::UpdateAction;
 use steward_model::operation::{Cause, Effect, Outcome, Request};
 use steward_model::service::{Handler, ServiceOption};
 use steward_model::{Action, Document, Timestamp, Version};
-use steward_sandbox::{Call, Occasion};
+use steward_sandbox::{Call, CallError, Occasion};
 
 use super::decide::{Answer, Decision, Next};
-use super::load::{Before, check_condition};
+use super::load::{Before, absence, check_condition};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Operations, native, propose};
+use crate::json;
 use crate::partition::{Partition, flushed};
 use crate::service::Service;
 
@@ -31,8 +32,18 @@ async fn call(
     let call = Call { occasion, document, request };
     let outcome = service.module.call(call, &imports).await;
     let outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
+    let texts = [outcome.document.as_ref(), outcome.reply.as_ref()].into_iter().flatten();
+    texts
+        .chain(outcome.effects.iter().filter_map(|effect| effect.body.as_ref()))
+        .try_for_each(|text| check_keys(service, text))?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)
+}
+
+/// What a guest makes becomes a document or the body of a request as what a client sends does.
+fn check_keys(service: &Service, text: &Bytes) -> Result<(), Error> {
+    let refused = |error: json::Error| Error::Outcome { service: service.path.clone(), reason: error.to_string() };
+    json::check_keys(text).map_err(refused)
 }
 
 fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
@@ -104,6 +115,7 @@ pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -
     let imports: Arc<dyn steward_sandbox::Imports> = Arc::new(steward_sandbox::Silent);
     let body = service.module.migrate(&document.body, stored, &imports).await;
     let body = body.map_err(|error| Error::guest(&service.path, error))?;
+    check_keys(service, &body)?;
     Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
 }
 
@@ -141,7 +153,8 @@ pub(super) async fn read(
         let reason = reason.to_string();
         super::locate::unavailable(operations, operation, partition.id(), reason, super::Happened::No)
     })?;
-    if let Some(version) = operation.version {
+    let newest = newest.filter(|document| !document.ended_by_expiry());
+    if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
         flushed(partition).await?;
         return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
@@ -151,9 +164,7 @@ pub(super) async fn read(
     }
     let document = match newest {
         None => return Err(Error::NotFound { link: link.clone() }),
-        Some(document) if document.is_tombstone() => {
-            return Err(Error::Deleted { link: link.clone(), version: document.version });
-        }
+        Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document))),
         Some(document) if document.is_expired(operations.clock().wall_time()) => {
             return Err(Error::NotFound { link: link.clone() });
         }
@@ -192,6 +203,7 @@ async fn read_by_guest(
     let content = match decision.answer {
         Answer::Json(json) => Content::Json(json),
         Answer::State => Content::State,
+        Answer::Nothing => Content::Empty,
     };
     Ok(Reply { content, headers: decision.headers, ..Reply::state(decision.status, document) })
 }
@@ -209,10 +221,13 @@ pub(super) fn needs_start(
     partition: &Partition,
 ) -> bool {
     service.handles(Handler::HandleStart)
-        && partition.admits().is_ok_and(|epoch| operations.starts().needs_start(partition.id(), epoch, &operation.link))
+        && partition.admits().is_ok_and(|epoch| {
+            let (reign, factory) = ((partition.id(), epoch), (&service.path, service.revision));
+            operations.starts().needs_start(reign, factory, &operation.link)
+        })
 }
 
-/// Runs `handle-start` if the document has not been started in this reign. A handler that refuses or fails is said in the
+/// Runs `handle-start` if the document has not been started in this reign under this module. A handler that refuses or fails is said in the
 /// log, and the document goes on: its clients would otherwise lose it to a fault of its service.
 ///
 /// # Errors
@@ -246,9 +261,11 @@ pub(super) async fn start_first(
             // Its commit is waited for by whoever comes next on the document.
             propose::propose(operations, &start, service, partition, before, decision).await?;
         }
+        // The guest has not been asked; the next operation asks it again.
+        Err(error @ Error::Guest { error: CallError::Overloaded { .. }, .. }) => return Err(error),
         Err(error) => tracing::warn!(%link, %error, "handle-start failed, the document goes on without it"),
     }
-    operations.starts().started(partition.id(), epoch, link);
+    operations.starts().started((partition.id(), epoch), (&service.path, service.revision), link);
     Ok(())
 }
 
@@ -293,7 +310,7 @@ pub(super) async fn execute(
         }
         Purpose::Expire => {
             let stopped = tolerated("handle-stop", run(Occasion::Stop).await);
-            Ok(Decision { next: Next::Purged, action: UpdateAction::Delete, expires: None, ..stopped })
+            Ok(Decision { next: Next::Expired, action: UpdateAction::Expire, expires: None, ..stopped })
         }
         Purpose::Answered { tag, reply, .. } => {
             let answered = tolerated("handle-reply", run(Occasion::Reply { tag, reply }).await);
@@ -356,7 +373,7 @@ async fn delete(
         }
         let state = match &decision.next {
             Next::Tombstone(state) => state.clone(),
-            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Purged => document.body.clone(),
+            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired | Next::Purged => document.body.clone(),
         };
         let outcome = call(operations, service, occasion, &state, &request).await?;
         decision.next = Next::Tombstone(outcome.document.clone().unwrap_or(state));

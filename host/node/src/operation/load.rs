@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
-use steward_model::{Action, Document, Epoch, Link, Position, Version};
+use steward_model::{Action, Document, Epoch, Link, Position, Timestamp, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Happened, Operations, execute, locate};
@@ -30,6 +31,8 @@ pub(super) enum Loaded {
     Answered(Reply),
     /// Go on with this.
     Newest(Before),
+    /// A DELETE that is to be remembered found nothing to delete.
+    Absent(Before),
 }
 
 /// The built-in fields that a client may send.
@@ -56,12 +59,31 @@ pub(super) fn built_in(body: Option<&Bytes>) -> Result<BuiltIn, Error> {
         .map_err(|error| Error::BuiltInField { field: "a built-in document… field", reason: error.to_string() })
 }
 
-/// Returns the digest by which a repeated request is told from another one under the same key.
+/// Returns the digest by which a repeated request is told from another one under the same key: of everything on which its
+/// outcome depends.
 pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
-    hasher.update(operation.link.as_str().as_bytes());
-    hasher.update(operation.body.as_deref().unwrap_or_default());
+    // Each part tells its length, so that no part can pass for the end of the one before.
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
+    part(operation.link.as_str().as_bytes());
+    part(operation.query.as_bytes());
+    part(operation.principal.as_bytes());
+    part(if operation.force { b"force" } else { b"" });
+    let (condition, tags): (&[u8], &[String]) = match &operation.condition {
+        Condition::None => (b"", &[]),
+        Condition::Exists => (b"exists", &[]),
+        Condition::Absent => (b"absent", &[]),
+        Condition::OneOf(tags) => (b"one of", tags),
+        Condition::NoneOf(tags) => (b"none of", tags),
+    };
+    part(condition);
+    part(&(tags.len() as u64).to_be_bytes());
+    tags.iter().for_each(|tag| part(tag.as_bytes()));
+    part(operation.body.as_deref().unwrap_or_default());
     let mut digest = [0; 16];
     digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     digest
@@ -88,33 +110,50 @@ pub(super) async fn replay(
 }
 
 async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
-    let newest = partition.read(&operation.link)?;
-    let (content, document) = match first.body {
-        RememberedBody::Json(json) => (Content::Json(json), newest),
+    let state = match first.body {
+        RememberedBody::State => made(&operation.link, partition, &first).await?,
+        RememberedBody::Json(_) | RememberedBody::Empty | RememberedBody::TooLarge { .. } => None,
+    };
+    let content = match (&first.body, &state) {
+        (RememberedBody::Json(json), _) => Content::Json(json.clone()),
+        (RememberedBody::State, Some(_)) => Content::State,
         // Nobody keeps the answer besides the history of the document; when that has let go of the version, or the body was
         // too large to be kept, the status and the headers are what is left of the first answer.
-        RememberedBody::State => match made(&operation.link, partition, newest.as_ref(), first.version).await? {
-            Some(made) => (Content::State, Some(made)),
-            None => (Content::Empty, newest),
-        },
-        RememberedBody::Empty | RememberedBody::TooLarge { .. } => (Content::Empty, newest),
+        (RememberedBody::State, None) | (RememberedBody::Empty | RememberedBody::TooLarge { .. }, _) => Content::Empty,
     };
+    // What a repeat shows of the document is what the first answer showed: an entity tag of now would let its client overwrite
+    // what it has never seen.
+    let document = Some(state.unwrap_or_else(|| Arc::new(trace(&operation.link, &first))));
     Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
 }
 
-/// Returns the document at a committed version, if that is still kept.
-async fn made(
-    link: &Link,
-    partition: &Partition,
-    newest: Option<&Arc<Document>>,
-    version: Version,
-) -> Result<Option<Arc<Document>>, Error> {
-    if let Some(newest) = newest.filter(|newest| newest.version == version) {
-        return Ok(Some(Arc::clone(newest)));
+/// Returns what is known of the document after the first request when its state is not: enough for the headers.
+fn trace(link: &Link, first: &RememberedReply) -> Document {
+    Document {
+        link: link.clone(),
+        kind: String::new(),
+        version: first.version,
+        epoch: first.made.epoch,
+        offset: first.made.offset,
+        updated: first.answered,
+        action: UpdateAction::Patch,
+        expires: Timestamp(0),
+        principal: String::new(),
+        source: String::new(),
+        state_version: 0,
+        body: Bytes::new(),
+    }
+}
+
+/// Returns the document as the first request left it, if that is still kept.
+async fn made(link: &Link, partition: &Partition, first: &RememberedReply) -> Result<Option<Arc<Document>>, Error> {
+    let made = |document: &Document| (document.epoch, document.offset) == (first.made.epoch, first.made.offset);
+    if let Some(newest) = partition.read(link)?.filter(|newest| made(newest)) {
+        return Ok(Some(newest));
     }
     // The state store may lag behind what is committed.
     flushed(partition).await?;
-    Ok(partition.store().version(link, version)?.map(Arc::new))
+    Ok(partition.store().version(link, first.version)?.filter(|kept| made(kept)).map(Arc::new))
 }
 
 /// Loads the document for an update.
@@ -145,7 +184,11 @@ pub(super) async fn load(
     }
     let client = operation.purpose == Purpose::Act;
     let Some(document) = present(operations, newest.document.as_ref()) else {
-        return absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+        let absence = absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+        let remembered = operation.action == Action::Delete && operation.idempotency_key.is_some();
+        // The repeat of a DELETE must not delete what somebody creates meanwhile.
+        let before = || Before { document: newest.document.clone(), appended: newest.appended, epoch };
+        return absence.map(|answer| if client && remembered { Loaded::Absent(before()) } else { answer });
     };
     if client {
         check_condition(operation, Some(document))?;
@@ -165,11 +208,14 @@ fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, 
         return Ok(Reply::empty(Status::Ok));
     }
     check_condition(operation, None)?;
-    match tombstone {
-        Some(tombstone) if tombstone.is_tombstone() => {
-            Err(Error::Deleted { link: operation.link.clone(), version: tombstone.version })
-        }
-        Some(_) | None => Err(Error::NotFound { link: operation.link.clone() }),
+    Err(absence(&operation.link, tombstone))
+}
+
+/// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
+pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
+    match newest.filter(|newest| newest.is_tombstone() && !newest.ended_by_expiry()) {
+        Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
+        None => Error::NotFound { link: link.clone() },
     }
 }
 

@@ -1,9 +1,9 @@
 //! Second stage: which partition, and may it be used now? What is not ready is waited for, up to the operation's deadline.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::operation::Cause;
 use steward_model::{Action, Epoch, Link, Moment, PartitionId, Position};
 
 use super::{Error, Happened, Operation, Operations, create};
@@ -108,6 +108,15 @@ pub(super) fn reign(operations: &Operations, operation: &Operation, partition: &
         .map_err(|reason| unavailable(operations, operation, partition.id(), reason.to_string(), Happened::No))
 }
 
+/// Returns what `waited` for, or none at the operation's deadline.
+pub(super) async fn in_time<T>(
+    operations: &Operations,
+    operation: &Operation,
+    waited: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::time::timeout(left(operations, operation.deadline), waited).await.ok()
+}
+
 /// Returns the turn on the operation's document.
 ///
 /// # Errors
@@ -118,13 +127,9 @@ pub(super) async fn turn(
     partition: &Arc<Partition>,
 ) -> Result<Turn, Error> {
     let link: &Link = &operation.link;
-    let waits = partition.turn(link);
-    if operation.cause != Cause::Client {
-        return waits.await.map_err(|error| Error::turn(link, error));
-    }
-    match tokio::time::timeout(left(operations, operation.deadline), waits).await {
-        Ok(turn) => turn.map_err(|error| Error::turn(link, error)),
-        Err(_) => {
+    match in_time(operations, operation, partition.turn(link)).await {
+        Some(turn) => turn.map_err(|error| Error::turn(link, error)),
+        None => {
             let reason = "operations before this one on the same document are not done".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
         }
@@ -143,9 +148,9 @@ pub(super) async fn witnessed(
     happened: Happened,
 ) -> Result<(), Error> {
     let Some(position) = appended else { return Ok(()) };
-    match tokio::time::timeout(left(operations, operation.deadline), partition.committed(position)).await {
-        Ok(committed) => Ok(committed?),
-        Err(_) => {
+    match in_time(operations, operation, partition.committed(position)).await {
+        Some(committed) => Ok(committed?),
+        None => {
             let reason = "an update before this request is not committed yet".to_owned();
             Err(unavailable(operations, operation, partition.id(), reason, happened))
         }

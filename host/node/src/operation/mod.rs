@@ -3,6 +3,7 @@
 mod admit;
 mod create;
 mod decide;
+mod door;
 mod error;
 mod execute;
 mod gate;
@@ -16,9 +17,11 @@ mod seeds;
 #[cfg(test)]
 mod tests;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::Handler;
@@ -34,6 +37,7 @@ pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;
+use crate::failure;
 use crate::partition::{Partition, Partitions, Turn};
 use crate::service::{Found, Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
@@ -56,6 +60,12 @@ pub type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + S
 
 /// Is told which documents begin (true) and cease (false) to exist.
 pub type Watcher = dyn Fn(&Arc<Service>, &Link, bool) + Send + Sync;
+
+/// How often an operation begins anew because its factory moves to another module.
+const ANEW_MAX: usize = 16;
+
+/// How long the state store may take to get what is in the log.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How far an operation came while it held the turn.
 enum Step {
@@ -159,9 +169,12 @@ impl Operations {
     pub async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            if let Found::Child(service) = &place {
-                return self.read(&operation, service).await;
+            let Found::Child(service) = &place else { return Box::pin(self.run(operation, place)).await };
+            let reply = self.read(&operation, service).await;
+            if !door::is_outdated(self, service, &reply) {
+                return reply;
             }
+            let place = admit::found(self, &operation)?;
             return Box::pin(self.run(operation, place)).await;
         }
         self.start(operation, place).await.unwrap_or_else(|failure| {
@@ -182,23 +195,40 @@ impl Operations {
     /// As [`Operations::submit`].
     pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
         let place = admit::admit(self, &operation)?;
-        self.run(Box::new(operation), place).await
+        // What a panic leaves behind is an operation: the task of the host that asked for it goes on with the next.
+        let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), place)));
+        run.catch_unwind().await.unwrap_or(Err(Error::Broken))
     }
 
-    async fn run(self: &Arc<Self>, mut operation: Box<Operation>, found: Found) -> Result<Reply, Error> {
+    async fn run(self: &Arc<Self>, mut operation: Box<Operation>, mut found: Found) -> Result<Reply, Error> {
         let began = self.clock.now();
-        let place = locate::locate(self, &mut operation, found)?;
-        let (action, service) = (operation.action, Arc::clone(place.service()));
-        let reply = match place {
-            Place::Document { service, partition } => self.on_document(&mut operation, &service, &partition).await,
-            // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
-            Place::Creation { service, partition } => {
-                Box::pin(self.on_creation(&mut operation, &service, &partition)).await
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let place = locate::locate(self, &mut operation, found)?;
+            let (action, service) = (operation.action, Arc::clone(place.service()));
+            let creates = matches!(place, Place::Creation { .. });
+            let reply = self.go(&mut operation, place).await;
+            if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
+                publish::publish(self, &service, action, operation.cause, began, &reply);
+                return reply;
             }
-            Place::Stateless { service } => Box::pin(execute::stateless(self, &operation, &service)).await,
-        };
-        publish::publish(self, &service, action, operation.cause, began, &reply);
-        reply
+            if creates {
+                // It was asked of the factory; on its way it has got the link of the child, and perhaps become a PUT.
+                operation.link = service.path.clone();
+                (operation.action, operation.first_action) = (Action::Post, None);
+            }
+            found = admit::found(self, &operation)?;
+        }
+    }
+
+    async fn go(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
+        match place {
+            Place::Document { service, partition } => self.on_document(operation, &service, &partition).await,
+            // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
+            Place::Creation { service, partition } => Box::pin(self.on_creation(operation, &service, &partition)).await,
+            Place::Stateless { service } => Box::pin(execute::stateless(self, operation, &service)).await,
+        }
     }
 
     async fn on_document(
@@ -229,8 +259,10 @@ impl Operations {
         drop(turn);
         let answer = match step {
             Ok(Step::Proposed(pending)) => return pending.committed(self, operation, partition).await,
-            // What failed for want of time or of a reign shows no state.
-            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_))) => return Err(failure),
+            // What failed for want of time, of a reign or of its service shows no state.
+            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => {
+                return Err(failure);
+            }
             Ok(Step::Answered(reply)) => Ok(reply),
             Err(refusal) => Err(refusal),
         };
@@ -243,16 +275,20 @@ impl Operations {
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Step, Error> {
+        door::check(self, service)?;
         if execute::needs_start(self, operation, service, partition) {
             Box::pin(execute::start_first(self, operation, service, partition)).await?;
         }
-        let before = match load::load(self, operation, service, partition).await? {
+        let (before, decision) = match load::load(self, operation, service, partition).await? {
             load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
-            load::Loaded::Newest(before) => before,
-        };
-        let decision = match self.is_settled(operation, partition) {
-            true => Decision::nothing(UpdateAction::Patch),
-            false => execute::execute(self, operation, service, &before).await?,
+            load::Loaded::Absent(before) => (before, Decision::absent()),
+            load::Loaded::Newest(before) if self.is_settled(operation, partition) => {
+                (before, Decision::nothing(UpdateAction::Patch))
+            }
+            load::Loaded::Newest(before) => {
+                let decision = execute::execute(self, operation, service, &before).await?;
+                (before, decision)
+            }
         };
         propose::propose(self, operation, service, partition, before, decision).await.map(Step::Proposed)
     }
@@ -328,6 +364,7 @@ impl Operations {
         service: &Arc<Service>,
         partition: &Arc<Partition>,
     ) -> Result<Option<Step>, Error> {
+        door::check(self, service)?;
         let before = match create::load(self, operation, service, partition).await? {
             create::Loaded::Answered(reply) => return Ok(Some(Step::Answered(reply))),
             create::Loaded::Exists => return Ok(None),
@@ -338,7 +375,7 @@ impl Operations {
         if let Ok(epoch) = partition.admits()
             && service.handles(Handler::HandleStart)
         {
-            self.starts.started(partition.id(), epoch, &operation.link);
+            self.starts.started((partition.id(), epoch), (&service.path, service.revision), &operation.link);
         }
         Ok(Some(Step::Proposed(pending)))
     }
@@ -347,6 +384,39 @@ impl Operations {
         if let Some(watcher) = self.watcher.get() {
             watcher(service, link, exists);
         }
+    }
+
+    /// Starts a document that nobody has touched in this reign, if its service has `handle-start`: before a timer or an effect
+    /// of the document goes off. Costs nothing if the document has been started.
+    ///
+    /// # Errors
+    /// As [`Operations::submit`].
+    pub async fn begin(self: &Arc<Self>, link: &Link) -> Result<(), Error> {
+        let Some(Found::Child(service)) = self.services.find(link) else { return Ok(()) };
+        let id = format!("start-{}", link.name());
+        let start = self.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Start);
+        let partition = self.table.of(link, service.lane());
+        match execute::needs_start(self, &start, &service, partition) {
+            true => self.perform(start).await.map(|_| ()),
+            false => Ok(()),
+        }
+    }
+
+    /// Returns once the state store of a partition holds everything that is in the log of the partition now, committed or not.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if a part of it is taken back, [`Error::Behind`] or [`Error::Unavailable`] if it takes too long.
+    pub async fn settled(&self, partition: &Partition) -> Result<(), Error> {
+        if let Some(end) = partition.status().replica.end {
+            let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end)).await;
+            committed.map_err(|_| Error::Unavailable {
+                partition: partition.id(),
+                reason: "what is in its log is not committed yet".to_owned(),
+                seconds: SETTLED_WITHIN.as_secs(),
+                happened: Happened::No,
+            })??;
+        }
+        Ok(crate::partition::flushed(partition).await?)
     }
 
     /// Returns an operation that the host itself starts: without a client, with the usual time to wait.

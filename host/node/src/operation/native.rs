@@ -9,6 +9,7 @@ use steward_model::{Action, Timestamp};
 use super::decide::{Answer, Decision, Next};
 use super::load::built_in;
 use super::{Error, Operation, Status, Violation};
+use crate::json;
 use crate::service::Service;
 
 /// Most violations that one answer lists.
@@ -37,7 +38,7 @@ pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes
 }
 
 pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, Error> {
-    let found = match serde_json::from_slice(body) {
+    let found = match json::plain(body) {
         Ok(Value::Object(map)) => return Ok(map),
         Ok(Value::Array(_)) => "an array",
         Ok(Value::String(_)) => "a string",

@@ -13,7 +13,7 @@ use steward_storage::log::Reservation;
 use super::decide::{Answer, Decision, Next};
 use super::load::{Before, request_digest};
 use super::request::{Content, Operation, Reply, Status};
-use super::{Error, Happened, Operations, create, locate};
+use super::{Error, Happened, Operations, create, door, locate};
 use crate::partition::{Partition, Taken};
 use crate::service::Service;
 
@@ -80,11 +80,13 @@ pub(super) async fn propose(
         let reply = reply_of(&decision, before.document);
         return Ok(Pending { reply, waits: before.appended.map_or(Waits::Nothing, Waits::Other) });
     }
-    let (creates, removes) = (decision.creates, matches!(decision.next, Next::Tombstone(_) | Next::Purged));
-    let now = operations.clock().timestamp();
-    let maker = Maker { operation, service, before: &before, decision: &decision, now };
+    let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired | Next::Purged);
+    let creates = decision.creates;
+    let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
+    let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
     let (update, mut reply) = maker.make();
     let space = space_for(operations, operation, partition, &update).await?;
+    let _entered = door::enter(operations, operation, service, partition, &decision).await?;
     let Before { document, epoch, .. } = before;
     let proposed = partition.propose(epoch, document, update, space);
     partition.step(operations.clock().now());
@@ -122,14 +124,17 @@ fn check_size(operations: &Operations, service: &Service, decision: &Decision) -
         Next::State(state) | Next::Reborn(state) if state.len() > max => {
             Err(Error::DocumentTooLarge { bytes: state.len(), max })
         }
-        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Purged => Ok(()),
+        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Expired | Next::Purged => {
+            Ok(())
+        }
     }
 }
 
 fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
+    let document = document.filter(|_| decision.answer != Answer::Nothing);
     let content = match (&decision.answer, &document) {
         (Answer::State, Some(_)) => Content::State,
-        (Answer::State, None) => Content::Empty,
+        (Answer::State, None) | (Answer::Nothing, _) => Content::Empty,
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
     Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
@@ -142,9 +147,11 @@ struct Maker<'a> {
     before: &'a Before,
     decision: &'a Decision,
     now: Timestamp,
+    /// The time by which delays are counted.
+    steady: Timestamp,
 }
 
-/// How long a tombstone is kept when the delete does not say.
+/// How long a tombstone is kept when the delete does not say: no version is given twice meanwhile.
 const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 
 impl Maker<'_> {
@@ -170,11 +177,12 @@ impl Maker<'_> {
         let (change, body) = match (&self.decision.next, before) {
             (Next::State(body) | Next::Tombstone(body), _) => (Change::NewVersion, body.clone()),
             (Next::Reborn(body), _) => (Change::Renewal, body.clone()),
+            (Next::Expired, Some(_)) => (Change::Renewal, Bytes::from_static(b"{}")),
             // A new expiry alone makes a new version of the same state.
             (Next::Unchanged, Some(before)) if self.expiry_changes(before) => (Change::NewVersion, before.body.clone()),
             (Next::Unchanged, Some(before)) => return (Change::None, before.clone()),
             (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
-            (Next::Unchanged | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
+            (Next::Unchanged | Next::Expired | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
         };
         let created = self.decision.creates;
         let version = match before {
@@ -213,7 +221,7 @@ impl Maker<'_> {
         let kept = before.map_or(Timestamp(0), |before| before.expires);
         match (&self.decision.next, self.decision.expires) {
             (_, Some(expires)) if expires != Timestamp(0) => expires,
-            (Next::Tombstone(_), _) => self.now.plus(TOMBSTONE_KEEP),
+            (Next::Tombstone(_) | Next::Expired, _) => self.now.plus(TOMBSTONE_KEEP),
             (_, Some(expires)) => expires,
             (_, None) => kept,
         }
@@ -223,7 +231,7 @@ impl Maker<'_> {
         let pending = |(number, effect): (u32, &steward_model::operation::Effect)| {
             let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
-            PendingEffect { key, due: self.now.plus(delay), issued: self.now, effect: effect.clone() }
+            PendingEffect { key, due: self.steady.plus(delay), issued: self.steady, effect: effect.clone() }
         };
         (0..).zip(&self.decision.effects).map(pending).collect()
     }

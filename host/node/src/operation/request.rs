@@ -49,7 +49,7 @@ pub enum Condition {
     Exists,
     /// The document does not exist.
     Absent,
-    /// The document has one of these entity tags, written `<epoch>-<version>`.
+    /// The document has one of these entity tags, written `<epoch>-<offset>`.
     OneOf(Vec<String>),
     /// The document has none of these entity tags.
     NoneOf(Vec<String>),
@@ -143,7 +143,8 @@ impl Reply {
     }
 }
 
-/// Returns the entity tag of a document without quotes: `<epoch>-<version>`.
+/// Returns the entity tag of a document without quotes: `<epoch>-<offset>`, the place of the record that made its state. No other
+/// state of the same link ever has it, also not one of a later life that begins at version 0 again.
 pub fn entity_tag(document: &Document) -> String {
-    format!("{}-{}", document.epoch, document.version)
+    format!("{}-{}", document.epoch, document.offset)
 }

@@ -9,7 +9,7 @@ use steward_model::{Action, Document, Link, Position, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
-use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load};
+use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load, locate};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
@@ -115,6 +115,20 @@ async fn a_repeat_that_does_not_wait_for_the_first_commit_learns_that_the_outcom
     let step = load::replay(&operations, &repeat, node.of(&link)).await.map(|_| unreachable!("it is not committed"));
     let answer = operations.finish(&repeat, node.of(&link), turn, step).await;
     assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::Unknown, .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
+    let node = ByHand::serving();
+    let (operations, link) = (operations(&node), link());
+    let _held = node.turn(&link).await;
+    for cause in [Cause::Effect, Cause::Start, Cause::Maintenance, Cause::Reply] {
+        let deadline = operations.clock().now();
+        let operation = Operation { cause, deadline, ..patch(&operations) };
+        let turn = tokio::time::timeout(Duration::from_secs(30), locate::turn(&operations, &operation, node.of(&link)));
+        let refused = turn.await.expect("it does not wait for ever").err();
+        assert!(matches!(refused, Some(Error::Unavailable { happened: Happened::No, .. })), "{cause:?}");
+    }
 }
 
 fn first_answer(operation: &Operation, key: &str) -> RememberedReply {

@@ -41,12 +41,12 @@ const SETTLED_TOGETHER: usize = 32;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 
 /// How long an effect is tried at whose path nothing is mounted.
-const GIVEN_UP_SOON_AFTER: Duration = Duration::from_secs(60);
+const GIVEN_UP_SOON_AFTER: Duration = Duration::from_secs(10);
 
 /// How long an effect is tried. Targets remember keys for a day: a later repeat might happen twice.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(20 * 3600);
 
-/// Longest sleep between two looks at the partitions, in case a time of day was set back.
+/// Longest sleep between two looks at the partitions.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// See the head of this module.
@@ -70,7 +70,7 @@ impl Outbox {
     async fn run(self: Arc<Outbox>) {
         loop {
             let next = self.dispatch();
-            let now = self.operations.clock().wall_time();
+            let now = self.operations.clock().steady_time();
             let sleep = match next {
                 Some(due) => Duration::from_micros(due.0.saturating_sub(now.0).max(1_000).unsigned_abs()).min(LOOK),
                 None => LOOK,
@@ -85,7 +85,7 @@ impl Outbox {
 
     /// Starts work on the documents that have an effect to send, and returns when the next one will have.
     fn dispatch(self: &Arc<Outbox>) -> Option<Timestamp> {
-        let now = self.operations.clock().wall_time();
+        let now = self.operations.clock().steady_time();
         let mut next: Option<Timestamp> = None;
         for partition in self.operations.table().all() {
             let (claimed, due) = partition.with_outbox(|outbox| {
@@ -105,7 +105,7 @@ impl Outbox {
     async fn work(&self, partition: &Partition, claim: Claim) {
         let mut sent: Vec<EffectKey> = Vec::new();
         loop {
-            let now = self.operations.clock().wall_time();
+            let now = self.operations.clock().steady_time();
             let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
             let Some(reply) = self.carry_out(partition, &claim, &effect).await else { break };
             partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
@@ -147,16 +147,11 @@ impl Outbox {
                     }
                     return Some(reply);
                 }
-                Sent::Later(reason, patience) => {
+                Sent::Later { reason, patience, otherwise } => {
                     if self.is_given_up(effect, began, patience) {
                         telemetry::effect("given-up");
                         tracing::warn!(key = %effect.key, to = effect.effect.to, reason, "effect given up");
-                        return Some(EffectReply {
-                            status: 0,
-                            headers: Vec::new(),
-                            body: None,
-                            from: effect.effect.to.clone(),
-                        });
+                        return Some(otherwise);
                     }
                     telemetry::effect_retried();
                     tracing::debug!(key = %effect.key, reason, "effect will be tried again");

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
 
-use super::send::Sent;
+use super::send::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
 
 /// Longest time until an answer is complete.
@@ -58,12 +58,10 @@ impl Outside {
             }
         };
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
-            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => {
-                Sent::Later(format!("answered {status}"), Patience::Long)
-            }
+            Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => later(effect, format!("answered {status}")),
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(reason)) => Sent::Later(reason, Patience::Long),
-            Err(_) => Sent::Later(format!("no answer within {} s", ANSWER_WITHIN.as_secs()), Patience::Long),
+            Ok(Err(reason)) => later(effect, reason),
+            Err(_) => later(effect, format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
@@ -87,6 +85,10 @@ impl Outside {
     }
 }
 
+fn later(effect: &Effect, reason: String) -> Sent {
+    Sent::Later { reason, patience: Patience::Long, otherwise: unanswered(&effect.to) }
+}
+
 fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Bytes>) -> Sent {
     Sent::Answered(EffectReply { status, headers, body, from: effect.to.clone() })
 }
@@ -108,4 +110,34 @@ fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Err
         request = request.header(&header.name, &header.value);
     }
     request.body(Full::new(effect.body.clone().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_transport_are_those_of_the_host() {
+        let says = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        let effect = Effect {
+            to: "http://127.0.0.1:1/x".to_owned(),
+            action: Action::Patch,
+            headers: vec![
+                says("host", "internal.example"),
+                says("content-length", "1"),
+                says("transfer-encoding", "chunked"),
+                says("idempotency-key", "mine"),
+                says("content-type", "text/plain"),
+                says("x-own", "kept"),
+            ],
+            body: Some(Bytes::from_static(b"{}")),
+            delay_millis: 0,
+            reply_tag: String::new(),
+        };
+        let request = request("/a/b@0.1.2#0", &effect).expect("a request");
+        let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["idempotency-key", "content-type", "x-own"]);
+        assert_eq!(request.headers()["idempotency-key"], "/a/b@0.1.2#0");
+        assert_eq!(request.headers()["content-type"], "application/json");
+    }
 }

@@ -17,8 +17,15 @@ const QUERY_TASKS: &str = "/core/query-tasks";
 pub(super) enum Sent {
     /// There is an answer that would not change.
     Answered(EffectReply),
-    /// It may be answered later: why it was not, and how long that is worth trying.
-    Later(String, Patience),
+    /// It may be answered later.
+    Later {
+        /// Why it was not.
+        reason: String,
+        /// How long it is worth trying.
+        patience: Patience,
+        /// The answer if it is given up.
+        otherwise: EffectReply,
+    },
 }
 
 impl Outbox {
@@ -75,13 +82,14 @@ impl Outbox {
     }
 
     fn failed(&self, pending: &PendingEffect, error: Error) -> Sent {
-        let patience = error.patience();
-        if patience != Patience::None {
-            return Sent::Later(error.to_string(), patience);
-        }
+        let (reason, patience, from) = (error.to_string(), error.patience(), pending.effect.to.clone());
         let problem = problem_of(&error);
-        let (status, body) = (problem.status, Some(problem.body));
-        Sent::Answered(EffectReply { status, headers: Vec::new(), body, from: pending.effect.to.clone() })
+        let refused = EffectReply { status: problem.status, headers: Vec::new(), body: Some(problem.body), from };
+        match patience {
+            Patience::None => Sent::Answered(refused),
+            Patience::Short => Sent::Later { reason, patience, otherwise: refused },
+            Patience::Long => Sent::Later { reason, patience, otherwise: unanswered(&pending.effect.to) },
+        }
     }
 
     fn body_of(&self, reply: &Reply) -> Option<Bytes> {
@@ -91,6 +99,11 @@ impl Outbox {
             (Content::State, None) | (Content::Empty, _) => None,
         }
     }
+}
+
+/// Returns what the document of an effect is told that nobody answered.
+pub(super) fn unanswered(to: &str) -> EffectReply {
+    EffectReply { status: 0, headers: Vec::new(), body: None, from: to.to_owned() }
 }
 
 fn status_of(reply: &Reply) -> u16 {

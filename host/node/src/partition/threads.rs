@@ -27,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How soon the log is asked again for room that it did not have.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How often is looked for what is old enough to be forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Time between two checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -85,8 +88,8 @@ impl Threads {
         let driver = supervised("driver", move || drive(&driven, &bells, &flags, &time))?;
         let (applied, bells, flags) = own();
         let applier = supervised("applier", move || apply(&applied, &bells, &flags, &index))?;
-        let (kept, _, flags) = own();
-        let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags))?;
+        let ((kept, _, flags), time) = (own(), Arc::clone(clock));
+        let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags, &time))?;
         Ok(Threads { stop, hands: Arc::clone(hands), driver, applier, checkpoint })
     }
 
@@ -148,12 +151,23 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
     }
 }
 
-fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop) {
+fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, clock: &Clock) {
     let log = &partitions.shared().log;
+    let mut forgot = clock.now();
     let mut waited = Duration::ZERO;
     let mut bytes = log.stats().bytes;
     while !Stop::wanted(&stop.checkpoint) {
         stop.checkpoint_bell.wait(LOOK);
+        partitions.shared().look_after(store);
+        if partitions.shared().is_store_damaged() {
+            continue;
+        }
+        if clock.now().since(forgot) >= FORGET_INTERVAL {
+            forgot = clock.now();
+            if let Err(error) = partitions.forget(forgot, clock.steady_time()) {
+                tracing::warn!(%error, "state store cannot say what is old enough to be forgotten");
+            }
+        }
         waited += LOOK;
         let written = log.stats().bytes.saturating_sub(bytes);
         let is_due = waited >= CHECKPOINT_INTERVAL && written > 0;
@@ -182,7 +196,7 @@ fn make(partitions: &Partitions, store: &dyn StateStore) -> bool {
     }
     match partitions.trim(logged) {
         Ok(trimmed) => tracing::debug!(segments = trimmed.segments, bytes = trimmed.bytes, "checkpoint made"),
-        Err(error @ (Error::Trim(_) | Error::Log(_) | Error::Store(_))) => {
+        Err(error @ (Error::Trim(_) | Error::Log(_) | Error::Store(_) | Error::Damaged)) => {
             tracing::warn!(%error, "checkpoint made, the log keeps everything");
         }
     }

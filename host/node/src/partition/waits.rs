@@ -6,6 +6,7 @@ use steward_model::{Epoch, Lane, Offset, PartitionId};
 use steward_storage::documents::Error;
 
 use super::{Partition, Partitions};
+use crate::clock::Clock;
 
 /// How long somebody waits for the state store to catch up with the log.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
@@ -61,10 +62,10 @@ pub async fn digests_agree(partition: &Partition) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error`] of the state store.
-pub async fn load_outbox(partition: &Partition) -> Result<Option<(Epoch, usize)>, Error> {
+pub async fn load_outbox(partition: &Partition, clock: &Clock) -> Result<Option<(Epoch, usize)>, Error> {
     let Some((epoch, committed)) = partition.unloaded_outbox() else { return Ok(None) };
     if flushed_through(partition, committed).await.is_err() {
         return Ok(None);
     }
-    Ok(Some((epoch, partition.load_outbox(epoch)?)))
+    Ok(Some((epoch, partition.load_outbox(epoch, clock.steady_time())?)))
 }

@@ -10,6 +10,7 @@ use steward_model::Document;
 use super::condition::{Condition, words};
 use super::path::{ITEM, Path};
 use super::value::{Number, Scalar, Value};
+use crate::json;
 
 /// A document as queries see it.
 pub struct View<'a> {
@@ -72,7 +73,7 @@ impl<'a> View<'a> {
     }
 
     fn body(&self) -> &Json {
-        self.body.get_or_init(|| serde_json::from_slice(&self.document.body).unwrap_or(Json::Null))
+        self.body.get_or_init(|| json::plain(&self.document.body).unwrap_or(Json::Null))
     }
 }
 

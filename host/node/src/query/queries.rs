@@ -12,6 +12,7 @@ use super::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use super::run::Answer;
 use super::{odata, page, run, task};
 use crate::clock::Clock;
+use crate::failure;
 use crate::partition::{Behind, Partitions, flushed_lane};
 use crate::service::ServiceTable;
 
@@ -112,7 +113,7 @@ impl Queries {
             let source = Documents::open(&table, &services, request.factory.as_ref(), owner);
             run::run(&request, &source.map_err(run::Error::Source)?, &budget, &|| clock.now())
         };
-        match tokio::task::spawn_blocking(work).await {
+        match tokio::task::spawn_blocking(|| failure::contain(work)).await {
             Ok(answer) => Ok(answer?),
             Err(failure) => {
                 tracing::error!(%failure, "query ended in a panic");

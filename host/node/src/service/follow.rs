@@ -8,6 +8,7 @@ use steward_protocol::cluster::registry::{Factory, Mounted};
 use tokio::sync::watch;
 
 use super::{Modules, ModulesError, Service, ServiceTable};
+use crate::failure;
 use crate::shutdown::Shutdown;
 
 /// Why a factory is not served here.
@@ -44,10 +45,10 @@ pub async fn follow(
 }
 
 async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc<ServiceTable>) {
-    let (state, modules, table) = (Arc::clone(state), Arc::clone(modules), Arc::clone(services));
+    let (now, modules, table) = (Arc::clone(state), Arc::clone(modules), Arc::clone(services));
     // Loading a module reads a file and may compile: too long for a thread that others wait for.
     let work = move || {
-        let mut mounted = Vec::new();
+        let (mut mounted, state) = (Vec::new(), now);
         for factory in state.registry().factories() {
             let Some(what) = &factory.mounted else { continue };
             let known = table.at(&factory.path).filter(|service| service.revision == factory.revision);
@@ -59,11 +60,14 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
                 }
             }
         }
-        table.replace(mounted);
         modules.forget_except(&|digest| state.module(&digest).is_some());
+        mounted
     };
-    if let Err(failure) = tokio::task::spawn_blocking(work).await {
-        tracing::error!(%failure, "services could not be mounted");
+    match tokio::task::spawn_blocking(|| failure::contain(work)).await {
+        Ok(mounted) => {
+            services.replace(mounted, |path| state.factory(path).map_or(0, |factory| factory.revision)).await
+        }
+        Err(failure) => tracing::error!(%failure, "services could not be mounted"),
     }
 }
 
@@ -82,8 +86,8 @@ fn service(
     let has_former_states = !all_revisions(state, factory, &same_states);
     let lists_nothing = descriptor.index.is_none() && all_revisions(state, factory, &|former| former.index.is_none());
     let indexed_by_default = lists_nothing && !has_former_states;
-    let (path, revision) = (factory.path.clone(), factory.revision);
-    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, has_former_states, stats })
+    let (path, revision, door) = (factory.path.clone(), factory.revision, table.doors().of(&factory.path));
+    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, has_former_states, door, stats })
 }
 
 /// Returns true if the property is known of every module that has ever answered at the factory.

@@ -1,5 +1,6 @@
 //! Services on this node: which guest module answers which path, and what it has been doing.
 
+mod doors;
 mod follow;
 mod index;
 mod modules;
@@ -13,6 +14,7 @@ use steward_model::service::{Descriptor, Handler, ServiceOption};
 use steward_model::{Lane, Link};
 use steward_sandbox::Module;
 
+pub use doors::{Closed, Door, Doors};
 pub use follow::follow;
 pub use index::ServiceIndex;
 pub use modules::{Modules, ModulesError};
@@ -37,6 +39,8 @@ pub struct Service {
     pub indexed_by_default: bool,
     /// Some documents may be stored in a shape that another revision wrote.
     pub has_former_states: bool,
+    /// Held by whoever writes for this service, see [`Doors`]; kept across revisions.
+    pub door: Door,
     /// What it has been doing; kept across revisions.
     pub stats: Arc<ServiceStats>,
 }

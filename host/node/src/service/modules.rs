@@ -4,12 +4,12 @@
 //! read. Preparing (compiling, or loading from the code cache, and asking for the descriptor) happens once per module.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use steward_model::module::Digest;
 use steward_sandbox::{Module, PrepareError, Sandbox};
+use steward_storage::lasting;
 
 /// Why a module is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ impl Modules {
     /// [`ModulesError::File`] if the folder cannot be made.
     pub fn open(folder: &Path, sandbox: Sandbox) -> Result<Modules, ModulesError> {
         let failed = |source| ModulesError::File { path: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        lasting::make_folder(folder).map_err(failed)?;
         Ok(Modules { folder: folder.to_owned(), sandbox, prepared: Mutex::new(HashMap::new()) })
     }
 
@@ -79,7 +79,7 @@ impl Modules {
         // A core module is kept as the component that was made of it.
         let bytes = module.component_bytes().map_or(bytes, |component| component);
         if !path.exists() {
-            self.write(&path, bytes).map_err(|source| ModulesError::File { path, source })?;
+            lasting::replace(&path, bytes).map_err(|source| ModulesError::File { path, source })?;
         }
         Ok(module)
     }
@@ -93,15 +93,6 @@ impl Modules {
             Some(module) => Ok(module),
             None => Ok(self.sandbox.prepare(bytes)?),
         }
-    }
-
-    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-        let temporary = path.with_extension("part");
-        let mut file = std::fs::File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
-        std::fs::File::open(&self.folder)?.sync_all()
     }
 
     /// Returns a stored module, prepared.

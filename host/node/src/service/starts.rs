@@ -1,26 +1,32 @@
-//! Which documents have been started in the current reign of their partition.
+//! Which documents have been started in the current reign of their partition, under the revision that answers now.
 //!
-//! `handle-start` runs before any other handler of a document on its new owner: for most documents by a sweep over the
-//! partition, factory by factory, for those that are asked for earlier on demand. Until a factory has been swept its
-//! started documents are remembered one by one; after it, all are. A factory that is mounted later is swept then.
+//! `handle-start` runs before any other handler of a document on its new owner, and under a new module: on demand, before
+//! whatever happens to the document first, and for services that ask for it by a sweep over the partition, factory by
+//! factory. Started documents are remembered one by one, by a fingerprint of 16 bytes; after a sweep, all are.
+//!
+//! A revision that comes later begins anew: what an earlier module has started says nothing about the documents of this one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use steward_model::{Epoch, Link, PartitionId};
 
+/// What stands for a link: two links share one as seldom as two files share a digest.
+type Fingerprint = [u8; 16];
+
+/// What is known about the documents of one factory.
+#[derive(Debug, Default)]
+struct Started {
+    revision: u64,
+    /// All of them have been started.
+    all: bool,
+    documents: HashSet<Fingerprint>,
+}
+
 #[derive(Debug, Default)]
 struct Reign {
     epoch: Epoch,
-    /// The factories whose documents have all been started.
-    swept: BTreeSet<Link>,
-    started: HashSet<Link>,
-}
-
-impl Reign {
-    fn is_swept(&self, link: &Link) -> bool {
-        link.parent().is_some_and(|factory| self.swept.contains(&factory))
-    }
+    factories: HashMap<Link, Started>,
 }
 
 /// See the head of this module.
@@ -29,35 +35,53 @@ pub struct Starts {
     partitions: Mutex<HashMap<PartitionId, Reign>>,
 }
 
+fn fingerprint(link: &Link) -> Fingerprint {
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&blake3::hash(link.as_str().as_bytes()).as_bytes()[..16]);
+    fingerprint
+}
+
 impl Starts {
-    fn with<T>(&self, partition: PartitionId, epoch: Epoch, work: impl FnOnce(&mut Reign) -> T) -> T {
+    /// Lets `work` see the factory under `revision`; none if a later revision answers by now.
+    fn with<T>(
+        &self,
+        (partition, epoch): (PartitionId, Epoch),
+        (factory, revision): (&Link, u64),
+        work: impl FnOnce(&mut Started) -> T,
+    ) -> Option<T> {
         let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let reign = partitions.entry(partition).or_default();
         if reign.epoch != epoch {
             *reign = Reign { epoch, ..Reign::default() };
         }
-        work(reign)
+        if !reign.factories.contains_key(factory) {
+            reign.factories.insert(factory.clone(), Started::default());
+        }
+        let started = reign.factories.get_mut(factory).expect("it was there or has just been inserted");
+        if started.revision < revision {
+            *started = Started { revision, ..Started::default() };
+        }
+        (started.revision == revision).then(|| work(started))
     }
 
-    /// Returns true if the document must be started before another handler of it runs.
-    pub fn needs_start(&self, partition: PartitionId, epoch: Epoch, link: &Link) -> bool {
-        self.with(partition, epoch, |reign| !reign.started.contains(link) && !reign.is_swept(link))
+    /// Returns true if a document of the factory must be started before another handler of it runs. An operation of an
+    /// earlier revision starts nothing: it will begin anew, or end as it began.
+    pub fn needs_start(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) -> bool {
+        let needs =
+            self.with(reign, factory, |started| !started.all && !started.documents.contains(&fingerprint(link)));
+        needs.unwrap_or(false)
     }
 
     /// Takes note that a document has been started or created.
-    pub fn started(&self, partition: PartitionId, epoch: Epoch, link: &Link) {
-        self.with(partition, epoch, |reign| {
-            if !reign.is_swept(link) {
-                reign.started.insert(link.clone());
-            }
-        });
+    pub fn started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) {
+        self.with(reign, factory, |started| started.all || started.documents.insert(fingerprint(link)));
     }
 
-    /// Takes note that every document of a factory in the partition has been started.
-    pub fn swept(&self, partition: PartitionId, epoch: Epoch, factory: &Link) {
-        self.with(partition, epoch, |reign| {
-            reign.swept.insert(factory.clone());
-            reign.started.retain(|link| link.parent().as_ref() != Some(factory));
+    /// Takes note that every document of a factory in the partition has been started, whoever is created later included.
+    pub fn all_started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64)) {
+        self.with(reign, factory, |started| {
+            started.all = true;
+            started.documents = HashSet::new();
         });
     }
 }
@@ -67,20 +91,46 @@ mod tests {
     use super::*;
     use steward_model::Lane;
 
+    struct Place {
+        link: Link,
+        factory: Link,
+        partition: PartitionId,
+    }
+
+    fn place(text: &str) -> Place {
+        let link = Link::parse(text).expect("a valid link");
+        let factory = link.parent().expect("a link below a factory");
+        Place { partition: PartitionId::of(&link, Lane::Persisted), link, factory }
+    }
+
+    const FIRST: Epoch = Epoch::ZERO;
+
     #[test]
     fn a_new_reign_starts_every_document_again() {
         let starts = Starts::default();
-        let link = Link::parse("/a/b").expect("a valid link");
-        let partition = PartitionId::of(&link, Lane::Persisted);
-        let first = Epoch::ZERO.next_ownership();
-        assert!(starts.needs_start(partition, first, &link));
-        starts.started(partition, first, &link);
-        assert!(!starts.needs_start(partition, first, &link));
-        starts.swept(partition, first, &link.parent().expect("a link below a factory"));
-        let other = |text| Link::parse(text).expect("a valid link");
-        assert!(!starts.needs_start(partition, first, &link));
-        assert!(!starts.needs_start(partition, first, &other("/a/c")));
-        assert!(starts.needs_start(partition, first, &other("/b/c")), "its factory has not been swept");
-        assert!(starts.needs_start(partition, first.next_ownership(), &link));
+        let Place { link, factory, partition } = place("/a/b");
+        let (first, second) = ((partition, FIRST), (partition, FIRST.next_ownership()));
+        assert!(starts.needs_start(first, (&factory, 1), &link));
+        starts.started(first, (&factory, 1), &link);
+        assert!(!starts.needs_start(first, (&factory, 1), &link));
+        starts.all_started(first, (&factory, 1));
+        let other = place("/a/c");
+        assert!(!starts.needs_start(first, (&factory, 1), &other.link));
+        let foreign = place("/b/c");
+        assert!(starts.needs_start(first, (&foreign.factory, 1), &foreign.link), "its factory has not been swept");
+        assert!(starts.needs_start(second, (&factory, 1), &link));
+    }
+
+    #[test]
+    fn a_new_module_starts_what_an_earlier_one_has_started_or_passed_over() {
+        let starts = Starts::default();
+        let Place { link, factory, partition } = place("/a/b");
+        let reign = (partition, FIRST);
+        starts.all_started(reign, (&factory, 1));
+        assert!(starts.needs_start(reign, (&factory, 2), &link));
+        assert!(!starts.needs_start(reign, (&factory, 1), &link), "an operation of the old module starts nothing");
+        starts.started(reign, (&factory, 1), &link);
+        starts.all_started(reign, (&factory, 1));
+        assert!(starts.needs_start(reign, (&factory, 2), &link), "what the old module does late changes nothing");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use steward_model::Link;
 use tokio::sync::watch;
 
-use super::{Service, ServiceStats};
+use super::{Closed, Doors, Service, ServiceStats};
 
 /// What a path means.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ type Mounted = BTreeMap<Link, Arc<Service>>;
 #[derive(Default)]
 pub struct ServiceTable {
     mounted: RwLock<Arc<Mounted>>,
+    /// Who may write where.
+    doors: Doors,
     /// How often it was replaced.
     changes: watch::Sender<u64>,
 }
@@ -34,11 +36,33 @@ impl ServiceTable {
         Arc::clone(&self.mounted.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the mounted services. Calls under way finish on the ones they began with.
-    pub fn replace(&self, services: Vec<Arc<Service>>) {
-        let mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
+    /// Returns the doors of the factories.
+    pub fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// Replaces the mounted services by those of a cluster state, which tells the revision of each factory. Nobody writes at a
+    /// factory in the moment in which it changes; calls under way finish on the services they began with.
+    pub async fn replace(&self, services: Vec<Arc<Service>>, revision_of: impl Fn(&Link) -> u64) {
+        let mounted: Mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
+        let shut = self.shut(&mounted).await;
         *self.mounted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounted);
+        drop(shut);
+        self.doors.decided(revision_of);
         self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Closes the doors of all factories that are others in `mounted`.
+    async fn shut(&self, mounted: &Mounted) -> Vec<Arc<Closed>> {
+        let now = self.snapshot();
+        let revision = |services: &Mounted, path: &Link| services.get(path).map(|service| service.revision);
+        let mut shut = Vec::new();
+        for path in now.keys().chain(mounted.keys().filter(|path| !now.contains_key(*path))) {
+            if revision(&now, path) != revision(mounted, path) {
+                shut.push(self.doors.shut(path).await);
+            }
+        }
+        shut
     }
 
     /// Returns what changes whenever the mounted services have changed.

@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
@@ -26,6 +28,13 @@ const LOG_FRAMES: &str = "steward_log_frames_total";
 const LOG_BYTES: &str = "steward_log_bytes_total";
 const LOG_FSYNC: &str = "steward_log_fsync_microseconds_total";
 const RESPONSES: &str = "steward_http_responses_total";
+const CONNECTIONS: &str = "steward_http_connections";
+const CONNECTIONS_MAX: &str = "steward_http_connections_max";
+const CONNECTIONS_REFUSED: &str = "steward_http_connections_refused_total";
+const CONNECTIONS_SILENT: &str = "steward_http_connections_silent_total";
+const ACCEPTS_SHORT: &str = "steward_http_accepts_short_total";
+const DESCRIPTORS: &str = "steward_file_descriptors";
+const DESCRIPTORS_MAX: &str = "steward_file_descriptors_max";
 
 /// Sets up the metrics of this process and returns what prints them.
 ///
@@ -47,6 +56,16 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(LOG_BYTES, Unit::Bytes, "Bytes written to the commit log, with headers and padding");
     describe_counter!(LOG_FSYNC, "Duration of all fsyncs of the commit log together, in microseconds");
     describe_counter!(RESPONSES, "HTTP responses by class of status");
+    describe_gauge!(CONNECTIONS, "Connections of clients that are open");
+    describe_gauge!(CONNECTIONS_MAX, "Connections of clients that may be open at once");
+    describe_counter!(CONNECTIONS_REFUSED, "Connections that got no place because all others were in use");
+    describe_counter!(CONNECTIONS_SILENT, "Connections that were closed because nothing was said or taken");
+    describe_counter!(
+        ACCEPTS_SHORT,
+        "Times that the system handed over no connection for want of descriptors or memory"
+    );
+    describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
+    describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
@@ -154,6 +173,35 @@ pub fn operation(service: &Link, action: Action, cause: Cause, took: Duration, f
         if failed { &metrics.failed } else { &metrics.ended }.increment(1);
         metrics.seconds.record(took.as_secs_f64());
     });
+}
+
+/// Takes note of how many connections are open, and how many may be.
+pub fn connections(open: usize, max: usize) {
+    gauge!(CONNECTIONS).set(open as f64);
+    gauge!(CONNECTIONS_MAX).set(max as f64);
+}
+
+/// Takes note of how many file descriptors are open, if that is known, and how many may be.
+pub fn descriptors(open: Option<usize>, max: usize) {
+    if let Some(open) = open {
+        gauge!(DESCRIPTORS).set(open as f64);
+    }
+    gauge!(DESCRIPTORS_MAX).set(max as f64);
+}
+
+/// Counts a connection that got no place.
+pub fn connection_refused() {
+    counter!(CONNECTIONS_REFUSED).increment(1);
+}
+
+/// Counts a connection that was closed because nothing was said or taken.
+pub fn connection_silent() {
+    counter!(CONNECTIONS_SILENT).increment(1);
+}
+
+/// Counts a time when the system handed over no connection for want of descriptors or memory.
+pub fn accept_short() {
+    counter!(ACCEPTS_SHORT).increment(1);
 }
 
 /// Counts an HTTP response.

@@ -55,6 +55,10 @@ impl Partition {
                 }
             }
         }
+        // Forgotten tombstones are no longer in the store, and which those were only the store knew.
+        if run.iter().any(|record| matches!(record.entry, Entry::Forget { .. })) {
+            self.shared.cache.remove_tombstones(self.id.lane);
+        }
         if self.id.lane == Lane::Persisted {
             while state.in_log.pop_front_if(|(offset, _)| *offset <= end).is_some() {}
         }

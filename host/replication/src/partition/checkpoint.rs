@@ -17,6 +17,9 @@ impl Partition {
             true => Epoch::ZERO,
             false => state.replica.promise_asked(),
         };
-        Ok((Row { partition: self.id, promised, applied }, state.in_log.front().map(|(_, lsn)| *lsn)))
+        Ok((
+            Row { partition: self.id, promised, applied, latest: state.latest },
+            state.in_log.front().map(|(_, lsn)| *lsn),
+        ))
     }
 }

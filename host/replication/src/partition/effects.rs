@@ -1,7 +1,7 @@
 //! Carries out what a replica core asks for. Nothing else does.
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::update::{Change, Entry, Record};
+use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lane, Moment, Offset};
 use steward_protocol::replica::{Effect, Event};
 
@@ -70,9 +70,10 @@ impl Partition {
         let mut bytes = 0;
         while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
             if let Entry::Update(update) = &next.record.entry {
+                state.latest = state.latest.max(update.document.updated);
                 state.recent.commit(next.record.position, update);
                 update.settled.iter().for_each(|key| state.outbox.settle(key));
-                if update.change != Change::Purge && !update.effects.is_empty() {
+                if !update.effects.is_empty() {
                     update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
                     self.shared.observer.effects_added();
                 }

@@ -3,6 +3,7 @@
 use steward_model::operation::EffectKey;
 use steward_model::{Epoch, Moment, Position, Timestamp};
 use steward_protocol::replica::{self, Event, Member, Row};
+use steward_storage::documents::Horizons;
 
 use super::propose::Proposal;
 use super::{Partition, State};
@@ -27,7 +28,7 @@ pub enum Message {
         at: Timestamp,
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
-    Forget(super::propose::Horizon),
+    Forget(Horizons),
     /// Another member said something, over a connection that vouches for its node and boot.
     Received {
         /// Who said it.
@@ -52,7 +53,9 @@ impl std::fmt::Display for Message {
             Message::Persisted(position) => write!(f, "persisted through={position}"),
             Message::PromisePersisted(epoch) => write!(f, "promise-persisted epoch={epoch}"),
             Message::Settle { keys, .. } => write!(f, "settle {} effects", keys.len()),
-            Message::Forget(horizon) => write!(f, "forget {horizon}"),
+            Message::Forget(Horizons { tombstones_below, answers_below }) => {
+                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+            }
             Message::Received { from, message } => write!(f, "received from={from} {message}"),
             Message::SpaceInLog => f.write_str("space in log"),
             Message::Truncated { after: Some(after) } => write!(f, "truncated after={after}"),
@@ -109,7 +112,7 @@ impl Partition {
             Message::Persisted(end) => self.tell(state, now, Event::Persisted(end)),
             Message::PromisePersisted(epoch) => self.tell(state, now, Event::PromisePersisted(epoch)),
             Message::Settle { keys, at } => self.settle_now(state, now, keys, at),
-            Message::Forget(horizon) => self.forget_now(state, now, horizon),
+            Message::Forget(horizons) => self.forget_now(state, now, horizons),
             Message::Received { from, message } => self.tell(state, now, Event::Received { from, message }),
             Message::SpaceInLog => self.send_outgoing(state),
             Message::Truncated { after } => self.truncate(state, now, after),

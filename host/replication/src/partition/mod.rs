@@ -36,13 +36,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_channel::oneshot;
 use steward_model::update::{Entry, Record};
-use steward_model::{Epoch, Lsn, Offset, PartitionId, Position};
+use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp};
 use steward_protocol::replica::{self, NotAdmitted, Replica};
 use steward_storage::documents::{self, PartitionStore};
 
 pub use mailbox::Message;
 pub use outbox::{Claim, Outbox};
-pub use propose::{Horizon, Lost, Placed, Proposal, ProposeError, Proposed, Taken};
+pub use propose::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
 pub use read::Newest;
 pub use turn::{Turn, TurnError};
 
@@ -84,6 +84,8 @@ struct State {
     waiters: VecDeque<Waiter>,
     recent: Recent,
     outbox: Outbox,
+    /// The latest time of a committed update.
+    latest: Timestamp,
 }
 
 /// See the head of this module.
@@ -110,7 +112,7 @@ impl Partition {
         store: PartitionStore,
         recovered: Recovered,
     ) -> Result<Partition, Error> {
-        let Recovered { promised, lineage, start, last, applied, tail } = recovered;
+        let Recovered { promised, lineage, start, last, applied, tail, latest } = recovered;
         let core = replica::Recovered { promised, lineage, start, last, applied };
         let replica = Replica::open(shared.own, id, core)?;
         let in_log = tail.iter().map(|(record, lsn)| (record.position.offset, *lsn)).collect();
@@ -128,6 +130,7 @@ impl Partition {
             waiters: VecDeque::new(),
             recent,
             outbox: Outbox::default(),
+            latest,
         };
         Ok(Partition {
             id,

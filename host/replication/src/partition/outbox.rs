@@ -8,6 +8,7 @@
 //! and a claim of an earlier reign finds nothing more to send.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
@@ -117,14 +118,20 @@ impl Outbox {
 
     /// Takes what the state store held at some offset after the reign had begun. Rows of another reign's question are
     /// passed over. Returns how many were new.
-    pub(super) fn load(&mut self, asked: Epoch, rows: Vec<PendingEffect>) -> usize {
+    ///
+    /// A delay that began before is waited for once more at the longest: a moment that was reckoned by a clock that somebody
+    /// had set far ahead would otherwise not come for years.
+    pub(super) fn load(&mut self, asked: Epoch, now: Timestamp, rows: Vec<PendingEffect>) -> usize {
         let settled = match &mut self.knowledge {
             Knowledge::Loading { epoch, settled } if *epoch == asked => std::mem::take(settled),
             Knowledge::Loading { .. } | Knowledge::Nothing | Knowledge::All { .. } => return 0,
         };
         let before = self.count;
-        if !mutation::is(Mutation::OutboxNotLoaded) {
-            rows.into_iter().filter(|row| !settled.contains(&row.key)).for_each(|row| self.add(row));
+        for mut row in
+            rows.into_iter().filter(|row| !settled.contains(&row.key) && !mutation::is(Mutation::OutboxNotLoaded))
+        {
+            row.due = row.due.min(now.plus(Duration::from_millis(row.effect.delay_millis.max(0).unsigned_abs())));
+            self.add(row);
         }
         self.knowledge = Knowledge::All { epoch: asked };
         self.count - before
@@ -278,7 +285,7 @@ mod tests {
     fn loaded(rows: Vec<PendingEffect>) -> Outbox {
         let mut outbox = Outbox::default();
         outbox.begin(REIGN);
-        outbox.load(REIGN, rows);
+        outbox.load(REIGN, Timestamp(0), rows);
         outbox
     }
 
@@ -323,7 +330,7 @@ mod tests {
         outbox.begin(REIGN);
         outbox.add(effect(9, 0, 0));
         assert!(outbox.claim(Timestamp(1), 8).is_empty() && outbox.next_due().is_none());
-        assert_eq!(outbox.load(REIGN, vec![effect(1, 0, 0), effect(9, 0, 0)]), 1);
+        assert_eq!(outbox.load(REIGN, Timestamp(0), vec![effect(1, 0, 0), effect(9, 0, 0)]), 1);
         let claim = outbox.claim(Timestamp(1), 8).pop().expect("all are known");
         assert_eq!(outbox.next(&claim, Timestamp(1)).map(|effect| effect.key.at.offset), Some(Offset(1)));
     }
@@ -333,8 +340,16 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.begin(REIGN);
         outbox.settle(&effect(1, 0, 0).key);
-        assert_eq!(outbox.load(REIGN, vec![effect(1, 0, 0)]), 0);
+        assert_eq!(outbox.load(REIGN, Timestamp(0), vec![effect(1, 0, 0)]), 0);
         assert_eq!(outbox.pending(), 0);
+    }
+
+    #[test]
+    fn a_delay_reckoned_by_a_clock_set_far_ahead_ends_after_its_own_length() {
+        let century = effect(1, 0, 50);
+        let century = PendingEffect { due: Timestamp(century.due.0 + 3_200_000_000_000_000), ..century };
+        let outbox = loaded(vec![century]);
+        assert_eq!(outbox.next_due(), Some(Timestamp(50_000)));
     }
 
     #[test]
@@ -344,7 +359,7 @@ mod tests {
         outbox.end();
         assert!(!outbox.is_valid(&claim) && outbox.next(&claim, Timestamp(1)).is_none());
         outbox.begin(REIGN.next_ownership());
-        outbox.load(REIGN.next_ownership(), vec![effect(1, 0, 0)]);
+        outbox.load(REIGN.next_ownership(), Timestamp(0), vec![effect(1, 0, 0)]);
         assert!(outbox.next(&claim, Timestamp(1)).is_none());
         // What the old holder does to its claim does not touch the new one.
         let anew = outbox.claim(Timestamp(1), 8).pop().expect("it is pending still");

@@ -10,6 +10,7 @@ use steward_model::operation::EffectKey;
 use steward_model::update::{Change, Entry, Origin, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp, Version};
 use steward_protocol::replica::{Event, NotAdmitted};
+use steward_storage::documents::Horizons;
 use steward_storage::log::{Reservation, append};
 
 use super::{Partition, State, Waiter};
@@ -96,21 +97,6 @@ pub struct Taken {
     /// Where it stands.
     pub placed: Placed,
     committed: oneshot::Receiver<()>,
-}
-
-/// What is old enough to be forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Horizon {
-    /// Tombstones whose last record stands below are removed.
-    pub tombstones_below: Offset,
-    /// Answers given below are no longer remembered.
-    pub answers_below: Offset,
-}
-
-impl std::fmt::Display for Horizon {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "tombstones below {}, answers below {}", self.tombstones_below, self.answers_below)
-    }
 }
 
 impl Proposal {
@@ -273,9 +259,9 @@ impl Partition {
         self.tell(state, now, Event::Proposed(Entry::Update(Box::new(update))));
     }
 
-    pub(super) fn forget_now(&self, state: &mut State, now: Moment, horizon: Horizon) {
+    pub(super) fn forget_now(&self, state: &mut State, now: Moment, horizons: Horizons) {
         if self.check(state, None, 0).is_ok() {
-            let Horizon { tombstones_below, answers_below } = horizon;
+            let Horizons { tombstones_below, answers_below } = horizons;
             self.tell(state, now, Event::Proposed(Entry::Forget { tombstones_below, answers_below }));
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{RememberedReply, RequestKey};
-use steward_model::{Document, Epoch, Link, Offset, Position};
+use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
 
 use super::recent::Presence;
@@ -157,13 +157,13 @@ impl Partition {
     }
 
     /// Fills the pending effects of the reign `epoch` from the state store, which holds at least what was committed when the
-    /// reign began. Returns how many it had.
+    /// reign began; `now` is the time by which delays are counted. Returns how many it had.
     ///
     /// # Errors
     /// [`Error`] of the state store.
-    pub fn load_outbox(&self, epoch: Epoch) -> Result<usize, Error> {
+    pub fn load_outbox(&self, epoch: Epoch, now: Timestamp) -> Result<usize, Error> {
         let rows = self.store.outbox(None, usize::MAX)?;
-        let loaded = self.lock().outbox.load(epoch, rows);
+        let loaded = self.lock().outbox.load(epoch, now, rows);
         self.shared.observer.effects_added();
         Ok(loaded)
     }

@@ -29,16 +29,22 @@ pub(super) enum Presence {
 #[derive(Debug)]
 struct Touched {
     /// The states after the updates that are appended and not committed, oldest first.
-    appended: VecDeque<(Offset, Presence)>,
+    appended: VecDeque<(Position, Presence)>,
     committed: Presence,
-    /// The last update of the document.
-    last: Position,
+    /// The last committed update of the document that the state store may not hold; none: the first that it does not hold is
+    /// not committed.
+    committed_at: Option<Position>,
     remembered: HashMap<RequestKey, RememberedReply>,
 }
 
 impl Touched {
     fn newest(&self) -> &Presence {
         self.appended.back().map_or(&self.committed, |(_, presence)| presence)
+    }
+
+    /// Returns the last update of the document that the state store may not hold.
+    fn last(&self) -> Option<Position> {
+        self.appended.back().map(|(position, _)| *position).or(self.committed_at)
     }
 }
 
@@ -63,7 +69,7 @@ impl Recent {
             Entry::Vacant(entry) => entry.insert(Touched {
                 appended: VecDeque::new(),
                 committed: found,
-                last: position,
+                committed_at: None,
                 remembered: HashMap::new(),
             }),
         };
@@ -82,8 +88,7 @@ impl Recent {
                 (after, shown)
             }
         };
-        touched.appended.push_back((position.offset, after));
-        touched.last = position;
+        touched.appended.push_back((position, after));
         touched.remembered.extend(update.remembered.clone().map(|reply| (reply.key, reply)));
         shown
     }
@@ -91,8 +96,9 @@ impl Recent {
     /// Takes note that an update was committed.
     pub(super) fn commit(&mut self, position: Position, update: &Update) {
         let Some(touched) = self.touched.get_mut(&update.document.link) else { return };
-        while let Some((_, presence)) = touched.appended.pop_front_if(|(offset, _)| *offset <= position.offset) {
+        while let Some((at, presence)) = touched.appended.pop_front_if(|(at, _)| at.offset <= position.offset) {
             touched.committed = presence;
+            touched.committed_at = Some(at);
         }
     }
 
@@ -100,7 +106,7 @@ impl Recent {
     /// it holds then.
     pub(super) fn applied(&mut self, applied: Offset, link: &Link) -> Option<Presence> {
         match self.touched.get_mut(link) {
-            Some(touched) if touched.last.offset <= applied => {
+            Some(touched) if touched.last().is_none_or(|last| last.offset <= applied) => {
                 self.touched.remove(link).map(|touched| touched.newest().clone())
             }
             Some(touched) => {
@@ -117,15 +123,10 @@ impl Recent {
     pub(super) fn truncate(&mut self, keep: Option<Offset>) {
         let is_cut = |offset: Offset| keep.is_none_or(|keep| offset > keep);
         self.touched.retain(|_, touched| {
-            touched.appended.retain(|(offset, _)| !is_cut(*offset));
+            touched.appended.retain(|(position, _)| !is_cut(position.offset));
             touched.remembered.retain(|_, reply| !is_cut(reply.at.offset));
-            if is_cut(touched.last.offset)
-                && let Some((offset, _)) = touched.appended.back()
-            {
-                touched.last.offset = *offset;
-            }
-            // Without an update that is left, the state store knows all, or will once it has applied what is committed.
-            !is_cut(touched.last.offset)
+            // What is committed stays until the state store has it; if nothing is left, the store knows all.
+            touched.last().is_some()
         });
     }
 
@@ -141,7 +142,7 @@ impl Recent {
 
     /// Returns the last appended update of the document, if it is not applied yet.
     pub(super) fn last(&self, link: &Link) -> Option<Position> {
-        self.touched.get(link).map(|touched| touched.last)
+        self.touched.get(link)?.last()
     }
 
     /// Returns the first answer to a request, if it was given by an update that is not applied yet.

@@ -1,9 +1,12 @@
 //! Guests that misbehave: each fails one call with the right code, and the next call is not harmed.
 
-use steward_sandbox::{CallError, Module, Part};
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_sandbox::{CallError, Config, Module, Part, Sandbox};
 
 use crate::guest::Guest;
-use crate::node::{patch, prepare};
+use crate::node::{config, patch, prepare};
 
 /// Calls the guest with a document that makes it misbehave (it begins with a blank), then with one that does not.
 async fn once(body: &str) -> CallError {
@@ -171,4 +174,21 @@ async fn a_pointer_out_of_memory_is_a_trap() {
 async fn a_text_that_is_no_utf8_is_no_json() {
     let body = "(i32.store8 (i32.const 16384) (i32.const 255)) (call $document (i32.const 16384) (i32.const 1))";
     assert_eq!(always(&prepare(&Guest::patch(body))).await.code(), "guest-json");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_that_ends_all_calls_lets_none_run_on() {
+    let long = Duration::from_secs(3600);
+    let config = Config { call_deadline: long, call_deadline_max: long, ..config() };
+    let sandbox = Sandbox::new(config).expect("a sandbox");
+    let looping = Guest::patch("(loop $for_ever (br $for_ever)) (i32.const 0)");
+    let module = sandbox.prepare(&looping.component()).expect("a service");
+    let under_way = tokio::spawn({
+        let module = Arc::clone(&module);
+        async move { patch(&module, "{}").await }
+    });
+    sandbox.end_calls();
+    for ended in [under_way.await.expect("no panic"), patch(&module, "{}").await] {
+        assert_eq!(ended.expect_err("a failure").code(), "guest-deadline");
+    }
 }

@@ -1,24 +1,17 @@
 //! From records to one batch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use steward_model::document::ContentDigest;
+use bytes::Bytes;
 use steward_model::mutation::{self, Mutation};
-use steward_model::update::{Change, Entry, PendingEffect, Record, RememberedReply, Update};
-use steward_model::{Link, Position, Timestamp, Version, codec};
+use steward_model::update::{Change, Entry, Record, Update};
+use steward_model::{Link, Position, Version, codec};
 
 use super::{Current, Error, PartitionStore, Progress, Summary};
-use crate::digest::{BUCKET_BYTES, bucket_of};
+use crate::digest::{self, Digest, Kind, bucket_of};
 use crate::index::{self, IndexPlan};
 use crate::keys;
 use crate::state::{Batch, Family, KeyRange, Order};
-
-/// How long answers are remembered.
-pub(super) const ANSWER_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many old answers one batch forgets at the most.
-const FORGOTTEN_ANSWERS_MAX: usize = 1024;
 
 /// One document of a run.
 #[derive(Default)]
@@ -27,20 +20,25 @@ struct Staged {
     before: Option<Current>,
     /// As it will be.
     now: Option<Current>,
-    /// The digest of `now`.
-    digest: Option<ContentDigest>,
+    /// What of it is counted in the digest.
+    counted: Option<Digest>,
+    /// `now` is not what is counted.
+    is_dirty: bool,
 }
 
 /// Changes of one partition on their way into one batch.
 pub(super) struct Run<'a> {
-    partition: &'a PartitionStore,
+    pub(super) partition: &'a PartitionStore,
     index: &'a dyn IndexPlan,
-    batch: Batch,
-    summary: Summary,
+    pub(super) batch: Batch,
+    pub(super) summary: Summary,
     staged: BTreeMap<Link, Staged>,
     changed_buckets: BTreeSet<u8>,
     progressed: bool,
-    newest_time: Timestamp,
+}
+
+fn is_live(current: &Option<Current>) -> bool {
+    current.as_ref().is_some_and(|current| !current.document.is_tombstone())
 }
 
 impl<'a> Run<'a> {
@@ -53,7 +51,6 @@ impl<'a> Run<'a> {
             staged: BTreeMap::new(),
             changed_buckets: BTreeSet::new(),
             progressed: false,
-            newest_time: Timestamp(i64::MIN),
         }
     }
 
@@ -70,95 +67,125 @@ impl<'a> Run<'a> {
     /// Takes one record.
     pub(super) fn record(&mut self, record: &Record) -> Result<(), Error> {
         match &record.entry {
+            Entry::Marker => {}
             Entry::Update(update) => self.update(record.position, update)?,
-            Entry::Marker | Entry::Forget { .. } => {}
+            Entry::Forget { tombstones_below, answers_below } => {
+                self.forget_tombstones(*tombstones_below)?;
+                self.forget_answers(*answers_below)?;
+            }
         }
         self.summary.progress.reached(record.position);
         self.progressed = true;
+        if let Some(offset) = self.summary.progress.root_due() {
+            self.count_all();
+            let root = self.summary.buckets.root();
+            self.summary.progress.remember_root(offset, root);
+        }
         Ok(())
     }
 
     fn update(&mut self, position: Position, update: &Update) -> Result<(), Error> {
         let link = &update.document.link;
-        let current = || Current {
+        let current = |history| Current {
             touched: position.offset,
             keep_versions: update.keep_versions,
+            history,
             document: update.document.clone(),
         };
         let old = self.stage(link)?.now.clone();
         match update.change {
             Change::NewVersion => {
-                let new = current();
+                let new = current(old.as_ref().map(Current::history_with_this).unwrap_or_default());
                 if let Some(old) = &old {
                     self.keep_version(old, &new)?;
                 }
                 self.set(link, Some(new))?;
             }
             Change::Renewal => {
-                self.remove_all_versions(link)?;
-                self.set(link, Some(current()))?;
+                self.remove_versions(link, Version(u64::MAX))?;
+                self.set(link, Some(current(Digest::default())))?;
             }
             // The state stays as it is, so the record does not carry it. Without a document there is nothing that the
             // record could be about but effects and answers.
             Change::None => {
-                if let Some(Current { keep_versions, document, .. }) = old {
-                    self.set(link, Some(Current { touched: position.offset, keep_versions, document }))?;
+                if let Some(old) = old {
+                    self.set(link, Some(Current { touched: position.offset, ..old }))?;
                 }
             }
             Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
             Change::Purge => {
                 self.purge(link)?;
-                self.summary.progress.delta_floor = position.offset.next();
+                let floor = &mut self.summary.progress.delta_floor;
+                *floor = position.offset.next().max(*floor);
             }
         }
-        self.newest_time = self.newest_time.max(update.document.updated);
-        update.effects.iter().for_each(|effect| self.issue(effect));
-        for effect in &update.settled {
-            self.batch.remove(Family::Outbox, keys::outbox::encode(self.partition.space, effect));
-        }
-        if let Some(reply) = &update.remembered {
-            self.remember(link, reply);
-        }
-        Ok(())
-    }
-
-    pub(super) fn issue(&mut self, effect: &PendingEffect) {
-        let key = keys::outbox::encode(self.partition.space, &effect.key);
-        self.batch.put(Family::Outbox, key, codec::encode(effect));
-    }
-
-    pub(super) fn remember(&mut self, link: &Link, reply: &RememberedReply) {
-        let space = self.partition.space;
-        self.batch.put(Family::Reply, keys::reply::encode(space, link, &reply.key), codec::encode(reply));
-        self.batch.put(Family::Answered, keys::answered::encode(space, reply.answered, link, &reply.key), Vec::new());
-        self.summary.oldest_answer = self.summary.oldest_answer.map(|oldest| oldest.min(reply.answered));
-        self.newest_time = self.newest_time.max(reply.answered);
+        update.effects.iter().try_for_each(|effect| self.issue(effect))?;
+        update.settled.iter().try_for_each(|effect| self.settle(effect))?;
+        update.remembered.iter().try_for_each(|reply| self.remember(link, reply))
     }
 
     fn stage(&mut self, link: &Link) -> Result<&mut Staged, Error> {
         if !self.staged.contains_key(link) {
-            let before = self.partition.current(link)?;
-            let digest = before.as_ref().map(|current| current.document.digest());
-            self.staged.insert(link.clone(), Staged { now: before.clone(), before, digest });
+            let staged = match self.partition.current_row(link)? {
+                Some((row, before)) => Staged {
+                    counted: (!before.document.is_tombstone()).then(|| digest::of_row(Kind::Document, link, &row)),
+                    now: Some(before.clone()),
+                    before: Some(before),
+                    is_dirty: false,
+                },
+                None => Staged::default(),
+            };
+            self.staged.insert(link.clone(), staged);
         }
         Ok(self.staged.get_mut(link).expect("it is staged: it was there or has just been inserted"))
     }
 
-    /// Sets what a document will be, and counts it in the digest at once: a later mark of the run is compared with it.
-    fn set(&mut self, link: &Link, now: Option<Current>) -> Result<(), Error> {
-        let digest = now.as_ref().map(|current| current.document.digest());
+    /// Returns a document as it is after what the run has done so far.
+    pub(super) fn now(&mut self, link: &Link) -> Result<Option<&Current>, Error> {
+        Ok(self.stage(link)?.now.as_ref())
+    }
+
+    /// Returns the documents that the run has changed so far.
+    pub(super) fn staged_links(&self) -> Vec<Link> {
+        self.staged.keys().cloned().collect()
+    }
+
+    /// Sets what a document will be.
+    pub(super) fn set(&mut self, link: &Link, now: Option<Current>) -> Result<(), Error> {
         let staged = self.stage(link)?;
-        staged.now = now;
-        let old_digest = std::mem::replace(&mut staged.digest, digest);
+        (staged.now, staged.is_dirty) = (now, true);
+        Ok(())
+    }
+
+    /// Counts a row in the digest, or takes it out of it.
+    pub(super) fn count(&mut self, link: &Link, old: Option<Digest>, new: Option<Digest>) {
         let bucket = bucket_of(link);
-        if let Some(old) = old_digest.filter(|_| !mutation::is(Mutation::DigestOnlyGrows)) {
+        if let Some(old) = old.filter(|_| !mutation::is(Mutation::DigestOnlyGrows)) {
             self.summary.buckets.subtract(bucket, &old);
         }
-        if let Some(new) = digest {
+        if let Some(new) = new {
             self.summary.buckets.add(bucket, &new);
         }
         self.changed_buckets.insert(bucket);
-        Ok(())
+    }
+
+    /// Brings the digest up to what the documents are now.
+    fn count_all(&mut self) {
+        let mut staged = std::mem::take(&mut self.staged);
+        for (link, staged) in staged.iter_mut().filter(|(_, staged)| staged.is_dirty) {
+            self.count_document(link, staged);
+        }
+        self.staged = staged;
+    }
+
+    /// Brings the digest up to what a document is now, and returns its row.
+    fn count_document(&mut self, link: &Link, staged: &mut Staged) -> Option<Bytes> {
+        let row = staged.now.as_ref().map(|current| Bytes::from(codec::encode(current)));
+        let live = row.as_ref().filter(|_| is_live(&staged.now));
+        let new = live.map(|row| digest::of_row(Kind::Document, link, row));
+        self.count(link, std::mem::replace(&mut staged.counted, new), new);
+        staged.is_dirty = false;
+        row
     }
 
     /// Keeps the version that `new` replaces, and removes those that are too old now.
@@ -179,25 +206,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Sets a document as another replica has it. What is older here stays, unless it contradicts the new version.
-    pub(super) fn replace(&mut self, new: &Current) -> Result<(), Error> {
-        let link = &new.document.link;
-        match self.stage(link)?.now.clone() {
-            Some(old) if old.document.version < new.document.version => self.keep_version(&old, new)?,
-            Some(old) if old.document.digest() != new.document.digest() => self.remove_all_versions(link)?,
-            Some(_) | None => {}
-        }
-        self.set(link, Some(new.clone()))
-    }
-
     /// Sets that there is no such document.
     pub(super) fn purge(&mut self, link: &Link) -> Result<(), Error> {
-        self.remove_all_versions(link)?;
+        self.remove_versions(link, Version(u64::MAX))?;
         self.set(link, None)
-    }
-
-    fn remove_all_versions(&mut self, link: &Link) -> Result<(), Error> {
-        self.remove_versions(link, Version(u64::MAX))
     }
 
     pub(super) fn put_version(&mut self, document: &steward_model::Document) {
@@ -207,13 +219,7 @@ impl<'a> Run<'a> {
 
     /// Removes the older versions of a document below `oldest`.
     fn remove_versions(&mut self, link: &Link, oldest: Version) -> Result<(), Error> {
-        let prefix = keys::version::of(self.partition.space, link);
-        let view = self.partition.store.view()?;
-        let mut found = self.batch.keys_set(Family::Version, &prefix);
-        for key in view.scan_keys(Family::Version, KeyRange::prefix(&prefix), Order::Ascending) {
-            found.push(key?.into());
-        }
-        for key in found {
+        for key in self.keys_with(Family::Version, &keys::version::of(self.partition.space, link))? {
             let (_, version) =
                 keys::version::decode(&key).ok_or_else(|| self.partition.damaged(Family::Version, "no such key"))?;
             if version < oldest {
@@ -223,13 +229,38 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Returns the keys of a range as they are after what the run has done so far.
+    pub(super) fn keys_in(&self, family: Family, range: KeyRange) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let mut found = self.batch.keys_set(family, &range);
+        let view = self.partition.store.view()?;
+        for key in view.scan_keys(family, range, Order::Ascending) {
+            let key = Vec::from(key?);
+            if self.batch.get(family, &key).is_none() {
+                found.insert(key);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the keys with a prefix as they are after what the run has done so far.
+    pub(super) fn keys_with(&self, family: Family, prefix: &[u8]) -> Result<BTreeSet<Vec<u8>>, Error> {
+        self.keys_in(family, KeyRange::prefix(prefix))
+    }
+
+    /// Returns a row as it is after what the run has done so far.
+    pub(super) fn row(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        match self.batch.get(family, key) {
+            Some(changed) => Ok(changed.cloned()),
+            None => Ok(self.partition.store.get(family, key)?),
+        }
+    }
+
     /// Returns the batch, and what is known once it is written.
     pub(super) fn finish(mut self) -> Result<(Batch, Summary), Error> {
         let space = self.partition.space;
         let mut changed_counts = BTreeSet::new();
-        for (link, staged) in std::mem::take(&mut self.staged) {
-            self.move_rows(&link, &staged);
-            let is_live = |current: &Option<Current>| current.as_ref().is_some_and(|it| !it.document.is_tombstone());
+        for (link, mut staged) in std::mem::take(&mut self.staged) {
+            self.move_rows(&link, &mut staged);
             let (was, is) = (is_live(&staged.before), is_live(&staged.now));
             if let Some(parent) = link.parent().filter(|_| was != is) {
                 let count = self.summary.counts.entry(parent.clone()).or_insert(0);
@@ -248,11 +279,13 @@ impl<'a> Run<'a> {
             }
         }
         for bucket in std::mem::take(&mut self.changed_buckets) {
-            let sum: [u8; BUCKET_BYTES] = self.summary.buckets.bucket(bucket);
             let key = keys::meta::encode(space, &keys::meta::Key::Bucket(bucket));
-            self.batch.put(Family::Meta, key, sum.to_vec());
+            let sum = self.summary.buckets.bucket(bucket);
+            match sum == Digest::default() {
+                true => self.batch.remove(Family::Meta, key),
+                false => self.batch.put(Family::Meta, key, sum.to_vec()),
+            }
         }
-        self.forget_old_answers()?;
         if self.progressed {
             let key = keys::meta::encode(space, &keys::meta::Key::Progress);
             self.batch.put(Family::Meta, key, codec::encode(&self.summary.progress));
@@ -260,26 +293,37 @@ impl<'a> Run<'a> {
         Ok((self.batch, self.summary))
     }
 
-    /// Writes one document, and moves its rows in sequence, expiry and index.
-    fn move_rows(&mut self, link: &Link, staged: &Staged) {
-        let space = self.partition.space;
-        let Staged { before, now, .. } = staged;
-        let key = keys::document::encode(space, link);
-        match now {
-            Some(current) => self.batch.put(Family::Document, key, codec::encode(current)),
-            None if before.is_some() => self.batch.remove(Family::Document, key),
-            None => {}
+    /// Writes one document, and moves its rows in sequence, tombstones, expiry and index.
+    fn move_rows(&mut self, link: &Link, staged: &mut Staged) {
+        if staged.before == staged.now {
+            // It may have been something else at a root in between, and be counted so.
+            if staged.is_dirty {
+                self.count_document(link, staged);
+            }
+            return;
         }
-        let place = |current: &Current| keys::sequence::encode(space, current.touched);
-        self.move_row(Family::Sequence, before.as_ref().map(place), now.as_ref().map(place), link.as_str());
+        let space = self.partition.space;
+        let key = keys::document::encode(space, link);
+        match self.count_document(link, staged) {
+            Some(row) => self.batch.put(Family::Document, key, row),
+            None => self.batch.remove(Family::Document, key),
+        }
+        let Staged { before, now, .. } = staged;
+        let (before, now) = (before.as_ref(), now.as_ref());
+        let place = |current: &Current| keys::sequence::encode(space, current.touched, link);
+        self.move_row(Family::Sequence, before.map(place), now.map(place));
+        let tombstone = |current: &Current| {
+            current.document.is_tombstone().then(|| keys::tombstone::encode(space, current.touched, link))
+        };
+        self.move_row(Family::Tombstone, before.and_then(tombstone), now.and_then(tombstone));
         let expiry = |current: &Current| {
             let document = &current.document;
             (document.expires.0 != 0).then(|| keys::expiry::encode(space, document.expires, link))
         };
-        self.move_row(Family::Expiry, before.as_ref().and_then(expiry), now.as_ref().and_then(expiry), "");
+        self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry));
         let fields = self.index.fields(link);
-        let index_keys = |current: &Option<Current>| {
-            current.as_ref().map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
+        let index_keys = |current: Option<&Current>| {
+            current.map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
         };
         let (old, new) = (index_keys(before), index_keys(now));
         let is_left = mutation::is(Mutation::IndexKeepsRemoved);
@@ -287,7 +331,7 @@ impl<'a> Run<'a> {
         new.difference(&old).for_each(|key| self.batch.put(Family::Index, key.clone(), Vec::new()));
     }
 
-    fn move_row(&mut self, family: Family, old: Option<Vec<u8>>, new: Option<Vec<u8>>, value: &str) {
+    fn move_row(&mut self, family: Family, old: Option<Vec<u8>>, new: Option<Vec<u8>>) {
         if old == new {
             return;
         }
@@ -295,42 +339,7 @@ impl<'a> Run<'a> {
             self.batch.remove(family, key);
         }
         if let Some(key) = new {
-            self.batch.put(family, key, value.as_bytes().to_vec());
+            self.batch.put(family, key, Vec::new());
         }
-    }
-
-    /// Forgets answers that are a day older than the newest time of the run.
-    fn forget_old_answers(&mut self) -> Result<(), Error> {
-        let forgotten_before = Timestamp(self.newest_time.0.saturating_sub(ANSWER_KEPT.as_micros() as i64));
-        if self.summary.oldest_answer.is_some_and(|oldest| oldest >= forgotten_before) || self.batch.is_empty() {
-            return Ok(());
-        }
-        let space = self.partition.space;
-        let view = self.partition.store.view()?;
-        let mut oldest = Timestamp(i64::MAX);
-        for (count, key) in
-            view.scan_keys(Family::Answered, KeyRange::prefix(&space.prefix()), Order::Ascending).enumerate()
-        {
-            let key = key?;
-            let (answered, link, request) =
-                keys::answered::decode(&key).ok_or_else(|| self.partition.damaged(Family::Answered, "no such key"))?;
-            if answered >= forgotten_before || count == FORGOTTEN_ANSWERS_MAX {
-                oldest = answered;
-                break;
-            }
-            self.batch.remove(Family::Answered, key.into());
-            // The same request may have been answered again since.
-            let reply = keys::reply::encode(space, &link, &request);
-            let is_newer = self.batch.get(Family::Reply, &reply).is_some_and(|change| change.is_some())
-                || self.partition.remembered(&link, &request)?.is_some_and(|newer| newer.answered > answered);
-            if !is_newer {
-                self.batch.remove(Family::Reply, reply);
-            }
-        }
-        for key in self.batch.keys_set(Family::Answered, &space.prefix()) {
-            oldest = keys::answered::decode(&key).map_or(oldest, |(answered, ..)| oldest.min(answered));
-        }
-        self.summary.oldest_answer = Some(oldest);
-        Ok(())
     }
 }

@@ -8,6 +8,10 @@ use steward_model::update::{
 };
 use steward_model::{Document, Epoch, Lane, Link, Offset, PartitionId, Position, Timestamp, Version};
 
+use super::PartitionStore;
+use crate::keys;
+use crate::state::{Family, KeyRange, Order};
+
 /// The partition that all examples are in.
 pub(crate) fn partition() -> PartitionId {
     PartitionId { selector: Default::default(), lane: Lane::Persisted, index: 3 }
@@ -62,6 +66,9 @@ pub(crate) fn record(offset: u64, entry: Entry) -> Record {
 
 /// Returns the record of an update.
 pub(crate) fn updated(offset: u64, mut update: Update) -> Record {
+    if let Some(reply) = &mut update.remembered {
+        reply.at = at(offset);
+    }
     if update.change != Change::None {
         update.document.offset = Offset(offset);
     }
@@ -96,4 +103,11 @@ pub(crate) fn reply(key: &str, answered: i64) -> RememberedReply {
         headers: vec![],
         body: RememberedBody::Empty,
     }
+}
+
+/// Returns the sequence index of a partition, as it stands in the store.
+pub(crate) fn sequence(store: &PartitionStore) -> Vec<(Offset, Link)> {
+    let view = store.view().expect("a view");
+    let keys = view.scan_keys(Family::Sequence, KeyRange::prefix(&store.space.prefix()), Order::Ascending);
+    keys.map(|key| keys::sequence::decode(&key.expect("readable")).expect("such a key")).collect()
 }

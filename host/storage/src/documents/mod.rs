@@ -8,9 +8,11 @@
 //! A document that changes several times in a run is written once, every version that is to be kept besides. Reads do
 //! not wait for applies.
 //!
-//! Left out: nothing here knows the time. Answers are forgotten a day after they were given, by the times in the records.
+//! Left out: nothing here knows the time. What is old is forgotten where a record says so, see
+//! [`Entry::Forget`](steward_model::update::Entry::Forget): all replicas do it at the same place of the log.
 
 mod apply;
+mod beside;
 mod held;
 mod page;
 mod query;
@@ -27,15 +29,17 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use steward_model::mutation::{self, Mutation};
-use steward_model::update::{PendingEffect, Record, RememberedReply, RequestKey};
-use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Timestamp, Version, codec};
+use steward_model::update::{Record, RememberedReply, RequestKey};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
-pub use held::{Current, Progress};
+pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
+pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;
-pub use query::Indexed;
+pub use query::{Horizons, Indexed};
 
-use crate::digest::{BUCKET_BYTES, Buckets};
+use crate::digest::{BUCKET_BYTES, Buckets, Digest};
 use crate::index::IndexPlan;
 use crate::keys::{self, Space};
 use crate::state::{self, Family, KeyRange, Order, ReadView, StateStore};
@@ -106,7 +110,7 @@ pub struct Meta {
     pub applied: Option<Position>,
     /// Which epoch began at which offset.
     pub lineage: Vec<(Epoch, Offset)>,
-    /// What changed since an offset is known only from here on: below, documents were removed without trace.
+    /// Deletions below this offset are forgotten.
     pub delta_floor: Offset,
     /// The sums over the documents.
     pub buckets: Buckets,
@@ -130,8 +134,6 @@ struct Summary {
     progress: Progress,
     buckets: Buckets,
     counts: BTreeMap<Link, u64>,
-    /// No remembered answer is older than this; none: not known.
-    oldest_answer: Option<Timestamp>,
 }
 
 impl PartitionStore {
@@ -143,11 +145,6 @@ impl PartitionStore {
     /// Returns which partition this is.
     pub fn partition(&self) -> PartitionId {
         self.space.partition
-    }
-
-    /// Returns which copy this is.
-    pub fn generation(&self) -> u32 {
-        self.space.generation
     }
 
     /// Returns the store behind.
@@ -227,13 +224,8 @@ impl PartitionStore {
 
     fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
-        let mut summary = Summary {
-            instance,
-            progress: Progress::default(),
-            buckets: Buckets::default(),
-            counts: BTreeMap::new(),
-            oldest_answer: None,
-        };
+        let mut summary =
+            Summary { instance, progress: Progress::default(), buckets: Buckets::default(), counts: BTreeMap::new() };
         for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
@@ -247,8 +239,6 @@ impl PartitionStore {
                     let count = value[..].try_into().map_err(|_| damaged("count of another size"))?;
                     summary.counts.insert(factory, u64::from_be_bytes(count));
                 }
-                // Stands in another generation.
-                keys::meta::Key::Visible => {}
             }
         }
         Ok(summary)
@@ -263,8 +253,29 @@ impl PartitionStore {
         let summary = self.known(&mut slot)?;
         let Summary { progress, buckets, counts, .. } = summary.clone();
         *slot = Some(summary);
-        let Progress { applied, lineage, delta_floor } = progress;
+        let Progress { applied, lineage, delta_floor, .. } = progress;
         Ok(Meta { applied, lineage, delta_floor, buckets, counts })
+    }
+
+    /// Returns how far the partition has come, for those who bring another copy as far, see [`PartitionStore::adopt`].
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn progress(&self) -> Result<Progress, Error> {
+        let mut slot = self.summary();
+        let summary = self.known(&mut slot)?;
+        let progress = summary.progress.clone();
+        *slot = Some(summary);
+        Ok(progress)
+    }
+
+    /// Returns the root of the state that all records below `offset` amount to. It is remembered for the newest multiples of
+    /// [`ROOT_SPACING`] that were passed.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn root_at(&self, offset: Offset) -> Result<Option<Digest>, Error> {
+        Ok(self.progress()?.root_at(offset))
     }
 
     /// Returns the newest version of a document, be it a tombstone.
@@ -280,10 +291,16 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn current(&self, link: &Link) -> Result<Option<Current>, Error> {
-        match self.store.get(Family::Document, &keys::document::encode(self.space, link))? {
-            Some(value) => Ok(Some(self.decode(Family::Document, &value)?)),
-            None => Ok(None),
-        }
+        Ok(self.current_row(link)?.map(|(_, current)| current))
+    }
+
+    /// Returns the row of a document, and what it says.
+    fn current_row(&self, link: &Link) -> Result<Option<(Bytes, Current)>, Error> {
+        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.space, link))? else {
+            return Ok(None);
+        };
+        let current = self.decode(Family::Document, &row)?;
+        Ok(Some((row, current)))
     }
 
     /// Returns one version of a document, if it is kept.
@@ -326,7 +343,7 @@ impl PartitionStore {
         Ok(versions)
     }
 
-    /// Returns the answer to a request on a document, if it was answered within the last day.
+    /// Returns the answer to a request on a document, if it is remembered.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
@@ -335,16 +352,6 @@ impl PartitionStore {
             Some(value) => Ok(Some(self.decode(Family::Reply, &value)?)),
             None => Ok(None),
         }
-    }
-
-    /// Returns the effects of one document that wait to be carried out, in the order in which they were issued.
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]
-    pub fn outbox_of(&self, link: &Link) -> Result<Vec<PendingEffect>, Error> {
-        let view = self.store.view()?;
-        let range = KeyRange::prefix(&keys::outbox::of(self.space, link));
-        view.scan(Family::Outbox, range, Order::Ascending).map(|row| self.decode(Family::Outbox, &row?.1)).collect()
     }
 
     fn decode<T: codec::Format>(&self, family: Family, value: &[u8]) -> Result<T, Error> {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use steward_model::document::UpdateAction;
-use steward_model::update::{Change, Entry, Record, Update};
+use steward_model::update::{Change, Entry, Record, RequestKey, Update};
 use steward_model::{Document, Link, Offset, Timestamp, Version};
 
 use super::PartitionStore;
-use super::examples::{document, link, partition, update, updated};
-use crate::digest::{Buckets, bucket_of};
+use super::examples::{at, document, effect, link, partition, record, reply, sequence, update, updated};
 use crate::index::{EveryScalar, ValueRange};
 use crate::state::{FjallStore, MemoryStore, Options, Order, StateStore};
 
@@ -22,6 +21,7 @@ enum Step {
     Renew { document: u8 },
     Touch { document: u8 },
     Purge { document: u8 },
+    Forget { below: u8 },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -33,6 +33,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => document.clone().prop_map(|document| Step::Renew { document }),
         1 => document.clone().prop_map(|document| Step::Touch { document }),
         1 => document.prop_map(|document| Step::Purge { document }),
+        1 => any::<u8>().prop_map(|below| Step::Forget { below }),
     ]
 }
 
@@ -47,18 +48,13 @@ struct Life {
 #[derive(Default)]
 struct Model {
     lives: BTreeMap<Link, Life>,
+    /// At which offsets the effects that wait were issued.
+    effects: BTreeMap<Link, Vec<u64>>,
+    /// At which offset which request was answered.
+    answers: BTreeMap<(Link, u64), u64>,
 }
 
 impl Model {
-    fn buckets(&self) -> Buckets {
-        let mut buckets = Buckets::default();
-        for (link, life) in &self.lives {
-            let newest = life.versions.last().expect("a life has a version");
-            buckets.add(bucket_of(link), &newest.digest());
-        }
-        buckets
-    }
-
     /// Returns the record of a step, and keeps what it amounts to.
     fn record(&mut self, offset: u64, step: Step) -> Record {
         let name = |number: u8| format!("/{}/{number}", if number < 3 { "f" } else { "g" });
@@ -71,6 +67,7 @@ impl Model {
             Step::Renew { document } => (Change::Renewal, document, r#"{"n":0}"#.to_owned(), Some(3)),
             Step::Touch { document } => (Change::None, document, String::new(), Some(3)),
             Step::Purge { document } => (Change::Purge, document, "{}".to_owned(), None),
+            Step::Forget { below } => return self.forget(offset, u64::from(below) % (offset + 1)),
         };
         let link = link(&name(number));
         let life = self.lives.get(&link).cloned();
@@ -86,12 +83,29 @@ impl Model {
             Step::Delete { .. } => (new.action, new.expires) = (UpdateAction::Delete, Timestamp(9)),
             // What changes no state does not carry it.
             Step::Touch { .. } if change == Change::None => new.body = Bytes::new(),
-            Step::Renew { .. } | Step::Touch { .. } | Step::Purge { .. } => {}
+            Step::Renew { .. } | Step::Touch { .. } | Step::Purge { .. } | Step::Forget { .. } => {}
         }
-        let made = updated(offset, Update { change, keep_versions: keep, ..update(new) });
+        // Every other update has an effect, and settles the one before; every third is remembered.
+        let effects: Vec<_> = offset.is_multiple_of(2).then(|| effect(link.as_str(), offset, 0)).into_iter().collect();
+        let waiting = self.effects.entry(link.clone()).or_default();
+        let settled: Vec<_> = waiting.pop().map(|at| effect(link.as_str(), at, 0).key).into_iter().collect();
+        waiting.extend(offset.is_multiple_of(2).then_some(offset));
+        let remembered = offset.is_multiple_of(3).then(|| reply(&(offset % 4).to_string(), 0));
+        if remembered.is_some() {
+            self.answers.insert((link.clone(), offset % 4), offset);
+        }
+        let made = updated(offset, Update { change, keep_versions: keep, effects, settled, remembered, ..update(new) });
         let Entry::Update(update) = &made.entry else { unreachable!("it is one") };
         self.live(update, offset);
         made
+    }
+
+    fn forget(&mut self, offset: u64, below: u64) -> Record {
+        let is_old = |life: &Life| life.touched < below && life.versions.last().is_some_and(Document::is_tombstone);
+        self.lives.retain(|_, life| !is_old(life));
+        self.answers.retain(|_, at| *at >= below);
+        let (tombstones_below, answers_below) = (Offset(below), Offset(below));
+        record(offset, Entry::Forget { tombstones_below, answers_below })
     }
 
     fn live(&mut self, update: &Update, offset: u64) {
@@ -116,7 +130,20 @@ impl Model {
         }
     }
 
+    fn compare_beside(&self, store: &PartitionStore) {
+        let waiting = store.outbox(None, usize::MAX).expect("readable");
+        let waiting: Vec<_> = waiting.into_iter().map(|effect| (effect.key.link, effect.key.at.offset.0)).collect();
+        let effects = self.effects.iter().flat_map(|(link, at)| at.iter().map(move |at| (link.clone(), *at)));
+        assert_eq!(waiting, effects.collect::<Vec<_>>());
+        for (link, request) in self.effects.keys().flat_map(|link| (0..4).map(move |request| (link.clone(), request))) {
+            let key = RequestKey::of(&request.to_string());
+            let found = store.remembered(&link, &key).expect("readable").map(|reply| reply.at);
+            assert_eq!(found, self.answers.get(&(link, request)).map(|offset| at(*offset)));
+        }
+    }
+
     fn compare(&self, store: &PartitionStore, through: u64) {
+        self.compare_beside(store);
         let view = store.view().expect("a view");
         let found: Vec<Document> =
             store.documents(view.as_ref(), &link("/"), None).map(|document| document.expect("readable")).collect();
@@ -134,11 +161,9 @@ impl Model {
                 assert_eq!(store.version(link, Version(below)).expect("readable"), None);
             }
         }
-        let mut sequence: Vec<_> = self.lives.iter().map(|(link, life)| (Offset(life.touched), link.clone())).collect();
-        sequence.sort();
-        let changes: Vec<_> =
-            store.changed_since(view.as_ref(), None).map(|change| change.expect("readable")).collect();
-        assert_eq!(changes, sequence);
+        let mut places: Vec<_> = self.lives.iter().map(|(link, life)| (Offset(life.touched), link.clone())).collect();
+        places.sort();
+        assert_eq!(sequence(store), places);
         let live = || newest.iter().filter(|document| !document.is_tombstone());
         let mut expiring: Vec<_> = newest
             .iter()
@@ -157,7 +182,6 @@ impl Model {
         let mut counts = BTreeMap::new();
         live().filter_map(|it| it.link.parent()).for_each(|parent| *counts.entry(parent).or_insert(0) += 1);
         assert_eq!(meta.counts, counts);
-        assert_eq!(meta.buckets, self.buckets());
         assert_eq!(meta.applied.map(|position| position.offset), through.checked_sub(1).map(Offset));
         assert_eq!(store.recompute_digest(view.as_ref()).expect("readable"), meta.buckets);
     }
@@ -167,6 +191,8 @@ impl Model {
 fn run(steps: &[(Step, bool)], reopen: &mut dyn FnMut(Option<PartitionStore>) -> PartitionStore) {
     let mut model = Model::default();
     let mut store = reopen(None);
+    // Takes the records one by one: how they are gathered changes nothing.
+    let single = PartitionStore::new(Arc::new(MemoryStore::new()), 1, partition());
     let mut waiting: Vec<Record> = Vec::new();
     let mut again: Vec<Record> = Vec::new();
     for (offset, (step, ends_run)) in (0..).zip(steps) {
@@ -177,6 +203,11 @@ fn run(steps: &[(Step, bool)], reopen: &mut dyn FnMut(Option<PartitionStore>) ->
         let records = [std::mem::take(&mut again), std::mem::take(&mut waiting)].concat();
         store.apply(&records, &EveryScalar).expect("the records follow");
         model.compare(&store, offset + 1);
+        for record in &records {
+            single.apply(std::slice::from_ref(record), &EveryScalar).expect("it follows");
+        }
+        assert_eq!(store.progress().expect("readable"), single.progress().expect("readable"));
+        assert_eq!(store.meta().expect("readable"), single.meta().expect("readable"));
         store = reopen(Some(store));
         again = records[records.len() / 2..].to_vec();
     }

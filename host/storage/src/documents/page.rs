@@ -1,58 +1,127 @@
 //! Pages: documents that come from another replica instead of from the log.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use steward_model::codec::Format;
 use steward_model::update::{PendingEffect, RememberedReply};
 use steward_model::{Document, Link};
 
+use super::beside::{answer_digest, effect_digest};
 use super::{Current, Error, PartitionStore, Progress};
+use crate::digest::{self, Buckets, Digest, Kind, bucket_of};
 use crate::index::IndexPlan;
+use crate::keys;
+use crate::state::{Family, KeyRange, Order, ReadView};
 
-/// What a synchronization brings at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Everything of one document: what synchronization compares and carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// Documents that the source does not have, or whose history here is another: they go first, with all versions.
-    pub removed: Vec<Link>,
-    /// Newest versions, as the source has them; they replace what is here.
-    pub documents: Vec<Current>,
-    /// Older versions to keep besides.
+    /// Which document.
+    pub link: Link,
+    /// Its newest version; none: there is none, or only a tombstone that is forgotten.
+    pub current: Option<Current>,
+    /// Its older versions that are kept.
     pub versions: Vec<Document>,
-    /// Effects that wait to be carried out.
+    /// Its effects that wait to be carried out.
     pub effects: Vec<PendingEffect>,
-    /// Remembered answers.
-    pub replies: Vec<(Link, RememberedReply)>,
-    /// How far the partition has come with this page; none: it goes on.
-    pub progress: Option<Progress>,
+    /// Answers to requests on it that are remembered.
+    pub answers: Vec<RememberedReply>,
+}
+
+impl Format for Page {
+    const NAME: &'static str = "page of a document";
 }
 
 impl PartitionStore {
-    /// Takes a page, in one batch. Digests, counts and indexes follow.
-    ///
-    /// Older versions that are here stay if the document that is here is one of them; a document of the same or a higher
-    /// version with another content contradicts the page, and takes them with it.
+    /// Returns everything of a document that a view shows. A document that is not there has a page as well: whoever takes it
+    /// has nothing of it afterwards.
     ///
     /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]: the page was taken as a whole or not at all.
-    pub fn adopt(&self, page: &Page, index: &dyn IndexPlan) -> Result<(), Error> {
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn page(&self, view: &dyn ReadView, link: &Link) -> Result<Page, Error> {
+        let rows = |family, prefix: Vec<u8>| view.scan(family, KeyRange::prefix(&prefix), Order::Ascending);
+        let current = match view.get(Family::Document, &keys::document::encode(self.space, link))? {
+            Some(row) => Some(self.decode::<Current>(Family::Document, &row)?),
+            None => None,
+        };
+        let mut versions = Vec::new();
+        for row in rows(Family::Version, keys::version::of(self.space, link)) {
+            let document: Document = self.decode(Family::Version, &row?.1)?;
+            // One that is too old may be there still.
+            if current.as_ref().is_some_and(|current| current.keeps(document.version)) {
+                versions.push(document);
+            }
+        }
+        let effects = rows(Family::Outbox, keys::outbox::of(self.space, link))
+            .map(|row| self.decode(Family::Outbox, &row?.1))
+            .collect::<Result<_, Error>>()?;
+        let answers = rows(Family::Reply, keys::reply::of(self.space, link))
+            .map(|row| self.decode(Family::Reply, &row?.1))
+            .collect::<Result<_, Error>>()?;
+        Ok(Page { link: link.clone(), current, versions, effects, answers })
+    }
+
+    /// Takes pages, in one batch: each replaces everything that is here of its document. Digests, counts and indexes
+    /// follow. With `progress` the partition has come so far afterwards.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]: the pages were taken as a whole or not at all.
+    pub fn adopt(&self, pages: &[Page], progress: Option<&Progress>, index: &dyn IndexPlan) -> Result<(), Error> {
         self.change(index, |run| {
-            page.removed.iter().try_for_each(|link| run.purge(link))?;
-            page.documents.iter().try_for_each(|current| run.replace(current))?;
-            page.versions.iter().for_each(|document| run.put_version(document));
-            page.effects.iter().for_each(|effect| run.issue(effect));
-            page.replies.iter().for_each(|(link, reply)| run.remember(link, reply));
-            if let Some(progress) = &page.progress {
+            pages.iter().try_for_each(|page| run.replace(page))?;
+            if let Some(progress) = progress {
                 run.set_progress(progress.clone());
             }
             Ok(())
         })
     }
 
-    /// Removes everything of this copy of the partition. The caller has made another one visible, or wants none.
+    /// Returns the digests of all documents in the buckets that `wants` names, each the sum over what its page carries;
+    /// tombstones without effects and answers are left out. These are what two replicas compare where buckets differ.
     ///
     /// # Errors
-    /// [`Error::State`]; what is left goes at the next call.
-    pub fn drop_generation(&self) -> Result<u64, Error> {
-        let mut summary = self.summary();
-        *summary = None;
-        Ok(self.store.drop_prefix(&self.space.prefix())?)
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn digests(&self, view: &dyn ReadView, wants: &dyn Fn(u8) -> bool) -> Result<BTreeMap<Link, Digest>, Error> {
+        let mut digests: BTreeMap<Link, Digest> = BTreeMap::new();
+        self.counted_rows(view, &mut |link, digest| {
+            if wants(bucket_of(link)) {
+                let sum = digests.entry(link.clone()).or_default();
+                *sum = digest::sum(*sum, digest);
+            }
+        })?;
+        Ok(digests)
+    }
+
+    /// Sums up the digests of all rows anew; equal to [`Meta::buckets`](super::Meta) unless the store is damaged.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn recompute_digest(&self, view: &dyn ReadView) -> Result<Buckets, Error> {
+        let mut buckets = Buckets::default();
+        self.counted_rows(view, &mut |link, digest| buckets.add(bucket_of(link), &digest))?;
+        Ok(buckets)
+    }
+
+    /// Visits every row that counts.
+    fn counted_rows(&self, view: &dyn ReadView, visit: &mut dyn FnMut(&Link, Digest)) -> Result<(), Error> {
+        let everything = || KeyRange::prefix(&self.space.prefix());
+        for row in view.scan(Family::Document, everything(), Order::Ascending) {
+            let (_, row) = row?;
+            let document = self.decode::<Current>(Family::Document, &row)?.document;
+            if !document.is_tombstone() {
+                visit(&document.link, digest::of_row(Kind::Document, &document.link, &row));
+            }
+        }
+        for key in view.scan_keys(Family::Outbox, everything(), Order::Ascending) {
+            let effect = keys::outbox::decode(&key?).ok_or_else(|| self.damaged(Family::Outbox, "no such key"))?;
+            visit(&effect.link, effect_digest(&effect));
+        }
+        for row in view.scan(Family::Reply, everything(), Order::Ascending) {
+            let (key, row) = row?;
+            let (link, _) = keys::reply::decode(&key).ok_or_else(|| self.damaged(Family::Reply, "no such key"))?;
+            visit(&link, answer_digest(&link, &row));
+        }
+        Ok(())
     }
 }

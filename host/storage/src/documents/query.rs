@@ -1,12 +1,10 @@
 //! Reads over many documents.
 
-use steward_model::document::ContentDigest;
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Document, Link, Offset, Timestamp, Version};
+use steward_model::{Document, Link, Offset, Timestamp};
 
 use super::{Current, Error, PartitionStore};
-use crate::digest::{Buckets, bucket_of};
 use crate::index::{self, ValueRange};
 use crate::keys;
 use crate::keys::index::Value;
@@ -19,6 +17,15 @@ pub struct Indexed {
     pub value: Value,
     /// The document that has it, or had it before the plan changed, or may have it.
     pub link: Link,
+}
+
+/// How far may be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizons {
+    /// Tombstones whose newest record stands below.
+    pub tombstones_below: Offset,
+    /// Answers that were given below.
+    pub answers_below: Offset,
 }
 
 impl PartitionStore {
@@ -61,27 +68,6 @@ impl PartitionStore {
     ) -> impl Iterator<Item = Result<Link, Error>> + Send + 'a {
         let found = view.scan_keys(Family::Document, self.below(below, after), Order::Ascending);
         found.map(|key| keys::document::decode(&key?).ok_or_else(|| self.damaged(Family::Document, "no such key")))
-    }
-
-    /// Returns which documents changed behind `after`, each once, at its newest record; none: ever.
-    ///
-    /// Documents that were purged are missing: below [`Meta::delta_floor`](super::Meta) the answer is not complete.
-    pub fn changed_since<'a>(
-        &'a self,
-        view: &'a dyn ReadView,
-        after: Option<Offset>,
-    ) -> impl Iterator<Item = Result<(Offset, Link), Error>> + Send + 'a {
-        let prefix = self.space.prefix();
-        let range = match after {
-            Some(after) => KeyRange::prefix_after(&prefix, keys::sequence::encode(self.space, after)),
-            None => KeyRange::prefix(&prefix),
-        };
-        view.scan(Family::Sequence, range, Order::Ascending).map(|row| {
-            let (key, value) = row?;
-            let link = std::str::from_utf8(&value).ok().and_then(|text| Link::parse(text).ok());
-            let place = keys::sequence::decode(&key).zip(link);
-            place.ok_or_else(|| self.damaged(Family::Sequence, "no offset or no self-link"))
-        })
     }
 
     /// Returns up to `limit` effects that wait to be carried out, behind `after`, sorted by document and then in the
@@ -134,40 +120,39 @@ impl PartitionStore {
         })
     }
 
-    /// Sums up the digests of all documents anew; equal to [`Meta::buckets`](super::Meta) unless the store is damaged.
+    /// Returns how far may be forgotten, for [`Entry::Forget`](steward_model::update::Entry::Forget): tombstones that expire
+    /// at or before `expired`, and answers that were given before `answered`, up to the first, in the order of the log, for
+    /// which that is not so, and at most `limit` of each. None if there is nothing to forget. A tombstone that never expires
+    /// holds all behind it.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
-    pub fn recompute_digest(&self, view: &dyn ReadView) -> Result<Buckets, Error> {
-        let mut buckets = Buckets::default();
-        for document in self.everything(view) {
-            let document = document?;
-            buckets.add(bucket_of(&document.link), &document.digest());
-        }
-        Ok(buckets)
-    }
-
-    /// Returns the documents of one bucket of the digest, with what replicas compare.
-    ///
-    /// # Errors
-    /// [`Error::State`], [`Error::Damaged`]
-    pub fn bucket_contents(
+    pub fn forgettable(
         &self,
-        view: &dyn ReadView,
-        bucket: u8,
-    ) -> Result<Vec<(Link, Version, ContentDigest)>, Error> {
-        let mut contents = Vec::new();
-        for document in self.everything(view) {
-            let document = document?;
-            if bucket_of(&document.link) == bucket {
-                contents.push((document.link.clone(), document.version, document.digest()));
+        expired: Timestamp,
+        answered: Timestamp,
+        limit: usize,
+    ) -> Result<Option<Horizons>, Error> {
+        let view = self.store.view()?;
+        let everything = || KeyRange::prefix(&self.space.prefix());
+        let mut horizons = Horizons { tombstones_below: Offset(0), answers_below: Offset(0) };
+        for key in view.scan_keys(Family::Tombstone, everything(), Order::Ascending).take(limit) {
+            let (offset, link) =
+                keys::tombstone::decode(&key?).ok_or_else(|| self.damaged(Family::Tombstone, "no such key"))?;
+            if !self.document(&link)?.is_some_and(|document| document.is_expired(expired)) {
+                break;
             }
+            horizons.tombstones_below = offset.next();
         }
-        Ok(contents)
-    }
-
-    fn everything<'a>(&'a self, view: &'a dyn ReadView) -> impl Iterator<Item = Result<Document, Error>> + 'a {
-        let rows = view.scan(Family::Document, KeyRange::prefix(&self.space.prefix()), Order::Ascending);
-        rows.map(|row| self.decode::<Current>(Family::Document, &row?.1).map(|current| current.document))
+        for key in view.scan_keys(Family::Answered, everything(), Order::Ascending).take(limit) {
+            let (offset, link, request) =
+                keys::answered::decode(&key?).ok_or_else(|| self.damaged(Family::Answered, "no such key"))?;
+            if self.remembered(&link, &request)?.is_none_or(|reply| reply.answered >= answered) {
+                break;
+            }
+            horizons.answers_below = offset.next();
+        }
+        let is_some = horizons.tombstones_below > Offset(0) || horizons.answers_below > Offset(0);
+        Ok(is_some.then_some(horizons))
     }
 }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use steward_model::Epoch;
 use steward_model::document::UpdateAction;
-use steward_model::update::{Change, Entry, Update};
+use steward_model::update::{Change, Entry, PendingEffect, Update};
+use steward_model::{Epoch, Timestamp};
 
-use super::examples::{at, document, effect, link, partition, record, reply, update, updated};
+use super::examples::{at, document, effect, link, partition, record, reply, sequence, update, updated};
 use super::*;
 use crate::index::{EveryScalar, ValueRange};
 use crate::keys::index::Value;
@@ -32,9 +32,8 @@ fn indexed(store: &PartitionStore, path: &str, range: &ValueRange) -> Vec<String
 }
 
 fn changed(store: &PartitionStore, after: Option<u64>) -> Vec<(u64, String)> {
-    let view = store.view().expect("a view");
-    let changes = store.changed_since(view.as_ref(), after.map(Offset));
-    changes.map(|change| change.expect("readable")).map(|(offset, link)| (offset.0, link.to_string())).collect()
+    let is_behind = |(offset, _): &(Offset, Link)| after.is_none_or(|after| offset.0 > after);
+    sequence(store).into_iter().filter(is_behind).map(|(offset, link)| (offset.0, link.to_string())).collect()
 }
 
 fn version_numbers(store: &PartitionStore, link_text: &str) -> Vec<u64> {
@@ -118,7 +117,9 @@ fn no_more_versions_are_kept_or_shown_than_allowed() {
         let view = store.view().expect("a view");
         view.scan_keys(Family::Version, KeyRange::prefix(&[]), Order::Ascending).count()
     };
-    (0..10).for_each(|number| drop(apply(&store, &[updated(number, version(number, None))])));
+    for number in 0..10 {
+        apply(&store, &[updated(number, version(number, None))]);
+    }
     assert_eq!((version_numbers(&store, "/f/a").len(), stored()), (10, 9));
     apply(&store, &[updated(10, version(10, Some(3)))]);
     assert_eq!((version_numbers(&store, "/f/a"), stored()), (vec![10, 9, 8, 7], 3));
@@ -141,40 +142,192 @@ fn effects_wait_in_order_until_they_are_settled() {
     };
     apply(&store, &[updated(0, issuing("/f/b", 0)), updated(1, issuing("/f/a", 0)), updated(2, issuing("/f/a", 1))]);
     let names = |effects: Vec<PendingEffect>| effects.iter().map(|it| it.key.to_string()).collect::<Vec<_>>();
-    let all = ["/f/a@0#0", "/f/a@0#1", "/f/a@1#0", "/f/a@1#1", "/f/b@0#0", "/f/b@0#1"];
+    let name = |link_text: &str, offset, number| effect(link_text, offset, number).key.to_string();
+    let all = [("/f/a", 0), ("/f/a", 1), ("/f/b", 0)].map(|(link, offset)| [0, 1].map(|it| name(link, offset, it)));
+    let all = all.concat();
+    let of_a = |store: &PartitionStore| {
+        let view = store.view().expect("a view");
+        names(store.page(view.as_ref(), &link("/f/a")).expect("readable").effects)
+    };
     assert_eq!(names(store.outbox(None, 100).expect("readable")), all);
-    assert_eq!(names(store.outbox_of(&link("/f/a")).expect("readable")), all[..4]);
+    assert_eq!(of_a(&store), all[..4]);
     let after = effect("/f/a", 1, 0).key;
     assert_eq!(names(store.outbox(Some(&after), 2).expect("readable")), all[3..5]);
     let settled =
         Update { settled: vec![effect("/f/a", 0, 0).key, effect("/f/a", 1, 1).key], ..with(Change::None, "/f/a", 1) };
     apply(&store, &[updated(3, settled)]);
-    assert_eq!(names(store.outbox_of(&link("/f/a")).expect("readable")), all[1..3]);
+    assert_eq!(of_a(&store), all[1..3]);
     assert_eq!(changed(&store, Some(2)), [(3, "/f/a".into())]);
     assert_eq!(version_numbers(&store, "/f/a"), [1, 0], "a record without a new version makes none");
 }
 
-#[test]
-fn answers_are_remembered_for_a_day() {
-    const HOUR: i64 = 3_600_000_000;
-    let store = fresh();
-    let answering = |version, key: &str, answered| {
-        let mut update = put("/f/a", version);
-        update.document.updated = Timestamp(answered);
-        update.remembered = Some(reply(key, answered));
-        update
-    };
-    let is_remembered = |key| store.remembered(&link("/f/a"), &RequestKey::of(key)).expect("readable").is_some();
-    apply(&store, &[updated(0, answering(0, "one", 0)), updated(1, answering(1, "two", HOUR))]);
-    assert!(is_remembered("one") && is_remembered("two") && !is_remembered("three"));
-    apply(&store, &[updated(2, answering(2, "three", 24 * HOUR))]);
-    assert!(is_remembered("one"));
-    apply(&store, &[updated(3, answering(3, "two", 24 * HOUR + 1))]);
-    assert!(!is_remembered("one") && is_remembered("two"));
-    apply(&store, &[updated(4, answering(4, "four", 26 * HOUR))]);
-    assert!(is_remembered("two"), "it was answered again since");
+fn answering(link_text: &str, version: u64, key: &str) -> Update {
+    Update { remembered: Some(reply(key, version as i64)), ..put(link_text, version) }
+}
+
+fn is_remembered(store: &PartitionStore, key: &str) -> bool {
+    store.remembered(&link("/f/a"), &RequestKey::of(key)).expect("readable").is_some()
+}
+
+fn forget(tombstones_below: u64, answers_below: u64) -> Entry {
+    Entry::Forget { tombstones_below: Offset(tombstones_below), answers_below: Offset(answers_below) }
+}
+
+fn count(store: &PartitionStore, family: Family) -> usize {
     let view = store.view().expect("a view");
-    assert_eq!(view.scan_keys(Family::Answered, KeyRange::prefix(&[]), Order::Ascending).count(), 3);
+    view.scan_keys(family, KeyRange::prefix(&[]), Order::Ascending).count()
+}
+
+#[test]
+fn answers_are_remembered_until_a_record_says_otherwise() {
+    let store = fresh();
+    let answers = [answering("/f/a", 0, "one"), answering("/f/a", 1, "two"), answering("/f/a", 2, "three")];
+    let records: Vec<_> = (0..).zip(answers).map(|(offset, update)| updated(offset, update)).collect();
+    apply(&store, &records);
+    assert!(is_remembered(&store, "one") && is_remembered(&store, "two") && !is_remembered(&store, "four"));
+    // Answered again: it is as old as the last answer.
+    apply(&store, &[updated(3, answering("/f/a", 3, "one")), record(4, forget(0, 2))]);
+    assert!(is_remembered(&store, "one") && !is_remembered(&store, "two") && is_remembered(&store, "three"));
+    let again = [updated(5, answering("/f/a", 4, "two")), record(6, forget(0, 6)), record(7, forget(0, 3))];
+    apply(&store, &again);
+    assert!(!is_remembered(&store, "one") && !is_remembered(&store, "two"));
+    for family in [Family::Reply, Family::Answered, Family::Answers] {
+        assert_eq!(count(&store, family), 0, "{family:?}");
+    }
+}
+
+#[test]
+fn of_one_document_the_newest_answers_are_remembered() {
+    let (slow, fast) = (fresh(), fresh());
+    let most = (ANSWERS_MAX + ANSWERS_SLACK) as u64;
+    let answered = |number: u64| {
+        let unchanged = Update { change: Change::None, ..answering("/f/a", 0, &number.to_string()) };
+        updated(number, if number == 0 { answering("/f/a", 0, "0") } else { unchanged })
+    };
+    let records: Vec<_> = (0..=most).map(answered).collect();
+    records.chunks(1000).for_each(|run| assert_eq!(apply(&slow, run).applied, run.len()));
+    apply(&fast, &records[..most as usize]);
+    assert_eq!(count(&fast, Family::Answered), ANSWERS_MAX + ANSWERS_SLACK);
+    apply(&fast, &records[most as usize..]);
+    for store in [&slow, &fast] {
+        let oldest = most + 1 - ANSWERS_MAX as u64;
+        assert!(!is_remembered(store, &(oldest - 1).to_string()) && is_remembered(store, &oldest.to_string()));
+        assert_eq!(count(store, Family::Answered), ANSWERS_MAX);
+    }
+    assert_eq!(slow.meta().expect("readable"), fast.meta().expect("readable"));
+}
+
+fn deleted(link_text: &str, version: u64, expires: i64) -> Update {
+    let mut update = put(link_text, version);
+    (update.document.action, update.document.expires) = (UpdateAction::Delete, Timestamp(expires));
+    update
+}
+
+#[test]
+fn tombstones_below_a_horizon_are_forgotten_and_count_in_no_digest() {
+    let store = fresh();
+    let updates = [put("/f/a", 0), put("/f/b", 0), deleted("/f/a", 1, 5), deleted("/f/b", 1, 5), put("/f/c", 0)];
+    let records: Vec<_> = (0..).zip(updates).map(|(offset, update)| updated(offset, update)).collect();
+    apply(&store, &records);
+    let before = store.meta().expect("readable").buckets;
+    apply(&store, &[record(5, forget(3, 0))]);
+    let meta = store.meta().expect("readable");
+    assert_eq!((meta.delta_floor, meta.buckets), (Offset(3), before));
+    assert_eq!(store.document(&link("/f/a")).expect("readable"), None);
+    assert!(version_numbers(&store, "/f/a").is_empty());
+    assert!(store.document(&link("/f/b")).expect("readable").is_some(), "it was deleted behind the horizon");
+    // In one run: one comes to life, one dies and is forgotten at once.
+    let records =
+        [updated(6, with(Change::Renewal, "/f/b", 2)), updated(7, deleted("/f/c", 1, 5)), record(8, forget(8, 0))];
+    apply(&store, &records);
+    assert!(store.document(&link("/f/b")).expect("readable").is_some_and(|it| !it.is_tombstone()));
+    assert_eq!(store.document(&link("/f/c")).expect("readable"), None);
+    assert_eq!(count(&store, Family::Tombstone), 0);
+    assert_eq!(store.meta().expect("readable").delta_floor, Offset(8));
+}
+
+#[test]
+fn horizons_reach_to_the_first_that_is_too_young() {
+    let store = fresh();
+    let updates =
+        [answering("/f/a", 0, "one"), deleted("/f/b", 0, 10), deleted("/f/c", 0, 20), answering("/f/a", 1, "two")];
+    let records: Vec<_> = (0..).zip(updates).map(|(offset, update)| updated(offset, update)).collect();
+    apply(&store, &records);
+    let horizons = |expired, answered, limit| {
+        let found = store.forgettable(Timestamp(expired), Timestamp(answered), limit).expect("readable");
+        found.map(|it| (it.tombstones_below.0, it.answers_below.0))
+    };
+    assert_eq!(horizons(9, 0, 10), None);
+    assert_eq!(horizons(10, 0, 10), Some((2, 0)));
+    assert_eq!(horizons(20, 1, 10), Some((3, 1)));
+    assert_eq!(horizons(20, 2, 10), Some((3, 4)));
+    assert_eq!(horizons(20, 2, 1), Some((2, 1)));
+}
+
+#[test]
+fn roots_are_remembered_where_every_replica_passes() {
+    let (slow, fast) = (fresh(), fresh());
+    let record = |number: u64| updated(number, put(&format!("/f/{}", number % 7), number / 7));
+    let records: Vec<_> = (0..3 * ROOT_SPACING).map(record).collect();
+    apply(&fast, &records);
+    for run in records.chunks(700) {
+        apply(&slow, run);
+    }
+    let half = fresh();
+    apply(&half, &records[..ROOT_SPACING as usize]);
+    let root = half.meta().expect("readable").buckets.root();
+    for store in [&slow, &fast, &half] {
+        assert_eq!(store.root_at(Offset(ROOT_SPACING)).expect("readable"), Some(root));
+        assert_eq!(store.root_at(Offset(ROOT_SPACING + 1)).expect("readable"), None);
+    }
+    let last = Offset(3 * ROOT_SPACING);
+    assert_eq!(slow.root_at(last).expect("readable"), fast.root_at(last).expect("readable"));
+    assert_eq!(fast.root_at(last).expect("readable"), Some(fast.meta().expect("readable").buckets.root()));
+    assert_eq!(half.root_at(last).expect("readable"), None);
+}
+
+#[test]
+fn everything_that_a_page_carries_is_in_the_digest() {
+    type Alter = fn(&mut Update);
+    let alterations: [Alter; 7] = [
+        |update| update.document.expires = Timestamp(7),
+        |update| update.document.kind = "other".into(),
+        |update| update.document.state_version = 9,
+        |update| update.document.updated = Timestamp(77),
+        |update| update.keep_versions = Some(3),
+        |update| update.effects = vec![effect("/f/a", 0, 1)],
+        |update| update.remembered = Some(reply("other", 1)),
+    ];
+    let root = |alter: Alter| {
+        let store = fresh();
+        let mut first = answering("/f/a", 0, "one");
+        first.effects = vec![effect("/f/a", 0, 0)];
+        alter(&mut first);
+        apply(&store, &[updated(0, first.clone())]);
+        let alone = store.meta().expect("readable").buckets.root();
+        // As an older version, too, as far as it is one.
+        apply(&store, &[updated(1, put("/f/a", 1))]);
+        (alone, store.meta().expect("readable").buckets.root())
+    };
+    let (alone, followed) = root(|_| {});
+    for (number, alter) in alterations.into_iter().enumerate() {
+        let (altered, altered_followed) = root(alter);
+        assert_ne!(altered, alone, "{number}");
+        assert_eq!(altered_followed == followed, number == 4, "{number}");
+    }
+}
+
+#[test]
+fn a_lineage_is_as_long_as_it_may_be() {
+    let store = fresh();
+    let mut epoch = Epoch::ZERO;
+    for offset in 0..2 * LINEAGE_MAX as u64 {
+        epoch = epoch.next_ownership();
+        let position = Position { epoch, offset: Offset(offset) };
+        apply(&store, &[Record { position, previous: Epoch::ZERO, entry: Entry::Marker }]);
+    }
+    let lineage = store.meta().expect("readable").lineage;
+    assert_eq!((lineage.len(), lineage.last()), (LINEAGE_MAX, Some(&(epoch, Offset(2 * LINEAGE_MAX as u64 - 1)))));
 }
 
 #[test]
@@ -224,38 +377,68 @@ fn damaged_rows_are_named() {
     assert_eq!(store.meta().expect("readable").applied, Some(at(0)));
 }
 
+/// Returns the pages of all documents, and of those in `others`.
+fn pages(store: &PartitionStore, others: &[&str]) -> Vec<Page> {
+    let view = store.view().expect("a view");
+    let links = store.links(view.as_ref(), &link("/"), None).map(|link| link.expect("readable"));
+    let links: Vec<Link> = links.chain(others.iter().map(|text| link(text))).collect();
+    links.iter().map(|link| store.page(view.as_ref(), link).expect("readable")).collect()
+}
+
+fn digests(store: &PartitionStore) -> BTreeMap<Link, Digest> {
+    store.digests(store.view().expect("a view").as_ref(), &|_| true).expect("readable")
+}
+
 #[test]
-fn a_copy_made_of_pages_equals_its_source() {
-    let source = fresh();
-    let answering = Update { remembered: Some(reply("one", 5)), effects: vec![effect("/f/b", 0, 0)], ..put("/f/b", 0) };
-    apply(&source, &[updated(0, put("/f/a", 0)), updated(1, answering), updated(2, put("/f/a", 1))]);
-    let copy = PartitionStore::new(Arc::clone(source.store()), 2, partition());
-    let view = source.view().expect("a view");
-    let meta = source.meta().expect("readable");
-    let documents: Result<Vec<_>, _> = source.currents(view.as_ref(), &link("/"), None).collect();
-    let page = Page {
-        documents: documents.expect("readable"),
-        versions: source.versions(&link("/f/a"), 9).expect("readable").split_off(1),
-        effects: source.outbox(None, 9).expect("readable"),
-        replies: vec![(link("/f/b"), reply("one", 5))],
-        removed: vec![],
-        progress: Some(Progress { applied: meta.applied, lineage: vec![], delta_floor: Offset(0) }),
+fn a_copy_made_of_pages_equals_its_source_whatever_it_held_before() {
+    let (source, copy) = (fresh(), fresh());
+    let answering = |text: &str, version| Update {
+        effects: vec![effect(text, version, 0)],
+        ..answering(text, version, &format!("{text} {version}"))
     };
-    copy.adopt(&page, &EveryScalar).expect("it is taken");
-    assert_eq!(copy.meta().expect("readable"), meta);
+    apply(&source, &[updated(0, answering("/f/a", 0)), updated(1, answering("/f/b", 0)), updated(2, put("/f/a", 1))]);
+    // The copy has what the source has settled, forgotten, and never had.
+    let others = [answering("/f/a", 7), put("/f/a", 8), answering("/f/b", 3), answering("/f/z", 0)];
+    let others: Vec<_> = (0..).zip(others).map(|(offset, update)| updated(offset, update)).collect();
+    apply(&copy, &others);
+    let settled = Update { settled: vec![effect("/f/b", 0, 0).key], ..with(Change::None, "/f/b", 0) };
+    apply(&source, &[updated(3, settled), updated(4, deleted("/f/c", 0, 9))]);
+    assert_ne!(digests(&copy), digests(&source));
+    let progress = source.progress().expect("readable");
+    copy.adopt(&pages(&source, &["/f/z"]), Some(&progress), &EveryScalar).expect("it is taken");
+    assert_eq!(copy.meta().expect("readable"), source.meta().expect("readable"));
+    assert_eq!((digests(&copy), sequence(&copy)), (digests(&source), sequence(&source)));
+    assert_eq!(pages(&copy, &["/f/z"]), pages(&source, &["/f/z"]));
     assert_eq!(version_numbers(&copy, "/f/a"), [1, 0]);
-    assert_eq!(changed(&copy, None), changed(&source, None));
-    assert_eq!(copy.outbox(None, 9).expect("readable").len(), 1);
-    assert!(copy.remembered(&link("/f/b"), &RequestKey::of("one")).expect("readable").is_some());
+    for family in Family::ALL {
+        assert_eq!(count(&copy, family), count(&source, family), "{family:?}");
+    }
+    let view = copy.view().expect("a view");
+    assert_eq!(copy.recompute_digest(view.as_ref()).expect("readable"), copy.meta().expect("readable").buckets);
     drop(view);
-    assert!(source.drop_generation().expect("it is written") > 0);
-    assert_eq!(source.meta().expect("readable").applied, None);
-    assert_eq!(copy.meta().expect("readable"), meta);
-    let newer = Current { touched: Offset(7), keep_versions: Some(1), document: document("/f/a", 4, "{}") };
-    let page = Page { documents: vec![newer], removed: vec![link("/f/b")], ..Page::default() };
-    copy.adopt(&page, &EveryScalar).expect("it is taken");
-    assert_eq!(version_numbers(&copy, "/f/a"), [4]);
-    assert_eq!(copy.meta().expect("readable").counts[&link("/f")], 1);
+    let next = updated(5, put("/f/a", 2));
+    assert_eq!(apply(&copy, std::slice::from_ref(&next)), apply(&source, &[next]));
+    assert_eq!(copy.meta().expect("readable"), source.meta().expect("readable"));
+}
+
+#[test]
+fn digests_name_the_documents_of_the_buckets_that_differ() {
+    let (one, other) = (fresh(), fresh());
+    let records: Vec<_> = (0..50).map(|number| updated(number, put(&format!("/f/{number}"), 0))).collect();
+    apply(&one, &records);
+    apply(&other, &records);
+    apply(&other, &[updated(50, put("/f/7", 1))]);
+    let (left, right) = (one.meta().expect("readable").buckets, other.meta().expect("readable").buckets);
+    let differs = |bucket: u8| left.bucket(bucket) != right.bucket(bucket);
+    let found =
+        |store: &PartitionStore| store.digests(store.view().expect("a view").as_ref(), &differs).expect("readable");
+    let (here, there) = (found(&one), found(&other));
+    let names: Vec<&Link> =
+        here.iter().filter(|(link, digest)| there.get(*link) != Some(*digest)).map(|it| it.0).collect();
+    assert_eq!(names, [&link("/f/7")]);
+    let bucket = crate::digest::bucket_of(&link("/f/7"));
+    let sum = there.values().copied().reduce(crate::digest::sum).expect("there is one");
+    assert_eq!(sum, right.bucket(bucket));
 }
 
 #[test]

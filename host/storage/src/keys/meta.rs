@@ -3,10 +3,9 @@
 //! ```text
 //!  9      10
 //!  ┌──────┬──────────────────────┐
-//!  │ kind │                      │ → 1: applied position, lineage and delta floor
+//!  │ kind │                      │ → 1: applied position, lineage, horizons and roots
 //!  │ u8   │ bucket, u8           │ → 2: digest of one bucket
 //!  │      │ self-link, to the end│ → 3: number of live documents of a factory
-//!  │      │                      │ → 4: the generation that is visible, in the space of generation 0
 //!  └──────┴──────────────────────┘
 //! ```
 
@@ -17,19 +16,16 @@ use super::Space;
 const PROGRESS: u8 = 1;
 const BUCKET: u8 = 2;
 const COUNT: u8 = 3;
-const VISIBLE: u8 = 4;
 
 /// One thing that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
-    /// Applied position, lineage, delta floor.
+    /// Applied position, lineage, horizons, roots.
     Progress,
     /// Digest of one bucket.
     Bucket(u8),
     /// Number of live documents with this parent.
     Count(Link),
-    /// The generation that is visible.
-    Visible,
 }
 
 /// Returns the key of one thing that is known.
@@ -38,7 +34,6 @@ pub fn encode(space: Space, key: &Key) -> Vec<u8> {
         Key::Progress => space.key(&[&[PROGRESS]]),
         Key::Bucket(bucket) => space.key(&[&[BUCKET, *bucket]]),
         Key::Count(factory) => space.key(&[&[COUNT], factory.as_str().as_bytes()]),
-        Key::Visible => space.key(&[&[VISIBLE]]),
     }
 }
 
@@ -47,7 +42,6 @@ pub fn decode(key: &[u8]) -> Option<Key> {
     match super::rest(key)?.split_first()? {
         (&PROGRESS, []) => Some(Key::Progress),
         (&BUCKET, [bucket]) => Some(Key::Bucket(*bucket)),
-        (&VISIBLE, []) => Some(Key::Visible),
         (&COUNT, factory) => Some(Key::Count(super::link(factory)?)),
         _ => None,
     }
@@ -63,7 +57,7 @@ mod tests {
     proptest! {
         #[test]
         fn keys_round_trip(space in any_space(), factory in any_link(), bucket in any::<u8>()) {
-            for key in [Key::Progress, Key::Bucket(bucket), Key::Count(factory), Key::Visible] {
+            for key in [Key::Progress, Key::Bucket(bucket), Key::Count(factory)] {
                 prop_assert_eq!(decode(&encode(space, &key)), Some(key));
             }
         }
@@ -75,7 +69,6 @@ mod tests {
         assert_eq!(encode(some_space(), &Key::Progress), b"\0\0\0\x01\0\0\0\0\x07\x01");
         assert_eq!(encode(some_space(), &Key::Bucket(9)), b"\0\0\0\x01\0\0\0\0\x07\x02\x09");
         assert_eq!(encode(some_space(), &Key::Count(factory)), b"\0\0\0\x01\0\0\0\0\x07\x03/a");
-        assert_eq!(encode(some_space(), &Key::Visible), b"\0\0\0\x01\0\0\0\0\x07\x04");
-        assert_eq!(decode(b"\0\0\0\x01\0\0\0\0\x07\x05"), None);
+        assert_eq!(decode(b"\0\0\0\x01\0\0\0\0\x07\x04"), None);
     }
 }

@@ -15,6 +15,7 @@
 //! which contain none) or are escaped (see [`index`]). The layouts are frozen: they stand in files.
 
 pub mod answered;
+pub mod answers;
 pub mod document;
 pub mod expiry;
 pub mod index;
@@ -22,6 +23,7 @@ pub mod meta;
 pub mod outbox;
 pub mod reply;
 pub mod sequence;
+pub mod tombstone;
 pub mod version;
 
 use steward_model::{Link, PartitionId, Timestamp};

@@ -24,6 +24,11 @@ pub fn decode(key: &[u8]) -> Option<(Link, RequestKey)> {
     Some((link, RequestKey(rest.try_into().ok()?)))
 }
 
+/// Returns what the keys of all answers of a document begin with.
+pub fn of(space: Space, link: &Link) -> Vec<u8> {
+    space.key(&[link.as_str().as_bytes(), &[0]])
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

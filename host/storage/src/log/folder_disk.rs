@@ -17,13 +17,13 @@ pub struct FolderDisk {
 }
 
 impl FolderDisk {
-    /// Uses the folder at `path`, and creates it if there is none.
+    /// Uses the folder at `path`, and creates it, durably, if there is none.
     ///
     /// # Errors
     /// Those of the operating system.
     pub fn new(path: impl Into<PathBuf>) -> io::Result<FolderDisk> {
         let path = path.into();
-        std::fs::create_dir_all(&path)?;
+        crate::lasting::make_folder(&path)?;
         let folder = Arc::new(std::fs::File::open(&path)?);
         Ok(FolderDisk { path, folder })
     }

@@ -280,3 +280,70 @@ proptest! {
         compare(&open(&disk).expect("it opens again").0.log);
     }
 }
+
+/// A disk that removes nothing before it may, and fails the first time.
+struct Reluctant {
+    disk: FaultyDisk,
+    removals: Mutex<(u32, bool)>,
+    changed: Condvar,
+}
+
+impl Disk for Reluctant {
+    fn list(&self) -> std::io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn create(&self, name: &str, bytes: u64) -> std::io::Result<Arc<dyn File>> {
+        self.disk.create(name, bytes)
+    }
+
+    fn open(&self, name: &str) -> std::io::Result<Arc<dyn File>> {
+        self.disk.open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        let mut removals = locked(&self.removals);
+        removals.0 += 1;
+        self.changed.notify_all();
+        if removals.0 == 1 {
+            return Err(std::io::Error::other("not now"));
+        }
+        drop(self.changed.wait_while(removals, |(_, may_go)| !*may_go));
+        self.disk.remove(name)
+    }
+
+    fn sync_folder(&self) -> std::io::Result<()> {
+        self.disk.sync_folder()
+    }
+
+    fn free_bytes(&self) -> std::io::Result<u64> {
+        self.disk.free_bytes()
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_slow_removal_and_a_failed_one_is_tried_again() {
+    let disk = disk_with(100, 4000);
+    let slow = Arc::new(Reluctant { disk: disk.clone(), removals: Mutex::default(), changed: Condvar::new() });
+    let opened = Log::open(Arc::clone(&slow) as Arc<dyn Disk>, options(), &mut |_, _| Ok(())).expect("it opens");
+    let log = opened.log;
+    log.start(Arc::new(Told::default())).expect("threads start");
+    assert!(log.trim(Lsn(50)).is_err(), "the first removal fails");
+    std::thread::scope(|scope| {
+        let trimming = scope.spawn(|| log.trim(Lsn(50)));
+        drop(slow.changed.wait_while(locked(&slow.removals), |(removals, _)| *removals < 2));
+        let lsn = log.append(&[record(0, 100, 10)]).expect("there is space");
+        assert!(log.wait(lsn), "the writer goes on");
+        assert_eq!(records(&log, 0, 100).expect("readable"), [position(100)], "readers go on");
+        locked(&slow.removals).1 = true;
+        slow.changed.notify_all();
+        assert!(trimming.join().is_ok_and(|trimmed| trimmed.is_ok_and(|it| it.segments > 0)));
+    });
+    drop(log);
+    let (_, replayed) = open(&disk).expect("no segment is missing between");
+    assert_eq!(replayed.last().map(|(lsn, _)| *lsn), Some(Lsn(101)));
+}

@@ -177,7 +177,9 @@ proptest! {
             }
         }
         for reserved in held.drain(..) {
-            log.append_reserved(&[Frame::of_node(FrameKind::Vote, bytes::Bytes::new())], reserved).map_or((), drop);
+            let is_enough = reserved.bytes() >= frame::HEADER_BYTES as u64;
+            let appended = log.append_reserved(&[Frame::of_node(FrameKind::Vote, bytes::Bytes::new())], reserved);
+            prop_assert_eq!(appended.is_ok(), is_enough);
         }
         log.drive(&told).expect("the disk works");
         prop_assert_eq!(log.reserved_bytes(), 0);

@@ -163,27 +163,6 @@ impl Engine {
         })
     }
 
-    /// Takes sorted rows.
-    ///
-    /// # Errors
-    /// Those of writing: some rows may be there.
-    pub(super) fn ingest(
-        &self,
-        family: Family,
-        rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>,
-    ) -> Result<u64, Error> {
-        self.damage.watch("write to", || {
-            let mut ingestion = self.keyspace.start_ingestion()?;
-            let mut taken = 0;
-            for (key, value) in rows {
-                ingestion.write(stored_key(family, &key), &value[..])?;
-                taken += 1;
-            }
-            ingestion.finish()?;
-            Ok(taken)
-        })
-    }
-
     /// Returns the newest value of a key.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Batch, Error, Family, KeyRange, Keys, MemoryStore, Order, ReadView, Rows, StateStore, check_key};
+use super::{Batch, Error, Family, KeyRange, Keys, MemoryStore, Order, ReadView, Rows, StateStore};
 
 type Row = (Family, Vec<u8>);
 
@@ -325,30 +325,6 @@ impl StateStore for FaultyStore {
             State::settle(&mut state.lasting, batches.into_iter());
         }
         Ok(())
-    }
-
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
-        let view = self.view()?;
-        let mut batch = Batch::new();
-        for family in Family::ALL {
-            for key in view.scan_keys(family, KeyRange::prefix(prefix), Order::Ascending) {
-                batch.remove(family, key?.into());
-            }
-        }
-        let dropped = batch.len() as u64;
-        self.write(batch)?;
-        Ok(dropped)
-    }
-
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error> {
-        let mut batch = Batch::new();
-        for (key, value) in rows {
-            check_key(family, &key)?;
-            batch.put(family, key, value);
-        }
-        let taken = batch.len() as u64;
-        self.write(batch)?;
-        Ok(taken)
     }
 
     fn bytes(&self) -> u64 {

@@ -8,8 +8,6 @@
 //! refuses writes while little space is left, before fjall sees them. Once fjall has given up, whoever comes next, reader
 //! or writer, opens it anew; others are refused meanwhile. Each opening has a number, see
 //! [`StateStore::instance`]: a batch of unknown outcome may come to light with it.
-//!
-//! Left out: reclaiming a dropped prefix at once. Its keys are removed one by one and go at compaction.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
@@ -17,10 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use bytes::Bytes;
 
 use super::engine::{Damage, Engine};
-use super::{Batch, Error, Family, KeyRange, Order, ReadView, StateStore, check_key, marks, notes};
-
-/// Keys that one batch of [`StateStore::drop_prefix`] removes.
-const DROPPED_KEYS: usize = 1024;
+use super::{Batch, Error, Family, ReadView, StateStore, marks, notes};
 
 /// How often a store that gave up is opened, while views of it may still be open, and how long between.
 const REOPEN_TRIES: u32 = 20;
@@ -223,39 +218,6 @@ impl StateStore for FjallStore {
         })?;
         marks::note_completed(&self.path, *newest)
             .map_err(|source| Error::Disk { what: "note a checkpoint of", source })
-    }
-
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
-        let mut dropped = 0;
-        for family in Family::ALL {
-            loop {
-                let view = self.view()?;
-                let keys: Result<Vec<Bytes>, Error> =
-                    view.scan_keys(family, KeyRange::prefix(prefix), Order::Ascending).take(DROPPED_KEYS).collect();
-                let mut batch = Batch::new();
-                keys?.into_iter().for_each(|key| batch.remove(family, key.into()));
-                if batch.is_empty() {
-                    break;
-                }
-                dropped += batch.len() as u64;
-                self.write(batch)?;
-            }
-        }
-        Ok(dropped)
-    }
-
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error> {
-        let mut rows = rows.peekable();
-        if rows.peek().is_none() {
-            return Ok(0);
-        }
-        let mut refused = Ok(());
-        let mut allowed = rows.map_while(|(key, value)| {
-            refused = check_key(family, &key);
-            refused.is_ok().then_some((key, value))
-        });
-        let taken = self.writing(|engine| engine.ingest(family, &mut allowed))?;
-        refused.map(|()| taken)
     }
 
     fn bytes(&self) -> u64 {

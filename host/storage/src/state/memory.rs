@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
-use super::{Batch, Error, Family, KeyRange, Keys, Order, ReadView, Row, Rows, StateStore, check_key};
+use super::{Batch, Error, Family, KeyRange, Keys, Order, ReadView, Row, Rows, StateStore};
 
 /// Rows that a scan takes under one lock.
 const SCAN_ROWS: usize = 256;
@@ -171,33 +171,6 @@ impl StateStore for MemoryStore {
 
     fn checkpoint(&self) -> Result<(), Error> {
         Ok(())
-    }
-
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error> {
-        let mut state = self.change();
-        state.newest += 1;
-        let mut dropped = 0;
-        for family in Family::ALL {
-            let KeyRange { start, end } = KeyRange::prefix(prefix);
-            let range = (start.map(Bytes::from), end.map(Bytes::from));
-            let alive = state.family(family).range(range).filter(|(_, chain)| chain.newest.value.is_some());
-            let keys: Vec<Bytes> = alive.map(|(key, _)| key.clone()).collect();
-            dropped += keys.len() as u64;
-            keys.into_iter().for_each(|key| state.set(family, key, None));
-        }
-        Ok(dropped)
-    }
-
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error> {
-        let mut taken = 0;
-        for (key, value) in rows {
-            check_key(family, &key)?;
-            let mut state = self.change();
-            state.newest += 1;
-            state.set(family, key.into(), Some(value));
-            taken += 1;
-        }
-        Ok(taken)
     }
 
     fn bytes(&self) -> u64 {

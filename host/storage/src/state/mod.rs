@@ -33,7 +33,7 @@ mod open;
 #[path = "tests.rs"]
 mod store_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
@@ -65,11 +65,15 @@ pub enum Family {
     Expiry = 8,
     /// See [`keys::answered`](crate::keys::answered).
     Answered = 9,
+    /// See [`keys::tombstone`](crate::keys::tombstone).
+    Tombstone = 10,
+    /// See [`keys::answers`](crate::keys::answers).
+    Answers = 11,
 }
 
 impl Family {
     /// All families.
-    pub const ALL: [Family; 9] = [
+    pub const ALL: [Family; 11] = [
         Family::Document,
         Family::Version,
         Family::Sequence,
@@ -79,6 +83,8 @@ impl Family {
         Family::Reply,
         Family::Expiry,
         Family::Answered,
+        Family::Tombstone,
+        Family::Answers,
     ];
 }
 
@@ -216,10 +222,20 @@ impl Batch {
         self.changes.get(&(family, key.to_vec())).map(Option::as_ref)
     }
 
-    /// Returns the keys with a prefix that the batch sets.
-    pub fn keys_set(&self, family: Family, prefix: &[u8]) -> Vec<Vec<u8>> {
-        let from = self.changes.range((family, prefix.to_vec())..);
-        let within = from.take_while(|((known, key), _)| *known == family && key.starts_with(prefix));
+    /// Returns the keys of a range that the batch sets.
+    pub fn keys_set(&self, family: Family, range: &KeyRange) -> BTreeSet<Vec<u8>> {
+        let start = match &range.start {
+            Bound::Unbounded => Bound::Included((family, Vec::new())),
+            Bound::Included(key) => Bound::Included((family, key.clone())),
+            Bound::Excluded(key) => Bound::Excluded((family, key.clone())),
+        };
+        let is_before_end = |key: &Vec<u8>| match &range.end {
+            Bound::Unbounded => true,
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+        };
+        let from = self.changes.range((start, Bound::Unbounded));
+        let within = from.take_while(|((known, key), _)| *known == family && is_before_end(key));
         within.filter(|(_, value)| value.is_some()).map(|((_, key), _)| key.clone()).collect()
     }
 
@@ -339,20 +355,6 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// [`Error::Lasting`]: the caller ends the process. Any other: nothing more became lasting, the caller may try again.
     fn checkpoint(&self) -> Result<(), Error>;
-
-    /// Removes every key of every family that begins with `prefix`, and returns how many that were. Not atomic: the
-    /// caller has made sure that nobody looks there.
-    ///
-    /// # Errors
-    /// As [`StateStore::write`]; some keys may be removed.
-    fn drop_prefix(&self, prefix: &[u8]) -> Result<u64, Error>;
-
-    /// Takes rows in the order of their keys, none of which is in the store, faster than by batches, and returns how
-    /// many that were. Not atomic: the caller makes them visible by what it writes afterwards.
-    ///
-    /// # Errors
-    /// As [`StateStore::write`]; some rows may be there.
-    fn ingest(&self, family: Family, rows: &mut dyn Iterator<Item = (Vec<u8>, Bytes)>) -> Result<u64, Error>;
 
     /// Returns about how many bytes the store takes, on disk or in memory.
     fn bytes(&self) -> u64;

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! POST /core/modules ───► plan ──── shown, with the refusal if there is one
-//! POST /core/factories ─► decide ─► command ─► system group ─► service table ─► 201
-//! PATCH …/<path> ───────►   │
+//! POST /core/factories ─► check ─► decide ─► system group ─► service table ─► 201
+//! PATCH …/<path> ───────►   │        └── once more, while nobody writes at the path
 //!                           └── stored states must stay readable, paths must be free
 //! ```
 //!
 //! The rules of the registry are not repeated here: a plan applies its command to a copy of the cluster state and reports
 //! what that says. Checks that need documents or the host are here.
 
+mod decide;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 use super::error::Error;
 use super::{Http, problem, route};
 
+pub(super) use decide::decide;
 pub(super) use stored::{documents, unreadable};
 
 /// Documents that a module could not read.

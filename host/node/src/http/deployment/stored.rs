@@ -8,6 +8,7 @@ use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, Service};
 
 use super::Breaking;
+use crate::failure;
 use crate::http::Http;
 use crate::http::error::Error;
 use crate::partition::{Partitions, flushed_lane};
@@ -73,11 +74,13 @@ async fn counted(http: &Arc<Http>, path: &Link) -> Result<BTreeMap<u32, u64>, Er
         },
         None => vec![Lane::Persisted, Lane::Volatile],
     };
-    for lane in &lanes {
-        flushed_lane(&table, *lane).await.map_err(crate::operation::Error::from)?;
+    // What is in the log and not committed yet counts, too.
+    for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+        http.operations().settled(partition).await?;
     }
     let path = path.clone();
-    let counting = tokio::task::spawn_blocking(move || count_versions(&table, &path, &lanes)).await;
+    let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+    let counting = tokio::task::spawn_blocking(count).await;
     counting.map_err(|_| Error::Panicked)?
 }
 

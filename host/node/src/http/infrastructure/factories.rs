@@ -89,7 +89,8 @@ pub(super) async fn one(http: &Arc<Http>, asked: Asked, path: &str) -> Result<An
             let revision = decode::number(asked.query(), "expectedRevision")?.unwrap_or(factory.revision);
             let message = decode::parameter(asked.query(), "message")?.unwrap_or_default().into_owned();
             let authorship = deployment::authorship(http, message);
-            http.parts.control.propose(Command::UnmountFactory { path: path.clone(), revision, authorship }).await?;
+            let command = Command::UnmountFactory { path: path.clone(), revision, authorship };
+            deployment::decide(http, &path, revision, None, command).await?;
             until(|| http.operations().services().at(&path).is_none()).await;
             settled(http, &path, StatusCode::OK).await
         }
@@ -105,7 +106,7 @@ async fn mount(http: &Arc<Http>, request: Request) -> Result<Answer, Error> {
     deployment::check(http, &path, &descriptor).await?;
     let revision = request.expected_revision.or(state.factory(&path).map(|factory| factory.revision)).unwrap_or(0);
     let command = deployment::command(http, &path, revision, (digest, &descriptor), request.message, Change::Create);
-    let revision = revised(http, command).await?;
+    let revision = revised(deployment::decide(http, &path, revision, Some(descriptor), command).await?)?;
     activated(http, &path, revision, StatusCode::CREATED).await
 }
 
@@ -120,7 +121,7 @@ async fn change(http: &Arc<Http>, state: &ClusterState, factory: &Factory, reque
         return Ok(encode::json(StatusCode::OK, &shown(http, state, factory).await?));
     }
     let command = deployment::command(http, path, decided_on, (digest, &descriptor), request.message, Change::Update);
-    let revision = revised(http, command).await?;
+    let revision = revised(deployment::decide(http, path, decided_on, Some(descriptor), command).await?)?;
     activated(http, path, revision, StatusCode::OK).await
 }
 
@@ -150,8 +151,8 @@ fn descriptor_of(state: &ClusterState, digest: Digest) -> Result<Descriptor, Err
     module.descriptor().map_err(|error| Error::Module(steward_sandbox::PrepareError::Descriptor(error).into()))
 }
 
-async fn revised(http: &Http, command: Command) -> Result<u64, Error> {
-    match http.parts.control.propose(command).await? {
+fn revised(applied: Applied) -> Result<u64, Error> {
+    match applied {
         Applied::Revised { revision } => Ok(revision),
         // Only the commands of factories come here, and those make revisions.
         Applied::Done | Applied::Registered { .. } | Applied::Altered(_) => Err(Error::Panicked),

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use steward_model::Lane;
 use steward_protocol::cluster::group::NodeStatus;
 
 use super::READ_ONLY;
@@ -15,6 +16,10 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
+
+/// Committed updates of one partition that may wait for the state store while the node is ready. Listings and queries wait for
+/// them too, and with that many they do not wait long enough.
+const BEHIND_MAX: usize = 20_000;
 
 struct Check {
     name: &'static str,
@@ -85,6 +90,7 @@ fn checks(http: &Http) -> Vec<Check> {
         Check { name: "stopping", problem: stopping, counts: true },
         group(http),
         partitions(http),
+        store(http),
         services(http),
         Check {
             name: "disk",
@@ -119,6 +125,24 @@ fn partitions(http: &Http) -> Check {
         http.recovered.store(true, Ordering::Relaxed);
     }
     Check { name: "partitions", problem, counts: true }
+}
+
+/// Looks whether the state store takes what is committed and can be read, whether damage was met in it, and how far it is
+/// behind the log.
+fn store(http: &Http) -> Check {
+    let table = http.operations().table();
+    let persisted = table.lane(Lane::Persisted);
+    let unreadable = || {
+        let store = persisted.first()?.store().store();
+        store.view().err().map(|error| error.to_string())
+    };
+    let behind = || {
+        let (records, partition) =
+            persisted.iter().map(|partition| (partition.status().unapplied, partition.id())).max()?;
+        (records > BEHIND_MAX).then(|| format!("{records} updates of partition {partition} are not applied yet"))
+    };
+    let refused = table.shared().store_problem();
+    Check { name: "store", problem: refused.or_else(unreadable).or_else(behind), counts: true }
 }
 
 fn services(http: &Http) -> Check {

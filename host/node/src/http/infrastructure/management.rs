@@ -49,7 +49,7 @@ fn state(http: &Http) -> Value {
     let operations = http.operations();
     let cluster = http.parts.control.state();
     let location = cluster.node(http.parts.node).map(|node| node.location.clone()).unwrap_or_default();
-    let now = operations.clock().wall_time();
+    let clock = operations.clock();
     let intervals =
         operations.services().all().into_iter().map(|service| service.descriptor().maintenance_interval_micros);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -62,8 +62,8 @@ fn state(http: &Http) -> Value {
         "nodeId": http.parts.node.0,
         "location": location,
         "version": env!("CARGO_PKG_VERSION"),
-        "startTimeMicros": http.parts.started.0,
-        "upTimeMicros": now.0 - http.parts.started.0,
+        "startTimeMicros": clock.began().0,
+        "upTimeMicros": clock.steady_time().0 - clock.began().0,
         "processId": std::process::id(),
         "maintenanceIntervalMicros": intervals.filter(|interval| *interval > 0).min().unwrap_or(0),
         "operationTimeoutMicros": u64::try_from(operations.limits().wait.as_micros()).unwrap_or(u64::MAX),

@@ -6,6 +6,7 @@ use http::{HeaderValue, Response};
 use http_body_util::Full;
 
 use super::READ_ONLY;
+use crate::descriptors;
 use crate::http::Http;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
@@ -20,6 +21,8 @@ pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
+    metrics::connections(http.connections.open(), http.connections.max());
+    metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
     metrics::log_written(&http.operations().table().shared().log.stats());
     let mut response = Response::new(Full::new(Bytes::from(http.parts.metrics.render())));
     let headers = response.headers_mut();

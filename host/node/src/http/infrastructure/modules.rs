@@ -14,6 +14,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
 use super::{expands, list};
+use crate::failure;
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -101,7 +102,8 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
     let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
-    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX).await?;
+    let mut held = http.bodies.nothing();
+    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX, &mut held).await?;
     let (module, imports) = prepared(http, bytes.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {
@@ -138,5 +140,5 @@ async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<(Arc<Modu
         let inspected = steward_sandbox::inspect(&bytes).map_err(crate::service::ModulesError::from)?;
         Ok::<_, Error>((module, inspected.imports))
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)?
+    tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?
 }

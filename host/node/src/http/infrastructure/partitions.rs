@@ -78,6 +78,8 @@ fn shown(http: &Http, status: &Status, serves: bool) -> Value {
         "durableOffset": replica.durable.map(|offset| offset.0),
         "committedOffset": replica.committed.map(|offset| offset.0),
         "appliedOffset": status.applied.map(|offset| offset.0),
+        "unappliedRecords": status.unapplied,
+        "refusedByLog": status.refused_by_log,
         "pendingEffects": status.pending_effects,
     })
 }

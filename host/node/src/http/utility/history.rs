@@ -37,7 +37,7 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
     // Versions are read from the state store, which may lag behind what was acknowledged.
     crate::partition::flushed(partition).await.map_err(operation::Error::from)?;
     let versions = partition.store().versions(link, usize::MAX)?;
-    if versions.is_empty() {
+    if versions.first().is_none_or(|newest| newest.ended_by_expiry()) {
         return Err(not_found().into());
     }
     let wanted = versions.iter().filter(|document| (from..=to).contains(&document.version.0));

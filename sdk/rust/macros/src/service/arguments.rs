@@ -34,6 +34,7 @@ pub(super) struct Arguments {
     pub(super) state_version: Option<LitInt>,
     pub(super) retention: Option<LitInt>,
     pub(super) task: bool,
+    pub(super) eager_start: bool,
     pub(super) merge_patch: bool,
     pub(super) outbound: Vec<LitStr>,
     pub(super) index: Option<Vec<(LitStr, String)>>,
@@ -85,6 +86,7 @@ impl Arguments {
             "retention" => self.retention = Some(meta.value()?.parse()?),
             "task" => self.task = true,
             "per_call" => self.per_call = true,
+            "start" => self.eager_start = is_eager(meta)?,
             "patch" => {
                 let how: LitStr = meta.value()?.parse()?;
                 if how.value() != "merge" {
@@ -104,8 +106,8 @@ impl Arguments {
             "index" => self.index = Some(index_of(meta)?),
             "limits" => self.limits = limits_of(meta)?,
             _ => {
-                let known = "factory, name, version, kind, docs, options, state_version, retention, task, patch, outbound, index, limits \
-                             or per_call";
+                let known = "factory, name, version, kind, docs, options, state_version, retention, task, start, patch, outbound, index, \
+                             limits or per_call";
                 return Err(meta.error(format!("a service takes {known}")));
             }
         }
@@ -120,6 +122,18 @@ fn path_of(meta: &ParseNestedMeta<'_>) -> Result<String> {
         return Ok(text);
     }
     Err(Error::new_spanned(path, "a factory is a path such as \"/core/counters\""))
+}
+
+fn is_eager(meta: &ParseNestedMeta<'_>) -> Result<bool> {
+    let when: LitStr = meta.value()?.parse()?;
+    match when.value().as_str() {
+        "eager" => Ok(true),
+        "lazy" => Ok(false),
+        _ => Err(Error::new_spanned(
+            when,
+            "documents start \"lazy\" (before their first handler) or \"eager\" (all at once)",
+        )),
+    }
 }
 
 fn options_of(meta: &ParseNestedMeta<'_>) -> Result<Vec<String>> {

@@ -122,6 +122,9 @@ fn flags(arguments: &Arguments) -> Vec<TokenStream> {
     if arguments.task {
         fields.push(quote!(.with("task", true)));
     }
+    if arguments.eager_start {
+        fields.push(quote!(.with("start", "eager")));
+    }
     if arguments.merge_patch {
         fields.push(quote!(.with("patch", "merge")));
     }

@@ -1,0 +1,196 @@
+//! Connections of clients: how many there may be, and when one has said or taken nothing for too long.
+//!
+//! Problem: whoever can connect can hold a descriptor, and whoever asks can hold an answer. Neither may cost those who do
+//! ask and take.
+//!
+//! Promise: connections never take more descriptors than [`crate::descriptors`] gives them. One that says nothing (no
+//! byte, half a preface, no request after the last) is closed after the idle span, whichever protocol it speaks or
+//! would; so is one whose client takes nothing of what it asked for. When all places are taken, the connection that has
+//! been silent longest gives way to a new one; if none is silent, the new one is told so with a status, and closed.
+//!
+//! ```text
+//! accept ─► doorstep ─┬─ a place is free ──────────────► served
+//!                     ├─ one is silent, it gives way ──► served
+//!                     └─ all are busy ─────────────────► 503, closed
+//! ```
+//!
+//! Left out: a client that takes a byte now and then holds its answer for as long as that takes, within the bound on
+//! connections.
+
+mod stream;
+mod talk;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(super) use stream::{Answering, Watched};
+pub(super) use talk::{Order, Talk, Verdict};
+
+use crate::clock::Clock;
+use crate::descriptors::Descriptors;
+
+/// How long a connection must have been silent to give way to another one.
+const GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a new connection waits for one that gives way.
+const PLACE_WITHIN: Duration = Duration::from_secs(1);
+
+/// All connections of a node.
+pub(super) struct Connections {
+    clock: Arc<Clock>,
+    max: usize,
+    places: Arc<Semaphore>,
+    doorstep: Arc<Semaphore>,
+    next: AtomicU64,
+    talks: Mutex<Talks>,
+}
+
+/// Connections that have a place.
+#[derive(Default)]
+struct Talks {
+    open: HashMap<u64, Arc<Talk>>,
+    /// What everybody has been told, and who comes later is told at once.
+    order: Order,
+}
+
+/// The right to accept one connection.
+pub(super) struct Doorstep {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A place among the connections; given back when it is dropped.
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    pub(super) talk: Arc<Talk>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    pub(super) fn new(clock: Arc<Clock>, descriptors: &Descriptors) -> Arc<Connections> {
+        Arc::new(Connections {
+            clock,
+            max: descriptors.clients,
+            places: Arc::new(Semaphore::new(descriptors.clients)),
+            doorstep: Arc::new(Semaphore::new(descriptors.doorstep)),
+            next: AtomicU64::new(0),
+            talks: Mutex::default(),
+        })
+    }
+
+    /// Returns how many connections may have a place.
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Returns how many connections have a place.
+    pub(super) fn open(&self) -> usize {
+        self.talks().open.len()
+    }
+
+    /// Returns the record of a connection that has no place.
+    pub(super) fn stranger(&self) -> Arc<Talk> {
+        Arc::new(Talk::new(Arc::clone(&self.clock)))
+    }
+
+    /// Returns once one more connection may be accepted, to be served or refused.
+    pub(super) async fn doorstep(&self) -> Doorstep {
+        // The semaphore is never closed; without a permit the connection would merely not be counted.
+        Doorstep { _permit: Arc::clone(&self.doorstep).acquire_owned().await.ok() }
+    }
+
+    /// Returns a place for an accepted connection; none if all are taken and nobody is silent.
+    pub(super) async fn place(self: &Arc<Self>) -> Option<Place> {
+        if let Some(place) = self.free_place() {
+            return Some(place);
+        }
+        self.make_room();
+        let permit = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
+        Some(self.take(permit.ok()?.ok()?))
+    }
+
+    /// Returns a place if one is free.
+    pub(super) fn free_place(self: &Arc<Self>) -> Option<Place> {
+        Some(self.take(Arc::clone(&self.places).try_acquire_owned().ok()?))
+    }
+
+    fn take(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
+        let (number, talk) = (self.next.fetch_add(1, Ordering::Relaxed), self.stranger());
+        let mut talks = self.talks();
+        talk.tell(talks.order);
+        talks.open.insert(number, Arc::clone(&talk));
+        Place { connections: Arc::clone(self), number, talk, _permit: permit }
+    }
+
+    /// Asks the connection to leave that has been silent longest.
+    fn make_room(&self) {
+        let now = self.clock.now();
+        let silent = |talk: &Arc<Talk>| Some((talk.silent_for(now)?, Arc::clone(talk)));
+        let talks = self.talks();
+        let longest = talks.open.values().filter_map(silent).max_by_key(|(span, _)| *span);
+        drop(talks);
+        if let Some((_, talk)) = longest.filter(|(span, _)| *span >= GIVES_WAY_AFTER) {
+            talk.tell(Order::Leave);
+        }
+    }
+
+    /// Tells every connection, those that come later included.
+    pub(super) fn tell_all(&self, order: Order) {
+        let mut talks = self.talks();
+        talks.order = order;
+        talks.open.values().for_each(|talk| talk.tell(order));
+    }
+
+    /// Returns once no connection has a place and none can get one.
+    pub(super) async fn ended(&self) {
+        // The semaphore is never closed. All permits at once are there when nobody has one.
+        let all = u32::try_from(self.max).unwrap_or(u32::MAX);
+        let _ = self.places.acquire_many(all).await;
+    }
+
+    fn talks(&self) -> std::sync::MutexGuard<'_, Talks> {
+        self.talks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.talks().open.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(clients: usize) -> Arc<Connections> {
+        Connections::new(Arc::new(Clock::default()), &Descriptors { limit: 1000, clients, doorstep: 2 })
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_a_place_while_all_are_busy() {
+        let connections = connections(1);
+        let place = connections.place().await.expect("free");
+        let asked = place.talk.asked();
+        assert!(connections.place().await.is_none());
+        drop(asked);
+        drop(place);
+        assert!(connections.place().await.is_some());
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_is_told_what_all_were_told() {
+        let connections = connections(2);
+        let early = connections.place().await.expect("free");
+        connections.tell_all(Order::Leave);
+        let late = connections.place().await.expect("free");
+        assert_eq!([early.talk.told().await, late.talk.told().await], [Order::Leave, Order::Leave]);
+        drop((early, late));
+        connections.ended().await;
+    }
+}

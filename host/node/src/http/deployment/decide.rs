@@ -1,0 +1,111 @@
+//! Has a change of a factory decided while nobody writes there.
+//!
+//! What is stored is looked through before the command is proposed, with the door of the factory closed: what was written until
+//! then is seen, and whoever wants to write after it finds the new revision. See `service::Doors`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::Link;
+use steward_model::service::Descriptor;
+use steward_protocol::cluster::Command;
+use steward_protocol::cluster::command::Applied;
+
+use super::unreadable;
+use crate::cluster::ProposeError;
+use crate::http::Http;
+use crate::http::error::Error;
+use crate::service::Closed;
+
+/// Pause before a command whose outcome is unknown is proposed again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Proposes `command`, which was decided on revision `decided_on` of the factory at `path`, if the module with this descriptor
+/// reads everything that is stored there by then; none: no module is to answer. Goes on when the client hangs up.
+///
+/// # Errors
+/// [`Error::Breaking`], those of the state store, or what the system group says.
+pub(in crate::http) async fn decide(
+    http: &Arc<Http>,
+    path: &Link,
+    decided_on: u64,
+    descriptor: Option<Descriptor>,
+    command: Command,
+) -> Result<Applied, Error> {
+    let (http, path) = (Arc::clone(http), path.clone());
+    let shutdown = http.parts.shutdown.clone();
+    let deciding = shutdown.run(async move { with_door_closed(&http, &path, decided_on, descriptor, command).await });
+    deciding.await.map_err(|_| Error::Panicked)?
+}
+
+async fn with_door_closed(
+    http: &Arc<Http>,
+    path: &Link,
+    decided_on: u64,
+    descriptor: Option<Descriptor>,
+    command: Command,
+) -> Result<Applied, Error> {
+    let doors = http.operations().services().doors();
+    let closed = doors.close(path, decided_on).await;
+    let checked = match &descriptor {
+        Some(descriptor) => unreadable(http, path, descriptor).await,
+        None => Ok(None),
+    };
+    let refusal = match checked {
+        Ok(None) => None,
+        Ok(Some(breaking)) => Some(Error::Breaking(Box::new(breaking))),
+        Err(error) => Some(error),
+    };
+    if let Some(refusal) = refusal {
+        reopen(http, path, closed);
+        return Err(refusal);
+    }
+    match http.parts.control.propose(command.clone()).await {
+        // The door opens when the table of services shows it.
+        Ok(applied) => Ok(applied),
+        Err(unknown @ ProposeError::NoMajority) => {
+            let (http, path, shutdown) = (Arc::clone(http), path.clone(), http.parts.shutdown.clone());
+            shutdown.clone().spawn("undecided", async move {
+                tokio::select! {
+                    () = shutdown.stopping() => {}
+                    may_be_applied = until_decided(&http, command) => if !may_be_applied {
+                        reopen(&http, &path, closed);
+                    },
+                }
+            });
+            Err(unknown.into())
+        }
+        // Without a system group no module will ever answer here again, until the node starts anew.
+        Err(ended @ ProposeError::Closed) => Err(ended.into()),
+        Err(refused @ (ProposeError::Refused(_) | ProposeError::TooLarge { .. } | ProposeError::NotLeader { .. })) => {
+            reopen(http, path, closed);
+            Err(refused.into())
+        }
+    }
+}
+
+/// Opens the door after a decision that was not made. If another one was made that the table of services does not show yet,
+/// the door opens when it does.
+fn reopen(http: &Http, path: &Link, closed: Arc<Closed>) {
+    let decided = http.parts.control.state().factory(path).map_or(0, |factory| factory.revision);
+    let services = http.operations().services();
+    if services.at(path).is_none_or(|service| service.revision >= decided) {
+        services.doors().open(closed);
+    }
+}
+
+/// Proposes a command again that may have been applied, or may still be, until it is known that it was; returns false if it
+/// never will be any more. A command names the revision that it was decided on, so it is applied once at the most.
+async fn until_decided(http: &Arc<Http>, command: Command) -> bool {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        match http.parts.control.propose(command.clone()).await {
+            Ok(_) => return true,
+            // An earlier proposal has been applied, or another command in its place.
+            Err(ProposeError::Refused(_) | ProposeError::TooLarge { .. }) => return false,
+            // A command of another node may come later than this answer; the door stays closed until it shows.
+            Err(ProposeError::NotLeader { .. } | ProposeError::Closed) => return true,
+            Err(ProposeError::NoMajority) => {}
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! JSON from outside: what may enter, and how it becomes a value. The one place of the host that decides either.
+//!
+//! Problem: the parser has keys of its own. An object that begins with one of them is not taken as it stands; the text in
+//! its member is parsed instead, so that what was checked and what is kept differ, and a depth that was counted is no
+//! bound. And a text that one reader skips lightly another one refuses later, when it is part of a document already.
+//!
+//! Promise: what [`check`] lets pass every later reader takes, and takes alike: numbers and texts are looked into, depth is
+//! counted as it is parsed, and the parser's own keys are refused by name. [`plain`] makes a value of a text that nobody
+//! has checked, such as the answer of another host, and takes such keys for what they look like.
+
+use std::cell::RefCell;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
+pub const DEPTH_MAX: usize = 100;
+
+/// With this begin the keys by which the parser talks to itself.
+pub const RESERVED: &str = "$serde_json::private::";
+
+/// Why a text is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It is no JSON, or too deep.
+    #[error("{reason} at line {line} column {column}")]
+    Syntax {
+        /// What is wrong.
+        reason: String,
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1, in bytes.
+        column: usize,
+    },
+    /// A key is the parser's own.
+    #[error("the key {key:?} at line {line} column {column} is reserved: no key may begin with {RESERVED:?}")]
+    ReservedKey {
+        /// The key.
+        key: String,
+        /// Where it ends, from 1.
+        line: usize,
+        /// Where it ends, from 1, in bytes.
+        column: usize,
+    },
+}
+
+/// Checks that a text is JSON that may enter.
+///
+/// # Errors
+/// [`Error`] with the first place that is wrong.
+pub fn check(bytes: &[u8]) -> Result<(), Error> {
+    // What follows a fault in the encoding could not be told to people anyway, so that is looked at first.
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let (line, column) = place(&bytes[..error.valid_up_to()]);
+        Error::Syntax { reason: "a byte that is no UTF-8".to_owned(), line, column }
+    })?;
+    let reserved = RefCell::new(None);
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let looked = Look { depth: 0, reserved: &reserved }.deserialize(&mut parser).and_then(|()| parser.end());
+    let Err(fault) = looked else { return Ok(()) };
+    let (line, column) = (fault.line(), fault.column());
+    match reserved.into_inner() {
+        Some(key) => Err(Error::ReservedKey { key, line, column }),
+        None => Err(Error::Syntax { reason: reason(&fault), line, column }),
+    }
+}
+
+/// Checks that a text which is known to be JSON has no key that is the parser's own. Quicker than [`check`].
+///
+/// # Errors
+/// [`Error::ReservedKey`] if it has one.
+pub fn check_keys(bytes: &[u8]) -> Result<(), Error> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    // A key can hide its name by escapes of this one kind only.
+    if text.contains("$serde_j") || text.contains("\\u") { check(bytes) } else { Ok(()) }
+}
+
+/// Makes a value of a text as it stands; no key means more than it says.
+///
+/// # Errors
+/// Those of the parser: no JSON, or deeper than it follows.
+pub fn plain(bytes: &[u8]) -> serde_json::Result<Value> {
+    let mut parser = serde_json::Deserializer::from_slice(bytes);
+    let value = Plain.deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(value)
+}
+
+/// Returns what the parser found wrong, without the place.
+fn reason(fault: &serde_json::Error) -> String {
+    let told = fault.to_string();
+    told.rsplit_once(" at line ").map_or(told.as_str(), |(reason, _)| reason).to_owned()
+}
+
+fn place(before: &[u8]) -> (usize, usize) {
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    (line, column)
+}
+
+/// Looks at a value from end to end and keeps nothing.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    depth: usize,
+    /// Gets the first key that is reserved.
+    reserved: &'a RefCell<Option<String>>,
+}
+
+impl Look<'_> {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        let depth = self.depth + 1;
+        if depth > DEPTH_MAX {
+            return Err(E::custom(format!("more than {DEPTH_MAX} objects and arrays inside one another")));
+        }
+        Ok(Look { depth, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Look<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Look<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let inside = self.deeper()?;
+        while items.next_element_seed(inside)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inside = self.deeper()?;
+        while members.next_key_seed(Key(self.reserved))?.is_some() {
+            members.next_value_seed(inside)?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at a key.
+struct Key<'a>(&'a RefCell<Option<String>>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<(), E> {
+        if !key.starts_with(RESERVED) {
+            return Ok(());
+        }
+        *self.0.borrow_mut() = Some(key.to_owned());
+        Err(E::custom("reserved key"))
+    }
+}
+
+/// Makes values of what the parser finds.
+struct Plain;
+
+impl<'de> DeserializeSeed<'de> for Plain {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Plain {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Plain)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            object.insert(name, members.next_value_seed(Plain)?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn raw(text: &str) -> String {
+        serde_json::json!({ "$serde_json::private::RawValue": text }).to_string()
+    }
+
+    fn nested(depth: usize) -> String {
+        format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+    }
+
+    #[test]
+    fn faults_have_a_place() {
+        let place = |text: &[u8]| match check(text) {
+            Err(Error::Syntax { line, column, .. }) => Some((line, column)),
+            Ok(()) | Err(Error::ReservedKey { .. }) => None,
+        };
+        assert_eq!(place(b"{\"a\": 1,\n \"b\" 2}"), Some((2, 6)));
+        assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
+        assert_eq!(place(b"{} {}"), Some((1, 4)));
+        assert_eq!(place(b" {\"a\": [1, 2]} "), None);
+        assert_eq!(place(nested(DEPTH_MAX).as_bytes()), None);
+        let behind_the_bracket = DEPTH_MAX + 2;
+        assert_eq!(place(nested(DEPTH_MAX + 1).as_bytes()), Some((1, behind_the_bracket)));
+        assert_eq!(place(format!("[{}]", "[],\"\\\"[\",".repeat(200) + "1").as_bytes()), None);
+        assert!(place(nested(1_000_000).as_bytes()).is_some());
+    }
+
+    #[test]
+    fn keys_of_the_parser_are_refused_by_name_wherever_they_are() {
+        let hidden = r#"{"\u0024serde_json::private::RawValue":"1"}"#;
+        let second = r#"{"a":1,"$serde_json::private::Number":"1"}"#;
+        let inside = format!(r#"{{"a":[{}]}}"#, raw("[1]"));
+        for text in [hidden, second, &inside, r#"{"$serde_json::private::":1}"#] {
+            let Err(Error::ReservedKey { key, .. }) = check(text.as_bytes()) else { panic!("{text} is taken") };
+            assert!(key.starts_with(RESERVED));
+            assert_eq!(check_keys(text.as_bytes()), check(text.as_bytes()));
+        }
+        let value = r#"{"a":"$serde_json::private::RawValue","b":"\u0024serde_json"}"#;
+        assert_eq!(check(value.as_bytes()), Ok(()), "texts may say what they like");
+        assert_eq!(check_keys(value.as_bytes()), Ok(()));
+    }
+
+    #[test]
+    fn what_a_later_reader_would_refuse_is_refused_at_once() {
+        for text in ["1e999", r#""\ud800""#, r#"{"a":-1e400}"#] {
+            assert!(check(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_taken_as_it_stands() {
+        let text = raw("[1]");
+        let value = plain(text.as_bytes()).expect("JSON");
+        assert_eq!(value[format!("{RESERVED}RawValue")], "[1]");
+        assert_eq!(value.to_string(), text);
+        assert!(plain(nested(1000).as_bytes()).is_err(), "and no stack is long enough for everything");
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-1e300..1e300).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((any::<String>(), inner), 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_read_by_everybody_alike(value in json()) {
+            let text = value.to_string();
+            prop_assert_eq!(check(text.as_bytes()), Ok(()));
+            let read = plain(text.as_bytes()).expect("JSON");
+            prop_assert_eq!(&read, &serde_json::from_str::<Value>(&text).expect("JSON"));
+        }
+    }
+}

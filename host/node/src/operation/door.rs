@@ -1,0 +1,71 @@
+//! The door of a service: an operation writes only for the module that answers when its record goes into the log.
+//!
+//! An operation takes its service when it is admitted, and may wait long after that. It looks again when it has its turn, before
+//! anything ran; and once more right before its record is made, inside the door of the factory, which nobody passes while
+//! another module is being put there. What began on an earlier module may end on it as long as the new one reads the state; else the
+//! operation begins its road anew, having changed nothing.
+
+use steward_model::Link;
+use tokio::sync::RwLockReadGuard;
+
+use super::decide::Decision;
+use super::{Error, Happened, Operation, Operations, Reply, locate};
+use crate::partition::Partition;
+use crate::service::Service;
+
+fn superseded(service: &Service) -> Error {
+    Error::Superseded { path: service.path.clone(), revision: service.revision }
+}
+
+fn revision_at(operations: &Operations, path: &Link) -> Option<u64> {
+    operations.services.at(path).map(|service| service.revision)
+}
+
+/// Returns nothing if the service is the one that answers now.
+///
+/// # Errors
+/// [`Error::Superseded`]: the operation has to begin anew.
+pub(super) fn check(operations: &Operations, service: &Service) -> Result<(), Error> {
+    match revision_at(operations, &service.path) == Some(service.revision) {
+        true => Ok(()),
+        false => Err(superseded(service)),
+    }
+}
+
+/// Returns once the operation may write for its service; until the guard is dropped, no other module takes over.
+///
+/// # Errors
+/// [`Error::Superseded`] if what is decided must not be written any more, [`Error::Unavailable`] at the operation's deadline. Nothing has
+/// happened then.
+pub(super) async fn enter<'a>(
+    operations: &Operations,
+    operation: &Operation,
+    service: &'a Service,
+    partition: &Partition,
+    decision: &Decision,
+) -> Result<RwLockReadGuard<'a, ()>, Error> {
+    let entered = match service.door.try_read() {
+        Ok(entered) => entered,
+        Err(_) => {
+            let entering = locate::in_time(operations, operation, service.door.read()).await;
+            let reason = || format!("it is being decided which module answers at {}", service.path);
+            entering
+                .ok_or_else(|| locate::unavailable(operations, operation, partition.id(), reason(), Happened::No))?
+        }
+    };
+    let may_write = operations.services.at(&service.path).is_some_and(|now| {
+        let reads = now.lane() == service.lane() && now.descriptor().reads(service.descriptor().state_version);
+        now.revision == service.revision || (reads && !decision.creates)
+    });
+    if may_write { Ok(entered) } else { Err(superseded(service)) }
+}
+
+/// Returns true if the operation failed because its service is not the one that answers any more.
+pub(super) fn is_outdated(operations: &Operations, service: &Service, reply: &Result<Reply, Error>) -> bool {
+    match reply {
+        Err(Error::Superseded { .. }) => true,
+        // A state that the new module has written is none of the old one's business.
+        Err(Error::StateVersion { .. }) => check(operations, service).is_err(),
+        Ok(_) | Err(_) => false,
+    }
+}

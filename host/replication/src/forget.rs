@@ -1,0 +1,36 @@
+//! Forgetting what is old: tombstones and remembered answers.
+//!
+//! How old something is only a clock can say, and no two copies have the same. So the primary decides, and a record says up
+//! to which offset is forgotten: every copy forgets the same at the same place of its log. Ages are counted by a clock that
+//! nobody sets, so that correcting the time forgets nothing early.
+
+use std::time::Duration;
+
+use steward_model::{Moment, Timestamp};
+use steward_storage::documents::Error;
+
+use crate::partition::Message;
+use crate::partitions::Partitions;
+
+/// How long answers are remembered.
+pub const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tombstones and answers of one partition that are forgotten at one time, of each.
+const FORGOTTEN_MAX: usize = 1024;
+
+impl Partitions {
+    /// Has every partition that is served here forget what is too old; `steady` is the time by which ages are counted.
+    ///
+    /// # Errors
+    /// [`Error`] of the state store of the first partition that cannot be looked at; those before it have been told.
+    pub fn forget(&self, now: Moment, steady: Timestamp) -> Result<(), Error> {
+        let answered = Timestamp(steady.0.saturating_sub(ANSWERS_KEPT.as_micros() as i64));
+        for partition in self.all().filter(|partition| partition.admits().is_ok()) {
+            if let Some(horizons) = partition.store().forgettable(steady, answered, FORGOTTEN_MAX)? {
+                partition.post(Message::Forget(horizons));
+                partition.step(now);
+            }
+        }
+        Ok(())
+    }
+}

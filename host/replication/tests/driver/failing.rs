@@ -1,0 +1,100 @@
+//! State stores and disks that fail.
+
+use steward_replication::checkpoint::Error;
+use steward_replication::{Options, ProposeError};
+use steward_storage::state::StateStore;
+
+use crate::stage::{Stage, put};
+
+#[test]
+fn a_batch_of_unknown_outcome_is_counted_once() {
+    let stage = Stage::serving();
+    for name in ["a", "b", "c"] {
+        stage.propose(stage.persisted(), put(name, 0, "{}")).expect("it is served");
+    }
+    stage.write();
+    stage.store.fail_writes_half_way(1);
+    assert_eq!(stage.apply(), 1, "the store refuses");
+    assert!(stage.partitions.shared().store_problem().is_some());
+    stage.store.reopen();
+    assert_eq!(stage.apply(), 0);
+    assert_eq!(stage.partitions.shared().store_problem(), None);
+    assert_eq!(stage.persisted().digest_agrees().expect("readable"), Some(true));
+    let meta = stage.persisted().store().meta().expect("readable");
+    assert_eq!(meta.counts.values().sum::<u64>(), 3);
+}
+
+#[test]
+fn a_checkpoint_that_fails_releases_nothing_and_succeeds_later() {
+    let stage = Stage::serving();
+    stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    stage.apply();
+    stage.store.refuse(1);
+    let failed = stage.partitions.checkpoint(&*stage.store);
+    assert!(matches!(failed, Err(Error::Store(_))), "{failed:?}");
+    let logged = stage.partitions.checkpoint(&*stage.store).expect("the store is back");
+    stage.drive();
+    stage.partitions.trim(logged).expect("the disk works");
+    assert!(stage.ears.failures.lock().expect("whole").is_empty());
+}
+
+#[test]
+fn a_failed_sync_of_the_store_ends_the_node() {
+    let stage = Stage::serving();
+    stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    stage.apply();
+    stage.store.fail_syncs(1);
+    assert!(stage.partitions.checkpoint(&*stage.store).is_err());
+    assert_eq!(stage.ears.failures.lock().expect("whole").len(), 1);
+    assert!(stage.partitions.shared().has_failed());
+    // The log still has everything that the store may have lost.
+    let stage = stage.crash();
+    stage.serve(2);
+    assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some("{}"));
+}
+
+#[test]
+fn a_failed_sync_of_the_log_ends_the_node_and_commits_nothing() {
+    let stage = Stage::serving();
+    let mut taken = stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");
+    stage.disk.fail_syncs(1);
+    assert!(stage.try_drive().is_err());
+    stage.partitions.step(crate::stage::NOW);
+    assert!(taken.try_committed().is_none());
+    assert_eq!(stage.ears.failures.lock().expect("whole").len(), 1);
+    assert_eq!(stage.state(stage.persisted(), "a"), None);
+}
+
+#[test]
+fn damage_is_told_once_and_stops_checkpoints() {
+    let stage = Stage::serving();
+    stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    stage.apply();
+    stage.store.report_damage("a blob file is gone");
+    let refused = stage.partitions.checkpoint(&*stage.store);
+    assert!(matches!(refused, Err(Error::Damaged)), "{refused:?}");
+    let problem = stage.partitions.shared().store_problem().expect("somebody looks after it");
+    assert!(problem.contains("a blob file is gone"), "{problem}");
+}
+
+#[test]
+fn nothing_is_admitted_while_the_store_is_too_far_behind() {
+    let options = Options { unapplied_bytes_max: 40_000, ..Options::default() };
+    let stage = Stage::bounded(options);
+    let large = format!("\"{}\"", "x".repeat(10_000));
+    let mut taken = 0;
+    let refused = loop {
+        match stage.propose(stage.persisted(), put("a", taken, &large)) {
+            Ok(_) => taken += 1,
+            Err(refused) => break refused,
+        }
+        stage.write();
+        assert!(taken < 10, "memory is bounded");
+    };
+    assert!(matches!(refused, ProposeError::Behind { most: 40_000, .. }), "{refused:?}");
+    stage.apply();
+    stage.propose(stage.persisted(), put("a", taken, "{}")).expect("the store has caught up");
+}

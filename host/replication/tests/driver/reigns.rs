@@ -1,0 +1,92 @@
+//! Reigns that end, and what another one orders in their place.
+
+use steward_model::update::RequestKey;
+use steward_model::{Offset, Position};
+use steward_replication::{Message, ProposeError};
+
+use crate::stage::{NOW, Stage, answering, epoch, link, now, other, put};
+
+#[test]
+fn an_update_that_was_decided_in_an_earlier_reign_is_not_taken() {
+    let stage = Stage::serving();
+    let partition = stage.persisted();
+    stage.name(2, other());
+    stage.serve(3);
+    let late = stage.post(partition, epoch(1), put("a", 0, "{}"));
+    partition.step(NOW);
+    let refused = late.try_taken().expect("a step has looked at it");
+    assert!(matches!(refused, Err(ProposeError::NotAdmitted { .. })), "{refused:?}");
+    assert_eq!(partition.newest(&link("a")).expect("readable").document, None, "nothing has happened");
+}
+
+#[test]
+fn whoever_waits_for_a_record_is_not_answered_by_another_one_at_its_place() {
+    let stage = Stage::serving();
+    let partition = stage.persisted();
+    let mut first = stage.propose(partition, put("a", 0, "{}")).expect("it is served");
+    let lost = first.placed.position;
+    assert_eq!(lost, Position { epoch: epoch(1), offset: Offset(1) });
+    stage.name(2, other());
+    assert!(matches!(first.try_committed(), Some(Err(_))), "the outcome is unknown here");
+    // The next primary did not have it.
+    partition.post(Message::Truncated { after: Some(Position { epoch: epoch(1), offset: Offset(0) }) });
+    partition.step(NOW);
+    stage.serve(3);
+    let second = stage.propose(partition, put("b", 0, "{}")).expect("it is served");
+    assert!(second.placed.position.offset > lost.offset);
+    stage.write();
+    assert!(now(partition.committed(lost)).expect("it is known").is_err(), "its place has another record");
+    assert!(now(partition.committed(second.placed.position)).expect("it is known").is_ok());
+}
+
+#[test]
+fn what_was_cut_off_is_neither_newest_nor_remembered() {
+    let stage = Stage::serving();
+    let partition = stage.persisted();
+    stage.propose(partition, put("a", 0, r#"{"n":1}"#)).expect("it is served");
+    stage.write();
+    stage.propose(partition, answering("a", 1, "key")).expect("it is served");
+    let committed = partition.committed_end().map(|offset| Position { epoch: epoch(1), offset });
+    stage.name(2, other());
+    partition.post(Message::Truncated { after: committed });
+    partition.step(NOW);
+    stage.serve(3);
+    let newest = partition.newest(&link("a")).expect("readable").document.expect("it exists");
+    assert_eq!(&newest.body[..], br#"{"n":1}"#);
+    assert_eq!(partition.remembered(&link("a"), &RequestKey::of("key")).expect("readable"), None);
+}
+
+#[test]
+fn a_log_that_was_cut_opens_again_without_its_marker() {
+    let stage = Stage::serving();
+    let partition = stage.persisted();
+    stage.propose(partition, put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    // A marker of reign 2 reaches the disk and is cut; records of a later reign take its place.
+    stage.name(2, crate::stage::own(1));
+    stage.drive();
+    stage.partitions.step(NOW);
+    stage.drive();
+    stage.name(3, other());
+    let end = Position { epoch: epoch(1), offset: Offset(1) };
+    partition.post(Message::Truncated { after: Some(end) });
+    partition.step(NOW);
+    stage.serve(4);
+    stage.apply();
+    let stage = stage.crash();
+    let status = stage.persisted().status();
+    assert_eq!(status.replica.end, Some(Position { epoch: epoch(4), offset: Offset(2) }));
+    stage.serve(5);
+    assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some("{}"));
+}
+
+#[test]
+fn a_lane_does_not_show_what_the_other_one_keeps() {
+    let stage = Stage::serving();
+    stage.propose(stage.persisted(), put("a", 0, r#"{"n":1}"#)).expect("it is served");
+    stage.write();
+    stage.apply();
+    assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some(r#"{"n":1}"#));
+    assert_eq!(stage.state(stage.volatile(), "a"), None);
+    assert_eq!(stage.volatile().newest(&link("a")).expect("readable").document, None);
+}

@@ -1,0 +1,176 @@
+//! What stands beside the documents of a run: effects that wait, answers that are remembered, and what is forgotten.
+//!
+//! All of it is counted in the digest, row by row: an effect by its name, which never comes again, an answer by all that
+//! it says. What is forgotten follows from the log alone, so that every replica forgets the same at the same place:
+//! answers and tombstones below horizons that records set, and of one document all answers but the newest
+//! [`ANSWERS_MAX`] once there are [`ANSWERS_SLACK`] more.
+
+use steward_model::operation::EffectKey;
+use steward_model::update::{PendingEffect, RememberedReply, RequestKey};
+use steward_model::{Link, Offset, codec};
+
+use super::apply::Run;
+use super::{Current, Error, Page};
+use crate::digest::{self, Kind};
+use crate::keys;
+use crate::state::{Family, KeyRange, Order};
+
+/// Answers that are remembered of one document, however many requests it answers. Far more than there are effects on their
+/// way at one time, so that one that is sent again after a crash is recognised.
+pub const ANSWERS_MAX: usize = 16 * 1024;
+
+/// So many more are remembered before the oldest are forgotten, all at once: looking for them costs a scan.
+pub const ANSWERS_SLACK: usize = 1024;
+
+/// Returns what is counted for an effect.
+pub(super) fn effect_digest(key: &EffectKey) -> digest::Digest {
+    let (epoch, offset) = (key.at.epoch.as_u64().to_be_bytes(), key.at.offset.0.to_be_bytes());
+    digest::of_row(Kind::Effect, &key.link, &[&epoch[..], &offset, &key.number.to_be_bytes()].concat())
+}
+
+/// Returns what is counted for an answer, given its row.
+pub(super) fn answer_digest(link: &Link, row: &[u8]) -> digest::Digest {
+    digest::of_row(Kind::Answer, link, row)
+}
+
+impl Run<'_> {
+    /// Has an effect wait.
+    pub(super) fn issue(&mut self, effect: &PendingEffect) -> Result<(), Error> {
+        let key = keys::outbox::encode(self.partition.space, &effect.key);
+        if self.row(Family::Outbox, &key)?.is_none() {
+            self.count(&effect.key.link, None, Some(effect_digest(&effect.key)));
+        }
+        self.batch.put(Family::Outbox, key, codec::encode(effect));
+        Ok(())
+    }
+
+    /// Has an effect wait no longer.
+    pub(super) fn settle(&mut self, effect: &EffectKey) -> Result<(), Error> {
+        let key = keys::outbox::encode(self.partition.space, effect);
+        // It may have been settled before.
+        if self.row(Family::Outbox, &key)?.is_some() {
+            self.count(&effect.link, Some(effect_digest(effect)), None);
+            self.batch.remove(Family::Outbox, key);
+        }
+        Ok(())
+    }
+
+    /// Remembers an answer, in place of an earlier one to the same request, and forgets the oldest if there are too many.
+    pub(super) fn remember(&mut self, link: &Link, reply: &RememberedReply) -> Result<(), Error> {
+        let space = self.partition.space;
+        self.forget_answer(link, &reply.key)?;
+        let (row, offset) = (codec::encode(reply), reply.at.offset);
+        self.count(link, None, Some(answer_digest(link, &row)));
+        self.batch.put(Family::Reply, keys::reply::encode(space, link, &reply.key), row);
+        self.batch.put(Family::Answered, keys::answered::encode(space, offset, link, &reply.key), Vec::new());
+        self.batch.put(Family::Answers, keys::answers::encode(space, link, offset, &reply.key), Vec::new());
+        let count = self.answer_count(link)? + 1;
+        self.set_answer_count(link, count);
+        if count as usize <= ANSWERS_MAX + ANSWERS_SLACK {
+            return Ok(());
+        }
+        let answers = self.answers_of(link)?;
+        let excess = answers.len().saturating_sub(ANSWERS_MAX);
+        answers.iter().take(excess).try_for_each(|request| self.forget_answer(link, request))
+    }
+
+    /// Returns how many answers of a document are remembered.
+    fn answer_count(&self, link: &Link) -> Result<u32, Error> {
+        match self.row(Family::Answers, &keys::answers::of(self.partition.space, link))? {
+            None => Ok(0),
+            Some(row) => match row[..].try_into() {
+                Ok(count) => Ok(u32::from_be_bytes(count)),
+                Err(_) => Err(self.partition.damaged(Family::Answers, "count of another size")),
+            },
+        }
+    }
+
+    fn set_answer_count(&mut self, link: &Link, count: u32) {
+        let key = keys::answers::of(self.partition.space, link);
+        match count {
+            0 => self.batch.remove(Family::Answers, key),
+            _ => self.batch.put(Family::Answers, key, count.to_be_bytes().to_vec()),
+        }
+    }
+
+    /// Returns the requests on a document whose answers are remembered, oldest answer first.
+    fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
+        // Behind the count, whose key is what all others begin with.
+        let prefix = keys::answers::of(self.partition.space, link);
+        let found = self.keys_in(Family::Answers, KeyRange::prefix_after(&prefix, prefix.clone()))?;
+        let request = |key: Vec<u8>| {
+            let decoded = keys::answers::decode(&key);
+            decoded.map(|(.., request)| request).ok_or_else(|| self.partition.damaged(Family::Answers, "no such key"))
+        };
+        found.into_iter().map(request).collect()
+    }
+
+    fn forget_answer(&mut self, link: &Link, request: &RequestKey) -> Result<(), Error> {
+        let space = self.partition.space;
+        let key = keys::reply::encode(space, link, request);
+        let Some(row) = self.row(Family::Reply, &key)? else { return Ok(()) };
+        let reply: RememberedReply = self.partition.decode(Family::Reply, &row)?;
+        self.count(link, Some(answer_digest(link, &row)), None);
+        self.batch.remove(Family::Reply, key);
+        self.batch.remove(Family::Answered, keys::answered::encode(space, reply.at.offset, link, request));
+        self.batch.remove(Family::Answers, keys::answers::encode(space, link, reply.at.offset, request));
+        let count = self.answer_count(link)?;
+        self.set_answer_count(link, count.saturating_sub(1));
+        Ok(())
+    }
+
+    /// Forgets all answers that were given below an offset.
+    pub(super) fn forget_answers(&mut self, below: Offset) -> Result<(), Error> {
+        let space = self.partition.space;
+        let start = std::ops::Bound::Included(space.prefix().to_vec());
+        let end = std::ops::Bound::Excluded(keys::answered::at(space, below));
+        for key in self.keys_in(Family::Answered, KeyRange { start, end })? {
+            let (_, link, request) =
+                keys::answered::decode(&key).ok_or_else(|| self.partition.damaged(Family::Answered, "no such key"))?;
+            self.forget_answer(&link, &request)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all tombstones whose newest record stands below an offset.
+    pub(super) fn forget_tombstones(&mut self, below: Offset) -> Result<(), Error> {
+        let space = self.partition.space;
+        let start = std::ops::Bound::Included(space.prefix().to_vec());
+        let end = std::ops::Bound::Excluded(keys::tombstone::at(space, below));
+        let mut links = self.staged_links();
+        let view = self.partition.store.view()?;
+        for key in view.scan_keys(Family::Tombstone, KeyRange { start, end }, Order::Ascending) {
+            let (_, link) = keys::tombstone::decode(&key?)
+                .ok_or_else(|| self.partition.damaged(Family::Tombstone, "no such key"))?;
+            links.push(link);
+        }
+        for link in links {
+            // It may have come to life, or have been touched, in this run.
+            let is_old = |current: &&Current| current.document.is_tombstone() && current.touched < below;
+            if self.now(&link)?.filter(is_old).is_some() {
+                self.purge(&link)?;
+            }
+        }
+        let floor = &mut self.summary.progress.delta_floor;
+        *floor = below.max(*floor);
+        Ok(())
+    }
+
+    /// Replaces everything of one document by what a page says.
+    pub(super) fn replace(&mut self, page: &Page) -> Result<(), Error> {
+        let link = &page.link;
+        self.purge(link)?;
+        for key in self.keys_with(Family::Outbox, &keys::outbox::of(self.partition.space, link))? {
+            let effect =
+                keys::outbox::decode(&key).ok_or_else(|| self.partition.damaged(Family::Outbox, "no such key"))?;
+            self.settle(&effect)?;
+        }
+        for request in self.answers_of(link)? {
+            self.forget_answer(link, &request)?;
+        }
+        self.set(link, page.current.clone())?;
+        page.versions.iter().for_each(|document| self.put_version(document));
+        page.effects.iter().try_for_each(|effect| self.issue(effect))?;
+        page.answers.iter().try_for_each(|reply| self.remember(link, reply))
+    }
+}

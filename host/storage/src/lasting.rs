@@ -1,0 +1,108 @@
+//! Files and folders that are there after a power cut.
+//!
+//! A file system keeps what a file holds and what it is called apart: each becomes lasting by an fsync of its own, the
+//! name by that of its folder. Promise: what a function here has returned from survives; what it was interrupted in is
+//! as it was before or as it should be, never between. The commit log has its own files, and the state store those of
+//! its engine; everything else that a node keeps is written here.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Ending of a file that is being written.
+const UNFINISHED: &str = "unfinished";
+
+/// Returns the name under which the file at `path` is written before it gets its own. Whatever has it after a crash is
+/// worth nothing.
+pub fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension(UNFINISHED)
+}
+
+/// Puts `bytes` in the place of the file at `path`, durably. After a crash there is the old file or the new one.
+///
+/// # Errors
+/// Those of the operating system. The old file is still there then, unless the last step failed, the fsync of the
+/// folder: which of the two a power cut leaves is not known.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(path);
+    let mut file = File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    sync_folder(folder_of(path))
+}
+
+/// Makes the folder at `path`, and those above it that are missing, durably.
+///
+/// A folder that is there already may be no older than a start that was killed, so its name is made lasting as well.
+///
+/// # Errors
+/// Those of the operating system. Folders that were made stay.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => sync_folder(folder_of(path)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => match sync_folder(folder_of(path)) {
+            // Whoever may not look into the folder above did not make this one.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound && path.parent().is_some_and(|above| above != path) => {
+            make_folder(folder_of(path))?;
+            make_folder(path)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns what the file at `path` holds; none if there is no such file.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_unfinished_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(unfinished(&path), "left by a crash, and longer").expect("writable");
+        for bytes in [&b"one"[..], b"", b"another"] {
+            replace(&path, bytes).expect("replaced");
+            assert_eq!(fs::read(&path).expect("readable"), bytes);
+        }
+        assert!(!unfinished(&path).exists());
+    }
+
+    #[test]
+    fn folders_are_made_with_those_above_them_and_may_be_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/b/c");
+        make_folder(&path).expect("made");
+        make_folder(&path).expect("it is there");
+        assert!(path.is_dir());
+        fs::write(path.join("file"), "x").expect("writable");
+        let refused = make_folder(&path.join("file")).expect_err("a file is in the way");
+        assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+        assert!(make_folder(&path.join("file/below")).is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! Every fsync of the host is needed: a disk that answers one kind of them without doing anything is found out.
+//!
+//! A kind is a call and a pattern of paths, in which `DATA` is the data folder. Each kind has a test here that lets the
+//! disk lie about it, or an entry in `host/docs/storage.md` that names the test elsewhere.
+
+use std::panic::AssertUnwindSafe;
+
+use anyhow::{Context, ensure};
+use futures_util::FutureExt as _;
+use serde_json::json;
+use steward_tests::build::repository;
+use steward_tests::disk::{Call, Fault, Survival, Wrong, matches};
+use steward_tests::wait;
+
+use crate::Random;
+use crate::rig::{Rig, component};
+
+/// Documents of one life.
+const COUNTERS: u64 = 10;
+
+/// All kinds of paths that the host asks the disk to make lasting; folders end with a slash. The page
+/// `host/docs/storage.md` has them in a table.
+const KINDS: [&str; 17] = [
+    "/",
+    "DATA/",
+    "DATA/format.unfinished",
+    "DATA/id.unfinished",
+    "DATA/system/",
+    "DATA/system/current.unfinished",
+    "DATA/system/*/",
+    "DATA/system/*/log/",
+    "DATA/system/*/log/next.tmp",
+    "DATA/system/*/log/*.log",
+    "DATA/modules/",
+    "DATA/modules/*.unfinished",
+    "DATA/log-*/",
+    "DATA/log-*/next.tmp",
+    "DATA/log-*/*.log",
+    "DATA/state/",
+    "DATA/state/**",
+];
+
+fn path(rig: &Rig, pattern: &str) -> String {
+    let data = rig.host.data();
+    let name = data.file_name().expect("the data folder has a name").to_string_lossy().into_owned();
+    pattern.replace("DATA", &name)
+}
+
+/// Starts a host, lets it acknowledge an id, a deployment and documents, cuts the power, and asks for all of it.
+async fn live(rig: &mut Rig, survival: Survival, counter: &[u8]) -> anyhow::Result<()> {
+    rig.start().context("first start")?;
+    rig.host.client().deploy(counter, None).await;
+    for number in 0..COUNTERS {
+        let link = format!("c{number}");
+        rig.host.client().post("/core/counters", &json!({ "documentSelfLink": link })).await.expect(201);
+        rig.host.client().patch(&format!("/core/counters/{link}"), &json!({})).await.expect(200);
+    }
+    rig.cut_power(survival, &mut Random::new(1));
+    rig.start().context("start after the power cut")?;
+    for number in 0..COUNTERS {
+        let found = rig.host.client().get(&format!("/core/counters/c{number}")).await;
+        ensure!(found.status == 200, "document {number} is lost: {}", found.status);
+        ensure!(found.json()["documentVersion"] == 1, "document {number} is old: {}", found.json());
+    }
+    Ok(())
+}
+
+/// Returns what is wrong after a life on a disk that lies about one kind of fsync.
+async fn complaint(call: Call, pattern: &str, survival: Survival) -> Option<String> {
+    let mut rig = Rig::new(&[])?;
+    let counter = component("counter").await;
+    rig.disk.set_faults(vec![Fault::always(call, &path(&rig, pattern), Wrong::Lies)]);
+    let lived = AssertUnwindSafe(live(&mut rig, survival, &counter)).catch_unwind().await;
+    assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all");
+    match lived {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(_) => Some("a request was answered otherwise than it must be".to_owned()),
+    }
+}
+
+async fn is_needed(call: Call, pattern: &str, survival: Survival) {
+    let Some(rig) = Rig::new(&[]) else { return };
+    drop(rig);
+    let complaint = complaint(call, pattern, survival).await;
+    let said = complaint.unwrap_or_else(|| panic!("nobody misses {call:?} of {pattern}"));
+    println!("{call:?} of {pattern}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_keeps_its_word_loses_nothing() {
+    for survival in [Survival::NOTHING, Survival::NAMES] {
+        let Some(mut rig) = Rig::new(&[]) else { return };
+        let counter = component("counter").await;
+        live(&mut rig, survival, &counter).await.unwrap_or_else(|error| panic!("{survival:?}: {error:#}"));
+        for synced in rig.disk.synced() {
+            let known = KINDS.iter().any(|kind| matches(&path(&rig, kind), &synced));
+            assert!(known, "{synced} is fsynced and of no known kind: add it here and to storage.md");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_fsync_is_in_the_page() {
+    let page = std::fs::read_to_string(repository().join("host/docs/storage.md")).expect("the page can be read");
+    for kind in KINDS {
+        assert!(page.contains(&format!("`{kind}`")), "`{kind}` is not in host/docs/storage.md");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsync_of_a_replaced_file_is_needed() {
+    for pattern in
+        ["DATA/format.unfinished", "DATA/id.unfinished", "DATA/system/current.unfinished", "DATA/modules/*.unfinished"]
+    {
+        is_needed(Call::SyncFile, pattern, Survival::NAMES).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsync_of_the_folder_of_a_replaced_file_is_needed() {
+    for pattern in ["DATA/system", "DATA/modules"] {
+        is_needed(Call::SyncFolder, pattern, Survival::NOTHING).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsync_of_the_folder_above_a_new_folder_is_needed() {
+    for pattern in ["", "DATA", "DATA/system/*"] {
+        is_needed(Call::SyncFolder, pattern, Survival::NOTHING).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsyncs_of_a_new_segment_are_needed() {
+    for log in ["DATA/log-*", "DATA/system/*/log"] {
+        is_needed(Call::SyncFile, &format!("{log}/next.tmp"), Survival::NOTHING).await;
+        is_needed(Call::SyncFolder, log, Survival::NOTHING).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsync_of_each_group_of_a_log_is_needed() {
+    for log in ["DATA/log-*", "DATA/system/*/log"] {
+        is_needed(Call::SyncFile, &format!("{log}/*.log"), Survival::NOTHING).await;
+    }
+}
+
+/// Size of one document of [`outgrow`], and how many make the log longer than what it keeps.
+const LARGE_BYTES: usize = 900_000;
+const LARGE: usize = 400;
+
+/// Writes more than the log keeps, and returns once the log has let go of its beginning.
+async fn outgrow(rig: &Rig) {
+    let client = rig.host.client();
+    let text = "x".repeat(LARGE_BYTES);
+    for number in 0..LARGE {
+        let body = json!({ "documentSelfLink": format!("l{number}"), "name": text });
+        client.post("/core/examples", &body).await.expect(201);
+    }
+    let log = std::fs::read_dir(rig.host.data()).expect("the data folder");
+    let log = log.flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("log-"));
+    let first = log.expect("the folder of the log").path().join(format!("{:016x}.log", 1));
+    wait::until("the log has let go of its beginning", || async { (!first.exists()).then_some(()) }).await;
+}
+
+async fn outlive(rig: &mut Rig, examples: &[u8]) -> anyhow::Result<()> {
+    rig.start()?;
+    rig.host.client().deploy(examples, None).await;
+    outgrow(rig).await;
+    rig.cut_power(Survival::NOTHING, &mut Random::new(1));
+    rig.start().context("start after the power cut")?;
+    for number in 0..LARGE {
+        let found = rig.host.client().get(&format!("/core/examples/l{number}")).await;
+        ensure!(found.status == 200, "document {number} is lost: {}", found.status);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fsync_of_a_checkpoint_is_needed() {
+    let Some(mut rig) = Rig::new(&[]) else { return };
+    let examples = component("examples").await;
+    outlive(&mut rig, &examples).await.expect("a disk that keeps its word loses nothing");
+    let Some(mut rig) = Rig::new(&[]) else { return };
+    rig.disk.set_faults(vec![Fault::always(Call::SyncFile, &path(&rig, "DATA/state/*.jnl"), Wrong::Lies)]);
+    let lived = AssertUnwindSafe(outlive(&mut rig, &examples)).catch_unwind().await;
+    assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of the journal of the state store");
+    assert!(rig.disk.struck() > 0, "the journal of the state store was not fsynced at all");
+}

@@ -1,0 +1,70 @@
+//! Files of the commit log are gone: the host refuses to start and names what is missing, instead of starting with less
+//! than was acknowledged. Once they are back it goes on.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use steward_tests::host::Host;
+
+use crate::host_with;
+
+/// Returns the folder of the commit log.
+fn log_folder(host: &Host) -> PathBuf {
+    let entries = std::fs::read_dir(host.data()).expect("the data folder can be read").flatten();
+    let mut folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    let is_log = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log-"));
+    folders.find(is_log).expect("there is a log")
+}
+
+/// Returns the files of the log, oldest first.
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the log can be read").flatten();
+    let files = entries.map(|entry| entry.path());
+    let mut segments: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect();
+    segments.sort();
+    segments
+}
+
+fn refuses(host: &mut Host, words: &str) {
+    let refused = tokio::task::block_in_place(|| host.restart()).expect_err("files are missing");
+    let text = format!("{refused:#}");
+    assert!(text.contains("is missing") && text.contains(words), "{text}");
+}
+
+fn goes_on(host: &mut Host) {
+    tokio::task::block_in_place(|| host.restart()).expect("nothing is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_which_files_are_gone_is_refused_by_name() {
+    let mut host = host_with(&["counter"], &[]).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "kept" })).await.expect(201);
+    host.kill();
+    let folder = log_folder(&host);
+    let aside = folder.with_extension("aside");
+    let name = folder.file_name().expect("it has a name").to_string_lossy().into_owned();
+
+    std::fs::rename(&folder, &aside).expect("the folder can be moved");
+    refuses(&mut host, &name);
+    let (state, state_aside) = (host.data().join("state"), host.data().join("state.aside"));
+    std::fs::rename(&state, &state_aside).expect("the folder can be moved");
+    refuses(&mut host, &name);
+    std::fs::remove_dir_all(&state).expect("the refused start leaves at most an empty one");
+    std::fs::rename(&state_aside, &state).expect("the folder can be moved back");
+    std::fs::remove_dir_all(&folder).expect("the refused start leaves at most an empty one");
+    std::fs::rename(&aside, &folder).expect("the folder can be moved back");
+
+    let all = segments(&folder);
+    for segment in [all.first(), all.last()].into_iter().flatten() {
+        let moved = segment.with_extension("aside");
+        std::fs::rename(segment, &moved).expect("the file can be moved");
+        let number = segment.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        refuses(&mut host, &number);
+        std::fs::rename(&moved, segment).expect("the file can be moved back");
+    }
+
+    goes_on(&mut host);
+    host.client().get("/core/counters/kept").await.expect(200);
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "new" })).await.expect(201);
+}

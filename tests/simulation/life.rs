@@ -243,6 +243,7 @@ impl World {
         for (partition, recovered) in found {
             let known = self.oracle.known(partition);
             known.lineage.clone_from(&recovered.lineage);
+            known.was_cut = None;
             let stored = match partition.lane {
                 Lane::Persisted => known.model_at(recovered.applied),
                 Lane::Volatile => Model::default(),

@@ -34,6 +34,8 @@ pub(crate) struct Model {
     pub(crate) issued: BTreeMap<EffectKey, PendingEffect>,
     /// The latest time of a record.
     pub(crate) latest: Timestamp,
+    /// Tombstones that are forgotten. Who has one in memory still may go on with it.
+    pub(crate) forgotten: BTreeMap<Link, Offset>,
     /// Removed documents, and the record that removed each.
     pub(crate) removed: BTreeMap<Link, Offset>,
 }
@@ -97,6 +99,11 @@ impl Model {
     }
 
     fn forget(&mut self, tombstones_below: Offset, answers_below: Offset) {
+        for (link, held) in &self.documents {
+            if held.document.is_tombstone() && held.touched < tombstones_below {
+                self.forgotten.insert(link.clone(), held.document.offset);
+            }
+        }
         self.documents.retain(|_, held| !held.document.is_tombstone() || held.touched >= tombstones_below);
         self.replies.retain(|_, reply| reply.at.offset >= answers_below);
     }

@@ -39,8 +39,8 @@ macro_rules! broken_rules {
 }
 
 broken_rules! {
-    choosing_the_log_by_its_length_is_noticed: LogChosenByLength by "i01_";
-    one_promise_less_is_noticed: OnePromiseLess by "i01_";
+    choosing_the_log_by_its_length_is_noticed: LogChosenByLength by "i01_", "i05_";
+    one_promise_less_is_noticed: OnePromiseLess by "i01_", "i05_";
     commits_without_a_marker_are_noticed: CommitWithoutMarker by "i05_", "MarkerNotDecisive";
     one_holder_less_is_noticed: OneHolderLess by "i05_";
     too_few_members_are_noticed: TooFewInSync by "i06_";
@@ -51,7 +51,7 @@ broken_rules! {
     a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
     records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_";
     a_dropped_tail_is_noticed: TailDropped by "i21_";
-    a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "l1_";
+    a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "i12_", "l1_";
     progress_behind_the_documents_is_noticed: ProgressBehind by "i13_", "l1_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i13_";
     an_index_that_keeps_what_is_gone_is_noticed: IndexKeepsRemoved by "i13_";
@@ -66,7 +66,7 @@ broken_rules! {
     waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
     newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
-    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_";
+    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_", "i11_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";
     settling_what_failed_in_passing_is_noticed: SettledOnFailure by "effects_";
     effects_named_without_epoch_are_noticed: EffectKeyWithoutEpoch by "effects_";

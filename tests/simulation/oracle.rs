@@ -37,6 +37,8 @@ pub(crate) struct Known {
     pub(crate) lineage: Vec<(Epoch, Offset)>,
     /// The last record that was on this node's disk when its log said so.
     pub(crate) durable: Option<Position>,
+    /// The log was cut here by this process: what is reported behind was cut.
+    pub(crate) was_cut: Option<Option<Offset>>,
     /// The last record that the other member has committed.
     pub(crate) decreed: Option<Offset>,
     /// What is wrong with a record by where it was decided, if anything is.
@@ -121,9 +123,18 @@ impl Known {
         self.lineage.iter().rev().find(|(_, first)| *first <= offset).map(|(epoch, _)| *epoch)
     }
 
+    /// Notes that the log says of a record that it is on the disk.
+    pub(crate) fn persisted(&mut self, end: Position) {
+        let is_cut = self.was_cut.is_some_and(|last| Some(end.offset) > last);
+        if !is_cut && self.own_epoch_at(end.offset) == Some(end.epoch) {
+            self.durable = self.durable.max(Some(end));
+        }
+    }
+
     /// Notes that this node's log ends with `after` now.
     pub(crate) fn cut(&mut self, after: Option<Position>) {
         let last = after.map(|after| after.offset);
+        self.was_cut = Some(last);
         self.lineage.retain(|(_, first)| last.is_some_and(|last| *first <= last));
         self.durable = self.durable.filter(|durable| Some(durable.offset) <= last).or(after);
     }

@@ -66,7 +66,7 @@ impl Seen {
             ("reigns", self.reigns, 1),
             ("reigns ended with updates under way", self.fenced_updates, 4),
             ("restarts with a tail", self.tails, 1),
-            ("batches of the store lost", self.lost_batches, 1),
+            ("batches of the store lost", self.lost_batches, 2),
             ("torn ends", self.torn_ends, 40),
             ("trimmed segments", self.trimmed_segments, 1),
             ("acknowledged updates", self.acknowledged, 1),

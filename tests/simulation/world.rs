@@ -254,12 +254,10 @@ impl World {
         match note {
             Note::MarkerAppended { position, .. } => known.lineage.push((position.epoch, position.offset)),
             Note::Committed { records, .. } => records.iter().for_each(|record| known.commit(record)),
-            Note::Persisted { end, is_synced: true } if known.own_epoch_at(end.offset) == Some(end.epoch) => {
-                known.durable = known.durable.max(Some(*end));
-            }
+            Note::Persisted { end, is_synced: true } => known.persisted(*end),
             Note::Truncated { after, .. } => known.cut(*after),
             Note::Proposed(_)
-            | Note::Persisted { .. }
+            | Note::Persisted { is_synced: false, .. }
             | Note::Activated(_)
             | Note::SteppedDown { .. }
             | Note::Applied { .. }

@@ -21,7 +21,8 @@ pub(crate) fn stray(model: &Model, record: &Record) -> Option<String> {
         return Some(format!("{} was decided in {epoch} and ordered at {}", update.document.link, record.position));
     }
     let found = model.document(&update.document.link).map(|document| document.offset.0);
-    (seen != found).then(|| {
+    let forgotten = model.forgotten.get(&update.document.link).map(|offset| offset.0);
+    (seen != found && (found.is_some() || seen != forgotten)).then(|| {
         format!("{} at {} was decided on {seen:?}, but the state was {found:?}", update.document.link, record.position)
     })
 }

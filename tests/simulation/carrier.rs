@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Epoch, Link, PartitionId, Timestamp};
+use steward_model::{Epoch, Link, Moment, PartitionId, Timestamp};
 use steward_protocol::replica::RoleName;
 use steward_replication::Partition;
 use steward_replication::courier::{Carrier, Sent, Told, deliver};
@@ -29,7 +29,11 @@ impl Carrier for Within {
         self.around.steady()
     }
 
-    async fn send(&self, effect: &PendingEffect) -> Sent<()> {
+    fn now(&self) -> Moment {
+        self.around.now.get()
+    }
+
+    async fn send(&self, effect: &PendingEffect, _: Moment) -> Sent<()> {
         let status = self.around.partitions.get(self.partition).status().replica;
         let reign = status.row.filter(|_| status.role == RoleName::Primary).map(|row| row.epoch);
         if reign != Some(self.reign) {
@@ -40,11 +44,9 @@ impl Carrier for Within {
         let request = Request { name: effect.key.to_string(), is_keyed: true, link, wish: Wish::Put(0) };
         match answer(&self.around, &request).await {
             Ok(Answer::Done(_) | Answer::Repeated(_) | Answer::Nothing) => Sent::Answered(()),
-            Ok(Answer::NotNow(_) | Answer::Unknown) | Err(_) => Sent::Later,
+            Ok(Answer::NotNow(_) | Answer::Unknown) | Err(_) => Sent::Later { otherwise: () },
         }
     }
-
-    fn failed(&self, _: &PendingEffect) {}
 
     async fn pause(&self, _: u32) -> bool {
         pause().await;

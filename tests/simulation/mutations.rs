@@ -7,7 +7,7 @@ use crate::keep_panics_quiet;
 use crate::world::judge;
 
 /// Worlds in which a broken rule must be noticed.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 800;
 
 /// Breaks a rule in one world after the other until it is noticed, and checks by what.
 fn is_noticed(broken: Mutation, by: &[&str]) -> Result<()> {
@@ -49,7 +49,7 @@ broken_rules! {
     a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "EndOutsideLineage";
     a_lineage_that_a_start_does_not_cut_is_noticed: LineageKeptAtRecovery by "cannot follow epoch";
     a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
-    records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_";
+    records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_", "i03_";
     a_dropped_tail_is_noticed: TailDropped by "i21_";
     a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "i12_", "l1_";
     progress_behind_the_documents_is_noticed: ProgressBehind by "i13_", "l1_";

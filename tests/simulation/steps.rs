@@ -13,7 +13,7 @@ use crate::random::Random;
 use crate::requests::{Answer, Request, Times, Wish, elsewhere, operate, read, wait};
 use crate::table::PEER;
 use crate::tasks::{Done, Owner, place};
-use crate::world::World;
+use crate::world::{Plan, World};
 
 /// What can happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub(crate) enum Step {
     Cut,
     /// This node's log gets what the peer has, and the process starts anew.
     Feed,
+    /// Another module is deployed, or the one before: other fields are indexed.
+    Deploy,
     /// The time of day is set forward by hours, or back.
     SetClock,
     /// All that goes by itself goes on for a while, undisturbed.
@@ -95,7 +97,7 @@ pub(crate) enum Step {
 }
 
 /// How often each step is taken while there are faults, before a world makes its own choice.
-pub(crate) const STEPS: [(usize, Step); 37] = [
+pub(crate) const STEPS: [(usize, Step); 38] = [
     (30, Step::Send),
     (60, Step::Poll),
     (2, Step::GiveUp),
@@ -126,6 +128,7 @@ pub(crate) const STEPS: [(usize, Step); 37] = [
     (3, Step::Decree),
     (4, Step::Cut),
     (4, Step::Feed),
+    (1, Step::Deploy),
     (1, Step::SetClock),
     (10, Step::Flow),
     (5, Step::Fault),
@@ -199,6 +202,7 @@ impl World {
             Step::Wait => self.wait(),
             Step::Sweep => self.sweep(partition),
             Step::Forget => self.forget(),
+            Step::Deploy => self.index = Plan { kind_only: !self.index.kind_only, has_changed: true },
             Step::SetClock => self.set_clock(),
             Step::Fault => self.fault(),
             Step::Heal => self.heal(),

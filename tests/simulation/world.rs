@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::partition::SelectorId;
-use steward_model::{Epoch, Lane, Moment, Offset, PartitionId, Position, Timestamp};
+use steward_model::{Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp};
 use steward_storage::documents::PartitionStore;
-use steward_storage::index::EveryScalar;
+use steward_storage::index::{IndexFields, IndexPlan};
 
 use crate::clients::Clients;
 use crate::facts::Fact;
@@ -33,6 +33,20 @@ const PROPOSED_KEPT: usize = 16;
 
 /// When worlds begin, in microseconds: not so early that a clock that is set back reaches zero.
 const BEGINNING: Timestamp = Timestamp(1_700_000_000_000_000);
+
+/// Which fields are indexed: every scalar, or since the last deployment only the kind of a document.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Plan {
+    pub(crate) kind_only: bool,
+    /// It was another one before: what the index holds besides the kind is left from both.
+    pub(crate) has_changed: bool,
+}
+
+impl IndexPlan for Plan {
+    fn fields(&self, _: &Link) -> IndexFields {
+        if self.kind_only { IndexFields::Listed([].into()) } else { IndexFields::Scalars }
+    }
+}
 
 /// See the head of this module.
 pub(crate) struct World {
@@ -59,7 +73,7 @@ pub(crate) struct World {
     /// Reigns whose pending effects are waited for, and what the store must hold before.
     pub(crate) loading: Vec<(PartitionId, Epoch, Option<Offset>)>,
     pub(crate) steps: [(usize, Step); STEPS.len()],
-    pub(crate) index: EveryScalar,
+    pub(crate) index: Plan,
     /// Written only if somebody reads it.
     pub(crate) trace: Option<Vec<String>>,
     pub(crate) seen: Seen,
@@ -169,7 +183,7 @@ impl World {
             proposed: Vec::new(),
             loading: Vec::new(),
             steps,
-            index: EveryScalar,
+            index: Plan::default(),
             trace: traced.then(Vec::new),
             seen: Seen::default(),
             count,

@@ -11,7 +11,7 @@ use std::future::Future;
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Link, Timestamp};
+use steward_model::{Link, Moment, Timestamp};
 
 use crate::partition::{Claim, Partition};
 
@@ -24,7 +24,10 @@ pub enum Sent<R> {
     /// There is an answer that would not change, or the effect was given up.
     Answered(R),
     /// It may be answered later.
-    Later,
+    Later {
+        /// What would stand for the answer if the effect were given up now.
+        otherwise: R,
+    },
     /// The host stops: whoever serves the document next sends the effect.
     Stopping,
 }
@@ -45,14 +48,14 @@ pub trait Carrier {
     /// An answer.
     type Reply;
 
+    /// Returns the monotonic time.
+    fn now(&self) -> Moment;
+
     /// Returns the time by which delayed effects become due; nobody sets it.
     fn steady_time(&self) -> Timestamp;
 
-    /// Sends an effect once, under its key.
-    fn send(&self, effect: &PendingEffect) -> impl Future<Output = Sent<Self::Reply>>;
-
-    /// Returns what stands for the answer to an effect that failed.
-    fn failed(&self, effect: &PendingEffect) -> Self::Reply;
+    /// Sends an effect once, under its key; the first attempt of this claim was made at `began`.
+    fn send(&self, effect: &PendingEffect, began: Moment) -> impl Future<Output = Sent<Self::Reply>>;
 
     /// Waits before the next attempt, after `attempts` of them; false if the host stops meanwhile.
     fn pause(&self, attempts: u32) -> impl Future<Output = bool>;
@@ -93,12 +96,12 @@ async fn carry_out<C: Carrier>(
     claim: &Claim,
     effect: &PendingEffect,
 ) -> Option<C::Reply> {
-    let mut attempts = 0;
+    let (began, mut attempts) = (carrier.now(), 0);
     loop {
-        match carrier.send(effect).await {
+        match carrier.send(effect, began).await {
             Sent::Answered(reply) => return Some(reply),
-            Sent::Later if mutation::is(Mutation::SettledOnFailure) => return Some(carrier.failed(effect)),
-            Sent::Later => {}
+            Sent::Later { otherwise } if mutation::is(Mutation::SettledOnFailure) => return Some(otherwise),
+            Sent::Later { .. } => {}
             Sent::Stopping => return None,
         }
         attempts += 1;

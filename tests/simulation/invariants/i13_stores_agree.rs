@@ -53,12 +53,15 @@ fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result
     if outbox != model.outbox {
         return Ok(wrong("outbox", &outbox, &model.outbox));
     }
-    let indexed = store.index_scan(view.as_ref(), KIND_PATH, &ValueRange::Any, Order::Ascending);
-    let indexed: BTreeSet<Link> = indexed.map(|row| row.map(|row| row.link)).collect::<Result<_, _>>()?;
     let live = model.documents.iter().filter(|(_, held)| !held.document.is_tombstone());
     let live: BTreeSet<Link> = live.map(|(link, _)| link.clone()).collect();
-    if indexed != live {
-        return Ok(wrong("index", &indexed, &live));
+    let paths = [KIND_PATH, "by"];
+    for path in paths.iter().filter(|path| **path == KIND_PATH || !world.index.has_changed) {
+        let indexed = store.index_scan(view.as_ref(), path, &ValueRange::Any, Order::Ascending);
+        let indexed: BTreeSet<Link> = indexed.map(|row| row.map(|row| row.link)).collect::<Result<_, _>>()?;
+        if indexed != live {
+            return Ok(wrong("index", &(path, indexed), &live));
+        }
     }
     Ok(Ok(()))
 }

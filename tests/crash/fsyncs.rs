@@ -20,7 +20,7 @@ const COUNTERS: u64 = 10;
 
 /// All kinds of paths that the host asks the disk to make lasting; folders end with a slash. The page
 /// `host/docs/storage.md` has them in a table.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 19] = [
     "/",
     "DATA/",
     "DATA/format.unfinished",
@@ -28,11 +28,13 @@ const KINDS: [&str; 17] = [
     "DATA/system/",
     "DATA/system/current.unfinished",
     "DATA/system/*/",
+    "DATA/system/*/log.unfinished",
     "DATA/system/*/log/",
     "DATA/system/*/log/next.tmp",
     "DATA/system/*/log/*.log",
     "DATA/modules/",
     "DATA/modules/*.unfinished",
+    "DATA/log-*.unfinished",
     "DATA/log-*/",
     "DATA/log-*/next.tmp",
     "DATA/log-*/*.log",
@@ -110,9 +112,14 @@ fn every_kind_of_fsync_is_in_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_a_replaced_file_is_needed() {
-    for pattern in
-        ["DATA/format.unfinished", "DATA/id.unfinished", "DATA/system/current.unfinished", "DATA/modules/*.unfinished"]
-    {
+    for pattern in [
+        "DATA/format.unfinished",
+        "DATA/id.unfinished",
+        "DATA/system/current.unfinished",
+        "DATA/system/*/log.unfinished",
+        "DATA/log-*.unfinished",
+        "DATA/modules/*.unfinished",
+    ] {
         is_needed(Call::SyncFile, pattern, Survival::NAMES).await;
     }
 }
@@ -146,45 +153,53 @@ async fn the_fsync_of_each_group_of_a_log_is_needed() {
     }
 }
 
-/// Size of one document of [`outgrow`], and how many make the log longer than what it keeps.
-const LARGE_BYTES: usize = 900_000;
-const LARGE: usize = 400;
+/// Updates one after the other fill a block of the log each, and hardly anything of the state store: of its journal nothing
+/// has become a table when the log lets go of its beginning.
+const BLOCKS: usize = (64 << 20) / 4096 + 500;
 
 /// Writes more than the log keeps, and returns once the log has let go of its beginning.
-async fn outgrow(rig: &Rig) {
+async fn outgrow(rig: &Rig) -> anyhow::Result<u64> {
     let client = rig.host.client();
-    let text = "x".repeat(LARGE_BYTES);
-    for number in 0..LARGE {
-        let body = json!({ "documentSelfLink": format!("l{number}"), "name": text });
-        client.post("/core/examples", &body).await.expect(201);
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    for _ in 0..BLOCKS {
+        client.patch("/core/counters/c", &json!({})).await.expect(200);
     }
-    let log = std::fs::read_dir(rig.host.data()).expect("the data folder");
-    let log = log.flatten().find(|entry| entry.file_name().to_string_lossy().starts_with("log-"));
-    let first = log.expect("the folder of the log").path().join(format!("{:016x}.log", 1));
-    wait::until("the log has let go of its beginning", || async { (!first.exists()).then_some(()) }).await;
+    let log = std::fs::read_dir(rig.host.data())?.flatten();
+    let log =
+        log.into_iter().find(|entry| entry.file_name().to_string_lossy().starts_with("log-") && entry.path().is_dir());
+    let first = log.context("the folder of the log")?.path().join(format!("{:016x}.log", 1));
+    // One more, so that there is something to make a checkpoint for.
+    wait::until("the log has let go of its beginning", || async {
+        client.patch("/core/counters/c", &json!({})).await.expect(200);
+        (!first.exists()).then_some(())
+    })
+    .await;
+    Ok(client.get("/core/counters/c").await.expect(200).json()["count"].as_u64().unwrap_or_default())
 }
 
-async fn outlive(rig: &mut Rig, examples: &[u8]) -> anyhow::Result<()> {
+async fn outlive(rig: &mut Rig, counter: &[u8]) -> anyhow::Result<()> {
     rig.start()?;
-    rig.host.client().deploy(examples, None).await;
-    outgrow(rig).await;
+    rig.host.client().deploy(counter, None).await;
+    let count = outgrow(rig).await?;
     rig.cut_power(Survival::NOTHING, &mut Random::new(1));
     rig.start().context("start after the power cut")?;
-    for number in 0..LARGE {
-        let found = rig.host.client().get(&format!("/core/examples/l{number}")).await;
-        ensure!(found.status == 200, "document {number} is lost: {}", found.status);
-    }
+    let found = rig.host.client().get("/core/counters/c").await;
+    ensure!(found.status == 200, "the document is lost: {}", found.status);
+    ensure!(found.json()["count"].as_u64() >= Some(count), "the document is old: {}", found.json());
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fsync_of_a_checkpoint_is_needed() {
-    let Some(mut rig) = Rig::new(&[]) else { return };
-    let examples = component("examples").await;
-    outlive(&mut rig, &examples).await.expect("a disk that keeps its word loses nothing");
-    let Some(mut rig) = Rig::new(&[]) else { return };
-    rig.disk.set_faults(vec![Fault::always(Call::SyncFile, &path(&rig, "DATA/state/*.jnl"), Wrong::Lies)]);
-    let lived = AssertUnwindSafe(outlive(&mut rig, &examples)).catch_unwind().await;
-    assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of the journal of the state store");
-    assert!(rig.disk.struck() > 0, "the journal of the state store was not fsynced at all");
+async fn the_fsyncs_of_a_checkpoint_are_needed() {
+    let flags = ["--backlog", "0"];
+    let Some(mut rig) = Rig::new(&flags) else { return };
+    let counter = component("counter").await;
+    outlive(&mut rig, &counter).await.expect("a disk that keeps its word loses nothing");
+    for (call, pattern) in [(Call::SyncFile, "DATA/state/*.jnl"), (Call::SyncFolder, "DATA/state/keyspaces")] {
+        let Some(mut rig) = Rig::new(&flags) else { return };
+        rig.disk.set_faults(vec![Fault::always(call, &path(&rig, pattern), Wrong::Lies)]);
+        let lived = AssertUnwindSafe(outlive(&mut rig, &counter)).catch_unwind().await;
+        assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of {pattern}");
+        assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all");
+    }
 }

@@ -98,7 +98,7 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
     assert_eq!(after["documentVersion"], before["documentVersion"].as_u64().expect("a version") + 1);
     wait::until("the expired document is removed", || async {
         let metrics = client.get("/metrics").await.expect(200);
-        (metrics.counted("steward_documents_purged_total") == 1).then_some(())
+        (metrics.counted("steward_documents_expired_total") == 1).then_some(())
     })
     .await;
 }

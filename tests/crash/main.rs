@@ -8,6 +8,7 @@ mod effects;
 mod failing_disk;
 mod fsyncs;
 mod full_disk;
+mod log_command;
 mod missing_log;
 mod model;
 mod power;

@@ -1,7 +1,7 @@
 //! Bad input of any kind gets a problem that says what, where and how to mend it, and changes nothing.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{host_with, host_with_flags};
 
@@ -91,6 +91,9 @@ async fn misbehaving_guests_fail_one_request_and_harm_nobody() {
         ("not-object", "guest-document"),
         ("huge-document", "guest-output"),
         ("many-effects", "guest-effects"),
+        ("infinite", "guest-outcome"),
+        ("negative-count", "guest-outcome"),
+        ("negative-expiry", "guest-outcome"),
         ("read-clock", "guest-trap"),
     ] {
         let before = client.get(link).await.expect(200).json();
@@ -190,4 +193,29 @@ async fn keys_of_the_parser_are_refused_by_name_and_depth_cannot_be_hidden_behin
     assert_eq!(client.get("/presences/ada").await.expect(200).json()["documentVersion"], 0);
     let text = json!({ "documentVersion": 0, "note": "$serde_json::private::RawValue" });
     client.patch("/presences/ada", &text).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_whose_name_is_longer_than_any_key_harms_nobody() {
+    let mut host = host_with(&["examples"]).await;
+    let long = "k".repeat(70_000);
+    let many: serde_json::Map<String, Value> = (0..5_000).map(|n| (format!("k{n}"), json!("v"))).collect();
+    for (name, values) in [("long", json!({ long: "v" })), ("many", Value::Object(many))] {
+        let body = json!({ "documentSelfLink": name, "name": name, "keyValues": values });
+        host.client().post("/core/examples", &body).await.expect(201);
+    }
+    for _ in 0..2 {
+        let client = host.client();
+        assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 2);
+        for name in ["long", "many"] {
+            let found = client.get(&format!("/core/examples?$filter=name%20eq%20'{name}'")).await.expect(200).json();
+            assert_eq!(found["documentLinks"], json!([format!("/core/examples/{name}")]), "{name}");
+            client.get(&format!("/core/examples/{name}?documentVersion=0")).await.expect(200);
+        }
+        // A field beyond those that are indexed is found all the same.
+        let rest = "/core/examples?$filter=keyValues/k4999%20eq%20'v'";
+        assert_eq!(client.get(rest).await.expect(200).json()["documentLinks"], json!(["/core/examples/many"]));
+        client.get("/health/ready").await.expect(200);
+        tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    }
 }

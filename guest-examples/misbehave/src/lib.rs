@@ -22,7 +22,11 @@ const DESCRIPTOR: &str = r#"{
     "version": "0.1.0",
     "factory": "/core/misbehave",
     "docs": "Breaks what guests can break, when it is told to.",
-    "handlers": ["handle-patch"],
+    "handlers": ["handle-patch", "handle-post", "handle-stop"],
+    "stateSchema": {
+        "type": "object",
+        "properties": { "f": { "type": "number" }, "count": { "type": "integer", "minimum": 0 } }
+    },
     "options": ["PERSISTENCE", "REPLICATION", "OWNER_SELECTION"]
 }"#;
 
@@ -36,7 +40,15 @@ impl Guest for Misbehave {
     }
 
     fn handle(handler: Handler, document: String, request: Request) -> Result<Outcome> {
-        ensure!(handler == Handler::Patch, refused(501, "handler-missing", handler.name()));
+        if handler == Handler::Stop {
+            let state: Value = serde_json::from_str(&document).unwrap_or_default();
+            return Ok(if state["note"] == "stop badly" {
+                written(json!({ "f": "no number" }))
+            } else {
+                Outcome::default()
+            });
+        }
+        ensure!(matches!(handler, Handler::Patch | Handler::Post), refused(501, "handler-missing", handler.name()));
         let body: Value = request.body.as_deref().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default();
         let outcome = match body["do"].as_str() {
             None => counted(&document, &body),
@@ -47,6 +59,10 @@ impl Guest for Misbehave {
             Some("recurse") => written(json!({ "depth": depth(1) })),
             Some("allocate") => allocate(),
             Some("not-json") => Outcome { document: Some("{ this is no JSON".to_owned()), ..Outcome::default() },
+            Some("infinite") => written(json!({ "f": f64::INFINITY })),
+            Some("negative-count") => written(json!({ "count": -1 })),
+            Some("negative-expiry") => Outcome { expires_micros: Some(-5), ..counted(&document, &body) },
+            Some("built-in") => written(json!({ "documentVersion": 99, "documentOwner": "evil", "count": 7 })),
             Some("not-object") => written(json!([1, 2, 3])),
             Some("huge-document") => written(json!({ "text": "x".repeat(HUGE_BYTES) })),
             Some("many-effects") => many_effects(&document),

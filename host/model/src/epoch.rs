@@ -7,7 +7,7 @@ use crate::codec::Format;
 /// The number of one reign. Compared lexicographically: incarnation of the system group, then loss, then ownership.
 ///
 /// The system group raises `ownership` whenever it names a primary, `loss` when an operator accepts that acknowledged
-/// updates may be missing, and `incarnation` at a forced recovery. Source: design of the replication protocol, section 6.1.
+/// updates may be missing, and `incarnation` at a forced recovery. Source: host/docs/protocol.md, "Numbers".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Epoch {
     /// Incarnation counter of the system group.

@@ -18,8 +18,6 @@ use std::time::Duration;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_protocol::cluster::Command;
-use steward_replication::Observer;
-use steward_replication::completions::Ear;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -32,7 +30,7 @@ use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
 use crate::partition::{Partitions, Threads};
 use crate::query::Queries;
-use crate::service::{self, Modules, ServiceIndex, ServiceTable};
+use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
@@ -100,13 +98,11 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());
     let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let modules = Arc::new(Modules::open(&folder.path().join("modules"), sandbox.clone())?);
+    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
 
     let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
-    let observer = Arc::clone(&hands) as Arc<dyn Observer>;
-    let ear = Ear::new(Arc::clone(&shared.completions), observer);
-    shared.log.start(Arc::new(ear)).context("start the commit log")?;
     let threads = Threads::start(&partitions, &hands, &clock, index, persisted).context("start the driver")?;
     foundation::follow_table(&system.control, &partitions, &clock, &shutdown);
     foundation::look_at_space(&shared, folder.path(), &shutdown);
@@ -142,6 +138,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_module_bytes: options.modules.bytes_max,
         cors_origins: options.cors_origin.clone(),
         outbound_allowed: options.outbound_allow.clone(),
         descriptors,

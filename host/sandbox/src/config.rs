@@ -12,11 +12,14 @@ pub struct Config {
     ///
     /// Machine code is loaded from there, so nobody but the node's user may write to it.
     pub cache_folder: Option<PathBuf>,
+    /// What a module may be like.
+    pub modules: ModuleLimits,
     /// Longest time of one call when the descriptor does not ask for another.
     pub call_deadline: Duration,
     /// Longest time of one call that a descriptor may ask for.
     pub call_deadline_max: Duration,
-    /// How often running guests are interrupted to look at their deadline: its precision.
+    /// How often running guests are interrupted to let others go on: a call that has been quick so far may hold the thread of
+    /// its caller for two ticks at the most.
     pub tick: Duration,
     /// Most memory of one instance, all its linear memories together.
     pub memory_bytes_max: usize,
@@ -35,6 +38,15 @@ pub struct Config {
     /// Most instances in memory at one time, of all modules together. Each reserves 4 GiB of address space, and
     /// memory only for what the guest touches.
     pub instances_max: u32,
+    /// How many hundredths of the instances and of the workers one module may have, at least one of each.
+    pub share_percent: u8,
+    /// Most calls of all modules that compute at the same time for longer than a quick call does: threads, beside those of
+    /// the callers.
+    pub workers_max: u32,
+    /// Most calls of one module that wait for an instance or a worker.
+    pub queue_max: usize,
+    /// How long a call waits for an instance or a worker at the most.
+    pub queue_patience: Duration,
     /// Most instances of one module that are kept for the next call.
     pub idle_instances_max: usize,
     /// How many calls an instance serves before it is retired.
@@ -43,13 +55,38 @@ pub struct Config {
     pub growth_bytes_max: usize,
 }
 
+/// What a module may be like, so that compiling it ends in bounded time and memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleLimits {
+    /// Largest file.
+    pub bytes_max: usize,
+    /// Most functions, those of all nested modules together.
+    pub functions_max: u32,
+    /// Most variables of one function, without its parameters: compilers take time by the square of them.
+    pub locals_max: u32,
+    /// Longest time from taking a module in until it is ready, other modules before it included.
+    pub deadline: Duration,
+}
+
+impl Default for ModuleLimits {
+    fn default() -> ModuleLimits {
+        ModuleLimits {
+            bytes_max: 64 << 20,
+            functions_max: 50_000,
+            locals_max: 5000,
+            deadline: Duration::from_secs(120),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
             cache_folder: None,
+            modules: ModuleLimits::default(),
             call_deadline: Duration::from_secs(1),
             call_deadline_max: Duration::from_secs(10),
-            tick: Duration::from_millis(10),
+            tick: Duration::from_millis(4),
             memory_bytes_max: 64 << 20,
             table_elements_max: 20_000,
             stack_bytes_max: 512 << 10,
@@ -58,9 +95,19 @@ impl Default for Config {
             effects_max: 64,
             lines_max: 1000,
             instances_max: 256,
+            share_percent: 25,
+            workers_max: workers(),
+            queue_max: 1024,
+            queue_patience: Duration::from_secs(5),
             idle_instances_max: 32,
             calls_per_instance_max: 10_000,
             growth_bytes_max: 16 << 20,
         }
     }
+}
+
+/// Twice the processors, and enough for four services at once.
+fn workers() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(processors).unwrap_or(u32::MAX).saturating_mul(2).max(4)
 }

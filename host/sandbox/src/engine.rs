@@ -1,8 +1,7 @@
 //! One engine for all guests of a node: compiler, pool of memories, and the thread that interrupts guests.
 //!
-//! One engine serves calls on the caller's thread and calls on fibres alike: what a component imports decides which of
-//! the linkers below it gets, and only a component whose linker holds functions that wait has to be called on a fibre.
-//! So there is one configuration, and one set of compiled code on disk.
+//! What a component imports decides which of the linkers below it gets. All are called on fibres, which give way at deadline ticks
+//! wherever they are. So there is one configuration, and one set of compiled code on disk.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -15,9 +14,11 @@ use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktrac
 use crate::config::Config;
 use crate::error::Error;
 use crate::imports;
+use crate::instance::places::Places;
 use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
+use crate::module::workshop::Workshop;
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -33,6 +34,9 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) cache: Option<Cache>,
+    pub(crate) workshop: Arc<Workshop>,
+    /// The workers of all modules.
+    pub(crate) workers: Places,
     linkers: Linkers,
     idle: Mutex<Vec<Weak<Idle>>>,
     ticker: Ticker,
@@ -40,7 +44,7 @@ pub(crate) struct Engine {
 
 /// What components may be linked with.
 struct Linkers {
-    /// Nothing that waits: for calls on the caller's thread.
+    /// Nothing that waits.
     immediate: Linker<State>,
     /// All of our own interface.
     waiting: Linker<State>,
@@ -48,7 +52,7 @@ struct Linkers {
     wasi: Linker<State>,
 }
 
-/// What a component imports, as far as it matters for how it is called.
+/// What a component imports, as far as it matters for what it is linked with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing that waits.
@@ -66,7 +70,9 @@ impl Engine {
         let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
         let ticker = Ticker::start(wasm.clone(), &config)?;
-        Ok(Engine { config, wasm, cache, linkers, idle: Mutex::new(Vec::new()), ticker })
+        let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
+        let workshop = Arc::new(Workshop::default());
+        Ok(Engine { config, wasm, cache, workshop, workers, linkers, idle: Mutex::new(Vec::new()), ticker })
     }
 
     /// Lets the deadline of every call pass at the next tick: of those under way, and of those that begin later.

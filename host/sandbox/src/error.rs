@@ -43,6 +43,32 @@ pub enum PrepareError {
         /// What does not hold, and at which offset.
         reason: String,
     },
+    /// The bytes hold more of something than a module may have.
+    #[error("module has {found} {what}, {max} are allowed; {}", mend(setting))]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there is, as far as it was counted.
+        found: u64,
+        /// How much there may be.
+        max: u64,
+        /// The setting of the host that allows more; empty: none does.
+        setting: &'static str,
+    },
+    /// The module was not ready in time.
+    #[error(
+        "module was not ready within {} s: it is too large or too intricate, or the machine is too busy; build it for size,          or raise the setting `module_deadline`", limit.as_secs()
+    )]
+    Late {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// Other modules are being compiled.
+    #[error("other modules are being compiled, and {waiting} wait; try again later")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
     /// A core module that does not say what its functions mean.
     #[error(
         "module is a plain core module without component metadata; build the service with an SDK or with bindings \
@@ -125,6 +151,13 @@ pub enum PrepareError {
     Descriptor(#[from] DescriptorError),
 }
 
+fn mend(setting: &str) -> String {
+    match setting {
+        "" => "no compiler makes such a module, so build it with the SDK of this host".to_owned(),
+        setting => format!("build it smaller, or raise the setting `{setting}` of the host"),
+    }
+}
+
 fn exports_named(exports: &[String]) -> String {
     if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") }
 }
@@ -135,6 +168,9 @@ impl PrepareError {
         match self {
             PrepareError::NotWasm { .. } => "module-not-wasm",
             PrepareError::Broken { .. } => "module-broken",
+            PrepareError::TooMuch { .. } => "module-limit",
+            PrepareError::Late { .. } => "module-deadline",
+            PrepareError::Busy { .. } => "overloaded",
             PrepareError::PlainCore => "module-plain-core",
             PrepareError::Encode { .. } => "module-not-encodable",
             PrepareError::ForeignImport { .. } => "module-foreign-import",
@@ -275,10 +311,10 @@ pub enum CallError {
         /// The handler.
         handler: Handler,
     },
-    /// All instances are at work.
-    #[error("no instance is free: {reason}; try again later")]
+    /// All instances or workers that the module may have are taken.
+    #[error("guest cannot be called now: {reason}; try again later")]
     Overloaded {
-        /// Which resource of the pool is used up.
+        /// Which resource is used up.
         reason: String,
     },
 }

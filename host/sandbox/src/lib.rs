@@ -6,14 +6,16 @@
 //!   refused when it is deployed, with a sentence that says how to mend it ([`PrepareError`]).
 //! - *Harmless.* A guest that loops, traps, recurses, hoards memory or returns nonsense fails one call
 //!   ([`CallError`]) and nothing else. It sees no file, no socket, no environment, and no other guest.
-//! - *Quick.* A call on a warm instance costs microseconds: no compilation, no instantiation, no fibre unless the guest
-//!   imports something that waits, and no copy of a text that could be borrowed.
+//! - *Fair.* A guest that computes or waits for long gives way at each deadline tick and gets no more than its module's share
+//!   of instances and threads; whoever calls others hardly notices.
+//! - *Quick.* A call on a warm instance costs microseconds: no compilation, no instantiation, no other thread, and no copy of
+//!   a text that could be borrowed.
 //!
 //! ```text
-//!  bytes ── inspect ── encode ── compile ── link ── describe ──▶ Module
-//!            names,     core      or cache   once   descriptor      │ call
-//!            sections   modules                                     ▼
-//!                                             Pool ── lease ── Instance ── imports ──▶ the node
+//!  bytes ── intake ── inspect ── encode ── compile ── link ── describe ──▶ Module
+//!            limits    names,     core      or cache   once   descriptor      │ call
+//!                      sections   modules                                     ▼
+//!                                                       Pool ── lease ── Instance ── imports ──▶ the node
 //! ```
 //!
 //! Left out, and not known here: HTTP, other nodes, partitions, when a handler has to run. The node offers what guests
@@ -31,7 +33,9 @@ mod module;
 
 use std::sync::Arc;
 
-pub use config::Config;
+use steward_model::service::Descriptor;
+
+pub use config::{Config, ModuleLimits};
 pub use error::{CallError, Error, Part, PrepareError};
 pub use exports::{Call, Occasion};
 pub use imports::{Imports, Level, Silent};
@@ -71,11 +75,27 @@ impl Sandbox {
     /// Makes a module ready to be called: checks it, compiles it or finds its compiled code, and asks for its
     /// descriptor.
     ///
-    /// Blocks for as long as compilation takes, a tenth of a second per 100 KB and core; call it where that is allowed.
+    /// Blocks for as long as compilation takes, a tenth of a second per 100 KB and core, and modules before it; call it where
+    /// that is allowed.
     ///
     /// # Errors
-    /// [`PrepareError`] says what is wrong with the module and how to mend it.
+    /// [`PrepareError`] says what is wrong with the module and how to mend it, or that it may be tried again later.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Arc<Module>, PrepareError> {
-        Module::prepare(&self.engine, bytes).map(Arc::new)
+        self.make(bytes, None)
+    }
+
+    /// As [`Sandbox::prepare`], for a module that has described itself when it was taken in: it is held to that, whatever it
+    /// would say now.
+    ///
+    /// # Errors
+    /// As [`Sandbox::prepare`].
+    pub fn prepare_as(&self, bytes: &[u8], described: Descriptor) -> Result<Arc<Module>, PrepareError> {
+        self.make(bytes, Some(described))
+    }
+
+    fn make(&self, bytes: &[u8], described: Option<Descriptor>) -> Result<Arc<Module>, PrepareError> {
+        let (engine, bytes) = (Arc::clone(&self.engine), bytes.to_vec());
+        let work = move || Module::prepare(&engine, &bytes, described).map(Arc::new);
+        self.engine.workshop.run(self.engine.config.modules.deadline, work)
     }
 }

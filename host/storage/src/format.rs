@@ -13,6 +13,7 @@
 //! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// There is no data folder.
+    #[error("{} is no data folder of steward: there is no {FORMAT_NAME} in it", path.display())]
+    Absent {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The operating system refused something.
     #[error("cannot {what} in folder {}: {source}", path.display())]
     Disk {
@@ -90,8 +97,8 @@ pub struct DataFolder {
     path: PathBuf,
     store: StoreId,
     created: Timestamp,
-    /// Held, not used: the lock lasts as long as the file is open.
-    _lock: File,
+    /// Held, not used: the lock lasts as long as the file is open. None: there is nothing to be locked.
+    _lock: Option<File>,
 }
 
 impl DataFolder {
@@ -114,13 +121,41 @@ impl DataFolder {
         // Looked for again: another process may have made the folder before the lock was held.
         let format = match std::fs::read(path.join(FORMAT_NAME)) {
             Ok(bytes) => read(path, &bytes)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
                 let format = format(fresh, now);
                 write(path, &format).map_err(disk("write the format file"))?;
                 format
             }
             Err(error) => return Err(disk("read the format file")(error)),
         };
+        DataFolder::of(path, &format, Some(lock))
+    }
+
+    /// Takes the folder at `path` to look at what a stopped node has left, and changes nothing. No node starts on it meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], [`Error::InUse`] and those of a format file that cannot be read.
+    pub fn look(path: &Path) -> Result<DataFolder, Error> {
+        let disk = |what| move |source| Error::Disk { what, path: path.to_owned(), source };
+        let bytes = std::fs::read(path.join(FORMAT_NAME)).map_err(|error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Error::Absent { path: path.to_owned() },
+            _ => disk("read the format file")(error),
+        })?;
+        let format = read(path, &bytes)?;
+        let lock = match File::open(path.join(LOCK_NAME)) {
+            Ok(lock) => Some(lock),
+            // A copy without its lock file is used by nobody.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(disk("open the lock file")(error)),
+        };
+        match lock.as_ref().map_or(Ok(()), File::try_lock) {
+            Ok(()) => DataFolder::of(path, &format, lock),
+            Err(TryLockError::WouldBlock) => Err(Error::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(disk("lock")(source)),
+        }
+    }
+
+    fn of(path: &Path, format: &Format, lock: Option<File>) -> Result<DataFolder, Error> {
         let store = u128::from_str_radix(&format.store, 16).map(StoreId).map_err(|_| Error::Damaged {
             path: path.to_owned(),
             reason: format!("store {:?} is no hexadecimal number", format.store),
@@ -245,6 +280,24 @@ mod tests {
         assert!(refused.to_string().contains("another steward uses the folder"), "{refused}");
         drop(held);
         open(folder.path(), 7).expect("it is free again");
+    }
+
+    #[test]
+    fn looking_changes_nothing_and_refuses_what_is_in_use_or_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(matches!(DataFolder::look(folder.path()), Err(Error::Absent { .. })));
+        assert!(matches!(DataFolder::look(&folder.path().join("none")), Err(Error::Absent { .. })));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("readable").count(), 0);
+        let held = open(folder.path(), 7).expect("a new folder");
+        assert!(matches!(DataFolder::look(folder.path()), Err(Error::InUse { .. })));
+        drop(held);
+        let looked_at = DataFolder::look(folder.path()).expect("it is free");
+        assert_eq!(looked_at.store(), StoreId(7));
+        assert!(matches!(open(folder.path(), 7), Err(Error::InUse { .. })), "no node starts meanwhile");
+        drop(looked_at);
+        std::fs::remove_file(folder.path().join(LOCK_NAME)).expect("removable");
+        DataFolder::look(folder.path()).expect("a copy without its lock");
+        assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
     }
 
     #[test]

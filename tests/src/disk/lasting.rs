@@ -5,8 +5,8 @@
 //! the fsync. Cutting a file is a change of the file system's own: if it is lost, everything later in the file is too.
 //!
 //! A folder is what was fsynced, and changes of names on top: they survive up to one of them, in their order, as in a
-//! journalling file system. Different from most of these, the fsync of one file or folder does nothing for the names in
-//! another folder: whoever needs them must say so.
+//! journalling file system. The fsync of a file makes the name lasting under which it was created, as ext4, XFS and btrfs
+//! do. Different from most of these, it does nothing for a later name, nor for other names: whoever needs them must say so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -182,6 +182,15 @@ impl Folder {
         self.change(Change::Rename(from.to_owned(), to.to_owned()));
     }
 
+    /// Makes the name lasting under which a file was created.
+    pub(super) fn sync_creation(&mut self, file: Number) {
+        let is_creation = |change: &Change| matches!(change, Change::Put(_, number) if *number == file);
+        if let Some(at) = self.changes.iter().position(is_creation) {
+            let creation = self.changes.remove(at);
+            make(&mut self.lasting, &creation);
+        }
+    }
+
     /// Makes all names lasting.
     pub(super) fn sync(&mut self) {
         self.lasting = self.names.clone();
@@ -240,6 +249,19 @@ mod tests {
             (0..200).map(|_| file.after_power_cut(Survives::Some, &mut random).now.read(0, 10)).collect();
         let expected: BTreeSet<Vec<u8>> = [&b"old"[..], b"", b"newer", &[0; 5]].map(Vec::from).into();
         assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn the_fsync_of_a_file_keeps_the_name_it_was_created_under_and_no_later_one() {
+        let [a, b, c] = ["a", "b", "c"].map(OsStr::new);
+        let mut folder = Folder::default();
+        folder.put(a, 1);
+        folder.put(b, 2);
+        folder.rename(b, c);
+        folder.sync_creation(2);
+        let left = folder.after_power_cut(Survives::Nothing, &mut Random::new(1));
+        let names = left.names().iter().map(|(name, number)| (name.as_os_str(), *number));
+        assert_eq!(names.collect::<Vec<_>>(), [(b, 2)]);
     }
 
     #[test]

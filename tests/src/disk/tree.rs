@@ -164,8 +164,13 @@ impl Tree {
 
     /// Makes a file, or the names in a folder, lasting.
     pub(super) fn sync(&mut self, number: Number) -> Result<(), Errno> {
-        match &mut self.node_mut(number)?.body {
-            Body::File(file) => file.sync(),
+        let node = self.node_mut(number)?;
+        match &mut node.body {
+            Body::File(file) => {
+                file.sync();
+                let folder = node.folder;
+                self.folder_mut(folder)?.sync_creation(number);
+            }
             Body::Folder(folder) => folder.sync(),
         }
         Ok(())

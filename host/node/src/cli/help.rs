@@ -7,7 +7,7 @@ use super::error::EXIT_CODES;
 
 /// Commands in groups, in the order of the help.
 const GROUPS: [(&str, &[&str]); 3] = [
-    ("Node", &["start", "status", "config"]),
+    ("Node", &["start", "status", "config", "log"]),
     ("Services", &["deploy", "rollback", "services", "modules", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history"]),
 ];

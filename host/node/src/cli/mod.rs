@@ -13,6 +13,8 @@ mod fields;
 mod help;
 mod history;
 mod inspect;
+mod log;
+mod log_frames;
 mod modules;
 mod output;
 mod progress;
@@ -133,6 +135,7 @@ enum Command {
     Services(services::Args),
     Modules(modules::Args),
     Inspect(inspect::Args),
+    Log(log::Args),
     Get(documents::GetArgs),
     Post(documents::PostArgs),
     Put(documents::PutArgs),
@@ -148,7 +151,7 @@ impl Command {
             Command::Deploy(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
             Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
             Command::Inspect(_) | Command::Get(_) | Command::Post(_) | Command::Put(_) | Command::Patch(_) => TIMEOUT,
-            Command::Delete(_) | Command::History(_) => TIMEOUT,
+            Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
         }
     }
 }
@@ -208,6 +211,7 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Services(args) => services::run(args, client, terminal).await,
         Command::Modules(args) => modules::run(args, client, terminal).await,
         Command::Inspect(args) => inspect::run(args, terminal),
+        Command::Log(args) => log::run(args, terminal),
         Command::Get(args) => documents::get(args, client, terminal).await,
         Command::Post(args) => documents::post(args, files, client, terminal).await,
         Command::Put(args) => documents::put(args, files, client, terminal).await,

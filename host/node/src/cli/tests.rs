@@ -304,3 +304,4 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
 }
 
 mod deploying;
+mod log;

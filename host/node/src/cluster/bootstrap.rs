@@ -30,8 +30,8 @@ use super::snapshot::{self, Snapshots};
 use super::state_machine::StateMachine;
 use super::store::Store;
 
-const FOLDER: &str = "system";
-const LOG_FOLDER: &str = "log";
+pub(super) const FOLDER: &str = "system";
+pub(super) const LOG_FOLDER: &str = "log";
 
 /// A lone voter elects itself within a few fsyncs.
 const ELECTION_WAIT: Duration = Duration::from_secs(10);

@@ -97,11 +97,19 @@ impl Identity {
                 contents
             }
         };
-        let Contents { format: _, group, incarnation, node, host: owner, store: kept } = contents;
-        if owner != *host || kept != store.0 {
-            return Err(Error::OtherNode { owner, store: kept });
+        if contents.host != *host || contents.store != store.0 {
+            return Err(Error::OtherNode { owner: contents.host, store: contents.store });
         }
-        Ok(Identity { group: GroupId(group), incarnation, node })
+        Ok(contents.identity())
+    }
+
+    /// Returns the identity in `folder`, whoever it belongs to; none if there is none. Changes nothing.
+    pub(super) fn read(folder: &Path) -> Result<Option<Identity>, Error> {
+        let path = folder.join(FILE);
+        match lasting::read(&path).map_err(|source| Error::Disk { path: path.clone(), source })? {
+            Some(bytes) => Ok(Some(parse(&path, &bytes)?.identity())),
+            None => Ok(None),
+        }
     }
 
     /// Returns the name of the incarnation's folder.
@@ -111,6 +119,10 @@ impl Identity {
 }
 
 impl Contents {
+    fn identity(&self) -> Identity {
+        Identity { group: GroupId(self.group), incarnation: self.incarnation, node: self.node }
+    }
+
     fn founding(host: &HostId, store: StoreId) -> Contents {
         let (group, incarnation) = (Uuid::new_v4().as_u128(), Uuid::new_v4().as_u128());
         Contents { format: FORMAT, group, incarnation, node: NodeId(1), host: host.clone(), store: store.0 }

@@ -68,7 +68,7 @@ pub(super) enum Read {
 
 /// Why a frame does not belong into a journal.
 #[derive(Debug, thiserror::Error)]
-enum Stranger {
+pub(super) enum Stranger {
     /// Its payload is nothing we write.
     #[error(transparent)]
     Payload(#[from] codec::Error),
@@ -77,7 +77,11 @@ enum Stranger {
     Kind(FrameKind),
 }
 
-fn read(frame: &Frame) -> Result<Read, Stranger> {
+/// Returns what a frame says.
+///
+/// # Errors
+/// [`Stranger`]
+pub(super) fn read(frame: &Frame) -> Result<Read, Stranger> {
     match frame.kind {
         FrameKind::Vote => Ok(Read::Vote(codec::decode::<StoredVote>(&frame.payload)?.0)),
         FrameKind::System => Ok(Read::Note(codec::decode(&frame.payload)?)),

@@ -21,12 +21,13 @@
 //!                        <incarnation>/snapshot       the newest system snapshot, replaced whole
 //! ```
 //!
-//! Source: design of the replication protocol, sections 7.1, 7.5 and 18.3. The group has one voter, this node, which
+//! Source: host/docs/protocol.md, "The system group". The group has one voter, this node, which
 //! elects itself; left out until there are more: the connections between them, and joining an existing group.
 
 mod bootstrap;
 mod control_log;
 mod identity;
+pub mod inspect;
 mod journal;
 mod network;
 mod raft;

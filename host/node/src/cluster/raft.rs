@@ -46,7 +46,7 @@ pub(super) fn raft_id(node: NodeId) -> u64 {
     u64::from(node.0)
 }
 
-/// Returns the settings of the group. Source: design of the replication protocol, section 18.3.
+/// Returns the settings of the group. Source: host/docs/protocol.md, "Parameters".
 pub(super) fn config() -> Result<Config, Box<ConfigError>> {
     let config = Config {
         cluster_name: "steward".to_owned(),

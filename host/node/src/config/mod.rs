@@ -20,6 +20,7 @@ pub use layers::{Effective, Given, Origin, gather};
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::group::HostId;
+use steward_sandbox::ModuleLimits;
 
 /// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
 /// besides (4 MiB), in a frame of 32 MiB at most.
@@ -32,8 +33,17 @@ const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// Whoever waits for a guest that takes longer has given up.
 const GUEST_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
+/// No module of a service is larger; all of it is in memory while it is compiled.
+const MODULE_BYTES_MAX: u64 = 1 << 30;
+
+/// Nobody waits longer for a module to be compiled.
+const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+
 /// More waiting operations would be done long after their clients have gone.
 const QUEUE_LIMIT_MAX: usize = 1 << 20;
+
+/// A log that is longer takes longer to read at a start than a node takes to be brought up to date.
+const BACKLOG_BYTES_MAX: u64 = 1 << 40;
 
 /// A client that is silent for longer holds a place for nothing.
 const IDLE_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -105,8 +115,14 @@ pub struct Options {
     pub guest_memory_bytes: usize,
     /// Longest time of one guest call.
     pub guest_deadline: Duration,
+    /// How many hundredths of the instances and workers for guests one service may have, from 1 to 100.
+    pub guest_share_percent: u8,
+    /// What guest modules may be like.
+    pub modules: ModuleLimits,
     /// Most operations that wait for one document, at least one.
     pub queue_limit: usize,
+    /// Bytes of commit log that are kept for nodes that were away, beyond what this one needs itself.
+    pub backlog_bytes: u64,
     /// Outside hosts that guests may be granted.
     pub outbound_allow: Vec<String>,
     /// How long a connection may say or take nothing.
@@ -142,7 +158,15 @@ impl Options {
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
             guest_deadline: read(all, "guest_deadline", |text| parse_span(text, GUEST_DEADLINE_MAX))?,
+            guest_share_percent: read(all, "guest_share", parse_percent)?,
+            modules: ModuleLimits {
+                bytes_max: read(all, "module_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
+                functions_max: read(all, "module_functions", parse_positive_u32)?,
+                locals_max: read(all, "module_locals", parse_positive_u32)?,
+                deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
+            },
             queue_limit: read(all, "queue_limit", parse_queue)?,
+            backlog_bytes: read(all, "backlog", parse_backlog)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,
             shutdown_grace: read(all, "shutdown_grace", parse_grace)?,
@@ -291,9 +315,30 @@ fn parse_grace(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn parse_backlog(text: &str) -> Result<u64, String> {
+    match quantity::parse_size(text)? {
+        bytes if bytes > BACKLOG_BYTES_MAX => {
+            Err(format!("must be at most {}", quantity::show_size(BACKLOG_BYTES_MAX)))
+        }
+        bytes => Ok(bytes),
+    }
+}
+
 fn parse_queue(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=QUEUE_LIMIT_MAX).contains(number));
     number.ok_or_else(|| format!("must be 1 or more, and at most {QUEUE_LIMIT_MAX}"))
+}
+
+fn parse_positive_u32(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("must be 1 or more, and at most {}", u32::MAX))
+}
+
+fn parse_percent(text: &str) -> Result<u8, String> {
+    match text.trim_end_matches('%').parse() {
+        Ok(percent @ 1..=100) => Ok(percent),
+        Ok(_) | Err(_) => Err("must be a percentage: 1 to 100".to_owned()),
+    }
 }
 
 fn parse_format(text: &str) -> Result<LogFormat, String> {

@@ -106,6 +106,19 @@ pub const SETTINGS: &[Setting] = &[
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
     text("guest_deadline", "DURATION", "1s", LIMITS, "Longest time of one guest call"),
+    text(
+        "guest_share",
+        "PERCENT",
+        "25",
+        LIMITS,
+        "Most of the instances and workers for guests that one service may have",
+    )
+    .of(Shape::Number),
+    text("module_bytes", "SIZE", "64MiB", LIMITS, "Largest guest module"),
+    text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
+    text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
+    text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
+    text("backlog", "SIZE", "256MiB", LIMITS, "Log that is kept for nodes that were away, beyond what this one needs"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(
         "outbound_allow",

@@ -21,6 +21,7 @@ fn defaults_are_a_node_on_loopback() {
     assert_eq!(options.guest_memory_bytes, 64 << 20);
     assert_eq!(options.guest_deadline, Duration::from_secs(1));
     assert_eq!(options.idle_timeout, Duration::from_secs(60));
+    assert_eq!((options.guest_share_percent, &options.modules), (25, &ModuleLimits::default()));
     assert_eq!(options.announce, None);
     assert_eq!(options.id, None);
 }
@@ -68,6 +69,7 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("guest_memory", "lots", "is not a size"),
         ("guest_deadline", "0s", "longer than nothing"),
         ("shutdown_grace", "10", "is not a duration"),
+        ("backlog", "2TiB", "at most 1 TiB"),
         ("queue_limit", "0", "must be 1 or more"),
         ("idle_timeout", "0s", "longer than nothing"),
         ("max_request_bytes", "13MiB", "at most 12 MiB"),

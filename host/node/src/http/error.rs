@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use steward_model::link;
 use steward_model::operation::Fault;
 use steward_protocol::cluster::Refused;
-use steward_sandbox::CallError;
+use steward_sandbox::{CallError, PrepareError};
 
 use super::deployment::Breaking;
 use super::problem;
@@ -19,7 +19,7 @@ use crate::cluster::ProposeError;
 use crate::json;
 use crate::operation;
 use crate::query::{Refusal, odata, page, run, task};
-use crate::service::ModulesError;
+use crate::service::{ModulesError, SchemaError, StoreError};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +112,8 @@ pub(super) enum Error {
     #[error("{path} cannot be mounted: {reason}")]
     Reserved { path: String, reason: &'static str },
     /// The schema of a module's state cannot be compiled.
-    #[error("state schema of the module cannot be used: {0}")]
-    Schema(String),
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
     /// Stored documents could not be read any more.
     #[error("{0}")]
     Breaking(Box<Breaking>),
@@ -259,6 +259,8 @@ impl Error {
 fn of_operation(error: &operation::Error) -> Facts {
     use operation::Error as E;
     match error {
+        // What repairs a module takes longer than a moment.
+        E::NotServed { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 5),
         E::UnknownPath { .. } | E::NotFound { .. } | E::VersionNotFound { .. } => {
             never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
         }
@@ -372,9 +374,11 @@ fn of_query(refusal: &Refusal) -> Facts {
 
 fn of_module(error: &ModulesError) -> Facts {
     match error {
+        ModulesError::Refused(PrepareError::Busy { .. }) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 5),
         ModulesError::Refused(refused) => never(StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
-        ModulesError::File { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
-        ModulesError::Damaged { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::Missing { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-missing"),
+        ModulesError::Store(StoreError::Damaged { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
+        ModulesError::Store(StoreError::File { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
     }
 }
 

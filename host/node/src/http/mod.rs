@@ -55,9 +55,6 @@ use error::Error;
 use held::Bodies;
 use request_id::RequestIds;
 
-/// Largest guest module in bytes.
-const MODULE_BYTES_MAX: usize = 64 * 1024 * 1024;
-
 /// Most requests to services under way at once; health and metrics are answered beyond it.
 const REQUESTS_MAX: usize = 16 * 1024;
 
@@ -83,6 +80,8 @@ pub struct Parts {
     pub public_uri: String,
     /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
     pub max_request_bytes: usize,
+    /// Largest guest module in bytes.
+    pub max_module_bytes: usize,
     /// Web origins whose pages may call; empty: none. `*` stands for all.
     pub cors_origins: Vec<String>,
     /// Hosts outside that guests may be granted.

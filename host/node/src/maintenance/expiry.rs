@@ -1,4 +1,4 @@
-//! Expiry: of documents whose time has passed only a tombstone stays, and that goes too after its own time.
+//! Expiry: of documents whose time has passed only a tombstone stays, and that is forgotten like every other.
 //!
 //! Readers do not wait for this: an expired document is gone for them at once.
 //!

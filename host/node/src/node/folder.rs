@@ -80,6 +80,8 @@ impl Folder {
         let usual = Config::default();
         Config {
             cache_folder: Some(self.path().join("code")),
+            modules: options.modules.clone(),
+            share_percent: options.guest_share_percent,
             call_deadline: options.guest_deadline,
             call_deadline_max: usual.call_deadline_max.max(options.guest_deadline),
             memory_bytes_max: options.guest_memory_bytes,

@@ -52,7 +52,11 @@ impl Foundation {
         let system = system(options, &folder, public_uri, clock).await.context("start the system group")?;
         let hands = Arc::new(Hands::default());
         let own = Member { node: system.node, boot: system.boot };
-        let bounds = partition::Options { queue_limit: options.queue_limit, ..partition::Options::default() };
+        let bounds = partition::Options {
+            queue_limit: options.queue_limit,
+            backlog_bytes: options.backlog_bytes,
+            ..partition::Options::default()
+        };
         let completions = Arc::new(Completions::default());
         let shared = Arc::new(Shared::new(log, completions, Arc::clone(&hands) as Arc<dyn Observer>, own, bounds));
         let open = |id: PartitionId| {

@@ -8,7 +8,8 @@ use crate::service::Found;
 /// Returns what answers at the operation's link.
 ///
 /// # Errors
-/// [`Error::Stopping`] for new requests of clients while the host drains, [`Error::UnknownPath`] if nothing is mounted there.
+/// [`Error::Stopping`] for new requests of clients while the host drains, [`Error::UnknownPath`] if nothing is mounted
+/// there, [`Error::NotServed`] if something should be.
 pub(super) fn admit(operations: &Operations, operation: &Operation) -> Result<Found, Error> {
     if operation.cause == Cause::Client && operations.shutdown.is_draining() {
         return Err(Error::Stopping);
@@ -19,10 +20,8 @@ pub(super) fn admit(operations: &Operations, operation: &Operation) -> Result<Fo
 /// Returns what answers at the link of an operation that has been admitted.
 ///
 /// # Errors
-/// [`Error::UnknownPath`] if nothing is mounted there.
+/// [`Error::UnknownPath`] if nothing is mounted there, [`Error::NotServed`] if something should be and is not.
 pub(super) fn found(operations: &Operations, operation: &Operation) -> Result<Found, Error> {
-    operations.services.find(&operation.link).ok_or_else(|| Error::UnknownPath {
-        link: operation.link.clone(),
-        nearest: operations.services.nearest(&operation.link),
-    })
+    let nowhere = || Error::nowhere(&operations.services, &operation.link);
+    operations.services.find(&operation.link).ok_or_else(nowhere)
 }

@@ -111,7 +111,11 @@ pub(super) async fn create(
             None => bytes::Bytes::from_static(b"{}"),
         };
         let outcome = execute::first(operations, operation, service, Handler::HandleCreate, &given, expires).await?;
-        let state = outcome.document.clone().unwrap_or(given);
+        // What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
+        let state = match &outcome.document {
+            Some(state) => state.clone(),
+            None => native::unaltered(service, given)?,
+        };
         Decision { next: Next::State(state), ..Decision::of_guest(outcome, UpdateAction::Post, usual) }
     } else {
         native::created(native::state_of(operation, service)?, usual)

@@ -20,8 +20,6 @@ pub(super) enum Next {
     Tombstone(Bytes),
     /// It becomes a tombstone without a state; older versions are forgotten.
     Expired,
-    /// It is removed without trace.
-    Purged,
 }
 
 /// What the client gets.

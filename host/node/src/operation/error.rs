@@ -7,6 +7,7 @@ use steward_sandbox::CallError;
 
 use crate::partition::{Behind, Lost, ProposeError, TurnError};
 use crate::query::Refusal;
+use crate::service::{Absent, ServiceTable};
 
 /// Whether a failed operation may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,14 @@ pub enum Error {
         link: Link,
         /// A factory with a similar path.
         nearest: Option<Link>,
+    },
+    /// The factory at the path or above it is known, and this node cannot serve it now.
+    #[error("{factory} is not served on this node now: {reason}")]
+    NotServed {
+        /// Path of the factory.
+        factory: Link,
+        /// Why not.
+        reason: String,
     },
     /// The factory has no such child.
     #[error("{link} does not exist")]
@@ -276,6 +285,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error of a path at which nothing answers.
+    pub(crate) fn nowhere(services: &ServiceTable, link: &Link) -> Error {
+        match services.absent(link) {
+            Some(Absent { path, reason, index: _ }) => Error::NotServed { factory: path, reason },
+            None => Error::UnknownPath { link: link.clone(), nearest: services.nearest(link) },
+        }
+    }
+
     /// Returns the error of a turn that could not be had.
     pub(crate) fn turn(link: &Link, error: TurnError) -> Error {
         match error {
@@ -325,7 +342,8 @@ impl Error {
             Error::Guest { .. } => Patience::None,
             // A factory that is just being mounted or moved comes; one that does not exist does not.
             Error::UnknownPath { .. } => Patience::Short,
-            Error::StateVersion { .. }
+            Error::NotServed { .. }
+            | Error::StateVersion { .. }
             | Error::Superseded { .. }
             | Error::QueueFull { .. }
             | Error::Unavailable { .. }

@@ -31,11 +31,16 @@ async fn call(
     };
     let call = Call { occasion, document, request };
     let outcome = service.module.call(call, &imports).await;
-    let outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
+    let mut outcome = outcome.map_err(|error| Error::guest(&service.path, error))?;
+    if let Some(expires) = outcome.expires.filter(|expires| expires.0 < 0) {
+        let reason = format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0);
+        return Err(Error::Outcome { service: service.path.clone(), reason });
+    }
     let texts = [outcome.document.as_ref(), outcome.reply.as_ref()].into_iter().flatten();
     texts
         .chain(outcome.effects.iter().filter_map(|effect| effect.body.as_ref()))
         .try_for_each(|text| check_keys(service, text))?;
+    outcome.document = outcome.document.map(|state| native::returned(service, document, state)).transpose()?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)
 }
@@ -116,6 +121,7 @@ pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -
     let body = service.module.migrate(&document.body, stored, &imports).await;
     let body = body.map_err(|error| Error::guest(&service.path, error))?;
     check_keys(service, &body)?;
+    let body = native::returned(service, &[], body)?;
     Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
 }
 
@@ -282,10 +288,7 @@ pub(super) async fn execute(
     let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
     let Some(document) = live else {
-        let expired = |document: &Arc<Document>| document.is_expired(operations.clock().wall_time());
-        let gone = operation.purpose == Purpose::Expire && before.document.as_ref().is_some_and(expired);
-        let next = if gone { Next::Purged } else { Next::Unchanged };
-        return Ok(Decision { next, settled, ..Decision::nothing(UpdateAction::Delete) });
+        return Ok(Decision { settled, ..Decision::nothing(UpdateAction::Delete) });
     };
     // Boxed, as all that is rarer than an update of a client.
     let run = |occasion| Box::pin(run_if_handled(operations, operation, service, document, occasion));
@@ -373,7 +376,7 @@ async fn delete(
         }
         let state = match &decision.next {
             Next::Tombstone(state) => state.clone(),
-            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired | Next::Purged => document.body.clone(),
+            Next::Unchanged | Next::State(_) | Next::Reborn(_) | Next::Expired => document.body.clone(),
         };
         let outcome = call(operations, service, occasion, &state, &request).await?;
         decision.next = Next::Tombstone(outcome.document.clone().unwrap_or(state));

@@ -33,7 +33,6 @@ use tokio::task::JoinHandle;
 
 pub(crate) use error::PASSING_STATUSES;
 pub use error::{Error, Happened, Patience, Violation};
-pub use native::violations;
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
 use crate::clock::Clock;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
 use steward_model::service::{NativePatch, ServiceOption};
 use steward_model::{Action, Timestamp};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::decide::{Answer, Decision, Next};
 use super::load::built_in;
@@ -15,14 +16,53 @@ use crate::service::Service;
 /// Most violations that one answer lists.
 const VIOLATIONS_MAX: usize = 20;
 
-/// Returns what `value` violates of the schema of the service's state.
-pub fn violations(service: &Service, value: &Value) -> Vec<Violation> {
+/// Returns what `value`, a text of so many bytes, violates of the schema of the service's state.
+pub(super) fn violations(service: &Service, value: &Value, bytes: usize) -> Vec<Violation> {
     let Some(schema) = &service.schema else { return Vec::new() };
-    let violation = |error: jsonschema::ValidationError<'_>| Violation {
-        pointer: error.instance_path().to_string(),
-        detail: error.to_string(),
+    let check = || {
+        // Finding that all is well costs less than looking for what is not.
+        if schema.validator().is_valid(value) {
+            return Vec::new();
+        }
+        let violation = |error: jsonschema::ValidationError<'_>| Violation {
+            pointer: error.instance_path().to_string(),
+            detail: error.to_string(),
+        };
+        schema.validator().iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
     };
-    schema.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+    let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if schema.takes_long(bytes) && has_others() { tokio::task::block_in_place(check) } else { check() }
+}
+
+/// Returns the state that a guest returned, without the fields that the host keeps itself.
+///
+/// A guest is held to its own schema: it could not read again what does not fit, be it that a number became infinite on the
+/// way, and the document would be lost to it. What has not changed is not looked at.
+///
+/// # Errors
+/// [`Error::Outcome`] names the first places that do not fit.
+pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result<Bytes, Error> {
+    // Where nothing else asks for the state as a tree, looking for some bytes is cheaper than parsing.
+    let is_fine = || service.schema.is_none() && !state.windows(9).any(|window| window == b"\"document");
+    if state == before || is_fine() {
+        return Ok(state);
+    }
+    let refused = |reason| Error::Outcome { service: service.path.clone(), reason };
+    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
+        return Err(refused("the guest returned a state that is no JSON object".to_owned()));
+    };
+    let has_built_in = parsed.keys().any(|name| is_built_in(name));
+    if has_built_in {
+        parsed = stripped(parsed);
+    }
+    let parsed = Value::Object(parsed);
+    let violations = violations(service, &parsed, state.len());
+    if violations.is_empty() {
+        return Ok(if has_built_in { parsed.to_string().into() } else { state });
+    }
+    let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
+    let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();
+    Err(refused(format!("the guest returned a state that does not fit its own state schema: {told}")))
 }
 
 /// Returns the state that a body stands for: the object without built-in fields.
@@ -72,10 +112,22 @@ fn is_built_in(name: &str) -> bool {
     )
 }
 
+/// Returns a state that a client has sent and a guest has left as it is.
+///
+/// # Errors
+/// [`Error::Invalid`] if it does not fit the schema.
+pub(super) fn unaltered(service: &Service, state: Bytes) -> Result<Bytes, Error> {
+    if service.schema.is_none() {
+        return Ok(state);
+    }
+    checked(service, object(&state)?)
+}
+
 fn checked(service: &Service, state: Map<String, Value>) -> Result<Bytes, Error> {
     let state = Value::Object(state);
-    let violations = violations(service, &state);
-    if violations.is_empty() { Ok(state.to_string().into()) } else { Err(Error::Invalid { violations }) }
+    let text = Bytes::from(state.to_string());
+    let violations = violations(service, &state, text.len());
+    if violations.is_empty() { Ok(text) } else { Err(Error::Invalid { violations }) }
 }
 
 /// Returns the expiry that a body asks for.

@@ -80,7 +80,7 @@ pub(super) async fn propose(
         let reply = reply_of(&decision, before.document);
         return Ok(Pending { reply, waits: before.appended.map_or(Waits::Nothing, Waits::Other) });
     }
-    let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired | Next::Purged);
+    let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired);
     let creates = decision.creates;
     let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
     let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
@@ -124,9 +124,7 @@ fn check_size(operations: &Operations, service: &Service, decision: &Decision) -
         Next::State(state) | Next::Reborn(state) if state.len() > max => {
             Err(Error::DocumentTooLarge { bytes: state.len(), max })
         }
-        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Expired | Next::Purged => {
-            Ok(())
-        }
+        Next::State(_) | Next::Reborn(_) | Next::Tombstone(_) | Next::Unchanged | Next::Expired => Ok(()),
     }
 }
 
@@ -181,8 +179,7 @@ impl Maker<'_> {
             // A new expiry alone makes a new version of the same state.
             (Next::Unchanged, Some(before)) if self.expiry_changes(before) => (Change::NewVersion, before.body.clone()),
             (Next::Unchanged, Some(before)) => return (Change::None, before.clone()),
-            (Next::Purged, Some(before)) => return (Change::Purge, before.clone()),
-            (Next::Unchanged | Next::Expired | Next::Purged, None) => (Change::None, Bytes::from_static(b"{}")),
+            (Next::Unchanged | Next::Expired, None) => (Change::None, Bytes::from_static(b"{}")),
         };
         let created = self.decision.creates;
         let version = match before {

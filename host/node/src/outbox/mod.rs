@@ -23,7 +23,7 @@ use steward_model::Timestamp;
 use steward_replication::courier::deliver;
 
 use crate::operation::Operations;
-use crate::partition::Hands;
+use crate::partition::{Claim, Hands, Partition};
 use crate::query::Queries;
 use crate::shutdown::Shutdown;
 use outside::Outside;
@@ -80,13 +80,21 @@ impl Outbox {
             });
             for claim in claimed {
                 let (outbox, partition) = (Arc::clone(self), Arc::clone(partition));
-                self.shutdown.spawn("effects", async move {
-                    deliver(&*outbox, &partition, claim).await;
-                    outbox.hands.look_at_effects();
-                });
+                self.shutdown.spawn("effects", async move { outbox.work(&partition, claim).await });
             }
             next = [next, due].into_iter().flatten().min();
         }
         next
+    }
+
+    /// Carries out what a document has pending, in order, as long as the claim on it lasts.
+    async fn work(&self, partition: &Partition, claim: Claim) {
+        // `handle-start` comes before everything else that a document does at a new owner. One that cannot be started now is
+        // before its next handler; its effects were decided long ago and go out all the same.
+        if let Err(error) = self.operations.begin(&claim.link).await {
+            tracing::debug!(link = %claim.link, %error, "document could not be started before its effects");
+        }
+        deliver(self, partition, claim).await;
+        self.hands.look_at_effects();
     }
 }

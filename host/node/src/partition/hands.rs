@@ -80,8 +80,11 @@ impl Observer for Hands {
             Fact::Proposed(_) => telemetry::proposed(partition.lane),
             Fact::Applied { records } => telemetry::applied(partition.lane, records.len()),
             Fact::Committed { records, .. } => {
-                let is_purge = |entry: &Entry| matches!(entry, Entry::Update(update) if update.change == Change::Purge);
-                records.iter().filter(|record| is_purge(&record.entry)).for_each(|_| telemetry::purged());
+                let is_end = |entry: &Entry| match entry {
+                    Entry::Update(update) => update.change == Change::Renewal && update.document.ended_by_expiry(),
+                    Entry::Marker | Entry::Forget { .. } => false,
+                };
+                records.iter().filter(|record| is_end(&record.entry)).for_each(|_| telemetry::expired());
             }
             Fact::MarkerAppended(_)
             | Fact::Activated(_)

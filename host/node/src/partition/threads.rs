@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use steward_replication::Observer;
 use steward_replication::applier::IndexSource;
 use steward_replication::checkpoint::Error;
+use steward_replication::completions::Ear;
 use steward_storage::state::StateStore;
 
 use super::Partitions;
@@ -71,7 +73,7 @@ fn supervised(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Resu
 }
 
 impl Threads {
-    /// Starts all threads. `store` is the state store of the persisted lane.
+    /// Starts all threads, those of the commit log too. `store` is the state store of the persisted lane.
     ///
     /// # Errors
     /// Those of the system when it has no thread to give.
@@ -82,6 +84,9 @@ impl Threads {
         index: IndexSource,
         store: Arc<dyn StateStore>,
     ) -> std::io::Result<Threads> {
+        let shared = partitions.shared();
+        let ear = Ear::new(Arc::clone(&shared.completions), Arc::clone(hands) as Arc<dyn Observer>);
+        shared.log.start(Arc::new(ear))?;
         let stop = Arc::new(Stop::default());
         let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
         let ((driven, bells, flags), time) = (own(), Arc::clone(clock));

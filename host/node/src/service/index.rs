@@ -7,7 +7,7 @@ use steward_storage::index::{IndexFields, IndexPlan};
 
 use super::{Found, ServiceTable};
 
-/// Answers from the mounted services; documents of services that are not mounted are indexed by default.
+/// Answers from the mounted services, and from those that should be; other documents are indexed by default.
 pub struct ServiceIndex {
     services: Arc<ServiceTable>,
 }
@@ -21,12 +21,14 @@ impl ServiceIndex {
 
 impl IndexPlan for ServiceIndex {
     fn fields(&self, link: &Link) -> IndexFields {
-        match self.services.find(link) {
-            Some(Found::Child(service)) => match &service.descriptor().index {
-                Some(fields) => IndexFields::Listed(fields.clone().into()),
-                None => IndexFields::Scalars,
-            },
-            Some(Found::Factory(_) | Found::Stateless(_)) | None => IndexFields::Scalars,
+        let listed = match self.services.find(link) {
+            Some(Found::Child(service)) => service.descriptor().index.clone(),
+            Some(Found::Factory(_) | Found::Stateless(_)) => None,
+            None => self.services.absent(link).and_then(|absent| absent.index),
+        };
+        match listed {
+            Some(fields) => IndexFields::Listed(fields.into()),
+            None => IndexFields::Scalars,
         }
     }
 }

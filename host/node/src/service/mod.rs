@@ -4,8 +4,10 @@ mod doors;
 mod follow;
 mod index;
 mod modules;
+mod schema;
 mod starts;
 mod stats;
+mod store;
 mod table;
 
 use std::sync::Arc;
@@ -18,9 +20,11 @@ pub use doors::{Closed, Door, Doors};
 pub use follow::follow;
 pub use index::ServiceIndex;
 pub use modules::{Modules, ModulesError};
+pub use schema::{Schema, SchemaError};
 pub use starts::Starts;
 pub use stats::{DocumentStats, Measure, Measures, ServiceStats};
-pub use table::{Found, ServiceTable};
+pub use store::{ModuleFolder, ModuleStore, StoreError};
+pub use table::{Absent, Found, ServiceTable};
 
 /// One mounted service: a factory with its children, or a stateless service with everything below its path.
 pub struct Service {
@@ -33,7 +37,7 @@ pub struct Service {
     /// What the guest says about itself, under what the operator decided.
     pub descriptor: Descriptor,
     /// JSON Schema of the state, compiled; none if the schema allows everything.
-    pub schema: Option<jsonschema::Validator>,
+    pub schema: Option<Schema>,
     /// Every scalar of every document is in the field index, as the module sees it: no revision has listed fields of its
     /// own or written states of another shape.
     pub indexed_by_default: bool,

@@ -1,15 +1,17 @@
-//! The guest modules on this node's disk, and the prepared ones in memory.
+//! The guest modules of this node that are ready to be called, made of the bytes that its [`ModuleStore`] keeps.
 //!
-//! A module's bytes lie in `modules/<digest>.wasm` of the data folder; what the file's name says is checked whenever it is
-//! read. Preparing (compiling, or loading from the code cache, and asking for the descriptor) happens once per module.
+//! Preparing (compiling, or loading from the code cache, and linking) happens once per module. A module describes itself when
+//! it is taken in, and is held to that description from then on: one that said something else at a later start would turn its
+//! documents into others.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use steward_model::module::Digest;
+use steward_model::service::Descriptor;
 use steward_sandbox::{Module, PrepareError, Sandbox};
-use steward_storage::lasting;
+
+use super::store::{ModuleStore, StoreError};
 
 /// Why a module is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -17,44 +19,22 @@ pub enum ModulesError {
     /// The sandbox refuses it.
     #[error("{0}")]
     Refused(#[from] PrepareError),
-    /// The file cannot be read or written.
-    #[error("guest module file {}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is not what its name says.
-    #[error("guest module file {} is damaged: its digest is {found}; copy the file from another node or upload the module again", path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// What it holds.
-        found: Digest,
-    },
+    /// Its bytes are not to be had.
+    #[error("{0}")]
+    Store(#[from] StoreError),
 }
 
 /// See the head of this module.
 pub struct Modules {
-    folder: PathBuf,
+    store: Arc<dyn ModuleStore>,
     sandbox: Sandbox,
     prepared: Mutex<HashMap<Digest, Arc<Module>>>,
 }
 
 impl Modules {
-    /// Returns the modules in `folder`, which is made if it does not exist.
-    ///
-    /// # Errors
-    /// [`ModulesError::File`] if the folder cannot be made.
-    pub fn open(folder: &Path, sandbox: Sandbox) -> Result<Modules, ModulesError> {
-        let failed = |source| ModulesError::File { path: folder.to_owned(), source };
-        lasting::make_folder(folder).map_err(failed)?;
-        Ok(Modules { folder: folder.to_owned(), sandbox, prepared: Mutex::new(HashMap::new()) })
-    }
-
-    fn path(&self, digest: Digest) -> PathBuf {
-        self.folder.join(format!("{digest}.wasm"))
+    /// Returns the modules that `store` keeps.
+    pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox) -> Modules {
+        Modules { store, sandbox, prepared: Mutex::new(HashMap::new()) }
     }
 
     fn known(&self, digest: Digest) -> Option<Arc<Module>> {
@@ -66,7 +46,8 @@ impl Modules {
         Arc::clone(prepared.entry(module.digest()).or_insert(module))
     }
 
-    /// Prepares a module that was uploaded, and stores it durably under its digest. Takes as long as compiling does.
+    /// Prepares a module that was uploaded, and stores it durably under its digest; a stored one that is damaged is replaced.
+    /// Takes as long as compiling does.
     ///
     /// # Errors
     /// [`ModulesError`]: nothing was stored.
@@ -75,12 +56,8 @@ impl Modules {
             Some(module) => module,
             None => self.keep(self.sandbox.prepare(bytes)?),
         };
-        let path = self.path(module.digest());
         // A core module is kept as the component that was made of it.
-        let bytes = module.component_bytes().map_or(bytes, |component| component);
-        if !path.exists() {
-            lasting::replace(&path, bytes).map_err(|source| ModulesError::File { path, source })?;
-        }
+        self.store.put(module.component_bytes().map_or(bytes, |component| component))?;
         Ok(module)
     }
 
@@ -95,24 +72,33 @@ impl Modules {
         }
     }
 
-    /// Returns a stored module, prepared.
+    /// Returns a stored module, prepared, as the service that it described when it was taken in.
     ///
     /// # Errors
-    /// [`ModulesError`] if the file is missing, damaged, or refused by this version of the host.
-    pub fn load(&self, digest: Digest) -> Result<Arc<Module>, ModulesError> {
+    /// [`ModulesError`] if its bytes are missing, damaged, or refused by this version of the host.
+    pub fn load(&self, digest: Digest, described: Descriptor) -> Result<Arc<Module>, ModulesError> {
         if let Some(module) = self.known(digest) {
             return Ok(module);
         }
-        let path = self.path(digest);
-        let bytes = std::fs::read(&path).map_err(|source| ModulesError::File { path: path.clone(), source })?;
-        let found = Digest::of(&bytes);
-        if found != digest {
-            return Err(ModulesError::Damaged { path, found });
-        }
-        Ok(self.keep(self.sandbox.prepare(&bytes)?))
+        let bytes = self.store.get(digest)?;
+        Ok(self.keep(self.sandbox.prepare_as(&bytes, described)?))
     }
 
-    /// Forgets the prepared modules that are not installed any more. Their files stay, for a rollback of the cluster state.
+    /// Returns true if this node keeps bytes under the digest.
+    pub fn keeps(&self, digest: Digest) -> bool {
+        self.store.has(digest)
+    }
+
+    /// Returns which of these modules this node does not keep.
+    ///
+    /// # Errors
+    /// [`ModulesError::Store`] if what it keeps cannot be read.
+    pub fn missing(&self, wanted: impl Iterator<Item = Digest>) -> Result<Vec<Digest>, ModulesError> {
+        let kept: BTreeSet<Digest> = self.store.list()?.into_iter().collect();
+        Ok(wanted.filter(|digest| !kept.contains(digest)).collect())
+    }
+
+    /// Forgets the prepared modules that are not installed any more. Their bytes stay, for a rollback of the cluster state.
     pub fn forget_except(&self, installed: &dyn Fn(Digest) -> bool) {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         prepared.retain(|digest, _| installed(*digest));

@@ -10,6 +10,12 @@ use steward_model::{Action, Link, Timestamp};
 /// Documents whose statistics are kept; the ones heard of longest ago are forgotten first.
 const DOCUMENTS_MAX: usize = 10_000;
 
+/// Statistics with names of their own that a document may have: what comes under further names is only counted.
+const NAMES_MAX: usize = 64;
+
+/// Name under which it is counted.
+const DROPPED: &str = "droppedStatisticCount";
+
 /// Bins of a histogram: bin `i` counts values of magnitude 10^i. Source: Xenon, `ServiceStatLogHistogram`.
 const BINS: usize = 15;
 
@@ -138,9 +144,15 @@ impl DocumentStats {
         change(kept.documents.entry(link.clone()).or_default());
     }
 
-    /// Adds `value` to a statistic of a document.
+    /// Adds `value` to a statistic of a document, if it has room for one of that name.
     pub fn add(&self, link: &Link, name: &str, value: f64, at: Timestamp) {
-        self.change(link, |measures| measures.entry(name.to_owned()).or_insert_with(Measure::new).add(value, at));
+        self.change(link, |measures| {
+            if let Some(measure) = measures.get_mut(name) {
+                return measure.add(value, at);
+            }
+            let (name, value) = if measures.len() < NAMES_MAX { (name, value) } else { (DROPPED, 1.0) };
+            measures.entry(name.to_owned()).or_insert_with(Measure::new).add(value, at);
+        });
     }
 
     /// Returns the statistics of a document.
@@ -164,6 +176,19 @@ mod tests {
         assert_eq!(all["failureCount"].latest, 1.0);
         let bins = all["operationDuration"].bins.expect("durations have bins");
         assert_eq!((bins[0], bins[2]), (1, 1));
+    }
+
+    #[test]
+    fn a_document_has_a_bounded_number_of_statistics_and_the_rest_is_counted() {
+        let stats = DocumentStats::default();
+        let link = Link::parse("/a/b").expect("a valid link");
+        for n in 0..1000 {
+            stats.add(&link, &format!("name{n}"), 5.0, Timestamp(1));
+        }
+        stats.add(&link, "name3", 5.0, Timestamp(2));
+        let all = stats.of(&link);
+        assert_eq!(all.len(), NAMES_MAX + 1);
+        assert_eq!((all["name3"].latest, all[DROPPED].latest), (10.0, 936.0));
     }
 
     #[test]

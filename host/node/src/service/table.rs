@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use steward_model::Link;
+use steward_model::service::IndexField;
 use tokio::sync::watch;
 
 use super::{Closed, Doors, Service, ServiceStats};
@@ -19,12 +20,31 @@ pub enum Found {
     Stateless(Arc<Service>),
 }
 
+/// A factory that the system group knows and this node cannot serve now. It has documents, whether anybody can see them
+/// or not, so requests to it are told to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// Path of the factory.
+    pub path: Link,
+    /// Why it is not served.
+    pub reason: String,
+    /// The fields of its documents that its module lists, if it lists any: what is applied meanwhile is indexed by them.
+    pub index: Option<Vec<IndexField>>,
+}
+
 type Mounted = BTreeMap<Link, Arc<Service>>;
+
+/// What answers at which path, and what should.
+#[derive(Default)]
+struct Paths {
+    mounted: Mounted,
+    absent: BTreeMap<Link, Absent>,
+}
 
 /// See the head of this module. Reading takes no longer than copying a pointer.
 #[derive(Default)]
 pub struct ServiceTable {
-    mounted: RwLock<Arc<Mounted>>,
+    paths: RwLock<Arc<Paths>>,
     /// Who may write where.
     doors: Doors,
     /// How often it was replaced.
@@ -32,8 +52,12 @@ pub struct ServiceTable {
 }
 
 impl ServiceTable {
-    fn snapshot(&self) -> Arc<Mounted> {
-        Arc::clone(&self.mounted.read().unwrap_or_else(PoisonError::into_inner))
+    fn snapshot(&self) -> Arc<Paths> {
+        Arc::clone(&self.paths.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, paths: Paths) {
+        *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
     }
 
     /// Returns the doors of the factories.
@@ -41,12 +65,23 @@ impl ServiceTable {
         &self.doors
     }
 
-    /// Replaces the mounted services by those of a cluster state, which tells the revision of each factory. Nobody writes at a
-    /// factory in the moment in which it changes; calls under way finish on the services they began with.
-    pub async fn replace(&self, services: Vec<Arc<Service>>, revision_of: impl Fn(&Link) -> u64) {
+    /// Notes factories that are about to be served: until they are, requests to them are told to come back.
+    pub fn expect(&self, more: Vec<Absent>) {
+        let now = self.snapshot();
+        let mut absent = now.absent.clone();
+        absent.extend(more.into_iter().map(|absent| (absent.path.clone(), absent)));
+        self.set(Paths { mounted: now.mounted.clone(), absent });
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Replaces the mounted services, and what should be mounted and is not, by those of a cluster state, which tells the
+    /// revision of each factory. Nobody writes at a factory in the moment in which it changes; calls under way finish on the
+    /// services they began with.
+    pub async fn replace(&self, services: Vec<Arc<Service>>, absent: Vec<Absent>, revision_of: impl Fn(&Link) -> u64) {
         let mounted: Mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
+        let absent = absent.into_iter().map(|absent| (absent.path.clone(), absent)).collect();
         let shut = self.shut(&mounted).await;
-        *self.mounted.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mounted);
+        self.set(Paths { mounted, absent });
         drop(shut);
         self.doors.decided(revision_of);
         self.changes.send_modify(|changes| *changes += 1);
@@ -54,11 +89,11 @@ impl ServiceTable {
 
     /// Closes the doors of all factories that are others in `mounted`.
     async fn shut(&self, mounted: &Mounted) -> Vec<Arc<Closed>> {
-        let now = self.snapshot();
+        let now = &self.snapshot().mounted;
         let revision = |services: &Mounted, path: &Link| services.get(path).map(|service| service.revision);
         let mut shut = Vec::new();
         for path in now.keys().chain(mounted.keys().filter(|path| !now.contains_key(*path))) {
-            if revision(&now, path) != revision(mounted, path) {
+            if revision(now, path) != revision(mounted, path) {
                 shut.push(self.doors.shut(path).await);
             }
         }
@@ -72,12 +107,13 @@ impl ServiceTable {
 
     /// Returns the service mounted exactly at `path`.
     pub fn at(&self, path: &Link) -> Option<Arc<Service>> {
-        self.snapshot().get(path).cloned()
+        self.snapshot().mounted.get(path).cloned()
     }
 
     /// Returns what answers at `path`.
     pub fn find(&self, path: &Link) -> Option<Found> {
-        let mounted = self.snapshot();
+        let paths = self.snapshot();
+        let mounted = &paths.mounted;
         if let Some(service) = mounted.get(path) {
             let service = Arc::clone(service);
             return Some(if service.is_stateless() { Found::Stateless(service) } else { Found::Factory(service) });
@@ -100,9 +136,30 @@ impl ServiceTable {
         None
     }
 
+    /// Returns the factory at or above `path` that should be served here and is not.
+    pub fn absent(&self, path: &Link) -> Option<Absent> {
+        let paths = self.snapshot();
+        if paths.absent.is_empty() {
+            return None;
+        }
+        let mut place = Some(path.clone());
+        while let Some(at) = place {
+            if let Some(absent) = paths.absent.get(&at) {
+                return Some(absent.clone());
+            }
+            place = at.parent();
+        }
+        None
+    }
+
+    /// Returns every factory that should be served here and is not, by path.
+    pub fn all_absent(&self) -> Vec<Absent> {
+        self.snapshot().absent.values().cloned().collect()
+    }
+
     /// Returns every mounted service, by path.
     pub fn all(&self) -> Vec<Arc<Service>> {
-        self.snapshot().values().cloned().collect()
+        self.snapshot().mounted.values().cloned().collect()
     }
 
     /// Returns the statistics kept for a path, or fresh ones.
@@ -112,12 +169,30 @@ impl ServiceTable {
 
     /// Returns the mounted path that shares the longest beginning with `path`, as a hint for people.
     pub fn nearest(&self, path: &Link) -> Option<Link> {
-        let mounted = self.snapshot();
+        let paths = self.snapshot();
         let shared = |other: &Link| {
             let pairs = path.as_str().bytes().zip(other.as_str().bytes());
             pairs.take_while(|(one, other)| one == other).count()
         };
         // Sharing only "/core/" says nothing.
-        mounted.keys().filter(|other| shared(other) > "/core/x".len()).max_by_key(|other| shared(other)).cloned()
+        paths.mounted.keys().filter(|other| shared(other) > "/core/x".len()).max_by_key(|other| shared(other)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_below_an_absent_factory_is_absent_with_it() {
+        let link = |text| Link::parse(text).expect("a valid link");
+        let table = ServiceTable::default();
+        let counters = Absent { path: link("/core/counters"), reason: "its module is gone".to_owned(), index: None };
+        table.expect(vec![counters.clone()]);
+        for path in ["/core/counters", "/core/counters/a"] {
+            assert_eq!(table.absent(&link(path)).as_ref(), Some(&counters), "{path}");
+        }
+        assert_eq!(table.absent(&link("/core/others/a")), None);
+        assert!(table.find(&link("/core/counters/a")).is_none());
     }
 }

@@ -19,7 +19,7 @@ const OPERATIONS: &str = "steward_operations_total";
 const OPERATION_SECONDS: &str = "steward_operation_duration_seconds";
 const UPDATES_PROPOSED: &str = "steward_updates_proposed_total";
 const UPDATES_APPLIED: &str = "steward_updates_applied_total";
-const DOCUMENTS_PURGED: &str = "steward_documents_purged_total";
+const DOCUMENTS_EXPIRED: &str = "steward_documents_expired_total";
 const CHECKPOINTS_FAILED: &str = "steward_checkpoints_failed_total";
 const EFFECTS: &str = "steward_effects_total";
 const EFFECTS_RETRIED: &str = "steward_effects_retried_total";
@@ -47,7 +47,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     describe_histogram!(OPERATION_SECONDS, Unit::Seconds, "Time from admission to the answer");
     describe_counter!(UPDATES_PROPOSED, "Updates taken into the log");
     describe_counter!(UPDATES_APPLIED, "Updates applied to the state store");
-    describe_counter!(DOCUMENTS_PURGED, "Documents removed with all their versions");
+    describe_counter!(DOCUMENTS_EXPIRED, "Documents whose time had passed and that were removed");
     describe_counter!(CHECKPOINTS_FAILED, "Checkpoints that could not be made");
     describe_counter!(EFFECTS, "Effects that were carried out or given up");
     describe_counter!(EFFECTS_RETRIED, "Attempts to carry out an effect that will be repeated");
@@ -108,9 +108,9 @@ pub fn applied(lane: Lane, updates: usize) {
     by_lane(&CELLS, UPDATES_APPLIED, lane).increment(updates as u64);
 }
 
-/// Counts a document that was removed with all its versions.
-pub fn purged() {
-    counter!(DOCUMENTS_PURGED).increment(1);
+/// Counts a document that was removed because its time had passed.
+pub fn expired() {
+    counter!(DOCUMENTS_EXPIRED).increment(1);
 }
 
 /// Counts a checkpoint that could not be made.

@@ -4,7 +4,7 @@
 //! a start parameter or by request, it stays. A node that joins with a value of its own raises the group's to the
 //! greater of the two, and never lowers it. A node that is away keeps showing the value it last knew.
 //!
-//! Source: design of the replication protocol, section 7.4.
+//! Source: host/docs/protocol.md, "Quorum".
 
 use std::collections::BTreeMap;
 

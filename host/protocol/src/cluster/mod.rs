@@ -12,8 +12,8 @@
 //!  the clock                                         └──► a shared copy for every reader of this node
 //! ```
 //!
-//! Source: design of the replication protocol, sections 6.1, 6.2, 7 and 12.4. Departures: naming a new primary happens
-//! where the old one is known to be gone (a restart, a replaced store, a node that leaves). Left out until a second node
+//! Source: host/docs/protocol.md, "Numbers", "The partition row", "The system group". Naming a new primary happens where
+//! the old one is known to be gone (a restart, a replaced store, a node that leaves). Left out until a second node
 //! exists: fencing of silent nodes, accepted loss of data, targets, selectors besides the default one, forced recovery.
 
 mod apply;

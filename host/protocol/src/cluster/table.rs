@@ -12,7 +12,7 @@
 //!                                                          └─ any r of these find every commit again: r + W > #S
 //! ```
 //!
-//! Source: design of the replication protocol, sections 6.2 and 12. Left out for now: targets and observers, which a
+//! Source: host/docs/protocol.md, "The partition row" and "Changing the in-sync set". Left out for now: targets and observers, which a
 //! cluster of one node has no use for.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,9 +49,9 @@ pub struct Row {
     pub primary: Member,
     /// The members whose acknowledgements count. In the volatile lane a member's boot is part of its identity.
     pub in_sync: BTreeSet<Member>,
-    /// How many members must hold an update to commit it, at least 1; `W` in the design.
+    /// How many members must hold an update to commit it, at least 1; `W` in host/docs/protocol.md.
     pub write_quorum: u32,
-    /// How many members must promise to recover every committed update; `r` in the design.
+    /// How many members must promise to recover every committed update; `r` in host/docs/protocol.md.
     pub recovery_quorum: u32,
     /// Counts the changes of members and quorums, for compare-and-set; never falls, also across epochs.
     pub version: u64,

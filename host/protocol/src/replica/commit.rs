@@ -1,7 +1,8 @@
 //! The commit rule: how many members must hold a record before it is certain.
 //!
 //! The rule is joint-safe: while a change of the in-sync set is undecided, the old and the new configuration are both
-//! asked, and the lower answer counts. Source: design of the replication protocol, sections 9.1 and 12.3.
+//! asked, and the lower answer counts. Source: host/docs/protocol.md, "The road of
+//! an update" and "Changing the in-sync set".
 
 use std::collections::BTreeSet;
 

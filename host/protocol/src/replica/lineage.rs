@@ -8,7 +8,7 @@
 //!  epoch   [1    1    1]  [2] [ 4    4    4     lineage (1, 0) (2, 3) (4, 4)
 //! ```
 //!
-//! Source: the leader epochs of Kafka (KIP-101); design of the replication protocol, section 6.3.
+//! Source: the leader epochs of Kafka (KIP-101); host/docs/protocol.md, "What a replica keeps".
 
 use steward_model::{Epoch, Offset, Position};
 

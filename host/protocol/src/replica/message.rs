@@ -1,6 +1,6 @@
 //! What members of one partition say to one another.
 //!
-//! Only answers so far: the questions (`PromiseReq`, `Append`, `Fetch` in the design) come with a second member.
+//! Only answers so far: the questions (`PromiseReq`, `Append`, `Fetch` in host/docs/protocol.md, "Messages") come with a second member.
 
 use steward_model::{Epoch, Position};
 

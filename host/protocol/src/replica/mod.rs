@@ -26,8 +26,8 @@
 //! - ask [`Replica::admits`] under the same lock before [`Event::Proposed`].
 //!
 //! Departures from the source: promises and acknowledgements of other members are understood, the messages that ask for
-//! them are not sent yet; a candidate whose log is not the greatest therefore waits. Leases are left out: with one member
-//! the primary grants its own. Source: design of the replication protocol, sections 8, 9 and 11.
+//! them are not sent yet; a candidate whose log is not the greatest therefore waits. Confirmations of reads are left out:
+//! with one member the primary confirms its own. Source: host/docs/protocol.md, "The partition log", "A new reign".
 
 mod candidate;
 mod commit;

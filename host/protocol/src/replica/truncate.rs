@@ -1,8 +1,8 @@
 //! Cutting the end of the own log off.
 //!
 //! A record that `W` members hold is never cut: whoever orders something else in its place has heard of it from one of the
-//! `r` members that promised. What is cut was never acknowledged to anybody, and never applied. Source: design of the
-//! replication protocol, sections 8.4 and 11.
+//! `r` members that promised. What is cut was never acknowledged to anybody, and never applied. Source:
+//! host/docs/protocol.md, "Truncation" and "Rules of a member for `Append`".
 
 use steward_model::Position;
 use steward_model::mutation::{self, Mutation};

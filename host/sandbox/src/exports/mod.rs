@@ -1,4 +1,5 @@
-//! What the host calls in a guest: `describe`, the handlers, `migrate` and `merge`.
+//! What the host calls in a guest: `describe`, the handlers and `migrate`. Of `merge` only the type is checked: nothing joins
+//! clusters yet.
 //!
 //! Exports are looked up by name once per module ([`Exports`]) and their types compared once per instance and function
 //! ([`Functions`]), so that a call does neither.
@@ -17,12 +18,11 @@ use crate::error::{CallError, PrepareError};
 pub(crate) use describe::describe;
 pub(crate) use handlers::run;
 pub use handlers::{Call, Occasion};
-pub(crate) use states::{merge, migrate};
+pub(crate) use states::migrate;
 
 type HandlerFunction = TypedFunc<HandlerArguments<'static>, HandlerResult>;
 type ReplyFunction = TypedFunc<ReplyArguments<'static>, HandlerResult>;
 type MigrateFunction = TypedFunc<(&'static str, u32), JsonResult>;
-type MergeFunction = TypedFunc<(&'static str, &'static str), JsonResult>;
 type DescribeFunction = TypedFunc<(), (String,)>;
 
 /// Handlers in the order of [`Exports::indices`]; the first nine have the same type.
@@ -131,7 +131,6 @@ pub(crate) struct Functions {
     plain: [Option<HandlerFunction>; PLAIN_HANDLERS],
     reply: Option<ReplyFunction>,
     migrate: Option<MigrateFunction>,
-    merge: Option<MergeFunction>,
 }
 
 /// Returns the function of `handler`, from `known` if it has been called before.

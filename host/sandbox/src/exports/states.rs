@@ -1,4 +1,4 @@
-//! `migrate` and `merge`: from states to a state.
+//! `migrate`: from a state of another shape to one of the module's own.
 
 use std::sync::Arc;
 
@@ -27,21 +27,4 @@ pub(crate) async fn migrate(
     };
     let (migrated,) = pool.call(host, pick, (document, from_version)).await?;
     convert::state(migrated.map_err(convert::refusal)?, ceilings.document_bytes)
-}
-
-/// Calls `merge` and checks the state that it returns.
-pub(crate) async fn merge(
-    pool: &Pool,
-    ours: &[u8],
-    theirs: &[u8],
-    ceilings: Ceilings,
-    host: &Arc<dyn Imports>,
-) -> Result<Bytes, CallError> {
-    let (ours, theirs) = (convert::text(ours, Part::Document)?, convert::text(theirs, Part::Document)?);
-    let pick = |instance: &mut Instance| {
-        let (known, instance, store, exports) = instance.parts();
-        resolve(&mut known.merge, Handler::Merge, exports, instance, store)
-    };
-    let (merged,) = pool.call(host, pick, (ours, theirs)).await?;
-    convert::state(merged.map_err(convert::refusal)?, ceilings.document_bytes)
 }

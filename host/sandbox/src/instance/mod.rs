@@ -13,16 +13,18 @@
 //! An instance that broke is never used again, so the next call finds what a fresh module would give it. One that
 //! returned in order may keep what it likes in its memory until it is retired: promises to authors say nothing of it.
 //!
-//! Two ways to call: on the caller's thread, for guests that import nothing that waits; on a fibre otherwise. The first
-//! is interrupted by a trap when its deadline has passed. The second gives way to other tasks at every deadline tick,
-//! and is dropped where it stands when the deadline has passed, be it in its own code or in a wait.
+//! Every call is a fibre, so that it can give way wherever it is: to other tasks when it computes for long, see [`turn`], and to
+//! what it waits for. It is dropped where it stands when its deadline has passed, be it in its own code or in a wait.
 
 pub(crate) mod limits;
 mod pace;
+pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod state;
+mod turn;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use wasmtime::{Store, StoreContextMut};
 
@@ -38,12 +40,19 @@ pub(crate) struct Instance {
     exports: Arc<Exports>,
     functions: Functions,
     calls: u32,
+    /// Set when a deadline tick has interrupted the guest.
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Instance {
-    fn new(mut store: Store<State>, instance: wasmtime::component::Instance, exports: Arc<Exports>) -> Instance {
+    fn new(
+        mut store: Store<State>,
+        instance: wasmtime::component::Instance,
+        exports: Arc<Exports>,
+        interrupted: Arc<AtomicBool>,
+    ) -> Instance {
         store.data_mut().limits.settle();
-        Instance { store, instance, exports, functions: Functions::default(), calls: 0 }
+        Instance { store, instance, exports, functions: Functions::default(), calls: 0, interrupted }
     }
 
     /// Takes the instance apart for a look-up of functions: those known, where to look, and by which table.
@@ -59,17 +68,12 @@ impl Instance {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallLimits {
     pub(crate) deadline: std::time::Duration,
-    pub(crate) deadline_ticks: u64,
     pub(crate) memory_bytes: usize,
     pub(crate) stack_bytes: usize,
     pub(crate) output_bytes: usize,
 }
 
 impl CallLimits {
-    fn deadline_passed(&self) -> CallError {
-        CallError::Deadline { limit: self.deadline }
-    }
-
     /// Names the reason why a call in `store` failed.
     fn blame(&self, error: &wasmtime::Error, store: &Store<State>) -> CallError {
         let circumstances = Circumstances {
@@ -83,8 +87,11 @@ impl CallLimits {
     }
 
     /// Makes a store ready for one call.
-    fn begin(&self, store: &mut Store<State>, host: &Arc<dyn Imports>, ticks: u64) {
+    fn begin(&self, store: &mut Store<State>, host: &Arc<dyn Imports>) {
         store.data_mut().begin(host);
-        store.set_epoch_deadline(ticks);
+        store.set_epoch_deadline(FIRST_SLICE_TICKS);
     }
 }
+
+/// Deadline ticks of the first slice of a call. The first may come at once, so it takes two to give a quick call its time.
+const FIRST_SLICE_TICKS: u64 = 2;

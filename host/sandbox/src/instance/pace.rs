@@ -1,65 +1,89 @@
-//! How long the calls of a module take, and so whether they may hold up the thread of an asynchronous runtime.
+//! Whether the calls of a module are quick enough to run on the thread of whoever calls.
+//!
+//! A thread of an asynchronous runtime that is held for milliseconds is felt by everybody who waits for it. So a module has to
+//! prove that it is quick, and owes new proof as soon as it was not: so many quick calls as the long one could have held up.
+//! Two long calls between a handful of quick ones count as slow, therefore, however the calls are mixed.
+//!
+//! Quick calls of a module that owes nothing change nothing here, so that threads do not contend for it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// From this average on a module counts as slow. Short against the time that a runtime needs to find another thread,
-/// it would cost each call; long, and requests that wait behind it would feel it.
-const SLOW: Duration = Duration::from_micros(500);
+/// A call that takes this long is no quick one. Shorter, it would cost little more than finding another thread does.
+const LONG: Duration = Duration::from_millis(1);
 
-/// A single call counts for no more than this. On a busy machine any call may be set aside by the system for longer than all its
-/// own work, and to hold that against the module would cost its next calls dearly.
-const COUNTED: Duration = Duration::from_millis(2);
+/// Quick calls that a new module owes.
+const UNKNOWN: u32 = 8;
 
-/// What a new module is taken for: slow, until a handful of calls have shown otherwise.
-const UNKNOWN: Duration = Duration::from_millis(1);
+/// Quick calls that are owed for each millisecond of a long one.
+const PER_MILLISECOND: u32 = 16;
 
-/// An exponential moving average over the last eight calls or so; three long calls in a row make a module slow.
-pub(super) struct Pace(AtomicU64);
+/// Most quick calls that are owed.
+const OWED_MAX: u32 = 256;
+
+/// How many quick calls a module owes before it is taken for quick.
+pub(super) struct Pace(AtomicU32);
 
 impl Pace {
     pub(super) fn unknown() -> Pace {
-        Pace(AtomicU64::new(nanos(UNKNOWN)))
+        Pace(AtomicU32::new(UNKNOWN))
     }
 
-    pub(super) fn is_slow(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > nanos(SLOW)
+    pub(super) fn is_quick(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Takes the time of one call into account. Calls that end at the same moment may overwrite each other, which an
-    /// estimate can bear.
+    /// Takes into account what a call needed of a thread. Calls that end at the same moment may overwrite each other, which
+    /// an estimate can bear.
     pub(super) fn observe(&self, took: Duration) {
-        let average = self.0.load(Ordering::Relaxed);
-        self.0.store(average - average / 8 + nanos(took.min(COUNTED)) / 8, Ordering::Relaxed);
+        let owed = self.0.load(Ordering::Relaxed);
+        if took >= LONG {
+            let millis = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+            self.0.store(owed.saturating_add(millis.saturating_mul(PER_MILLISECOND)).min(OWED_MAX), Ordering::Relaxed);
+        } else if owed > 0 {
+            self.0.store(owed - 1, Ordering::Relaxed);
+        }
     }
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX / 8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_module_is_slow_until_it_has_shown_otherwise() {
+    const QUICK: Duration = Duration::from_micros(2);
+
+    fn proven() -> Pace {
         let pace = Pace::unknown();
-        assert!(pace.is_slow());
-        (0..8).for_each(|_| pace.observe(Duration::from_micros(2)));
-        assert!(!pace.is_slow());
+        (0..UNKNOWN).for_each(|_| pace.observe(QUICK));
+        pace
     }
 
     #[test]
-    fn one_long_call_is_forgiven_and_three_in_a_row_are_not() {
-        let pace = Pace::unknown();
-        (0..50).for_each(|_| pace.observe(Duration::from_micros(2)));
-        pace.observe(Duration::from_secs(1));
-        assert!(!pace.is_slow());
-        (0..50).for_each(|_| pace.observe(Duration::from_micros(2)));
-        (0..3).for_each(|_| pace.observe(Duration::from_millis(5)));
-        assert!(pace.is_slow());
-        (0..8).for_each(|_| pace.observe(Duration::from_micros(2)));
-        assert!(!pace.is_slow());
+    fn a_module_is_slow_until_it_has_shown_otherwise() {
+        assert!(!Pace::unknown().is_quick());
+        assert!(proven().is_quick());
+    }
+
+    #[test]
+    fn two_long_calls_between_five_quick_ones_count_as_slow() {
+        let pace = proven();
+        for _ in 0..100 {
+            (0..5).for_each(|_| pace.observe(QUICK));
+            (0..2).for_each(|_| pace.observe(Duration::from_secs(1)));
+            assert!(!pace.is_quick());
+        }
+    }
+
+    #[test]
+    fn a_long_call_is_paid_for_by_quick_ones() {
+        let pace = proven();
+        pace.observe(Duration::from_millis(3));
+        (0..47).for_each(|_| pace.observe(QUICK));
+        assert!(!pace.is_quick());
+        pace.observe(QUICK);
+        assert!(pace.is_quick());
+        pace.observe(Duration::from_secs(3600));
+        (0..OWED_MAX).for_each(|_| pace.observe(QUICK));
+        assert!(pace.is_quick());
     }
 }

@@ -1,16 +1,17 @@
 //! The instances of one module, and how a call gets one.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
+use wasmtime::{Store, UpdateDeadline};
 
 use super::limits::Limits;
 use super::pace::Pace;
+use super::places::Places;
 use super::state::State;
+use super::turn::{Track, Turn};
 use super::{CallLimits, Instance};
 use crate::engine::{Engine, Needs};
 use crate::error::CallError;
@@ -75,6 +76,10 @@ pub(crate) struct Pool {
     idle: Arc<Idle>,
     made: AtomicU64,
     pace: Pace,
+    /// The instances that the module may have at work.
+    instances: Places,
+    /// The workers that the module may have.
+    workers: Places,
 }
 
 impl Pool {
@@ -82,10 +87,15 @@ impl Pool {
     pub(crate) fn new(mould: Mould, limits: CallLimits, reuse: bool) -> Pool {
         let idle = Arc::new(Idle::default());
         mould.engine.watch(&idle);
-        Pool { mould, limits, reuse, idle, made: AtomicU64::new(0), pace: Pace::unknown() }
+        let config = &mould.engine.config;
+        let share = |of: u32| (of as usize).saturating_mul(config.share_percent.into()) / 100;
+        let places = |what, count| Places::new(what, count, config.queue_max, config.queue_patience);
+        let instances = places("instances that the module may have at work", share(config.instances_max));
+        let workers = places("workers that the module may have", share(config.workers_max));
+        Pool { limits, reuse, idle, made: AtomicU64::new(0), pace: Pace::unknown(), instances, workers, mould }
     }
 
-    /// Returns true if guests have to be called on a fibre.
+    /// Returns true if guests may wait for the host in a call.
     pub(crate) fn waits(&self) -> bool {
         match self.mould.needs {
             Needs::Nothing => false,
@@ -97,7 +107,13 @@ impl Pool {
         Usage { made: self.made.load(Ordering::Relaxed), idle: self.idle.lock().len() }
     }
 
-    /// Calls the function that `pick` finds, in the way that suits the module.
+    /// Calls the function that `pick` finds.
+    ///
+    /// # Errors
+    /// [`CallError`]: what went wrong is over, and the next call is not harmed.
+    ///
+    /// # Panics
+    /// If the call cannot end at once and is polled outside of a tokio runtime with a timer.
     pub(crate) async fn call<P, R>(
         &self,
         host: &Arc<dyn Imports>,
@@ -105,49 +121,27 @@ impl Pool {
         arguments: P,
     ) -> Result<R, CallError>
     where
-        P: ComponentNamedList + Lower + Send,
-        R: ComponentNamedList + Lift + Send + 'static,
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        if self.waits() {
-            // Boxed, so that callers do not carry the room of a fibre's call through every call that needs none.
-            return Box::pin(self.on_fibre(host, pick, arguments)).await;
-        }
-        let begun = Instant::now();
-        let result = if self.pace.is_slow() && may_block_in_place() {
-            tokio::task::block_in_place(|| self.on_thread(host, pick, arguments))
-        } else {
-            self.on_thread(host, pick, arguments)
-        };
-        self.pace.observe(begun.elapsed());
-        result
-    }
-
-    /// Calls on this thread.
-    pub(crate) fn on_thread<P, R>(
-        &self,
-        host: &Arc<dyn Imports>,
-        pick: impl FnOnce(&mut Instance) -> Result<TypedFunc<P, R>, CallError>,
-        arguments: P,
-    ) -> Result<R, CallError>
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift,
-    {
+        let _place = self.instances.take().await?;
+        let track = Track { pace: &self.pace, own: &self.workers, all: &self.mould.engine.workers };
+        let mut turn = Turn::begin(track, self.limits);
         let mut instance = match self.idle.take() {
             Some(mut instance) => {
-                self.limits.begin(&mut instance.store, host, self.limits.deadline_ticks);
+                self.limits.begin(&mut instance.store, host);
                 instance
             }
-            None => match self.create_on_thread(host) {
-                Err(CallError::Overloaded { .. }) => {
-                    self.mould.engine.shed();
-                    self.create_on_thread(host)?
-                }
-                other => other?,
-            },
+            // Boxed, because it is rare.
+            None => Box::pin(self.create(host, &mut turn)).await?,
         };
         let function = pick(&mut instance)?;
-        match function.call(&mut instance.store, arguments) {
+        let called = {
+            let Instance { store, interrupted, .. } = &mut *instance;
+            let call = pin!(function.call_async(store, arguments));
+            turn.run(call, interrupted).await?
+        };
+        match called {
             Ok(result) => {
                 self.give_back(instance);
                 Ok(result)
@@ -156,81 +150,48 @@ impl Pool {
         }
     }
 
-    /// Calls on a fibre.
-    pub(crate) async fn on_fibre<P, R>(
-        &self,
-        host: &Arc<dyn Imports>,
-        pick: impl FnOnce(&mut Instance) -> Result<TypedFunc<P, R>, CallError> + Send,
-        arguments: P,
-    ) -> Result<R, CallError>
-    where
-        P: ComponentNamedList + Lower + Send,
-        R: ComponentNamedList + Lift + Send + 'static,
-    {
-        let run = async {
-            let mut instance = match self.idle.take() {
-                Some(mut instance) => {
-                    self.limits.begin(&mut instance.store, host, YIELD_TICKS);
-                    instance
-                }
-                None => match self.create_on_fibre(host).await {
-                    Err(CallError::Overloaded { .. }) => {
-                        self.mould.engine.shed();
-                        self.create_on_fibre(host).await?
-                    }
-                    other => other?,
-                },
-            };
-            let function = pick(&mut instance)?;
-            match function.call_async(&mut instance.store, arguments).await {
-                Ok(result) => {
-                    self.give_back(instance);
-                    Ok(result)
-                }
-                Err(error) => Err(self.limits.blame(&error, &instance.store)),
+    async fn create(&self, host: &Arc<dyn Imports>, turn: &mut Turn<'_>) -> Result<Box<Instance>, CallError> {
+        match self.instantiate(host, turn).await {
+            Err(CallError::Overloaded { .. }) => {
+                self.mould.engine.shed();
+                self.instantiate(host, turn).await
             }
+            other => other,
+        }
+    }
+
+    /// Makes an instance, which may run code of the guest.
+    async fn instantiate(&self, host: &Arc<dyn Imports>, turn: &mut Turn<'_>) -> Result<Box<Instance>, CallError> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let mut store = self.store(&interrupted);
+        self.limits.begin(&mut store, host);
+        let made = {
+            let making = pin!(self.mould.pre.instantiate_async(&mut store));
+            turn.run(making, &interrupted).await?
         };
-        let in_time = tokio::time::timeout(self.limits.deadline, run).await;
-        in_time.unwrap_or_else(|_| Err(self.limits.deadline_passed()))
+        match made {
+            Ok(instance) => {
+                self.made.fetch_add(1, Ordering::Relaxed);
+                let exports = Arc::clone(&self.mould.exports);
+                Ok(Box::new(Instance::new(store, instance, exports, interrupted)))
+            }
+            Err(error) => Err(self.limits.blame(&error, &store)),
+        }
     }
 
-    fn create_on_thread(&self, host: &Arc<dyn Imports>) -> Result<Box<Instance>, CallError> {
-        let mut store = self.store();
-        self.limits.begin(&mut store, host, self.limits.deadline_ticks);
-        let made = self.mould.pre.instantiate(&mut store);
-        self.finish(made, store)
-    }
-
-    async fn create_on_fibre(&self, host: &Arc<dyn Imports>) -> Result<Box<Instance>, CallError> {
-        let mut store = self.store();
-        store.epoch_deadline_async_yield_and_update(YIELD_TICKS);
-        self.limits.begin(&mut store, host, YIELD_TICKS);
-        let made = self.mould.pre.instantiate_async(&mut store).await;
-        self.finish(made, store)
-    }
-
-    fn store(&self) -> Store<State> {
+    fn store(&self, interrupted: &Arc<AtomicBool>) -> Store<State> {
         let Mould { engine, needs, .. } = &self.mould;
         let limits = Limits::new(self.limits.memory_bytes, engine.config.table_elements_max);
         let state = State::new(limits, engine.config.lines_max, *needs == Needs::Wasi);
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.output_bytes);
+        let interrupted = Arc::clone(interrupted);
+        store.epoch_deadline_callback(move |_| {
+            interrupted.store(true, Ordering::Relaxed);
+            Ok(UpdateDeadline::Yield(SLICE_TICKS))
+        });
         store
-    }
-
-    fn finish(
-        &self,
-        made: wasmtime::Result<wasmtime::component::Instance>,
-        store: Store<State>,
-    ) -> Result<Box<Instance>, CallError> {
-        match made {
-            Ok(instance) => {
-                self.made.fetch_add(1, Ordering::Relaxed);
-                Ok(Box::new(Instance::new(store, instance, Arc::clone(&self.mould.exports))))
-            }
-            Err(error) => Err(self.limits.blame(&error, &store)),
-        }
     }
 
     /// Keeps the instance for the next call, or retires it.
@@ -246,10 +207,5 @@ impl Pool {
     }
 }
 
-/// Deadline ticks between two moments at which a fibre gives way.
-const YIELD_TICKS: u64 = 1;
-
-/// Returns true on a thread of a runtime that has others to carry on with meanwhile.
-fn may_block_in_place() -> bool {
-    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
-}
+/// Deadline ticks of a slice after the first.
+const SLICE_TICKS: u64 = 1;

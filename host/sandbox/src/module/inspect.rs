@@ -3,7 +3,9 @@
 use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator};
 
 use super::encode::{METADATA_SECTION, encode};
+use super::{intake, workshop};
 use crate::bindings::SERVICE;
+use crate::config::ModuleLimits;
 use crate::error::PrepareError;
 
 /// What kind of file a module is.
@@ -58,15 +60,19 @@ pub struct Inspection {
 /// becomes.
 ///
 /// # Errors
-/// [`PrepareError`] if the bytes are no valid WebAssembly, or a core module that becomes no component.
+/// [`PrepareError`] if the bytes are no valid WebAssembly, more than any host allows by itself, or a core module that becomes
+/// no component.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, PrepareError> {
     let kind = kind(bytes)?;
-    validate(bytes)?;
-    let inspection = match kind {
-        Kind::Component => survey(bytes)?,
-        Kind::CoreModule => survey(&encode(bytes)?)?,
-    };
-    Ok(Inspection { kind, bytes: bytes.len(), ..inspection })
+    intake::measure(bytes, &ModuleLimits::default())?;
+    workshop::on_large_stack(|| {
+        validate(bytes)?;
+        let inspection = match kind {
+            Kind::Component => survey(bytes)?,
+            Kind::CoreModule => survey(&encode(bytes)?)?,
+        };
+        Ok(Inspection { kind, bytes: bytes.len(), ..inspection })
+    })
 }
 
 /// Checks every byte.
@@ -112,7 +118,7 @@ fn looks_like(bytes: &[u8]) -> String {
     }
 }
 
-fn broken(error: &wasmparser::BinaryReaderError) -> PrepareError {
+pub(super) fn broken(error: &wasmparser::BinaryReaderError) -> PrepareError {
     PrepareError::Broken { reason: format!("{} at offset {}", error.message(), error.offset()) }
 }
 

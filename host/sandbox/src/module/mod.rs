@@ -4,6 +4,8 @@ pub(crate) mod cache;
 mod compile;
 mod encode;
 pub(crate) mod inspect;
+mod intake;
+pub(crate) mod workshop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +48,24 @@ pub struct Module {
     encoded: Option<Bytes>,
     descriptor: Descriptor,
     world: String,
+    imports: Vec<String>,
     deadline: Duration,
     ceilings: Ceilings,
     pool: Pool,
 }
 
 impl Module {
-    /// Checks, compiles, links and describes a module. Blocks.
-    pub(crate) fn prepare(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Module, PrepareError> {
-        let encoded = match inspect::kind(bytes)? {
+    /// Checks, compiles and links a module, and asks it to describe itself unless it has `described` itself before.
+    ///
+    /// Blocks, and needs a large stack.
+    pub(crate) fn prepare(
+        engine: &Arc<Engine>,
+        bytes: &[u8],
+        described: Option<Descriptor>,
+    ) -> Result<Module, PrepareError> {
+        let kind = inspect::kind(bytes)?;
+        intake::measure(bytes, &engine.config.modules)?;
+        let encoded = match kind {
             Kind::Component => None,
             Kind::CoreModule => Some(Bytes::from(encode::encode(bytes)?)),
         };
@@ -72,16 +83,18 @@ impl Module {
         let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
         let mould = Mould { engine: Arc::clone(engine), pre, exports, needs };
 
-        let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
-        let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
-        let descriptor = Descriptor::parse(&asked)?;
+        let descriptor = match described {
+            Some(described) => described,
+            None => describe(engine, &mould)?,
+        };
         if let Some(handler) = descriptor.handlers.iter().find(|handler| !mould.exports.has(**handler)) {
             return Err(PrepareError::HandlerMissing { handler: *handler });
         }
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
         let pool = Pool::new(mould, limits, descriptor.isolation == Isolation::Pooled);
-        Ok(Module { digest, encoded, descriptor, world, deadline: limits.deadline, ceilings, pool })
+        let imports = survey.imports;
+        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
     }
 
     /// Returns the digest of the component: of the bytes given, or of those encoded from them.
@@ -104,7 +117,12 @@ impl Module {
         &self.world
     }
 
-    /// Returns true if calls may wait, for other documents or in WASI; they run on fibres, then.
+    /// Returns the names of the interfaces that the module imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Returns true if calls may wait, for other documents or in WASI.
     pub fn waits(&self) -> bool {
         self.pool.waits()
     }
@@ -126,16 +144,16 @@ impl Module {
 
     /// Calls one handler; the guest may call `host` meanwhile.
     ///
-    /// A module that does not wait is called on the calling thread, which may take until the deadline. On a runtime
-    /// with several threads a module that has been slow is called in such a way that other tasks go on elsewhere.
-    /// Dropping the future ends the call.
+    /// A call of a module that has been quick begins on the calling thread; one that takes longer than some milliseconds goes on
+    /// in such a way that other tasks of a runtime with several threads are not held up, and its module may have only a share of
+    /// the instances and workers of the node. Dropping the future ends the call.
     ///
     /// # Errors
     /// [`CallError`]: nothing has happened, and the next call is not harmed.
     /// [`CallError::MissingHandler`] without a call if the descriptor does not list the handler.
     ///
     /// # Panics
-    /// If the module waits and the future is polled outside of a tokio runtime with a timer.
+    /// If the call does not end at once and the future is polled outside of a tokio runtime with a timer.
     pub async fn call(&self, call: Call<'_>, host: &Arc<dyn Imports>) -> Result<Outcome, CallError> {
         self.check_listed(call.occasion.handler())?;
         exports::run(&self.pool, call, self.ceilings, host).await
@@ -153,18 +171,6 @@ impl Module {
         exports::migrate(&self.pool, document, from, self.ceilings, host).await
     }
 
-    /// Returns one state out of two that were written independently.
-    ///
-    /// # Errors
-    /// As [`Module::call`].
-    ///
-    /// # Panics
-    /// As [`Module::call`].
-    pub async fn merge(&self, ours: &[u8], theirs: &[u8], host: &Arc<dyn Imports>) -> Result<Bytes, CallError> {
-        self.check_listed(Handler::Merge)?;
-        exports::merge(&self.pool, ours, theirs, self.ceilings, host).await
-    }
-
     fn check_listed(&self, handler: Handler) -> Result<(), CallError> {
         if self.descriptor.handles(handler) { Ok(()) } else { Err(CallError::MissingHandler { handler }) }
     }
@@ -174,6 +180,13 @@ impl std::fmt::Debug for Module {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Module({} {}, {})", self.descriptor.name, self.descriptor.version, self.digest.short())
     }
+}
+
+/// Asks a module who it is, with all the time that any call may have.
+fn describe(engine: &Engine, mould: &Mould) -> Result<Descriptor, PrepareError> {
+    let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
+    let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
+    Ok(Descriptor::parse(&asked)?)
 }
 
 fn check_imports(imports: &[String]) -> Result<(), PrepareError> {
@@ -223,11 +236,8 @@ fn call_limits(engine: &Engine, wanted: &LimitsWanted) -> CallLimits {
         millis => Duration::from_millis(millis),
     };
     let deadline = deadline.min(config.call_deadline_max);
-    // The first tick may come at once, so one more makes sure that the guest has all of its time.
-    let ticks = deadline.as_micros().div_ceil(config.tick.as_micros().max(1)) + 1;
     CallLimits {
         deadline,
-        deadline_ticks: u64::try_from(ticks).unwrap_or(u64::MAX / 2),
         memory_bytes: ceiling(wanted.memory_bytes, config.memory_bytes_max),
         stack_bytes: config.stack_bytes_max,
         output_bytes: config.output_bytes_max,

@@ -59,13 +59,11 @@ async fn a_core_module_with_metadata_becomes_the_same_service() {
 }
 
 #[tokio::test]
-async fn migrate_and_merge_return_states() {
+async fn migrate_returns_a_state() {
     let module: Arc<Module> = prepare(&Guest::default());
     let host: Arc<dyn Imports> = Arc::new(Silent);
     let migrated = module.migrate(br#"{"a":1}"#, 1, &host).await;
     assert_eq!(migrated.as_deref(), Ok(br#"{"a":1}"#.as_slice()));
-    let merged = module.merge(br#"{"a":1}"#, br#"{"a":2}"#, &host).await;
-    assert_eq!(merged.as_deref(), Ok(br#"{"a":2}"#.as_slice()));
 }
 
 #[tokio::test]

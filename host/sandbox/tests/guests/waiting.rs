@@ -9,7 +9,7 @@ use crate::guest::Guest;
 use crate::node::{Notes, patch, patch_for, prepare};
 
 /// A guest that reads `/core/one` and returns it as its own state.
-fn reading() -> Guest {
+pub(crate) fn reading() -> Guest {
     Guest {
         imports: r#"(import "steward:service/host@0.1.0" "read" (func $read (param i32 i32 i32)))"#.to_owned(),
         text: "/core/one".to_owned(),

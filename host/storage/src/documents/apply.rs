@@ -318,7 +318,9 @@ impl<'a> Run<'a> {
         self.move_row(Family::Tombstone, before.and_then(tombstone), now.and_then(tombstone));
         let expiry = |current: &Current| {
             let document = &current.document;
-            (document.expires.0 != 0).then(|| keys::expiry::encode(space, document.expires, link))
+            // Tombstones go by the horizon that the primary sets, in the order of the log.
+            let expires = document.expires.0 != 0 && !document.is_tombstone();
+            expires.then(|| keys::expiry::encode(space, document.expires, link))
         };
         self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry));
         let fields = self.index.fields(link);

@@ -167,7 +167,7 @@ impl Model {
         let live = || newest.iter().filter(|document| !document.is_tombstone());
         let mut expiring: Vec<_> = newest
             .iter()
-            .filter(|document| document.expires.0 != 0)
+            .filter(|document| document.expires.0 != 0 && !document.is_tombstone())
             .map(|document| (document.expires, document.link.clone()))
             .collect();
         expiring.sort();

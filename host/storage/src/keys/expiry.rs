@@ -1,4 +1,4 @@
-//! Which documents expire when; family 8. A tombstone expires when it may be purged. What never expires does not stand here.
+//! Which documents expire when; family 8. What never expires, and what is deleted, does not stand here.
 //!
 //! ```text
 //!  9

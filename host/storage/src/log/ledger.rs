@@ -14,9 +14,11 @@
 //!  crc32c covers bytes 12 to 36. All numbers little endian.
 //! ```
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+
+use crate::lasting;
 
 const MAGIC: [u8; 8] = *b"STEWSEG\n";
 const BYTES: usize = 36;
@@ -51,23 +53,11 @@ impl FileLedger {
 
 impl Ledger for FileLedger {
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        match std::fs::read(&self.path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        lasting::read(&self.path)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let unfinished = self.path.with_extension("tmp");
-        let mut file = std::fs::File::create(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&unfinished, &self.path)?;
-        match self.path.parent() {
-            Some(folder) => std::fs::File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        lasting::replace(&self.path, bytes)
     }
 }
 

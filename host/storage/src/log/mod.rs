@@ -39,6 +39,7 @@ mod faulty_disk;
 mod folder_disk;
 pub mod frame;
 mod group;
+pub mod inspect;
 pub mod ledger;
 pub mod open;
 pub mod read;

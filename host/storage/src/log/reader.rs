@@ -97,14 +97,37 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn proves(&mut self, from: u64, number: u64) -> io::Result<bool> {
+        Ok(self.next_proof(from, number)?.is_some())
+    }
+
+    /// Returns where the first group at or behind `from` begins that says that group `number` had been fsynced.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn next_proof(&mut self, from: u64, number: u64) -> io::Result<Option<u64>> {
         let mut at = from;
         while at + BLOCK_BYTES <= self.segment.bytes {
             if self.header(at)?.is_some_and(|header| header.durable >= number) {
-                return Ok(true);
+                return Ok(Some(at));
             }
             at += BLOCK_BYTES;
         }
-        Ok(false)
+        Ok(None)
+    }
+
+    /// Returns true if nothing but zeros stands from `from` up to `end`.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn is_blank_from(&mut self, from: u64, end: u64) -> io::Result<bool> {
+        let mut at = from;
+        while at + BLOCK_BYTES <= end {
+            if !group::is_blank(self.bytes(at, BLOCK_BYTES)?) {
+                return Ok(false);
+            }
+            at += BLOCK_BYTES;
+        }
+        Ok(true)
     }
 
     /// Writes zeros over everything from `from` on that is not zero, and returns how many bytes that were.

@@ -17,6 +17,7 @@ use fjall::{
 };
 
 use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Keys, Options, Order, ReadView, Row, Rows, marks, notes};
+use crate::lasting;
 use crate::space::is_full;
 
 const KEYSPACE: &str = "state";
@@ -109,6 +110,8 @@ impl Engine {
         };
         // Whether what is damaged here is told loudly is decided by who can repair it.
         let (database, keyspace) = Damage::default().watch("open", open)?;
+        // The engine fsyncs files and the folders that they are in, but not the folders that those folders are in.
+        lasting::sync_folders(path).map_err(|source| Error::Lasting { source })?;
         Ok(Engine { database, keyspace, damage, instance })
     }
 

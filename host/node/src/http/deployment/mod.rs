@@ -26,6 +26,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 
 use super::error::Error;
 use super::{Http, problem, route};
+use crate::service::Schema;
 
 pub(super) use decide::decide;
 pub(super) use stored::{documents, unreadable};
@@ -141,9 +142,7 @@ pub(super) async fn check(http: &Arc<Http>, path: &Link, descriptor: &Descriptor
     if let Some(reason) = route::reserved(path) {
         return Err(Error::Reserved { path: path.to_string(), reason });
     }
-    if let Err(error) = jsonschema::validator_for(&descriptor.state_schema) {
-        return Err(Error::Schema(error.to_string()));
-    }
+    Schema::compile(&descriptor.state_schema)?;
     match unreadable(http, path, descriptor).await? {
         Some(breaking) => Err(Error::Breaking(Box::new(breaking))),
         None => Ok(()),

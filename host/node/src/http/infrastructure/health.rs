@@ -149,12 +149,15 @@ fn services(http: &Http) -> Check {
     let state = http.parts.control.state();
     let table = http.operations().services();
     let served = |path, revision| table.at(path).is_some_and(|service| service.revision == revision);
-    let missing: Vec<&str> = state
+    let missing: Vec<String> = state
         .registry()
         .factories()
         .filter(|factory| factory.mounted.is_some() && !served(&factory.path, factory.revision))
-        .map(|factory| factory.path.as_str())
+        .map(|factory| match table.absent(&factory.path) {
+            Some(absent) => format!("{} ({})", factory.path, absent.reason),
+            None => factory.path.to_string(),
+        })
         .collect();
-    let problem = (!missing.is_empty()).then(|| format!("not served yet: {}", missing.join(", ")));
+    let problem = (!missing.is_empty()).then(|| format!("not served: {}", missing.join(", ")));
     Check { name: "services", problem, counts: true }
 }

@@ -19,7 +19,7 @@ use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
-use crate::http::{Http, MODULE_BYTES_MAX, body, deployment};
+use crate::http::{Http, body, deployment};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
@@ -83,6 +83,7 @@ fn shown(http: &Http, state: &ClusterState, module: &GuestModule) -> Value {
         "message": module.installed.message,
         "factories": factories.map(|factory| factory.path.as_str()).collect::<Vec<_>>(),
         "descriptor": descriptor,
+        "stored": http.parts.modules.keeps(module.digest),
         "documentKind": KIND,
         "documentSelfLink": link(module.digest),
         "documentVersion": 0,
@@ -103,8 +104,8 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();
-    let bytes = body::received(&head, &parts, body, MODULE_BYTES_MAX, &mut held).await?;
-    let (module, imports) = prepared(http, bytes.clone(), dry).await?;
+    let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes, &mut held).await?;
+    let module = prepared(http, bytes.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {
         digest: module.digest(),
@@ -122,7 +123,7 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     let mut told = shown(http, &http.parts.control.state(), &registered);
     told["size"] = told["sizeBytes"].clone();
     told["world"] = module.world().into();
-    told["imports"] = imports.into();
+    told["imports"] = module.imports().into();
     told["capabilities"] = json!(descriptor.capabilities);
     told["plan"] = plan;
     let mut answer = encode::json(if dry { StatusCode::OK } else { StatusCode::CREATED }, &told);
@@ -132,13 +133,9 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Compiles a module and reads its imports. Takes as long as compiling does, so it runs on a thread of its own.
-async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<(Arc<Module>, Vec<String>), Error> {
+/// Compiles a module. Takes as long as that does, so it runs on a thread of its own.
+async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<Arc<Module>, Error> {
     let modules = Arc::clone(&http.parts.modules);
-    let work = move || {
-        let module = if dry { modules.examine(&bytes) } else { modules.install(&bytes) }?;
-        let inspected = steward_sandbox::inspect(&bytes).map_err(crate::service::ModulesError::from)?;
-        Ok::<_, Error>((module, inspected.imports))
-    };
-    tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?
+    let work = move || if dry { modules.examine(&bytes) } else { modules.install(&bytes) };
+    Ok(tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)??)
 }

@@ -62,8 +62,7 @@ pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
 
 fn find(http: &Http, link: &Link) -> Result<Found, Error> {
     let services = http.operations().services();
-    let unknown = || operation::Error::UnknownPath { link: link.clone(), nearest: services.nearest(link) };
-    Ok(services.find(link).ok_or_else(unknown)?)
+    Ok(services.find(link).ok_or_else(|| operation::Error::nowhere(services, link))?)
 }
 
 /// Returns what can be asked at a path.

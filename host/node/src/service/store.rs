@@ -1,0 +1,182 @@
+//! Guest modules as bytes, by their digest.
+//!
+//! Promise: what [`ModuleStore::put`] has taken survives a power cut, and what [`ModuleStore::get`] returns has the digest that was
+//! asked for, whatever became of the disk in between. So bytes that are gone or damaged are an error that says so, never another
+//! module, and whoever asks may fetch them elsewhere by the same digest: another node's store can stand behind the same trait.
+//!
+//! ```text
+//! <folder>/<digest>.wasm    a component; its BLAKE3 digest is its name
+//! <folder>/<digest>.unfinished    one that is being written, worth nothing after a crash
+//! ```
+//!
+//! Left out: removal. A rollback of the cluster state may name a module that it had forgotten.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use steward_model::module::Digest;
+use steward_storage::lasting;
+
+/// Why the bytes of a module are not to be had, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There are no such bytes.
+    #[error(
+        "guest module {digest} is not at {place}; copy the file from another node or a backup, or upload the module again"
+    )]
+    Missing {
+        /// Which module.
+        digest: Digest,
+        /// Where it should be.
+        place: String,
+    },
+    /// The bytes are others than those that were put there.
+    #[error(
+        "guest module at {place} is damaged: its digest is {found}; copy the file from another node or a backup, or upload the module again"
+    )]
+    Damaged {
+        /// Where it is.
+        place: String,
+        /// What is there.
+        found: Digest,
+    },
+    /// The bytes cannot be read or written.
+    #[error("guest module file {}: {source}; check the disk and who owns the folder", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// See the head of this module. Every call may block.
+pub trait ModuleStore: Send + Sync {
+    /// Keeps `bytes` durably, in place of whatever was there under their digest, and returns that.
+    ///
+    /// # Errors
+    /// [`StoreError::File`]: what was there is there still.
+    fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError>;
+
+    /// Returns the bytes with this digest.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] or [`StoreError::Damaged`] if there are none, [`StoreError::File`] if they cannot be read.
+    fn get(&self, digest: Digest) -> Result<Bytes, StoreError>;
+
+    /// Returns true if something is kept under the digest; whether it is whole only [`ModuleStore::get`] says.
+    fn has(&self, digest: Digest) -> bool;
+
+    /// Returns under which digests something is kept, in no particular order.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if that cannot be read.
+    fn list(&self) -> Result<Vec<Digest>, StoreError>;
+}
+
+const ENDING: &str = "wasm";
+
+/// The modules in a folder of this node.
+#[derive(Debug)]
+pub struct ModuleFolder {
+    folder: PathBuf,
+}
+
+impl ModuleFolder {
+    /// Returns the modules in `folder`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if it cannot be made.
+    pub fn open(folder: &Path) -> Result<ModuleFolder, StoreError> {
+        let failed = |source| StoreError::File { path: folder.to_owned(), source };
+        lasting::make_folder(folder).map_err(failed)?;
+        Ok(ModuleFolder { folder: folder.to_owned() })
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(format!("{digest}.{ENDING}"))
+    }
+}
+
+impl ModuleStore for ModuleFolder {
+    fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        let digest = Digest::of(bytes);
+        let path = self.path(digest);
+        // Whatever is there may be damaged, or its writer may have failed before it was durable.
+        lasting::replace(&path, bytes).map_err(|source| StoreError::File { path, source })?;
+        Ok(digest)
+    }
+
+    fn get(&self, digest: Digest) -> Result<Bytes, StoreError> {
+        let path = self.path(digest);
+        let place = || path.display().to_string();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => Bytes::from(bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(StoreError::Missing { digest, place: place() });
+            }
+            Err(source) => return Err(StoreError::File { path, source }),
+        };
+        let found = Digest::of(&bytes);
+        if found == digest { Ok(bytes) } else { Err(StoreError::Damaged { place: place(), found }) }
+    }
+
+    fn has(&self, digest: Digest) -> bool {
+        self.path(digest).exists()
+    }
+
+    fn list(&self) -> Result<Vec<Digest>, StoreError> {
+        let failed = |source| StoreError::File { path: self.folder.clone(), source };
+        let mut listed = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let named = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| Digest::parse(stem).ok());
+            if path.extension().is_some_and(|ending| ending == ENDING) {
+                listed.extend(named);
+            }
+        }
+        Ok(listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, ModuleFolder) {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = ModuleFolder::open(&place.path().join("modules")).expect("a folder");
+        (place, folder)
+    }
+
+    #[test]
+    fn what_was_put_is_found_by_its_digest() {
+        let (_place, folder) = folder();
+        let digest = folder.put(b"one").expect("kept");
+        assert_eq!(folder.get(digest).expect("there"), b"one".as_slice());
+        assert!(folder.has(digest) && !folder.has(Digest::of(b"two")));
+        assert_eq!(folder.list().expect("listed"), [digest]);
+    }
+
+    #[test]
+    fn bytes_that_are_gone_or_damaged_are_told_apart_and_mended_by_putting_them_again() {
+        let (_place, folder) = folder();
+        let digest = folder.put(b"one").expect("kept");
+        std::fs::write(folder.path(digest), b"other").expect("damaged");
+        let found = folder.get(digest).expect_err("damaged");
+        assert!(matches!(found, StoreError::Damaged { found, .. } if found == Digest::of(b"other")), "{found}");
+        folder.put(b"one").expect("kept again");
+        assert!(folder.get(digest).is_ok());
+        std::fs::remove_file(folder.path(digest)).expect("removed");
+        assert!(matches!(folder.get(digest), Err(StoreError::Missing { .. })));
+    }
+
+    #[test]
+    fn what_else_lies_in_the_folder_is_no_module() {
+        let (_place, folder) = folder();
+        std::fs::write(folder.folder.join("readme.txt"), b"x").expect("written");
+        std::fs::write(folder.folder.join("short.wasm"), b"x").expect("written");
+        assert_eq!(folder.list().expect("listed"), []);
+    }
+}

@@ -1,0 +1,93 @@
+//! A bounded number of places with a bounded queue before them: what keeps one service from taking everything.
+//!
+//! Two things are shared between all guests of a node: instances, which a call holds from beginning to end, and workers, which it
+//! holds while it computes and not while it waits for other documents. Each module may have a share of both. What exceeds the
+//! share waits its turn behind its own kind, and is refused when the queue is long or slow, so that whoever asks comes back later.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::error::CallError;
+
+/// See the head of this module.
+pub(crate) struct Places {
+    free: Semaphore,
+    /// How many there are.
+    count: usize,
+    /// What they are, for people.
+    what: &'static str,
+    waiting: AtomicUsize,
+    queue_max: usize,
+    patience: Duration,
+}
+
+/// A caller in the queue, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Places {
+    /// Makes `count` places, at least one.
+    pub(crate) fn new(what: &'static str, count: usize, queue_max: usize, patience: Duration) -> Places {
+        let count = count.max(1);
+        Places { free: Semaphore::new(count), count, what, waiting: AtomicUsize::new(0), queue_max, patience }
+    }
+
+    /// Returns a place, at once or when it is this caller's turn.
+    ///
+    /// # Errors
+    /// [`CallError::Overloaded`] if too many wait already, or none has become free in time.
+    ///
+    /// # Panics
+    /// If it has to wait and is polled outside of a tokio runtime with a timer.
+    pub(crate) async fn take(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        match self.free.try_acquire() {
+            Ok(place) => Ok(place),
+            // Boxed, because nearly nobody has to wait.
+            Err(_) => Box::pin(self.wait()).await,
+        }
+    }
+
+    async fn wait(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        let waiting = Waiting(&self.waiting);
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let (count, what) = (self.count, self.what);
+        if before >= self.queue_max {
+            let reason = format!("{before} calls wait already for the {count} {what}");
+            return Err(CallError::Overloaded { reason });
+        }
+        let place = tokio::time::timeout(self.patience, self.free.acquire()).await;
+        drop(waiting);
+        match place {
+            Ok(Ok(place)) => Ok(place),
+            // Places are never closed, so it is the time that has passed.
+            Ok(Err(_)) | Err(_) => {
+                let reason = format!("none of the {count} {what} became free within {} ms", self.patience.as_millis());
+                Err(CallError::Overloaded { reason })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_place_waits_and_is_refused_in_the_end() {
+        let places = Places::new("instances", 1, 1, Duration::from_millis(20));
+        let held = places.take().await.expect("a place");
+        let late = places.take().await.expect_err("nobody leaves");
+        assert!(late.to_string().contains("20 ms"), "{late}");
+        let (first, second) = tokio::join!(places.take(), places.take());
+        assert!(first.is_err() && second.expect_err("the queue is full").to_string().contains("1 calls wait"));
+        drop(held);
+        drop(places.take().await.expect("the place that became free"));
+    }
+}

@@ -1,0 +1,176 @@
+//! How one call gets on: in slices, so that nobody else is held up by it.
+//!
+//! ```text
+//!            module is quick                            module is slow, or the call has used up its first slice
+//!  call ──▶ first slice on the caller's thread ──▶ takes a worker ──▶ a slice apart from the runtime ──▶ …
+//!                    │ returns: most calls                │ waits for another document: gives the worker back
+//! ```
+//!
+//! Guests are interrupted at every deadline tick. A call that is interrupted gives way there and then, stays a fibre, and goes on
+//! when it has a worker: the right to compute on a thread that the runtime has replaced by another. There are few workers, a
+//! service may have a part of them only, and whoever has one keeps it until its call ends or waits, so that calls end one after the
+//! other instead of all of them late. Dropping the future ends the call at its next tick at the latest.
+//!
+//! The deadline counts from the first slice and stands still while a call waits for a worker: that is no fault of its own.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::SemaphorePermit;
+use tokio::time::Sleep;
+
+use super::CallLimits;
+use super::pace::Pace;
+use super::places::Places;
+use crate::error::CallError;
+
+/// What calls of one module compute with.
+pub(crate) struct Track<'a> {
+    pub(super) pace: &'a Pace,
+    /// The workers that the module may have.
+    pub(super) own: &'a Places,
+    /// The workers that all modules may have.
+    pub(super) all: &'a Places,
+}
+
+/// The right to compute: one worker of the module's share, and one of all.
+struct Worker<'a> {
+    _own: SemaphorePermit<'a>,
+    _all: SemaphorePermit<'a>,
+}
+
+/// One call under way; see the head of this module.
+pub(super) struct Turn<'a> {
+    track: Track<'a>,
+    limits: CallLimits,
+    /// It still has the confidence that its module deserves.
+    quick: bool,
+    worker: Option<Worker<'a>>,
+    deadline: Instant,
+    /// How long it has computed.
+    busy: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn begin(track: Track<'a>, limits: CallLimits) -> Turn<'a> {
+        let quick = track.pace.is_quick();
+        let deadline = Instant::now() + limits.deadline;
+        Turn { track, limits, quick, worker: None, deadline, busy: Duration::ZERO, timer: None }
+    }
+
+    /// Runs `work` to its end. `interrupted` is set by the guest's store when a tick has interrupted it.
+    ///
+    /// # Errors
+    /// [`CallError::Deadline`], or [`CallError::Overloaded`] if there is no worker for it.
+    pub(super) async fn run<T>(
+        &mut self,
+        mut work: Pin<&mut (impl Future<Output = T> + Send)>,
+        interrupted: &AtomicBool,
+    ) -> Result<T, CallError>
+    where
+        T: Send,
+    {
+        if self.quick
+            && let Poll::Ready(done) = self.slice(work.as_mut()).await
+        {
+            return Ok(done);
+        }
+        // Boxed, so that the many that end in their first slice do not carry the room for more.
+        Box::pin(self.run_on(work, interrupted)).await
+    }
+
+    async fn run_on<T>(
+        &mut self,
+        mut work: Pin<&mut (impl Future<Output = T> + Send)>,
+        interrupted: &AtomicBool,
+    ) -> Result<T, CallError>
+    where
+        T: Send,
+    {
+        let mut has_begun = self.quick;
+        loop {
+            if has_begun {
+                self.pause(interrupted.swap(false, Ordering::Relaxed)).await?;
+            }
+            has_begun = true;
+            if !self.quick && self.worker.is_none() {
+                self.take_worker().await?;
+            }
+            if let Poll::Ready(done) = self.slice(work.as_mut()).await {
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn slice<T>(&mut self, mut work: Pin<&mut (impl Future<Output = T> + Send)>) -> Poll<T>
+    where
+        T: Send,
+    {
+        let apart = self.worker.is_some() && may_block_in_place();
+        let began = Instant::now();
+        let poll = |cx: &mut Context<'_>| {
+            let work = work.as_mut();
+            let polled = if apart { tokio::task::block_in_place(|| work.poll(cx)) } else { work.poll(cx) };
+            Poll::Ready(polled)
+        };
+        let polled = poll_fn(poll).await;
+        self.busy += began.elapsed();
+        polled
+    }
+
+    /// Lets others go on: after an interruption until it is this task's turn again, else until what it waits for has come.
+    async fn pause(&mut self, interrupted: bool) -> Result<(), CallError> {
+        if interrupted && self.quick {
+            // The module owes proof from now on, so that further calls do not begin where this one should not have.
+            self.track.pace.observe(self.busy);
+            self.quick = false;
+        }
+        if !interrupted {
+            self.worker = None;
+        }
+        let passed = CallError::Deadline { limit: self.limits.deadline };
+        if Instant::now() >= self.deadline {
+            return Err(passed);
+        }
+        let deadline = tokio::time::Instant::from_std(self.deadline);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        let mut woken = false;
+        let wait = |cx: &mut Context<'_>| {
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(passed.clone()));
+            }
+            // Whoever is waited for has been told the waker when the work was polled.
+            if std::mem::replace(&mut woken, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        };
+        poll_fn(wait).await
+    }
+
+    async fn take_worker(&mut self) -> Result<(), CallError> {
+        let began = Instant::now();
+        let own = self.track.own.take().await?;
+        let all = self.track.all.take().await?;
+        self.worker = Some(Worker { _own: own, _all: all });
+        self.deadline += began.elapsed();
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// Takes the call into account, however it ended.
+    fn drop(&mut self) {
+        self.track.pace.observe(self.busy);
+    }
+}
+
+/// Returns true on a thread of a runtime that has others to carry on with meanwhile.
+fn may_block_in_place() -> bool {
+    Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
+}

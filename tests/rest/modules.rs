@@ -1,0 +1,165 @@
+//! Guest modules whose bytes are gone or damaged, and modules that are made to harm.
+
+use std::path::PathBuf;
+
+use http::Method;
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+use steward_tests::host::Host;
+use steward_tests::wait;
+
+use crate::{component, host_with};
+
+fn module_file(host: &Host, digest: &str) -> PathBuf {
+    host.data().join("modules").join(format!("{digest}.wasm"))
+}
+
+async fn digest_of(client: &Client, factory: &str) -> String {
+    let factory = client.get(&format!("/core/factories{factory}")).await.expect(200).json();
+    factory["moduleDigest"].as_str().expect("a digest").to_owned()
+}
+
+/// Restarts a host whose compiled code is gone too.
+fn restart(host: &mut Host) {
+    host.kill();
+    std::fs::remove_dir_all(host.data().join("code")).expect("compiled code");
+    host.restart().expect("the host starts again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factory_whose_module_is_gone_is_unavailable_until_it_is_repaired() {
+    let mut host = host_with(&["counter", "relay"]).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    host.client().post("/core/relays", &json!({ "documentSelfLink": "r" })).await.expect(201);
+    let mut sent = 0;
+    let digest = digest_of(host.client(), "/core/counters").await;
+    let file = module_file(&host, &digest);
+    let whole = std::fs::read(&file).expect("the module");
+    let mut altered = whole.clone();
+    altered[100..164].fill(0);
+    for (damaged, reason) in
+        [(None, "is not at"), (Some(&whole[..1000]), "is damaged"), (Some(&altered[..]), "is damaged")]
+    {
+        host.kill();
+        match damaged {
+            Some(bytes) => std::fs::write(&file, bytes).expect("damaged"),
+            None => std::fs::remove_file(&file).expect("removed"),
+        }
+        restart(&mut host);
+        let client = host.client();
+        for path in ["/core/counters", "/core/counters/c", "/core/counters/c/available", "/core/counters/none"] {
+            assert_unavailable(&client.get(path).await, reason);
+        }
+        assert_unavailable(&client.patch("/core/counters/c", &json!({})).await, reason);
+        assert_unavailable(&client.post("/core/counters", &json!({})).await, reason);
+        let told = client.get("/health/ready").await.expect(503).json();
+        let message = told["message"].as_str().unwrap_or_default();
+        assert!(message.contains("/core/counters") && message.contains(reason), "{told}");
+        // An effect to it is tried again.
+        client.patch("/core/relays/r", &json!({ "to": "/core/counters/c", "by": 1000 })).await.expect(200);
+        sent += 1000;
+        std::fs::write(&file, &whole).expect("repaired");
+        wait::until("the factory serves again and the effect has come", || async {
+            let answer = client.get("/core/counters/c").await;
+            (answer.status == 200 && answer.json()["count"] == sent).then_some(())
+        })
+        .await;
+        client.get("/health/ready").await.expect(200);
+    }
+}
+
+fn assert_unavailable(answer: &steward_tests::client::Answer, reason: &str) {
+    let problem = answer.clone().expect(503).json();
+    assert_eq!(problem["code"], "not-available", "{problem}");
+    assert!(!answer.header("retry-after").is_empty(), "{problem}");
+    assert!(problem["message"].as_str().is_some_and(|message| message.contains(reason)), "{problem}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_module_is_mended_by_uploading_it_again() {
+    let mut host = host_with(&["counter"]).await;
+    let digest = digest_of(host.client(), "/core/counters").await;
+    std::fs::write(module_file(&host, &digest), b"rubbish").expect("damaged");
+    restart(&mut host);
+    let client = host.client();
+    assert_unavailable(&client.get("/core/counters").await, "is damaged");
+    client.upload(&component("counter").await).await.expect(201);
+    wait::until("the factory serves again", || async {
+        (client.get("/core/counters").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_made_to_harm_are_refused_with_the_limit() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let whole = component("counter").await;
+    for (kind, depth) in [(0x42_u8, 700), (0x41, 900), (0x42, 1100), (0x41, 2000), (0x42, 500_000)] {
+        let inside: Vec<u8> = [&[1_u8][..], &[kind, 1, 1].repeat(depth), &[kind, 0]].concat();
+        let refused = client.upload(&[&whole[..], &[7], &leb(inside.len()), &inside].concat()).await;
+        // What is below the limit may be in order: all that counts is that reading it does not end the host.
+        let expected: &[u16] = if depth < 1000 { &[201, 422] } else { &[422] };
+        assert!(expected.contains(&refused.status.as_u16()), "{depth} levels: {}", refused.status);
+    }
+    let empty = b"\x04\x08\0asm\x0d\0\x01\0".repeat(50_000);
+    let refused = client.upload(&[&whole[..], &empty].concat()).await.expect(422).json();
+    assert_eq!(refused["code"], "module-limit", "{refused}");
+    client.get("/health/live").await.expect(200);
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        bytes.push(if number > 0 { low | 0x80 } else { low });
+        if number == 0 {
+            return bytes;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_doubles_is_refused_with_the_bound() {
+    let host = host_with(&[]).await;
+    let mut definitions = serde_json::Map::new();
+    for level in 0..60 {
+        let next = json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+        definitions.insert(format!("d{level}"), json!({ "allOf": [next, next] }));
+    }
+    definitions.insert("d60".to_owned(), json!({ "type": "object" }));
+    let schema = json!({ "$defs": definitions, "$ref": "#/$defs/d0" });
+    let module = described(&json!({
+        "name": "bomb", "version": "1.0.0", "factory": "/t/bombs", "stateSchema": schema
+    }));
+    let stored = host.client().upload(&module).await.expect(201).json();
+    let mount = json!({ "moduleDigest": stored["digest"] });
+    let refused = host.client().post("/core/factories", &mount).await.expect(422).json();
+    assert_eq!(refused["code"], "module-schema", "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|told| told.contains("2000 steps")), "{refused}");
+    let planned =
+        host.client().send(Method::POST, "/core/modules?dryRun", &[("content-type", "application/wasm")], module);
+    assert_ne!(planned.await.expect("an answer").expect(200).json()["plan"]["refusal"], Value::Null);
+}
+
+/// A component that does nothing but describe itself.
+fn described(descriptor: &Value) -> Vec<u8> {
+    let text = descriptor.to_string();
+    let escaped: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let component = format!(
+        r#"(component
+             (core module $m
+               (memory (export "memory") 2)
+               (data (i32.const 0) "\10\00\00\00{}")
+               (data (i32.const 16) "{escaped}")
+               (func (export "describe") (result i32) (i32.const 0)))
+             (core instance $m (instantiate $m))
+             (func $describe (result string)
+               (canon lift (core func $m "describe") (memory (core memory $m "memory"))))
+             (instance $service (export "describe" (func $describe)))
+             (export "steward:service/service@0.1.0" (instance $service)))"#,
+        u32::try_from(text.len()).expect("a short text").to_le_bytes().map(|byte| format!("\\{byte:02x}")).concat(),
+    );
+    wat::parse_str(component).expect("a valid component")
+}

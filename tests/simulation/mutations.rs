@@ -48,6 +48,7 @@ broken_rules! {
     promises_reported_before_their_sync_are_noticed: PromiseReportedBeforeSync by "i07_";
     a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "EndOutsideLineage";
     a_lineage_that_a_start_does_not_cut_is_noticed: LineageKeptAtRecovery by "cannot follow epoch";
+    a_tail_that_was_replaced_is_noticed: ReplacedTailCounts by "start the node", "i21_";
     a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
     records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_", "i03_";
     a_dropped_tail_is_noticed: TailDropped by "i21_";
@@ -66,7 +67,7 @@ broken_rules! {
     waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
     newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
-    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_", "i11_";
+    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_", "i11_", "i13_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";
     settling_what_failed_in_passing_is_noticed: SettledOnFailure by "effects_";
     effects_named_without_epoch_are_noticed: EffectKeyWithoutEpoch by "effects_";

@@ -19,10 +19,10 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
                     return Err(format!("{partition} finds promise {} after {promised} was given", found.promised));
                 }
             }
-            Fact::Noted(partition, Note::Activated(epoch)) => {
-                if world.oracle.about(*partition).is_some_and(|known| known.activated.contains(epoch)) {
-                    return Err(format!("{partition} is active in epoch {epoch} for the second time"));
-                }
+            Fact::Noted(partition, Note::Activated(epoch))
+                if world.oracle.about(*partition).is_some_and(|known| known.activated.contains(epoch)) =>
+            {
+                return Err(format!("{partition} is active in epoch {epoch} for the second time"));
             }
             _ => {}
         }

@@ -12,7 +12,6 @@ use steward_storage::state::Odds;
 use crate::carrier::carry;
 use crate::facts::Fact;
 use crate::model::Model;
-use crate::steps::Step;
 use crate::tasks::{Around, Owner, place};
 use crate::world::World;
 
@@ -22,28 +21,16 @@ pub(crate) fn options() -> Options {
 }
 
 impl World {
-    pub(crate) fn drive(&mut self, step: Step) {
-        match step {
-            Step::Write => drop(self.node.write()),
-            Step::TakeGroup => drop(self.node.partitions.step_group(self.now.get())),
-            Step::TakeMessage => {
-                let first = self.random.below(self.partitions.len());
-                let order = self.partitions.iter().cycle().skip(first).take(self.partitions.len());
-                let now = self.now.get();
-                order.map(|id| self.node.partitions.get(*id)).any(|copy| copy.step_once(now));
-            }
-            Step::Retry => self.node.partitions.retry_outgoing(self.now.get()),
-            _ => {}
-        }
+    /// Has some partition take one message.
+    pub(crate) fn take_message(&mut self) {
+        let first = self.random.below(self.partitions.len());
+        let order = self.partitions.iter().cycle().skip(first).take(self.partitions.len());
+        let now = self.now.get();
+        order.map(|id| self.node.partitions.get(*id)).any(|copy| copy.step_once(now));
     }
 
-    pub(crate) fn apply(&mut self, step: Step, partition: PartitionId) {
-        match step {
-            Step::Apply => drop(self.node.partitions.apply(&self.index)),
-            Step::ApplyOne => drop(self.node.partitions.apply_one(partition, &self.index)),
-            _ => {}
-        }
-        // Not each time: looking at everything costs more than doing it.
+    /// Has the store of a partition looked at, but not each time: looking at everything costs more than doing it.
+    pub(crate) fn look_at_times(&mut self, partition: PartitionId) {
         if self.random.below(4) == 0 {
             self.facts.push(Fact::LookAtStore(partition));
         }
@@ -74,25 +61,23 @@ impl World {
         }
     }
 
-    pub(crate) fn outbox(&mut self, step: Step, partition: PartitionId) {
-        let copy = self.node.partitions.get(partition);
-        match step {
-            Step::AskForOutbox => {
-                let asked = copy.unloaded_outbox().map(|(epoch, end)| (partition, epoch, end));
-                self.loading.extend(asked.filter(|asked| !self.loading.contains(asked)));
-            }
-            Step::LoadOutbox => self.load_outboxes(),
-            Step::Claim => {
-                let (now, reign) = (self.around.steady(), self.reign(partition).unwrap_or_default());
-                for claim in copy.with_outbox(|outbox| outbox.claim(now, 2)) {
-                    self.tasks.spawn(Owner::Host, carry(Rc::clone(&self.around), (partition, reign), claim));
-                }
-            }
-            _ => {}
+    /// Asks which effects a new reign has pending; the answer waits for the store.
+    pub(crate) fn ask_for_outbox(&mut self, partition: PartitionId) {
+        let asked = self.node.partitions.get(partition).unloaded_outbox();
+        let asked = asked.map(|(epoch, end)| (partition, epoch, end));
+        self.loading.extend(asked.filter(|asked| !self.loading.contains(asked)));
+    }
+
+    /// Claims documents with effects to send.
+    pub(crate) fn claim(&mut self, partition: PartitionId) {
+        let (now, reign) = (self.around.steady(), self.reign(partition).unwrap_or_default());
+        for claim in self.node.partitions.get(partition).with_outbox(|outbox| outbox.claim(now, 2)) {
+            self.tasks.spawn(Owner::Host, carry(Rc::clone(&self.around), (partition, reign), claim));
         }
     }
 
-    fn load_outboxes(&mut self) {
+    /// Tells those who asked and whose store has caught up.
+    pub(crate) fn load_outboxes(&mut self) {
         let (partitions, steady) = (&self.node.partitions, self.around.steady());
         for (partition, epoch, end) in std::mem::take(&mut self.loading) {
             let copy = partitions.get(partition);

@@ -23,6 +23,7 @@ mod clients;
 mod facts;
 mod invariants;
 mod life;
+mod members;
 mod model;
 mod mutations;
 mod node;

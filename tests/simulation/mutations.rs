@@ -48,7 +48,6 @@ broken_rules! {
     promises_reported_before_their_sync_are_noticed: PromiseReportedBeforeSync by "i07_";
     a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "EndOutsideLineage";
     a_lineage_that_a_start_does_not_cut_is_noticed: LineageKeptAtRecovery by "cannot follow epoch";
-    a_tail_that_was_replaced_is_noticed: ReplacedTailCounts by "start the node", "i21_";
     a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
     records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_", "i03_";
     a_dropped_tail_is_noticed: TailDropped by "i21_";

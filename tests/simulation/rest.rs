@@ -5,7 +5,6 @@ use steward_model::PartitionId;
 use steward_protocol::replica::RoleName;
 
 use crate::facts::Fact;
-use crate::steps::Step;
 use crate::world::World;
 
 /// Rounds within which everything finishes, whatever was under way.
@@ -80,17 +79,17 @@ impl World {
         }
         self.tell(partition);
         self.node.partitions.get(partition).step(self.now.get());
-        self.peer(Step::Promise, partition);
+        self.promise(partition);
         for _ in 0..3 {
-            self.peer(Step::Copy, partition);
+            self.copy(partition);
         }
         while self.peers.get(&partition).is_some_and(|peer| !peer.said.is_empty()) {
-            self.peer(Step::Deliver, partition);
+            self.deliver(partition);
         }
         self.node.partitions.get(partition).step(self.now.get());
-        for step in [Step::AskForOutbox, Step::LoadOutbox, Step::Claim] {
-            self.outbox(step, partition);
-        }
+        self.ask_for_outbox(partition);
+        self.load_outboxes();
+        self.claim(partition);
         Ok(())
     }
 

@@ -4,14 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use steward_model::{Epoch, Lane, PartitionId};
-use steward_protocol::replica::RoleName;
-use steward_replication::Message;
+use steward_model::PartitionId;
 
 use crate::facts::Fact;
 use crate::random::Random;
-use crate::requests::{Answer, Request, Times, Wish, elsewhere, operate, read, wait};
-use crate::table::PEER;
+use crate::requests::{Answer, Request, Wish, operate, read, wait};
 use crate::tasks::{Done, Owner, place};
 use crate::world::{Plan, World};
 
@@ -142,16 +139,33 @@ impl Step {
     /// Returns by how much a world takes the step more often than others: no two worlds are alike, and what is rare in one is
     /// frequent in another, or does not happen at all.
     pub(crate) fn scale(self, random: &mut Random) -> usize {
-        match self {
-            Step::Send | Step::Poll | Step::Write | Step::TakeGroup | Step::TakeMessage => 1 + random.below(3),
-            Step::Tell | Step::Deliver | Step::Copy | Step::Promise => 1 + random.below(3),
-            Step::Crash | Step::CrashDuringSync | Step::Stop => random.below(2),
-            _ => random.below(3),
+        let is_frequent = matches!(self, Step::Send | Step::Poll | Step::Write | Step::TakeGroup | Step::TakeMessage)
+            || matches!(self, Step::Tell | Step::Deliver | Step::Copy | Step::Promise);
+        let is_end = matches!(self, Step::Crash | Step::CrashDuringSync | Step::Stop);
+        match (is_frequent, is_end) {
+            (true, _) => 1 + random.below(3),
+            (false, true) => random.below(2),
+            (false, false) => random.below(3),
         }
     }
 }
 
 impl World {
+    /// Returns a partition with which the step is more likely to do something.
+    fn better(&mut self, step: Step, partition: PartitionId) -> PartitionId {
+        if step == Step::Name {
+            let elsewhere = self.partitions.iter().find(|id| !self.table.names_this_node(**id));
+            return elsewhere.copied().filter(|_| self.random.below(4) > 0).unwrap_or(partition);
+        }
+        let is_of_peer = matches!(step, Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree)
+            || matches!(step, Step::Cut | Step::Feed | Step::NamePeer);
+        if !is_of_peer || self.peers.is_empty() {
+            return partition;
+        }
+        let index = self.random.below(self.peers.len());
+        self.peers.keys().nth(index).copied().unwrap_or(partition)
+    }
+
     /// Takes a step.
     ///
     /// # Errors
@@ -161,26 +175,7 @@ impl World {
         self.wall.set(self.wall.get().plus(Duration::from_micros(1 + self.random.below(10_000) as u64)));
         self.latest = self.latest.max(self.wall.get());
         let partition = self.partitions[self.random.below(self.partitions.len())];
-        let partition = match step {
-            Step::Promise
-            | Step::Copy
-            | Step::Deliver
-            | Step::Order
-            | Step::Decree
-            | Step::Cut
-            | Step::Feed
-            | Step::NamePeer
-                if !self.peers.is_empty() =>
-            {
-                let index = self.random.below(self.peers.len());
-                self.peers.keys().nth(index).copied().unwrap_or(partition)
-            }
-            Step::Name => {
-                let elsewhere = self.partitions.iter().find(|id| !self.table.names_this_node(**id));
-                elsewhere.copied().filter(|_| self.random.below(4) > 0).unwrap_or(partition)
-            }
-            _ => partition,
-        };
+        let partition = self.better(step, partition);
         self.say(|| format!("{step:?} {partition}"));
         match step {
             Step::Crash => return self.crash(false),
@@ -207,13 +202,33 @@ impl World {
             Step::Fault => self.fault(),
             Step::Heal => self.heal(),
             Step::Flow => self.flow(),
-            Step::Write | Step::TakeGroup | Step::TakeMessage | Step::Retry => self.drive(step),
-            Step::Apply | Step::ApplyOne => self.apply(step, partition),
+            Step::Write => drop(self.node.write()),
+            Step::TakeGroup => drop(self.node.partitions.step_group(self.now.get())),
+            Step::TakeMessage => self.take_message(),
+            Step::Retry => self.node.partitions.retry_outgoing(self.now.get()),
+            Step::Apply => {
+                self.node.partitions.apply(&self.index);
+                self.look_at_times(partition);
+            }
+            Step::ApplyOne => {
+                self.node.partitions.apply_one(partition, &self.index);
+                self.look_at_times(partition);
+            }
             Step::Checkpoint => self.checkpoint(),
             Step::Trim => self.trim(),
-            Step::AskForOutbox | Step::LoadOutbox | Step::Claim => self.outbox(step, partition),
-            Step::Name | Step::NamePeer | Step::Touch | Step::Shrink | Step::Tell => self.table(step, partition),
-            Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree => self.peer(step, partition),
+            Step::AskForOutbox => self.ask_for_outbox(partition),
+            Step::LoadOutbox => self.load_outboxes(),
+            Step::Claim => self.claim(partition),
+            Step::Name => self.name(partition),
+            Step::NamePeer => self.reign_elsewhere(partition),
+            Step::Touch => self.table.touch(partition),
+            Step::Shrink => self.shrink(partition),
+            Step::Tell => self.tell(partition),
+            Step::Promise => self.promise(partition),
+            Step::Copy => self.copy(partition),
+            Step::Deliver => self.deliver(partition),
+            Step::Order => self.order(partition),
+            Step::Decree => self.decree(partition),
             Step::Cut => self.cut(partition),
         }
         Ok(())
@@ -231,7 +246,8 @@ impl World {
         self.tasks.spawn(Owner::Client(client), operate(Rc::clone(&self.around), request));
     }
 
-    fn poll(&mut self) {
+    /// Lets a few tasks go on.
+    pub(crate) fn poll(&mut self) {
         for _ in 0..1 + self.random.below(4) {
             if self.tasks.len() > 0 {
                 let index = self.random.below(self.tasks.len());
@@ -332,106 +348,5 @@ impl World {
         let now = self.wall.get();
         let back = steward_model::Timestamp(now.0 - span.as_micros() as i64 / 2);
         self.wall.set(if forward { now.plus(span) } else { back });
-    }
-
-    fn table(&mut self, step: Step, partition: PartitionId) {
-        match step {
-            // A row that names another one ends with the peer's consent only; here the table decides alone.
-            Step::Name => self.table.name(partition, false),
-            Step::NamePeer if self.table.is_shared(partition) => self.reign_elsewhere(partition),
-            Step::Touch => self.table.touch(partition),
-            Step::Shrink => {
-                let few = self.random.below(2) == 0;
-                self.table.shrink(partition, few);
-            }
-            Step::Tell => self.tell(partition),
-            _ => {}
-        }
-        if matches!(step, Step::Name | Step::NamePeer) && self.random.below(2) == 0 {
-            self.tell(partition);
-        }
-    }
-
-    /// Has the other member reign, and often do something at once.
-    fn reign_elsewhere(&mut self, partition: PartitionId) {
-        self.table.name(partition, true);
-        for _ in 0..self.random.below(12) {
-            self.peer(Step::Order, partition);
-        }
-        if self.random.below(2) == 0 {
-            self.peer(Step::Decree, partition);
-        }
-    }
-
-    /// Leaves the newest row with the copy.
-    pub(crate) fn tell(&mut self, partition: PartitionId) {
-        let row = self.table.row(partition).clone();
-        self.node.partitions.get(partition).post(Message::Row(Box::new(row)));
-    }
-
-    fn flow(&mut self) {
-        for _ in 0..1 + self.random.below(4) {
-            for partition in self.partitions.clone() {
-                for step in [Step::Promise, Step::Copy, Step::Deliver, Step::Deliver] {
-                    self.peer(step, partition);
-                }
-                self.node.partitions.get(partition).step(self.now.get());
-            }
-            self.node.write();
-            self.node.partitions.step(self.now.get());
-            self.poll();
-            self.send(false);
-            self.poll();
-        }
-    }
-
-    /// Returns the reign that this node leads or begins, if it does.
-    pub(crate) fn reign(&self, partition: PartitionId) -> Option<Epoch> {
-        let status = self.node.partitions.get(partition).status().replica;
-        let reigns = matches!(status.role, RoleName::Activating | RoleName::Primary);
-        status.row.filter(|_| reigns).map(|row| row.epoch)
-    }
-
-    pub(crate) fn peer(&mut self, step: Step, partition: PartitionId) {
-        let status = self.node.partitions.get(partition).status().replica;
-        let reign = self.reign(partition);
-        let row = self.table.row(partition).clone();
-        let Some(peer) = self.peers.get_mut(&partition) else { return };
-        match step {
-            Step::Promise => {
-                if let Some(told) = status.row.filter(|_| status.role == RoleName::Candidate) {
-                    peer.promise(told.epoch);
-                }
-            }
-            Step::Copy => {
-                if let Some(epoch) = reign {
-                    let count = 1 + self.random.below(4);
-                    peer.copy(partition, epoch, self.node.log(), self.oracle.known(partition), count);
-                }
-            }
-            Step::Deliver if !peer.said.is_empty() => {
-                let index = self.random.below(peer.said.len());
-                let is_repeated = self.random.below(8) == 0;
-                let message = if is_repeated { peer.said[index] } else { peer.said.remove(index) };
-                self.node.partitions.get(partition).post(Message::Received { from: PEER, message });
-                if self.random.below(2) == 0 {
-                    self.node.partitions.get(partition).step(self.now.get());
-                }
-            }
-            Step::Order if row.primary == PEER => {
-                peer.begin(row.epoch);
-                let (request, now) = (self.clients.wish(&mut self.random), Times::of(&self.around));
-                if place(&request.link) == partition {
-                    peer.order(&request.link, request.key(), |before, epoch| elsewhere(&request, before, epoch, now));
-                }
-            }
-            Step::Decree => drop(peer.decree(self.oracle.known(partition))),
-            _ => {}
-        }
-    }
-
-    /// Returns true if nobody but this node may reign.
-    pub(crate) fn is_alone(&self, partition: PartitionId) -> bool {
-        partition.lane == Lane::Volatile || !self.table.is_shared(partition)
     }
 }

@@ -25,8 +25,6 @@ pub enum Mutation {
     PromiseReportedBeforeSync,
     /// The lineage keeps epochs whose records were cut off.
     LineageNeverCut,
-    /// A start takes for its tail what stood behind an applied record and was replaced with it.
-    ReplacedTailCounts,
     /// A start finds epochs in the log whose records were replaced.
     LineageKeptAtRecovery,
     /// The log says that a group is on the disk without having it synced.

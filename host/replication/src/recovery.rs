@@ -225,9 +225,6 @@ impl Recovery {
             collected.gap.get_or_insert(position.offset);
             return Ok(());
         }
-        if position.offset < unapplied && mutation::is(Mutation::ReplacedTailCounts) {
-            return Ok(());
-        }
         // What is applied was committed and is never replaced, but what stood behind it may have been.
         collected.cut(position.offset.max(unapplied));
         if position.offset < unapplied {

@@ -61,6 +61,7 @@ impl Partition {
         }
         if self.id.lane == Lane::Persisted {
             while state.in_log.pop_front_if(|(offset, _)| *offset <= end).is_some() {}
+            state.cut.take_if(|(offset, _)| *offset <= end);
         }
         // While the partition is held: a reader that compares what is applied must not see the old value beside the new cache.
         self.applied.set(Some(end));

@@ -17,9 +17,7 @@ impl Partition {
             true => Epoch::ZERO,
             false => state.replica.promise_asked(),
         };
-        Ok((
-            Row { partition: self.id, promised, applied, latest: state.latest },
-            state.in_log.front().map(|(_, lsn)| *lsn),
-        ))
+        let oldest = [state.in_log.front(), state.cut.as_ref()].into_iter().flatten().map(|(_, lsn)| *lsn).min();
+        Ok((Row { partition: self.id, promised, applied, latest: state.latest }, oldest))
     }
 }

@@ -80,6 +80,9 @@ struct State {
     unapplied_bytes: u64,
     /// Where each record that the state store does not hold lies in the log, for trimming; the front has the lowest offset.
     in_log: VecDeque<(Offset, Lsn)>,
+    /// The first record that was cut off the log and has frames there, as long as the store holds nothing in its place: a start
+    /// finds the whole branch, or none of it.
+    cut: Option<(Offset, Lsn)>,
     /// By offset.
     waiters: VecDeque<Waiter>,
     recent: Recent,
@@ -127,6 +130,7 @@ impl Partition {
             unapplied: Vec::new(),
             unapplied_bytes: 0,
             in_log,
+            cut: None,
             waiters: VecDeque::new(),
             recent,
             outbox: Outbox::default(),

@@ -16,6 +16,8 @@ impl Partition {
         let is_cut = |offset: Offset| keep.is_none_or(|keep| offset > keep);
         let before = state.uncommitted.len();
         state.uncommitted.retain(|kept| !is_cut(kept.record.position.offset));
+        let first = state.in_log.iter().find(|(offset, _)| is_cut(*offset)).copied();
+        state.cut = [state.cut, first].into_iter().flatten().min_by_key(|(_, lsn)| *lsn);
         state.in_log.retain(|(offset, _)| !is_cut(*offset));
         state.outgoing.truncate(keep);
         if !mutation::is(Mutation::RecentNotCut) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use steward_sandbox::{Config, Module, Sandbox};
 
 use crate::guest::{ECHO, Guest};
-use crate::node::{Notes, config, patch, patch_for, prepare};
+use crate::node::{Notes, config, patch, patch_for};
 use crate::waiting::reading;
 
 /// A guest that returns the document as it came, and loops for ever if that begins with a blank.

@@ -68,3 +68,18 @@ async fn a_log_of_which_files_are_gone_is_refused_by_name() {
     host.client().get("/core/counters/kept").await.expect(200);
     host.client().post("/core/counters", &json!({ "documentSelfLink": "new" })).await.expect(201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_group_that_forgot_what_the_log_remembers_is_refused() {
+    let mut host = host_with(&["counter"], &[]).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "kept" })).await.expect(201);
+    host.kill();
+    let (system, aside) = (host.data().join("system"), host.data().join("system.aside"));
+    std::fs::rename(&system, &aside).expect("the folder can be moved");
+    let refused = tokio::task::block_in_place(|| host.restart()).expect_err("the system group is another one");
+    assert!(format!("{refused:#}").contains("`system` is older than the log, or was lost"), "{refused:#}");
+    std::fs::remove_dir_all(&system).expect("what the refused start made");
+    std::fs::rename(&aside, &system).expect("the folder can be moved back");
+    goes_on(&mut host);
+    host.client().get("/core/counters/kept").await.expect(200);
+}

@@ -9,6 +9,7 @@ pub mod epoch;
 pub mod group;
 pub mod link;
 pub mod module;
+pub mod mutation;
 pub mod offset;
 pub mod operation;
 pub mod partition;

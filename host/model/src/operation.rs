@@ -7,6 +7,7 @@ use crate::codec::bytes_run;
 use crate::document::Version;
 use crate::epoch::Epoch;
 use crate::link::Link;
+use crate::mutation::{self, Mutation};
 use crate::offset::Position;
 use crate::time::Timestamp;
 
@@ -128,7 +129,10 @@ pub struct EffectKey {
 impl std::fmt::Display for EffectKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Position { epoch, offset } = self.at;
-        let reign = Epoch { incarnation: 0, ..epoch };
+        let reign = match mutation::is(Mutation::EffectKeyWithoutEpoch) {
+            true => Epoch::ZERO,
+            false => Epoch { incarnation: 0, ..epoch },
+        };
         write!(f, "{}@{}.{reign}.{offset}#{}", self.link, epoch.incarnation, self.number)
     }
 }

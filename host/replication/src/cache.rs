@@ -16,6 +16,12 @@ struct Key {
     link: Link,
 }
 
+impl Key {
+    fn of(lane: Lane, link: &Link) -> Key {
+        Key { lane, link: link.clone() }
+    }
+}
+
 #[derive(Clone)]
 struct Bytes;
 
@@ -38,11 +44,11 @@ impl Cache {
     }
 
     pub(crate) fn get(&self, lane: Lane, link: &Link) -> Option<Arc<Document>> {
-        self.documents.get(&Key { lane, link: link.clone() })
+        self.documents.get(&Key::of(lane, link))
     }
 
     pub(crate) fn insert(&self, lane: Lane, document: &Arc<Document>) {
-        self.documents.insert(Key { lane, link: document.link.clone() }, Arc::clone(document));
+        self.documents.insert(Key::of(lane, &document.link), Arc::clone(document));
     }
 
     /// Removes what stands for documents that were deleted.
@@ -51,7 +57,7 @@ impl Cache {
     }
 
     pub(crate) fn remove(&self, lane: Lane, link: &Link) {
-        self.documents.remove(&Key { lane, link: link.clone() });
+        self.documents.remove(&Key::of(lane, link));
     }
 }
 

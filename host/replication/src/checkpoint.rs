@@ -13,6 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, Timestamp};
 use steward_storage::documents;
 use steward_storage::log::{Frame, FrameKind, Trimmed, append};
@@ -80,16 +81,18 @@ impl Partitions {
         let horizon = log.append(&[])?;
         let rows = self.lane(Lane::Persisted).iter().map(|partition| partition.checkpoint_row());
         let rows: Vec<_> = rows.collect::<Result<_, documents::Error>>()?;
-        if let Err(error) = store.checkpoint() {
+        let skips = mutation::is(Mutation::TrimWithoutCheckpoint);
+        if let Err(error) = if skips { Ok(()) } else { store.checkpoint() } {
             let error = documents::Error::from(error);
             // What a failed sync has left behind nobody knows, and asking again may say "fine" for data that is gone.
-            if error.is_fatal() {
+            if error.is_fatal() && !mutation::is(Mutation::FailedSyncIgnored) {
                 self.shared().fail(&Fatal::Store(error));
                 return Err(Error::Log(append::Error::Failed));
             }
             return Err(error.into());
         }
         let oldest = rows.iter().filter_map(|(_, lsn)| *lsn).min();
+        let oldest = oldest.filter(|_| !mutation::is(Mutation::TrimAboveUnapplied));
         let rows: Vec<&Row> = rows.iter().map(|(row, _)| row).collect();
         let frame = Frame::of_node(FrameKind::Checkpoint, codec::encode_as::<Vec<Row>, _>(&rows).into());
         let frame = log.append(&[frame])?;

@@ -25,6 +25,7 @@ pub mod applier;
 pub mod cache;
 pub mod checkpoint;
 pub mod completions;
+pub mod courier;
 pub mod forget;
 pub mod observer;
 pub mod partition;

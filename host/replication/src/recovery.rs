@@ -5,12 +5,14 @@
 //! records themselves, so that a reign whose marker was cut off leaves no trace.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
 use steward_protocol::replica::OpenError;
-use steward_storage::documents::{self, Meta};
-use steward_storage::log::{Frame, FrameKind};
+use steward_storage::documents::{self, Meta, PartitionStore};
+use steward_storage::log::{self, Disk, Frame, FrameKind};
 
 use crate::checkpoint::Row;
 
@@ -56,6 +58,9 @@ pub enum Error {
     /// Log and state store contradict each other.
     #[error(transparent)]
     Contradiction(#[from] OpenError),
+    /// The commit log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] log::open::Error),
     /// The state store cannot be read.
     #[error(transparent)]
     Store(#[from] documents::Error),
@@ -63,6 +68,35 @@ pub enum Error {
 
 fn updates(last: &Option<Offset>) -> String {
     last.map_or_else(|| "no updates".to_owned(), |last| format!("updates through {last}"))
+}
+
+/// Copies of partitions as they are on the disk, and the log that goes on with them.
+pub struct Opened {
+    /// The log, not started.
+    pub log: log::Log,
+    /// What opening it found.
+    pub found: log::Recovery,
+    /// What state store and log say about each partition together.
+    pub recovery: Recovery,
+}
+
+/// Reads what `stores` hold of the persisted partitions, then the log beyond.
+///
+/// # Errors
+/// [`Error`]: the node must not start, or it would serve less than was acknowledged.
+pub fn open(
+    stores: impl Iterator<Item = PartitionStore>,
+    disk: Arc<dyn Disk>,
+    options: log::Options,
+) -> Result<Opened, Error> {
+    let mut recovery = Recovery::default();
+    for store in stores {
+        recovery.stored(store.partition(), store.meta()?);
+    }
+    let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
+    let log::Opened { log, recovery: found } = log::Log::open(disk, options, &mut replay)?;
+    recovery.check()?;
+    Ok(Opened { log, found, recovery })
 }
 
 /// What was found of one partition.
@@ -90,6 +124,8 @@ struct Collected {
     recovered: Recovered,
     /// The first record that the log has.
     first: Option<Offset>,
+    /// A record before which others are missing, unless a later one replaces it.
+    gap: Option<Offset>,
 }
 
 /// Collects, frame by frame, what the log says beyond the state store.
@@ -101,10 +137,14 @@ pub struct Recovery {
 impl Collected {
     /// Cuts off everything from `offset` on, which a later frame replaces.
     fn cut(&mut self, offset: Offset) {
+        self.gap = None;
         let recovered = &mut self.recovered;
         while recovered.tail.pop_if(|(record, _)| record.position.offset >= offset).is_some() {}
+        recovered.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
         // Epochs that began there began with records that no longer count.
-        while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+        if !mutation::is(Mutation::LineageKeptAtRecovery) {
+            while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+        }
     }
 
     fn push(&mut self, record: Record, lsn: Lsn) {
@@ -123,19 +163,19 @@ impl Collected {
 
 impl Recovery {
     /// Takes note of what the state store holds of a partition. Called before the log is read.
-    pub fn stored(&mut self, partition: PartitionId, meta: Meta) {
+    fn stored(&mut self, partition: PartitionId, meta: Meta) {
         let lineage = meta.lineage;
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
         let (last, applied) = (meta.applied, meta.applied);
         let recovered = Recovered { promised, lineage, last, applied, ..Recovered::default() };
-        self.partitions.insert(partition, Collected { recovered, first: None });
+        self.partitions.insert(partition, Collected { recovered, ..Collected::default() });
     }
 
     /// Takes one frame of the log, in their order.
     ///
     /// # Errors
     /// [`Error`]: the node must not start, or it would serve less than was acknowledged.
-    pub fn frame(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
+    fn frame(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
         let unreadable = |source| Error::Frame { kind: frame.kind, lsn, source };
         match frame.kind {
             FrameKind::Record => self.record(lsn, frame),
@@ -177,17 +217,21 @@ impl Recovery {
         let (Some(partition), Some(position)) = (frame.partition, frame.position) else { return Ok(()) };
         let collected = self.partitions.entry(partition).or_default();
         collected.first = Some(collected.first.map_or(position.offset, |first| first.min(position.offset)));
-        let applied = collected.recovered.applied;
-        // What is applied was committed, and what was committed is never replaced.
-        if applied.is_some_and(|applied| position.offset <= applied.offset) {
+        let behind = |position: Option<Position>| position.map_or(Offset(0), |position| position.offset.next());
+        let (unapplied, expected) = (behind(collected.recovered.applied), behind(collected.recovered.last));
+        if position.offset > expected {
+            // The log was trimmed in the middle of a branch. If another reign ordered something else from further up on, that
+            // stands behind, and this does not count.
+            collected.gap.get_or_insert(position.offset);
             return Ok(());
         }
-        collected.cut(position.offset);
-        let end = collected.recovered.tail.last().map(|(record, _)| record.position).or(applied);
-        let expected = end.map_or(Offset(0), |end| end.offset.next());
-        if position.offset != expected {
-            let applied = applied.map(|applied| applied.offset);
-            return Err(Error::Gap { partition, applied, found: position.offset });
+        if position.offset < unapplied && mutation::is(Mutation::ReplacedTailCounts) {
+            return Ok(());
+        }
+        // What is applied was committed and is never replaced, but what stood behind it may have been.
+        collected.cut(position.offset.max(unapplied));
+        if position.offset < unapplied {
+            return Ok(());
         }
         let record: Record =
             codec::decode(&frame.payload).map_err(|source| Error::Frame { kind: frame.kind, lsn, source })?;
@@ -195,9 +239,30 @@ impl Recovery {
         Ok(())
     }
 
+    /// Refuses a log in which records are missing.
+    ///
+    /// # Errors
+    /// [`Error::Gap`]
+    fn check(&self) -> Result<(), Error> {
+        let gaps = self.partitions.iter().filter_map(|(id, collected)| Some((*id, collected.gap?, collected)));
+        match gaps.min_by_key(|(id, ..)| *id) {
+            Some((partition, found, collected)) => {
+                let applied = collected.recovered.applied.map(|applied| applied.offset);
+                Err(Error::Gap { partition, applied, found })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Returns what was found of a partition; the empty copy if nothing was.
     pub fn take(&mut self, partition: PartitionId) -> Recovered {
-        let Collected { mut recovered, first } = self.partitions.remove(&partition).unwrap_or_default();
+        let Collected { mut recovered, first, .. } = self.partitions.remove(&partition).unwrap_or_default();
+        if mutation::is(Mutation::TailDropped) {
+            recovered.tail.pop();
+            recovered.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
+            let last = recovered.last.map(|last| last.offset);
+            recovered.lineage.retain(|(_, first)| last.is_some_and(|last| *first <= last));
+        }
         let behind_end = recovered.last.map_or(Offset(0), |last| last.offset.next());
         recovered.start = first.unwrap_or(behind_end);
         recovered
@@ -247,6 +312,7 @@ mod tests {
         for (lsn, frame) in (1..).map(Lsn).zip(frames) {
             recovery.frame(lsn, frame)?;
         }
+        recovery.check()?;
         Ok(recovery.take(PARTITION))
     }
 
@@ -304,5 +370,43 @@ mod tests {
     fn records_that_are_missing_in_between_are_noticed() {
         let gap = read(&[marker(at(1, 0)), marker(at(1, 2))]);
         assert!(matches!(gap, Err(Error::Gap { applied: None, found: Offset(2), .. })), "{gap:?}");
+    }
+
+    fn stored(applied: Position) -> Meta {
+        let lineage = vec![(epoch(1), Offset(0)), (applied.epoch, applied.offset)];
+        Meta {
+            applied: Some(applied),
+            lineage,
+            delta_floor: Offset(0),
+            buckets: Default::default(),
+            counts: Default::default(),
+        }
+    }
+
+    #[test]
+    fn what_stood_behind_an_applied_record_and_was_replaced_with_it_does_not_count() {
+        // Reign 1 ordered through 7, reign 2 something else from 5 on, of which the store holds all there is.
+        let mut recovery = Recovery::default();
+        recovery.stored(PARTITION, stored(at(2, 5)));
+        let frames = [at(1, 4), at(1, 5), at(1, 6), at(1, 7), at(2, 5)].map(marker);
+        for (lsn, frame) in (1..).map(Lsn).zip(&frames) {
+            recovery.frame(lsn, frame).expect("a log that was cut and went on");
+        }
+        recovery.check().expect("nothing is missing");
+        let recovered = recovery.take(PARTITION);
+        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(2, 5)), 0));
+        assert_eq!(recovered.lineage, [(epoch(1), Offset(0)), (epoch(2), Offset(5))]);
+    }
+
+    #[test]
+    fn the_rest_of_a_trimmed_branch_that_was_replaced_is_no_gap() {
+        let mut recovery = Recovery::default();
+        recovery.stored(PARTITION, Meta { lineage: vec![(epoch(1), Offset(0))], ..stored(at(1, 4)) });
+        for (lsn, frame) in (1..).map(Lsn).zip([at(1, 7), at(1, 8), at(2, 5), at(2, 6)].map(marker)) {
+            recovery.frame(lsn, &frame).expect("a log that was cut and went on");
+        }
+        recovery.check().expect("nothing is missing");
+        let recovered = recovery.take(PARTITION);
+        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(2, 6)), 2));
     }
 }

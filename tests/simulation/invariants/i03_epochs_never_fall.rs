@@ -1,31 +1,30 @@
-//! A promise is never forgotten, an epoch is active once, and a process start begins with no role.
+//! An epoch is active once, a promise is never forgotten, and a process start begins with no role.
 
 use steward_protocol::replica::RoleName;
 
-use crate::node::Fact;
+use crate::facts::Fact;
+use crate::witness::Note;
 use crate::world::World;
 
-pub(crate) fn check(world: &World) -> Result<(), String> {
-    for fact in &world.facts {
+pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
+    for fact in facts {
         match fact {
-            Fact::Opened { partition, found, .. } => {
-                let role = world.node.copies[partition].replica.role();
+            Fact::Opened(partition, found) => {
+                let role = world.node.partitions.get(*partition).status().replica.role;
                 if role != RoleName::Tailing {
                     return Err(format!("{partition} was opened as {role:?}"));
                 }
                 let promised = world.oracle.about(*partition).map(|known| known.promised).unwrap_or_default();
-                if found.promised() < promised {
-                    return Err(format!("{partition} finds promise {} after {promised} was given", found.promised()));
+                if found.promised < promised {
+                    return Err(format!("{partition} finds promise {} after {promised} was given", found.promised));
                 }
             }
-            Fact::Activated { partition, epoch, is_first: false, .. } => {
+            Fact::Noted(partition, Note::Activated(epoch))
+                if world.oracle.about(*partition).is_some_and(|known| known.activated.contains(epoch)) =>
+            {
                 return Err(format!("{partition} is active in epoch {epoch} for the second time"));
             }
-            Fact::Activated { is_first: true, .. }
-            | Fact::MarkerAppended { .. }
-            | Fact::Committed { .. }
-            | Fact::SteppedDown { .. }
-            | Fact::Applied { .. } => {}
+            _ => {}
         }
     }
     Ok(())

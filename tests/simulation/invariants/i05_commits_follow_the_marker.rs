@@ -1,21 +1,26 @@
-//! A commit needs the disk of W members, here of the only one, and the marker of the reign first.
+//! A commit needs the disks of W members, and the marker of the reign first.
 
-use steward_protocol::replica::RoleName;
+use steward_model::Lane;
 
-use crate::node::Fact;
+use crate::facts::Fact;
 use crate::world::World;
 
-pub(crate) fn check(world: &World) -> Result<(), String> {
-    for fact in &world.facts {
-        let Fact::Committed { partition, through, end_on_disk, .. } = fact else { continue };
-        if end_on_disk.map(|end| end.offset) < Some(*through) {
-            return Err(format!("{partition} commits through {through}, but its disk ends at {end_on_disk:?}"));
+pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
+    for fact in facts {
+        let Fact::CommittedWith { partition, through, marker, durable } = fact else { continue };
+        let end = durable.map(|end| end.offset);
+        if partition.lane == Lane::Persisted && end < Some(*through) {
+            return Err(format!("{partition} commits through {through}, but its disk ends at {end:?}"));
         }
-        let replica = &world.node.copies[partition].replica;
-        let marker = replica.lineage().entries().last().copied();
-        let is_decided = marker.is_some_and(|(epoch, first)| epoch == replica.epoch() && first <= *through);
-        if replica.role() != RoleName::Primary || !is_decided {
+        if marker.is_none_or(|(_, first)| first > *through) {
             return Err(format!("{partition} commits through {through} before its marker {marker:?}"));
+        }
+        let last = world.oracle.about(*partition).and_then(|known| known.committed_at(*through));
+        if let (Some(peer), Some(last)) = (world.peers.get(partition), last) {
+            let copied = peer.log.get(through.0 as usize).map(|record| record.position);
+            if copied != Some(last.position) {
+                return Err(format!("{partition} commits {}, of which the other member has {copied:?}", last.position));
+            }
         }
     }
     Ok(())

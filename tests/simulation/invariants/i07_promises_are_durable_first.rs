@@ -1,13 +1,21 @@
-//! A promise is durable before anything that depends on it: here, the marker of the reign.
+//! A promise is durable before anything that depends on it: here, the marker of the reign. And nothing is called durable that
+//! a power cut could take back.
 
-use crate::node::Fact;
+use super::notes;
+use crate::facts::Fact;
+use crate::witness::Note;
 use crate::world::World;
 
-pub(crate) fn check(world: &World) -> Result<(), String> {
-    for fact in &world.facts {
-        let Fact::MarkerAppended { partition, epoch, promised_on_disk } = fact else { continue };
-        if promised_on_disk < epoch {
-            return Err(format!("{partition} begins epoch {epoch}, its disk promises {promised_on_disk}"));
+pub(crate) fn check(_: &World, facts: &[Fact]) -> Result<(), String> {
+    for (partition, note) in notes(facts) {
+        match note {
+            Note::MarkerAppended { position, promised_on_disk } if *promised_on_disk < position.epoch => {
+                return Err(format!("{partition} begins with {position}, its disk promises {promised_on_disk}"));
+            }
+            Note::Persisted { end, is_synced: false } => {
+                return Err(format!("{partition} is told that {end} is on the disk, a power cut could take it back"));
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -1,23 +1,94 @@
-//! Documents, sequence index, digest and applied offset of a store agree, after any crash.
+//! Documents, versions, field index, counts, outbox, remembered answers, digest and applied offset of a store
+//! agree with one another and with the log, after any crash.
 
-use crate::node::Fact;
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_model::{Link, PartitionId};
+use steward_storage::documents::{Error, PartitionStore};
+use steward_storage::index::{KIND_PATH, ValueRange};
+use steward_storage::state::Order;
+
+use crate::facts::Fact;
+use crate::model::Model;
 use crate::world::World;
 
-pub(crate) fn check(world: &World) -> Result<(), String> {
-    for fact in &world.facts {
-        let partition = match fact {
-            Fact::Opened { partition, .. } | Fact::Applied { partition } => partition,
-            Fact::MarkerAppended { .. }
-            | Fact::Committed { .. }
-            | Fact::Activated { .. }
-            | Fact::SteppedDown { .. } => continue,
-        };
-        let now = &world.stores[partition].now;
-        let offset = now.applied.map(|applied| applied.offset);
-        let expected = world.oracle.about(*partition).map(|known| known.state_at(offset)).unwrap_or_default();
-        if *now != expected {
-            return Err(format!("{partition} holds {now:?}, the log makes {expected:?} of it"));
-        }
+pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
+    for fact in facts {
+        let Fact::LookAtStore(partition) = fact else { continue };
+        let store = world.documents(*partition);
+        let looked = world.machine.store.without_faults(|| look(world, *partition, &store));
+        looked.map_err(|error| format!("{partition} cannot be read: {error}"))??;
     }
     Ok(())
+}
+
+fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result<Result<(), String>, Error> {
+    let Some(known) = world.oracle.about(partition) else { return Ok(Ok(())) };
+    let meta = store.meta()?;
+    if meta.applied > known.committed_end() {
+        return Ok(Err(format!("{partition} holds {:?}, committed is {:?}", meta.applied, known.committed_end())));
+    }
+    // A write that failed may have been made: then the store is ahead of what it said.
+    let followed = world.stored.get(&partition).filter(|model| model.applied == meta.applied);
+    let model = followed.cloned().unwrap_or_else(|| known.model_at(meta.applied));
+    let wrong = |what: &str, found: &dyn std::fmt::Debug, expected: &dyn std::fmt::Debug| {
+        Err(format!("{partition} at {:?}: {what} {found:?}, the log makes {expected:?}", meta.applied))
+    };
+    if meta.applied != model.applied || meta.lineage != model.lineage {
+        return Ok(wrong("lineage", &(meta.applied, &meta.lineage), &(model.applied, &model.lineage)));
+    }
+    if meta.counts != model.counts() {
+        return Ok(wrong("counts", &meta.counts, &model.counts()));
+    }
+    if let Err(error) = documents(world, partition, store, &model)? {
+        return Ok(Err(format!("{partition} at {:?}: {error}", meta.applied)));
+    }
+    let view = store.view()?;
+    let digest = store.recompute_digest(view.as_ref())?;
+    if digest != meta.buckets {
+        return Ok(wrong("digest", &meta.buckets, &digest));
+    }
+    let outbox = store.outbox(None, usize::MAX)?;
+    let outbox: BTreeMap<_, _> = outbox.into_iter().map(|effect| (effect.key.clone(), effect)).collect();
+    if outbox != model.outbox {
+        return Ok(wrong("outbox", &outbox, &model.outbox));
+    }
+    let live = model.documents.iter().filter(|(_, held)| !held.document.is_tombstone());
+    let live: BTreeSet<Link> = live.map(|(link, _)| link.clone()).collect();
+    let paths = [KIND_PATH, "by"];
+    for path in paths.iter().filter(|path| **path == KIND_PATH || !world.index.has_changed) {
+        let indexed = store.index_scan(view.as_ref(), path, &ValueRange::Any, Order::Ascending);
+        let indexed: BTreeSet<Link> = indexed.map(|row| row.map(|row| row.link)).collect::<Result<_, _>>()?;
+        if indexed != live {
+            return Ok(wrong("index", &(path, indexed), &live));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn documents(
+    world: &World,
+    partition: PartitionId,
+    store: &PartitionStore,
+    model: &Model,
+) -> Result<Result<(), String>, Error> {
+    for link in world.clients.links().iter().filter(|link| crate::tasks::place(link) == partition) {
+        let mut found = store.versions(link, usize::MAX)?;
+        found.reverse();
+        let mut expected = Vec::new();
+        if let Some(held) = model.documents.get(link) {
+            expected.clone_from(&held.older);
+            expected.push(held.document.clone());
+        }
+        if found != expected {
+            return Ok(Err(format!("{link} has {found:?}, the log makes {expected:?}")));
+        }
+    }
+    for ((link, key), expected) in &model.replies {
+        let found = store.remembered(link, key)?;
+        if found.as_ref() != Some(expected) {
+            return Ok(Err(format!("{link} remembers {found:?}, the log makes {expected:?}")));
+        }
+    }
+    Ok(Ok(()))
 }

@@ -1,21 +1,20 @@
 //! Recovery from a torn tail discards nothing that was durable, and invents nothing.
 
-use crate::node::Fact;
+use crate::facts::Fact;
 use crate::world::World;
 
-pub(crate) fn check(world: &World) -> Result<(), String> {
-    for fact in &world.facts {
-        let Fact::Opened { partition, found, durable, .. } = fact else { continue };
-        let end = found.end();
-        let durable_end = durable.end.map(|end| end.offset);
-        if end.map(|end| end.offset) < durable_end || found.promised() < durable.promised {
-            return Err(format!("{partition} recovers {end:?} and {}, durable was {durable:?}", found.promised()));
+pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
+    for fact in facts {
+        let Fact::Opened(partition, found) = fact else { continue };
+        let durable = world.oracle.about(*partition).and_then(|known| known.durable);
+        if found.last.map(|last| last.offset) < durable.map(|durable| durable.offset) {
+            return Err(format!("{partition} recovers {:?}, durable was {durable:?}", found.last));
         }
-        let has_gap = found.records.array_windows().any(|[before, next]| {
+        let has_gap = found.tail.array_windows().any(|[(before, _), (next, _)]| {
             next.position.offset != before.position.offset.next() || next.previous != before.position.epoch
         });
         if has_gap {
-            return Err(format!("{partition} recovers a log with gaps: {:?}", found.records));
+            return Err(format!("{partition} recovers a log with gaps: {:?}", found.tail));
         }
     }
     Ok(())

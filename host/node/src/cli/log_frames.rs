@@ -12,7 +12,7 @@ use crate::cluster;
 pub(super) const HEAD: &str = "     LSN  KIND        PART  POSITION      BYTES  SAYS";
 
 /// Columns left for what a frame says.
-const SAYS_COLUMNS: usize = 32;
+const SAYS_COLUMNS: usize = 31;
 
 /// A frame that was read.
 pub(super) struct Shown {

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Lane, PartitionId};
-use steward_protocol::cluster::Member;
+use steward_protocol::cluster::{ClusterState, Member};
 use steward_replication::Observer;
 use steward_replication::completions::Completions;
 use steward_storage::state::StateStore;
@@ -69,8 +69,27 @@ impl Foundation {
         };
         let partitions = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
         let partitions = Arc::new(partitions.context("open the partitions")?);
+        same_past(&partitions, &system.control.state(), own)?;
         Ok(Foundation { folder, persisted, system, partitions, hands })
     }
+}
+
+/// Refuses to go on if the system group names this node for a reign that a partition promised before: then the group has
+/// forgotten what the commit log remembers, and two reigns of one number would follow.
+fn same_past(partitions: &Partitions, cluster: &ClusterState, own: Member) -> anyhow::Result<()> {
+    for partition in partitions.all() {
+        let promised = partition.status().replica.promised;
+        let named = cluster.row(partition.id()).filter(|row| row.primary == own && row.epoch <= promised);
+        if let Some(row) = named {
+            bail!(
+                "the system group names epoch {} of partition {}, but the commit log has promised epoch {promised}: the folder \
+                 `system` is older than the log, or was lost; restore the whole data folder from one backup",
+                row.epoch,
+                partition.id()
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn system(options: &Options, folder: &Folder, public_uri: &str, clock: &Clock) -> Result<System, cluster::Error> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use steward_model::{Lane, Moment, PartitionId};
+use steward_replication::recovery;
 use steward_storage::documents::PartitionStore;
 use steward_storage::log::{FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
@@ -53,22 +54,17 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
             tracing::warn!(%moved_to, reason = reset.reason, "state store was damaged, it is made anew out of the log");
         }
         let persisted: Arc<dyn StateStore> = Arc::new(state.store);
-        let mut recovery = Recovery::default();
-        for partition in PartitionId::all(Lane::Persisted) {
-            let meta = store_of(&persisted, partition).meta();
-            let meta = meta.with_context(|| format!("read partition {partition}"))?;
-            recovery.stored(partition, meta);
-        }
         let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
         let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
         let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
-        let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
-        let opened = Log::open(disk, options, &mut replay);
-        let opened = opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
+        let stores = PartitionId::all(Lane::Persisted).map(|partition| store_of(&persisted, partition));
+        let opened = recovery::open(stores, disk, options);
+        let recovery::Opened { log, found, recovery } =
+            opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
-        tracing::info!(recovered = ?opened.recovery, records, "commit log read");
+        tracing::info!(recovered = ?found, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
-        Ok(Found { log: Arc::new(opened.log), persisted, volatile, recovery })
+        Ok(Found { log: Arc::new(log), persisted, volatile, recovery })
     };
     tokio::task::spawn_blocking(work).await.context("open the stores")?
 }

@@ -29,7 +29,7 @@ pub(super) enum Sent {
 }
 
 impl Outbox {
-    pub(super) async fn send(&self, pending: &PendingEffect) -> Sent {
+    pub(super) async fn send_once(&self, pending: &PendingEffect) -> Sent {
         let effect = &pending.effect;
         if !effect.to.starts_with('/') {
             return self.outside.send(&pending.key.to_string(), effect).await;

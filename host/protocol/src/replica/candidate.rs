@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Boot, Epoch, Moment, NodeId, Position};
 
 use super::{Effect, Member, Replica, Role, Row, is_listed};
@@ -138,7 +139,12 @@ impl Replica {
             promises += 1;
             greatest = greatest.max(*last);
         }
-        if promises >= row.recovery_quorum && greatest <= self.end {
+        let needed = row.recovery_quorum - u32::from(mutation::is(Mutation::OnePromiseLess));
+        let is_greatest = match mutation::is(Mutation::LogChosenByLength) {
+            true => greatest.map(|last| last.offset) <= self.end.map(|end| end.offset),
+            false => greatest <= self.end,
+        };
+        if promises >= needed && is_greatest {
             let epoch = candidate.epoch;
             self.activate(now, epoch, effects);
         }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use steward_model::Offset;
+use steward_model::mutation::{self, Mutation};
 
 use super::progress::Progress;
 use super::{Member, Row};
@@ -26,8 +27,9 @@ impl Configuration<'_> {
     /// Returns the `W`-th largest proven end in the in-sync set; none if fewer than `W` members have proven anything.
     fn held(self, progress: &Progress) -> Option<Offset> {
         // Sets have a handful of members: counting beats sorting, and needs no memory.
+        let quorum = self.write_quorum as usize - usize::from(mutation::is(Mutation::OneHolderLess));
         let ends = || self.in_sync.iter().filter_map(|member| progress.proven(*member));
-        ends().filter(|end| ends().filter(|other| other >= end).count() >= self.write_quorum as usize).max()
+        ends().filter(|end| ends().filter(|other| other >= end).count() >= quorum).max()
     }
 }
 

@@ -4,6 +4,8 @@
 
 use steward_model::{Epoch, Position};
 
+use super::open::shown;
+
 /// One message about one partition. Peers may repeat, delay and reorder them; none may change what was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
@@ -22,4 +24,13 @@ pub enum Message {
         /// The last record that the append has proven.
         through: Position,
     },
+}
+
+impl std::fmt::Display for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Message::Promise { epoch, last } => write!(f, "promise epoch={epoch} last={}", shown(last)),
+            Message::Acknowledgement { epoch, through } => write!(f, "acknowledgement epoch={epoch} through={through}"),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Reigning: the marker, the order of updates, and what is committed.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, Record};
 use steward_model::{Epoch, Moment, Offset, Position};
 
@@ -28,7 +29,9 @@ impl Replica {
             return Err(NotAdmitted::Recovering);
         };
         match &self.role {
-            Role::Primary(_) if row.in_sync.len() < row.write_quorum as usize => {
+            Role::Primary(_)
+                if row.in_sync.len() < row.write_quorum as usize && !mutation::is(Mutation::TooFewInSync) =>
+            {
                 Err(NotAdmitted::TooFewInSync { in_sync: row.in_sync.len(), write_quorum: row.write_quorum })
             }
             Role::Primary(reign) => Ok(reign.epoch),
@@ -149,7 +152,8 @@ impl Replica {
         let Some(held) = committable(std::iter::once(Configuration::of(row)), &reign.progress) else {
             return;
         };
-        if held < reign.marker || Some(held) <= self.committed {
+        let has_marker = held >= reign.marker || mutation::is(Mutation::CommitWithoutMarker);
+        if !has_marker || Some(held) <= self.committed {
             return;
         }
         self.committed = Some(held);

@@ -5,6 +5,7 @@
 //! host/docs/protocol.md, "Truncation" and "Rules of a member for `Append`".
 
 use steward_model::Position;
+use steward_model::mutation::{self, Mutation};
 
 use super::open::shown;
 use super::{Replica, Role};
@@ -32,7 +33,9 @@ impl Replica {
             self.partition,
             shown(&after)
         );
-        self.lineage.cut_after(keep);
+        if !mutation::is(Mutation::LineageNeverCut) {
+            self.lineage.cut_after(keep);
+        }
         self.end = after;
         self.durable = self.durable.min(keep);
         self.was_cut = true;

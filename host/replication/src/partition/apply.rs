@@ -1,5 +1,6 @@
 //! One run of committed records on its way into the state store.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Lane, Offset};
 use steward_storage::index::IndexPlan;
@@ -13,6 +14,10 @@ impl Partition {
     pub(crate) fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
         let (run, bytes) = {
             let mut state = self.lock();
+            if mutation::is(Mutation::AppliedBeforeCommit) {
+                let early: Vec<Record> = state.uncommitted.iter().map(|early| early.record.clone()).collect();
+                state.unapplied.extend(early);
+            }
             (std::mem::take(&mut state.unapplied), std::mem::take(&mut state.unapplied_bytes))
         };
         let Some(end) = run.last().map(|record| record.position.offset) else { return true };
@@ -27,8 +32,10 @@ impl Partition {
             Err(error) => {
                 self.shared.observer.observed(self.id, &Fact::Refused(&error));
                 let mut state = self.lock();
-                let later = std::mem::replace(&mut state.unapplied, run);
-                state.unapplied.extend(later);
+                if !mutation::is(Mutation::RefusedRunLost) {
+                    let later = std::mem::replace(&mut state.unapplied, run);
+                    state.unapplied.extend(later);
+                }
                 state.unapplied_bytes += bytes;
                 drop(state);
                 self.shared.store_refused(self.id, error);

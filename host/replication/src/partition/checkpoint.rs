@@ -1,6 +1,7 @@
 //! What a checkpoint says about one partition.
 
-use steward_model::Lsn;
+use steward_model::mutation::{self, Mutation};
+use steward_model::{Epoch, Lsn};
 use steward_storage::documents::Error;
 
 use super::Partition;
@@ -12,7 +13,10 @@ impl Partition {
         let applied = self.store.meta()?.applied;
         let state = self.lock();
         // The promise that was asked for, durable or not: it may lie in a part of the log that this checkpoint releases.
-        let promised = state.replica.promise_asked();
+        let promised = match mutation::is(Mutation::PromiseNotRepeated) {
+            true => Epoch::ZERO,
+            false => state.replica.promise_asked(),
+        };
         Ok((
             Row { partition: self.id, promised, applied, latest: state.latest },
             state.in_log.front().map(|(_, lsn)| *lsn),

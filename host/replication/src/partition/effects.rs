@@ -1,5 +1,6 @@
 //! Carries out what a replica core asks for. Nothing else does.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lane, Moment, Offset};
 use steward_protocol::replica::{Effect, Event};
@@ -35,6 +36,9 @@ impl Partition {
         match self.id.lane {
             Lane::Persisted => {
                 state.outgoing.promise(self.id, epoch);
+                if mutation::is(Mutation::PromiseReportedBeforeSync) {
+                    state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects);
+                }
                 self.send_outgoing(state);
             }
             // What lies in memory is as lasting there as it will ever be.

@@ -2,7 +2,7 @@
 
 use steward_model::operation::EffectKey;
 use steward_model::{Epoch, Moment, Position, Timestamp};
-use steward_protocol::replica::{Event, Row};
+use steward_protocol::replica::{self, Event, Member, Row};
 use steward_storage::documents::Horizons;
 
 use super::propose::Proposal;
@@ -29,6 +29,13 @@ pub enum Message {
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
     Forget(Horizons),
+    /// Another member said something, over a connection that vouches for its node and boot.
+    Received {
+        /// Who said it.
+        from: Member,
+        /// What was said.
+        message: replica::Message,
+    },
     /// The log may have room again for what it refused.
     SpaceInLog,
     /// Another reign ordered something else behind this record; nothing of it was committed.
@@ -49,6 +56,7 @@ impl std::fmt::Display for Message {
             Message::Forget(Horizons { tombstones_below, answers_below }) => {
                 write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
             }
+            Message::Received { from, message } => write!(f, "received from={from} {message}"),
             Message::SpaceInLog => f.write_str("space in log"),
             Message::Truncated { after: Some(after) } => write!(f, "truncated after={after}"),
             Message::Truncated { after: None } => f.write_str("truncated all"),
@@ -105,6 +113,7 @@ impl Partition {
             Message::PromisePersisted(epoch) => self.tell(state, now, Event::PromisePersisted(epoch)),
             Message::Settle { keys, at } => self.settle_now(state, now, keys, at),
             Message::Forget(horizons) => self.forget_now(state, now, horizons),
+            Message::Received { from, message } => self.tell(state, now, Event::Received { from, message }),
             Message::SpaceInLog => self.send_outgoing(state),
             Message::Truncated { after } => self.truncate(state, now, after),
         }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
 use steward_model::{Epoch, Link, Position, Timestamp};
@@ -97,7 +98,9 @@ impl Outbox {
 
     /// The reign ends: all claims are void.
     pub(super) fn end(&mut self) {
-        *self = Outbox::default();
+        if !mutation::is(Mutation::ClaimSurvives) {
+            *self = Outbox::default();
+        }
     }
 
     /// Returns true once everything that is pending is here.
@@ -124,7 +127,9 @@ impl Outbox {
             Knowledge::Loading { .. } | Knowledge::Nothing | Knowledge::All { .. } => return 0,
         };
         let before = self.count;
-        for mut row in rows.into_iter().filter(|row| !settled.contains(&row.key)) {
+        for mut row in
+            rows.into_iter().filter(|row| !settled.contains(&row.key) && !mutation::is(Mutation::OutboxNotLoaded))
+        {
             row.due = row.due.min(now.plus(Duration::from_millis(row.effect.delay_millis.max(0).unsigned_abs())));
             self.add(row);
         }
@@ -188,7 +193,8 @@ impl Outbox {
 
     /// Returns true as long as the reign of the claim lasts.
     pub fn is_valid(&self, claim: &Claim) -> bool {
-        matches!(self.knowledge, Knowledge::All { epoch } if epoch == claim.epoch)
+        let survives = mutation::is(Mutation::ClaimSurvives);
+        matches!(self.knowledge, Knowledge::All { epoch } if epoch == claim.epoch || survives)
     }
 
     /// Returns the next effect of a claimed document that may go out now and was not sent; none if the claim is void.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_channel::oneshot;
 use steward_model::document::UpdateAction;
+use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::{Change, Entry, Origin, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp, Version};
@@ -186,7 +187,11 @@ impl Partition {
         let position = state.replica.next_position();
         let update = update.placed(position);
         let document = state.recent.append(position, &update, before.as_ref());
-        state.waiters.push_back(Waiter { position, committed });
+        if mutation::is(Mutation::AcknowledgedBeforeCommit) {
+            let _ = committed.send(());
+        } else {
+            state.waiters.push_back(Waiter { position, committed });
+        }
         self.shared.observer.observed(self.id, &Fact::Proposed(position));
         // Whoever asked may be gone; the update is in the log all the same.
         let _ = taken.send(Ok(Placed { position, document }));
@@ -218,7 +223,8 @@ impl Partition {
     fn check(&self, state: &State, decided: Option<Epoch>, bytes: u64) -> Result<(), ProposeError> {
         let not_admitted = |reason| ProposeError::NotAdmitted { partition: self.id, reason };
         let epoch = state.replica.admits().map_err(not_admitted)?;
-        if decided.is_some_and(|decided| decided != epoch) {
+        let is_other = decided.is_some_and(|decided| decided != epoch);
+        if is_other && !mutation::is(Mutation::DecidedInAnotherReign) {
             // The handler ran in a reign that is over: what it saw may have been displaced.
             return Err(not_admitted(NotAdmitted::Recovering));
         }

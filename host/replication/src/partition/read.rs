@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_channel::oneshot;
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
@@ -101,7 +102,7 @@ impl Partition {
     /// Returns what to wait for until the record at `position` is committed, or what became of it if that is known.
     fn wait_for(&self, position: Position) -> Result<oneshot::Receiver<()>, Result<(), Lost>> {
         let mut state = self.lock();
-        if !state.holds(position) {
+        if !state.holds(position) && !mutation::is(Mutation::WaiterByOffset) {
             return Err(Err(Lost(self.id)));
         }
         if state.replica.committed().is_some_and(|committed| committed >= position.offset) {

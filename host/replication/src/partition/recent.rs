@@ -11,6 +11,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, RememberedReply, RequestKey, Update};
 use steward_model::{Document, Link, Offset, Position};
 
@@ -110,7 +111,8 @@ impl Recent {
             }
             Some(touched) => {
                 // A document under steady load is never forgotten as a whole; its answers must be.
-                touched.remembered.retain(|_, reply| reply.at.offset > applied);
+                let early = mutation::is(Mutation::AnswersForgottenEarly);
+                touched.remembered.retain(|_, reply| reply.at.offset > applied && !early);
                 None
             }
             None => None,

@@ -1,5 +1,6 @@
 //! Cutting the end of the log off, when another reign has ordered something else there.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Moment, Offset, Position};
 use steward_protocol::replica::Event;
 
@@ -17,7 +18,9 @@ impl Partition {
         state.uncommitted.retain(|kept| !is_cut(kept.record.position.offset));
         state.in_log.retain(|(offset, _)| !is_cut(*offset));
         state.outgoing.truncate(keep);
-        state.recent.truncate(keep);
+        if !mutation::is(Mutation::RecentNotCut) {
+            state.recent.truncate(keep);
+        }
         // Dropped, the waiters learn that the outcome is unknown here: a record that was cut may live on elsewhere.
         state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
         let records = before - state.uncommitted.len();

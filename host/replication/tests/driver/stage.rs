@@ -17,11 +17,11 @@ use steward_protocol::replica::{Member, Row};
 use steward_replication::completions::{Completions, Ear};
 use steward_replication::partition::{Proposed, Taken};
 use steward_replication::{
-    Fact, Fatal, Message, Observer, Options, Partition, Partitions, ProposeError, Recovery, Shared,
+    Fact, Fatal, Message, Observer, Options, Partition, Partitions, ProposeError, Shared, recovery,
 };
 use steward_storage::documents::PartitionStore;
 use steward_storage::index::EveryScalar;
-use steward_storage::log::{FaultyDisk, Log, Options as LogOptions, writer};
+use steward_storage::log::{FaultyDisk, Options as LogOptions, writer};
 use steward_storage::state::{FaultyStore, MemoryStore, StateStore};
 
 /// What the driver said, and whether it told the node to stop.
@@ -112,12 +112,11 @@ impl Stage {
                 Lane::Volatile => Arc::new(MemoryStore::new()),
             }
         };
-        let mut recovery = Recovery::default();
         let id = PartitionId::all(Lane::Persisted).next().expect("there are partitions");
-        recovery.stored(id, PartitionStore::new(stores(id), 0, id).meta().expect("a readable store"));
+        let persisted = std::iter::once(PartitionStore::new(stores(id), 0, id));
         let options = LogOptions { segment_bytes: 64 << 10, identity: 7, ..LogOptions::default() };
-        let mut replay = |lsn, frame| recovery.frame(lsn, &frame).map_err(Into::into);
-        let opened = Log::open(Arc::new(disk.clone()), options, &mut replay).expect("a readable log");
+        let opened = recovery::open(persisted, Arc::new(disk.clone()), options).expect("a readable log");
+        let mut recovery = opened.recovery;
         let ears = Arc::new(Ears::default());
         let observer = Arc::clone(&ears) as Arc<dyn Observer>;
         let completions = Arc::new(Completions::default());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, Record, Update};
 use steward_model::{Link, Position, Version, codec};
 
@@ -111,6 +112,7 @@ impl<'a> Run<'a> {
                     self.set(link, Some(Current { touched: position.offset, ..old }))?;
                 }
             }
+            Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
             Change::Purge => {
                 self.purge(link)?;
                 let floor = &mut self.summary.progress.delta_floor;
@@ -158,7 +160,7 @@ impl<'a> Run<'a> {
     /// Counts a row in the digest, or takes it out of it.
     pub(super) fn count(&mut self, link: &Link, old: Option<Digest>, new: Option<Digest>) {
         let bucket = bucket_of(link);
-        if let Some(old) = old {
+        if let Some(old) = old.filter(|_| !mutation::is(Mutation::DigestOnlyGrows)) {
             self.summary.buckets.subtract(bucket, &old);
         }
         if let Some(new) = new {
@@ -326,7 +328,8 @@ impl<'a> Run<'a> {
             current.map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
         };
         let (old, new) = (index_keys(before), index_keys(now));
-        old.difference(&new).for_each(|key| self.batch.remove(Family::Index, key.clone()));
+        let is_left = mutation::is(Mutation::IndexKeepsRemoved);
+        old.difference(&new).filter(|_| !is_left).for_each(|key| self.batch.remove(Family::Index, key.clone()));
         new.difference(&old).for_each(|key| self.batch.put(Family::Index, key.clone(), Vec::new()));
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Document, Epoch, Offset, Position, Version};
 
 use crate::digest::{self, Digest, Kind};
@@ -69,7 +70,9 @@ pub struct Progress {
 impl Progress {
     /// Takes note that the record at `position`, the next one, is applied.
     pub(super) fn reached(&mut self, position: Position) {
-        self.applied = Some(position);
+        if !mutation::is(Mutation::ProgressBehind) || !position.offset.0.is_multiple_of(5) {
+            self.applied = Some(position);
+        }
         if self.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
             self.lineage.push((position.epoch, position.offset));
             let old = self.lineage.len().saturating_sub(LINEAGE_MAX);

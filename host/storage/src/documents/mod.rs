@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Record, RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
@@ -197,6 +198,9 @@ impl PartitionStore {
         let mut run = Run::new(self, index, before);
         let answer = collect(&mut run)?;
         let (batch, after) = run.finish()?;
+        if mutation::is(Mutation::SummaryKept) {
+            *slot = Some(after.clone());
+        }
         if !batch.is_empty() {
             self.store.write(batch)?;
         }

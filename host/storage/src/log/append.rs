@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Lsn, PartitionId};
 
 use super::frame::{Frame, PAYLOAD_BYTES_MAX};
@@ -259,7 +260,9 @@ impl Queue {
             self.room -= aligned(group.bytes.len() as u64);
         }
         self.pending -= (group.bytes.len() - HEADER_BYTES) as u64;
-        self.reservations.release(group.reserved);
+        if !mutation::is(Mutation::SpaceNotReleased) {
+            self.reservations.release(group.reserved);
+        }
         self.grant();
         Some(group)
     }

@@ -65,6 +65,21 @@ impl NameChange {
 }
 
 impl State {
+    fn new(seed: u64) -> State {
+        State {
+            random: seed,
+            files: BTreeMap::new(),
+            names: BTreeMap::new(),
+            lasting_names: BTreeMap::new(),
+            unsynced: Vec::new(),
+            next_number: 0,
+            space_bytes: u64::MAX,
+            failing_syncs: 0,
+            failing_creations: 0,
+            syncs: 0,
+        }
+    }
+
     /// SplitMix64: small, and the same everywhere.
     fn draw(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -96,19 +111,7 @@ impl State {
 impl FaultyDisk {
     /// Returns an empty disk with unlimited space.
     pub fn new(seed: u64) -> FaultyDisk {
-        let state = State {
-            random: seed,
-            files: BTreeMap::new(),
-            names: BTreeMap::new(),
-            lasting_names: BTreeMap::new(),
-            unsynced: Vec::new(),
-            next_number: 0,
-            space_bytes: u64::MAX,
-            failing_syncs: 0,
-            failing_creations: 0,
-            syncs: 0,
-        };
-        FaultyDisk { state: Arc::new(Mutex::new(state)) }
+        FaultyDisk { state: Arc::new(Mutex::new(State::new(seed))) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,6 +195,34 @@ impl FaultyDisk {
     /// Limits the space that all files together may take.
     pub fn limit_space(&self, bytes: u64) {
         self.state().space_bytes = bytes;
+    }
+
+    /// Returns a disk with what survives every crash of this one, whatever becomes of what was not synced.
+    pub fn lasting(&self) -> FaultyDisk {
+        let state = self.state();
+        let mut files = state.files.clone();
+        files.values_mut().for_each(|file| {
+            file.dirty.clear();
+            file.now.clone_from(&file.lasting);
+        });
+        let names = state.lasting_names.clone();
+        let (lasting_names, unsynced) = (names.clone(), Vec::new());
+        let lasting = State {
+            random: state.random,
+            next_number: state.next_number,
+            files,
+            names,
+            lasting_names,
+            unsynced,
+            ..State::new(0)
+        };
+        FaultyDisk { state: Arc::new(Mutex::new(lasting)) }
+    }
+
+    /// Returns true if a crash would take nothing back.
+    pub fn is_synced(&self) -> bool {
+        let state = self.state();
+        state.unsynced.is_empty() && state.files.values().all(|file| file.dirty.is_empty())
     }
 
     /// Returns how many syncs of files were asked for.

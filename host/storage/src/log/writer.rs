@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Lsn, PartitionId, Position};
 
 use super::append::Group;
@@ -123,8 +124,13 @@ impl Writer {
         group.bytes[..group::HEADER_BYTES].copy_from_slice(&header.encode());
         group.bytes.resize(header.disk_bytes() as usize, 0);
         self.segment.file.write_at(self.at, &group.bytes).map_err(failed("write to"))?;
+        if mutation::is(Mutation::PersistedBeforeSync) {
+            listener.persisted(header.first_lsn, &ends(&group.spans));
+        }
         let before = shared.now();
-        self.segment.file.sync().map_err(failed("sync"))?;
+        if !mutation::is(Mutation::SyncWithoutSync) {
+            self.segment.file.sync().map_err(failed("sync"))?;
+        }
         let sync_micros = shared.now().since(before).as_micros() as u64;
         let at = self.at;
         self.at += header.disk_bytes();

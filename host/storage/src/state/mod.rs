@@ -38,7 +38,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-pub use faulty::FaultyStore;
+pub use faulty::{FaultyStore, Odds};
 pub use fjall::{FjallStore, Options};
 pub use memory::MemoryStore;
 pub use open::{Opened, Reset, open_or_reset};

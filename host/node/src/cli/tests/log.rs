@@ -129,7 +129,7 @@ async fn frames_say_what_they_hold_in_80_columns() {
         ]
     );
     assert!(lines[3].ends_with("v1 patch /core/counters/clicks"), "{}", lines[3]);
-    assert!(lines[5].ends_with("v2 patch …-too-long-for-the-line"), "{}", lines[5]);
+    assert!(lines[5].ends_with("v2 patch …too-long-for-the-line"), "{}", lines[5]);
     assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", seen.data);
 }
 

@@ -1,0 +1,105 @@
+//! Rules that are broken on purpose, to show that the simulation notices.
+//!
+//! A check that has never failed proves nothing. So each rule on which acknowledged updates depend has a switch in the very
+//! line that keeps it: `if mutation::is(Mutation::X)`. The simulation turns one on, for its own thread, and must fail with the
+//! invariant that names the broken rule.
+//!
+//! Without the feature `mutations` the question is the constant `false`, and nothing of this is in the product.
+
+/// A rule that is broken on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mutation {
+    /// A candidate compares logs by length, not by the epoch of the last record first.
+    LogChosenByLength,
+    /// A candidate begins its reign with one promise less than recovery needs.
+    OnePromiseLess,
+    /// Records of earlier reigns are committed before the marker of this one is.
+    CommitWithoutMarker,
+    /// One holder less than the write quorum commits.
+    OneHolderLess,
+    /// Updates are admitted and committed although the in-sync set is smaller than the write quorum.
+    TooFewInSync,
+    /// A process start that is named for the reign of the one before takes it up.
+    BootResumesRole,
+    /// The replica is told that its promise is on the disk when it was only asked for.
+    PromiseReportedBeforeSync,
+    /// The lineage keeps epochs whose records were cut off.
+    LineageNeverCut,
+    /// A start takes for its tail what stood behind an applied record and was replaced with it.
+    ReplacedTailCounts,
+    /// A start finds epochs in the log whose records were replaced.
+    LineageKeptAtRecovery,
+    /// The log says that a group is on the disk without having it synced.
+    SyncWithoutSync,
+    /// The log says that a group is on the disk before it is written.
+    PersistedBeforeSync,
+    /// The newest group that the log holds is dropped when it is opened.
+    TailDropped,
+    /// A store goes on with what it knew before an error.
+    SummaryKept,
+    /// How far the store has come is written one record short of what its documents say.
+    ProgressBehind,
+    /// The digest forgets to take away what a document was before.
+    DigestOnlyGrows,
+    /// A removed document keeps its place in the index.
+    IndexKeepsRemoved,
+    /// A checkpoint releases the log although the store was not made durable.
+    TrimWithoutCheckpoint,
+    /// A checkpoint releases the log above what the stores hold.
+    TrimAboveUnapplied,
+    /// A checkpoint does not repeat the promises.
+    PromiseNotRepeated,
+    /// A failed sync of the state store is taken for one that passes.
+    FailedSyncIgnored,
+    /// Clients are told before the commit.
+    AcknowledgedBeforeCommit,
+    /// The state store gets records that are not committed.
+    AppliedBeforeCommit,
+    /// A run that the store refused is not tried again.
+    RefusedRunLost,
+    /// A reign takes what an earlier one decided.
+    DecidedInAnotherReign,
+    /// Whoever waits for a record is answered by its offset, whatever reign ordered it.
+    WaiterByOffset,
+    /// The newest states keep updates that were cut off.
+    RecentNotCut,
+    /// Answers are forgotten before the store has them.
+    AnswersForgottenEarly,
+    /// A purge leaves the document in the store.
+    PurgeIgnored,
+    /// Pending effects of a store are not taken into a new reign.
+    OutboxNotLoaded,
+    /// Effects that failed in passing are settled.
+    SettledOnFailure,
+    /// Effects are named without the epoch of their record.
+    EffectKeyWithoutEpoch,
+    /// A claim outlives the reign in which it was made.
+    ClaimSurvives,
+    /// Space in the log is not released when its record is written.
+    SpaceNotReleased,
+}
+
+#[cfg(feature = "mutations")]
+thread_local! {
+    static BROKEN: std::cell::Cell<Option<Mutation>> = const { std::cell::Cell::new(None) };
+}
+
+/// Breaks a rule on this thread, or none any more.
+#[cfg(feature = "mutations")]
+pub fn set(mutation: Option<Mutation>) {
+    BROKEN.set(mutation);
+}
+
+/// Returns true if this rule is broken on this thread.
+#[cfg(feature = "mutations")]
+pub fn is(mutation: Mutation) -> bool {
+    BROKEN.get() == Some(mutation)
+}
+
+/// Returns false: rules are kept.
+#[cfg(not(feature = "mutations"))]
+#[inline(always)]
+pub const fn is(mutation: Mutation) -> bool {
+    let _ = mutation;
+    false
+}

@@ -1,0 +1,111 @@
+//! How effects travel from this node: what the courier of the driver needs of its host.
+
+use std::time::Duration;
+
+use steward_model::operation::{Cause, EffectKey, EffectReply};
+use steward_model::update::PendingEffect;
+use steward_model::{Action, Link, Moment, Timestamp};
+use steward_replication::courier::{Carrier, Sent, Told};
+
+use super::{Outbox, send};
+use crate::operation::{Patience, Purpose};
+use crate::partition::Partition;
+use crate::telemetry::metrics as telemetry;
+
+/// First pause before an effect is tried again, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
+
+/// How long an effect is tried at whose path nothing is mounted.
+const GIVEN_UP_SOON_AFTER: Duration = Duration::from_secs(10);
+
+/// How long an effect is tried. Targets remember keys for a day: a later repeat might happen twice.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(20 * 3600);
+
+impl Carrier for Outbox {
+    type Reply = EffectReply;
+
+    fn now(&self) -> Moment {
+        self.operations.clock().now()
+    }
+
+    fn steady_time(&self) -> Timestamp {
+        self.operations.clock().steady_time()
+    }
+
+    async fn send(&self, effect: &PendingEffect, began: Moment) -> Sent<EffectReply> {
+        // A place is held while sending, not while pausing: targets that are away must not keep others from theirs.
+        let sending = async {
+            let _place = self.places.take(&effect.effect.to).await;
+            self.send_once(effect).await
+        };
+        let sent = tokio::select! {
+            () = self.shutdown.stopping() => return Sent::Stopping,
+            sent = sending => sent,
+        };
+        match sent {
+            send::Sent::Answered(reply) => {
+                telemetry::effect(if reply.status < 400 { "answered" } else { "refused" });
+                if reply.status >= 400 && effect.effect.reply_tag.is_empty() {
+                    let (key, to, status) = (&effect.key, &effect.effect.to, reply.status);
+                    tracing::warn!(%key, to, status, "effect was refused, nobody asked for the answer");
+                }
+                Sent::Answered(reply)
+            }
+            send::Sent::Later { reason, patience, otherwise } => {
+                if self.is_given_up(effect, began, patience) {
+                    telemetry::effect("given-up");
+                    tracing::warn!(key = %effect.key, to = effect.effect.to, reason, "effect given up");
+                    return Sent::Answered(otherwise);
+                }
+                telemetry::effect_retried();
+                tracing::debug!(key = %effect.key, reason, "effect will be tried again");
+                Sent::Later { otherwise }
+            }
+        }
+    }
+
+    async fn pause(&self, attempts: u32) -> bool {
+        let pause = PAUSES.0.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(PAUSES.1);
+        tokio::select! {
+            () = self.shutdown.stopping() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    async fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, reply: &EffectReply) -> Told {
+        let id = format!("settle-{}", link.name());
+        let purpose = Purpose::Answered { settled: settled.to_vec(), tag: tag.to_owned(), reply: reply.clone() };
+        let tell = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose);
+        let Err(error) = self.operations.perform(tell).await else { return Told::Settled };
+        if error.patience() != Patience::Long {
+            // What the document makes of the answer cannot be, or nobody is there to make something of it; the answer
+            // itself is old news.
+            tracing::warn!(%link, %error, "answer to an effect could not be told, the effect is settled all the same");
+            return Told::Never;
+        }
+        tracing::warn!(%link, %error, "answer to an effect could not be told, trying again");
+        Told::Later
+    }
+
+    fn settle(&self, partition: &Partition, settled: Vec<EffectKey>) {
+        let clock = self.operations.clock();
+        partition.settle(settled, clock.timestamp());
+        partition.step(clock.now());
+    }
+}
+
+impl Outbox {
+    /// Targets remember keys for a day after they answered. How long this process has tried is measured by a clock that
+    /// nobody sets; what an earlier process tried counts by the time of day, for the target counts by that, too.
+    fn is_given_up(&self, effect: &PendingEffect, began: Moment, patience: Patience) -> bool {
+        let tried = self.operations.clock().now().since(began);
+        let longest = match patience {
+            Patience::None => Duration::ZERO,
+            Patience::Short => GIVEN_UP_SOON_AFTER,
+            Patience::Long => GIVEN_UP_AFTER,
+        };
+        let due = effect.due.max(effect.issued);
+        let age = self.operations.clock().steady_time().0.saturating_sub(due.0).max(0).unsigned_abs();
+        tried > longest || Duration::from_micros(age) > GIVEN_UP_AFTER
+    }
+}

@@ -1,0 +1,137 @@
+//! Works off what a document has pending: in order, one effect at a time, as long as the claim on the document lasts.
+//!
+//! Problem: the process may end at any instant between the commit of an effect, the request, the answer and the note that it
+//! was answered. Promise: an effect is settled only after it was answered for good or given up. Until then it stays in the
+//! outbox, which is part of the replicated state, and is sent again under its key, by which its target knows it.
+//!
+//! How a request travels, how long a pause is and when an effect is given up is said by a [`Carrier`].
+
+use std::future::Future;
+
+use steward_model::mutation::{self, Mutation};
+use steward_model::operation::EffectKey;
+use steward_model::update::PendingEffect;
+use steward_model::{Link, Moment, Timestamp};
+
+use crate::partition::{Claim, Partition};
+
+/// Answered effects of a document that are settled together.
+const SETTLED_TOGETHER: usize = 32;
+
+/// What became of sending an effect once.
+#[derive(Debug)]
+pub enum Sent<R> {
+    /// There is an answer that would not change, or the effect was given up.
+    Answered(R),
+    /// It may be answered later.
+    Later {
+        /// What would stand for the answer if the effect were given up now.
+        otherwise: R,
+    },
+    /// The host stops: whoever serves the document next sends the effect.
+    Stopping,
+}
+
+/// What became of telling a document the answer to one of its effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It was told, and the effects are settled with what it made of the answer.
+    Settled,
+    /// It cannot be told, now or later: what was answered is settled without it.
+    Never,
+    /// It may be told later.
+    Later,
+}
+
+/// What a courier needs of its host.
+pub trait Carrier {
+    /// An answer.
+    type Reply;
+
+    /// Returns the monotonic time.
+    fn now(&self) -> Moment;
+
+    /// Returns the time by which delayed effects become due; nobody sets it.
+    fn steady_time(&self) -> Timestamp;
+
+    /// Sends an effect once, under its key; the first attempt of this claim was made at `began`.
+    fn send(&self, effect: &PendingEffect, began: Moment) -> impl Future<Output = Sent<Self::Reply>>;
+
+    /// Waits before the next attempt, after `attempts` of them; false if the host stops meanwhile.
+    fn pause(&self, attempts: u32) -> impl Future<Output = bool>;
+
+    /// Tells the document `link` the answer to its last effect, and settles `settled` in the same update.
+    fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, reply: &Self::Reply) -> impl Future<Output = Told>;
+
+    /// Leaves the note that effects were carried out.
+    fn settle(&self, partition: &Partition, settled: Vec<EffectKey>);
+}
+
+/// Carries out what the claimed document has pending, and ends the claim.
+pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Claim) {
+    let mut sent: Vec<EffectKey> = Vec::new();
+    loop {
+        let now = carrier.steady_time();
+        let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
+        let Some(reply) = carry_out(carrier, partition, &claim, &effect).await else { break };
+        partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
+        sent.push(effect.key);
+        if !effect.effect.reply_tag.is_empty() {
+            let settled = std::mem::take(&mut sent);
+            tell(carrier, partition, &claim, settled, &effect.effect.reply_tag, &reply).await;
+        } else if sent.len() >= SETTLED_TOGETHER {
+            carrier.settle(partition, std::mem::take(&mut sent));
+        }
+    }
+    if !sent.is_empty() {
+        carrier.settle(partition, sent);
+    }
+    partition.with_outbox(|outbox| outbox.release(&claim));
+}
+
+/// Sends an effect until it is answered or given up; none if the host stops first, or the claim ends.
+async fn carry_out<C: Carrier>(
+    carrier: &C,
+    partition: &Partition,
+    claim: &Claim,
+    effect: &PendingEffect,
+) -> Option<C::Reply> {
+    let (began, mut attempts) = (carrier.now(), 0);
+    loop {
+        match carrier.send(effect, began).await {
+            Sent::Answered(reply) => return Some(reply),
+            Sent::Later { otherwise } if mutation::is(Mutation::SettledOnFailure) => return Some(otherwise),
+            Sent::Later { .. } => {}
+            Sent::Stopping => return None,
+        }
+        attempts += 1;
+        let goes_on = carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim));
+        if !goes_on {
+            return None;
+        }
+    }
+}
+
+/// Tells the document the answer to an effect, which settles it together with what the document makes of the answer.
+async fn tell<C: Carrier>(
+    carrier: &C,
+    partition: &Partition,
+    claim: &Claim,
+    settled: Vec<EffectKey>,
+    tag: &str,
+    reply: &C::Reply,
+) {
+    let mut attempts = 0;
+    loop {
+        match carrier.tell(&claim.link, &settled, tag, reply).await {
+            Told::Settled => return,
+            Told::Never => return carrier.settle(partition, settled),
+            Told::Later => {}
+        }
+        attempts += 1;
+        let goes_on = carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim));
+        if !goes_on {
+            return;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What invariants look at, besides the state of the world.
+
+use std::sync::Arc;
+
+use steward_model::update::RememberedReply;
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position};
+use steward_replication::Recovered;
+
+use crate::requests::Request;
+use crate::witness::Note;
+
+/// Something that has happened in a step.
+#[derive(Debug, Clone)]
+pub(crate) enum Fact {
+    /// The driver has told so.
+    Noted(PartitionId, Note),
+    /// Records were committed, when this was the marker of the reign, and this the end on the disk.
+    CommittedWith {
+        partition: PartitionId,
+        through: Offset,
+        marker: Option<(Epoch, Offset)>,
+        durable: Option<Position>,
+    },
+    /// A copy was opened with this.
+    Opened(PartitionId, Recovered),
+    /// Somebody was told that his request is in this record.
+    Acknowledged { partition: PartitionId, position: Position, request: Request },
+    /// Somebody was told what his request was answered before.
+    Repeated { partition: PartitionId, request: Request, reply: RememberedReply },
+    /// Somebody was shown a document, in this reign.
+    Read { link: Link, partition: PartitionId, epoch: Epoch, document: Option<Arc<Document>> },
+    /// Somebody who waited was told that this record is committed.
+    Awaited { partition: PartitionId, position: Position },
+    /// The newest state of a document after the log was cut here.
+    NewestAfterCut { link: Link, after: Option<Position>, document: Option<Arc<Document>> },
+    /// The store of this partition is to be looked at as a whole.
+    LookAtStore(PartitionId),
+    /// Nothing is under way any more.
+    AtRest,
+}

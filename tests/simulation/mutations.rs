@@ -1,0 +1,76 @@
+//! Each rule that can be broken is broken, and the invariant that says so must notice, within so many worlds.
+
+use anyhow::{Context, Result, bail};
+use steward_model::mutation::{self, Mutation};
+
+use crate::keep_panics_quiet;
+use crate::world::judge;
+
+/// Worlds in which a broken rule must be noticed.
+const WORLDS: u64 = 800;
+
+/// Breaks a rule in one world after the other until it is noticed, and checks by what.
+fn is_noticed(broken: Mutation, by: &[&str]) -> Result<()> {
+    keep_panics_quiet();
+    for seed in 0..WORLDS {
+        mutation::set(Some(broken));
+        let judged = judge(seed);
+        mutation::set(None);
+        let Err(error) = judged else { continue };
+        let text = format!("{error:#}");
+        if by.iter().any(|name| text.contains(name)) {
+            println!("{broken:?} is noticed in world {seed} by {}", text.chars().take(160).collect::<String>());
+            return Ok(());
+        }
+        return Err(error).with_context(|| format!("{broken:?} is noticed in world {seed}, but not by {by:?}"));
+    }
+    bail!("{broken:?} is not noticed in {WORLDS} worlds")
+}
+
+macro_rules! broken_rules {
+    ($($test:ident: $mutation:ident by $($name:literal),+;)*) => {
+        $(
+            #[test]
+            fn $test() -> Result<()> {
+                is_noticed(Mutation::$mutation, &[$($name),+])
+            }
+        )*
+    };
+}
+
+broken_rules! {
+    choosing_the_log_by_its_length_is_noticed: LogChosenByLength by "i01_", "i05_";
+    one_promise_less_is_noticed: OnePromiseLess by "i01_", "i05_";
+    commits_without_a_marker_are_noticed: CommitWithoutMarker by "i05_", "MarkerNotDecisive";
+    one_holder_less_is_noticed: OneHolderLess by "i05_";
+    too_few_members_are_noticed: TooFewInSync by "i06_";
+    resuming_a_role_is_noticed: BootResumesRole by "a boot never resumes a role";
+    promises_reported_before_their_sync_are_noticed: PromiseReportedBeforeSync by "i07_";
+    a_lineage_that_is_never_cut_is_noticed: LineageNeverCut by "EndOutsideLineage";
+    a_lineage_that_a_start_does_not_cut_is_noticed: LineageKeptAtRecovery by "cannot follow epoch";
+    a_tail_that_was_replaced_is_noticed: ReplacedTailCounts by "start the node", "i21_";
+    a_sync_that_syncs_nothing_is_noticed: SyncWithoutSync by "i07_";
+    records_reported_before_their_sync_are_noticed: PersistedBeforeSync by "i07_", "i03_";
+    a_dropped_tail_is_noticed: TailDropped by "i21_";
+    a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "i12_", "l1_";
+    progress_behind_the_documents_is_noticed: ProgressBehind by "i13_", "l1_";
+    a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i13_";
+    an_index_that_keeps_what_is_gone_is_noticed: IndexKeepsRemoved by "i13_";
+    trimming_without_a_checkpoint_is_noticed: TrimWithoutCheckpoint by "lost on this node";
+    trimming_above_what_is_applied_is_noticed: TrimAboveUnapplied by "i21_", "lost on this node";
+    promises_that_a_checkpoint_forgets_are_noticed: PromiseNotRepeated by "i03_";
+    a_failed_sync_of_the_store_is_noticed: FailedSyncIgnored by "lost on this node";
+    telling_the_client_before_the_commit_is_noticed: AcknowledgedBeforeCommit by "i02_";
+    applying_before_the_commit_is_noticed: AppliedBeforeCommit by "i09_";
+    losing_a_refused_run_is_noticed: RefusedRunLost by "i13_", "l1_";
+    deciding_in_another_reign_is_noticed: DecidedInAnotherReign by "i11_";
+    waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
+    newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
+    answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
+    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_", "i11_", "i13_";
+    effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";
+    settling_what_failed_in_passing_is_noticed: SettledOnFailure by "effects_";
+    effects_named_without_epoch_are_noticed: EffectKeyWithoutEpoch by "effects_";
+    a_claim_that_outlives_its_reign_is_noticed: ClaimSurvives by "effects_";
+    space_that_is_not_released_is_noticed: SpaceNotReleased by "l1_";
+}

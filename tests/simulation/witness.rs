@@ -1,0 +1,126 @@
+//! What the driver tells of itself, taken down in the order in which it happened.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steward_model::update::Record;
+use steward_model::{Epoch, Lsn, Offset, PartitionId, Position};
+use steward_replication::completions::Ear;
+use steward_replication::{Fact, Fatal, Observer};
+use steward_storage::log::{FaultyDisk, Listener, writer};
+
+/// Something that happened to a copy of a partition.
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    /// An update was taken.
+    Proposed(Position),
+    /// A reign began with its marker; the highest promise that every crash would leave was this one.
+    MarkerAppended { position: Position, promised_on_disk: Epoch },
+    /// Records were committed.
+    Committed { through: Offset, records: Vec<Record> },
+    /// The copy serves.
+    Activated(Epoch),
+    /// It serves no longer; so many waited.
+    SteppedDown { under_way: usize },
+    /// The end of the log was cut off.
+    Truncated { after: Option<Position>, records: usize },
+    /// The store took records.
+    Applied { through: Option<Position> },
+    /// The store refused them.
+    Refused,
+    /// The log said that records are on the disk, and they were, or not.
+    Persisted { end: Position, is_synced: bool },
+}
+
+#[derive(Default)]
+struct Notes {
+    notes: Vec<(PartitionId, Note)>,
+    trace: Option<Vec<String>>,
+    fatal: Option<String>,
+}
+
+/// See the head of this module.
+pub(crate) struct Witness {
+    disk: FaultyDisk,
+    notes: Mutex<Notes>,
+}
+
+impl Witness {
+    /// Returns a witness of a node with this disk, who writes a trace too if `traced`.
+    pub(crate) fn new(disk: FaultyDisk, traced: bool) -> Witness {
+        let notes = Notes { trace: traced.then(Vec::new), ..Notes::default() };
+        Witness { disk, notes: Mutex::new(notes) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, partition: PartitionId, note: Note, text: impl FnOnce() -> String) {
+        let mut notes = self.lock();
+        notes.notes.push((partition, note));
+        if let Some(trace) = &mut notes.trace {
+            trace.push(format!("    {partition} {}", text()));
+        }
+    }
+
+    /// Returns what was noted since the last time, and the lines of it for the trace.
+    pub(crate) fn take(&self) -> (Vec<(PartitionId, Note)>, Vec<String>) {
+        let mut notes = self.lock();
+        let trace = notes.trace.as_mut().map(std::mem::take).unwrap_or_default();
+        (std::mem::take(&mut notes.notes), trace)
+    }
+
+    /// Returns why the node must stop at once, if it must.
+    pub(crate) fn fatal(&self) -> Option<String> {
+        self.lock().fatal.clone()
+    }
+}
+
+impl Observer for Witness {
+    fn observed(&self, partition: PartitionId, fact: &Fact<'_>) {
+        let end = |records: &[Record]| records.last().map(|record| record.position);
+        let note = match fact {
+            Fact::Proposed(position) => Note::Proposed(*position),
+            Fact::MarkerAppended(position) => {
+                let promised_on_disk = crate::node::promised_on(&self.disk.lasting(), partition);
+                Note::MarkerAppended { position: *position, promised_on_disk }
+            }
+            Fact::Committed { through, records } => Note::Committed { through: *through, records: records.to_vec() },
+            Fact::Activated(epoch) => Note::Activated(*epoch),
+            Fact::SteppedDown { under_way, .. } => Note::SteppedDown { under_way: *under_way },
+            Fact::Truncated { after, records } => Note::Truncated { after: *after, records: *records },
+            Fact::Applied { records } => Note::Applied { through: end(records) },
+            Fact::Refused(_) => Note::Refused,
+        };
+        self.note(partition, note, || fact.to_string());
+    }
+
+    fn log_failed(&self, error: &writer::Error) {
+        self.lock().fatal.get_or_insert_with(|| error.to_string());
+    }
+
+    fn failed(&self, fatal: &Fatal) {
+        self.lock().fatal.get_or_insert_with(|| fatal.to_string());
+    }
+}
+
+/// Listens to the log's writer beside the driver, and looks at the disk at that very moment.
+pub(crate) struct Listening {
+    pub(crate) ear: Ear,
+    pub(crate) witness: Arc<Witness>,
+}
+
+impl Listener for Listening {
+    fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]) {
+        let is_synced = self.witness.disk.is_synced();
+        for (partition, end) in ends {
+            let text = || format!("on disk through {end}, synced: {is_synced}");
+            self.witness.note(*partition, Note::Persisted { end: *end, is_synced }, text);
+        }
+        self.ear.persisted(through, ends);
+    }
+
+    fn failed(&self, error: &writer::Error) {
+        self.ear.failed(error);
+    }
+}

@@ -33,7 +33,7 @@ pub enum Wrong {
 pub struct Fault {
     /// In which calls.
     pub call: Call,
-    /// On which paths below the root of the disk; see [`matches`].
+    /// On which paths below the root of the disk; see [`matches()`].
     pub path: String,
     /// How many such calls go well before.
     pub after: u64,

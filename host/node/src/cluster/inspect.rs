@@ -22,7 +22,7 @@ pub struct Statement {
 /// Returns the folder of the system log in the data folder `data`; none if no system group has begun there.
 ///
 /// # Errors
-/// [`identity::Error`] if the file that names it cannot be read.
+/// If the file that names it cannot be read.
 pub fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error> {
     let system = data.join(FOLDER);
     let identity = Identity::read(&system)?;

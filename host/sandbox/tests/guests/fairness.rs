@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use steward_sandbox::{Config, Module, Sandbox};
 
 use crate::guest::{ECHO, Guest};
-use crate::node::{Notes, config, patch, patch_for, prepare};
+use crate::node::{Notes, config, patch, patch_for};
 use crate::waiting::reading;
 
 /// A guest that returns the document as it came, and loops for ever if that begins with a blank.
@@ -48,25 +48,35 @@ fn looping(module: &Arc<Module>, calls: usize) -> tokio::task::JoinSet<()> {
     under_way
 }
 
+/// A sandbox whose guests have time enough on a machine that is busy with other tests.
+fn patient(config: Config) -> Sandbox {
+    Sandbox::new(Config {
+        call_deadline: Duration::from_secs(60),
+        call_deadline_max: Duration::from_secs(60),
+        ..config
+    })
+    .expect("a sandbox")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loops_of_a_module_that_was_quick_do_not_hold_the_runtime() {
-    let module = prepare(&moody());
+    let loops_for = Duration::from_secs(2);
+    let sandbox = Sandbox::new(Config { call_deadline: loops_for, ..config() }).expect("a sandbox");
+    let module = sandbox.prepare(&moody().component()).expect("a module");
     prove_quick(&module).await;
-    let latest = latest(looping(&module, 20)).await;
-    // Twenty loops of 100 ms each on two threads would take a second; this bound is generous for machines that are busy.
-    assert!(latest < Duration::from_millis(100), "{latest:?}");
+    let latest = latest(looping(&module, 4)).await;
+    assert!(latest < loops_for / 2, "{latest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_module_that_loops_leaves_instances_and_workers_to_others() {
-    let sandbox = Sandbox::new(Config { instances_max: 8, workers_max: 4, ..config() }).expect("a sandbox");
+    let sandbox = patient(Config { instances_max: 8, workers_max: 4, ..config() });
     let bad = sandbox.prepare(&moody().component()).expect("a module");
     let good = sandbox.prepare(&Guest::patch(ECHO).component()).expect("another module");
     let mut loops = looping(&bad, 30);
     for _ in 0..200 {
         patch(&good, "{}").await.expect("an instance and a worker are left");
     }
-    assert!(bad.usage().made + good.usage().made > 0);
     loops.abort_all();
     while loops.join_next().await.is_some() {}
 }

@@ -3,6 +3,7 @@
 use steward_model::update::RequestKey;
 use steward_model::{Offset, Position};
 use steward_replication::{Message, ProposeError};
+use steward_storage::log::Disk;
 
 use crate::stage::{NOW, Stage, answering, epoch, link, now, other, put};
 
@@ -78,6 +79,30 @@ fn a_log_that_was_cut_opens_again_without_its_marker() {
     assert_eq!(status.replica.end, Some(Position { epoch: epoch(4), offset: Offset(2) }));
     stage.serve(5);
     assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some("{}"));
+}
+
+#[test]
+fn a_branch_that_was_cut_stays_whole_in_the_log_until_the_store_holds_another() {
+    let stage = Stage::serving();
+    let partition = stage.persisted();
+    stage.apply();
+    let large = format!("\"{}\"", "x".repeat(20 << 10));
+    for version in 0..5 {
+        drop(stage.propose(partition, put("a", version, &large)).expect("it is served"));
+        // On the disk, but the copy has not heard of it: nothing is committed.
+        stage.drive();
+    }
+    stage.name(2, other());
+    partition.post(Message::Truncated { after: Some(Position { epoch: epoch(1), offset: Offset(0) }) });
+    stage.write();
+    let segments = stage.disk.list().expect("a readable folder").len();
+    let logged = stage.partitions.checkpoint(stage.store.as_ref()).expect("the store works");
+    stage.write();
+    stage.partitions.trim(logged).expect("the disk works");
+    assert!(segments > 1, "the branch goes on in another segment");
+    // A start that found only its rest could not tell it from records that were lost.
+    let stage = stage.crash();
+    assert_eq!(stage.persisted().status().replica.end, Some(Position { epoch: epoch(1), offset: Offset(5) }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::Context;
 use steward_model::{Lane, Moment, PartitionId};
 use steward_replication::recovery;
 use steward_storage::documents::PartitionStore;
-use steward_storage::log::{FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
+use steward_storage::log::{self, FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
 use steward_storage::state::{MemoryStore, Options as StateOptions, StateStore, open_or_reset};
 
 use super::folder::Folder;
@@ -59,10 +59,10 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
         let stores = PartitionId::all(Lane::Persisted).map(|partition| store_of(&persisted, partition));
         let opened = recovery::open(stores, disk, options);
-        let recovery::Opened { log, found, recovery } =
+        let recovery::Opened { log, found: log::Recovery { segments, groups, frames, cut_bytes }, recovery } =
             opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();
-        tracing::info!(recovered = ?found, records, "commit log read");
+        tracing::info!(segments, groups, frames, cut_bytes, records, "commit log read");
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
         Ok(Found { log: Arc::new(log), persisted, volatile, recovery })
     };

@@ -219,10 +219,12 @@ impl FaultyDisk {
         FaultyDisk { state: Arc::new(Mutex::new(lasting)) }
     }
 
-    /// Returns true if a crash would take nothing back.
+    /// Returns true if a crash would take nothing back but removals: those bring files again that nobody needed.
     pub fn is_synced(&self) -> bool {
         let state = self.state();
-        state.unsynced.is_empty() && state.files.values().all(|file| file.dirty.is_empty())
+        let is_whole = |number| state.files.get(number).is_none_or(|file| file.dirty.is_empty());
+        state.unsynced.iter().all(|change| matches!(change, NameChange::Removed(_)))
+            && state.names.values().all(is_whole)
     }
 
     /// Returns how many syncs of files were asked for.

@@ -14,6 +14,7 @@ pub mod offset;
 pub mod operation;
 pub mod partition;
 pub mod service;
+pub mod splitmix;
 pub mod time;
 pub mod update;
 

@@ -3,6 +3,7 @@
 //! Source: Thaler and Ravishankar, *Using name-based mappings to increase hit rates*, 1998; the mixer is the finalizer
 //! of SplitMix64. The result is part of the replicated state: it is frozen, see the test.
 
+use steward_model::splitmix::mix;
 use steward_model::{NodeId, PartitionId};
 
 /// Returns how well `node` suits `partition`: uniformly distributed, the same on every node and in every release.
@@ -11,13 +12,6 @@ use steward_model::{NodeId, PartitionId};
 pub fn score(partition: PartitionId, node: NodeId) -> u64 {
     let range = (u64::from(partition.selector.0) << 16) | u64::from(partition.index);
     mix(mix(range) ^ mix(u64::from(node.0) | (1 << 63)))
-}
-
-fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

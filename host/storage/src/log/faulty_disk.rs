@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use steward_model::splitmix::SplitMix;
+
 use super::disk::{Disk, File};
 use super::group::SECTOR_BYTES;
 
@@ -21,7 +23,7 @@ pub struct FaultyDisk {
 }
 
 struct State {
-    random: u64,
+    random: SplitMix,
     files: BTreeMap<FileNumber, Contents>,
     names: BTreeMap<String, FileNumber>,
     lasting_names: BTreeMap<String, FileNumber>,
@@ -67,7 +69,7 @@ impl NameChange {
 impl State {
     fn new(seed: u64) -> State {
         State {
-            random: seed,
+            random: SplitMix::new(seed),
             files: BTreeMap::new(),
             names: BTreeMap::new(),
             lasting_names: BTreeMap::new(),
@@ -78,15 +80,6 @@ impl State {
             failing_creations: 0,
             syncs: 0,
         }
-    }
-
-    /// SplitMix64: small, and the same everywhere.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 
     fn used_bytes(&self) -> u64 {
@@ -121,14 +114,14 @@ impl FaultyDisk {
     /// Cuts the power: what was not synced survives in part. Open files are of no use afterwards.
     pub fn crash(&self) {
         let mut state = self.state();
-        let kept = state.draw() as usize % (state.unsynced.len() + 1);
+        let kept = state.random.draw() as usize % (state.unsynced.len() + 1);
         let mut names = std::mem::take(&mut state.lasting_names);
         state.unsynced.drain(..).take(kept).for_each(|change| change.make(&mut names));
         let mut files = BTreeMap::new();
         for number in names.values_mut() {
             let Some(mut file) = state.files.remove(number) else { continue };
             for sector in std::mem::take(&mut file.dirty) {
-                if state.draw().is_multiple_of(2) {
+                if state.random.draw().is_multiple_of(2) {
                     file.keep_sector(sector);
                 }
             }
@@ -208,7 +201,7 @@ impl FaultyDisk {
         let names = state.lasting_names.clone();
         let (lasting_names, unsynced) = (names.clone(), Vec::new());
         let lasting = State {
-            random: state.random,
+            random: state.random.clone(),
             next_number: state.next_number,
             files,
             names,

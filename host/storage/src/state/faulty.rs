@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use steward_model::splitmix::SplitMix;
 
 use super::{Batch, Error, Family, KeyRange, Keys, MemoryStore, Order, ReadView, Rows, StateStore};
 
@@ -36,7 +37,7 @@ pub struct FaultyStore {
 }
 
 struct State {
-    random: u64,
+    random: SplitMix,
     now: MemoryStore,
     instance: u64,
     /// What survives every crash.
@@ -61,18 +62,9 @@ struct State {
 }
 
 impl State {
-    /// SplitMix64: small, and the same everywhere.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     /// Says no with the odds of `of_1024`; without odds nothing is drawn.
     fn unlucky(&mut self, of_1024: u32) -> bool {
-        of_1024 > 0 && !self.is_calm && self.draw() % 1024 < u64::from(of_1024)
+        of_1024 > 0 && !self.is_calm && self.random.draw() % 1024 < u64::from(of_1024)
     }
 
     /// Refuses a call if the store is closed or slow.
@@ -109,7 +101,7 @@ impl State {
         if take_one(&mut self.unknown_writes) || self.unlucky(self.odds.unknown_writes) {
             // Whoever looks from now on looks at the store that was opened anew.
             self.instance += 1;
-            if self.draw().is_multiple_of(2) {
+            if self.random.draw().is_multiple_of(2) {
                 self.take(batch)?;
             }
             return Err(Error::Unavailable("a write failed half-way".into()));
@@ -156,7 +148,7 @@ impl FaultyStore {
     /// Returns an empty store that has no faults until they are asked for.
     pub fn new(seed: u64) -> FaultyStore {
         let state = State {
-            random: seed,
+            random: SplitMix::new(seed),
             now: MemoryStore::new(),
             instance: 0,
             lasting: BTreeMap::new(),
@@ -246,7 +238,7 @@ impl FaultyStore {
     /// drawn. Faults that were asked for are forgotten, odds, space and damage stay. Returns how many batches were lost.
     pub fn crash(&self) -> usize {
         let most = self.state().unsynced.len() as u64 + 1;
-        let kept = self.state().draw() % most;
+        let kept = self.state().random.draw() % most;
         self.crash_keeping(kept as usize)
     }
 

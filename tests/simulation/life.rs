@@ -227,14 +227,15 @@ impl World {
         self.seen.torn_ends += usize::from(self.node.cut_bytes > 0);
         for (partition, recovered) in found {
             let known = self.oracle.known(partition);
-            known.lineage.clone_from(&recovered.lineage);
+            known.lineage.clone_from(&recovered.core.lineage);
             known.was_cut = None;
             let stored = match partition.lane {
-                Lane::Persisted => known.model_at(recovered.applied),
+                Lane::Persisted => known.model_at(recovered.core.applied),
                 Lane::Volatile => Model::default(),
             };
             self.stored.insert(partition, stored);
-            self.say(|| format!("  {partition} opens with {:?}, applied {:?}", recovered.last, recovered.applied));
+            let core = &recovered.core;
+            self.say(|| format!("  {partition} opens with {:?}, applied {:?}", core.last, core.applied));
             self.facts.push(Fact::Opened(partition, recovered));
             self.facts.push(Fact::LookAtStore(partition));
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
-use steward_protocol::replica::OpenError;
+use steward_protocol::replica::{self, OpenError};
 use steward_storage::documents::{self, Meta, PartitionStore};
 use steward_storage::log::{self, Disk, Frame, FrameKind};
 
@@ -102,17 +102,9 @@ pub fn open(
 /// What was found of one partition.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovered {
-    /// The highest epoch it has promised.
-    pub promised: Epoch,
-    /// Which epoch began at which offset.
-    pub lineage: Vec<(Epoch, Offset)>,
-    /// The first offset that the log still has; behind the end if it has none.
-    pub start: Offset,
-    /// The end of its log.
-    pub last: Option<Position>,
-    /// Everything through here is in the state store.
-    pub applied: Option<Position>,
-    /// The records above that, and where they lie.
+    /// What its core is opened with.
+    pub core: replica::Recovered,
+    /// The records above what is applied, and where they lie.
     pub tail: Vec<(Record, Lsn)>,
     /// No update is later than this.
     pub latest: Timestamp,
@@ -140,20 +132,20 @@ impl Collected {
         self.gap = None;
         let recovered = &mut self.recovered;
         while recovered.tail.pop_if(|(record, _)| record.position.offset >= offset).is_some() {}
-        recovered.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
+        recovered.core.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.core.applied);
         // Epochs that began there began with records that no longer count.
         if !mutation::is(Mutation::LineageKeptAtRecovery) {
-            while recovered.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
+            while recovered.core.lineage.pop_if(|(_, first)| *first >= offset).is_some() {}
         }
     }
 
     fn push(&mut self, record: Record, lsn: Lsn) {
         let (recovered, position) = (&mut self.recovered, record.position);
-        if recovered.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
-            recovered.lineage.push((position.epoch, position.offset));
+        if recovered.core.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            recovered.core.lineage.push((position.epoch, position.offset));
         }
-        recovered.promised = recovered.promised.max(position.epoch);
-        recovered.last = Some(position);
+        recovered.core.promised = recovered.core.promised.max(position.epoch);
+        recovered.core.last = Some(position);
         if let Entry::Update(update) = &record.entry {
             recovered.latest = recovered.latest.max(update.document.updated);
         }
@@ -167,7 +159,8 @@ impl Recovery {
         let lineage = meta.lineage;
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
         let (last, applied) = (meta.applied, meta.applied);
-        let recovered = Recovered { promised, lineage, last, applied, ..Recovered::default() };
+        let core = replica::Recovered { promised, lineage, last, applied, ..replica::Recovered::default() };
+        let recovered = Recovered { core, ..Recovered::default() };
         self.partitions.insert(partition, Collected { recovered, ..Collected::default() });
     }
 
@@ -196,7 +189,7 @@ impl Recovery {
 
     fn promised(&mut self, partition: PartitionId, epoch: Epoch) {
         let recovered = &mut self.partitions.entry(partition).or_default().recovered;
-        recovered.promised = recovered.promised.max(epoch);
+        recovered.core.promised = recovered.core.promised.max(epoch);
     }
 
     /// Whatever a checkpoint calls applied was committed before, and stood before it in the log; a partition that nobody has changed
@@ -205,7 +198,7 @@ impl Recovery {
         self.promised(row.partition, row.promised);
         let latest = &mut self.partitions.entry(row.partition).or_default().recovered.latest;
         *latest = row.latest.max(*latest);
-        let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.last);
+        let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.core.last);
         let known = known.map(|last| last.offset);
         match row.applied.map(|applied| applied.offset) {
             Some(through) if known < Some(through) => Err(Error::Missing { partition: row.partition, known, through }),
@@ -218,7 +211,7 @@ impl Recovery {
         let collected = self.partitions.entry(partition).or_default();
         collected.first = Some(collected.first.map_or(position.offset, |first| first.min(position.offset)));
         let behind = |position: Option<Position>| position.map_or(Offset(0), |position| position.offset.next());
-        let (unapplied, expected) = (behind(collected.recovered.applied), behind(collected.recovered.last));
+        let (unapplied, expected) = (behind(collected.recovered.core.applied), behind(collected.recovered.core.last));
         if position.offset > expected {
             // The log was trimmed in the middle of a branch. If another reign ordered something else from further up on, that
             // stands behind, and this does not count.
@@ -244,7 +237,7 @@ impl Recovery {
         let gaps = self.partitions.iter().filter_map(|(id, collected)| Some((*id, collected.gap?, collected)));
         match gaps.min_by_key(|(id, ..)| *id) {
             Some((partition, found, collected)) => {
-                let applied = collected.recovered.applied.map(|applied| applied.offset);
+                let applied = collected.recovered.core.applied.map(|applied| applied.offset);
                 Err(Error::Gap { partition, applied, found })
             }
             None => Ok(()),
@@ -256,12 +249,12 @@ impl Recovery {
         let Collected { mut recovered, first, .. } = self.partitions.remove(&partition).unwrap_or_default();
         if mutation::is(Mutation::TailDropped) {
             recovered.tail.pop();
-            recovered.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.applied);
-            let last = recovered.last.map(|last| last.offset);
-            recovered.lineage.retain(|(_, first)| last.is_some_and(|last| *first <= last));
+            recovered.core.last = recovered.tail.last().map(|(record, _)| record.position).or(recovered.core.applied);
+            let last = recovered.core.last.map(|last| last.offset);
+            recovered.core.lineage.retain(|(_, first)| last.is_some_and(|last| *first <= last));
         }
-        let behind_end = recovered.last.map_or(Offset(0), |last| last.offset.next());
-        recovered.start = first.unwrap_or(behind_end);
+        let behind_end = recovered.core.last.map_or(Offset(0), |last| last.offset.next());
+        recovered.core.start = first.unwrap_or(behind_end);
         recovered
     }
 
@@ -322,7 +315,7 @@ mod tests {
     #[test]
     fn a_state_store_that_is_made_anew_out_of_the_whole_log_is_no_loss() {
         let frames = [marker(at(1, 0)), marker(at(1, 1)), marker(at(1, 2)), checkpoint(2)];
-        assert_eq!(read(&frames).expect("everything is there").last, Some(at(1, 2)));
+        assert_eq!(read(&frames).expect("everything is there").core.last, Some(at(1, 2)));
     }
 
     #[test]
@@ -338,9 +331,9 @@ mod tests {
             marker(at(4, 3)),
         ];
         let recovered = read(&frames).expect("a log that was cut and went on");
-        assert_eq!(recovered.lineage, [(epoch(3), Offset(0)), (epoch(4), Offset(1))]);
-        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(4, 3)), 4));
-        assert_eq!(recovered.promised, epoch(5), "what was promised stays promised");
+        assert_eq!(recovered.core.lineage, [(epoch(3), Offset(0)), (epoch(4), Offset(1))]);
+        assert_eq!((recovered.core.last, recovered.tail.len()), (Some(at(4, 3)), 4));
+        assert_eq!(recovered.core.promised, epoch(5), "what was promised stays promised");
     }
 
     #[test]
@@ -358,9 +351,9 @@ mod tests {
             recovery.frame(Lsn(offset), &marker(at(1, offset))).expect("it follows");
         });
         let recovered = recovery.take(PARTITION);
-        assert_eq!((recovered.start, recovered.tail.len()), (Offset(4), 2));
+        assert_eq!((recovered.core.start, recovered.tail.len()), (Offset(4), 2));
         recovery.stored(PARTITION, meta(at(1, 5)));
-        assert_eq!(recovery.take(PARTITION).start, Offset(6), "nothing is left of the log");
+        assert_eq!(recovery.take(PARTITION).core.start, Offset(6), "nothing is left of the log");
     }
 
     #[test]
@@ -391,8 +384,8 @@ mod tests {
         }
         recovery.check().expect("nothing is missing");
         let recovered = recovery.take(PARTITION);
-        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(2, 5)), 0));
-        assert_eq!(recovered.lineage, [(epoch(1), Offset(0)), (epoch(2), Offset(5))]);
+        assert_eq!((recovered.core.last, recovered.tail.len()), (Some(at(2, 5)), 0));
+        assert_eq!(recovered.core.lineage, [(epoch(1), Offset(0)), (epoch(2), Offset(5))]);
     }
 
     #[test]
@@ -404,6 +397,6 @@ mod tests {
         }
         recovery.check().expect("nothing is missing");
         let recovered = recovery.take(PARTITION);
-        assert_eq!((recovered.last, recovered.tail.len()), (Some(at(2, 6)), 2));
+        assert_eq!((recovered.core.last, recovered.tail.len()), (Some(at(2, 6)), 2));
     }
 }

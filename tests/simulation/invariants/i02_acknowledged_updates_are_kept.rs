@@ -26,10 +26,10 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
             }
             Fact::Opened(partition, found) => {
                 let acknowledged = world.oracle.about(*partition).and_then(|known| known.acknowledged);
-                if found.last.map(|last| last.offset) < acknowledged.map(|position| position.offset) {
+                if found.core.last.map(|last| last.offset) < acknowledged.map(|position| position.offset) {
                     return Err(format!(
                         "{partition} ends at {:?} after a restart, {acknowledged:?} was acknowledged",
-                        found.last
+                        found.core.last
                     ));
                 }
             }

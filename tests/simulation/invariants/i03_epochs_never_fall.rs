@@ -15,8 +15,11 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
                     return Err(format!("{partition} was opened as {role:?}"));
                 }
                 let promised = world.oracle.about(*partition).map(|known| known.promised).unwrap_or_default();
-                if found.promised < promised {
-                    return Err(format!("{partition} finds promise {} after {promised} was given", found.promised));
+                if found.core.promised < promised {
+                    return Err(format!(
+                        "{partition} finds promise {} after {promised} was given",
+                        found.core.promised
+                    ));
                 }
             }
             Fact::Noted(partition, Note::Activated(epoch))

@@ -7,8 +7,8 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     for fact in facts {
         let Fact::Opened(partition, found) = fact else { continue };
         let durable = world.oracle.about(*partition).and_then(|known| known.durable);
-        if found.last.map(|last| last.offset) < durable.map(|durable| durable.offset) {
-            return Err(format!("{partition} recovers {:?}, durable was {durable:?}", found.last));
+        if found.core.last.map(|last| last.offset) < durable.map(|durable| durable.offset) {
+            return Err(format!("{partition} recovers {:?}, durable was {durable:?}", found.core.last));
         }
         let has_gap = found.tail.array_windows().any(|[(before, _), (next, _)]| {
             next.position.offset != before.position.offset.next() || next.previous != before.position.epoch

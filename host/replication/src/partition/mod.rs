@@ -115,8 +115,8 @@ impl Partition {
         store: PartitionStore,
         recovered: Recovered,
     ) -> Result<Partition, Error> {
-        let Recovered { promised, lineage, start, last, applied, tail, latest } = recovered;
-        let core = replica::Recovered { promised, lineage, start, last, applied };
+        let Recovered { core, tail, latest } = recovered;
+        let applied = core.applied;
         let replica = Replica::open(shared.own, id, core)?;
         let in_log = tail.iter().map(|(record, lsn)| (record.position.offset, *lsn)).collect();
         let recent = remembered_tail(&store, &tail)?;

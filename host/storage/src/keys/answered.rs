@@ -20,9 +20,9 @@ pub fn encode(space: Space, offset: Offset, link: &Link, request: &RequestKey) -
 
 /// Reads offset, self-link and request key in a key; none if it is no such key.
 pub fn decode(key: &[u8]) -> Option<(Offset, Link, RequestKey)> {
-    let (offset, rest) = super::rest(key)?.split_first_chunk::<8>()?;
+    let (offset, rest) = super::offset(super::rest(key)?)?;
     let (link, rest) = super::terminated_link(rest)?;
-    Some((Offset(u64::from_be_bytes(*offset)), link, RequestKey(rest.try_into().ok()?)))
+    Some((offset, link, RequestKey(rest.try_into().ok()?)))
 }
 
 /// Returns the key that stands behind all answers below `offset`, and before the others.

@@ -23,8 +23,8 @@ pub fn encode(space: Space, link: &Link, offset: Offset, request: &RequestKey) -
 /// Reads self-link, offset and request key in a key; none if it is no such key.
 pub fn decode(key: &[u8]) -> Option<(Link, Offset, RequestKey)> {
     let (link, rest) = super::terminated_link(super::rest(key)?)?;
-    let (offset, rest) = rest.split_first_chunk::<8>()?;
-    Some((link, Offset(u64::from_be_bytes(*offset)), RequestKey(rest.try_into().ok()?)))
+    let (offset, rest) = super::offset(rest)?;
+    Some((link, offset, RequestKey(rest.try_into().ok()?)))
 }
 
 /// Returns what the keys of all answers of a document begin with; the key of their count.

@@ -26,7 +26,7 @@ pub mod sequence;
 pub mod tombstone;
 pub mod version;
 
-use steward_model::{Link, PartitionId, Timestamp};
+use steward_model::{Link, Offset, PartitionId, Timestamp};
 
 /// Bytes in front of every key.
 pub const SPACE_BYTES: usize = 9;
@@ -80,6 +80,12 @@ fn link(bytes: &[u8]) -> Option<Link> {
 fn terminated_link(bytes: &[u8]) -> Option<(Link, &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     Some((link(&bytes[..end])?, &bytes[end + 1..]))
+}
+
+/// Reads an offset and returns it with what follows.
+fn offset(bytes: &[u8]) -> Option<(Offset, &[u8])> {
+    let (offset, rest) = bytes.split_first_chunk::<8>()?;
+    Some((Offset(u64::from_be_bytes(*offset)), rest))
 }
 
 /// Returns the bytes of a time, sorted as times are.

@@ -22,8 +22,8 @@ pub fn encode(space: Space, offset: Offset, link: &Link) -> Vec<u8> {
 
 /// Reads offset and self-link in a key; none if it is no such key.
 pub fn decode(key: &[u8]) -> Option<(Offset, Link)> {
-    let (offset, link) = super::rest(key)?.split_first_chunk::<8>()?;
-    Some((Offset(u64::from_be_bytes(*offset)), super::link(link)?))
+    let (offset, link) = super::offset(super::rest(key)?)?;
+    Some((offset, super::link(link)?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Effects: who may send them, and how they are settled.
 
 use steward_model::Timestamp;
+use steward_model::update::PendingEffect;
+use steward_replication::Partition;
+use steward_replication::partition::Claim;
 
 use crate::stage::{NOW, Stage, other, put, sending};
 
@@ -12,6 +15,13 @@ fn load(stage: &Stage) {
     stage.persisted().load_outbox(epoch, Timestamp(0)).expect("readable");
 }
 
+/// Claims the document whose effects are due, and returns the first of them.
+fn claimed(partition: &Partition) -> (Claim, PendingEffect) {
+    let claim = partition.with_outbox(|outbox| outbox.claim(Timestamp(1), 8)).pop().expect("there is an effect");
+    let effect = partition.with_outbox(|outbox| outbox.next(&claim, Timestamp(1))).expect("it is due");
+    (claim, effect)
+}
+
 #[test]
 fn an_effect_is_settled_by_the_partition_that_owns_it() {
     let stage = Stage::serving();
@@ -19,8 +29,7 @@ fn an_effect_is_settled_by_the_partition_that_owns_it() {
     stage.propose(stage.persisted(), sending("a", 0)).expect("it is served");
     stage.write();
     let partition = stage.persisted();
-    let claim = partition.with_outbox(|outbox| outbox.claim(Timestamp(1), 8)).pop().expect("there is an effect");
-    let effect = partition.with_outbox(|outbox| outbox.next(&claim, Timestamp(1))).expect("it is due");
+    let (claim, effect) = claimed(partition);
     partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
     partition.settle(vec![effect.key.clone()], Timestamp(2));
     partition.step(NOW);
@@ -47,9 +56,7 @@ fn an_effect_that_nobody_settled_is_pending_after_a_crash_under_the_same_key() {
     stage.write();
     load(&stage);
     let partition = stage.persisted();
-    let claim = partition.with_outbox(|outbox| outbox.claim(Timestamp(1), 8)).pop().expect("there is an effect");
-    let effect = partition.with_outbox(|outbox| outbox.next(&claim, Timestamp(1))).expect("it is due");
-    assert_eq!(effect.key.at, issued);
+    assert_eq!(claimed(partition).1.key.at, issued);
 }
 
 #[test]
@@ -59,8 +66,7 @@ fn a_claim_and_a_note_of_a_reign_that_is_over_change_nothing() {
     stage.propose(stage.persisted(), sending("a", 0)).expect("it is served");
     stage.write();
     let partition = stage.persisted();
-    let claim = partition.with_outbox(|outbox| outbox.claim(Timestamp(1), 8)).pop().expect("there is an effect");
-    let effect = partition.with_outbox(|outbox| outbox.next(&claim, Timestamp(1))).expect("it is due");
+    let (claim, effect) = claimed(partition);
     stage.name(2, other());
     partition.settle(vec![effect.key], Timestamp(2));
     partition.step(NOW);

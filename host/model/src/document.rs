@@ -93,6 +93,24 @@ impl Format for Document {
 pub type ContentDigest = [u8; 16];
 
 impl Document {
+    /// Returns version 0 of a document of which nothing is known but its link and a time: a PATCH that left an empty state.
+    pub fn bare(link: Link, updated: Timestamp) -> Document {
+        Document {
+            link,
+            kind: String::new(),
+            version: Version(0),
+            epoch: Epoch::ZERO,
+            offset: Offset(0),
+            updated,
+            action: UpdateAction::Patch,
+            expires: Timestamp(0),
+            principal: String::new(),
+            source: String::new(),
+            state_version: 0,
+            body: Bytes::new(),
+        }
+    }
+
     /// Returns true if the document has been deleted or has expired: only its versions go on.
     pub fn is_tombstone(&self) -> bool {
         matches!(self.action, UpdateAction::Delete | UpdateAction::Expire)

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
-use steward_model::{Action, Document, Epoch, Link, Position, Timestamp, Version};
+use steward_model::{Action, Document, Epoch, Link, Position, Version};
 
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Happened, Operations, execute, locate};
@@ -129,20 +128,8 @@ async fn replayed(operation: &Operation, partition: &Partition, first: Remembere
 
 /// Returns what is known of the document after the first request when its state is not: enough for the headers.
 fn trace(link: &Link, first: &RememberedReply) -> Document {
-    Document {
-        link: link.clone(),
-        kind: String::new(),
-        version: first.version,
-        epoch: first.made.epoch,
-        offset: first.made.offset,
-        updated: first.answered,
-        action: UpdateAction::Patch,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
-        state_version: 0,
-        body: Bytes::new(),
-    }
+    let Position { epoch, offset } = first.made;
+    Document { version: first.version, epoch, offset, ..Document::bare(link.clone(), first.answered) }
 }
 
 /// Returns the document as the first request left it, if that is still kept.

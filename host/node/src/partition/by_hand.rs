@@ -8,7 +8,7 @@ use steward_model::document::UpdateAction;
 use steward_model::group::{Boot, NodeId};
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
-use steward_model::{Document, Epoch, Lane, Link, Offset, Timestamp, Version};
+use steward_model::{Document, Epoch, Lane, Link, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_replication::completions::{Completions, Ear};
 use steward_replication::{Message, Observer, Recovered};
@@ -133,18 +133,12 @@ impl ByHand {
 
 fn update(link: &Link, version: Version, body: &'static str) -> Update {
     let document = Document {
-        link: link.clone(),
         kind: "test".to_owned(),
         version,
-        epoch: Epoch::ZERO,
-        offset: Offset(0),
-        updated: Timestamp(1),
         action: UpdateAction::Put,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
         state_version: 1,
         body: Bytes::from_static(body.as_bytes()),
+        ..Document::bare(link.clone(), Timestamp(1))
     };
     let change = Change::NewVersion;
     let (request, origin) = (RequestId::default(), Origin::default());

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_channel::oneshot;
-use steward_model::document::UpdateAction;
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::{Change, Entry, Origin, RequestId, Update};
-use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp, Version};
+use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp};
 use steward_protocol::replica::{Event, NotAdmitted};
 use steward_storage::documents::Horizons;
 use steward_storage::log::{Reservation, append};
@@ -250,7 +248,8 @@ impl Partition {
             change: Change::None,
             request: RequestId::default(),
             origin: Origin::default(),
-            document: nobody(link, at),
+            // Only its link says anything: the update makes no version.
+            document: Document::bare(link, at),
             keep_versions: None,
             effects: Vec::new(),
             settled,
@@ -273,23 +272,5 @@ fn refused(error: append::Error) -> ProposeError {
         append::Error::Full { .. } | append::Error::Busy { .. } => ProposeError::NoSpace(error.to_string()),
         append::Error::TooLarge { bytes, most } => ProposeError::TooLarge { bytes, most },
         append::Error::Closed | append::Error::Failed => ProposeError::Stopping,
-    }
-}
-
-/// Returns the document of an update that makes no version: only its link says anything.
-fn nobody(link: Link, at: Timestamp) -> Document {
-    Document {
-        link,
-        kind: String::new(),
-        version: Version(0),
-        epoch: Epoch::ZERO,
-        offset: Offset(0),
-        updated: at,
-        action: UpdateAction::Patch,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
-        state_version: 0,
-        body: Bytes::new(),
     }
 }

@@ -12,7 +12,7 @@ use steward_model::operation::{Action, Effect, EffectKey};
 use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
-use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp, Version};
+use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_replication::completions::{Completions, Ear};
 use steward_replication::partition::{Proposed, Taken};
@@ -209,18 +209,12 @@ impl Stage {
 /// Returns a version of a document.
 pub(crate) fn put(name: &str, version: u64, body: &str) -> Update {
     let document = Document {
-        link: link(name),
         kind: "note".to_owned(),
         version: Version(version),
-        epoch: Epoch::ZERO,
-        offset: Offset(0),
-        updated: Timestamp(1),
         action: UpdateAction::Put,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
         state_version: 1,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Document::bare(link(name), Timestamp(1))
     };
     Update {
         change: Change::NewVersion,

@@ -25,18 +25,13 @@ pub(crate) fn link(text: &str) -> Link {
 /// Returns version `version` of a document.
 pub(crate) fn document(link_text: &str, version: u64, body: &str) -> Document {
     Document {
-        link: link(link_text),
         kind: "kind".into(),
         version: Version(version),
         epoch: Epoch::ZERO.next_ownership(),
-        offset: Offset(0),
-        updated: Timestamp(1_000_000),
         action: UpdateAction::Put,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
         state_version: 1,
         body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Document::bare(link(link_text), Timestamp(1_000_000))
     }
 }
 

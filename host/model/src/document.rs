@@ -89,9 +89,6 @@ impl Format for Document {
     const NAME: &'static str = "document";
 }
 
-/// The 128-bit digest of one document: of its link, version, epoch and body.
-pub type ContentDigest = [u8; 16];
-
 impl Document {
     /// Returns version 0 of a document of which nothing is known but its link and a time: a PATCH that left an empty state.
     pub fn bare(link: Link, updated: Timestamp) -> Document {
@@ -125,19 +122,5 @@ impl Document {
     /// Returns true if the document has an expiry that is not after `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.0 != 0 && self.expires <= now
-    }
-
-    /// Returns the digest over what replicas must agree on: link, version, epoch, action and body.
-    pub fn digest(&self) -> ContentDigest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(self.link.as_str().len() as u32).to_be_bytes());
-        hasher.update(self.link.as_str().as_bytes());
-        hasher.update(&self.version.0.to_be_bytes());
-        hasher.update(&self.epoch.as_u64().to_be_bytes());
-        hasher.update(self.action.as_str().as_bytes());
-        hasher.update(&self.body);
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        digest
     }
 }

@@ -30,11 +30,18 @@ pub(crate) enum Kind {
 
 /// Returns the digest of a row.
 pub(crate) fn of_row(kind: Kind, link: &Link, row: &[u8]) -> Digest {
+    of_parts(kind, link, &[row])
+}
+
+/// Returns the digest of a row that lies in parts, one behind the other.
+pub(crate) fn of_parts(kind: Kind, link: &Link, parts: &[&[u8]]) -> Digest {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[kind as u8]);
     hasher.update(&(link.as_str().len() as u32).to_be_bytes());
     hasher.update(link.as_str().as_bytes());
-    hasher.update(row);
+    for part in parts {
+        hasher.update(part);
+    }
     let mut digest = [0; BUCKET_BYTES];
     digest.copy_from_slice(&hasher.finalize().as_bytes()[..BUCKET_BYTES]);
     digest

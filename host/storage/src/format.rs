@@ -119,14 +119,13 @@ impl DataFolder {
             TryLockError::Error(source) => disk("lock")(source),
         })?;
         // Looked for again: another process may have made the folder before the lock was held.
-        let format = match std::fs::read(path.join(FORMAT_NAME)) {
-            Ok(bytes) => read(path, &bytes)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let format = match lasting::read(&path.join(FORMAT_NAME)).map_err(disk("read the format file"))? {
+            Some(bytes) => read(path, &bytes)?,
+            None => {
                 let format = format(fresh, now);
                 write(path, &format).map_err(disk("write the format file"))?;
                 format
             }
-            Err(error) => return Err(disk("read the format file")(error)),
         };
         DataFolder::of(path, &format, Some(lock))
     }

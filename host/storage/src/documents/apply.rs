@@ -95,10 +95,16 @@ impl<'a> Run<'a> {
         let old = self.stage(link)?.now.clone();
         match update.change {
             Change::NewVersion => {
-                let new = current(old.as_ref().map(Current::history_with_this).unwrap_or_default());
-                if let Some(old) = &old {
-                    self.keep_version(old, &new)?;
-                }
+                let new = match &old {
+                    Some(old) => {
+                        // Encoded once: it becomes a part of the history, and a row of its own.
+                        let row = codec::encode(&old.document);
+                        let new = current(old.history_with(&row));
+                        self.keep_version(old, row, &new)?;
+                        new
+                    }
+                    None => current(Digest::default()),
+                };
                 self.set(link, Some(new))?;
             }
             Change::Renewal => {
@@ -188,11 +194,11 @@ impl<'a> Run<'a> {
         row
     }
 
-    /// Keeps the version that `new` replaces, and removes those that are too old now.
-    fn keep_version(&mut self, old: &Current, new: &Current) -> Result<(), Error> {
+    /// Keeps the version that `new` replaces, whose row is `row`, and removes those that are too old now.
+    fn keep_version(&mut self, old: &Current, row: Vec<u8>, new: &Current) -> Result<(), Error> {
         let (space, link) = (self.partition.space, &new.document.link);
         if new.keeps(old.document.version) {
-            self.put_version(&old.document);
+            self.put_version(link, old.document.version, row);
         }
         let oldest = new.oldest_kept();
         let had = old.oldest_kept();
@@ -212,9 +218,8 @@ impl<'a> Run<'a> {
         self.set(link, None)
     }
 
-    pub(super) fn put_version(&mut self, document: &steward_model::Document) {
-        let key = keys::version::encode(self.partition.space, &document.link, document.version);
-        self.batch.put(Family::Version, key, codec::encode(document));
+    pub(super) fn put_version(&mut self, link: &Link, version: Version, row: Vec<u8>) {
+        self.batch.put(Family::Version, keys::version::encode(self.partition.space, link, version), row);
     }
 
     /// Removes the older versions of a document below `oldest`.

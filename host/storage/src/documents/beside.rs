@@ -25,7 +25,7 @@ pub const ANSWERS_SLACK: usize = 1024;
 /// Returns what is counted for an effect.
 pub(super) fn effect_digest(key: &EffectKey) -> digest::Digest {
     let (epoch, offset) = (key.at.epoch.as_u64().to_be_bytes(), key.at.offset.0.to_be_bytes());
-    digest::of_row(Kind::Effect, &key.link, &[&epoch[..], &offset, &key.number.to_be_bytes()].concat())
+    digest::of_parts(Kind::Effect, &key.link, &[&epoch, &offset, &key.number.to_be_bytes()])
 }
 
 /// Returns what is counted for an answer, given its row.
@@ -169,7 +169,9 @@ impl Run<'_> {
             self.forget_answer(link, &request)?;
         }
         self.set(link, page.current.clone())?;
-        page.versions.iter().for_each(|document| self.put_version(document));
+        for document in &page.versions {
+            self.put_version(&document.link, document.version, codec::encode(document));
+        }
         page.effects.iter().try_for_each(|effect| self.issue(effect))?;
         page.answers.iter().try_for_each(|reply| self.remember(link, reply))
     }

@@ -1,7 +1,7 @@
 //! What the rows of a partition hold.
 
 use serde::{Deserialize, Serialize};
-use steward_model::codec::{self, Format};
+use steward_model::codec::Format;
 use steward_model::mutation::{self, Mutation};
 use steward_model::{Document, Epoch, Offset, Position, Version};
 
@@ -37,10 +37,9 @@ impl Current {
         Version(self.keep_versions.map_or(0, |keep| self.document.version.0.saturating_sub(keep)))
     }
 
-    /// Returns the digest of all versions of this life, this one included: the history of the next.
-    pub(crate) fn history_with_this(&self) -> Digest {
-        let this = [&self.history[..], &codec::encode(&self.document)].concat();
-        digest::of_row(Kind::History, &self.document.link, &this)
+    /// Returns the digest of all versions of this life, this one included, whose row is `this`: the history of the next.
+    pub(crate) fn history_with(&self, this: &[u8]) -> Digest {
+        digest::of_parts(Kind::History, &self.document.link, &[&self.history, this])
     }
 }
 

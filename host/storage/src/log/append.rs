@@ -12,7 +12,7 @@ use steward_model::mutation::{self, Mutation};
 use steward_model::{Lsn, PartitionId};
 
 use super::frame::{Frame, PAYLOAD_BYTES_MAX};
-use super::group::{HEADER_BYTES, aligned};
+use super::group::{self, HEADER_BYTES, aligned};
 use super::reserve::Reservations;
 use super::segment::Segment;
 use super::shelf::Span;
@@ -206,7 +206,7 @@ impl Queue {
     /// Returns true if everything that is reserved finds a place, in whatever order it comes, after `needed` bytes have
     /// been given one.
     pub(crate) fn holds_reserved(&self, needed: u64) -> bool {
-        let cost = aligned(HEADER_BYTES as u64 + needed);
+        let cost = group::cost(needed);
         let (room, spare) = (self.room_left(), self.spare_left());
         let promised = self.reservations.promised();
         // What does not fit into this segment goes to the next as a whole, so either must be able to take all of it.
@@ -233,7 +233,7 @@ impl Queue {
 
     fn open_group(&mut self, needed: u64) -> Result<(), Error> {
         let (room, spare_room) = (self.room_left(), self.spare_left());
-        let wanted = aligned(HEADER_BYTES as u64 + needed);
+        let wanted = group::cost(needed);
         let opens_segment = wanted > room;
         if opens_segment {
             match spare_room {

@@ -98,8 +98,13 @@ impl Header {
 
     /// Returns how much of the segment the group takes.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        aligned(HEADER_BYTES as u64 + u64::from(self.body_bytes))
+        cost(u64::from(self.body_bytes))
     }
+}
+
+/// Returns what frames of so many bytes cost on the disk in a group of their own.
+pub(crate) fn cost(body_bytes: u64) -> u64 {
+    aligned(HEADER_BYTES as u64 + body_bytes)
 }
 
 /// Returns `bytes` rounded up to whole blocks.

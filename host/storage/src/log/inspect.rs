@@ -18,7 +18,7 @@ use super::disk::File;
 use super::frame::Frame;
 use super::group::{self, BLOCK_BYTES};
 use super::ledger::{FileLedger, Noted};
-use super::reader::{self, Finding, Reader};
+use super::reader::{Finding, Reader};
 use super::segment::{self, Header, Segment};
 
 const LOST_GROUP: &str = "a group is missing or unreadable here, and a later one says that it had been fsynced";
@@ -209,10 +209,11 @@ impl Walk<'_> {
         let bytes = file.bytes()?;
         let (used_bytes, groups, frames) = (0, 0, None);
         let mut inspected = Inspected { number, bytes, used_bytes, groups, frames, condition: Condition::Whole };
-        match self.header(number, bytes, file.as_ref())? {
+        let segment = Segment { number, bytes, file };
+        match self.header(&segment)? {
             Ok(identity) => {
                 self.identity = Some(identity);
-                self.segment(&Segment { number, bytes, file }, identity, &mut inspected)?;
+                self.segment(&segment, identity, &mut inspected)?;
             }
             Err(condition) => {
                 inspected.condition = condition;
@@ -224,7 +225,8 @@ impl Walk<'_> {
     }
 
     /// Returns which log the segment belongs to, or what is wrong with its header.
-    fn header(&self, number: u64, bytes: u64, file: &dyn File) -> io::Result<Result<u64, Condition>> {
+    fn header(&self, segment: &Segment) -> io::Result<Result<u64, Condition>> {
+        let Segment { number, bytes, ref file } = *segment;
         let damaged = |reason| Ok(Err(Condition::Damaged { at: 0, reason }));
         if bytes < 2 * BLOCK_BYTES {
             return damaged("the segment is shorter than it was created");
@@ -232,7 +234,9 @@ impl Walk<'_> {
         let mut block = vec![0; BLOCK_BYTES as usize];
         file.read_at(0, &mut block)?;
         let Some(header) = Header::decode(&block) else {
-            return match group::is_blank(&block) && reader::is_unused(file, bytes)? {
+            return match group::is_blank(&block)
+                && Reader::new(segment, self.identity.unwrap_or_default()).is_blank_from(BLOCK_BYTES, bytes)?
+            {
                 true => Ok(Err(Condition::Unused)),
                 false => damaged("the header of the segment was changed after it was written"),
             };

@@ -16,7 +16,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use crate::lasting;
 
@@ -67,11 +67,11 @@ pub struct MemoryLedger(Mutex<Option<Vec<u8>>>);
 
 impl Ledger for MemoryLedger {
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Ok(super::locked(&self.0).clone())
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.to_vec());
+        *super::locked(&self.0) = Some(bytes.to_vec());
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ use super::disk::Disk;
 use super::frame::Frame;
 use super::group::BLOCK_BYTES;
 use super::ledger::{Ledger, Noted};
-use super::reader::{self, Finding, Reader};
+use super::reader::{Finding, Reader};
 use super::segment::{self, Header, Segment};
 use super::shelf::{Shelf, Span, Volume};
 use crate::space::is_full;
@@ -252,11 +252,12 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
     }
     let mut block = vec![0; BLOCK_BYTES as usize];
     file.read_at(0, &mut block).map_err(failed("read"))?;
+    let segment = Segment { number, bytes, file };
     let Some(header) = Header::decode(&block) else {
         // Nothing is lost with a segment that was made ahead and never written.
         if may_be_unused
             && bytes % BLOCK_BYTES == 0
-            && reader::is_unused(file.as_ref(), bytes).map_err(failed("read"))?
+            && Reader::new(&segment, identity).is_blank_from(BLOCK_BYTES, bytes).map_err(failed("read"))?
         {
             disk.remove(&segment::name(number)).map_err(failed("remove an unused segment of"))?;
             disk.sync_folder().map_err(failed("remove an unused segment of"))?;
@@ -273,7 +274,7 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
     if header.segment != number || header.bytes != bytes {
         return Err(corrupt("the segment does not have the number or the size that it was created with"));
     }
-    Ok(Some(Segment { number, bytes, file }))
+    Ok(Some(segment))
 }
 
 fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, Error> {

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::disk::File;
 use super::frame::Frame;
 use super::group::{self, BLOCK_BYTES, Header, SECTOR_BYTES};
 use super::segment::Segment;
@@ -148,21 +147,4 @@ impl<'a> Reader<'a> {
         self.window.clear();
         Ok(blanked)
     }
-}
-
-/// Returns true if nothing stands in `file` behind the first block.
-///
-/// # Errors
-/// Those of the disk.
-pub(crate) fn is_unused(file: &dyn File, bytes: u64) -> io::Result<bool> {
-    let mut block = vec![0; BLOCK_BYTES as usize];
-    let mut at = BLOCK_BYTES;
-    while at + BLOCK_BYTES <= bytes {
-        file.read_at(at, &mut block)?;
-        if !group::is_blank(&block) {
-            return Ok(false);
-        }
-        at += BLOCK_BYTES;
-    }
-    Ok(true)
 }

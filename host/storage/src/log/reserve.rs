@@ -18,8 +18,7 @@ use steward_model::Lsn;
 
 use super::append::{self, Error, Queue};
 use super::frame::Frame;
-use super::group::{HEADER_BYTES, aligned};
-use super::{Log, Shared};
+use super::{Log, Shared, group, segment};
 
 /// So many bytes are reserved at the most, or have been used and are not yet taken by the writer.
 pub const RESERVED_BYTES_MAX: u64 = 32 << 20;
@@ -45,9 +44,9 @@ struct Waiting {
     answer: Option<Result<(), Error>>,
 }
 
-/// Returns what `bytes` cost on the disk in a group of their own.
-fn cost(bytes: u64) -> u64 {
-    aligned(HEADER_BYTES as u64 + bytes)
+/// Returns how many bytes a reservation in segments of `capacity` bytes may have.
+fn reservable_max(capacity: u64) -> u64 {
+    append::bytes_max(capacity).min(RESERVED_BYTES_MAX)
 }
 
 impl Reservations {
@@ -58,7 +57,7 @@ impl Reservations {
 
     /// A reservation is used: its bytes have a place now.
     pub(crate) fn use_up(&mut self, bytes: u64) {
-        self.promised -= cost(bytes);
+        self.promised -= group::cost(bytes);
     }
 
     /// The writer has taken `bytes` that were reserved.
@@ -81,7 +80,7 @@ impl Queue {
     /// Reserves bytes, if there is room now.
     fn try_reserve(&mut self, bytes: u64) -> Result<(), Error> {
         self.check_open()?;
-        let most = append::bytes_max(self.capacity).min(RESERVED_BYTES_MAX);
+        let most = reservable_max(self.capacity);
         if bytes > most {
             return Err(Error::TooLarge { bytes, most });
         }
@@ -90,7 +89,7 @@ impl Queue {
             return Err(Error::Busy { pending: self.pending });
         }
         *outstanding += bytes;
-        *promised += cost(bytes);
+        *promised += group::cost(bytes);
         if self.holds_reserved(0) {
             return Ok(());
         }
@@ -158,7 +157,6 @@ impl Shared {
 /// Space in the log for frames that are not made yet. Dropping it gives the space back.
 pub struct Reservation {
     shared: Arc<Shared>,
-    /// Zero once it was used.
     bytes: u64,
     is_used: bool,
 }
@@ -263,7 +261,7 @@ impl Log {
 
     /// Returns how many bytes one append, and so one reservation, may have: with the headers of its frames.
     pub fn append_bytes_max(&self) -> u64 {
-        append::bytes_max(self.shared.queue().capacity).min(RESERVED_BYTES_MAX)
+        reservable_max(segment::capacity(self.shared.segment_bytes))
     }
 
     /// Returns how many bytes are reserved, or were used and are not yet taken by the writer.

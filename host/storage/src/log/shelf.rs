@@ -16,40 +16,24 @@ pub(crate) struct Span {
     pub(crate) last: Position,
 }
 
-impl Span {
-    fn join(&mut self, other: Span) {
-        if other.first.offset < self.first.offset {
-            self.first = other.first;
-        }
-        if other.last.offset >= self.last.offset {
-            self.last = other.last;
-        }
-    }
-}
-
 /// One segment and what it holds.
 pub(crate) struct Volume {
     /// The file.
     pub(crate) segment: Segment,
     /// Its first and last frame; none as long as it is empty.
     pub(crate) frames: Option<(Lsn, Lsn)>,
-    /// The records in it.
-    pub(crate) spans: BTreeMap<PartitionId, Span>,
 }
 
 impl Volume {
     /// Returns the volume of an empty segment.
     pub(crate) fn empty(segment: Segment) -> Volume {
-        Volume { segment, frames: None, spans: BTreeMap::new() }
+        Volume { segment, frames: None }
     }
 
     /// Notes frames that were written.
-    pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: &[(PartitionId, Span)]) {
+    fn note(&mut self, first: Lsn, last: Lsn) {
         let first = self.frames.map_or(first, |(earliest, _)| earliest);
         self.frames = Some((first, last));
-        for (partition, span) in spans {
-            self.spans.entry(*partition).and_modify(|known| known.join(*span)).or_insert(*span);
-        }
     }
 }
 
@@ -73,7 +57,7 @@ impl Shelf {
     /// Notes a group that was written at `at` of the newest segment.
     pub(crate) fn note(&mut self, first: Lsn, last: Lsn, spans: &[(PartitionId, Span)], at: u64) {
         if let Some(volume) = self.volumes.back_mut() {
-            volume.note(first, last, spans);
+            volume.note(first, last);
             self.trails.note(spans, Place { segment: volume.segment.number, at });
         }
     }
@@ -98,19 +82,5 @@ impl Shelf {
         let is_old = oldest.frames.is_some_and(|(_, last)| last < below.min(pinned));
         let is_excess = self.bytes() - oldest.segment.bytes >= backlog_bytes;
         (is_old && is_excess).then(|| oldest.segment.clone())
-    }
-
-    /// Returns the frame below which every record is released: the first one of the oldest segment that holds a record
-    /// of which `released` does not say so.
-    pub(crate) fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
-        let mut below = Lsn(0);
-        for volume in &self.volumes {
-            let Some((first, last)) = volume.frames else { break };
-            if !volume.spans.iter().all(|(partition, span)| released(*partition, span.last)) {
-                return first;
-            }
-            below = Lsn(last.0 + 1);
-        }
-        below
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steward_model::{Lsn, Offset, PartitionId, Position};
+use steward_model::{Lsn, Offset, PartitionId};
 
 use super::segment::{self, Segment};
 use super::{Log, Shared, locked};
@@ -107,11 +107,5 @@ impl Log {
         };
         *shelf.pins.entry(from).or_insert(0) += 1;
         Some(Pinned { shared: Arc::clone(&self.shared), from })
-    }
-
-    /// Returns the frame below which every record is released, for [`Log::trim`]: `released` is asked for the newest
-    /// record of each partition in each segment, oldest segment first.
-    pub fn releasable(&self, released: &dyn Fn(PartitionId, Position) -> bool) -> Lsn {
-        self.shared.shelf().releasable(released)
     }
 }

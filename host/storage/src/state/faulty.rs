@@ -229,11 +229,6 @@ impl FaultyStore {
         seen
     }
 
-    /// Returns how many batches a crash may take back.
-    pub fn unsynced(&self) -> usize {
-        self.state().unsynced.len()
-    }
-
     /// Ends the process and cuts the power: of the batches since the last checkpoint the first few survive, how many is
     /// drawn. Faults that were asked for are forgotten, odds, space and damage stay. Returns how many batches were lost.
     pub fn crash(&self) -> usize {

@@ -96,20 +96,24 @@ async fn carry_out<C: Carrier>(
     claim: &Claim,
     effect: &PendingEffect,
 ) -> Option<C::Reply> {
-    let (began, mut attempts) = (carrier.now(), 0);
-    loop {
+    let began = carrier.now();
+    for attempts in 1.. {
         match carrier.send(effect, began).await {
             Sent::Answered(reply) => return Some(reply),
             Sent::Later { otherwise } if mutation::is(Mutation::SettledOnFailure) => return Some(otherwise),
             Sent::Later { .. } => {}
             Sent::Stopping => return None,
         }
-        attempts += 1;
-        let goes_on = carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim));
-        if !goes_on {
-            return None;
+        if !goes_on(carrier, partition, claim, attempts).await {
+            break;
         }
     }
+    None
+}
+
+/// Pauses before another attempt; returns false if there shall be none, because the host stops or the claim has ended.
+async fn goes_on<C: Carrier>(carrier: &C, partition: &Partition, claim: &Claim, attempts: u32) -> bool {
+    carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim))
 }
 
 /// Tells the document the answer to an effect, which settles it together with what the document makes of the answer.
@@ -121,16 +125,13 @@ async fn tell<C: Carrier>(
     tag: &str,
     reply: &C::Reply,
 ) {
-    let mut attempts = 0;
-    loop {
+    for attempts in 1.. {
         match carrier.tell(&claim.link, &settled, tag, reply).await {
             Told::Settled => return,
             Told::Never => return carrier.settle(partition, settled),
             Told::Later => {}
         }
-        attempts += 1;
-        let goes_on = carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim));
-        if !goes_on {
+        if !goes_on(carrier, partition, claim, attempts).await {
             return;
         }
     }

@@ -195,11 +195,10 @@ impl Recovery {
     /// Whatever a checkpoint calls applied was committed before, and stood before it in the log; a partition that nobody has changed
     /// since has no other witness.
     fn checkpoint(&mut self, row: &Row) -> Result<(), Error> {
-        self.promised(row.partition, row.promised);
-        let latest = &mut self.partitions.entry(row.partition).or_default().recovered.latest;
-        *latest = row.latest.max(*latest);
-        let known = self.partitions.get(&row.partition).and_then(|collected| collected.recovered.core.last);
-        let known = known.map(|last| last.offset);
+        let recovered = &mut self.partitions.entry(row.partition).or_default().recovered;
+        recovered.core.promised = row.promised.max(recovered.core.promised);
+        recovered.latest = row.latest.max(recovered.latest);
+        let known = recovered.core.last.map(|last| last.offset);
         match row.applied.map(|applied| applied.offset) {
             Some(through) if known < Some(through) => Err(Error::Missing { partition: row.partition, known, through }),
             Some(_) | None => Ok(()),

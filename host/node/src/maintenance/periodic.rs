@@ -65,11 +65,6 @@ impl Periodic {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(link);
     }
 
-    /// Removes a document that is not there any more.
-    fn forget(&self, link: &Link) {
-        self.remove(link);
-    }
-
     /// Runs maintenance when it is due, until the host stops.
     pub(super) async fn run(self: Arc<Periodic>, shutdown: &Shutdown) {
         let mut due = Vec::new();
@@ -121,7 +116,7 @@ impl Periodic {
             let id = format!("maintenance-{}", link.name());
             let maintain = self.operations.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Maintain);
             match self.operations.perform(maintain).await {
-                Ok(Reply { document: None, .. }) => self.forget(&link),
+                Ok(Reply { document: None, .. }) => self.remove(&link),
                 Ok(Reply { document: Some(_), .. }) => {}
                 Err(error) => tracing::warn!(%link, %error, "handle-maintenance failed"),
             }

@@ -76,7 +76,7 @@ impl Lineage {
 
     /// Forgets epochs that begin behind `last`, the offset of the last record that is left; none: no record is.
     pub(super) fn cut_after(&mut self, last: Option<Offset>) {
-        self.0.retain(|(_, first)| last.is_some_and(|last| *first <= last));
+        self.0.retain(|(_, first)| Some(*first) <= last);
     }
 
     /// Forgets epochs that ended below `start`, but never the last [`LINEAGE_EPOCHS_MIN`].

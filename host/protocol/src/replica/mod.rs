@@ -130,6 +130,11 @@ impl Replica {
         self.end
     }
 
+    /// Returns true if the own log has the record at `position`, durable or not.
+    pub fn holds(&self, position: Position) -> bool {
+        self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position)
+    }
+
     /// Returns the epoch of the newest row that was heard of, or the zero epoch before the first.
     pub fn epoch(&self) -> Epoch {
         self.row.as_ref().map_or(Epoch::ZERO, |row| row.epoch)

@@ -96,7 +96,7 @@ impl Replica {
     }
 
     pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
-        let is_in_log = self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position);
+        let is_in_log = self.holds(position);
         // A report may be late: the log is written by others, and what they wrote may have been cut off meanwhile. Such a
         // record says nothing about the log as it is; the records that took its place are reported for themselves.
         if self.was_cut && !is_in_log {
@@ -127,9 +127,8 @@ impl Replica {
             Role::Activating(reign) | Role::Primary(reign) => reign.epoch == epoch,
             Role::Tailing | Role::InSync | Role::Candidate(_) => false,
         };
-        let is_in_log = self.end.is_some_and(|end| through.offset <= end.offset) && self.lineage.contains(through);
         let is_member = self.row.as_ref().is_some_and(|row| is_listed(row, self.partition.lane, from));
-        if is_of_this_reign && is_in_log && is_member && from.node != self.own.node {
+        if is_of_this_reign && self.holds(through) && is_member && from.node != self.own.node {
             self.proven(now, from, through.offset, effects);
         }
     }

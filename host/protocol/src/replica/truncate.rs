@@ -28,7 +28,7 @@ impl Replica {
             shown(&self.committed)
         );
         assert!(
-            after.is_none_or(|after| self.lineage.contains(after)) && keep <= self.end.map(|end| end.offset),
+            after.is_none_or(|after| self.holds(after)),
             "{} cuts its log after {}, which it does not hold",
             self.partition,
             shown(&after)

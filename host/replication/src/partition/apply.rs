@@ -1,8 +1,10 @@
 //! One run of committed records on its way into the state store.
 
+use std::collections::HashSet;
+
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
-use steward_model::{Lane, Offset};
+use steward_model::{Lane, Link, Offset};
 use steward_storage::index::IndexPlan;
 
 use super::Partition;
@@ -46,13 +48,17 @@ impl Partition {
 
     /// Forgets what only memory knew about documents that the state store now holds, and says how far that has come.
     fn forget(&self, run: &[Record], end: Offset) {
+        // Each document once: looking after one that many records are about costs as much as it has answers.
+        let mut seen = HashSet::new();
+        let updated = run.iter().filter_map(|record| match &record.entry {
+            Entry::Update(update) => Some(&update.document.link),
+            Entry::Marker | Entry::Forget { .. } => None,
+        });
+        let links: Vec<&Link> = updated.filter(|link| seen.insert(*link)).collect();
         let mut state = self.lock();
-        for record in run {
-            if let Entry::Update(update) = &record.entry {
-                let link = &update.document.link;
-                if let Some(presence) = state.recent.applied(end, link) {
-                    self.remember(link, &presence);
-                }
+        for link in links {
+            if let Some(presence) = state.recent.applied(end, link) {
+                self.remember(link, &presence);
             }
         }
         // Forgotten tombstones are no longer in the store, and which those were only the store knew.

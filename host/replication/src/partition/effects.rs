@@ -67,21 +67,22 @@ impl Partition {
     /// Publishes what is certain now: to readers, to the outbox, to the clients that wait, and to the state store's queue.
     fn commit(&self, state: &mut State, through: Offset) {
         let first = state.unapplied.len();
-        let mut bytes = 0;
+        let (mut bytes, mut adds_effects) = (0, false);
         while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
             if let Entry::Update(update) = &next.record.entry {
                 state.latest = state.latest.max(update.document.updated);
                 state.recent.commit(next.record.position, update);
                 update.settled.iter().for_each(|key| state.outbox.settle(key));
-                if !update.effects.is_empty() {
-                    update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
-                    self.shared.observer.effects_added();
-                }
+                adds_effects |= !update.effects.is_empty();
+                update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
             }
             bytes += next.bytes;
             state.unapplied.push(next.record);
         }
         state.unapplied_bytes += bytes;
+        if adds_effects {
+            self.shared.observer.effects_added();
+        }
         let records = &state.unapplied[first..];
         self.shared.observer.observed(self.id, &Fact::Committed { through, records });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);

@@ -211,7 +211,9 @@ fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Rec
     let mut recent = Recent::default();
     for (record, _) in tail {
         if let Entry::Update(update) = &record.entry {
-            let before = store.document(&update.document.link)?.map(Arc::new);
+            let link = &update.document.link;
+            // What the store holds counts only before the first record about the document.
+            let before = if recent.last(link).is_none() { store.document(link)?.map(Arc::new) } else { None };
             recent.append(record.position, update, before.as_ref());
         }
     }

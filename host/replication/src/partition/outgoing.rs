@@ -51,7 +51,7 @@ impl Outgoing {
     pub(super) fn truncate(&mut self, after: Option<Offset>) {
         self.frames.retain(|(about, ..)| match about {
             About::Promise(_) => true,
-            About::Record(position) => after.is_some_and(|after| position.offset <= after),
+            About::Record(position) => Some(position.offset) <= after,
         });
     }
 }

@@ -226,8 +226,9 @@ impl Partition {
             // The handler ran in a reign that is over: what it saw may have been displaced.
             return Err(not_admitted(NotAdmitted::Recovering));
         }
-        if bytes > self.shared.record_bytes_max() {
-            return Err(ProposeError::TooLarge { bytes, most: self.shared.record_bytes_max() });
+        let most = self.shared.record_bytes_max();
+        if bytes > most {
+            return Err(ProposeError::TooLarge { bytes, most });
         }
         if self.id.lane == Lane::Persisted {
             self.shared.space.check().map_err(ProposeError::NoSpace)?;

@@ -9,7 +9,7 @@ use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
 
 use super::recent::Presence;
-use super::{Lost, Partition, State, Waiter};
+use super::{Lost, Partition, Waiter};
 
 /// What an operation that holds a document's turn finds.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ impl Partition {
     /// Returns what to wait for until the record at `position` is committed, or what became of it if that is known.
     fn wait_for(&self, position: Position) -> Result<oneshot::Receiver<()>, Result<(), Lost>> {
         let mut state = self.lock();
-        if !state.holds(position) && !mutation::is(Mutation::WaiterByOffset) {
+        if !state.replica.holds(position) && !mutation::is(Mutation::WaiterByOffset) {
             return Err(Err(Lost(self.id)));
         }
         if state.replica.committed().is_some_and(|committed| committed >= position.offset) {
@@ -166,12 +166,5 @@ impl Partition {
         let loaded = self.lock().outbox.load(epoch, now, rows);
         self.shared.observer.effects_added();
         Ok(loaded)
-    }
-}
-
-impl State {
-    /// Returns true if the own log has the record at `position`.
-    fn holds(&self, position: Position) -> bool {
-        self.replica.end().is_some_and(|end| position.offset <= end.offset) && self.replica.lineage().contains(position)
     }
 }

@@ -121,7 +121,7 @@ impl Recent {
 
     /// Forgets every update above `keep`: none of them was committed.
     pub(super) fn truncate(&mut self, keep: Option<Offset>) {
-        let is_cut = |offset: Offset| keep.is_none_or(|keep| offset > keep);
+        let is_cut = |offset: Offset| Some(offset) > keep;
         self.touched.retain(|_, touched| {
             touched.appended.retain(|(position, _)| !is_cut(position.offset));
             touched.remembered.retain(|_, reply| !is_cut(reply.at.offset));

@@ -13,7 +13,7 @@ impl Partition {
     /// The log keeps the frames; the records that follow name lower offsets, which is how a later start sees it, too.
     pub(super) fn truncate(&self, state: &mut State, now: Moment, after: Option<Position>) {
         let keep = after.map(|after| after.offset);
-        let is_cut = |offset: Offset| keep.is_none_or(|keep| offset > keep);
+        let is_cut = |offset: Offset| Some(offset) > keep;
         let before = state.uncommitted.len();
         state.uncommitted.retain(|kept| !is_cut(kept.record.position.offset));
         let first = state.in_log.iter().find(|(offset, _)| is_cut(*offset)).copied();

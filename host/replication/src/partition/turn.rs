@@ -75,29 +75,19 @@ pub struct Turn {
     ticket: Ticket,
 }
 
-impl Turn {
-    /// Returns the turn once it is had.
+impl Partition {
+    /// Returns the turn on a document: until it is dropped, no other operation changes the document.
     ///
     /// # Errors
     /// [`TurnError::QueueFull`] at once if too many operations wait.
-    pub async fn take(partition: Arc<Partition>, link: &Link) -> Result<Turn, TurnError> {
-        let (ticket, grant) = partition.queues.enter(link)?;
-        let turn = Turn { partition, link: link.clone(), ticket };
+    pub async fn turn(self: &Arc<Self>, link: &Link) -> Result<Turn, TurnError> {
+        let (ticket, grant) = self.queues.enter(link)?;
+        let turn = Turn { partition: Arc::clone(self), link: link.clone(), ticket };
         if let Some(grant) = grant {
             // The sender is kept until the turn is granted; it cannot vanish before.
             let _ = grant.await;
         }
         Ok(turn)
-    }
-}
-
-impl Partition {
-    /// Returns the turn on a document: until it is dropped, no other operation changes the document.
-    ///
-    /// # Errors
-    /// [`TurnError`] if too many operations wait already.
-    pub async fn turn(self: &Arc<Self>, link: &Link) -> Result<Turn, TurnError> {
-        Turn::take(Arc::clone(self), link).await
     }
 }
 

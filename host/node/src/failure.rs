@@ -7,15 +7,14 @@
 //! work for one caller, who is told, and whose end leaves nothing behind that others go on to use. A start out of the log is
 //! known to work; going on in a state that nobody foresaw is not.
 //!
-//! Departure: threads without a name belong to the compiler of guests, which hands panics to whoever asked it.
+//! Departure: threads without a name belong to the compiler of guests, and those of the workshop take a module of a stranger
+//! apart. Both hand panics to whoever asked them.
 
 use std::future::Future;
 use std::panic::PanicHookInfo;
 
+use steward_sandbox::WORKSHOP_THREADS;
 use tokio::task::futures::TaskLocalFuture;
-
-/// The thread on which a module is asked what it is; whoever asks gets its panic.
-const DESCRIBES: &str = "guest-describe";
 
 tokio::task_local! {
     /// Set while contained work runs, on whatever thread.
@@ -39,7 +38,7 @@ pub fn end_process_on_panic() {
 
 fn is_contained() -> bool {
     let contained = CONTAINED.try_with(|()| ()).is_ok();
-    contained || std::thread::current().name().is_none_or(|name| name == DESCRIBES)
+    contained || std::thread::current().name().is_none_or(|name| WORKSHOP_THREADS.contains(&name))
 }
 
 fn reason(info: &PanicHookInfo<'_>) -> String {
@@ -116,6 +115,10 @@ mod tests {
                 assert!(shutdown.run(async { panic!("the deed") }).await.is_err_and(|error| error.is_panic()));
                 let blocking = tokio::task::spawn_blocking(|| contain(|| panic!("the deed")));
                 assert!(blocking.await.is_err_and(|error| error.is_panic()));
+                for name in WORKSHOP_THREADS {
+                    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(|| panic!("the deed"));
+                    assert!(thread.expect("a thread").join().is_err(), "{name}");
+                }
             }),
         }
     }

@@ -40,8 +40,10 @@ pub use error::{CallError, Error, Part, PrepareError};
 pub use exports::{Call, Occasion};
 pub use imports::{Imports, Level, Silent};
 pub use instance::pool::Usage;
+pub use instance::turn::may_block_in_place;
 pub use module::Module;
 pub use module::inspect::{Inspection, Kind, Producer, Section, inspect};
+pub use module::workshop::THREADS as WORKSHOP_THREADS;
 
 /// Where guests live: compiler, memory and clock tick that all modules of a node share.
 ///

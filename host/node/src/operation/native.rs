@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
 use steward_model::service::{NativePatch, ServiceOption};
 use steward_model::{Action, Timestamp};
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::decide::{Answer, Decision, Next};
 use super::load::built_in;
@@ -30,8 +29,11 @@ pub(super) fn violations(service: &Service, value: &Value, bytes: usize) -> Vec<
         };
         schema.validator().iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
     };
-    let has_others = || Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if schema.takes_long(bytes) && has_others() { tokio::task::block_in_place(check) } else { check() }
+    if schema.takes_long(bytes) && steward_sandbox::may_block_in_place() {
+        tokio::task::block_in_place(check)
+    } else {
+        check()
+    }
 }
 
 /// Returns the state that a guest returned, without the fields that the host keeps itself.

@@ -21,7 +21,7 @@ mod pace;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod state;
-mod turn;
+pub(crate) mod turn;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -178,6 +178,6 @@ impl Drop for Turn<'_> {
 }
 
 /// Returns true on a thread of a runtime that has others to carry on with meanwhile.
-fn may_block_in_place() -> bool {
+pub fn may_block_in_place() -> bool {
     Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

@@ -14,6 +14,13 @@ use crate::error::PrepareError;
 /// [`super::intake`] lets pass, most of it never touched.
 const STACK_BYTES: usize = 128 << 20;
 
+const COMPILES: &str = "guest-compile";
+const INSPECTS: &str = "guest-inspect";
+
+/// Names of the threads on which modules are taken apart. A panic there is handed to whoever has sent the module, as an error; it
+/// leaves nothing behind that others go on to use.
+pub const THREADS: [&str; 2] = [COMPILES, INSPECTS];
+
 /// Most modules that wait for the workshop.
 const QUEUE_MAX: usize = 8;
 
@@ -99,7 +106,7 @@ fn no_thread(error: &std::io::Error) -> PrepareError {
 }
 
 fn spawn(run: impl FnOnce() + Send + 'static) -> Result<(), PrepareError> {
-    let thread = std::thread::Builder::new().name("guest-compile".to_owned()).stack_size(STACK_BYTES).spawn(run);
+    let thread = std::thread::Builder::new().name(COMPILES.to_owned()).stack_size(STACK_BYTES).spawn(run);
     thread.map(drop).map_err(|error| no_thread(&error))
 }
 
@@ -111,7 +118,7 @@ pub(crate) fn on_large_stack<T: Send>(
     work: impl FnOnce() -> Result<T, PrepareError> + Send,
 ) -> Result<T, PrepareError> {
     std::thread::scope(|scope| {
-        let named = std::thread::Builder::new().name("guest-inspect".to_owned()).stack_size(STACK_BYTES);
+        let named = std::thread::Builder::new().name(INSPECTS.to_owned()).stack_size(STACK_BYTES);
         let thread = named.spawn_scoped(scope, work).map_err(|error| no_thread(&error))?;
         thread.join().unwrap_or_else(|_| Err(broke()))
     })

@@ -10,6 +10,7 @@ mod layers;
 pub mod quantity;
 mod settings;
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -161,15 +162,15 @@ impl Options {
             guest_share_percent: read(all, "guest_share", parse_percent)?,
             modules: ModuleLimits {
                 bytes_max: read(all, "module_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
-                functions_max: read(all, "module_functions", parse_positive_u32)?,
-                locals_max: read(all, "module_locals", parse_positive_u32)?,
+                functions_max: read(all, "module_functions", |text| parse_count(text, u32::MAX))?,
+                locals_max: read(all, "module_locals", |text| parse_count(text, u32::MAX))?,
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
-            queue_limit: read(all, "queue_limit", parse_queue)?,
+            queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
             backlog_bytes: read(all, "backlog", parse_backlog)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,
-            shutdown_grace: read(all, "shutdown_grace", parse_grace)?,
+            shutdown_grace: read(all, "shutdown_grace", |text| parse_span_or_none(text, SHUTDOWN_GRACE_MAX))?,
             log_level: read(all, "log_level", |text| Ok(text.to_owned()))?,
             log_format: read(all, "log_format", parse_format)?,
             announce: read(all, "announce", |text| optional(text, |place| Ok(parse_announce(place))))?,
@@ -301,16 +302,15 @@ fn parse_bytes(text: &str, max: u64) -> Result<usize, String> {
 }
 
 fn parse_span(text: &str, max: Duration) -> Result<Duration, String> {
-    match quantity::parse_duration(text)? {
+    match parse_span_or_none(text, max)? {
         Duration::ZERO => Err("must be longer than nothing".to_owned()),
-        span if span > max => Err(format!("must be at most {} s", max.as_secs())),
         span => Ok(span),
     }
 }
 
-fn parse_grace(text: &str) -> Result<Duration, String> {
+fn parse_span_or_none(text: &str, max: Duration) -> Result<Duration, String> {
     match quantity::parse_duration(text)? {
-        span if span > SHUTDOWN_GRACE_MAX => Err(format!("must be at most {} s", SHUTDOWN_GRACE_MAX.as_secs())),
+        span if span > max => Err(format!("must be at most {} s", max.as_secs())),
         span => Ok(span),
     }
 }
@@ -324,14 +324,9 @@ fn parse_backlog(text: &str) -> Result<u64, String> {
     }
 }
 
-fn parse_queue(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=QUEUE_LIMIT_MAX).contains(number));
-    number.ok_or_else(|| format!("must be 1 or more, and at most {QUEUE_LIMIT_MAX}"))
-}
-
-fn parse_positive_u32(text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| format!("must be 1 or more, and at most {}", u32::MAX))
+fn parse_count<T: Copy + FromStr + PartialOrd + From<u8> + Display>(text: &str, max: T) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (T::from(1)..=max).contains(number));
+    number.ok_or_else(|| format!("must be 1 or more, and at most {max}"))
 }
 
 fn parse_percent(text: &str) -> Result<u8, String> {

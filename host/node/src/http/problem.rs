@@ -124,12 +124,11 @@ fn add_members(http: &Http, error: &Error, members: &mut Map<String, Value>) {
     if let Error::Operation(error) = error {
         return add_members_of_operation(http, error, members);
     }
-    if let Error::NotJson { line, column, .. } = error {
+    if let Error::NotJson { line, column, .. } | Error::ReservedKey { line, column, .. } = error {
         members.extend([("line".to_owned(), json!(line)), ("column".to_owned(), json!(column))]);
     }
-    if let Error::ReservedKey { key, line, column } = error {
-        let place = [("key", json!(key)), ("line", json!(line)), ("column", json!(column))];
-        members.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    if let Error::ReservedKey { key, .. } = error {
+        members.insert("key".to_owned(), json!(key));
     }
     if let Error::Unready { checks: Some(checks), .. } = error {
         members.insert("checks".to_owned(), json!(checks));

@@ -99,11 +99,7 @@ impl Http {
             let _ = stream.set_nodelay(true);
             let (http, builder) = (Arc::clone(&self), Arc::clone(&builder));
             drop(shutdown.run(async move {
-                let place = match http.connections.free_place() {
-                    Some(place) => Some(place),
-                    None => http.connections.place().await,
-                };
-                match place {
+                match http.connections.place().await {
                     Some(place) => {
                         drop(doorstep);
                         let talk = Arc::clone(&place.talk);

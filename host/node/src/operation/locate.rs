@@ -92,9 +92,9 @@ pub(super) async fn serving(
         return Ok(());
     }
     // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-    match tokio::time::timeout(left(operations, operation.deadline), admitted).await {
-        Ok(()) => Ok(()),
-        Err(_) => reign(operations, operation, partition).map(|_| ()),
+    match in_time(operations, operation, admitted).await {
+        Some(()) => Ok(()),
+        None => reign(operations, operation, partition).map(|_| ()),
     }
 }
 

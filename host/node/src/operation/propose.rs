@@ -51,11 +51,10 @@ impl Pending {
                 Waits::Nothing => Ok(()),
             }
         };
-        let left = operation.deadline.since(operations.clock().now());
-        match tokio::time::timeout(left, commit).await {
-            Ok(Ok(())) => Ok(self.reply),
-            Ok(Err(lost)) => Err(Error::Lost(lost)),
-            Err(_) => {
+        match locate::in_time(operations, operation, commit).await {
+            Some(Ok(())) => Ok(self.reply),
+            Some(Err(lost)) => Err(Error::Lost(lost)),
+            None => {
                 let reason = "the update is in the log and not committed yet".to_owned();
                 Err(locate::unavailable(operations, operation, partition.id(), reason, Happened::Unknown))
             }
@@ -83,8 +82,7 @@ pub(super) async fn propose(
     let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired);
     let creates = decision.creates;
     let (now, steady) = (operations.clock().timestamp(), operations.clock().steady_time());
-    let maker = Maker { operation, service, before: &before, decision: &decision, now, steady };
-    let (update, mut reply) = maker.make();
+    let update = Maker { operation, service, before: &before, decision: &decision, now, steady }.make();
     let space = space_for(operations, operation, partition, &update).await?;
     let _entered = door::enter(operations, operation, service, partition, &decision).await?;
     let Before { document, epoch, .. } = before;
@@ -92,7 +90,7 @@ pub(super) async fn propose(
     partition.step(operations.clock().now());
     let taken = proposed.taken().await.map_err(Error::propose)?;
     // The document at its place: epoch and offset are known only now.
-    reply.document = reply.document.map(|_| Arc::clone(&taken.placed.document));
+    let reply = reply_of(&decision, Some(Arc::clone(&taken.placed.document)));
     if creates || removes {
         operations.tell_watcher(service, &operation.link, creates);
     }
@@ -106,10 +104,9 @@ async fn space_for(
     partition: &Partition,
     update: &Update,
 ) -> Result<Option<Reservation>, Error> {
-    let left = operation.deadline.since(operations.clock().now());
-    match tokio::time::timeout(left, partition.space_for(update)).await {
-        Ok(space) => space.map_err(Error::propose),
-        Err(_) => {
+    match locate::in_time(operations, operation, partition.space_for(update)).await {
+        Some(space) => space.map_err(Error::propose),
+        None => {
             let reason = "the commit log is behind: the disk is slow".to_owned();
             Err(locate::unavailable(operations, operation, partition.id(), reason, Happened::No))
         }
@@ -153,12 +150,10 @@ struct Maker<'a> {
 const TOMBSTONE_KEEP: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 
 impl Maker<'_> {
-    fn make(&self) -> (Update, Reply) {
+    fn make(&self) -> Update {
         let (change, document) = self.document();
         let effects = self.effects(&document);
-        let shown = Arc::new(document.clone());
-        let reply = reply_of(self.decision, Some(shown));
-        let remembered = self.operation.idempotency_key.as_ref().map(|key| self.remembered(key, &reply, &document));
+        let remembered = self.operation.idempotency_key.as_ref().map(|key| self.remembered(key, &document));
         let keep_versions = Some(self.service.descriptor().versions_kept());
         let settled = self.decision.settled.clone();
         let document = match change {
@@ -167,7 +162,7 @@ impl Maker<'_> {
             Change::NewVersion | Change::Renewal | Change::Purge => document,
         };
         let (request, origin) = (RequestId::of(&self.operation.id), Origin::default());
-        (Update { change, request, origin, document, keep_versions, effects, settled, remembered }, reply)
+        Update { change, request, origin, document, keep_versions, effects, settled, remembered }
     }
 
     fn document(&self) -> (Change, Document) {
@@ -233,13 +228,13 @@ impl Maker<'_> {
         (0..).zip(&self.decision.effects).map(pending).collect()
     }
 
-    fn remembered(&self, key: &str, reply: &Reply, document: &Document) -> RememberedReply {
-        let body = match &reply.content {
-            Content::State => RememberedBody::State,
-            Content::Json(json) => RememberedBody::of_json(json),
-            Content::Empty => RememberedBody::Empty,
+    fn remembered(&self, key: &str, document: &Document) -> RememberedReply {
+        let body = match &self.decision.answer {
+            Answer::State => RememberedBody::State,
+            Answer::Json(json) => RememberedBody::of_json(json),
+            Answer::Nothing => RememberedBody::Empty,
         };
-        let status = match reply.status {
+        let status = match self.decision.status {
             Status::Ok | Status::NotModified => 200,
             Status::Created => 201,
             Status::Accepted => 202,
@@ -253,7 +248,7 @@ impl Maker<'_> {
             made: Position { epoch: document.epoch, offset: document.offset },
             at: Position::default(),
             answered: self.now,
-            headers: reply.headers.clone(),
+            headers: self.decision.headers.clone(),
             body,
         }
     }

@@ -50,7 +50,7 @@ pub async fn follow(
     shutdown.spawn("services", async move {
         let mut pause = PAUSE_MIN;
         loop {
-            let is_whole = services.all_absent().is_empty();
+            let is_whole = services.is_whole();
             tokio::select! {
                 () = stop.stopping() => return,
                 changed = cluster.changed() => match changed {

@@ -152,9 +152,9 @@ impl ServiceTable {
         None
     }
 
-    /// Returns every factory that should be served here and is not, by path.
-    pub fn all_absent(&self) -> Vec<Absent> {
-        self.snapshot().absent.values().cloned().collect()
+    /// Returns true if every factory that should be served here is.
+    pub fn is_whole(&self) -> bool {
+        self.snapshot().absent.is_empty()
     }
 
     /// Returns every mounted service, by path.

@@ -105,17 +105,12 @@ impl Connections {
 
     /// Returns a place for an accepted connection; none if all are taken and nobody is silent.
     pub(super) async fn place(self: &Arc<Self>) -> Option<Place> {
-        if let Some(place) = self.free_place() {
-            return Some(place);
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(self.take(permit));
         }
         self.make_room();
         let permit = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
         Some(self.take(permit.ok()?.ok()?))
-    }
-
-    /// Returns a place if one is free.
-    pub(super) fn free_place(self: &Arc<Self>) -> Option<Place> {
-        Some(self.take(Arc::clone(&self.places).try_acquire_owned().ok()?))
     }
 
     fn take(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 const NEVER: u64 = u64::MAX;
 
 /// What a connection is told to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::http) enum Order {
     /// Go on.
     #[default]

@@ -12,8 +12,8 @@ use steward_tests::wait;
 
 use crate::{PATIENT, component, host_with, host_with_flags};
 
-/// Steps that take a call of `upgrade-before` some tenths of a second.
-const LONG_WORK: u64 = 400_000_000;
+/// Steps that take a call of `upgrade-before` about a second.
+const LONG_WORK: u64 = 1_500_000_000;
 
 async fn digest_of(client: &Client, guest: &str) -> String {
     let module = client.upload(&component(guest).await).await.expect(201).json();

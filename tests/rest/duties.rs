@@ -311,12 +311,12 @@ async fn a_document_whose_turn_does_not_come_holds_up_no_expiry_but_its_own() {
         client.post("/core/ledgers", &brief).await.expect(201);
     }
     let slow = client.clone();
-    let slow =
-        tokio::spawn(async move { slow.patch("/core/ledgers/stuck", &json!({ "work": 6_000_000_000_u64 })).await });
+    // Without end: it is its deadline that ends it, on a quick machine and on a slow one.
+    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/stuck", &json!({ "work": u64::MAX })).await });
     wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
     wait::until("all others are gone", || async {
         let factory = client.get("/core/factories/core/ledgers").await.expect(200).json();
-        (factory["documentCount"] == 1).then_some(())
+        (count(&factory, "documentCount") <= 1).then_some(())
     })
     .await;
     assert!(!slow.is_finished(), "the slow call must outlast the others for this test to say anything");

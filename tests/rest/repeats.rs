@@ -74,7 +74,7 @@ async fn a_client_that_hangs_up_changes_nothing() {
     let client = host.client();
     client.post("/core/ledgers", &json!({ "documentSelfLink": "l" })).await.expect(201);
     let impatient = client.clone();
-    let work = json!({ "by": 7, "work": 200_000_000 });
+    let work = json!({ "by": 7, "work": 1_000_000_000 });
     let key = [("idempotency-key", "add-7")];
     let sent = work.clone();
     let sending =
@@ -95,7 +95,7 @@ async fn a_queue_that_is_full_refuses_and_others_go_on() {
         client.post("/core/ledgers", &json!({ "documentSelfLink": link })).await.expect(201);
     }
     let slow = client.clone();
-    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/busy", &json!({ "work": 400_000_000 })).await });
+    let slow = tokio::spawn(async move { slow.patch("/core/ledgers/busy", &json!({ "work": 1_500_000_000 })).await });
     wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
     let mut others = tokio::task::JoinSet::new();
     for _ in 0..8 {

@@ -16,10 +16,11 @@ use steward_sandbox::{CallError, PrepareError};
 use super::deployment::Breaking;
 use super::problem;
 use crate::cluster::ProposeError;
-use crate::json;
 use crate::operation;
-use crate::query::{Refusal, odata, page, run, task};
+use crate::query::Refusal;
 use crate::service::{ModulesError, SchemaError, StoreError};
+use steward_model::json;
+use steward_query::{odata, page, run, task};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]

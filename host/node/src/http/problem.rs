@@ -16,7 +16,8 @@ use super::Http;
 use super::error::{Error, Facts, Retry};
 use crate::cluster::ProposeError;
 use crate::operation::{self, Error as E, Happened};
-use crate::query::{Refusal, filter, odata, task};
+use crate::query::Refusal;
+use steward_query::{filter, odata, task};
 
 /// What Xenon calls the kind of an error body.
 const KIND: &str = "com:vmware:xenon:common:ServiceErrorResponse";

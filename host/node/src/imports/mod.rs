@@ -11,8 +11,8 @@ use steward_sandbox::{Imports, Level};
 use crate::http::error::fault_of;
 use crate::operation::{Content, Operations, Purpose};
 use crate::query::Queries;
-use crate::query::render;
 use crate::service::Service;
+use steward_model::render;
 
 /// What the guest of one document may call during one call.
 struct GuestImports {

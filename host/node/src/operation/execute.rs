@@ -13,7 +13,6 @@ use super::decide::{Answer, Decision, Next};
 use super::load::{Before, absence, check_condition};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 use super::{Error, Operations, native, propose};
-use crate::json;
 use crate::partition::{Partition, flushed};
 use crate::service::Service;
 
@@ -36,19 +35,9 @@ async fn call(
         let reason = format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0);
         return Err(Error::Outcome { service: service.path.clone(), reason });
     }
-    let texts = [outcome.document.as_ref(), outcome.reply.as_ref()].into_iter().flatten();
-    texts
-        .chain(outcome.effects.iter().filter_map(|effect| effect.body.as_ref()))
-        .try_for_each(|text| check_keys(service, text))?;
     outcome.document = outcome.document.map(|state| native::returned(service, document, state)).transpose()?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)
-}
-
-/// What a guest makes becomes a document or the body of a request as what a client sends does.
-fn check_keys(service: &Service, text: &Bytes) -> Result<(), Error> {
-    let refused = |error: json::Error| Error::Outcome { service: service.path.clone(), reason: error.to_string() };
-    json::check_keys(text).map_err(refused)
 }
 
 fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
@@ -120,7 +109,6 @@ pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -
     let imports: Arc<dyn steward_sandbox::Imports> = Arc::new(steward_sandbox::Silent);
     let body = service.module.migrate(&document.body, stored, &imports).await;
     let body = body.map_err(|error| Error::guest(&service.path, error))?;
-    check_keys(service, &body)?;
     let body = native::returned(service, &[], body)?;
     Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
 }

@@ -9,8 +9,8 @@ use steward_model::{Action, Timestamp};
 use super::decide::{Answer, Decision, Next};
 use super::load::built_in;
 use super::{Error, Operation, Status, Violation};
-use crate::json;
 use crate::service::Service;
+use steward_model::json;
 
 /// Most violations that one answer lists.
 const VIOLATIONS_MAX: usize = 20;

@@ -8,7 +8,7 @@ use steward_model::{Action, Link};
 use super::Outbox;
 use crate::http::error::problem_of;
 use crate::operation::{Content, Error, Operation, Patience, Purpose, Reply, Status};
-use crate::query::render;
+use steward_model::render;
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";

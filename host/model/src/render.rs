@@ -220,6 +220,7 @@ mod tests {
         let link = Link::parse(link).expect("a valid link");
         Document {
             kind: "com:vmware:xenon:services:common:ExampleService:ExampleServiceState".to_owned(),
+            action: crate::document::UpdateAction::Post,
             body: Bytes::from_static(body.as_bytes()),
             ..Document::bare(link, Timestamp(1_795_251_253_081_000))
         }

@@ -6,6 +6,7 @@
 mod documents;
 mod former;
 mod indexed;
+mod problem;
 mod queries;
 
 pub use documents::SourceError;

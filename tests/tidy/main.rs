@@ -7,6 +7,7 @@
 //!
 //! Left out: everything that needs types. Clippy and rustdoc run beside tidy and know them.
 
+mod circles;
 mod clock;
 mod comments;
 mod files;
@@ -14,6 +15,7 @@ mod functions;
 mod leftovers;
 mod lints;
 mod manifests;
+mod modules;
 mod names;
 mod origin;
 mod source;
@@ -30,11 +32,12 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     top::check,
     manifests::check,
     walls::check,
     storeys::check,
+    circles::check,
     clock::check,
     status::check,
     tasks::check,

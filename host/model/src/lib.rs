@@ -10,6 +10,7 @@ pub mod group;
 pub mod link;
 pub mod module;
 pub mod mutation;
+pub mod node;
 pub mod offset;
 pub mod operation;
 pub mod partition;
@@ -20,8 +21,8 @@ pub mod update;
 
 pub use document::{Document, Version};
 pub use epoch::Epoch;
-pub use group::{Boot, NodeId};
 pub use link::Link;
+pub use node::{Boot, Member, NodeId};
 pub use offset::{Lsn, Offset, Position};
 pub use operation::Action;
 pub use partition::{Lane, PartitionId};

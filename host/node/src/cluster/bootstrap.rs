@@ -25,10 +25,11 @@ use super::control_log::{ControlLog, ProposeError};
 use super::identity::{self, Identity};
 use super::journal;
 use super::network::NoPeers;
-use super::raft::{self, RaftControlLog, TypeConfig};
+use super::raft::{self, RaftControlLog};
 use super::snapshot::{self, Snapshots};
 use super::state_machine::StateMachine;
 use super::store::Store;
+use super::types::TypeConfig;
 
 pub(super) const FOLDER: &str = "system";
 pub(super) const LOG_FOLDER: &str = "log";

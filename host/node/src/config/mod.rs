@@ -7,6 +7,7 @@
 mod error;
 mod file;
 mod layers;
+mod origin;
 pub mod quantity;
 mod settings;
 

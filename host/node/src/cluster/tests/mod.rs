@@ -13,7 +13,7 @@ use steward_model::{NodeId, Timestamp};
 use steward_protocol::cluster::{Applied, Command};
 
 use super::bootstrap::{Bootstrap, Error, System, start};
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 fn bootstrap(folder: &Path) -> Bootstrap {
     Bootstrap {

@@ -15,6 +15,7 @@ mod native;
 mod outcomes;
 mod outside;
 mod queries;
+mod readme;
 mod refusals;
 mod repeats;
 mod stateless;

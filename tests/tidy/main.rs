@@ -9,6 +9,7 @@
 
 mod circles;
 mod clock;
+mod commands;
 mod comments;
 mod files;
 mod functions;
@@ -18,6 +19,8 @@ mod manifests;
 mod modules;
 mod names;
 mod origin;
+mod page;
+mod paths;
 mod source;
 mod status;
 mod storeys;
@@ -32,7 +35,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 17] = [
     top::check,
     manifests::check,
     walls::check,
@@ -48,6 +51,8 @@ const RULES: [Rule; 15] = [
     leftovers::check,
     lints::check,
     origin::check,
+    paths::check,
+    commands::check,
 ];
 
 #[test]

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::{BasicNode, Raft, ServerState};
-use steward_model::group::{GroupId, HostId, StoreId};
+use steward_model::group::GroupId;
+use steward_model::node::{HostId, StoreId};
 use steward_model::{Boot, NodeId, Timestamp};
 use steward_protocol::cluster::command::Registration;
 use steward_protocol::cluster::group::Role;

@@ -21,7 +21,7 @@ pub use error::Error;
 pub use layers::{Effective, Given, Origin, gather};
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
-use steward_model::group::HostId;
+use steward_model::node::HostId;
 use steward_sandbox::ModuleLimits;
 
 /// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent

@@ -8,7 +8,7 @@ mod store;
 
 use std::path::Path;
 
-use steward_model::group::{HostId, StoreId};
+use steward_model::node::{HostId, StoreId};
 use steward_model::{NodeId, Timestamp};
 use steward_protocol::cluster::{Applied, Command};
 

@@ -17,7 +17,7 @@ use crate::tree::{File, Finding, Tree};
 const ENDINGS: [&str; 4] = [".rs", ".md", ".wit", ".txt"];
 
 /// What a path of ours begins with: folders at the top, and crates of the host with their sources.
-const BEGINNINGS: [&str; 12] = [
+const BEGINNINGS: [&str; 14] = [
     "host/",
     "sdk/",
     "guest-examples/",
@@ -25,6 +25,8 @@ const BEGINNINGS: [&str; 12] = [
     "tests/",
     ".ci/",
     ".cargo/",
+    "model/src/",
+    "query/src/",
     "node/src/",
     "storage/src/",
     "protocol/src/",

@@ -22,7 +22,6 @@ use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::cluster::ControlLog;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;

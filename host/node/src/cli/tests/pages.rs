@@ -25,13 +25,20 @@ fn pages() -> Vec<PathBuf> {
 
 /// Returns the words of every command of `steward` in `text`: in blocks and between backticks.
 fn commands(text: &str) -> Vec<Vec<&str>> {
-    let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    let shown = text.lines().filter_map(|line| line.trim_start().strip_prefix("$ "));
-    let bare = text.lines().map(str::trim_start).filter(|line| line.starts_with("steward "));
-    let found = spans.chain(shown).chain(bare).filter_map(|code| code.strip_prefix("steward "));
+    let mut found = Vec::new();
+    let mut in_block = false;
+    for line in text.lines().map(str::trim_start) {
+        if line.starts_with("```") {
+            in_block = !in_block;
+        } else if in_block {
+            found.extend(line.strip_prefix("$ ").unwrap_or(line).strip_prefix("steward "));
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).filter_map(|code| code.strip_prefix("steward ")));
+        }
+    }
     // What stands behind the command belongs to the shell or to the reader.
     let ends = |word: &&str| !matches!(*word, "&" | "|" | ">" | "#" | "&&" | ";" | "\\");
-    found.map(|code| code.split_whitespace().take_while(ends).collect()).collect()
+    found.iter().map(|code| code.split_whitespace().take_while(ends).collect()).collect()
 }
 
 /// Returns what is wrong with a command, if anything.
@@ -84,8 +91,6 @@ fn wrong_commands_are_noticed() {
     for words in [&["start", "--port", "0"][..], &["--port", "1"], &["help", "log"], &["log", "DIR", "--output=json"]] {
         assert_eq!(fault(words), None, "{words:?}");
     }
-    assert_eq!(
-        commands("`steward get /a`\n$ steward log x & y\n  steward reads up\nsteward"),
-        [vec!["get", "/a"], vec!["log", "x"], vec!["reads", "up"]]
-    );
+    let page = "`steward get /a`\nsteward is\n```sh\n$ steward log x & y\n  steward deploy z\n```\n";
+    assert_eq!(commands(page), [vec!["get", "/a"], vec!["log", "x"], vec!["deploy", "z"]]);
 }

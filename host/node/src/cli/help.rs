@@ -23,7 +23,7 @@ pub(super) fn command(colour: ColorChoice) -> Command {
     let command = Cli::command().color(colour);
     let commands = listing(&command);
     let template = format!(
-        "{{about}}\n\nUsage: steward [OPTIONS] <COMMAND>\n       steward --port N --sandbox DIR ...   \
+        "{{about}}\n\nUsage: steward [OPTIONS] <COMMAND>\n       steward --port N --data DIR ...      \
          (flags of `start` alone)\n\n{commands}\nOptions:\n{{options}}{{after-help}}"
     );
     command

@@ -120,7 +120,7 @@ impl Pool {
                 self.give_back(instance);
                 Ok(result)
             }
-            Err(error) => Err(self.limits.blame(&error, &instance.store)),
+            Err(error) => Err(self.limits.blame(&error, &mut instance.store)),
         }
     }
 
@@ -149,7 +149,7 @@ impl Pool {
                 let exports = Arc::clone(&self.mould.exports);
                 Ok(Box::new(Instance::new(store, instance, exports, interrupted)))
             }
-            Err(error) => Err(self.limits.blame(&error, &store)),
+            Err(error) => Err(self.limits.blame(&error, &mut store)),
         }
     }
 

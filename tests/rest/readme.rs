@@ -143,7 +143,10 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(build::steward().expect("steward builds"));
-        command.args(arguments).current_dir(self.path()).env("STEWARD_URL", &self.base);
+        command.args(arguments).current_dir(self.path());
+        if !self.base.is_empty() {
+            command.env("STEWARD_URL", &self.base);
+        }
         command
     }
 

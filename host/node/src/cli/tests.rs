@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::output::{Format, Times};
 use super::*;
 
 /// The time at which all commands run, in microseconds.
@@ -305,3 +306,4 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
 
 mod deploying;
 mod log;
+mod pages;

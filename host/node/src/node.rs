@@ -22,17 +22,19 @@ use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
+use crate::cluster::System;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::Threads;
+use crate::partition::{self, Threads};
 use crate::query::Queries;
 use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
+use folder::Folder;
 use foundation::Foundation;
 use stop::Running;
 
@@ -72,6 +74,64 @@ fn keep_metrics(metrics: &PrometheusHandle, shutdown: &Shutdown) {
     });
 }
 
+/// The guests of a node.
+struct Guests {
+    sandbox: Sandbox,
+    modules: Arc<Modules>,
+    services: Arc<ServiceTable>,
+}
+
+/// Starts what guests run in, and follows what is deployed.
+async fn start_guests(folder: &Folder, system: &System, options: &Options, stop: &Shutdown) -> anyhow::Result<Guests> {
+    let sandbox = Sandbox::new(folder.sandbox_config(options)).context("start the sandbox")?;
+    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
+    let services = Arc::new(ServiceTable::default());
+    service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), stop).await;
+    Ok(Guests { sandbox, modules, services })
+}
+
+/// Starts the threads of the copies on this node; returns when they serve what this node is to serve, and the group knows that.
+async fn start_partitions(
+    foundation: &Foundation,
+    clock: &Arc<Clock>,
+    services: &Arc<ServiceTable>,
+    stop: &Shutdown,
+) -> anyhow::Result<Threads> {
+    let Foundation { folder, persisted, system, partitions, hands } = foundation;
+    let index = Arc::new(ServiceIndex::new(Arc::clone(services)));
+    let threads = Threads::start(partitions, hands, clock, index, Arc::clone(persisted)).context("start the driver")?;
+    partition::follow(&system.control, partitions, clock, stop);
+    partition::watch_space(partitions.shared(), folder.path(), stop);
+    partition::all_serving(partitions).await;
+    let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
+    system.control.propose(available).await.context("tell the system group that this node is available")?;
+    Ok(threads)
+}
+
+/// Starts the road of operations, and those who start operations by themselves: effects, and the duties of an owner.
+fn start_operations(
+    foundation: &Foundation,
+    clock: &Arc<Clock>,
+    services: Arc<ServiceTable>,
+    options: &Options,
+    stop: &Shutdown,
+) -> (Arc<Operations>, Arc<Queries>) {
+    let owner = foundation.folder.host_id().to_string();
+    let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
+    let (road_clock, partitions) = (Arc::clone(clock), Arc::clone(&foundation.partitions));
+    let cluster = foundation.system.control.watch();
+    let operations =
+        Operations::new(road_clock, partitions, Arc::clone(&services), limits, stop.clone(), owner.clone(), cluster);
+    let operations = Arc::new(operations);
+    let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner);
+    let queries = Arc::new(queries);
+    imports::connect(&operations, &queries);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), stop);
+    maintenance::start(&operations, stop);
+    (operations, queries)
+}
+
 async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
@@ -84,51 +144,19 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     keep_metrics(&metrics, &shutdown);
 
     let foundation = Foundation::open(&options, &public_uri, &clock).await?;
-    let Foundation { folder, persisted, system, partitions, hands } = foundation;
-    let shared = Arc::clone(partitions.shared());
-    let services = Arc::new(ServiceTable::default());
-    let sandbox = Sandbox::new(folder.sandbox_config(&options)).context("start the sandbox")?;
-    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
-    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
-    service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), &shutdown).await;
-
-    let index = Arc::new(ServiceIndex::new(Arc::clone(&services)));
-    let threads = Threads::start(&partitions, &hands, &clock, index, persisted).context("start the driver")?;
-    foundation::follow_table(&system.control, &partitions, &clock, &shutdown);
-    foundation::look_at_space(&shared, folder.path(), &shutdown);
-    foundation::all_serving(&partitions).await;
-    let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
-    system.control.propose(available).await.context("tell the system group that this node is available")?;
-
-    let owner = folder.host_id().to_string();
-    let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
-    let (road_clock, road_table) = (Arc::clone(&clock), Arc::clone(&partitions));
-    let operations = Arc::new(Operations::new(
-        road_clock,
-        road_table,
-        Arc::clone(&services),
-        limits,
-        shutdown.clone(),
-        owner.clone(),
-        system.control.watch(),
-    ));
-    let queries = Arc::new(Queries::new(Arc::clone(&clock), Arc::clone(&partitions), services, owner));
-    imports::connect(&operations, &queries);
-    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), hands, &shutdown);
-    maintenance::start(&operations, &shutdown);
-
-    let deployments = Deployments::new(
-        Arc::clone(&operations),
-        Arc::clone(&system.control),
-        options.outbound_allow.clone(),
-        shutdown.clone(),
-    );
+    let Guests { sandbox, modules, services } =
+        start_guests(&foundation.folder, &foundation.system, &options, &shutdown).await?;
+    let threads = start_partitions(&foundation, &clock, &services, &shutdown).await?;
+    let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
+    let Foundation { folder, system, partitions, .. } = foundation;
+    let (control, outbound) = (system.control, options.outbound_allow.clone());
+    let deployments = Deployments::new(Arc::clone(&operations), Arc::clone(&control), outbound, shutdown.clone());
     let http = Http::new(Parts {
         operations,
         deployments,
         queries,
         modules,
-        control: Arc::clone(&system.control),
+        control: Arc::clone(&control),
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
@@ -144,6 +172,6 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
     stop::wait(&shutdown).await?;
-    let running = Running { shutdown, control: system.control, partitions, threads, sandbox, _folder: folder };
+    let running = Running { shutdown, control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

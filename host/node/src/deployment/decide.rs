@@ -11,7 +11,7 @@ use steward_model::service::Descriptor;
 use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Applied;
 
-use super::Deployments;
+use super::deployments::Deployments;
 use super::error::Error;
 use crate::cluster::ProposeError;
 use crate::service::Closed;

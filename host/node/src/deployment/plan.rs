@@ -2,42 +2,12 @@
 
 use serde_json::{Value, json};
 use steward_model::Link;
-use steward_model::module::Digest;
 use steward_model::service::Descriptor;
 use steward_protocol::cluster::registry::{Factory, GuestModule};
 use steward_protocol::cluster::{ClusterState, Command};
 
-use super::Deployments;
+use super::deployments::{Change, Deployments};
 use super::error::Error;
-
-/// What a deployment does to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Something answers where nothing did.
-    Create,
-    /// Another module answers.
-    Update,
-    /// The module answers there already.
-    Nothing,
-}
-
-impl Change {
-    fn of(factory: Option<&Factory>, module: Digest) -> Change {
-        match factory.and_then(|factory| factory.mounted.as_ref()) {
-            None => Change::Create,
-            Some(mounted) if mounted.module == module => Change::Nothing,
-            Some(_) => Change::Update,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Change::Create => "create",
-            Change::Update => "update",
-            Change::Nothing => "none",
-        }
-    }
-}
 
 impl Deployments {
     /// Returns what mounting `module` at `path` would do, for people and for `deploy --check`.

@@ -7,7 +7,7 @@ use steward_model::service::Descriptor;
 use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::Service;
 
-use super::Deployments;
+use super::deployments::Deployments;
 use super::error::{Breaking, Error};
 use crate::failure;
 use crate::partition::{Partitions, flushed_lane};

@@ -9,18 +9,12 @@ use steward_model::Document;
 use steward_model::operation::Header;
 use steward_model::render::{self, write_integer};
 
-use super::Http;
+use super::{Http, headers};
 use crate::operation::{Content, Reply, Status};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;
 
-/// The host id of the node that answers.
-pub(super) static OWNER: HeaderName = HeaderName::from_static("x-steward-owner");
-/// The epoch of the document, or the incarnation of the system group where there is none.
-pub(super) static EPOCH: HeaderName = HeaderName::from_static("x-steward-epoch");
-/// The name of the request.
-pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -94,7 +88,7 @@ fn describe(headers: &mut HeaderMap, document: &Document, status: StatusCode) {
     write_integer(&mut tag, document.offset.0);
     tag.push(b'"');
     headers.insert(ETAG, visible(tag));
-    headers.insert(&EPOCH, HeaderValue::from(epoch));
+    headers.insert(&headers::EPOCH, HeaderValue::from(epoch));
     if status == StatusCode::CREATED || status == StatusCode::ACCEPTED {
         headers.insert(LOCATION, visible(document.link.as_str().as_bytes().to_vec()));
     }
@@ -108,7 +102,8 @@ fn visible(text: Vec<u8>) -> HeaderValue {
 fn add_guests(headers: &mut HeaderMap, chosen: &[Header]) {
     for header in chosen {
         let name = header.name.as_str();
-        let reserved = name == REQUEST_ID.as_str() || name.starts_with("x-steward-") || NOT_FOR_GUESTS.contains(&name);
+        let reserved =
+            name == headers::REQUEST_ID.as_str() || name.starts_with("x-steward-") || NOT_FOR_GUESTS.contains(&name);
         let value = HeaderValue::from_str(&header.value);
         if let (false, Ok(name), Ok(value)) = (reserved, HeaderName::try_from(name), value) {
             headers.append(name, value);

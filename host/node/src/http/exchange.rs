@@ -21,7 +21,7 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, infrastructure, listing, problem, utility};
+use super::{Http, body, headers, infrastructure, listing, problem, utility};
 use crate::failure;
 use crate::service::Found;
 use crate::telemetry::metrics as telemetry;
@@ -59,13 +59,13 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answ
 /// Adds what every response carries.
 fn complete(http: &Http, response: &mut Answer, id: String) {
     let headers = response.headers_mut();
-    headers.insert(&encode::OWNER, http.owner.clone());
-    if !headers.contains_key(&encode::EPOCH) {
+    headers.insert(&headers::OWNER, http.owner.clone());
+    if !headers.contains_key(&headers::EPOCH) {
         let incarnation = http.parts.control.state().incarnation().counter;
-        headers.insert(&encode::EPOCH, HeaderValue::from(Epoch { incarnation, ..Epoch::ZERO }.as_u64()));
+        headers.insert(&headers::EPOCH, HeaderValue::from(Epoch { incarnation, ..Epoch::ZERO }.as_u64()));
     }
     if let Ok(id) = HeaderValue::try_from(id) {
-        headers.insert(&encode::REQUEST_ID, id);
+        headers.insert(&headers::REQUEST_ID, id);
     }
 }
 

@@ -20,10 +20,13 @@
 mod arriving;
 mod body;
 mod connection;
+mod cors;
 mod decode;
 mod encode;
 mod error;
 mod exchange;
+mod face;
+mod headers;
 mod held;
 mod host_request;
 mod infrastructure;
@@ -34,132 +37,4 @@ mod route;
 mod server;
 mod utility;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-
-use http::HeaderValue;
-use metrics_exporter_prometheus::PrometheusHandle;
-use steward_model::NodeId;
-use tower_http::cors::CorsLayer;
-
-use crate::cluster::ControlLog;
-use crate::deployment::Deployments;
-use crate::descriptors::Descriptors;
-use crate::operation::Operations;
-use crate::query::Queries;
-use crate::service::{Modules, Service};
-use crate::shutdown::Shutdown;
-use connection::Connections;
-use error::Error;
-use held::Bodies;
-use request_id::RequestIds;
-
-/// Most requests to services under way at once; health and metrics are answered beyond it.
-const REQUESTS_MAX: usize = 16 * 1024;
-
-/// Everything that the HTTP face of a node needs.
-pub struct Parts {
-    /// The road of operations.
-    pub operations: Arc<Operations>,
-    /// What changes the deployments.
-    pub deployments: Arc<Deployments>,
-    /// The guest modules on this node.
-    pub modules: Arc<Modules>,
-    /// The system group.
-    pub control: Arc<dyn ControlLog>,
-    /// Queries over the documents.
-    pub queries: Arc<Queries>,
-    /// Prints the metrics of the process.
-    pub metrics: PrometheusHandle,
-    /// Tells when to stop, and is told to by `DELETE /core/management`.
-    pub shutdown: Shutdown,
-    /// The number of this node.
-    pub node: NodeId,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// How others reach it, without a slash at the end.
-    pub public_uri: String,
-    /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
-    pub max_request_bytes: usize,
-    /// Largest guest module in bytes.
-    pub max_module_bytes: usize,
-    /// Web origins whose pages may call; empty: none. `*` stands for all.
-    pub cors_origins: Vec<String>,
-    /// How file descriptors are shared out.
-    pub descriptors: Descriptors,
-    /// Longest time for which a connection may say or take nothing.
-    pub idle_span: Duration,
-}
-
-/// See the head of this module.
-pub struct Http {
-    parts: Parts,
-    /// The name of this node as a header.
-    owner: HeaderValue,
-    request_ids: RequestIds,
-    requests: AtomicUsize,
-    cors: Option<CorsLayer>,
-    connections: Arc<Connections>,
-    bodies: Arc<Bodies>,
-    /// True once every partition has served: recovery is done, whatever happens later.
-    recovered: AtomicBool,
-}
-
-/// A request under way; counted until it is dropped.
-struct UnderWay<'a>(&'a AtomicUsize);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Http {
-    /// Returns the face of a node made of these parts.
-    pub fn new(parts: Parts) -> Arc<Http> {
-        // A host id has no character that a header cannot have.
-        let owner = HeaderValue::from_str(parts.operations.owner());
-        Arc::new(Http {
-            owner: owner.unwrap_or_else(|_| HeaderValue::from_static("")),
-            request_ids: RequestIds::new(uuid::Uuid::new_v4()),
-            requests: AtomicUsize::new(0),
-            cors: server::cors(&parts.cors_origins),
-            connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
-            bodies: Arc::default(),
-            recovered: AtomicBool::new(false),
-            parts,
-        })
-    }
-
-    fn operations(&self) -> &Arc<Operations> {
-        &self.parts.operations
-    }
-
-    /// Returns a place among the requests under way.
-    ///
-    /// # Errors
-    /// [`Error::Overloaded`] if there is none.
-    fn under_way(&self) -> Result<UnderWay<'_>, Error> {
-        let place = UnderWay(&self.requests);
-        if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS_MAX {
-            return Ok(place);
-        }
-        Err(Error::Overloaded { max: REQUESTS_MAX })
-    }
-
-    /// Returns why a service cannot answer for all its documents here now, if it cannot.
-    fn problem_of(&self, service: &Service) -> Option<String> {
-        if service.is_stateless() {
-            return None;
-        }
-        let partitions = self.operations().table().lane(service.lane());
-        partitions.iter().find_map(|partition| partition.admits().err()).map(|reason| reason.to_string())
-    }
-
-    /// Returns the name of this node, `documentOwner` in what it answers.
-    fn owner_name(&self) -> &str {
-        self.parts.operations.owner()
-    }
-}
+pub use face::{Http, Parts};

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT_ENCODING, CONNECTION, ETAG, LOCATION, ORIGIN, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{ACCEPT_ENCODING, CONNECTION, ORIGIN};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
@@ -27,10 +27,10 @@ use tower::{Layer, ServiceExt};
 use tower_http::CompressionLevel;
 use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{Compression, CompressionBody};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::cors::CorsLayer;
 
 use super::connection::{Answering, Order, Talk, Verdict, Watched};
-use super::encode::{self, Answer};
+use super::encode::Answer;
 use super::error::Error;
 use super::{Http, exchange, problem};
 use crate::shutdown::Shutdown;
@@ -50,9 +50,6 @@ const STREAMS_MAX: u32 = 256;
 
 /// Responses of fewer bytes are never compressed.
 const COMPRESSED_BYTES_MIN: u64 = 1024;
-
-/// How long a browser may remember what foreign origins may do.
-const CORS_MAX_AGE: Duration = Duration::from_secs(600);
 
 type ResponseBody = Either<Full<Bytes>, CompressionBody<Full<Bytes>>>;
 
@@ -207,7 +204,7 @@ where
                 Verdict::Silent => return,
                 Verdict::Stuck => {
                     telemetry::connection_silent();
-                    tracing::debug!(?span, "connection ended: its client takes nothing");
+                    tracing::debug!(seconds = span.as_secs(), "connection ended: its client takes nothing");
                     return;
                 }
             },
@@ -250,26 +247,4 @@ fn compressed(accepted: HeaderValue, answer: Answer) -> BoxFuture<'static, Respo
         let Ok(response) = compressing.await;
         response.map(Either::Right)
     })
-}
-
-/// Returns the rules for pages of other web origins; none: they may not call.
-pub(super) fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let listed = || origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let allowed =
-        if origins.iter().any(|origin| origin == "*") { AllowOrigin::any() } else { AllowOrigin::list(listed()) };
-    let methods =
-        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-    let exposed =
-        [ETAG, LOCATION, RETRY_AFTER, encode::OWNER.clone(), encode::EPOCH.clone(), encode::REQUEST_ID.clone()];
-    Some(
-        CorsLayer::new()
-            .allow_origin(allowed)
-            .allow_methods(methods)
-            .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers(exposed)
-            .max_age(CORS_MAX_AGE),
-    )
 }

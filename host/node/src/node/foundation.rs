@@ -1,8 +1,6 @@
 //! What everything else of a node stands on: folder, stores, log, system group, partitions.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use steward_model::partition::PARTITIONS_PER_LANE;
@@ -15,16 +13,9 @@ use steward_storage::state::StateStore;
 use super::folder::Folder;
 use super::recover::{self, Found};
 use crate::clock::Clock;
-use crate::cluster::{self, ControlLog, System};
+use crate::cluster::{self, System};
 use crate::config::{Options, Quorum};
 use crate::partition::{self, Hands, Partition, Partitions, Shared};
-use crate::shutdown::Shutdown;
-
-/// Free space that is kept in reserve for what is under way when the disk gets full.
-const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How often the free space is looked at.
-const LOOK_AT_SPACE: Duration = Duration::from_millis(100);
 
 /// See the head of this module.
 pub(super) struct Foundation {
@@ -101,53 +92,4 @@ async fn system(options: &Options, folder: &Folder, public_uri: &str, clock: &Cl
         now: clock.timestamp(),
     };
     cluster::start(bootstrap).await
-}
-
-/// Tells the partitions what the system group says about them, now and whenever it changes.
-pub(super) fn follow_table(
-    control: &Arc<dyn ControlLog>,
-    partitions: &Arc<Partitions>,
-    clock: &Arc<Clock>,
-    shutdown: &Shutdown,
-) {
-    let mut cluster = control.watch();
-    let state = cluster.borrow_and_update().clone();
-    partitions.cluster_changed(clock.now(), &state);
-    let (partitions, clock, stop) = (Arc::clone(partitions), Arc::clone(clock), shutdown.clone());
-    shutdown.spawn("table", async move {
-        let mut seen = state.table_version();
-        loop {
-            tokio::select! {
-                () = stop.stopping() => return,
-                changed = cluster.changed() => if changed.is_err() { return },
-            }
-            let state = cluster.borrow_and_update().clone();
-            if state.table_version() != seen {
-                seen = state.table_version();
-                partitions.cluster_changed(clock.now(), &state);
-            }
-        }
-    });
-}
-
-/// Keeps an eye on the free space, so that updates are refused before a write fails.
-pub(super) fn look_at_space(shared: &Arc<Shared>, folder: &Path, shutdown: &Shutdown) {
-    partition::look(shared, folder, RESERVE_BYTES);
-    let (shared, folder, stop) = (Arc::clone(shared), folder.to_owned(), shutdown.clone());
-    shutdown.spawn("space", async move {
-        loop {
-            tokio::select! {
-                () = stop.stopping() => return,
-                () = tokio::time::sleep(LOOK_AT_SPACE) => {}
-            }
-            partition::look(&shared, &folder, RESERVE_BYTES);
-        }
-    });
-}
-
-/// Returns once this node serves every partition.
-pub(super) async fn all_serving(partitions: &Partitions) {
-    for partition in partitions.all() {
-        partition.serving().until(|serving| serving.is_some()).await;
-    }
 }

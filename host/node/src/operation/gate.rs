@@ -9,7 +9,9 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::group::{NodeStatus, Role};
 use tokio::sync::watch;
 
-use super::{Error, Operation, Operations};
+use super::limits::Limits;
+use super::{Error, Operation};
+use crate::clock::Clock;
 
 /// How long an update of a client waits for the quorum when the client does not say.
 const QUORUM_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -47,24 +49,24 @@ impl Gate {
     ///
     /// # Errors
     /// [`Error::NoQuorum`] when the operation has waited as long as it may; nothing has happened then.
-    pub(super) async fn pass(&self, operations: &Operations, operation: &mut Operation) -> Result<(), Error> {
+    pub(super) async fn pass(&self, clock: &Clock, limits: &Limits, operation: &mut Operation) -> Result<(), Error> {
         if Availability::of(&self.cluster.borrow()).is_open() {
             return Ok(());
         }
-        let began = operations.clock.now();
+        let began = clock.now();
         let said = operation.deadline.since(began);
         // A client that has said how long it waits waits that long and no longer.
-        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= operations.limits.wait;
+        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= limits.wait;
         let span = if patient { said.max(QUORUM_WAIT) } else { said };
         let mut cluster = self.cluster.clone();
         let open = cluster.wait_for(|state| Availability::of(state).is_open());
         if tokio::time::timeout(span, open).await.is_ok() {
             // The time spent here is not taken from what the rest of the road may take.
-            operation.deadline = operations.clock.now().plus(said);
+            operation.deadline = clock.now().plus(said);
             return Ok(());
         }
         let Availability { available, quorum } = Availability::of(&self.cluster.borrow());
-        let seconds = operations.clock.now().since(began).as_secs();
+        let seconds = clock.now().since(began).as_secs();
         Err(Error::NoQuorum { available, quorum, seconds })
     }
 }

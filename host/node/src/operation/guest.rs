@@ -94,8 +94,9 @@ fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
         false => Err(refused(
             service,
             format!(
-                "an effect addresses {:?}, which the descriptor's capabilities.outbound {granted:?} does not list",
-                effect.to
+                "an effect addresses {:?}, which the descriptor's capabilities.outbound does not list: it lists {}",
+                effect.to,
+                if granted.is_empty() { "nothing".to_owned() } else { granted.join(", ") },
             ),
         )),
     }

@@ -25,6 +25,7 @@ mod error;
 mod execute;
 mod gate;
 mod guest;
+mod limits;
 mod load;
 mod locate;
 mod native;
@@ -61,7 +62,8 @@ use tracing::Instrument;
 
 pub use body::Body;
 pub use error::Error;
-pub use operations::{Existence, Limits, Operations};
+pub use limits::Limits;
+pub use operations::{Existence, Operations};
 pub use problem::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
@@ -210,7 +212,7 @@ impl Operations {
             return shown(self.road(operation, &service, &partition)).await;
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
-        self.gate.pass(self, operation).await?;
+        self.gate.pass(&self.clock, &self.limits, operation).await?;
         if creates {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;

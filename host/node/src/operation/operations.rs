@@ -13,21 +13,13 @@ use tokio::sync::watch;
 use super::Error;
 use super::error::Copies;
 use super::gate::Gate;
+use super::limits::Limits;
 use super::request::{Condition, Operation, Purpose};
 use super::seeds::Seeds;
 use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
 use crate::service::{Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
-
-/// Bounds on operations.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long an operation waits at the longest when its client does not say.
-    pub wait: Duration,
-    /// Largest state of a document in bytes, unless its service wants less.
-    pub document_bytes_max: usize,
-}
 
 /// Makes what the guest of a document may call for the sake of an operation; offered by the storey that starts operations.
 pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Operation) -> Arc<dyn Imports> + Send + Sync;

@@ -7,7 +7,8 @@ use steward_model::update::PendingEffect;
 use steward_model::{Action, Moment, Timestamp};
 use steward_replication::courier::{Carrier, Sent, Told};
 
-use super::{Outbox, send};
+use super::sent;
+use super::work::Outbox;
 use crate::operation::{Patience, Purpose};
 use crate::partition::Partition;
 use crate::telemetry::metrics as telemetry;
@@ -38,12 +39,12 @@ impl Carrier for Outbox {
             let _place = self.places.take(&effect.effect.to).await;
             self.send_once(effect).await
         };
-        let sent = tokio::select! {
+        let ended = tokio::select! {
             () = self.shutdown.stopping() => return Sent::Stopping,
-            sent = sending => sent,
+            ended = sending => ended,
         };
-        match sent {
-            send::Sent::Answered(reply) => {
+        match ended {
+            sent::Sent::Answered(reply) => {
                 telemetry::effect(if reply.status < 400 { "answered" } else { "refused" });
                 if reply.status >= 400 && effect.effect.reply_tag.is_empty() {
                     let (key, to, status) = (&effect.key, &effect.effect.to, reply.status);
@@ -51,7 +52,7 @@ impl Carrier for Outbox {
                 }
                 Sent::Answered(reply)
             }
-            send::Sent::Later { reason, patience, otherwise } => {
+            sent::Sent::Later { reason, patience, otherwise } => {
                 if self.is_given_up(effect, began, patience) {
                     telemetry::effect("given-up");
                     tracing::warn!(key = %effect.key, request = effect.request, to = effect.effect.to, reason, "effect given up");

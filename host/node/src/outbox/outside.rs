@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
 
-use super::send::{Sent, unanswered};
+use super::sent::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
 
 /// Longest time until an answer is complete.

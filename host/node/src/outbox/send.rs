@@ -6,26 +6,12 @@ use steward_model::render;
 use steward_model::update::PendingEffect;
 use steward_model::{Action, Link, Problem};
 
-use super::Outbox;
+use super::sent::{Sent, unanswered};
+use super::work::Outbox;
 use crate::operation::{Body, Content, Error, Operation, Patience, Purpose, Reply, Status};
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";
-
-/// What became of sending.
-pub(super) enum Sent {
-    /// There is an answer that would not change.
-    Answered(EffectReply),
-    /// It may be answered later.
-    Later {
-        /// Why it was not.
-        reason: String,
-        /// How long it is worth trying.
-        patience: Patience,
-        /// The answer if it is given up.
-        otherwise: EffectReply,
-    },
-}
 
 impl Outbox {
     pub(super) async fn send_once(&self, pending: &PendingEffect) -> Sent {
@@ -105,11 +91,6 @@ impl Outbox {
 /// Returns the problem document that the answer to an effect carries.
 fn body_of(problem: &Problem) -> Bytes {
     serde_json::Value::Object(problem.document()).to_string().into()
-}
-
-/// Returns what the document of an effect is told that nobody answered.
-pub(super) fn unanswered(to: &str) -> EffectReply {
-    EffectReply { status: 0, headers: Vec::new(), body: None, from: to.to_owned() }
 }
 
 fn status_of(reply: &Reply) -> u16 {

@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 pub(crate) mod by_hand;
+mod follow;
 mod hands;
 mod space;
 #[cfg(test)]
@@ -18,8 +19,9 @@ mod tests;
 mod threads;
 mod waits;
 
+pub use follow::{all_serving, follow};
 pub use hands::Hands;
-pub use space::look;
+pub use space::watch_space;
 pub use steward_replication::applier::IndexSource;
 pub use steward_replication::partition::{Claim, Lost, ProposeError, Status, Taken, Turn, TurnError};
 pub use steward_replication::{Options, Partition, Partitions, Recovery, Shared};

@@ -2,13 +2,23 @@
 //! half done because a write failed; reads go on, and freeing space heals it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use steward_replication::Shared;
 use steward_storage::space::free_bytes;
 
+use crate::shutdown::Shutdown;
+
+/// Free space that is kept in reserve for what is under way when the disk gets full.
+const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often the free space is looked at.
+const LOOK_AT_SPACE: Duration = Duration::from_millis(100);
+
 /// Looks at the file system of `folder`, and has updates refused if less than `reserve_bytes` are free there or the log has
 /// no room for another segment.
-pub fn look(shared: &Shared, folder: &Path, reserve_bytes: u64) {
+fn look(shared: &Shared, folder: &Path, reserve_bytes: u64) {
     let reason = match free_bytes(folder) {
         Ok(free) if free < reserve_bytes => {
             let (free, reserve) = (free >> 20, reserve_bytes >> 20);
@@ -26,4 +36,19 @@ pub fn look(shared: &Shared, folder: &Path, reserve_bytes: u64) {
             None => tracing::info!("disk has room again, updates are taken"),
         }
     }
+}
+
+/// Keeps an eye on the free space, so that updates are refused before a write fails.
+pub fn watch_space(shared: &Arc<Shared>, folder: &Path, shutdown: &Shutdown) {
+    look(shared, folder, RESERVE_BYTES);
+    let (shared, folder, stop) = (Arc::clone(shared), folder.to_owned(), shutdown.clone());
+    shutdown.spawn("space", async move {
+        loop {
+            tokio::select! {
+                () = stop.stopping() => return,
+                () = tokio::time::sleep(LOOK_AT_SPACE) => {}
+            }
+            look(&shared, &folder, RESERVE_BYTES);
+        }
+    });
 }

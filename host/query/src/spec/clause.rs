@@ -5,8 +5,8 @@ use std::ops::Bound;
 use super::super::condition::Condition;
 use super::super::path::Path;
 use super::super::value::{Bounds, Number, Value, ValueRange};
+use super::error::{Error, path_at};
 use super::wire::{Clause, MatchType, Occurance, PropertyType, Range, Term};
-use super::{Error, path_at};
 
 /// Returns what the query of a specification asks for.
 pub(super) fn condition(query: &Clause) -> Result<Condition, Error> {

@@ -16,35 +16,21 @@
 //! refused, as is a field that no supported option reads: neither is ever ignored.
 
 mod clause;
+mod error;
 mod option;
 mod wire;
 
+pub use error::Error;
 pub use wire::{RESULT_LIMIT_NONE, Specification};
 
 pub(super) use option::QueryOption;
 
+use error::path_at;
 use steward_model::Builtin;
 use wire::{Field, SortOrder};
 
 use super::order::{self, SortTerm};
-use super::path::Path;
 use super::request::{Content, ROWS_MAX, Request, SKIP_MAX};
-
-/// Why a specification is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} (at {pointer})")]
-pub struct Error {
-    /// JSON pointer to the place at fault.
-    pub pointer: String,
-    /// What is wrong there and what would be right.
-    pub reason: String,
-}
-
-impl Error {
-    fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Error {
-        Error { pointer: pointer.into(), reason: reason.into() }
-    }
-}
 
 impl Specification {
     /// Returns true if the option is given.
@@ -168,10 +154,6 @@ impl Specification {
 fn sort_term(field: &Field, order: Option<SortOrder>, pointer: &str) -> Result<SortTerm, Error> {
     let path = path_at(&field.property_name, pointer)?;
     Ok(SortTerm { path, descending: order.or(field.sort_order) == Some(SortOrder::Desc) })
-}
-
-fn path_at(name: &str, pointer: &str) -> Result<Path, Error> {
-    Path::parse(name).map_err(|error| Error::new(format!("{pointer}/propertyName"), error.to_string()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::command::Refused;
 use steward_protocol::cluster::registry::{Factory, Revision};
 
-use super::{body, expands, list};
+use super::shapes::{body, expands, list};
 use crate::deployment::{Changed, Wanted};
 use crate::http::Http;
 use crate::http::decode;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use steward_model::Lane;
 use steward_protocol::cluster::group::NodeStatus;
 
-use super::READ_ONLY;
+use super::shapes::READ_ONLY;
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};

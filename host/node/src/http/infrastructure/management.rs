@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{READ_ONLY, body, with_built_in};
+use super::shapes::{READ_ONLY, body, with_built_in};
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;

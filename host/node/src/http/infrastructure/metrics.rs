@@ -5,7 +5,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::Full;
 
-use super::READ_ONLY;
+use super::shapes::READ_ONLY;
 use crate::descriptors;
 use crate::http::Http;
 use crate::http::encode::Answer;

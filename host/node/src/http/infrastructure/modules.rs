@@ -13,7 +13,7 @@ use steward_protocol::cluster::registry::GuestModule;
 use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
-use super::{expands, list};
+use super::shapes::{expands, list};
 use crate::deployment;
 use crate::failure;
 use crate::http::decode::{self, Media};

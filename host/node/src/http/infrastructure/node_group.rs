@@ -10,7 +10,7 @@ use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Scope;
 use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
-use super::{READ_ONLY, body, list, short_kind, with_built_in};
+use super::shapes::{READ_ONLY, body, list, short_kind, with_built_in};
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use steward_model::{Lane, Link, PartitionId};
 use steward_protocol::cluster::group::{Node, NodeStatus};
 
-use super::{body, with_built_in};
+use super::shapes::{body, with_built_in};
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use steward_model::Lane;
 
-use super::{READ_ONLY, with_built_in};
+use super::shapes::{READ_ONLY, with_built_in};
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};

@@ -6,7 +6,7 @@
 use http::{Method, StatusCode};
 use steward_query::page;
 
-use super::list;
+use super::shapes::list;
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{READ_ONLY, list};
+use super::shapes::{READ_ONLY, list};
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;

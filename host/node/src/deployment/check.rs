@@ -1,0 +1,23 @@
+//! What the registry does not know: whose a path is, whether a schema can be used, whether stored documents stay readable.
+
+use steward_model::Link;
+use steward_model::service::Descriptor;
+
+use super::deployments::Deployments;
+use super::error::Error;
+use crate::service::{Schema, reserved};
+
+impl Deployments {
+    /// Checks what the registry does not know: whose the path is, whether the schema can be used, and whether every stored
+    /// document stays readable.
+    pub(super) async fn check(&self, path: &Link, descriptor: &Descriptor) -> Result<(), Error> {
+        if let Some(reason) = reserved(path) {
+            return Err(Error::Reserved { path: path.clone(), reason });
+        }
+        Schema::compile(&descriptor.state_schema)?;
+        match self.unreadable(path, descriptor).await? {
+            Some(breaking) => Err(Error::Breaking(Box::new(breaking))),
+            None => Ok(()),
+        }
+    }
+}

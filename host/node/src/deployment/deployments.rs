@@ -1,0 +1,93 @@
+//! What changes of deployments are made with, and the commands that they become.
+
+use std::sync::Arc;
+
+use steward_model::module::Digest;
+use steward_model::service::{Capabilities, Descriptor};
+use steward_model::{Link, outbound};
+use steward_protocol::cluster::Command;
+use steward_protocol::cluster::command::Deployment;
+use steward_protocol::cluster::registry::{Authorship, Factory, Mounted, Overrides, Service};
+
+use crate::cluster::ControlLog;
+use crate::operation::Operations;
+use crate::shutdown::Shutdown;
+
+/// Changes what is deployed.
+pub struct Deployments {
+    pub(super) operations: Arc<Operations>,
+    pub(super) control: Arc<dyn ControlLog>,
+    /// Hosts outside that guests may be granted.
+    pub(super) outbound_allowed: Vec<String>,
+    pub(super) shutdown: Shutdown,
+}
+
+/// What a deployment does to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Something answers where nothing did.
+    Create,
+    /// Another module answers.
+    Update,
+    /// The module answers there already.
+    Nothing,
+}
+
+impl Change {
+    pub(super) fn of(factory: Option<&Factory>, module: Digest) -> Change {
+        match factory.and_then(|factory| factory.mounted.as_ref()) {
+            None => Change::Create,
+            Some(mounted) if mounted.module == module => Change::Nothing,
+            Some(_) => Change::Update,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Change::Create => "create",
+            Change::Update => "update",
+            Change::Nothing => "none",
+        }
+    }
+}
+
+impl Deployments {
+    /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`.
+    pub fn new(
+        operations: Arc<Operations>,
+        control: Arc<dyn ControlLog>,
+        outbound_allowed: Vec<String>,
+        shutdown: Shutdown,
+    ) -> Arc<Deployments> {
+        Arc::new(Deployments { operations, control, outbound_allowed, shutdown })
+    }
+
+    /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.
+    pub(crate) fn authorship(&self, message: String) -> Authorship {
+        Authorship { by: String::new(), at: self.operations.clock().timestamp(), message }
+    }
+
+    /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.
+    pub(super) fn granted(&self, wanted: &Capabilities) -> Capabilities {
+        Capabilities { outbound: outbound::granted(&self.outbound_allowed, &wanted.outbound) }
+    }
+
+    /// Returns the command that lets a module answer at `path`, decided on revision `revision` of its factory.
+    pub(super) fn command(
+        &self,
+        path: &Link,
+        revision: u64,
+        module: (Digest, &Descriptor),
+        message: String,
+        change: Change,
+    ) -> Command {
+        let (digest, descriptor) = module;
+        let overrides = Overrides { granted: self.granted(&descriptor.capabilities), ..Overrides::default() };
+        let mounted = Mounted { module: digest, service: Service::of(descriptor), overrides };
+        let deployment = Deployment { path: path.clone(), revision, mounted, authorship: self.authorship(message) };
+        match change {
+            Change::Create => Command::MountFactory(deployment),
+            Change::Update | Change::Nothing => Command::MoveFactory(deployment),
+        }
+    }
+}

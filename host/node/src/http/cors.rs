@@ -1,0 +1,34 @@
+//! What pages of other web origins may do.
+
+use std::time::Duration;
+
+use http::header::{ETAG, LOCATION, RETRY_AFTER};
+use http::{HeaderValue, Method};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+use super::headers;
+
+/// How long a browser may remember what foreign origins may do.
+const CORS_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Returns the rules for pages of other web origins; none: they may not call.
+pub(super) fn rules(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let listed = || origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let allowed =
+        if origins.iter().any(|origin| origin == "*") { AllowOrigin::any() } else { AllowOrigin::list(listed()) };
+    let methods =
+        [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let exposed =
+        [ETAG, LOCATION, RETRY_AFTER, headers::OWNER.clone(), headers::EPOCH.clone(), headers::REQUEST_ID.clone()];
+    Some(
+        CorsLayer::new()
+            .allow_origin(allowed)
+            .allow_methods(methods)
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(exposed)
+            .max_age(CORS_MAX_AGE),
+    )
+}

@@ -1,0 +1,70 @@
+//! Shapes that requests to the host's own services, and their answers, have in common.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
+
+/// Methods of services that only tell.
+pub(super) const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+
+/// Returns a list in the shape in which Xenon lists children, with the documents if they are wanted.
+pub(super) fn list(http: &Http, links: Vec<String>, documents: Option<Map<String, Value>>) -> Value {
+    let mut list = Map::new();
+    let count = links.len();
+    list.insert("documentLinks".to_owned(), links.into());
+    if let Some(documents) = documents {
+        list.insert("documents".to_owned(), documents.into());
+    }
+    list.insert("documentCount".to_owned(), count.into());
+    for zero in ["documentVersion", "documentUpdateTimeMicros", "documentExpirationTimeMicros"] {
+        list.insert(zero.to_owned(), 0.into());
+    }
+    list.insert("documentOwner".to_owned(), http.owner_name().into());
+    list.into()
+}
+
+/// Returns true if the client wants the documents of a list too.
+pub(super) fn expands(asked: &HostRequest) -> Result<bool, Error> {
+    let query = asked.query();
+    Ok(decode::parameter(query, "expand")?.is_some() || decode::parameter(query, "$expand")?.is_some())
+}
+
+/// Reads the JSON body of a request to the host.
+///
+/// # Errors
+/// [`Error`] if the body is missing, no JSON, or of another shape.
+pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -> Result<T, Error> {
+    let body = asked.json(http).await?;
+    if body.is_empty() {
+        return Err(Error::Body("is missing: send a JSON object".to_owned()));
+    }
+    let refused = |error| Error::Body(format!("has the wrong shape: {error}"));
+    serde_json::from_slice(&body).map_err(refused)
+}
+
+/// Returns the last part of the kind of a request: clients of Xenon send the whole class name.
+pub(super) fn short_kind(kind: &str) -> &str {
+    kind.rsplit(':').next().unwrap_or(kind)
+}
+
+/// Adds the fields that documents of the host have in common.
+pub(super) fn with_built_in(http: &Http, mut document: Value, link: &str, kind: &str) -> Value {
+    let built_in = json!({
+        "documentVersion": 0,
+        "documentKind": kind,
+        "documentSelfLink": link,
+        "documentUpdateTimeMicros": http.operations().clock().wall_time().0,
+        "documentExpirationTimeMicros": 0,
+        "documentOwner": http.owner_name(),
+    });
+    if let (Value::Object(document), Value::Object(built_in)) = (&mut document, built_in) {
+        for (name, value) in built_in {
+            document.entry(name).or_insert(value);
+        }
+    }
+    document
+}

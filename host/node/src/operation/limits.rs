@@ -1,0 +1,12 @@
+//! Bounds on operations.
+
+use std::time::Duration;
+
+/// See the head of this module.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long an operation waits at the longest when its client does not say.
+    pub wait: Duration,
+    /// Largest state of a document in bytes, unless its service wants less.
+    pub document_bytes_max: usize,
+}

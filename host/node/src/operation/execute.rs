@@ -74,7 +74,7 @@ async fn act(road: Road<'_>, document: &Document) -> Result<Decision, Error> {
     if service.has(ServiceOption::Immutable) || !service.handles(occasion.handler()) {
         if service.has(ServiceOption::Immutable) {
             let (link, action) = (operation.link.clone(), operation.action);
-            return Err(Error::NotSupported { link, action, allowed: native::allowed(service) });
+            return Err(Error::NotSupported { link, action, allowed: service.actions() });
         }
         return native::decide(operation, service, &document.body);
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
 use steward_model::problem::Violation;
-use steward_model::service::{NativePatch, ServiceOption};
+use steward_model::service::NativePatch;
 use steward_model::{Action, Builtin, json};
 
 use super::body::{Body, built_in, stripped};
@@ -101,32 +101,13 @@ fn fits(service: &Service, state: &Value, text: Bytes) -> Result<Bytes, Error> {
     if violations.is_empty() { Ok(text) } else { Err(Error::Invalid { violations }) }
 }
 
-/// Returns what the client can ask of a document of the service.
-pub(super) fn allowed(service: &Service) -> Vec<Action> {
-    use steward_model::service::Handler::{HandlePatch, HandlePost};
-    let immutable = service.has(ServiceOption::Immutable);
-    let merges = service.descriptor().patch == NativePatch::Merge;
-    let mut allowed = vec![Action::Get];
-    if !immutable {
-        allowed.push(Action::Put);
-        if merges || service.handles(HandlePatch) {
-            allowed.push(Action::Patch);
-        }
-        if service.handles(HandlePost) {
-            allowed.push(Action::Post);
-        }
-    }
-    allowed.push(Action::Delete);
-    allowed
-}
-
 /// Does what the operation asks without a guest.
 ///
 /// # Errors
 /// [`Error`] if the body is not fit for it, or the service does not support it.
 pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) -> Result<Decision, Error> {
     let not_supported =
-        || Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed: allowed(service) };
+        || Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed: service.actions() };
     let expires = built_in(operation.body.as_ref())?.expires;
     match operation.action {
         Action::Get => Ok(Decision::nothing(UpdateAction::Patch)),

@@ -13,21 +13,19 @@ use super::{Error, guest};
 /// [`Error`] if it has no handler for the action, refuses, or wants effects: there is no document to keep them in.
 pub(super) async fn stateless(asking: Asking<'_>) -> Result<Reply, Error> {
     let Asking { operation, service, .. } = asking;
-    let occasions = [
-        (Action::Get, Occasion::Get),
-        (Action::Post, Occasion::Post),
-        (Action::Put, Occasion::Put),
-        (Action::Patch, Occasion::Patch),
-        (Action::Delete, Occasion::Delete),
-    ];
-    let handled = |(_, occasion): &&(Action, Occasion<'_>)| service.handles(occasion.handler());
-    let found = occasions.iter().filter(handled).find(|(action, _)| *action == operation.action);
-    let Some((_, occasion)) = found else {
-        let allowed = occasions.iter().filter(handled).map(|(action, _)| *action).collect();
-        return Err(Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed });
+    let occasion = match operation.action {
+        Action::Get => Occasion::Get,
+        Action::Post => Occasion::Post,
+        Action::Put => Occasion::Put,
+        Action::Patch => Occasion::Patch,
+        Action::Delete => Occasion::Delete,
     };
+    if !service.handles(occasion.handler()) {
+        let (link, action) = (operation.link.clone(), operation.action);
+        return Err(Error::NotSupported { link, action, allowed: service.actions() });
+    }
     let request = guest::request_of(asking, None);
-    let outcome = guest::call(asking, *occasion, b"{}", &request).await?;
+    let outcome = guest::call(asking, occasion, b"{}", &request).await?;
     if outcome.document.is_some() || !outcome.effects.is_empty() {
         let reason =
             "a stateless service returned a state or effects; it has no document to commit them with".to_owned();

@@ -13,8 +13,8 @@ mod table;
 
 use std::sync::Arc;
 
-use steward_model::service::{Descriptor, Handler, ServiceOption};
-use steward_model::{Lane, Link};
+use steward_model::service::{Descriptor, Handler, NativePatch, ServiceOption};
+use steward_model::{Action, Lane, Link};
 use steward_sandbox::Module;
 
 pub use doors::{Closed, Door, Doors};
@@ -70,6 +70,33 @@ impl Service {
     /// Returns the lane of its documents.
     pub fn lane(&self) -> Lane {
         self.descriptor.lane()
+    }
+
+    /// Returns what can be asked of a document of the service, or of the service itself if it has none.
+    pub fn actions(&self) -> Vec<Action> {
+        let handled = |handler, action| self.handles(handler).then_some(action);
+        let all = if self.is_stateless() {
+            [
+                handled(Handler::HandleGet, Action::Get),
+                handled(Handler::HandlePost, Action::Post),
+                handled(Handler::HandlePut, Action::Put),
+                handled(Handler::HandlePatch, Action::Patch),
+                handled(Handler::HandleDelete, Action::Delete),
+            ]
+        } else {
+            let mutable = !self.has(ServiceOption::Immutable);
+            let merges = self.descriptor.patch == NativePatch::Merge;
+            let patches = mutable && (merges || self.handles(Handler::HandlePatch));
+            let posts = mutable && self.handles(Handler::HandlePost);
+            [
+                Some(Action::Get),
+                posts.then_some(Action::Post),
+                mutable.then_some(Action::Put),
+                patches.then_some(Action::Patch),
+                Some(Action::Delete),
+            ]
+        };
+        all.into_iter().flatten().collect()
     }
 
     /// Returns true if the service has no documents.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use steward_model::Link;
 use steward_model::service::IndexField;
+use steward_model::{Action, Link};
 use tokio::sync::watch;
 
 use super::{Closed, Doors, Service, ServiceStats};
@@ -18,6 +18,16 @@ pub enum Found {
     Child(Arc<Service>),
     /// A stateless service, which answers everything at and below its path.
     Stateless(Arc<Service>),
+}
+
+impl Found {
+    /// Returns what can be asked there.
+    pub fn actions(&self) -> Vec<Action> {
+        match self {
+            Found::Factory(_) => vec![Action::Get, Action::Post],
+            Found::Stateless(service) | Found::Child(service) => service.actions(),
+        }
+    }
 }
 
 /// A factory that the system group knows and this node cannot serve now. It has documents, whether anybody can see them

@@ -3,7 +3,6 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::option_words;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -28,7 +27,7 @@ pub(super) fn answer(http: &Http, found: &Found) -> Result<Answer, Error> {
         "versionRetentionFloor": retention,
         "peerNodeSelectorPath": "/core/node-selectors/default",
         "documentIndexPath": "/core/document-index",
-        "options": option_words(service),
+        "options": descriptor.options,
         "stateVersion": descriptor.state_version,
         "index": descriptor.index,
         "moduleDigest": service.module.digest(),

@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 use http::header::ALLOW;
 use http::{HeaderValue, Method};
-use serde_json::{Value, json};
-use steward_model::service::{Handler, NativePatch, ServiceOption};
-use steward_model::{Action, Link};
+use steward_model::Link;
 
 use super::encode::Answer;
 use super::error::Error;
@@ -21,7 +19,7 @@ use super::host_request::HostRequest;
 use super::route::Utility;
 use super::{Http, problem};
 use crate::operation;
-use crate::service::{Found, Service};
+use crate::service::Found;
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 
@@ -59,7 +57,7 @@ pub(super) async fn answer(
 pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
     let found = find(http, link)?;
     let mut answer = template::answer(http, &found);
-    if let Ok(methods) = HeaderValue::try_from(problem::methods(&allowed(&found))) {
+    if let Ok(methods) = HeaderValue::try_from(problem::methods(&found.actions())) {
         answer.headers_mut().insert(ALLOW, methods);
     }
     Ok(answer)
@@ -68,41 +66,4 @@ pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
 fn find(http: &Http, link: &Link) -> Result<Found, Error> {
     let services = http.operations().services();
     Ok(services.find(link).ok_or_else(|| operation::Error::nowhere(services, link))?)
-}
-
-/// Returns what can be asked at a path.
-fn allowed(found: &Found) -> Vec<Action> {
-    let handled = |service: &Service, handler, action| service.handles(handler).then_some(action);
-    match found {
-        Found::Factory(_) => vec![Action::Get, Action::Post],
-        Found::Stateless(service) => [
-            handled(service, Handler::HandleGet, Action::Get),
-            handled(service, Handler::HandlePost, Action::Post),
-            handled(service, Handler::HandlePut, Action::Put),
-            handled(service, Handler::HandlePatch, Action::Patch),
-            handled(service, Handler::HandleDelete, Action::Delete),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-        Found::Child(service) => {
-            let mutable = !service.has(ServiceOption::Immutable);
-            let merges = service.descriptor().patch == NativePatch::Merge;
-            let patches = mutable && (merges || service.handles(Handler::HandlePatch));
-            let posts = mutable && service.handles(Handler::HandlePost);
-            let all = [
-                Some(Action::Get),
-                posts.then_some(Action::Post),
-                mutable.then_some(Action::Put),
-                patches.then_some(Action::Patch),
-                Some(Action::Delete),
-            ];
-            all.into_iter().flatten().collect()
-        }
-    }
-}
-
-/// Returns the words of the options of a service.
-fn option_words(service: &Service) -> Vec<Value> {
-    service.descriptor().options.iter().map(|option| json!(option)).collect()
 }

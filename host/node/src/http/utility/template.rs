@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use steward_model::service::Handler;
 
-use super::{allowed, option_words, schema};
+use super::schema;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::service::{Found, Service};
@@ -37,13 +37,13 @@ fn template(service: &Service, found: &Found) -> Value {
         Value::Object(example) => example,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     };
-    let methods: Vec<&str> = allowed(found).iter().map(|action| action.as_str()).collect();
+    let methods: Vec<&str> = found.actions().iter().map(|action| action.as_str()).collect();
     let description = json!({
         "name": descriptor.name,
         "documentation": descriptor.docs,
         "propertyDescriptions": schema::properties(&descriptor.state_schema),
         "schema": descriptor.state_schema,
-        "serviceCapabilities": option_words(service),
+        "serviceCapabilities": descriptor.options,
         "serviceRequestRoutes": routes(service, &methods),
         "versionRetentionLimit": descriptor.versions_kept(),
         "versionRetentionFloor": descriptor.versions_kept(),

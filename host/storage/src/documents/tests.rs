@@ -1,11 +1,11 @@
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::update::{Change, Entry, PendingEffect, Update};
+use steward_model::update::{Change, Entry, PendingEffect, Record, Update};
 use steward_model::{Epoch, Timestamp};
 
 use super::examples::{at, document, effect, link, partition, record, reply, sequence, update, updated};
 use super::*;
-use crate::index::{EveryScalar, ValueRange};
+use crate::index::{EveryScalar, IndexPlan, ValueRange};
 use crate::keys::index::Value;
 use crate::state::{Batch, MemoryStore};
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::*;
-use steward_model::{Epoch, Offset};
+use steward_model::{Epoch, Offset, PartitionId, Position};
 
 use super::tests::{SEGMENT_BYTES, Told, disk_with, open, options, partition, position, record};
 use super::*;

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
-use steward_model::{Epoch, Lane, Offset};
+use steward_model::{Epoch, Lane, Offset, PartitionId, Position};
 
 use super::*;
 

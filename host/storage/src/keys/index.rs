@@ -156,13 +156,24 @@ pub fn decode(key: &[u8]) -> Option<(String, Value, Link)> {
     let (value, rest) = match *kind {
         BOOLEAN => {
             let (value, rest) = rest.split_first()?;
-            (Value::Boolean(*value == 1), rest)
+            let value = match *value {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            (Value::Boolean(value), rest)
         }
         NUMBER => {
             let (nearest, rest) = rest.split_first_chunk::<8>()?;
             let (above, rest) = rest.split_first_chunk::<2>()?;
-            let nearest = unsortable(u64::from_be_bytes(*nearest));
-            (Value::Number(Number::join(nearest, u16::from_be_bytes(*above))), rest)
+            let (nearest, above) = (unsortable(u64::from_be_bytes(*nearest)), u16::from_be_bytes(*above));
+            let number = Number::join(nearest, above);
+            // Two keys of one number would be two places to look, so there is one, and no other is a key.
+            let (same_nearest, same_above) = number.split();
+            if same_nearest.to_bits() != nearest.to_bits() || same_above != above {
+                return None;
+            }
+            (Value::Number(number), rest)
         }
         TEXT => {
             let (text, rest) = escaped(rest)?;

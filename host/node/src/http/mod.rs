@@ -25,6 +25,7 @@ mod decode;
 mod encode;
 mod error;
 mod exchange;
+mod head;
 mod held;
 mod infrastructure;
 mod listing;
@@ -33,6 +34,8 @@ mod request_id;
 mod route;
 mod server;
 mod utility;
+
+pub use head::describe as describe_head;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -311,4 +311,20 @@ mod tests {
         assert_eq!(key(&Value::Number(Number::Integer(1))), b"n\0\0\x02\xbf\xf0\0\0\0\0\0\0\x80\0/a");
         assert_eq!(key(&Value::text("x\0")), b"n\0\0\x03x\0\xff\0\0/a");
     }
+
+    #[test]
+    fn bytes_that_no_value_is_written_as_are_no_key() {
+        let read = |value: &[u8]| decode(&some_space().key(&[b"a\0\0", value, b"/a"]));
+        let number = |nearest: f64, above: u16| {
+            let mut value = vec![NUMBER];
+            value.extend_from_slice(&sortable(nearest).to_be_bytes());
+            value.extend_from_slice(&above.to_be_bytes());
+            read(&value)
+        };
+        assert!(read(&[BOOLEAN, 1]).is_some() && number(7.0, 1 << 15).is_some() && number(7.5, 1 << 15).is_some());
+        assert_eq!(read(&[BOOLEAN, 7]), None);
+        assert_eq!(number(7.5, 3), None, "a fraction has no integer beside it");
+        assert_eq!(number(7.0, (1 << 15) + 1), None, "eight has a nearer number");
+        assert_eq!(number(-0.0, 1 << 15), None, "both zeros are one number");
+    }
 }

@@ -51,7 +51,7 @@ impl Input<'_> {
 
     pub(crate) fn space(&mut self) -> Space {
         let generation = u32::from_be_bytes(self.array());
-        let lane = if self.byte() % 2 == 0 { Lane::Persisted } else { Lane::Volatile };
+        let lane = if self.byte().is_multiple_of(2) { Lane::Persisted } else { Lane::Volatile };
         let [selector, index] = [self.array(), self.array()].map(u16::from_be_bytes);
         Space { generation, partition: PartitionId { selector: SelectorId(selector), lane, index } }
     }

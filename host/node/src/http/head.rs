@@ -16,8 +16,8 @@ use super::route::route;
 ///
 /// # Errors
 /// The problem with which it would be refused.
-pub fn describe(head: &Parts) -> Result<String, Problem> {
-    read(head).map_err(|error| error.problem())
+pub fn describe(head: &Parts) -> Result<String, Box<Problem>> {
+    read(head).map_err(|error| Box::new(error.problem()))
 }
 
 fn read(parts: &Parts) -> Result<String, Error> {

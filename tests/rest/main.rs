@@ -16,6 +16,7 @@ mod native;
 mod outcomes;
 mod outside;
 mod queries;
+mod readme;
 mod refusals;
 mod repeats;
 mod stateless;

@@ -7,15 +7,20 @@
 //!
 //! Left out: everything that needs types. Clippy and rustdoc run beside tidy and know them.
 
+mod circles;
 mod clock;
+mod commands;
 mod comments;
 mod files;
 mod functions;
 mod leftovers;
 mod lints;
 mod manifests;
+mod modules;
 mod names;
 mod origin;
+mod page;
+mod paths;
 mod source;
 mod status;
 mod storeys;
@@ -30,11 +35,12 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 17] = [
     top::check,
     manifests::check,
     walls::check,
     storeys::check,
+    circles::check,
     clock::check,
     status::check,
     tasks::check,
@@ -45,6 +51,8 @@ const RULES: [Rule; 14] = [
     leftovers::check,
     lints::check,
     origin::check,
+    paths::check,
+    commands::check,
 ];
 
 #[test]

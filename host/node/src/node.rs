@@ -22,20 +22,19 @@ use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::cluster::ControlLog;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{Partitions, Threads};
+use crate::partition::Threads;
 use crate::query::Queries;
 use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
-use folder::Folder;
 use foundation::Foundation;
+use stop::Running;
 
 /// How long an operation waits when its client does not say.
 const WAIT: Duration = Duration::from_secs(60);
@@ -60,16 +59,6 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     // Whoever is stuck in a call of the system would hold up an end that waits for everybody.
     runtime.shutdown_background();
     ended
-}
-
-/// Everything of a running node that has to be ended in order.
-struct Running {
-    shutdown: Shutdown,
-    control: Arc<dyn ControlLog>,
-    partitions: Arc<Partitions>,
-    threads: Threads,
-    sandbox: Sandbox,
-    _folder: Folder,
 }
 
 /// Keeps the memory of the metrics bounded until the node stops.

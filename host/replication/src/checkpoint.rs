@@ -11,33 +11,16 @@
 //!  5 trim below the oldest record that no store holds, and never above 1
 //! ```
 
-use serde::{Deserialize, Serialize};
-use steward_model::codec::{self, Format};
+use steward_model::codec;
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, Timestamp};
+use steward_model::{Lane, Lsn};
 use steward_storage::documents;
 use steward_storage::log::{Frame, FrameKind, Trimmed, append};
 use steward_storage::state::StateStore;
 
 use crate::observer::Fatal;
 use crate::partitions::Partitions;
-
-/// What a checkpoint says about one partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Which partition.
-    pub partition: PartitionId,
-    /// The highest epoch it has promised.
-    pub promised: Epoch,
-    /// Everything through here is durable in the state store.
-    pub applied: Option<Position>,
-    /// No committed update is later than this: a start sets its clock by it, though the log below is gone.
-    pub latest: Timestamp,
-}
-
-impl Format for Row {
-    const NAME: &'static str = "row of a checkpoint";
-}
+pub use crate::recovery::Row;
 
 /// Why there is no checkpoint. The log keeps everything; the next attempt may succeed.
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@
 //! Left out: messages between nodes, synchronization sessions, beats. They enter through the same mailboxes.
 
 pub mod applier;
+pub mod applying;
 pub mod cache;
 pub mod checkpoint;
 pub mod completions;
@@ -31,10 +32,12 @@ pub mod observer;
 pub mod partition;
 pub mod partitions;
 pub mod recovery;
+pub mod shared;
 pub mod space;
 pub mod watch;
 
 pub use observer::{Fact, Fatal, Observer};
 pub use partition::{Message, Newest, Partition, Proposal, ProposeError, Proposed, Status};
-pub use partitions::{Options, Partitions, Shared};
+pub use partitions::Partitions;
 pub use recovery::{Recovered, Recovery};
+pub use shared::{Options, Shared};

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use steward_model::codec::Format;
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp, codec};
@@ -14,7 +16,22 @@ use steward_protocol::replica::{self, OpenError};
 use steward_storage::documents::{self, Meta, PartitionStore};
 use steward_storage::log::{self, Disk, Frame, FrameKind};
 
-use crate::checkpoint::Row;
+/// What a checkpoint says about one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Which partition.
+    pub partition: PartitionId,
+    /// The highest epoch it has promised.
+    pub promised: Epoch,
+    /// Everything through here is durable in the state store.
+    pub applied: Option<Position>,
+    /// No committed update is later than this: a start sets its clock by it, though the log below is gone.
+    pub latest: Timestamp,
+}
+
+impl Format for Row {
+    const NAME: &'static str = "row of a checkpoint";
+}
 
 /// Why the log and the state store do not fit together.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,8 @@ use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktrac
 use crate::config::Config;
 use crate::error::Error;
 use crate::imports;
+use crate::instance::idle::Idle;
 use crate::instance::places::Places;
-use crate::instance::pool::Idle;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
 use crate::module::workshop::Workshop;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steward_model::Timestamp;
-use steward_model::group::StoreId;
+use steward_model::node::StoreId;
 
 use crate::lasting;
 

@@ -2,8 +2,8 @@
 
 use clap::{ColorChoice, Command, CommandFactory};
 
-use super::Cli;
 use super::error::EXIT_CODES;
+use super::words::Cli;
 
 /// Commands in groups, in the order of the help.
 const GROUPS: [(&str, &[&str]); 3] = [
@@ -11,17 +11,6 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ("Services", &["deploy", "rollback", "services", "modules", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history"]),
 ];
-
-/// What stands below the flags of `start`.
-pub(super) const START: &str = "\
-Every flag is also a variable, STEWARD_ and its name in capitals
-(STEWARD_PEER_NODES), and a key of the file (peer_nodes). Flags win over
-variables, these over the file. Xenon's spellings (--peerNodes=...) are accepted.
-
-Examples:
-  steward start
-  steward --port 8000 --data ./node-1 --id node-1
-  steward --ephemeral --port 0 --announce ready.json";
 
 const EXAMPLES: &str = "\
 Try:

@@ -11,6 +11,17 @@ use crate::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather}
 /// Heading of the flags that are no settings.
 const FILE_HEADING: &str = "Configuration";
 
+/// What stands below the flags of `start`.
+pub(super) const HELP: &str = "\
+Every flag is also a variable, STEWARD_ and its name in capitals
+(STEWARD_PEER_NODES), and a key of the file (peer_nodes). Flags win over
+variables, these over the file. Xenon's spellings (--peerNodes=...) are accepted.
+
+Examples:
+  steward start
+  steward --port 8000 --data ./node-1 --id node-1
+  steward --ephemeral --port 0 --announce ready.json";
+
 /// What `start` is told on the command line.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StartArgs {

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::output::{Format, Times};
 use super::*;
 
 /// The time at which all commands run, in microseconds.
@@ -71,7 +72,7 @@ async fn run_with(words: &[&str], answer: Option<&str>, play: fn(&str, &str) -> 
         interactive: answer.is_some(),
         now: Timestamp(NOW),
     };
-    cli.global.equip(&mut terminal);
+    cli.global.configure(&mut terminal);
     terminal.coloured = false;
     let Verb::Command(command) = &cli.command else { panic!("{words:?} starts a node") };
     let ended = dispatch(command, &cli.global, &mut terminal).await;
@@ -305,3 +306,4 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
 
 mod deploying;
 mod log;
+mod pages;

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::{BasicNode, Raft, ServerState};
-use steward_model::group::{GroupId, HostId, StoreId};
+use steward_model::group::GroupId;
+use steward_model::node::{HostId, StoreId};
 use steward_model::{Boot, NodeId, Timestamp};
 use steward_protocol::cluster::command::Registration;
 use steward_protocol::cluster::group::Role;
@@ -25,10 +26,11 @@ use super::control_log::{ControlLog, ProposeError};
 use super::identity::{self, Identity};
 use super::journal;
 use super::network::NoPeers;
-use super::raft::{self, RaftControlLog, TypeConfig};
+use super::raft::{self, RaftControlLog};
 use super::snapshot::{self, Snapshots};
 use super::state_machine::StateMachine;
 use super::store::Store;
+use super::types::TypeConfig;
 
 pub(super) const FOLDER: &str = "system";
 pub(super) const LOG_FOLDER: &str = "log";

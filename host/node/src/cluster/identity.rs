@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use steward_model::NodeId;
-use steward_model::group::{GroupId, HostId, StoreId};
+use steward_model::group::GroupId;
+use steward_model::node::{HostId, StoreId};
 use steward_storage::lasting;
 use uuid::Uuid;
 

@@ -19,7 +19,7 @@ use steward_model::codec::{self, Format};
 use steward_model::{Lsn, PartitionId, Position};
 use steward_storage::log::{self, FileLedger, FolderDisk, Frame, FrameKind, Ledger, Listener, Log};
 
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 /// Commands are small and few: a segment holds years of them.
 const SEGMENT_BYTES: u64 = 4 << 20;

@@ -36,6 +36,7 @@ mod state_machine;
 mod store;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use bootstrap::{Bootstrap, Error, System, start};
 pub use control_log::{ControlLog, ProposeError};

@@ -8,7 +8,7 @@ use openraft::raft::{
     VoteResponse,
 };
 
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 /// The way to voters that this version cannot have.
 #[derive(Debug, Clone, Copy)]

@@ -5,26 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use openraft::error::{ClientWriteError, RaftError};
-use openraft::{BasicNode, Config, ConfigError, Raft, SnapshotPolicy};
+use openraft::{Config, ConfigError, Raft, SnapshotPolicy};
 use steward_model::{NodeId, codec};
-use steward_protocol::cluster::{Applied, ClusterState, Command, Refused};
+use steward_protocol::cluster::{Applied, ClusterState, Command};
 use tokio::sync::watch;
 
 use super::control_log::{ControlLog, ProposeError};
 use super::journal::Journal;
-
-/// How applying an entry ended; none for entries that carry no command.
-pub(super) type Outcome = Option<Result<Applied, Refused>>;
-
-openraft::declare_raft_types!(
-    /// The types that openraft works with: our commands and outcomes, its own for the rest.
-    pub(super) TypeConfig:
-        D = Command,
-        R = Outcome,
-        NodeId = u64,
-        Node = BasicNode,
-        SnapshotData = std::io::Cursor<Vec<u8>>,
-);
+use super::types::TypeConfig;
 
 /// Longest wait for a decision.
 const DECISION_WAIT: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::invariants::{self, Violation};
 use steward_storage::lasting;
 
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 const FILE: &str = "snapshot";
 const MAGIC: &[u8; 8] = b"STSYSN01";

@@ -12,8 +12,8 @@ use steward_model::codec;
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
-use super::raft::{Outcome, TypeConfig};
 use super::snapshot::{self, Snapshots, Stored};
+use super::types::{Outcome, TypeConfig};
 
 /// The cluster state, and how far it is in the log.
 pub(super) struct StateMachine {

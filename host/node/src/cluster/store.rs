@@ -18,7 +18,7 @@ use steward_model::Lsn;
 use steward_storage::log::{Frame, append};
 
 use super::journal::{self, Journal, Note, Read};
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 /// Pause before an append is tried again because the disk is busy or full.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);

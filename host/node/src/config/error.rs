@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::layers::Origin;
+use super::origin::Origin;
 
 /// A configuration is refused. Nothing has been started.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
-use super::layers::{Effective, Origin};
+use super::origin::{Effective, Origin};
 use super::settings::{SETTINGS, Setting, Shape};
 
 /// Likeness (Jaro-Winkler) from which on a wrong key is taken for a misspelling.

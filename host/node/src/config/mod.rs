@@ -7,6 +7,7 @@
 mod error;
 mod file;
 mod layers;
+mod origin;
 pub mod quantity;
 mod settings;
 
@@ -20,7 +21,7 @@ pub use error::Error;
 pub use layers::{Effective, Given, Origin, gather};
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
-use steward_model::group::HostId;
+use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;
 use steward_sandbox::ModuleLimits;
 

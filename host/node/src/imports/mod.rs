@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use steward_model::operation::{Cause, Fault};
+use steward_model::render;
 use steward_model::{Action, Link};
 use steward_sandbox::{Imports, Level};
 
 use crate::operation::{Content, Error, Operation, Operations, Purpose};
 use crate::query::Queries;
 use crate::service::Service;
-use steward_model::render;
 
 /// What the guest of one document may call during one call.
 struct GuestImports {

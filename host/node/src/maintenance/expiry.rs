@@ -15,7 +15,7 @@ use steward_model::{Action, Link, Moment, PartitionId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Places;
+use super::places::{Places, places};
 use crate::operation::{Operations, Purpose};
 use crate::partition::Partition;
 use crate::shutdown::Shutdown;
@@ -40,7 +40,7 @@ type Ended = (PartitionId, Vec<Link>);
 
 /// Removes expired documents until the host stops.
 pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
-    let places = super::places();
+    let places = places();
     let mut rounds: JoinSet<Ended> = JoinSet::new();
     let mut busy: HashSet<PartitionId> = HashSet::new();
     // Documents that could not be removed are passed over for a while, or they would stand before all others for ever.

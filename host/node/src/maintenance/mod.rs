@@ -5,26 +5,17 @@
 
 mod expiry;
 mod periodic;
+mod places;
 mod starts;
 
 use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 
 use crate::operation::Operations;
 use crate::shutdown::Shutdown;
 
 pub use periodic::Periodic;
 
-/// Operations that one duty has under way on this node at one time.
-const UNDER_WAY_MAX: usize = 64;
-
-/// The places of one duty.
-type Places = Arc<Semaphore>;
-
-fn places() -> Places {
-    Arc::new(Semaphore::new(UNDER_WAY_MAX))
-}
+use places::places;
 
 /// Starts the duties of an owner on this node.
 pub fn start(operations: &Arc<Operations>, shutdown: &Shutdown) {

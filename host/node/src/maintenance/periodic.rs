@@ -10,7 +10,7 @@ use steward_model::{Action, Link};
 use steward_protocol::schedule::Maintenance;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Places;
+use super::places::{Places, places};
 use crate::operation::{Existence, Operations, Purpose, Reply};
 use crate::service::{Found, Service};
 use crate::shutdown::Shutdown;
@@ -35,7 +35,7 @@ fn interval(service: &Service) -> Duration {
 impl Periodic {
     /// Returns an empty schedule.
     pub fn new(operations: Arc<Operations>) -> Periodic {
-        Periodic { operations, schedule: Mutex::new(Maintenance::default()), places: super::places() }
+        Periodic { operations, schedule: Mutex::new(Maintenance::default()), places: places() }
     }
 
     /// Keeps the schedule up to date with documents that are created and deleted from now on.

@@ -16,7 +16,8 @@ use steward_model::service::{Handler, ServiceOption, Start};
 use steward_model::{Epoch, Link};
 use steward_storage::documents;
 
-use super::{Periodic, Places};
+use super::periodic::Periodic;
+use super::places::Places;
 use crate::operation::Operations;
 use crate::partition::Partition;
 use crate::service::Service;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use steward_model::group::HostId;
+use steward_model::node::HostId;
 
 use crate::config::{Announce, LogFormat, Options};
 

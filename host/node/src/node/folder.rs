@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use steward_model::Timestamp;
-use steward_model::group::{HostId, StoreId};
+use steward_model::node::{HostId, StoreId};
 use steward_sandbox::Config;
 use steward_storage::format::DataFolder;
 use steward_storage::lasting;

@@ -1,6 +1,7 @@
 //! The orderly end of a node: no new clients, the work under way, the log, the state store, a last checkpoint.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use steward_sandbox::Sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::Running;
+use super::folder::Folder;
 use crate::cli::error::Exit;
 use crate::clock::Clock;
+use crate::cluster::ControlLog;
+use crate::partition::{Partitions, Threads};
 use crate::shutdown::Shutdown;
 
 /// How long tasks may take to notice that they are to end, however little is left of the grace.
@@ -20,6 +23,16 @@ const TASKS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long stores and log may take to close after the grace.
 const AFTER_GRACE: Duration = Duration::from_secs(3);
+
+/// Everything of a running node that has to be ended in order.
+pub(super) struct Running {
+    pub(super) shutdown: Shutdown,
+    pub(super) control: Arc<dyn ControlLog>,
+    pub(super) partitions: Arc<Partitions>,
+    pub(super) threads: Threads,
+    pub(super) sandbox: Sandbox,
+    pub(super) _folder: Folder,
+}
 
 /// Returns once somebody asked the node to stop: by a signal or by `DELETE /core/management`. A second signal ends the
 /// process at once.

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use steward_model::operation::Cause;
+use steward_model::problem::Happened;
 use steward_model::{Action, Link};
 use steward_protocol::cluster::ClusterState;
 use steward_sandbox::Imports;
@@ -18,7 +19,6 @@ use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
 use crate::service::{Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
-use steward_model::problem::Happened;
 
 /// Bounds on operations.
 #[derive(Debug, Clone)]

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use steward_model::operation::{Cause, EffectReply};
+use steward_model::render;
 use steward_model::update::PendingEffect;
 use steward_model::{Action, Link, Problem};
 
 use super::Outbox;
 use crate::operation::{Body, Content, Error, Operation, Patience, Purpose, Reply, Status};
-use steward_model::render;
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";

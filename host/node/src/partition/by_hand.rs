@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::group::{Boot, NodeId};
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
+use steward_model::{Boot, NodeId};
 use steward_model::{Document, Epoch, Lane, Link, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_replication::completions::{Completions, Ear};

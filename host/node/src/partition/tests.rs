@@ -1,7 +1,7 @@
 use std::task::Poll;
 
 use futures_util::poll;
-use steward_model::group::{Boot, NodeId};
+use steward_model::{Boot, NodeId};
 use steward_model::{Epoch, Link};
 use steward_protocol::replica::Member;
 

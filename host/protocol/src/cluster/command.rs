@@ -6,19 +6,17 @@
 //!
 //! The order of variants and fields is part of the log format: they are only ever appended, under a new format version.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
-use steward_model::group::{HostId, StoreId};
 use steward_model::module::Digest;
 use steward_model::{Boot, Epoch, Link, NodeId, PartitionId, Timestamp};
 
-use super::group::{NodeStatus, Role};
-use super::invariants::Violation;
-use super::registry::{Authorship, GuestModule, Mounted, Service};
+pub use super::group::{Registration, Scope};
+pub use super::refused::Refused;
+pub use super::registry::Deployment;
+use super::registry::{Authorship, GuestModule};
+pub use super::row::Alteration;
 use super::state::ClusterState;
-use super::table::{Member, Row};
 
 /// One entry of the system log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,62 +105,6 @@ impl Format for Command {
     const NAME: &'static str = "command of the system group";
 }
 
-/// What a node says of itself when its process has started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Registration {
-    /// The name its operator gave it.
-    pub host: HostId,
-    /// Its data folder.
-    pub store: StoreId,
-    /// The URI under which others reach it.
-    pub address: String,
-    /// What it is in the group for.
-    pub role: Role,
-    /// Where it stands, in the operator's words; empty: not said.
-    pub location: String,
-    /// The quorum its operator asks for; none: whatever the group has.
-    pub quorum: Option<u32>,
-    /// When the process started.
-    pub at: Timestamp,
-}
-
-/// For whom a quorum is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Scope {
-    /// For every node that is present, and those to come.
-    Group,
-    /// For one node, until the group's value changes.
-    Node(NodeId),
-}
-
-/// A change of one row by its primary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alteration {
-    /// The partition.
-    pub partition: PartitionId,
-    /// The reign of the primary that asks.
-    pub epoch: Epoch,
-    /// The version of the row that it was decided on.
-    pub version: u64,
-    /// The members to be.
-    pub in_sync: BTreeSet<Member>,
-    /// The acknowledgements needed from now on.
-    pub write_quorum: u32,
-}
-
-/// What shall answer at a path.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployment {
-    /// The path.
-    pub path: Link,
-    /// The revision of the factory that this was decided on; 0: there was none.
-    pub revision: u64,
-    /// What it shall run.
-    pub mounted: Mounted,
-    /// Who asked for it.
-    pub authorship: Authorship,
-}
-
 /// How a command that was accepted ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Applied {
@@ -181,178 +123,5 @@ pub enum Applied {
     Revised {
         /// Its number.
         revision: u64,
-    },
-}
-
-/// Why a command changed nothing. The proposer reads the newest state and decides again, or tells its client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Refused {
-    /// The first command of an incarnation is missing.
-    #[error("the system group has no state yet: its first command must install one")]
-    NoGenesis,
-    /// The incarnation has begun already.
-    #[error("the system group has a state already: only its first command may install one")]
-    GenesisExists,
-    /// The state to install contradicts itself.
-    #[error("the state to install contradicts itself: {0}")]
-    GenesisInvalid(Violation),
-    /// No such node is registered.
-    #[error("node {node} is not registered")]
-    UnknownNode {
-        /// The node.
-        node: NodeId,
-    },
-    /// The node has started again since.
-    #[error("boot {} of node {node} is over: it runs boot {}", boot.0, current.0)]
-    StaleBoot {
-        /// The node.
-        node: NodeId,
-        /// The process start that the command was decided on.
-        boot: Boot,
-        /// The one that runs.
-        current: Boot,
-    },
-    /// A node in this state cannot do that.
-    #[error("node {node} is {status}, so it cannot do that")]
-    WrongStatus {
-        /// The node.
-        node: NodeId,
-        /// Its state.
-        status: NodeStatus,
-    },
-    /// A primary must be a member that serves.
-    #[error("member {member} is not available, so it cannot be named primary")]
-    NotAvailable {
-        /// The member.
-        member: Member,
-    },
-    /// Observers hold nothing that counts.
-    #[error("node {node} is an observer, so it cannot be an in-sync member")]
-    Observer {
-        /// The node.
-        node: NodeId,
-    },
-    /// The quorum would be 0.
-    #[error("quorum 0 would acknowledge updates that nobody holds: it must be 1 or more")]
-    QuorumZero,
-    /// No peer has registered yet.
-    #[error("partition {partition} does not exist or has no replicas yet")]
-    NotAssigned {
-        /// The partition.
-        partition: PartitionId,
-    },
-    /// The reign is over, or has not begun.
-    #[error("partition {partition} is in epoch {}", row.epoch)]
-    StaleEpoch {
-        /// The partition.
-        partition: PartitionId,
-        /// Its row as it stands.
-        row: Box<Row>,
-    },
-    /// The row has changed since.
-    #[error("row of partition {partition} is at version {}", row.version)]
-    StaleVersion {
-        /// The partition.
-        partition: PartitionId,
-        /// Its row as it stands.
-        row: Box<Row>,
-    },
-    /// A primary must be an in-sync member.
-    #[error("node {node} is not in the in-sync set of partition {partition}")]
-    NotInSync {
-        /// The partition.
-        partition: PartitionId,
-        /// The node.
-        node: NodeId,
-    },
-    /// There is nothing to move.
-    #[error("node {node} is the primary of partition {partition} already")]
-    AlreadyPrimary {
-        /// The partition.
-        partition: PartitionId,
-        /// The node.
-        node: NodeId,
-    },
-    /// Fewer members than acknowledgements, or no acknowledgement at all.
-    #[error("write quorum {write_quorum} of partition {partition} must be between 1 and its {members} members")]
-    QuorumOutOfReach {
-        /// The partition.
-        partition: PartitionId,
-        /// How many members there would be.
-        members: u32,
-        /// How many of them would have to acknowledge.
-        write_quorum: u32,
-    },
-    /// The primary must count itself.
-    #[error("primary {primary} of partition {partition} is not among the members to be")]
-    PrimaryLeftOut {
-        /// The partition.
-        partition: PartitionId,
-        /// Its primary.
-        primary: Member,
-    },
-    /// The node would take replicas with it.
-    #[error("node {node} holds a replica of partition {partition} that counts: move its replicas first")]
-    HoldsReplicas {
-        /// The node.
-        node: NodeId,
-        /// One of the partitions.
-        partition: PartitionId,
-    },
-    /// No such module is installed.
-    #[error("module {} is not installed", digest.short())]
-    UnknownModule {
-        /// The module.
-        digest: Digest,
-    },
-    /// The module answers somewhere.
-    #[error("module {} answers at {path}: unmount the factory or move it to another module first", digest.short())]
-    ModuleMounted {
-        /// The module.
-        digest: Digest,
-        /// One of the paths.
-        path: Link,
-    },
-    /// Something answers there already.
-    #[error("{path} has a factory already, at revision {revision}: move or unmount that one")]
-    PathTaken {
-        /// The path.
-        path: Link,
-        /// The newest revision of the factory.
-        revision: u64,
-    },
-    /// Nothing answers there.
-    #[error("no factory is mounted at {path}")]
-    NotMounted {
-        /// The path.
-        path: Link,
-    },
-    /// Somebody else was quicker.
-    #[error("factory {path} is at revision {current}, and the request was decided on revision {revision}")]
-    StaleRevision {
-        /// The path.
-        path: Link,
-        /// The revision that the command was decided on.
-        revision: u64,
-        /// The newest one.
-        current: u64,
-    },
-    /// Documents would be left behind.
-    #[error("factory {path} keeps {from}, and the new module {to}: unmount it first; its documents then stay unseen")]
-    ServiceDiffers {
-        /// The path.
-        path: Link,
-        /// What the factory is.
-        from: Service,
-        /// What it would become.
-        to: Service,
-    },
-    /// A factory and a document would have the same self-link.
-    #[error("{path} cannot be mounted: it and the factory {other} would hide documents from each other")]
-    Overlap {
-        /// The path.
-        path: Link,
-        /// The other factory.
-        other: Link,
     },
 }

@@ -9,54 +9,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use steward_model::group::{HostId, StoreId};
-use steward_model::{Boot, NodeId, Timestamp};
+use steward_model::node::{HostId, StoreId};
+pub use steward_model::node::{NodeStatus, Role};
+use steward_model::{Boot, Member, NodeId, Timestamp};
 
-use super::command::{Refused, Registration, Scope};
-use super::table::Member;
-
-/// What a node is in the group for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// It may hold replicas and counts for the quorum.
-    Peer,
-    /// It only watches.
-    Observer,
-}
-
-/// How far a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum NodeStatus {
-    /// It has started and brings its replicas up to date.
-    Synchronizing,
-    /// It serves.
-    Available,
-    /// It gives up its duties in order to stop.
-    Leaving,
-    /// Another store serves under its host id.
-    Replaced,
-}
-
-impl NodeStatus {
-    /// Returns true if the node takes part: it hears of changes of the quorum as they happen.
-    pub fn is_present(self) -> bool {
-        match self {
-            NodeStatus::Synchronizing | NodeStatus::Available => true,
-            NodeStatus::Leaving | NodeStatus::Replaced => false,
-        }
-    }
-}
-
-impl std::fmt::Display for NodeStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            NodeStatus::Synchronizing => "synchronizing",
-            NodeStatus::Available => "available",
-            NodeStatus::Leaving => "leaving",
-            NodeStatus::Replaced => "replaced",
-        })
-    }
-}
+use super::refused::Refused;
 
 /// A registered node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +52,34 @@ impl Node {
         self.version += 1;
         self.updated = at;
     }
+}
+
+/// What a node says of itself when its process has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The name its operator gave it.
+    pub host: HostId,
+    /// Its data folder.
+    pub store: StoreId,
+    /// The URI under which others reach it.
+    pub address: String,
+    /// What it is in the group for.
+    pub role: Role,
+    /// Where it stands, in the operator's words; empty: not said.
+    pub location: String,
+    /// The quorum its operator asks for; none: whatever the group has.
+    pub quorum: Option<u32>,
+    /// When the process started.
+    pub at: Timestamp,
+}
+
+/// For whom a quorum is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// For every node that is present, and those to come.
+    Group,
+    /// For one node, until the group's value changes.
+    Node(NodeId),
 }
 
 /// The smallest number of members whose agreement counts.

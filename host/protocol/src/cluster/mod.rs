@@ -20,11 +20,15 @@ mod apply;
 pub mod command;
 pub mod group;
 pub mod invariants;
+pub mod refused;
 pub mod registry;
+pub mod row;
+mod service;
 pub mod state;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod violation;
 
 pub use command::{Applied, Command, Refused};
 pub use state::ClusterState;

@@ -14,9 +14,10 @@ use steward_model::module::Digest;
 use steward_model::service::{
     self, Capabilities, Descriptor, DescriptorError, LimitsWanted, OptionsError, ServiceOption,
 };
-use steward_model::{Lane, Link, Timestamp};
+use steward_model::{Link, Timestamp};
 
-use super::command::{Deployment, Refused};
+use super::refused::Refused;
+pub use super::service::Service;
 
 /// How many revisions of a factory are remembered.
 pub const HISTORY_MAX: usize = 1000;
@@ -56,39 +57,6 @@ impl GuestModule {
     /// [`DescriptorError`] if it was checked by a host with other rules; the module cannot run on this one.
     pub fn descriptor(&self) -> Result<Descriptor, DescriptorError> {
         Descriptor::parse(&self.descriptor)
-    }
-}
-
-/// What answers at the path of a factory; fixed as long as it is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Service {
-    /// Documents, one segment below the path.
-    Stateful {
-        /// The lane in which they live.
-        lane: Lane,
-    },
-    /// Handlers that answer every path below it, and no documents.
-    Stateless,
-}
-
-impl Service {
-    /// Returns what a service with this descriptor is.
-    pub fn of(descriptor: &Descriptor) -> Service {
-        if descriptor.has(ServiceOption::Stateless) {
-            Service::Stateless
-        } else {
-            Service::Stateful { lane: descriptor.lane() }
-        }
-    }
-}
-
-impl std::fmt::Display for Service {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Service::Stateful { lane: Lane::Persisted } => "persisted documents",
-            Service::Stateful { lane: Lane::Volatile } => "volatile documents",
-            Service::Stateless => "no documents",
-        })
     }
 }
 
@@ -141,6 +109,19 @@ pub struct Mounted {
     pub service: Service,
     /// What the operator decided above the descriptor.
     pub overrides: Overrides,
+}
+
+/// What shall answer at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The path.
+    pub path: Link,
+    /// The revision of the factory that this was decided on; 0: there was none.
+    pub revision: u64,
+    /// What it shall run.
+    pub mounted: Mounted,
+    /// Who asked for it.
+    pub authorship: Authorship,
 }
 
 /// One change of a factory.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
-use steward_model::group::{GroupId, HostId};
+use steward_model::group::GroupId;
 use steward_model::module::Digest;
+use steward_model::node::HostId;
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Link, NodeId, PartitionId};
 

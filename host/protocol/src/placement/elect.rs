@@ -1,9 +1,8 @@
 //! Choice of the member to name as primary.
 
-use steward_model::PartitionId;
+use steward_model::{Member, PartitionId};
 
 use super::hash::score;
-use crate::cluster::table::Member;
 
 /// Returns the member with the greatest score for `partition`; none if there are no members.
 ///

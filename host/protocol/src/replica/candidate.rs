@@ -3,18 +3,10 @@
 use std::collections::BTreeMap;
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Boot, Epoch, Moment, NodeId, Position};
+use steward_model::{Epoch, Moment, Position};
 
+use super::role::Candidate;
 use super::{Effect, Member, Replica, Role, Row, is_listed};
-
-/// What a candidate has heard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Candidate {
-    /// The epoch it was named for.
-    pub(super) epoch: Epoch,
-    /// Who has promised it, in which boot, with which last record. The own promise is here once it is durable.
-    pub(super) promises: BTreeMap<NodeId, (Boot, Option<Position>)>,
-}
 
 impl Replica {
     pub(super) fn table_changed(&mut self, now: Moment, row: Row, effects: &mut Vec<Effect>) {

@@ -2,7 +2,7 @@
 
 use steward_model::{Epoch, Offset, Position};
 
-use super::open::shown;
+use super::message::shown;
 use super::{Replica, Role, RoleName};
 
 /// A sentence that turned out to be false.
@@ -62,6 +62,13 @@ pub enum Violation {
         /// What is durable.
         durable: Option<Offset>,
     },
+}
+
+impl Replica {
+    /// Checks, in debug builds, what is true after every event.
+    pub(super) fn assert_sound(&self) {
+        debug_assert_eq!(check(self), Ok(()));
+    }
 }
 
 /// Returns nothing if every invariant of a single replica holds.

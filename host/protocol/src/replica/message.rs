@@ -4,8 +4,6 @@
 
 use steward_model::{Epoch, Position};
 
-use super::open::shown;
-
 /// One message about one partition. Peers may repeat, delay and reorder them; none may change what was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
@@ -33,4 +31,9 @@ impl std::fmt::Display for Message {
             Message::Acknowledgement { epoch, through } => write!(f, "acknowledgement epoch={epoch} through={through}"),
         }
     }
+}
+
+/// Returns the text of a value, or `nothing`.
+pub(super) fn shown<T: std::fmt::Display>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "nothing".to_owned(), T::to_string)
 }

@@ -39,21 +39,22 @@ mod message;
 mod open;
 mod primary;
 mod progress;
+mod role;
 mod status;
 mod truncate;
 
 use steward_model::{Epoch, Lane, Moment, Offset, PartitionId, Position};
 
-pub use crate::cluster::table::{Member, Row};
+pub use crate::cluster::row::Row;
 pub use effect::Effect;
 pub use event::Event;
 pub use lineage::{LINEAGE_EPOCHS_MIN, Lineage, LineageError};
 pub use message::Message;
 pub use open::{OpenError, Recovered};
 pub use status::{NotAdmitted, RoleName, Status};
+pub use steward_model::Member;
 
-use candidate::Candidate;
-use primary::Reign;
+use role::Role;
 
 /// One copy of one partition. See the head of this module for how to drive it.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,21 +81,6 @@ pub struct Replica {
     since: Moment,
 }
 
-/// What the replica does for its partition; carries what only that role has.
-#[derive(Debug, Clone, PartialEq)]
-enum Role {
-    /// Holds a log, counts for nothing.
-    Tailing,
-    /// Counts for commits and promises; another member orders updates, or nobody does yet.
-    InSync,
-    /// Named, collects promises.
-    Candidate(Candidate),
-    /// Has appended its marker, which is not committed yet.
-    Activating(Reign),
-    /// Orders updates.
-    Primary(Reign),
-}
-
 impl Replica {
     /// Takes one event and appends what must be done about it to `effects`.
     ///
@@ -112,7 +98,7 @@ impl Replica {
             Event::Truncated { after } => self.truncated(after),
             Event::Received { from, message } => self.received(now, from, message, effects),
         }
-        debug_assert_eq!(invariants::check(self), Ok(()));
+        self.assert_sound();
     }
 
     /// Returns the partition that this is a copy of.

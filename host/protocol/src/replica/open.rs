@@ -3,6 +3,7 @@
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
 use super::lineage::{Lineage, LineageError};
+use super::message::shown;
 use super::{Member, Replica, Role};
 
 /// What the disk says about one partition; the default is a partition that was never here, and every volatile one.
@@ -61,11 +62,6 @@ pub enum OpenError {
         /// The last record of the log.
         last: Option<Position>,
     },
-}
-
-/// Returns the text of a value, or `nothing`.
-pub(super) fn shown<T: std::fmt::Display>(value: &Option<T>) -> String {
-    value.as_ref().map_or_else(|| "nothing".to_owned(), T::to_string)
 }
 
 impl Replica {

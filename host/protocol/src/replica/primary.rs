@@ -5,19 +5,10 @@ use steward_model::update::{Change, Entry, Record};
 use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::commit::{Configuration, committable};
-use super::open::shown;
+use super::message::shown;
 use super::progress::Progress;
+use super::role::Reign;
 use super::{Effect, Member, NotAdmitted, Replica, Role, is_listed};
-
-/// What a replica has that has begun to reign.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reign {
-    pub(super) epoch: Epoch,
-    /// Where the marker of the reign is. Nothing is committed before it is: only then do `W` members hold a record that
-    /// no candidate of a lower epoch can displace.
-    pub(super) marker: Offset,
-    pub(super) progress: Progress,
-}
 
 impl Replica {
     /// Returns the epoch in which operations are admitted now.

@@ -7,7 +7,7 @@
 use steward_model::Position;
 use steward_model::mutation::{self, Mutation};
 
-use super::open::shown;
+use super::message::shown;
 use super::{Replica, Role};
 
 impl Replica {

@@ -4,9 +4,11 @@ use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lane, Moment, Offset};
 use steward_protocol::replica::{Effect, Event};
+use steward_storage::log::append;
 
+use super::outgoing::About;
 use super::{Partition, State, Uncommitted};
-use crate::observer::Fact;
+use crate::observer::{Fact, Fatal};
 
 impl Partition {
     /// Carries out the effects that wait in `state`, and those that they cause.
@@ -110,5 +112,38 @@ impl Partition {
         self.serving.set(None);
         self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });
         tracing::info!(partition = %self.id, %epoch, under_way, "partition no longer served here");
+    }
+
+    /// Hands the log what it takes. Never waits: what it has no room for is tried again when it says that it has.
+    pub(super) fn send_outgoing(&self, state: &mut State) {
+        while let Some((about, frame, space)) = state.outgoing.frames.front_mut() {
+            let frames = std::slice::from_ref(frame);
+            let appended = match space.take() {
+                Some(space) => self.shared.log.append_reserved(frames, space),
+                None => self.shared.log.append(frames),
+            };
+            let lsn = match appended {
+                Ok(lsn) => lsn,
+                Err(append::Error::Busy { .. } | append::Error::Full { .. }) => {
+                    self.shared.wants_space(self.id);
+                    return;
+                }
+                // The host is stopping: what is not in the log is never committed, and its clients learn that the outcome is
+                // unknown.
+                Err(append::Error::Closed) => {
+                    state.outgoing.frames.clear();
+                    return;
+                }
+                Err(source @ (append::Error::TooLarge { .. } | append::Error::Failed)) => {
+                    self.shared.fail(&Fatal::Log { partition: self.id, source });
+                    return;
+                }
+            };
+            match *about {
+                About::Promise(epoch) => self.shared.completions.expect_promise(lsn, self.id, epoch),
+                About::Record(position) => state.in_log.push_back((position.offset, lsn)),
+            }
+            state.outgoing.frames.pop_front();
+        }
     }
 }

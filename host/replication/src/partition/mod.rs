@@ -23,9 +23,12 @@ mod apply;
 mod checkpoint;
 mod effects;
 mod mailbox;
+mod message;
 mod outbox;
 mod outgoing;
+mod proposal;
 mod propose;
+mod queues;
 mod read;
 mod recent;
 mod truncate;
@@ -40,19 +43,20 @@ use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp};
 use steward_protocol::replica::{self, NotAdmitted, Replica};
 use steward_storage::documents::{self, PartitionStore};
 
-pub use mailbox::Message;
+pub use message::Message;
 pub use outbox::{Claim, Outbox};
-pub use propose::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
+pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
+pub use queues::TurnError;
 pub use read::Newest;
-pub use turn::{Turn, TurnError};
+pub use turn::Turn;
 
 use crate::observer::unpoisoned;
-use crate::partitions::Shared;
 use crate::recovery::{Error, Recovered};
+use crate::shared::Shared;
 use crate::watch::Watch;
 use outgoing::Outgoing;
+use queues::Queues;
 use recent::Recent;
-use turn::Queues;
 
 /// A record that was appended and is not known to be committed.
 struct Uncommitted {

@@ -5,14 +5,11 @@ use std::collections::VecDeque;
 
 use steward_model::update::Record;
 use steward_model::{Epoch, Offset, PartitionId, Position, codec};
-use steward_storage::log::{Frame, FrameKind, Reservation, append};
-
-use super::{Partition, State};
-use crate::observer::Fatal;
+use steward_storage::log::{Frame, FrameKind, Reservation};
 
 /// What a frame says, for what is noted once the log has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
+pub(super) enum About {
     Promise(Epoch),
     Record(Position),
 }
@@ -20,7 +17,7 @@ enum About {
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    frames: VecDeque<(About, Frame, Option<Reservation>)>,
+    pub(super) frames: VecDeque<(About, Frame, Option<Reservation>)>,
     /// Space for the record that the core is about to ask for.
     space: Option<Reservation>,
 }
@@ -53,40 +50,5 @@ impl Outgoing {
             About::Promise(_) => true,
             About::Record(position) => Some(position.offset) <= after,
         });
-    }
-}
-
-impl Partition {
-    /// Hands the log what it takes. Never waits: what it has no room for is tried again when it says that it has.
-    pub(super) fn send_outgoing(&self, state: &mut State) {
-        while let Some((about, frame, space)) = state.outgoing.frames.front_mut() {
-            let frames = std::slice::from_ref(frame);
-            let appended = match space.take() {
-                Some(space) => self.shared.log.append_reserved(frames, space),
-                None => self.shared.log.append(frames),
-            };
-            let lsn = match appended {
-                Ok(lsn) => lsn,
-                Err(append::Error::Busy { .. } | append::Error::Full { .. }) => {
-                    self.shared.wants_space(self.id);
-                    return;
-                }
-                // The host is stopping: what is not in the log is never committed, and its clients learn that the outcome is
-                // unknown.
-                Err(append::Error::Closed) => {
-                    state.outgoing.frames.clear();
-                    return;
-                }
-                Err(source @ (append::Error::TooLarge { .. } | append::Error::Failed)) => {
-                    self.shared.fail(&Fatal::Log { partition: self.id, source });
-                    return;
-                }
-            };
-            match *about {
-                About::Promise(epoch) => self.shared.completions.expect_promise(lsn, self.id, epoch),
-                About::Record(position) => state.in_log.push_back((position.offset, lsn)),
-            }
-            state.outgoing.frames.pop_front();
-        }
     }
 }

@@ -6,151 +6,15 @@ use futures_channel::oneshot;
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::{Change, Entry, Origin, RequestId, Update};
-use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp};
+use steward_model::{Document, Epoch, Lane, Moment, Timestamp};
 use steward_protocol::replica::{Event, NotAdmitted};
 use steward_storage::documents::Horizons;
 use steward_storage::log::{Reservation, append};
 
+use super::message::Message;
+use super::proposal::{Placed, Proposal, ProposeError, Proposed};
 use super::{Partition, State, Waiter};
 use crate::observer::Fact;
-
-/// Why an update was not taken into the log. Nothing has happened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProposeError {
-    /// This node is not the primary, or not yet.
-    #[error("partition {partition} takes no updates here: {reason}")]
-    NotAdmitted {
-        /// Which partition.
-        partition: PartitionId,
-        /// Why.
-        reason: NotAdmitted,
-    },
-    /// The disk is too full for another update.
-    #[error("the disk of this node is full: {0}")]
-    NoSpace(String),
-    /// The state store is so far behind the log that memory would run out. It passes by itself.
-    #[error(
-        "the state store of this node is {bytes} bytes behind its log, at most {most} are allowed; try again later"
-    )]
-    Behind {
-        /// How far.
-        bytes: u64,
-        /// How far it may be.
-        most: u64,
-    },
-    /// The record would not fit into a frame of the log.
-    #[error("the update takes about {bytes} bytes with its effects and its remembered answer, the log takes {most}")]
-    TooLarge {
-        /// About its bytes.
-        bytes: u64,
-        /// How many are possible.
-        most: u64,
-    },
-    /// The node is stopping, or has failed: nobody takes proposals any more.
-    #[error("the node is stopping")]
-    Stopping,
-}
-
-/// The reign ended before the update was committed: whether it happened is unknown here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the outcome of an update of partition {0} is unknown: its primary lost the reign")]
-pub struct Lost(pub PartitionId);
-
-/// An update that somebody wants in the log, and whom to tell.
-#[derive(Debug)]
-pub struct Proposal {
-    /// The update, without its place. A turn holds its document meanwhile.
-    update: Update,
-    /// The state that the operation found.
-    before: Option<Arc<Document>>,
-    /// The reign in which the update was decided; another reign takes nothing that this one decided.
-    epoch: Epoch,
-    /// Space in the log, taken before the record exists; none where records stay in memory.
-    space: Option<Reservation>,
-    taken: oneshot::Sender<Result<Placed, ProposeError>>,
-    committed: oneshot::Sender<()>,
-}
-
-/// Where an update stands.
-#[derive(Debug, Clone)]
-pub struct Placed {
-    /// Its record.
-    pub position: Position,
-    /// The document after it, as it will be read.
-    pub document: Arc<Document>,
-}
-
-/// The other end of a [`Proposal`].
-#[derive(Debug)]
-pub struct Proposed {
-    partition: PartitionId,
-    taken: oneshot::Receiver<Result<Placed, ProposeError>>,
-    committed: oneshot::Receiver<()>,
-}
-
-/// Waits for the commit of an update that was taken.
-#[derive(Debug)]
-pub struct Taken {
-    partition: PartitionId,
-    /// Where it stands.
-    pub placed: Placed,
-    committed: oneshot::Receiver<()>,
-}
-
-impl Proposal {
-    /// Returns which document it is about.
-    pub fn link(&self) -> &Link {
-        &self.update.document.link
-    }
-}
-
-impl Proposed {
-    /// Returns where the update stands once it is in the log.
-    ///
-    /// # Errors
-    /// [`ProposeError`]: nothing has happened.
-    pub async fn taken(self) -> Result<Taken, ProposeError> {
-        let Proposed { partition, taken, committed } = self;
-        let placed = taken.await.unwrap_or(Err(ProposeError::Stopping))?;
-        Ok(Taken { partition, placed, committed })
-    }
-
-    /// Returns what [`Proposed::taken`] would, if it is known, else the proposal again.
-    ///
-    /// # Errors
-    /// As [`Proposed::taken`].
-    pub fn try_taken(mut self) -> Result<Result<Taken, ProposeError>, Proposed> {
-        let known = match self.taken.try_recv() {
-            Ok(Some(known)) => known,
-            Ok(None) => return Err(self),
-            Err(oneshot::Canceled) => Err(ProposeError::Stopping),
-        };
-        let Proposed { partition, committed, .. } = self;
-        Ok(known.map(|placed| Taken { partition, placed, committed }))
-    }
-}
-
-impl Taken {
-    /// Returns once the update is committed.
-    ///
-    /// # Errors
-    /// [`Lost`] if the reign ended first. The caller tells its client that the outcome is unknown.
-    pub async fn committed(self) -> Result<Placed, Lost> {
-        match self.committed.await {
-            Ok(()) => Ok(self.placed),
-            Err(oneshot::Canceled) => Err(Lost(self.partition)),
-        }
-    }
-
-    /// Returns what [`Taken::committed`] would, if it is known.
-    pub fn try_committed(&mut self) -> Option<Result<(), Lost>> {
-        match self.committed.try_recv() {
-            Ok(Some(())) => Some(Ok(())),
-            Ok(None) => None,
-            Err(oneshot::Canceled) => Some(Err(Lost(self.partition))),
-        }
-    }
-}
 
 impl Partition {
     /// Leaves an update that was decided in the reign of `epoch` on the state `before`; the caller holds the turn of its
@@ -165,14 +29,14 @@ impl Partition {
         let (take, taken) = oneshot::channel();
         let (commit, committed) = oneshot::channel();
         let proposal = Proposal { update, before, epoch, space, taken: take, committed: commit };
-        self.post(super::Message::Propose(Box::new(proposal)));
+        self.post(Message::Propose(Box::new(proposal)));
         Proposed { partition: self.id, taken, committed }
     }
 
     /// Leaves the note that effects of one document were carried out. The next step takes it, if this copy serves then; else
     /// the effects stay pending and whoever serves sends them again under their keys.
     pub fn settle(&self, keys: Vec<EffectKey>, at: Timestamp) {
-        self.post(super::Message::Settle { keys, at });
+        self.post(Message::Settle { keys, at });
     }
 
     pub(super) fn propose_now(&self, state: &mut State, now: Moment, proposal: Proposal) {

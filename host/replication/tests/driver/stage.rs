@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::group::{Boot, NodeId};
 use steward_model::operation::{Action, Effect, EffectKey};
 use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
+use steward_model::{Boot, NodeId};
 use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
 use steward_replication::completions::{Completions, Ear};

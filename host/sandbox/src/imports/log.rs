@@ -1,31 +1,10 @@
 //! `log`: one line for the host's log.
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{ComponentType, Lift, WasmStr};
+use wasmtime::component::WasmStr;
 
+use super::host::Level;
 use crate::instance::state::State;
-
-/// How urgent a line of a guest's log is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift)]
-#[component(enum)]
-#[repr(u8)]
-pub enum Level {
-    /// Each step.
-    #[component(name = "trace")]
-    Trace,
-    /// A branch not usually taken.
-    #[component(name = "debug")]
-    Debug,
-    /// A rare change of state.
-    #[component(name = "info")]
-    Info,
-    /// Someone should look tomorrow.
-    #[component(name = "warn")]
-    Warn,
-    /// Something broke.
-    #[component(name = "error")]
-    Error,
-}
 
 /// Longest message, and longest text of fields, in bytes; the rest is cut off.
 const LINE_BYTES_MAX: usize = 8 << 10;

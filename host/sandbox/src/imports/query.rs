@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 
-use super::{Answer, answer};
+use super::answer::{Answer, answer};
 use crate::instance::state::State;
 
 pub(super) fn query(store: StoreContextMut<'_, State>, (spec,): (String,)) -> Answer<'_> {

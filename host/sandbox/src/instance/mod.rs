@@ -16,6 +16,7 @@
 //! Every call is a fibre, so that it can give way wherever it is: to other tasks when it computes for long, see [`turn`], and to
 //! what it waits for. It is dropped where it stands when its deadline has passed, be it in its own code or in a wait.
 
+pub(crate) mod idle;
 pub(crate) mod limits;
 mod output;
 mod pace;

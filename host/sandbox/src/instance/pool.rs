@@ -1,12 +1,13 @@
 //! The instances of one module, and how a call gets one.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFunc};
 use wasmtime::{Store, UpdateDeadline};
 
+use super::idle::Idle;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::places::Places;
@@ -17,38 +18,6 @@ use crate::engine::{Engine, Needs};
 use crate::error::CallError;
 use crate::exports::Exports;
 use crate::imports::Imports;
-
-/// Instances that wait for a call, the one used last on top: its memory is most likely in the processor's cache.
-#[derive(Default)]
-pub(crate) struct Idle(Mutex<Stack>);
-
-/// Boxed, because an instance changes hands twice a call: a pointer is quicker than its tables of functions.
-type Stack = Vec<Box<Instance>>;
-
-impl Idle {
-    fn take(&self) -> Option<Box<Instance>> {
-        self.lock().pop()
-    }
-
-    /// Keeps the instance, unless `count_max` are kept already.
-    fn put(&self, instance: Box<Instance>, count_max: usize) {
-        let mut idle = self.lock();
-        if idle.len() < count_max {
-            idle.push(instance);
-        }
-    }
-
-    /// Drops all of them.
-    pub(crate) fn clear(&self) {
-        let dropped = std::mem::take(&mut *self.lock());
-        // Returning memory to the system takes a while: not under the lock.
-        drop(dropped);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Stack> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// How many instances of a module there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator};
 
 use super::encode::{METADATA_SECTION, encode};
-use super::{intake, workshop};
+use super::intake::{self, broken};
+use super::workshop;
 use crate::bindings::SERVICE;
 use crate::config::ModuleLimits;
 use crate::error::PrepareError;
@@ -116,10 +117,6 @@ fn looks_like(bytes: &[u8]) -> String {
         [0x7f, b'E', b'L', b'F', ..] => "it is a program for this machine".to_owned(),
         _ => format!("it begins with {start:?}"),
     }
-}
-
-pub(super) fn broken(error: &wasmparser::BinaryReaderError) -> PrepareError {
-    PrepareError::Broken { reason: format!("{} at offset {}", error.message(), error.offset()) }
 }
 
 /// Reads names and sizes of a component; function bodies are not looked at.

@@ -11,7 +11,6 @@
 use wasmparser::{Parser, Payload};
 
 use super::encode::METADATA_SECTION;
-use super::inspect::broken;
 use crate::config::ModuleLimits;
 use crate::error::PrepareError;
 
@@ -44,6 +43,10 @@ pub(crate) fn measure(bytes: &[u8], limits: &ModuleLimits) -> Result<(), Prepare
         measured.file(described, &mut Vec::new())?;
     }
     Ok(())
+}
+
+pub(super) fn broken(error: &wasmparser::BinaryReaderError) -> PrepareError {
+    PrepareError::Broken { reason: format!("{} at offset {}", error.message(), error.offset()) }
 }
 
 struct Measured<'l> {

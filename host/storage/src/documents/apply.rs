@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, Record, Update};
-use steward_model::{Link, Position, Version, codec};
+use steward_model::{Link, Offset, Position, Version, codec};
 
-use super::{Current, Error, PartitionStore, Progress, Summary};
+use super::{Applied, Current, Error, PartitionStore, Progress, Summary};
 use crate::digest::{self, Digest, Kind, bucket_of};
 use crate::index::{self, IndexPlan};
 use crate::keys;
@@ -39,6 +39,56 @@ pub(super) struct Run<'a> {
 
 fn is_live(current: &Option<Current>) -> bool {
     current.as_ref().is_some_and(|current| !current.document.is_tombstone())
+}
+
+impl PartitionStore {
+    /// Applies committed records, in the order of their offsets, in one batch.
+    ///
+    /// # Errors
+    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After an error of the store
+    /// the run was applied as a whole or not at all; tried again, records that were applied are skipped.
+    pub fn apply(&self, records: &[Record], index: &dyn IndexPlan) -> Result<Applied, Error> {
+        self.change(index, |run| {
+            let mut applied = Applied::default();
+            for record in records {
+                let next = run.progress().applied.map_or(Offset(0), |position| position.offset.next());
+                if record.position.offset < next {
+                    applied.skipped += 1;
+                    continue;
+                }
+                if record.position.offset > next {
+                    let (partition, found) = (self.space.partition, record.position.offset);
+                    return Err(Error::Gap { partition, expected: next, found });
+                }
+                run.record(record)?;
+                applied.applied += 1;
+            }
+            applied.through = run.progress().applied;
+            Ok(applied)
+        })
+    }
+
+    /// Collects changes in a run and writes them in one batch.
+    pub(super) fn change<T>(
+        &self,
+        index: &dyn IndexPlan,
+        collect: impl FnOnce(&mut Run<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut slot = self.summary();
+        // Taken, not borrowed: after an error nothing of it is known to be true.
+        let before = self.known(&mut slot)?;
+        let mut run = Run::new(self, index, before);
+        let answer = collect(&mut run)?;
+        let (batch, after) = run.finish()?;
+        if mutation::is(Mutation::SummaryKept) {
+            *slot = Some(after.clone());
+        }
+        if !batch.is_empty() {
+            self.store.write(batch)?;
+        }
+        *slot = Some(after);
+        Ok(answer)
+    }
 }
 
 impl<'a> Run<'a> {

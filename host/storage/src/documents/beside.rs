@@ -10,7 +10,7 @@ use steward_model::update::{PendingEffect, RememberedReply, RequestKey};
 use steward_model::{Link, Offset, codec};
 
 use super::apply::Run;
-use super::{Current, Error, Page};
+use super::{Current, Error};
 use crate::digest::{self, Kind};
 use crate::keys;
 use crate::state::{Family, KeyRange, Order};
@@ -94,7 +94,7 @@ impl Run<'_> {
     }
 
     /// Returns the requests on a document whose answers are remembered, oldest answer first.
-    fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
+    pub(super) fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
         // Behind the count, whose key is what all others begin with.
         let prefix = keys::answers::of(self.partition.space, link);
         let found = self.keys_in(Family::Answers, KeyRange::prefix_after(&prefix, prefix.clone()))?;
@@ -105,7 +105,7 @@ impl Run<'_> {
         found.into_iter().map(request).collect()
     }
 
-    fn forget_answer(&mut self, link: &Link, request: &RequestKey) -> Result<(), Error> {
+    pub(super) fn forget_answer(&mut self, link: &Link, request: &RequestKey) -> Result<(), Error> {
         let space = self.partition.space;
         let key = keys::reply::encode(space, link, request);
         let Some(row) = self.row(Family::Reply, &key)? else { return Ok(()) };
@@ -154,25 +154,5 @@ impl Run<'_> {
         let floor = &mut self.summary.progress.delta_floor;
         *floor = below.max(*floor);
         Ok(())
-    }
-
-    /// Replaces everything of one document by what a page says.
-    pub(super) fn replace(&mut self, page: &Page) -> Result<(), Error> {
-        let link = &page.link;
-        self.purge(link)?;
-        for key in self.keys_with(Family::Outbox, &keys::outbox::of(self.partition.space, link))? {
-            let effect =
-                keys::outbox::decode(&key).ok_or_else(|| self.partition.damaged(Family::Outbox, "no such key"))?;
-            self.settle(&effect)?;
-        }
-        for request in self.answers_of(link)? {
-            self.forget_answer(link, &request)?;
-        }
-        self.set(link, page.current.clone())?;
-        for document in &page.versions {
-            self.put_version(&document.link, document.version, codec::encode(document));
-        }
-        page.effects.iter().try_for_each(|effect| self.issue(effect))?;
-        page.answers.iter().try_for_each(|reply| self.remember(link, reply))
     }
 }

@@ -13,6 +13,7 @@
 
 mod apply;
 mod beside;
+mod error;
 mod held;
 mod page;
 mod query;
@@ -30,67 +31,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use steward_model::mutation::{self, Mutation};
-use steward_model::update::{Record, RememberedReply, RequestKey};
+use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
 pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
+pub use error::Error;
 pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;
 pub use query::{Horizons, Indexed};
 
 use crate::digest::{BUCKET_BYTES, Buckets, Digest};
-use crate::index::IndexPlan;
 use crate::keys::{self, Space};
-use crate::state::{self, Family, KeyRange, Order, ReadView, StateStore};
-use apply::Run;
-
-/// Why a partition's documents cannot be read or changed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The state store does not do what it was asked.
-    #[error(transparent)]
-    State(#[from] state::Error),
-    /// A row cannot be understood: the state store is damaged and has to be rebuilt.
-    #[error("row of {family:?} in partition {partition} is damaged: {reason}")]
-    Damaged {
-        /// Which key family.
-        family: Family,
-        /// Which partition.
-        partition: PartitionId,
-        /// What is wrong with the row.
-        reason: String,
-    },
-    /// Records between the applied position and the run are missing. Nothing was applied.
-    #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
-    Gap {
-        /// Which partition.
-        partition: PartitionId,
-        /// The offset that should come next.
-        expected: Offset,
-        /// The offset that came.
-        found: Offset,
-    },
-}
-
-impl Error {
-    /// Returns true if the state store has to be rebuilt.
-    pub fn is_damage(&self) -> bool {
-        match self {
-            Error::State(error) => error.is_damage(),
-            Error::Damaged { .. } => true,
-            Error::Gap { .. } => false,
-        }
-    }
-
-    /// Returns true if the process has to end, because nobody knows what is lasting.
-    pub fn is_fatal(&self) -> bool {
-        match self {
-            Error::State(error) => error.is_fatal(),
-            Error::Damaged { .. } | Error::Gap { .. } => false,
-        }
-    }
-}
+use crate::state::{Family, KeyRange, Order, ReadView, StateStore};
 
 /// What an apply did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -158,54 +110,6 @@ impl PartitionStore {
     /// [`Error::State`]
     pub fn view(&self) -> Result<Box<dyn ReadView>, Error> {
         Ok(self.store.view()?)
-    }
-
-    /// Applies committed records, in the order of their offsets, in one batch.
-    ///
-    /// # Errors
-    /// [`Error::Gap`] if the first record that is not applied does not follow the last that is. After an error of the store
-    /// the run was applied as a whole or not at all; tried again, records that were applied are skipped.
-    pub fn apply(&self, records: &[Record], index: &dyn IndexPlan) -> Result<Applied, Error> {
-        self.change(index, |run| {
-            let mut applied = Applied::default();
-            for record in records {
-                let next = run.progress().applied.map_or(Offset(0), |position| position.offset.next());
-                if record.position.offset < next {
-                    applied.skipped += 1;
-                    continue;
-                }
-                if record.position.offset > next {
-                    let (partition, found) = (self.space.partition, record.position.offset);
-                    return Err(Error::Gap { partition, expected: next, found });
-                }
-                run.record(record)?;
-                applied.applied += 1;
-            }
-            applied.through = run.progress().applied;
-            Ok(applied)
-        })
-    }
-
-    /// Collects changes in a run and writes them in one batch.
-    fn change<T>(
-        &self,
-        index: &dyn IndexPlan,
-        collect: impl FnOnce(&mut Run<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let mut slot = self.summary();
-        // Taken, not borrowed: after an error nothing of it is known to be true.
-        let before = self.known(&mut slot)?;
-        let mut run = Run::new(self, index, before);
-        let answer = collect(&mut run)?;
-        let (batch, after) = run.finish()?;
-        if mutation::is(Mutation::SummaryKept) {
-            *slot = Some(after.clone());
-        }
-        if !batch.is_empty() {
-            self.store.write(batch)?;
-        }
-        *slot = Some(after);
-        Ok(answer)
     }
 
     /// Takes what is known, or reads it: not known is what was read of another instance of the store.

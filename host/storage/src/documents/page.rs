@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
 use steward_model::update::{PendingEffect, RememberedReply};
-use steward_model::{Document, Link};
+use steward_model::{Document, Link, codec};
 
+use super::apply::Run;
 use super::beside::{answer_digest, effect_digest};
 use super::{Current, Error, PartitionStore, Progress};
 use crate::digest::{self, Buckets, Digest, Kind, bucket_of};
@@ -123,5 +124,27 @@ impl PartitionStore {
             visit(&link, answer_digest(&link, &row));
         }
         Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// Replaces everything of one document by what a page says.
+    pub(super) fn replace(&mut self, page: &Page) -> Result<(), Error> {
+        let link = &page.link;
+        self.purge(link)?;
+        for key in self.keys_with(Family::Outbox, &keys::outbox::of(self.partition.space, link))? {
+            let effect =
+                keys::outbox::decode(&key).ok_or_else(|| self.partition.damaged(Family::Outbox, "no such key"))?;
+            self.settle(&effect)?;
+        }
+        for request in self.answers_of(link)? {
+            self.forget_answer(link, &request)?;
+        }
+        self.set(link, page.current.clone())?;
+        for document in &page.versions {
+            self.put_version(&document.link, document.version, codec::encode(document));
+        }
+        page.effects.iter().try_for_each(|effect| self.issue(effect))?;
+        page.answers.iter().try_for_each(|reply| self.remember(link, reply))
     }
 }

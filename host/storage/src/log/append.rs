@@ -13,9 +13,10 @@ use steward_model::{Lsn, PartitionId};
 
 use super::frame::{Frame, PAYLOAD_BYTES_MAX};
 use super::group::{self, HEADER_BYTES, aligned};
-use super::reserve::Reservations;
+pub use super::refusal::Error;
+use super::reservations::Reservations;
 use super::segment::Segment;
-use super::shelf::Span;
+use super::trail::Span;
 
 /// A group grows up to here; an append that is larger gets a group of its own.
 const GROUP_BYTES_MAX: u64 = 8 << 20;
@@ -23,42 +24,6 @@ const GROUP_BYTES_MAX: u64 = 8 << 20;
 /// Buffers up to this size are used again.
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
 const KEPT_BUFFERS: usize = 2;
-
-/// Why frames cannot be appended. Nothing of them was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The log could not make its next segment: the disk is full, or the system gives no more open files. Reads go on;
-    /// appends succeed again soon after that is mended.
-    #[error(
-        "disk is full: {needed} bytes are needed and {free} are left in the commit log, free some space or open files"
-    )]
-    Full {
-        /// Bytes left in what the log took ahead.
-        free: u64,
-        /// Bytes of these frames.
-        needed: u64,
-    },
-    /// So much waits for the disk already that another segment would be needed. The caller may try again at once.
-    #[error("disk is too slow: {pending} bytes wait to be written to the commit log")]
-    Busy {
-        /// Bytes that wait.
-        pending: u64,
-    },
-    /// The frames do not fit into a segment.
-    #[error("frames of {bytes} bytes do not fit into the commit log, {most} bytes do")]
-    TooLarge {
-        /// Bytes of the frames, or of the largest one.
-        bytes: u64,
-        /// How many are possible.
-        most: u64,
-    },
-    /// The log was closed.
-    #[error("commit log is closed")]
-    Closed,
-    /// The disk failed; the process is about to stop.
-    #[error("commit log has failed: what it holds is unknown until the host starts anew")]
-    Failed,
-}
 
 /// Frames that are written together.
 #[derive(Default)]

@@ -16,7 +16,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::lasting;
 
@@ -65,13 +65,19 @@ impl Ledger for FileLedger {
 #[derive(Debug, Default)]
 pub struct MemoryLedger(Mutex<Option<Vec<u8>>>);
 
+impl MemoryLedger {
+    fn held(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Ledger for MemoryLedger {
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(super::locked(&self.0).clone())
+        Ok(self.held().clone())
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        *super::locked(&self.0) = Some(bytes.to_vec());
+        *self.held() = Some(bytes.to_vec());
         Ok(())
     }
 }

@@ -41,11 +41,15 @@ pub mod frame;
 mod group;
 pub mod inspect;
 pub mod ledger;
+mod listener;
 pub mod open;
 pub mod read;
 mod reader;
+mod refusal;
+mod reservations;
 pub mod reserve;
 mod segment;
+mod shared;
 mod shelf;
 mod trail;
 mod trim;
@@ -60,28 +64,26 @@ mod reserve_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use steward_model::{Lsn, Moment, PartitionId, Position};
+use steward_model::{Lsn, Moment};
 
 pub use disk::{Disk, File};
 pub use faulty_disk::FaultyDisk;
 pub use folder_disk::FolderDisk;
 pub use frame::{Frame, FrameKind};
 pub use ledger::{FileLedger, Ledger, MemoryLedger};
+pub use listener::Listener;
 pub use open::Recovery;
 pub use reserve::{RESERVED_BYTES_MAX, Reservation, Reserving};
+pub use shared::Stats;
 pub use trim::{Pinned, Trimmed};
 
 use append::{Queue, Spare};
-use ledger::Noted;
-use segment::Segment;
-use shelf::Shelf;
+use shared::{Shared, locked};
 use writer::Writer;
 
 /// How a log is opened.
@@ -103,38 +105,6 @@ impl Default for Options {
     }
 }
 
-/// Is told what became of what was appended. Called by the writer thread, without locks: the next group waits meanwhile.
-pub trait Listener: Send + Sync {
-    /// Everything up to `through` is on the disk. `ends` are ends of records that follow one another without a gap, in the
-    /// order in which they were appended: a partition stands there again, further down, if its log was truncated between.
-    /// A record that was truncated after it was appended is reported as well; whoever listens compares positions.
-    fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
-
-    /// The disk failed. Nothing is persisted any more.
-    ///
-    /// # Panics
-    /// Does not return as it stands: it aborts the process. Only tests should decide otherwise.
-    fn failed(&self, error: &writer::Error) {
-        tracing::error!(%error, "commit log failed, host stops at once");
-        std::process::abort();
-    }
-}
-
-/// What the log has done since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// Groups written; as many fsyncs.
-    pub groups: u64,
-    /// Frames written.
-    pub frames: u64,
-    /// Bytes written, with headers and padding.
-    pub bytes: u64,
-    /// Duration of all fsyncs together, in microseconds.
-    pub sync_micros_total: u64,
-    /// Duration of the longest fsync, in microseconds.
-    pub sync_micros_max: u64,
-}
-
 /// A log that was opened, and what was found.
 pub struct Opened {
     /// The log.
@@ -149,94 +119,6 @@ pub struct Log {
     /// Taken away by [`Log::start`].
     writer: Mutex<Option<Writer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-pub(crate) struct Shared {
-    disk: Arc<dyn Disk>,
-    identity: u64,
-    segment_bytes: u64,
-    clock: fn() -> Moment,
-    queue: Mutex<Queue>,
-    work: Condvar,
-    spare_wanted: Condvar,
-    progress: Condvar,
-    persisted: AtomicU64,
-    next_segment: AtomicU64,
-    shelf: Mutex<Shelf>,
-    /// Segments that are off the shelf, and whose files are still to be removed.
-    trimming: Mutex<VecDeque<Segment>>,
-    ledger: Option<Arc<dyn Ledger>>,
-    noted: Mutex<Noted>,
-    stats: Mutex<Stats>,
-}
-
-/// Locks; a thread that panicked leaves nothing half-done behind, because all changes under these locks are total.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        locked(&self.queue)
-    }
-
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        locked(&self.shelf)
-    }
-
-    fn stats(&self) -> MutexGuard<'_, Stats> {
-        locked(&self.stats)
-    }
-
-    /// Changes what the ledger says, for good.
-    ///
-    /// # Errors
-    /// Those of the ledger: it says what it said before, or the new.
-    fn note_segments(&self, change: impl FnOnce(&mut Noted)) -> std::io::Result<()> {
-        let mut noted = locked(&self.noted);
-        let mut changed = *noted;
-        change(&mut changed);
-        if let Some(ledger) = self.ledger.as_ref().filter(|_| changed != *noted) {
-            changed.write(ledger.as_ref())?;
-        }
-        *noted = changed;
-        Ok(())
-    }
-
-    fn now(&self) -> Moment {
-        (self.clock)()
-    }
-
-    fn wait_for_work<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
-        self.work.wait(queue).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_for_spare_wanted(&self, queue: MutexGuard<'_, Queue>, at_most: Option<Duration>) {
-        // Waking up for no reason is harmless: the caller looks again.
-        match at_most {
-            Some(span) => drop(self.spare_wanted.wait_timeout(queue, span)),
-            None => drop(self.spare_wanted.wait(queue)),
-        }
-    }
-
-    fn fail(&self, listener: &dyn Listener, error: &writer::Error) {
-        let first = self.change_queue(|queue| {
-            queue.closed = true;
-            let first = !std::mem::replace(&mut queue.failed, true);
-            queue.grant();
-            first
-        });
-        self.wake_all();
-        if first {
-            listener.failed(error);
-        }
-    }
-
-    fn wake_all(&self) {
-        self.work.notify_all();
-        self.spare_wanted.notify_all();
-        self.progress.notify_all();
-    }
 }
 
 impl Log {
@@ -311,7 +193,7 @@ impl Log {
         let (shared, listener) = (Arc::clone(&self.shared), Arc::clone(listener));
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             let done = std::panic::catch_unwind(AssertUnwindSafe(work));
-            if let Err(error) = done.unwrap_or_else(|panic| Err(writer::panicked(name, panic.as_ref()))) {
+            if let Err(error) = done.unwrap_or_else(|panic| Err(listener::panicked(name, panic.as_ref()))) {
                 shared.fail(listener.as_ref(), &error);
             }
         })?;

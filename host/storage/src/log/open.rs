@@ -31,7 +31,8 @@ use super::group::BLOCK_BYTES;
 use super::ledger::{Ledger, Noted};
 use super::reader::{Finding, Reader};
 use super::segment::{self, Header, Segment};
-use super::shelf::{Shelf, Span, Volume};
+use super::shelf::{Shelf, Volume};
+use super::trail::Span;
 use crate::space::is_full;
 
 /// Why a log cannot be opened.

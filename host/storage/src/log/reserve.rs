@@ -8,7 +8,6 @@
 //!
 //! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by whoever sets space free.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,62 +17,16 @@ use steward_model::Lsn;
 
 use super::append::{self, Error, Queue};
 use super::frame::Frame;
-use super::{Log, Shared, group, segment};
+use super::reservations::{Reservations, Waiting};
+use super::shared::Shared;
+use super::{Log, group, segment};
 
 /// So many bytes are reserved at the most, or have been used and are not yet taken by the writer.
 pub const RESERVED_BYTES_MAX: u64 = 32 << 20;
 
-/// What is reserved, and who waits.
-#[derive(Default)]
-pub(crate) struct Reservations {
-    /// Bytes reserved or used, and not taken by the writer.
-    outstanding: u64,
-    /// What unused reservations may cost on the disk, if each came in a group of its own.
-    promised: u64,
-    waiting: VecDeque<Waiting>,
-    next_ticket: u64,
-    /// To be woken once the queue is unlocked.
-    woken: Vec<Waker>,
-}
-
-struct Waiting {
-    ticket: u64,
-    bytes: u64,
-    waker: Waker,
-    /// The answer, until it is fetched.
-    answer: Option<Result<(), Error>>,
-}
-
 /// Returns how many bytes a reservation in segments of `capacity` bytes may have.
 fn reservable_max(capacity: u64) -> u64 {
     append::bytes_max(capacity).min(RESERVED_BYTES_MAX)
-}
-
-impl Reservations {
-    /// Returns what may still be used, with its cost on the disk.
-    pub(crate) fn promised(&self) -> u64 {
-        self.promised
-    }
-
-    /// A reservation is used: its bytes have a place now.
-    pub(crate) fn use_up(&mut self, bytes: u64) {
-        self.promised -= group::cost(bytes);
-    }
-
-    /// The writer has taken `bytes` that were reserved.
-    pub(crate) fn release(&mut self, bytes: u64) {
-        self.outstanding -= bytes;
-    }
-
-    fn give_back(&mut self, bytes: u64) {
-        self.use_up(bytes);
-        self.release(bytes);
-    }
-
-    /// Returns those who are to be woken.
-    pub(crate) fn take_woken(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.woken)
-    }
 }
 
 impl Queue {
@@ -139,18 +92,6 @@ impl Queue {
             self.reservations.give_back(bytes);
         }
         self.grant();
-    }
-}
-
-impl Shared {
-    /// Changes the queue, and wakes those who got what they waited for once it is unlocked.
-    pub(super) fn change_queue<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
-        let mut queue = self.queue();
-        let answer = change(&mut queue);
-        let woken = queue.reservations.take_woken();
-        drop(queue);
-        woken.into_iter().for_each(Waker::wake);
-        answer
     }
 }
 

@@ -2,19 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use steward_model::{Lsn, PartitionId, Position};
+use steward_model::{Lsn, PartitionId};
 
 use super::segment::Segment;
-use super::trail::{Place, Trails};
-
-/// The records of one partition in one append or one segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// The record with the lowest offset.
-    pub(crate) first: Position,
-    /// The record with the highest offset.
-    pub(crate) last: Position,
-}
+use super::trail::{Place, Span, Trails};
 
 /// One segment and what it holds.
 pub(crate) struct Volume {

@@ -10,10 +10,17 @@ use std::sync::Arc;
 
 use steward_model::{Epoch, Offset, PartitionId, Position};
 
-use super::shelf::Span;
-
 /// Bytes of a segment without another place.
 const SPACING_BYTES: u64 = 1 << 20;
+
+/// The records of one partition in one append or one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The record with the lowest offset.
+    pub(crate) first: Position,
+    /// The record with the highest offset.
+    pub(crate) last: Position,
+}
 
 /// Where a group begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

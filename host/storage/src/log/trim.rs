@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use steward_model::{Lsn, Offset, PartitionId};
 
+use super::Log;
 use super::segment::{self, Segment};
-use super::{Log, Shared, locked};
+use super::shared::{Shared, locked};
 
 /// What [`Log::trim`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,30 +14,17 @@ use steward_model::{Lsn, PartitionId, Position};
 
 use super::append::Group;
 use super::group::{self, Header};
+pub use super::listener::Error;
+use super::listener::Listener;
 use super::segment::{self, Segment};
-use super::shelf::{Span, Volume};
-use super::{Listener, Shared, Stats};
+use super::shared::{Shared, Stats};
+use super::shelf::Volume;
+use super::trail::Span;
+
 use crate::space::is_shortage;
 
 /// How long the log waits before it tries again to take space on a full disk.
 const SHORTAGE_RETRY: Duration = Duration::from_secs(1);
-
-/// The disk failed under the log. What is lasting is unknown: the process has to stop.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {what} the commit log: {source}")]
-pub struct Error {
-    /// What was tried.
-    pub what: &'static str,
-    /// What the operating system says.
-    pub source: std::io::Error,
-}
-
-/// Returns the error of a thread that panicked.
-pub(crate) fn panicked(thread: &'static str, panic: &(dyn std::any::Any + Send)) -> Error {
-    let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let reason = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    Error { what: "go on with", source: std::io::Error::other(format!("thread {thread} panicked: {reason}")) }
-}
 
 fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error { what, source }

@@ -16,7 +16,7 @@ use fjall::{
     Database, Guard, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable as _, Snapshot,
 };
 
-use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Keys, Options, Order, ReadView, Row, Rows, marks, notes};
+use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Keys, Order, ReadView, Row, Rows, marks, notes};
 use crate::lasting;
 use crate::space::is_full;
 
@@ -27,6 +27,25 @@ const LOCK_FILE: &str = "lock";
 
 /// Values from this size on are stored apart from the keys, so that compaction does not move them.
 const SEPARATED_BYTES: u32 = 4096;
+
+/// Budgets of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Memory for blocks that were read.
+    pub cache_bytes: u64,
+    /// Memory for writes before they are flushed; up to four times as much for an instant.
+    pub write_buffer_bytes: u64,
+    /// Threads that flush and compact.
+    pub threads: usize,
+    /// The store refuses writes if less than this is free on its disk.
+    pub reserve_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { cache_bytes: 32 << 20, write_buffer_bytes: 16 << 20, threads: 2, reserve_bytes: 32 << 20 }
+    }
+}
 
 /// The first damage that was found.
 #[derive(Debug, Clone, Default)]

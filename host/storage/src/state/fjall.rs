@@ -14,31 +14,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 use bytes::Bytes;
 
+pub use super::engine::Options;
 use super::engine::{Damage, Engine};
 use super::{Batch, Error, Family, ReadView, StateStore, marks, notes};
 
 /// How often a store that gave up is opened, while views of it may still be open, and how long between.
 const REOPEN_TRIES: u32 = 20;
 const REOPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
-
-/// Budgets of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// Memory for blocks that were read.
-    pub cache_bytes: u64,
-    /// Memory for writes before they are flushed; up to four times as much for an instant.
-    pub write_buffer_bytes: u64,
-    /// Threads that flush and compact.
-    pub threads: usize,
-    /// The store refuses writes if less than this is free on its disk.
-    pub reserve_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { cache_bytes: 32 << 20, write_buffer_bytes: 16 << 20, threads: 2, reserve_bytes: 32 << 20 }
-    }
-}
 
 /// A state store in a folder.
 pub struct FjallStore {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use steward_model::document::UpdateAction;
-use steward_model::group::StoreId;
+use steward_model::node::StoreId;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Lsn, Offset, PartitionId, Position, Version, codec};

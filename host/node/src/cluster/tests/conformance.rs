@@ -6,10 +6,10 @@ use openraft::StorageError;
 use openraft::testing::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
-use super::super::raft::TypeConfig;
 use super::super::snapshot::Snapshots;
 use super::super::state_machine::StateMachine;
 use super::super::store::Store;
+use super::super::types::TypeConfig;
 
 struct OnFolders;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use steward_model::group::{HostId, StoreId};
+use steward_model::node::{HostId, StoreId};
 use tempfile::TempDir;
 
 use super::super::{identity, snapshot};

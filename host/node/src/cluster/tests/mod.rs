@@ -8,12 +8,12 @@ mod store;
 
 use std::path::Path;
 
-use steward_model::group::{HostId, StoreId};
+use steward_model::node::{HostId, StoreId};
 use steward_model::{NodeId, Timestamp};
 use steward_protocol::cluster::{Applied, Command};
 
 use super::bootstrap::{Bootstrap, Error, System, start};
-use super::raft::TypeConfig;
+use super::types::TypeConfig;
 
 fn bootstrap(folder: &Path) -> Bootstrap {
     Bootstrap {

@@ -5,7 +5,8 @@ mod random;
 mod registry;
 mod rows;
 
-use steward_model::group::{GroupId, HostId, StoreId};
+use steward_model::group::GroupId;
+use steward_model::node::{HostId, StoreId};
 use steward_model::{Lane, NodeId, PartitionId, Timestamp};
 
 use super::command::{Applied, Command, Refused, Registration};

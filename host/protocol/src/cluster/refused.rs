@@ -1,0 +1,183 @@
+//! Why the system group refuses a command.
+
+use serde::{Deserialize, Serialize};
+use steward_model::module::Digest;
+use steward_model::node::NodeStatus;
+use steward_model::{Boot, Link, Member, NodeId, PartitionId};
+
+use super::row::Row;
+use super::service::Service;
+use super::violation::Violation;
+
+/// Why a command changed nothing. The proposer reads the newest state and decides again, or tells its client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refused {
+    /// The first command of an incarnation is missing.
+    #[error("the system group has no state yet: its first command must install one")]
+    NoGenesis,
+    /// The incarnation has begun already.
+    #[error("the system group has a state already: only its first command may install one")]
+    GenesisExists,
+    /// The state to install contradicts itself.
+    #[error("the state to install contradicts itself: {0}")]
+    GenesisInvalid(Violation),
+    /// No such node is registered.
+    #[error("node {node} is not registered")]
+    UnknownNode {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node has started again since.
+    #[error("boot {} of node {node} is over: it runs boot {}", boot.0, current.0)]
+    StaleBoot {
+        /// The node.
+        node: NodeId,
+        /// The process start that the command was decided on.
+        boot: Boot,
+        /// The one that runs.
+        current: Boot,
+    },
+    /// A node in this state cannot do that.
+    #[error("node {node} is {status}, so it cannot do that")]
+    WrongStatus {
+        /// The node.
+        node: NodeId,
+        /// Its state.
+        status: NodeStatus,
+    },
+    /// A primary must be a member that serves.
+    #[error("member {member} is not available, so it cannot be named primary")]
+    NotAvailable {
+        /// The member.
+        member: Member,
+    },
+    /// Observers hold nothing that counts.
+    #[error("node {node} is an observer, so it cannot be an in-sync member")]
+    Observer {
+        /// The node.
+        node: NodeId,
+    },
+    /// The quorum would be 0.
+    #[error("quorum 0 would acknowledge updates that nobody holds: it must be 1 or more")]
+    QuorumZero,
+    /// No peer has registered yet.
+    #[error("partition {partition} does not exist or has no replicas yet")]
+    NotAssigned {
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// The reign is over, or has not begun.
+    #[error("partition {partition} is in epoch {}", row.epoch)]
+    StaleEpoch {
+        /// The partition.
+        partition: PartitionId,
+        /// Its row as it stands.
+        row: Box<Row>,
+    },
+    /// The row has changed since.
+    #[error("row of partition {partition} is at version {}", row.version)]
+    StaleVersion {
+        /// The partition.
+        partition: PartitionId,
+        /// Its row as it stands.
+        row: Box<Row>,
+    },
+    /// A primary must be an in-sync member.
+    #[error("node {node} is not in the in-sync set of partition {partition}")]
+    NotInSync {
+        /// The partition.
+        partition: PartitionId,
+        /// The node.
+        node: NodeId,
+    },
+    /// There is nothing to move.
+    #[error("node {node} is the primary of partition {partition} already")]
+    AlreadyPrimary {
+        /// The partition.
+        partition: PartitionId,
+        /// The node.
+        node: NodeId,
+    },
+    /// Fewer members than acknowledgements, or no acknowledgement at all.
+    #[error("write quorum {write_quorum} of partition {partition} must be between 1 and its {members} members")]
+    QuorumOutOfReach {
+        /// The partition.
+        partition: PartitionId,
+        /// How many members there would be.
+        members: u32,
+        /// How many of them would have to acknowledge.
+        write_quorum: u32,
+    },
+    /// The primary must count itself.
+    #[error("primary {primary} of partition {partition} is not among the members to be")]
+    PrimaryLeftOut {
+        /// The partition.
+        partition: PartitionId,
+        /// Its primary.
+        primary: Member,
+    },
+    /// The node would take replicas with it.
+    #[error("node {node} holds a replica of partition {partition} that counts: move its replicas first")]
+    HoldsReplicas {
+        /// The node.
+        node: NodeId,
+        /// One of the partitions.
+        partition: PartitionId,
+    },
+    /// No such module is installed.
+    #[error("module {} is not installed", digest.short())]
+    UnknownModule {
+        /// The module.
+        digest: Digest,
+    },
+    /// The module answers somewhere.
+    #[error("module {} answers at {path}: unmount the factory or move it to another module first", digest.short())]
+    ModuleMounted {
+        /// The module.
+        digest: Digest,
+        /// One of the paths.
+        path: Link,
+    },
+    /// Something answers there already.
+    #[error("{path} has a factory already, at revision {revision}: move or unmount that one")]
+    PathTaken {
+        /// The path.
+        path: Link,
+        /// The newest revision of the factory.
+        revision: u64,
+    },
+    /// Nothing answers there.
+    #[error("no factory is mounted at {path}")]
+    NotMounted {
+        /// The path.
+        path: Link,
+    },
+    /// Somebody else was quicker.
+    #[error("factory {path} is at revision {current}, and the request was decided on revision {revision}")]
+    StaleRevision {
+        /// The path.
+        path: Link,
+        /// The revision that the command was decided on.
+        revision: u64,
+        /// The newest one.
+        current: u64,
+    },
+    /// Documents would be left behind.
+    #[error("factory {path} keeps {from}, and the new module {to}: unmount it first; its documents then stay unseen")]
+    ServiceDiffers {
+        /// The path.
+        path: Link,
+        /// What the factory is.
+        from: Service,
+        /// What it would become.
+        to: Service,
+    },
+    /// A factory and a document would have the same self-link.
+    #[error("{path} cannot be mounted: it and the factory {other} would hide documents from each other")]
+    Overlap {
+        /// The path.
+        path: Link,
+        /// The other factory.
+        other: Link,
+    },
+}

@@ -1,0 +1,110 @@
+//! One row of the partition table, and what may become of it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use steward_model::{Epoch, Lane, Member, NodeId, PartitionId};
+
+/// What the system group says about one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The current reign.
+    pub epoch: Epoch,
+    /// Who was named for it. Named is not activated: it still has to collect `recovery_quorum` promises.
+    pub primary: Member,
+    /// The members whose acknowledgements count. In the volatile lane a member's boot is part of its identity.
+    pub in_sync: BTreeSet<Member>,
+    /// How many members must hold an update to commit it, at least 1; `W` in host/docs/protocol.md.
+    pub write_quorum: u32,
+    /// How many members must promise to recover every committed update; `r` in host/docs/protocol.md.
+    pub recovery_quorum: u32,
+    /// Counts the changes of members and quorums, for compare-and-set; never falls, also across epochs.
+    pub version: u64,
+}
+
+impl Row {
+    /// Returns the row of a partition that begins its life on `member` alone.
+    pub(super) fn founded(incarnation: u16, member: Member) -> Row {
+        Row {
+            epoch: Epoch { incarnation, loss: 0, ownership: 1 },
+            primary: member,
+            in_sync: BTreeSet::from([member]),
+            write_quorum: 1,
+            recovery_quorum: 1,
+            version: 0,
+        }
+    }
+
+    /// Begins a new reign under `primary`.
+    pub(super) fn name(&mut self, primary: Member) {
+        self.epoch = self.epoch.next_ownership();
+        self.primary = primary;
+        self.version += 1;
+    }
+
+    /// Begins a reign over nothing: every copy of a volatile partition is gone.
+    fn restart_empty(&mut self, member: Member) {
+        self.epoch = match self.epoch.loss.checked_add(1) {
+            Some(loss) => Epoch { loss, ownership: 1, ..self.epoch },
+            // A lone node in a crash loop gets here. Later epochs still compare as greater, which is what safety needs.
+            None => self.epoch.next_ownership(),
+        };
+        self.primary = member;
+        self.in_sync = BTreeSet::from([member]);
+        self.write_quorum = 1;
+        self.recovery_quorum = 1;
+        self.version += 1;
+    }
+
+    /// Lets fewer members commit from now on. What `W` members hold, fewer hold too; in return more must promise.
+    pub(super) fn lower_write_quorum(&mut self, quorum: u32) {
+        if self.write_quorum > quorum {
+            self.recovery_quorum += self.write_quorum - quorum;
+            self.write_quorum = quorum;
+            self.version += 1;
+        }
+    }
+
+    /// Takes a new process start into account, and nodes that lost their store with it.
+    ///
+    /// A persisted member returns with everything it acknowledged: only its boot changes. A volatile member returns
+    /// empty, and a replaced one not at all: they leave the in-sync set, and `recovery_quorum` stays as it is, because
+    /// each committed update lost at most that one holder.
+    pub(super) fn restart_member(&mut self, lane: Lane, member: Member, replaced: &[NodeId]) {
+        let mut kept = self.in_sync.clone();
+        let stale = kept.iter().find(|m| m.node == member.node).copied();
+        if let Some(stale) = stale {
+            kept.remove(&stale);
+            if lane == Lane::Persisted {
+                kept.insert(member);
+            }
+        }
+        let holders: BTreeSet<Member> = kept.iter().filter(|m| !replaced.contains(&m.node)).copied().collect();
+        match (holders.is_empty(), lane) {
+            (true, Lane::Volatile) => return self.restart_empty(member),
+            // Nobody holds what was acknowledged: the old members stay listed until they return or an operator accepts
+            // the loss.
+            (true, Lane::Persisted) => {}
+            (false, Lane::Persisted | Lane::Volatile) => kept = holders,
+        }
+        if kept != self.in_sync {
+            self.in_sync = kept;
+            self.version += 1;
+        }
+    }
+}
+
+/// A change of one row by its primary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alteration {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The reign of the primary that asks.
+    pub epoch: Epoch,
+    /// The version of the row that it was decided on.
+    pub version: u64,
+    /// The members to be.
+    pub in_sync: BTreeSet<Member>,
+    /// The acknowledgements needed from now on.
+    pub write_quorum: u32,
+}

@@ -1,0 +1,52 @@
+//! Why documents of a partition cannot be read or changed.
+
+use steward_model::{Offset, PartitionId};
+
+use crate::state::{self, Family};
+
+/// Why a partition's documents cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state store does not do what it was asked.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// A row cannot be understood: the state store is damaged and has to be rebuilt.
+    #[error("row of {family:?} in partition {partition} is damaged: {reason}")]
+    Damaged {
+        /// Which key family.
+        family: Family,
+        /// Which partition.
+        partition: PartitionId,
+        /// What is wrong with the row.
+        reason: String,
+    },
+    /// Records between the applied position and the run are missing. Nothing was applied.
+    #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
+    Gap {
+        /// Which partition.
+        partition: PartitionId,
+        /// The offset that should come next.
+        expected: Offset,
+        /// The offset that came.
+        found: Offset,
+    },
+}
+
+impl Error {
+    /// Returns true if the state store has to be rebuilt.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Error::State(error) => error.is_damage(),
+            Error::Damaged { .. } => true,
+            Error::Gap { .. } => false,
+        }
+    }
+
+    /// Returns true if the process has to end, because nobody knows what is lasting.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Error::State(error) => error.is_fatal(),
+            Error::Damaged { .. } | Error::Gap { .. } => false,
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Manifests: members by name in dependency order, versions in one place, one crate per job.
+//! Manifests: members by name in dependency order, versions in one place, one crate per job, one oldest compiler.
 
 use crate::tree::{File, Finding, Tree};
 
@@ -50,6 +50,7 @@ pub(crate) struct Dependency<'a> {
 pub(crate) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     let Some(root) = tree.files().find(|file| file.path == "Cargo.toml") else { return };
     one_per_job(root, findings);
+    one_compiler(tree, root, findings);
     let members = members(&root.text);
     let folders: Vec<&str> = members.iter().map(|(_, folder)| *folder).collect();
     let mut earlier: Vec<&str> = Vec::new();
@@ -81,6 +82,24 @@ fn one_per_job(file: &File, findings: &mut Vec<Finding>) {
         if let Some((name, instead)) = SECOND_FOR_A_JOB.iter().find(|(name, _)| *name == dependency.name) {
             findings.push(file.finding(dependency.line, "one-per-job", format!("do without {name}: {instead}")));
         }
+    }
+}
+
+/// Where public CI says which compiler it takes.
+const WORKFLOW: &str = ".github/workflows/ci.yml";
+
+/// Checks that public CI runs on the oldest compiler that the manifest promises.
+fn one_compiler(tree: &Tree, root: &File, findings: &mut Vec<Finding>) {
+    let after = |file: &File, word: &str| {
+        let found = (1..).zip(file.text.lines()).find_map(|(line, text)| Some((line, text.trim().strip_prefix(word)?)));
+        found.map(|(line, version)| (line, version.trim().trim_matches('"').to_owned()))
+    };
+    let Some(workflow) = tree.files().find(|file| file.path == WORKFLOW) else { return };
+    let promised = after(root, "rust-version =").map(|(_, version)| version);
+    let (line, taken) = after(workflow, "RUST:").map_or((1, None), |(line, version)| (line, Some(version)));
+    if taken != promised {
+        let mend = format!("take the `rust-version` of the root manifest, {}", promised.unwrap_or_default());
+        findings.push(workflow.finding(line, "one-compiler", mend));
     }
 }
 
@@ -171,6 +190,16 @@ mod tests {
     fn own_versions_and_second_crates_for_a_job_are_found() {
         let found = workspace("\"host/upper\",\n", "[build-dependencies]\ncc = \"1.0\"\nchrono.workspace = true\n");
         assert_eq!(found, ["host/upper/Cargo.toml:6: one-per-job", "host/upper/Cargo.toml:5: pinned-once"]);
+    }
+
+    #[test]
+    fn another_compiler_in_public_ci_is_found() {
+        let found = |taken: &str| {
+            let manifest = ("Cargo.toml", "rust-version = \"1.95\"\n");
+            findings(check, &[manifest, (WORKFLOW, &format!("env:\n  RUST: \"{taken}\"\n"))])
+        };
+        assert_eq!(found("1.96"), [".github/workflows/ci.yml:2: one-compiler"]);
+        assert_eq!(found("1.95"), [""; 0]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod exchange;
 mod face;
+mod head;
 mod headers;
 mod held;
 mod host_request;
@@ -38,3 +39,4 @@ mod server;
 mod utility;
 
 pub use face::{Http, Parts};
+pub use head::describe as describe_head;

@@ -156,13 +156,24 @@ pub fn decode(key: &[u8]) -> Option<(String, Value, Link)> {
     let (value, rest) = match *kind {
         BOOLEAN => {
             let (value, rest) = rest.split_first()?;
-            (Value::Boolean(*value == 1), rest)
+            let value = match *value {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            (Value::Boolean(value), rest)
         }
         NUMBER => {
             let (nearest, rest) = rest.split_first_chunk::<8>()?;
             let (above, rest) = rest.split_first_chunk::<2>()?;
-            let nearest = unsortable(u64::from_be_bytes(*nearest));
-            (Value::Number(Number::join(nearest, u16::from_be_bytes(*above))), rest)
+            let (nearest, above) = (unsortable(u64::from_be_bytes(*nearest)), u16::from_be_bytes(*above));
+            let number = Number::join(nearest, above);
+            // Two keys of one number would be two places to look, so there is one, and no other is a key.
+            let (same_nearest, same_above) = number.split();
+            if same_nearest.to_bits() != nearest.to_bits() || same_above != above {
+                return None;
+            }
+            (Value::Number(number), rest)
         }
         TEXT => {
             let (text, rest) = escaped(rest)?;
@@ -299,5 +310,21 @@ mod tests {
         assert_eq!(key(&Value::Boolean(true)), b"n\0\0\x01\x01/a");
         assert_eq!(key(&Value::Number(Number::Integer(1))), b"n\0\0\x02\xbf\xf0\0\0\0\0\0\0\x80\0/a");
         assert_eq!(key(&Value::text("x\0")), b"n\0\0\x03x\0\xff\0\0/a");
+    }
+
+    #[test]
+    fn bytes_that_no_value_is_written_as_are_no_key() {
+        let read = |value: &[u8]| decode(&some_space().key(&[b"a\0\0", value, b"/a"]));
+        let number = |nearest: f64, above: u16| {
+            let mut value = vec![NUMBER];
+            value.extend_from_slice(&sortable(nearest).to_be_bytes());
+            value.extend_from_slice(&above.to_be_bytes());
+            read(&value)
+        };
+        assert!(read(&[BOOLEAN, 1]).is_some() && number(7.0, 1 << 15).is_some() && number(7.5, 1 << 15).is_some());
+        assert_eq!(read(&[BOOLEAN, 7]), None);
+        assert_eq!(number(7.5, 3), None, "a fraction has no integer beside it");
+        assert_eq!(number(7.0, (1 << 15) + 1), None, "eight has a nearer number");
+        assert_eq!(number(-0.0, 1 << 15), None, "both zeros are one number");
     }
 }

@@ -10,6 +10,9 @@
 //!  crc32c covers everything behind itself, payload included.
 //! ```
 //!
+//! Bytes have one meaning: what stands where a scope has nothing to say is zero, and a frame in which it is not is none,
+//! since no build wrote it.
+//!
 //! The checksum is computed by whoever appends, so that it also covers the way through memory to the writer, and so
 //! that the work is spread over the cores that append. Group and log sequence number stand once per group, see
 //! `group.rs`.
@@ -101,7 +104,7 @@ impl Frame {
     ///
     /// # Panics
     /// If the payload is larger than [`PAYLOAD_BYTES_MAX`]; the log refuses such frames before.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(&self, out: &mut Vec<u8>) {
         assert!(self.payload.len() <= PAYLOAD_BYTES_MAX, "frame of {} bytes was admitted", self.payload.len());
         let start = out.len();
         let (scope, partition, position) = match (self.partition, self.position) {
@@ -122,10 +125,13 @@ impl Frame {
     }
 
     /// Takes one frame off the front of `bytes`; none if there is no whole, undamaged frame.
-    pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Frame> {
+    pub fn decode(bytes: &mut &[u8]) -> Option<Frame> {
         let header = bytes.get(..HEADER_BYTES)?;
         let length = u32::from_le_bytes(header[4..8].try_into().ok()?) as usize;
-        let whole = bytes.get(..HEADER_BYTES.checked_add(length)?)?;
+        if length > PAYLOAD_BYTES_MAX {
+            return None;
+        }
+        let whole = bytes.get(..HEADER_BYTES + length)?;
         let checksum = u32::from_le_bytes(header[..4].try_into().ok()?);
         if crc32c::crc32c(&whole[4..]) != checksum {
             return None;
@@ -133,12 +139,18 @@ impl Frame {
         let kind = FrameKind::from_number(header[8])?;
         let epoch = Epoch::from_u64(u64::from_le_bytes(header[16..24].try_into().ok()?));
         let offset = Offset(u64::from_le_bytes(header[24..32].try_into().ok()?));
-        let (partition, position) = match header[9] {
-            0 => (None, None),
-            1 => (Some(PartitionId::decode(header[10..15].try_into().ok()?)?), None),
-            2 => (Some(PartitionId::decode(header[10..15].try_into().ok()?)?), Some(Position { epoch, offset })),
+        let (partition, position, unused) = match header[9] {
+            0 => (None, None, &header[10..]),
+            1 => (Some(PartitionId::decode(header[10..15].try_into().ok()?)?), None, &header[15..]),
+            2 => {
+                let partition = PartitionId::decode(header[10..15].try_into().ok()?)?;
+                (Some(partition), Some(Position { epoch, offset }), &header[15..16])
+            }
             _ => return None,
         };
+        if unused.iter().any(|byte| *byte != 0) {
+            return None;
+        }
         let payload = Bytes::copy_from_slice(&whole[HEADER_BYTES..]);
         *bytes = &bytes[whole.len()..];
         Some(Frame { kind, partition, position, payload })
@@ -190,6 +202,29 @@ mod tests {
             bytes[at] ^= 1 << bit;
             prop_assert_eq!(Frame::decode(&mut bytes.as_slice()), None);
         }
+    }
+
+    #[test]
+    fn bytes_that_mean_nothing_are_zero() {
+        let frames = [
+            (Frame::of_node(FrameKind::Vote, Bytes::new()), 10),
+            (Frame::of_partition(FrameKind::Promise, some_partition(), Bytes::new()), 15),
+            (Frame::record(some_partition(), Position::default(), Bytes::new()), 15),
+            (Frame::of_partition(FrameKind::Promise, some_partition(), Bytes::new()), 16),
+            (Frame::of_node(FrameKind::Vote, Bytes::new()), 31),
+        ];
+        for (frame, at) in frames {
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes);
+            bytes[at] = 1;
+            let checksum = crc32c::crc32c(&bytes[4..]);
+            bytes[..4].copy_from_slice(&checksum.to_le_bytes());
+            assert_eq!(Frame::decode(&mut bytes.as_slice()), None, "{frame:?} with a byte at {at}");
+        }
+    }
+
+    fn some_partition() -> PartitionId {
+        PartitionId { selector: SelectorId(0), lane: Lane::Persisted, index: 7 }
     }
 
     #[test]

@@ -1,0 +1,32 @@
+//! What the head of a request says, in words and without a node: the door of the fuzz target `request_heads`.
+//!
+//! Bytes of strangers come furthest in method, path, query and headers, and reading those needs no node. So the readers that
+//! the road of a request uses are called here one after the other, on a head that hyper would have let through.
+
+use std::fmt::Write as _;
+
+use http::request::Parts;
+use steward_model::problem::Problem;
+
+use super::decode::{Head, number};
+use super::error::Error;
+use super::route::route;
+
+/// Returns who would answer a request with this head, and what it asks, in words that are for people.
+///
+/// # Errors
+/// The problem with which it would be refused.
+pub fn describe(head: &Parts) -> Result<String, Box<Problem>> {
+    read(head).map_err(|error| Box::new(error.problem()))
+}
+
+fn read(parts: &Parts) -> Result<String, Error> {
+    let mut head = Head::default();
+    head.read(&parts.headers)?;
+    let mut words = format!("{} {:?}", parts.method, route(parts.uri.path())?);
+    if let Some(version) = number(parts.uri.query().unwrap_or_default(), "documentVersion")? {
+        let _ = write!(words, " in version {version}");
+    }
+    let _ = write!(words, " as {head:?}");
+    Ok(words)
+}

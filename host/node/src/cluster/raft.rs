@@ -97,12 +97,12 @@ impl ControlLog for RaftControlLog {
             // An append that waits for space would wait for ever; closing the journal lets it go.
             match tokio::time::timeout(STOP_WAIT, self.raft.shutdown()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "system group did not stop in order"),
+                Ok(Err(error)) => tracing::warn!(%error, "system group did not stop in order"),
                 Err(_) => tracing::warn!("system group did not stop in time"),
             }
             let journal = Arc::clone(&self.journal);
             if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {
-                tracing::error!(%error, "system log did not close in order");
+                tracing::warn!(%error, "system log did not close in order");
             }
         })
     }

@@ -84,7 +84,7 @@ fn expired(operations: &Operations, partition: &Partition, failed: &HashMap<Link
             links.filter(|link| !failed.contains_key(link)).take(EXPIRED_MAX).collect()
         }
         Err(error) => {
-            tracing::error!(partition = %partition.id(), %error, "expired documents cannot be read");
+            tracing::warn!(partition = %partition.id(), %error, "expired documents cannot be read");
             Vec::new()
         }
     }

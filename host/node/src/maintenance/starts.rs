@@ -70,7 +70,7 @@ async fn load_outbox(operations: &Operations, partition: &Partition) {
             // Known already, or the store is behind and is asked again.
             Ok(None) if partition.unloaded_outbox().is_none() => return,
             Ok(None) => {}
-            Err(error) => tracing::error!(partition = %partition.id(), %error, "pending effects cannot be read"),
+            Err(error) => tracing::warn!(partition = %partition.id(), %error, "pending effects cannot be read"),
         }
         tokio::time::sleep(AGAIN).await;
     }
@@ -129,7 +129,7 @@ async fn sweep(
     let links = match links_of(partition, service) {
         Ok(links) => links,
         Err(error) => {
-            tracing::error!(partition = %partition.id(), %error, "documents to start cannot be read");
+            tracing::warn!(partition = %partition.id(), %error, "documents to start cannot be read");
             return false;
         }
     };

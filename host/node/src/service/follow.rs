@@ -118,7 +118,7 @@ fn told(state: &ClusterState, table: &ServiceTable, factory: &Factory, what: &Mo
     // Once is enough for each reason: attempts go on as long as it lasts.
     if table.absent(&factory.path).is_none_or(|known| known.reason != absent.reason) {
         let (path, digest) = (&factory.path, what.module.short());
-        tracing::error!(%path, digest, %error, "factory cannot be served on this node");
+        tracing::warn!(%path, digest, %error, "factory cannot be served on this node");
     }
     absent
 }

@@ -45,14 +45,14 @@ fn status_of(problem: &Problem) -> StatusCode {
 }
 
 /// An ERROR line is a broken invariant of the host. What a service did wrong, or the disk, is for whoever runs them.
-fn log(error: &Error, problem: &Problem, path: &str, request_id: &str) {
+fn log(error: &Error, problem: &Problem, path: &str, request: &str) {
     let code = problem.code.as_str();
     if error.is_bug() {
-        tracing::error!(%error, code, path, request_id, "request failed by a fault of the host");
+        tracing::error!(%error, code, path, request, "request failed by a fault of the host");
     } else if problem.kind.is_ours() && problem.retry == Retry::Never {
-        tracing::warn!(%error, code, path, request_id, "request failed");
+        tracing::warn!(%error, code, path, request, "request failed");
     } else {
-        tracing::debug!(%error, code, path, request_id, "request refused");
+        tracing::debug!(%error, code, path, request, "request refused");
     }
 }
 

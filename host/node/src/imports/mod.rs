@@ -45,6 +45,9 @@ pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
 impl Imports for GuestImports {
     fn log(&self, level: Level, message: &str, fields: &str) {
         let (service, link, request) = (&self.service.path, &self.link, &self.request);
+        let fields = (!fields.is_empty()).then_some(fields);
+        // In one line: what a guest says must not pass for lines of the host's.
+        let message = message.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>().join(" ");
         match level {
             Level::Trace => tracing::trace!(%service, %link, request, fields, "guest: {message}"),
             Level::Debug => tracing::debug!(%service, %link, request, fields, "guest: {message}"),

@@ -23,6 +23,12 @@ pub(crate) struct State {
     wasi: Option<Box<Wasi>>,
 }
 
+/// Returns the text in one line: what a guest says must not pass for lines of the host's.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(" ")
+}
+
 /// What a component needs that was built against WASI 0.2: clocks, randomness, and doors that are shut.
 struct Wasi {
     table: ResourceTable,
@@ -67,7 +73,7 @@ impl State {
         let written = self.tell_output();
         let said = self.last_error.take().unwrap_or(written);
         let from = said.ceil_char_boundary(said.len().saturating_sub(WORDS_BYTES_MAX));
-        said[from..].trim().to_owned()
+        one_line(&said[from..])
     }
 
     /// Remembers an error that the guest tells the log.

@@ -21,6 +21,7 @@ mod names;
 mod origin;
 mod page;
 mod paths;
+mod quotes;
 mod source;
 mod status;
 mod storeys;
@@ -35,7 +36,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     top::check,
     manifests::check,
     walls::check,
@@ -53,6 +54,7 @@ const RULES: [Rule; 17] = [
     origin::check,
     paths::check,
     commands::check,
+    quotes::check,
 ];
 
 #[test]

@@ -21,7 +21,7 @@ const LATEST_MICROS: i64 = 253_402_300_799_999_999;
 
 /// Why the clock of the machine cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// It tells a time before the Unix epoch.
     #[error("the system clock stands {seconds} s before 1970: set it, then start again")]
     BeforeEpoch {
@@ -35,7 +35,7 @@ pub enum Error {
 
 /// Reads the clocks of this machine.
 #[derive(Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     origin: Duration,
     /// The time of day at `origin`.
     began: Timestamp,
@@ -73,18 +73,18 @@ impl Clock {
     ///
     /// # Errors
     /// [`Error`] if the time of day is one that no machine with a set clock has.
-    pub fn checked() -> Result<Clock, Error> {
+    pub(crate) fn checked() -> Result<Clock, Error> {
         plausible(SystemTime::now())?;
         Ok(Clock::default())
     }
 
     /// Returns the monotonic time since this clock was made.
-    pub fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         Moment(0).plus(boot_time().saturating_sub(self.origin))
     }
 
     /// Returns the time of day: later than every time returned or observed before.
-    pub fn timestamp(&self) -> Timestamp {
+    pub(crate) fn timestamp(&self) -> Timestamp {
         let wall = wall();
         let step = |latest: i64| Some(wall.max(latest + 1));
         let before = self.latest.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
@@ -92,23 +92,23 @@ impl Clock {
     }
 
     /// Returns the time of day as the machine tells it, without moving the hybrid clock.
-    pub fn wall_time(&self) -> Timestamp {
+    pub(crate) fn wall_time(&self) -> Timestamp {
         Timestamp(wall())
     }
 
     /// Returns the time of day at which this clock was made.
-    pub fn began(&self) -> Timestamp {
+    pub(crate) fn began(&self) -> Timestamp {
         self.began
     }
 
     /// Returns the time of day when this clock was made plus what has passed since: setting the machine's clock does not move
     /// it. For ages and delays, which must not end early or never because somebody corrected the time.
-    pub fn steady_time(&self) -> Timestamp {
+    pub(crate) fn steady_time(&self) -> Timestamp {
         self.began.plus(self.now().since(Moment(0)))
     }
 
     /// Makes every later [`Clock::timestamp`] later than `seen`, a time that was found on disk or came from a peer.
-    pub fn observe(&self, seen: Timestamp) {
+    pub(crate) fn observe(&self, seen: Timestamp) {
         self.latest.fetch_max(seen.0, Ordering::AcqRel);
     }
 }

@@ -37,13 +37,13 @@ const CLIENTS_MAX: usize = 16 * 1024;
     "the system allows this process {limit} file descriptors, and a node needs {LIMIT_MIN}: raise the hard limit (`ulimit -Hn`, \
      LimitNOFILE= of systemd)"
 )]
-pub struct TooFew {
+pub(crate) struct TooFew {
     limit: usize,
 }
 
 /// How the file descriptors of this process are shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Descriptors {
+pub(crate) struct Descriptors {
     /// How many the process may have open at once.
     pub limit: usize,
     /// How many of them connections of clients may take.
@@ -57,7 +57,7 @@ impl Descriptors {
     ///
     /// # Errors
     /// [`TooFew`] if that is too little for a node.
-    pub fn claim() -> Result<Descriptors, TooFew> {
+    pub(crate) fn claim() -> Result<Descriptors, TooFew> {
         let allowed = getrlimit(Resource::Nofile);
         // What cannot be raised is used as it is.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, maximum: allowed.maximum });
@@ -79,13 +79,13 @@ impl Descriptors {
     }
 
     /// Returns what connections leave to everything else.
-    pub fn reserve(&self) -> usize {
+    pub(crate) fn reserve(&self) -> usize {
         self.limit - self.clients
     }
 }
 
 /// Returns how many descriptors this process has open; none if the system does not tell.
-pub fn open() -> Option<usize> {
+pub(crate) fn open() -> Option<usize> {
     std::fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
 }
 

@@ -22,7 +22,7 @@ tokio::task_local! {
 }
 
 /// Makes panics end the process, except in contained work.
-pub fn end_process_on_panic() {
+pub(crate) fn end_process_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         usual(info);
@@ -47,12 +47,12 @@ fn reason(info: &PanicHookInfo<'_>) -> String {
 }
 
 /// Does `work`, whose panic is its caller's trouble only.
-pub fn contain<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> T {
     CONTAINED.sync_scope((), work)
 }
 
 /// Returns `work` as a future whose panic is its caller's trouble only.
-pub fn contained<F: Future>(work: F) -> TaskLocalFuture<(), F> {
+pub(crate) fn contained<F: Future>(work: F) -> TaskLocalFuture<(), F> {
     CONTAINED.scope((), work)
 }
 

@@ -10,22 +10,31 @@
 //! 3  cluster                              the driver of the system group
 //! 1  clock config descriptors failure shutdown telemetry
 //! ```
+//!
+//! All of it is private, so that the compiler names what nobody calls; what the binary and the fuzz targets need is handed on below.
 
-pub mod cli;
-pub mod clock;
-pub mod cluster;
-pub mod config;
-pub mod deployment;
-pub mod descriptors;
-pub mod failure;
-pub mod http;
-pub mod imports;
-pub mod maintenance;
-pub mod node;
-pub mod operation;
-pub mod outbox;
-pub mod partition;
-pub mod query;
-pub mod service;
-pub mod shutdown;
-pub mod telemetry;
+mod cli;
+mod clock;
+mod cluster;
+mod config;
+mod deployment;
+mod descriptors;
+mod failure;
+mod http;
+mod imports;
+mod maintenance;
+mod node;
+mod operation;
+mod outbox;
+mod partition;
+mod query;
+mod service;
+mod shutdown;
+mod telemetry;
+
+pub use http::describe_head;
+
+/// Runs the command line of this process.
+pub fn main() -> std::process::ExitCode {
+    cli::main(clock::Clock::default().wall_time(), node::run)
+}

@@ -2,14 +2,11 @@
 
 use std::process::ExitCode;
 
-use steward_node::clock::Clock;
-use steward_node::{cli, node};
-
 /// Documents come and go on every thread at once. The allocator of the C library is slower at that by a quarter of all the
 /// processor time, and keeps most of what was freed.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main(Clock::default().wall_time(), node::run)
+    steward_node::main()
 }

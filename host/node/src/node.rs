@@ -45,7 +45,7 @@ const WAIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What kept it from starting, or from stopping in order.
-pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     let format = match options.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

@@ -9,7 +9,7 @@
 
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Uri};
-use steward_node::http::describe_head;
+use steward_node::describe_head;
 
 pub(crate) fn check(bytes: &[u8]) {
     let Some(parts) = head(bytes) else { return };

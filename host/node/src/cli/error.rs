@@ -12,7 +12,7 @@ use steward_model::json;
 
 /// How a run of `steward` ends. The numbers are promised to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Done.
     Done = 0,
     /// Failed for a reason that has no code of its own.
@@ -40,7 +40,7 @@ pub enum Exit {
 }
 
 /// The part of the long help that documents [`Exit`].
-pub const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done                              6  conflict: version, existing, breaking
    1  failed, no better code            7  input refused by the host
@@ -51,7 +51,7 @@ Exit codes:
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     /// A stable, short name in kebab case.
@@ -66,17 +66,17 @@ pub struct Failure {
 
 impl Failure {
     /// Creates a failure without details and hints.
-    pub fn new(exit: Exit, code: &str, message: impl Into<String>) -> Failure {
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Failure {
         Failure { exit, code: code.to_owned(), message: message.into(), details: Vec::new(), hints: Vec::new() }
     }
 
     /// Creates a failure of somebody who asked wrongly.
-    pub fn usage(message: impl Into<String>) -> Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
         Failure::new(Exit::Usage, "usage", message)
     }
 
     /// Creates a failure to read a file or a stream.
-    pub fn unreadable(name: &str, error: &std::io::Error) -> Failure {
+    pub(crate) fn unreadable(name: &str, error: &std::io::Error) -> Failure {
         let mut failure = Failure::usage(format!("cannot read {name}"));
         failure.code = "unreadable".to_owned();
         failure.detail(error.to_string())
@@ -84,20 +84,20 @@ impl Failure {
 
     /// Adds a line below the message.
     #[must_use]
-    pub fn detail(mut self, line: impl Into<String>) -> Failure {
+    pub(crate) fn detail(mut self, line: impl Into<String>) -> Failure {
         self.details.push(line.into());
         self
     }
 
     /// Adds a hint after those that are there.
     #[must_use]
-    pub fn hint(mut self, line: impl Into<String>) -> Failure {
+    pub(crate) fn hint(mut self, line: impl Into<String>) -> Failure {
         self.hints.push(line.into());
         self
     }
 
     /// Returns the failure as a document for programs.
-    pub fn as_json(&self) -> Value {
+    pub(crate) fn as_json(&self) -> Value {
         json!({
             "type": "error", "schema": 1, "code": self.code, "message": self.message,
             "details": self.details, "hints": self.hints, "exit": self.exit as u8,
@@ -144,7 +144,7 @@ impl From<anyhow::Error> for Failure {
 ///
 /// `asked` is the request as people write it, `PATCH /core/counters/c1`; `body` the body of the answer, a problem
 /// document of RFC 9457 if the host is well.
-pub fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Failure {
+pub(crate) fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Failure {
     let problem: Value = json::plain(body).unwrap_or(Value::Null);
     let text = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let reason = status.canonical_reason().unwrap_or("unknown status");

@@ -8,7 +8,7 @@ mod client;
 mod config;
 mod deploy;
 mod documents;
-pub mod error;
+pub(crate) mod error;
 mod fields;
 mod help;
 mod history;
@@ -40,7 +40,7 @@ use words::{Cli, Command, Global, Verb};
 /// Runs the command line of this process; `now` is the time of day, `node` runs a node until it is stopped.
 ///
 /// `node` may return a [`Failure`] of its own as the error to choose code, hints and exit code.
-pub fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCode>) -> ExitCode {
+pub(crate) fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCode>) -> ExitCode {
     let words = argv::with_start(std::env::args_os());
     let parsed = help::command(argv::colour(&words)).try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::{BasicNode, Raft, ServerState};
-use steward_model::group::GroupId;
 use steward_model::node::{HostId, StoreId};
 use steward_model::{Boot, NodeId, Timestamp};
 use steward_protocol::cluster::command::Registration;
@@ -40,7 +39,7 @@ const ELECTION_WAIT: Duration = Duration::from_secs(10);
 
 /// Who this node is, and where its data is.
 #[derive(Debug, Clone)]
-pub struct Bootstrap {
+pub(crate) struct Bootstrap {
     /// The data folder; the system group keeps to `system/` in it.
     pub folder: PathBuf,
     /// The name its operator gave it.
@@ -59,20 +58,18 @@ pub struct Bootstrap {
 
 /// A node that takes part in its system group.
 #[derive(Clone)]
-pub struct System {
+pub(crate) struct System {
     /// Agreement with the group.
     pub control: Arc<dyn ControlLog>,
     /// The number of this node.
     pub node: NodeId,
     /// This process start.
     pub boot: Boot,
-    /// The name of the cluster.
-    pub group: GroupId,
 }
 
 /// Why the system group does not start.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The folder is not for this node.
     #[error(transparent)]
     Identity(#[from] identity::Error),
@@ -115,7 +112,7 @@ fn cannot<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> i
 /// # Errors
 /// [`Error`]: the folder is damaged, belongs to another node, or its disk does not work. Nothing is left half-done that
 /// the next start would not complete.
-pub async fn start(options: Bootstrap) -> Result<System, Error> {
+pub(crate) async fn start(options: Bootstrap) -> Result<System, Error> {
     let Bootstrap { folder, host, store, address, location, quorum, now } = options;
     let opened = tokio::task::spawn_blocking({
         let host = host.clone();
@@ -135,7 +132,7 @@ pub async fn start(options: Bootstrap) -> Result<System, Error> {
     match applied {
         Applied::Registered { node, boot } if node == identity.node => {
             tracing::info!(%node, boot = boot.0, "registered with the system group");
-            Ok(System { control: Arc::new(control), node, boot, group: identity.group })
+            Ok(System { control: Arc::new(control), node, boot })
         }
         assigned @ (Applied::Registered { .. } | Applied::Done | Applied::Altered(_) | Applied::Revised { .. }) => {
             Err(Error::Assigned { expected: identity.node, assigned })

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// Why a command was not applied, as far as is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProposeError {
+pub(crate) enum ProposeError {
     /// It was decided, and changed nothing.
     #[error("refused by the system group: {0}")]
     Refused(#[from] Refused),
@@ -38,7 +38,7 @@ pub enum ProposeError {
 }
 
 /// Agreement on the cluster state.
-pub trait ControlLog: Send + Sync {
+pub(crate) trait ControlLog: Send + Sync {
     /// Has a command decided, made durable and applied; [`ControlLog::state`] shows its effect afterwards.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 
 /// Why a data folder cannot take part.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The disk does not work.
     #[error("cannot read or write {path}: {source}")]
     Disk {

@@ -12,7 +12,7 @@ use super::identity::{self, Identity};
 use super::journal::{self, Note, Read};
 
 /// What a frame of the system log says.
-pub struct Statement {
+pub(crate) struct Statement {
     /// In a few words.
     pub words: String,
     /// In full, for programs.
@@ -23,7 +23,7 @@ pub struct Statement {
 ///
 /// # Errors
 /// If the file that names it cannot be read.
-pub fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error> {
+pub(crate) fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error> {
     let system = data.join(FOLDER);
     let identity = Identity::read(&system)?;
     Ok(identity.map(|identity| system.join(identity.folder_name()).join(LOG_FOLDER)))
@@ -33,7 +33,7 @@ pub fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error> {
 ///
 /// # Errors
 /// Why it cannot be read, in words.
-pub fn say(frame: &Frame) -> Result<Statement, String> {
+pub(crate) fn say(frame: &Frame) -> Result<Statement, String> {
     Ok(match journal::read(frame).map_err(|error| error.to_string())? {
         Read::Vote(vote) => Statement {
             words: format!("for node {} in term {}", vote.leader_id.node_id, vote.leader_id.term),

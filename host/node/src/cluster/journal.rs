@@ -93,7 +93,7 @@ pub(super) fn read(frame: &Frame) -> Result<Read, Stranger> {
 
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The folder does not work.
     #[error("cannot open folder {path}: {source}")]
     Folder {

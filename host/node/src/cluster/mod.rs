@@ -27,7 +27,7 @@
 mod bootstrap;
 mod control_log;
 mod identity;
-pub mod inspect;
+pub(crate) mod inspect;
 mod journal;
 mod network;
 mod raft;
@@ -38,5 +38,5 @@ mod store;
 mod tests;
 mod types;
 
-pub use bootstrap::{Bootstrap, Error, System, start};
-pub use control_log::{ControlLog, ProposeError};
+pub(crate) use bootstrap::{Bootstrap, Error, System, start};
+pub(crate) use control_log::{ControlLog, ProposeError};

@@ -29,7 +29,7 @@ const DIGEST_BYTES: usize = 32;
 
 /// Why there is no snapshot to start from, or none to be written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The disk does not work.
     #[error("cannot {what} system snapshot {path}: {source}")]
     Disk {

@@ -8,7 +8,7 @@ mod error;
 mod file;
 mod layers;
 mod origin;
-pub mod quantity;
+pub(crate) mod quantity;
 mod settings;
 
 use std::fmt::Display;
@@ -17,9 +17,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use error::Error;
-pub use layers::{Effective, Given, Origin, gather};
-pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
+pub(crate) use error::Error;
+pub(crate) use layers::{Effective, Given, Origin, gather};
+pub(crate) use settings::{SETTINGS, Setting, Shape, setting};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;
@@ -62,7 +62,7 @@ const TAG_BYTES_MAX: usize = 256;
 
 /// How many members of the node group must be available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quorum {
+pub(crate) enum Quorum {
     /// More than half of the members.
     Auto,
     /// This many, at least one.
@@ -71,7 +71,7 @@ pub enum Quorum {
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -80,7 +80,7 @@ pub enum LogFormat {
 
 /// Where the line that says *ready* goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Announce {
+pub(crate) enum Announce {
     /// To standard output.
     Stdout,
     /// Into this file, which is replaced.
@@ -89,7 +89,7 @@ pub enum Announce {
 
 /// Everything that a node is told when it starts, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// Port of the API; 0: the system picks one.
     pub port: u16,
     /// Address to listen on.
@@ -145,7 +145,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Error`] names the first value that cannot be used and where it was given.
-    pub fn from_effective(all: &[Effective]) -> Result<Options, Error> {
+    pub(crate) fn from_effective(all: &[Effective]) -> Result<Options, Error> {
         let options = Options {
             port: read(all, "port", |text| text.parse().map_err(|_| "is not a port: 0 to 65535".to_owned()))?,
             bind_address: read(all, "bind_address", parse_address)?,
@@ -183,7 +183,7 @@ impl Options {
     }
 
     /// Returns how others reach this node once it listens on `port`: the public URI, or one made of address and port.
-    pub fn public_uri_at(&self, port: u16) -> String {
+    pub(crate) fn public_uri_at(&self, port: u16) -> String {
         match &self.public_uri {
             Some(uri) => uri.clone(),
             None => format!("http://{}", SocketAddr::new(self.bind_address, port)),

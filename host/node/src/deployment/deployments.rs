@@ -14,7 +14,7 @@ use crate::operation::Operations;
 use crate::shutdown::Shutdown;
 
 /// Changes what is deployed.
-pub struct Deployments {
+pub(crate) struct Deployments {
     pub(super) operations: Arc<Operations>,
     pub(super) control: Arc<dyn ControlLog>,
     /// Hosts outside that guests may be granted.
@@ -53,7 +53,7 @@ impl Change {
 
 impl Deployments {
     /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`.
-    pub fn new(
+    pub(crate) fn new(
         operations: Arc<Operations>,
         control: Arc<dyn ControlLog>,
         outbound_allowed: Vec<String>,

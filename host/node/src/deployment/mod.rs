@@ -19,5 +19,5 @@ mod plan;
 mod stored;
 
 pub(crate) use change::{Changed, Wanted};
-pub use deployments::Deployments;
+pub(crate) use deployments::Deployments;
 pub(crate) use error::Error;

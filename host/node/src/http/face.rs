@@ -27,7 +27,7 @@ use crate::shutdown::Shutdown;
 const REQUESTS_MAX: usize = 16 * 1024;
 
 /// Everything that the HTTP face of a node needs.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The road of operations.
     pub operations: Arc<Operations>,
     /// What changes the deployments.
@@ -61,7 +61,7 @@ pub struct Parts {
 }
 
 /// The HTTP face of a node, see [`crate::http`].
-pub struct Http {
+pub(crate) struct Http {
     pub(super) parts: Parts,
     /// The name of this node as a header.
     pub(super) owner: HeaderValue,
@@ -85,7 +85,7 @@ impl Drop for UnderWay<'_> {
 
 impl Http {
     /// Returns the face of a node made of these parts.
-    pub fn new(parts: Parts) -> Arc<Http> {
+    pub(crate) fn new(parts: Parts) -> Arc<Http> {
         // A host id has no character that a header cannot have.
         let owner = HeaderValue::from_str(parts.operations.owner());
         Arc::new(Http {

@@ -38,5 +38,5 @@ mod route;
 mod server;
 mod utility;
 
-pub use face::{Http, Parts};
+pub(crate) use face::{Http, Parts};
 pub use head::describe as describe_head;

@@ -71,7 +71,7 @@ where
 impl Http {
     /// Answers the clients of `listener` until the host drains, and then those that are connected until they have their
     /// answers, or the host stops.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
         let shutdown = self.parts.shutdown.clone();
         let mut builder = Builder::new(Tasks(shutdown.clone()));
         builder.http1().timer(TokioTimer::new()).header_read_timeout(self.parts.idle_span);

@@ -24,7 +24,7 @@ struct GuestImports {
 }
 
 /// Lets guests call this node.
-pub fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
+pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
     // The road keeps the maker, so the maker must not keep the road.
     let road = Arc::downgrade(operations);
     let queries = Arc::clone(queries);

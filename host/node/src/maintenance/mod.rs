@@ -13,12 +13,12 @@ use std::sync::Arc;
 use crate::operation::Operations;
 use crate::shutdown::Shutdown;
 
-pub use periodic::Periodic;
+pub(crate) use periodic::Periodic;
 
 use places::places;
 
 /// Starts the duties of an owner on this node.
-pub fn start(operations: &Arc<Operations>, shutdown: &Shutdown) {
+pub(crate) fn start(operations: &Arc<Operations>, shutdown: &Shutdown) {
     let periodic = Arc::new(Periodic::new(Arc::clone(operations)));
     periodic.watch();
     let starting = places();

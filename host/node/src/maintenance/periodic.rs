@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(250);
 const LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// The schedule of this node's documents.
-pub struct Periodic {
+pub(crate) struct Periodic {
     operations: Arc<Operations>,
     schedule: Mutex<Maintenance>,
     places: Places,
@@ -34,7 +34,7 @@ fn interval(service: &Service) -> Duration {
 
 impl Periodic {
     /// Returns an empty schedule.
-    pub fn new(operations: Arc<Operations>) -> Periodic {
+    pub(crate) fn new(operations: Arc<Operations>) -> Periodic {
         Periodic { operations, schedule: Mutex::new(Maintenance::default()), places: places() }
     }
 
@@ -54,7 +54,7 @@ impl Periodic {
     }
 
     /// Adds a document, with the interval that its service has now; adding it again changes nothing.
-    pub fn add(&self, service: &Service, link: &Link) {
+    pub(crate) fn add(&self, service: &Service, link: &Link) {
         let now = self.operations.clock().now();
         let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
         schedule.add(now, interval(service), link.clone());

@@ -13,7 +13,7 @@ use super::Error;
 
 /// A JSON text that has been checked ([`json::check`]).
 #[derive(Debug, Clone)]
-pub struct Body {
+pub(crate) struct Body {
     text: Bytes,
     parsed: OnceLock<Arc<Parsed>>,
 }
@@ -51,12 +51,12 @@ pub(super) struct BuiltIn {
 
 impl Body {
     /// Returns the body with this text.
-    pub fn new(text: Bytes) -> Body {
+    pub(crate) fn new(text: Bytes) -> Body {
         Body { text, parsed: OnceLock::new() }
     }
 
     /// Returns the text as it came.
-    pub fn text(&self) -> &Bytes {
+    pub(crate) fn text(&self) -> &Bytes {
         &self.text
     }
 

@@ -12,7 +12,7 @@ use crate::service::{Absent, ServiceTable};
 
 /// How many copies of a partition count now, and how many an update needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copies {
+pub(crate) struct Copies {
     /// How many count.
     pub available: u64,
     /// How many are needed.
@@ -32,7 +32,7 @@ impl Copies {
 
 /// See the head of this module.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No service is mounted at the path or above it.
     #[error("nothing is at {link}")]
     UnknownPath {

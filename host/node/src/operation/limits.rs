@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// See the head of this module.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// How long an operation waits at the longest when its client does not say.
     pub wait: Duration,
     /// Largest state of a document in bytes, unless its service wants less.

@@ -60,13 +60,13 @@ use steward_sandbox::CallError;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-pub use body::Body;
-pub use error::Error;
-pub use limits::Limits;
-pub use operations::{Existence, Operations};
-pub use problem::Patience;
+pub(crate) use body::Body;
+pub(crate) use error::Error;
+pub(crate) use limits::Limits;
+pub(crate) use operations::{Existence, Operations};
+pub(crate) use problem::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
-pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
+pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status};
 
 use crate::failure;
 use crate::partition::{Partition, Turn};
@@ -96,7 +96,7 @@ impl Operations {
     ///
     /// # Errors
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
-    pub async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
+    pub(crate) async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
         let found = stage!(admit, admit::admit(self, &operation))?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
             let Found::Child(service) = &found else { return Box::pin(self.run(operation, found)).await };
@@ -124,7 +124,7 @@ impl Operations {
     ///
     /// # Errors
     /// As [`Operations::submit`].
-    pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
+    pub(crate) async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
         let found = stage!(admit, admit::admit(self, &operation))?;
         // What a panic leaves behind is an operation: the task of the host that asked for it goes on with the next.
         let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), found)));
@@ -136,7 +136,7 @@ impl Operations {
     ///
     /// # Errors
     /// As [`Operations::submit`].
-    pub async fn begin(self: &Arc<Self>, link: &Link) -> Result<(), Error> {
+    pub(crate) async fn begin(self: &Arc<Self>, link: &Link) -> Result<(), Error> {
         let Some(Found::Child(service)) = self.services.find(link) else { return Ok(()) };
         let id = format!("start-{}", link.name());
         let start = self.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Start);

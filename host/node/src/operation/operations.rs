@@ -26,7 +26,7 @@ pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Operation) -> Arc<dyn Imports
 
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existence {
+pub(crate) enum Existence {
     /// It exists from now on.
     Begins,
     /// It exists no more.
@@ -40,7 +40,7 @@ pub(super) type Watcher = dyn Fn(&Arc<Service>, &Link, Existence) + Send + Sync;
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs operations on this node.
-pub struct Operations {
+pub(crate) struct Operations {
     pub(super) clock: Arc<Clock>,
     pub(super) table: Arc<Partitions>,
     pub(super) services: Arc<ServiceTable>,
@@ -57,7 +57,7 @@ pub struct Operations {
 
 impl Operations {
     /// Returns a road over these partitions and services, in the group that `cluster` tells of.
-    pub fn new(
+    pub(crate) fn new(
         clock: Arc<Clock>,
         table: Arc<Partitions>,
         services: Arc<ServiceTable>,
@@ -82,13 +82,13 @@ impl Operations {
     }
 
     /// Names the maker of what guests may call, which itself needs the operations. Without it guests that import nothing still run.
-    pub fn connect(&self, imports: Arc<ImportsOf>) {
+    pub(crate) fn connect(&self, imports: Arc<ImportsOf>) {
         // Connecting twice would be harmless: the first maker stays.
         let _ = self.imports.set(imports);
     }
 
     /// Names whom to tell of documents that begin and cease to exist.
-    pub fn watch(&self, watcher: Box<Watcher>) {
+    pub(crate) fn watch(&self, watcher: Box<Watcher>) {
         // Watching twice would be harmless: the first watcher stays.
         let _ = self.watcher.set(watcher);
     }
@@ -100,37 +100,37 @@ impl Operations {
     }
 
     /// Returns the partitions.
-    pub fn table(&self) -> &Arc<Partitions> {
+    pub(crate) fn table(&self) -> &Arc<Partitions> {
         &self.table
     }
 
     /// Returns the services.
-    pub fn services(&self) -> &Arc<ServiceTable> {
+    pub(crate) fn services(&self) -> &Arc<ServiceTable> {
         &self.services
     }
 
     /// Returns which documents have been started.
-    pub fn starts(&self) -> &Starts {
+    pub(crate) fn starts(&self) -> &Starts {
         &self.starts
     }
 
     /// Returns the clock.
-    pub fn clock(&self) -> &Arc<Clock> {
+    pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }
 
     /// Returns the name of this node.
-    pub fn owner(&self) -> &str {
+    pub(crate) fn owner(&self) -> &str {
         &self.owner
     }
 
     /// Returns the bounds on operations.
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Returns an operation that the host itself starts: without a client, with the usual time to wait.
-    pub fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
+    pub(crate) fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
         Operation {
             id,
             root: None,
@@ -155,7 +155,7 @@ impl Operations {
     ///
     /// # Errors
     /// [`Error::Lost`] if a part of it is taken back, [`Error::Behind`] or [`Error::Unavailable`] if it takes too long.
-    pub async fn settled(&self, partition: &Partition) -> Result<(), Error> {
+    pub(crate) async fn settled(&self, partition: &Partition) -> Result<(), Error> {
         if let Some(end) = partition.status().replica.end {
             let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end)).await;
             committed.map_err(|_| Error::Unavailable {

@@ -13,7 +13,7 @@ pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
 
 /// How long an effect is tried again that was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub(crate) enum Patience {
     /// Not at all: its target has answered.
     None,
     /// As long as it takes to mount a factory everywhere.

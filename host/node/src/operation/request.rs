@@ -11,7 +11,7 @@ use super::body::Body;
 
 /// What an operation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Somebody asked for the action on the document, factory or stateless service at the link.
     Act,
     /// The document starts on this node.
@@ -43,7 +43,7 @@ impl Purpose {
 
 /// What must be true of a document for the operation to go on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// Nothing.
     #[default]
     None,
@@ -59,7 +59,7 @@ pub enum Condition {
 
 /// One action on one self-link.
 #[derive(Debug, Clone)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// Name of the operation: that of a client's request, an effect's key, or what the host calls it.
     pub id: String,
     /// The id of the request from which it all began, if it came here by effects.
@@ -96,14 +96,14 @@ pub struct Operation {
 
 impl Operation {
     /// Returns the id of the request from which it all began: one search for it shows what became of the request everywhere.
-    pub fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         self.root.as_deref().unwrap_or(&self.id)
     }
 }
 
 /// How an operation ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// Done.
     Ok,
     /// A document was created.
@@ -118,7 +118,7 @@ pub enum Status {
 
 /// What a reply carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     /// Nothing.
     Empty,
     /// The state of [`Reply::document`] with its built-in fields.
@@ -129,7 +129,7 @@ pub enum Content {
 
 /// What an operation gives back.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// How it ended.
     pub status: Status,
     /// The document after the operation, if it concerns one.
@@ -144,18 +144,18 @@ pub struct Reply {
 
 impl Reply {
     /// Returns a reply that shows a document.
-    pub fn state(status: Status, document: Arc<Document>) -> Reply {
+    pub(crate) fn state(status: Status, document: Arc<Document>) -> Reply {
         Reply { status, document: Some(document), content: Content::State, headers: Vec::new(), replayed: false }
     }
 
     /// Returns a reply without content.
-    pub fn empty(status: Status) -> Reply {
+    pub(crate) fn empty(status: Status) -> Reply {
         Reply { status, document: None, content: Content::Empty, headers: Vec::new(), replayed: false }
     }
 }
 
 /// Returns the entity tag of a document without quotes: `<epoch>-<offset>`, the place of the record that made its state. No other
 /// state of the same link ever has it, also not one of a later life that begins at version 0 again.
-pub fn entity_tag(document: &Document) -> String {
+pub(crate) fn entity_tag(document: &Document) -> String {
     format!("{}-{}", document.epoch, document.offset)
 }

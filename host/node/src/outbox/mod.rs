@@ -18,4 +18,4 @@ mod send;
 mod sent;
 mod work;
 
-pub use work::Outbox;
+pub(crate) use work::Outbox;

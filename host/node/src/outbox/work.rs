@@ -20,7 +20,7 @@ const CLAIMED_MAX: usize = 1024;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Carries out the effects of this node, see [`crate::outbox`].
-pub struct Outbox {
+pub(crate) struct Outbox {
     pub(super) operations: Arc<Operations>,
     pub(super) queries: Arc<Queries>,
     hands: Arc<Hands>,
@@ -31,7 +31,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// Starts carrying out effects of the partitions that this node serves.
-    pub fn start(operations: Arc<Operations>, queries: Arc<Queries>, hands: Arc<Hands>, shutdown: &Shutdown) {
+    pub(crate) fn start(operations: Arc<Operations>, queries: Arc<Queries>, hands: Arc<Hands>, shutdown: &Shutdown) {
         let (outside, places) = (Outside::default(), Places::default());
         let outbox = Arc::new(Outbox { operations, queries, hands, outside, shutdown: shutdown.clone(), places });
         shutdown.spawn("outbox", async move { outbox.run().await });

@@ -9,7 +9,12 @@ use crate::cluster::ControlLog;
 use crate::shutdown::Shutdown;
 
 /// Tells the partitions what the system group says about them, now and whenever it changes.
-pub fn follow(control: &Arc<dyn ControlLog>, partitions: &Arc<Partitions>, clock: &Arc<Clock>, shutdown: &Shutdown) {
+pub(crate) fn follow(
+    control: &Arc<dyn ControlLog>,
+    partitions: &Arc<Partitions>,
+    clock: &Arc<Clock>,
+    shutdown: &Shutdown,
+) {
     let mut cluster = control.watch();
     let state = cluster.borrow_and_update().clone();
     partitions.cluster_changed(clock.now(), &state);
@@ -31,7 +36,7 @@ pub fn follow(control: &Arc<dyn ControlLog>, partitions: &Arc<Partitions>, clock
 }
 
 /// Returns once this node serves every partition.
-pub async fn all_serving(partitions: &Partitions) {
+pub(crate) async fn all_serving(partitions: &Partitions) {
     for partition in partitions.all() {
         partition.serving().until(|serving| serving.is_some()).await;
     }

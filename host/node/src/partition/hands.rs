@@ -50,7 +50,7 @@ impl Bell {
 
 /// See the head of this module.
 #[derive(Debug, Default)]
-pub struct Hands {
+pub(crate) struct Hands {
     pub(super) step: Bell,
     pub(super) apply: Bell,
     awaited: AtomicU8,
@@ -59,12 +59,12 @@ pub struct Hands {
 
 impl Hands {
     /// Returns once a partition has new effects to carry out.
-    pub async fn effects_added(&self) {
+    pub(crate) async fn effects_added(&self) {
         self.effects_added.notified().await;
     }
 
     /// Wakes whoever waits for effects, as if there were new ones.
-    pub fn look_at_effects(&self) {
+    pub(crate) fn look_at_effects(&self) {
         self.effects_added.notify_one();
     }
 

@@ -19,11 +19,10 @@ mod tests;
 mod threads;
 mod waits;
 
-pub use follow::{all_serving, follow};
-pub use hands::Hands;
-pub use space::watch_space;
-pub use steward_replication::applier::IndexSource;
-pub use steward_replication::partition::{Claim, Lost, ProposeError, Status, Taken, Turn, TurnError};
-pub use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
-pub use threads::Threads;
-pub use waits::{Behind, digests_agree, flushed, flushed_lane, load_outbox};
+pub(crate) use follow::{all_serving, follow};
+pub(crate) use hands::Hands;
+pub(crate) use space::watch_space;
+pub(crate) use steward_replication::partition::{Claim, Lost, ProposeError, Status, Taken, Turn, TurnError};
+pub(crate) use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
+pub(crate) use threads::Threads;
+pub(crate) use waits::{Behind, digests_agree, flushed, flushed_lane, load_outbox};

@@ -39,7 +39,7 @@ fn look(shared: &Shared, folder: &Path, reserve_bytes: u64) {
 }
 
 /// Keeps an eye on the free space, so that updates are refused before a write fails.
-pub fn watch_space(shared: &Arc<Shared>, folder: &Path, shutdown: &Shutdown) {
+pub(crate) fn watch_space(shared: &Arc<Shared>, folder: &Path, shutdown: &Shutdown) {
     look(shared, folder, RESERVE_BYTES);
     let (shared, folder, stop) = (Arc::clone(shared), folder.to_owned(), shutdown.clone());
     shutdown.spawn("space", async move {

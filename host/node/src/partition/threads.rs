@@ -38,7 +38,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 const CHECKPOINT_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The threads of a running node.
-pub struct Threads {
+pub(crate) struct Threads {
     stop: Arc<Stop>,
     hands: Arc<Hands>,
     driver: JoinHandle<()>,
@@ -76,7 +76,7 @@ impl Threads {
     ///
     /// # Errors
     /// Those of the system when it has no thread to give.
-    pub fn start(
+    pub(crate) fn start(
         partitions: &Arc<Partitions>,
         hands: &Arc<Hands>,
         clock: &Arc<Clock>,
@@ -99,7 +99,7 @@ impl Threads {
 
     /// Ends the threads in order: what is committed reaches the state store first, then a checkpoint says so. Returns true if
     /// everything was applied. Blocks.
-    pub fn stop(self) -> bool {
+    pub(crate) fn stop(self) -> bool {
         self.stop.applier.store(true, Ordering::Release);
         self.hands.apply.ring();
         let applied = self.applier.join().is_ok();

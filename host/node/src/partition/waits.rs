@@ -14,13 +14,13 @@ const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
 /// The state store of a partition does not catch up with its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state store of partition {0} is behind its log; the disk may be full or slow")]
-pub struct Behind(pub PartitionId);
+pub(crate) struct Behind(pub PartitionId);
 
 /// Returns once the state store holds everything that is committed now.
 ///
 /// # Errors
 /// [`Behind`] if the state store takes nothing for a while; the caller may try again later.
-pub async fn flushed(partition: &Partition) -> Result<(), Behind> {
+pub(crate) async fn flushed(partition: &Partition) -> Result<(), Behind> {
     flushed_through(partition, partition.committed_end()).await
 }
 
@@ -33,7 +33,7 @@ async fn flushed_through(partition: &Partition, end: Option<Offset>) -> Result<(
 ///
 /// # Errors
 /// [`Behind`] names a partition whose state store takes nothing for a while.
-pub async fn flushed_lane(partitions: &Partitions, lane: Lane) -> Result<(), Behind> {
+pub(crate) async fn flushed_lane(partitions: &Partitions, lane: Lane) -> Result<(), Behind> {
     // All ends are noted before the first is waited for: under load each partition would otherwise wait for a run of its own.
     let ends: Vec<_> = partitions.lane(lane).iter().map(|partition| partition.committed_end()).collect();
     for (partition, end) in partitions.lane(lane).iter().zip(ends) {
@@ -46,7 +46,7 @@ pub async fn flushed_lane(partitions: &Partitions, lane: Lane) -> Result<(), Beh
 ///
 /// # Errors
 /// [`Error`] of the state store.
-pub async fn digests_agree(partition: &Partition) -> Result<bool, Error> {
+pub(crate) async fn digests_agree(partition: &Partition) -> Result<bool, Error> {
     loop {
         if flushed(partition).await.is_err() {
             return Ok(false);
@@ -62,7 +62,7 @@ pub async fn digests_agree(partition: &Partition) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error`] of the state store.
-pub async fn load_outbox(partition: &Partition, clock: &Clock) -> Result<Option<(Epoch, usize)>, Error> {
+pub(crate) async fn load_outbox(partition: &Partition, clock: &Clock) -> Result<Option<(Epoch, usize)>, Error> {
     let Some((epoch, committed)) = partition.unloaded_outbox() else { return Ok(None) };
     if flushed_through(partition, committed).await.is_err() {
         return Ok(None);

@@ -20,7 +20,7 @@ use crate::partition::{Partition, Partitions};
 use crate::service::{Found, Service, ServiceTable};
 
 /// Why the documents cannot be read.
-pub type SourceError = Error;
+pub(crate) type SourceError = Error;
 
 /// The partitions of one lane at one instant.
 struct LaneView {

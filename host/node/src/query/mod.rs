@@ -9,5 +9,4 @@ mod migration;
 mod problem;
 mod queries;
 
-pub use documents::SourceError;
-pub use queries::{Queries, Refusal};
+pub(crate) use queries::{Queries, Refusal};

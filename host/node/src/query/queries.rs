@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The listing of a factory is asked for in a wrong way.
     #[error("{0}")]
     Listing(#[from] odata::Error),
@@ -43,7 +43,7 @@ pub enum Refusal {
 }
 
 /// See the head of this module.
-pub struct Queries {
+pub(crate) struct Queries {
     clock: Arc<Clock>,
     table: Arc<Partitions>,
     services: Arc<ServiceTable>,
@@ -52,7 +52,12 @@ pub struct Queries {
 
 impl Queries {
     /// Returns the queries over these partitions; `owner` is the name of this node.
-    pub fn new(clock: Arc<Clock>, table: Arc<Partitions>, services: Arc<ServiceTable>, owner: String) -> Queries {
+    pub(crate) fn new(
+        clock: Arc<Clock>,
+        table: Arc<Partitions>,
+        services: Arc<ServiceTable>,
+        owner: String,
+    ) -> Queries {
         Queries { clock, table, services, owner }
     }
 
@@ -60,7 +65,7 @@ impl Queries {
     ///
     /// # Errors
     /// [`Refusal`] says what to change.
-    pub async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
+    pub(crate) async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
         let listing = odata::Listing::parse(factory.clone(), query)?;
         let began = self.clock.now();
         let answer = self.run(listing.request().clone()).await?;
@@ -71,7 +76,7 @@ impl Queries {
     ///
     /// # Errors
     /// [`Refusal`] says what to change.
-    pub async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
+    pub(crate) async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let link = format!("/core/query-tasks/{}", Uuid::now_v7().simple());
         self.finish(task::Task::parse(body)?, &link).await
     }
@@ -80,7 +85,7 @@ impl Queries {
     ///
     /// # Errors
     /// [`Refusal`] if the page is not to be had any more.
-    pub async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
+    pub(crate) async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
         self.finish(task::Task::page(token, self.clock.wall_time())?, "").await
     }
 

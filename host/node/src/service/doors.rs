@@ -24,10 +24,10 @@ use steward_model::Link;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, watch};
 
 /// The door of one factory: held open by all who write there, closed by the one who decides.
-pub type Door = Arc<RwLock<()>>;
+pub(crate) type Door = Arc<RwLock<()>>;
 
 /// A door that somebody has closed. It stays closed until the decision shows, or until [`Doors::open`].
-pub struct Closed {
+pub(crate) struct Closed {
     /// The revision of the factory that the decision was made on.
     decided_on: u64,
     path: Link,
@@ -36,20 +36,20 @@ pub struct Closed {
 
 /// See the head of this module.
 #[derive(Default)]
-pub struct Doors {
+pub(crate) struct Doors {
     doors: Mutex<BTreeMap<Link, Door>>,
     closed: watch::Sender<BTreeMap<Link, Arc<Closed>>>,
 }
 
 impl Doors {
     /// Returns the door of the factory at `path`.
-    pub fn of(&self, path: &Link) -> Door {
+    pub(crate) fn of(&self, path: &Link) -> Door {
         let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(doors.entry(path.clone()).or_default())
     }
 
     /// Closes the door of a factory for a decision on its revision `decided_on`; waits for whoever is inside or has closed it.
-    pub async fn close(&self, path: &Link, decided_on: u64) -> Arc<Closed> {
+    pub(crate) async fn close(&self, path: &Link, decided_on: u64) -> Arc<Closed> {
         let door = self.of(path).write_owned().await;
         let closed = Arc::new(Closed { decided_on, path: path.clone(), _door: door });
         self.closed.send_modify(|all| {
@@ -59,7 +59,7 @@ impl Doors {
     }
 
     /// Opens a door again: nothing was decided.
-    pub fn open(&self, closed: Arc<Closed>) {
+    pub(crate) fn open(&self, closed: Arc<Closed>) {
         self.closed.send_modify(|all| {
             if all.get(&closed.path).is_some_and(|other| Arc::ptr_eq(other, &closed)) {
                 all.remove(&closed.path);

@@ -37,7 +37,7 @@ enum Error {
 }
 
 /// Mounts what the system group says now, and follows its changes until the host stops.
-pub async fn follow(
+pub(crate) async fn follow(
     mut cluster: watch::Receiver<Arc<ClusterState>>,
     modules: Arc<Modules>,
     services: Arc<ServiceTable>,
@@ -157,7 +157,7 @@ fn service(
 }
 
 /// Returns true if the property is known of every module that has ever answered at the factory.
-pub fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
+pub(crate) fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
     factory.remembers_all()
         && factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
             let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());

@@ -8,13 +8,13 @@ use steward_storage::index::{IndexFields, IndexPlan};
 use super::{Found, ServiceTable};
 
 /// Answers from the mounted services, and from those that should be; other documents are indexed by default.
-pub struct ServiceIndex {
+pub(crate) struct ServiceIndex {
     services: Arc<ServiceTable>,
 }
 
 impl ServiceIndex {
     /// Returns the plan of these services.
-    pub fn new(services: Arc<ServiceTable>) -> ServiceIndex {
+    pub(crate) fn new(services: Arc<ServiceTable>) -> ServiceIndex {
         ServiceIndex { services }
     }
 }

@@ -17,19 +17,19 @@ use steward_model::service::{Descriptor, Handler, NativePatch, ServiceOption};
 use steward_model::{Action, Lane, Link};
 use steward_sandbox::Module;
 
-pub use doors::{Closed, Door, Doors};
-pub use follow::{all_revisions, follow};
-pub use index::ServiceIndex;
-pub use modules::{Modules, ModulesError};
-pub use paths::{HOST_BELOW_CORE, reserved};
-pub use schema::{Schema, SchemaError};
-pub use starts::Starts;
-pub use stats::{DocumentStats, Measure, Measures, ServiceStats};
-pub use store::{ModuleFolder, ModuleStore, StoreError};
-pub use table::{Absent, Found, ServiceTable};
+pub(crate) use doors::{Closed, Door, Doors};
+pub(crate) use follow::{all_revisions, follow};
+pub(crate) use index::ServiceIndex;
+pub(crate) use modules::{Modules, ModulesError};
+pub(crate) use paths::{HOST_BELOW_CORE, reserved};
+pub(crate) use schema::{Schema, SchemaError};
+pub(crate) use starts::Starts;
+pub(crate) use stats::{Measure, ServiceStats};
+pub(crate) use store::{ModuleFolder, StoreError};
+pub(crate) use table::{Absent, Found, ServiceTable};
 
 /// One mounted service: a factory with its children, or a stateless service with everything below its path.
-pub struct Service {
+pub(crate) struct Service {
     /// Where it is mounted.
     pub path: Link,
     /// Which revision of the mount this is.
@@ -53,27 +53,27 @@ pub struct Service {
 
 impl Service {
     /// Returns what the guest says about itself, under what the operator decided.
-    pub fn descriptor(&self) -> &Descriptor {
+    pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
     /// Returns true if the service has the option.
-    pub fn has(&self, option: ServiceOption) -> bool {
+    pub(crate) fn has(&self, option: ServiceOption) -> bool {
         self.descriptor.has(option)
     }
 
     /// Returns true if the guest has the handler.
-    pub fn handles(&self, handler: Handler) -> bool {
+    pub(crate) fn handles(&self, handler: Handler) -> bool {
         self.descriptor.handles(handler)
     }
 
     /// Returns the lane of its documents.
-    pub fn lane(&self) -> Lane {
+    pub(crate) fn lane(&self) -> Lane {
         self.descriptor.lane()
     }
 
     /// Returns what can be asked of a document of the service, or of the service itself if it has none.
-    pub fn actions(&self) -> Vec<Action> {
+    pub(crate) fn actions(&self) -> Vec<Action> {
         let handled = |handler, action| self.handles(handler).then_some(action);
         let all = if self.is_stateless() {
             [
@@ -100,7 +100,7 @@ impl Service {
     }
 
     /// Returns true if the service has no documents.
-    pub fn is_stateless(&self) -> bool {
+    pub(crate) fn is_stateless(&self) -> bool {
         self.has(ServiceOption::Stateless)
     }
 }

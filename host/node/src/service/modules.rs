@@ -15,7 +15,7 @@ use super::store::{ModuleStore, StoreError};
 
 /// Why a module is not to be had.
 #[derive(Debug, thiserror::Error)]
-pub enum ModulesError {
+pub(crate) enum ModulesError {
     /// The sandbox refuses it.
     #[error("{0}")]
     Refused(#[from] PrepareError),
@@ -25,7 +25,7 @@ pub enum ModulesError {
 }
 
 /// See the head of this module.
-pub struct Modules {
+pub(crate) struct Modules {
     store: Arc<dyn ModuleStore>,
     sandbox: Sandbox,
     prepared: Mutex<HashMap<Digest, Arc<Module>>>,
@@ -33,7 +33,7 @@ pub struct Modules {
 
 impl Modules {
     /// Returns the modules that `store` keeps.
-    pub fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox) -> Modules {
+    pub(crate) fn new(store: Arc<dyn ModuleStore>, sandbox: Sandbox) -> Modules {
         Modules { store, sandbox, prepared: Mutex::new(HashMap::new()) }
     }
 
@@ -51,7 +51,7 @@ impl Modules {
     ///
     /// # Errors
     /// [`ModulesError`]: nothing was stored.
-    pub fn install(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
+    pub(crate) fn install(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
         let module = match self.known(Digest::of(bytes)) {
             Some(module) => module,
             None => self.keep(self.sandbox.prepare(bytes)?),
@@ -65,7 +65,7 @@ impl Modules {
     ///
     /// # Errors
     /// [`ModulesError::Refused`] says what is wrong with it.
-    pub fn examine(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
+    pub(crate) fn examine(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
         match self.known(Digest::of(bytes)) {
             Some(module) => Ok(module),
             None => Ok(self.sandbox.prepare(bytes)?),
@@ -76,7 +76,7 @@ impl Modules {
     ///
     /// # Errors
     /// [`ModulesError`] if its bytes are missing, damaged, or refused by this version of the host.
-    pub fn load(&self, digest: Digest, described: Descriptor) -> Result<Arc<Module>, ModulesError> {
+    pub(crate) fn load(&self, digest: Digest, described: Descriptor) -> Result<Arc<Module>, ModulesError> {
         if let Some(module) = self.known(digest) {
             return Ok(module);
         }
@@ -85,7 +85,7 @@ impl Modules {
     }
 
     /// Returns true if this node keeps bytes under the digest.
-    pub fn keeps(&self, digest: Digest) -> bool {
+    pub(crate) fn keeps(&self, digest: Digest) -> bool {
         self.store.has(digest)
     }
 
@@ -93,13 +93,13 @@ impl Modules {
     ///
     /// # Errors
     /// [`ModulesError::Store`] if what it keeps cannot be read.
-    pub fn missing(&self, wanted: impl Iterator<Item = Digest>) -> Result<Vec<Digest>, ModulesError> {
+    pub(crate) fn missing(&self, wanted: impl Iterator<Item = Digest>) -> Result<Vec<Digest>, ModulesError> {
         let kept: BTreeSet<Digest> = self.store.list()?.into_iter().collect();
         Ok(wanted.filter(|digest| !kept.contains(digest)).collect())
     }
 
     /// Forgets the prepared modules that are not installed any more. Their bytes stay, for a rollback of the cluster state.
-    pub fn forget_except(&self, installed: &dyn Fn(Digest) -> bool) {
+    pub(crate) fn forget_except(&self, installed: &dyn Fn(Digest) -> bool) {
         let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         prepared.retain(|digest, _| installed(*digest));
     }

@@ -4,7 +4,7 @@ use steward_model::Link;
 use steward_model::link::UTILITY_SUFFIXES;
 
 /// First segments below `/core` that belong to the host.
-pub const HOST_BELOW_CORE: [&str; 9] = [
+pub(crate) const HOST_BELOW_CORE: [&str; 9] = [
     "management",
     "node-groups",
     "node-selectors",
@@ -20,7 +20,7 @@ pub const HOST_BELOW_CORE: [&str; 9] = [
 const HOST_TOP: [&str; 7] = ["health", "healthz", "livez", "readyz", "metrics", "ui", "openapi.json"];
 
 /// Returns why no service can be mounted at `path`, if none can.
-pub fn reserved(path: &Link) -> Option<&'static str> {
+pub(crate) fn reserved(path: &Link) -> Option<&'static str> {
     let segments: Vec<&str> = path.as_str()[1..].split('/').collect();
     let (first, second) = (segments[0], segments.get(1).copied());
     if path.is_root() || HOST_TOP.contains(&first) {

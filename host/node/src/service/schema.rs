@@ -21,7 +21,7 @@ const LONG: usize = 4_000_000;
 
 /// Why a schema is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum SchemaError {
+pub(crate) enum SchemaError {
     /// It is no schema.
     #[error("state schema cannot be used: {0}")]
     Invalid(String),
@@ -59,7 +59,7 @@ pub enum SchemaError {
 }
 
 /// A compiled schema.
-pub struct Schema {
+pub(crate) struct Schema {
     validator: Validator,
     steps: u32,
 }
@@ -69,7 +69,7 @@ impl Schema {
     ///
     /// # Errors
     /// [`SchemaError`] says what to change in it.
-    pub fn compile(schema: &Value) -> Result<Option<Schema>, SchemaError> {
+    pub(crate) fn compile(schema: &Value) -> Result<Option<Schema>, SchemaError> {
         if *schema == serde_json::json!({ "type": "object" }) {
             return Ok(None);
         }
@@ -79,12 +79,12 @@ impl Schema {
     }
 
     /// Returns the validator.
-    pub fn validator(&self) -> &Validator {
+    pub(crate) fn validator(&self) -> &Validator {
         &self.validator
     }
 
     /// Returns true if checking a state of so many bytes takes long enough to hold others up.
-    pub fn takes_long(&self, bytes: usize) -> bool {
+    pub(crate) fn takes_long(&self, bytes: usize) -> bool {
         (self.steps as usize).saturating_mul(bytes) > LONG
     }
 }

@@ -31,7 +31,7 @@ struct Reign {
 
 /// See the head of this module.
 #[derive(Debug, Default)]
-pub struct Starts {
+pub(crate) struct Starts {
     partitions: Mutex<HashMap<PartitionId, Reign>>,
 }
 
@@ -66,19 +66,19 @@ impl Starts {
 
     /// Returns true if a document of the factory must be started before another handler of it runs. An operation of an
     /// earlier revision starts nothing: it will begin anew, or end as it began.
-    pub fn needs_start(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) -> bool {
+    pub(crate) fn needs_start(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) -> bool {
         let needs =
             self.with(reign, factory, |started| !started.all && !started.documents.contains(&fingerprint(link)));
         needs.unwrap_or(false)
     }
 
     /// Takes note that a document has been started or created.
-    pub fn started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) {
+    pub(crate) fn started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64), link: &Link) {
         self.with(reign, factory, |started| started.all || started.documents.insert(fingerprint(link)));
     }
 
     /// Takes note that every document of a factory in the partition has been started, whoever is created later included.
-    pub fn all_started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64)) {
+    pub(crate) fn all_started(&self, reign: (PartitionId, Epoch), factory: (&Link, u64)) {
         self.with(reign, factory, |started| {
             started.all = true;
             started.documents = HashSet::new();

@@ -21,7 +21,7 @@ const BINS: usize = 15;
 
 /// One statistic.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measure {
+pub(crate) struct Measure {
     /// The last value.
     pub latest: f64,
     /// The sum of all values.
@@ -57,11 +57,11 @@ impl Measure {
 }
 
 /// Statistics by name.
-pub type Measures = BTreeMap<String, Measure>;
+pub(crate) type Measures = BTreeMap<String, Measure>;
 
 /// The statistics of one service. Counting costs a few additions: every operation does it.
 #[derive(Debug, Default)]
-pub struct ServiceStats {
+pub(crate) struct ServiceStats {
     requests: [AtomicU64; ACTIONS.len()],
     failures: AtomicU64,
     updated: AtomicI64,
@@ -80,7 +80,7 @@ const ACTIONS: [(Action, &str); 5] = [
 
 impl ServiceStats {
     /// Takes note of an operation that ended.
-    pub fn operation(&self, action: Action, duration: Option<Duration>, failed: bool, at: Timestamp) {
+    pub(crate) fn operation(&self, action: Action, duration: Option<Duration>, failed: bool, at: Timestamp) {
         for ((other, _), count) in ACTIONS.iter().zip(&self.requests) {
             if *other == action {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl ServiceStats {
     }
 
     /// Returns all statistics.
-    pub fn all(&self) -> Measures {
+    pub(crate) fn all(&self) -> Measures {
         let updated = Timestamp(self.updated.load(Ordering::Relaxed));
         let counted =
             |count: u64| Measure { latest: count as f64, accumulated: count as f64, count, updated, bins: None };
@@ -124,13 +124,13 @@ struct Kept {
 
 /// The statistics of the documents of a service.
 #[derive(Debug, Default)]
-pub struct DocumentStats {
+pub(crate) struct DocumentStats {
     kept: Mutex<Kept>,
 }
 
 impl DocumentStats {
     /// Changes the statistics of a document, which are forgotten some time after.
-    pub fn change(&self, link: &Link, change: impl FnOnce(&mut Measures)) {
+    pub(crate) fn change(&self, link: &Link, change: impl FnOnce(&mut Measures)) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = &mut *kept;
         if !kept.documents.contains_key(link) {
@@ -145,7 +145,7 @@ impl DocumentStats {
     }
 
     /// Adds `value` to a statistic of a document, if it has room for one of that name.
-    pub fn add(&self, link: &Link, name: &str, value: f64, at: Timestamp) {
+    pub(crate) fn add(&self, link: &Link, name: &str, value: f64, at: Timestamp) {
         self.change(link, |measures| {
             if let Some(measure) = measures.get_mut(name) {
                 return measure.add(value, at);
@@ -156,7 +156,7 @@ impl DocumentStats {
     }
 
     /// Returns the statistics of a document.
-    pub fn of(&self, link: &Link) -> Measures {
+    pub(crate) fn of(&self, link: &Link) -> Measures {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.documents.get(link).cloned().unwrap_or_default()
     }

@@ -20,7 +20,7 @@ use steward_storage::lasting;
 
 /// Why the bytes of a module are not to be had, or not kept.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// There are no such bytes.
     #[error(
         "guest module {digest} is not at {place}; copy the file from another node or a backup, or upload the module again"
@@ -52,7 +52,7 @@ pub enum StoreError {
 }
 
 /// See the head of this module. Every call may block.
-pub trait ModuleStore: Send + Sync {
+pub(crate) trait ModuleStore: Send + Sync {
     /// Keeps `bytes` durably, in place of whatever was there under their digest, and returns that.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ const ENDING: &str = "wasm";
 
 /// The modules in a folder of this node.
 #[derive(Debug)]
-pub struct ModuleFolder {
+pub(crate) struct ModuleFolder {
     folder: PathBuf,
 }
 
@@ -88,7 +88,7 @@ impl ModuleFolder {
     ///
     /// # Errors
     /// [`StoreError::File`] if it cannot be made.
-    pub fn open(folder: &Path) -> Result<ModuleFolder, StoreError> {
+    pub(crate) fn open(folder: &Path) -> Result<ModuleFolder, StoreError> {
         let failed = |source| StoreError::File { path: folder.to_owned(), source };
         lasting::make_folder(folder).map_err(failed)?;
         Ok(ModuleFolder { folder: folder.to_owned() })

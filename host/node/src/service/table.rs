@@ -11,7 +11,7 @@ use super::{Closed, Doors, Service, ServiceStats};
 
 /// What a path means.
 #[derive(Clone)]
-pub enum Found {
+pub(crate) enum Found {
     /// The factory itself.
     Factory(Arc<Service>),
     /// A child of a factory, whether it exists or not.
@@ -22,7 +22,7 @@ pub enum Found {
 
 impl Found {
     /// Returns what can be asked there.
-    pub fn actions(&self) -> Vec<Action> {
+    pub(crate) fn actions(&self) -> Vec<Action> {
         match self {
             Found::Factory(_) => vec![Action::Get, Action::Post],
             Found::Stateless(service) | Found::Child(service) => service.actions(),
@@ -33,7 +33,7 @@ impl Found {
 /// A factory that the system group knows and this node cannot serve now. It has documents, whether anybody can see them
 /// or not, so requests to it are told to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Absent {
+pub(crate) struct Absent {
     /// Path of the factory.
     pub path: Link,
     /// Why it is not served.
@@ -53,7 +53,7 @@ struct Paths {
 
 /// See the head of this module. Reading takes no longer than copying a pointer.
 #[derive(Default)]
-pub struct ServiceTable {
+pub(crate) struct ServiceTable {
     paths: RwLock<Arc<Paths>>,
     /// Who may write where.
     doors: Doors,
@@ -71,12 +71,12 @@ impl ServiceTable {
     }
 
     /// Returns the doors of the factories.
-    pub fn doors(&self) -> &Doors {
+    pub(crate) fn doors(&self) -> &Doors {
         &self.doors
     }
 
     /// Notes factories that are about to be served: until they are, requests to them are told to come back.
-    pub fn expect(&self, more: Vec<Absent>) {
+    pub(crate) fn expect(&self, more: Vec<Absent>) {
         let now = self.snapshot();
         let mut absent = now.absent.clone();
         absent.extend(more.into_iter().map(|absent| (absent.path.clone(), absent)));
@@ -87,7 +87,12 @@ impl ServiceTable {
     /// Replaces the mounted services, and what should be mounted and is not, by those of a cluster state, which tells the
     /// revision of each factory. Nobody writes at a factory in the moment in which it changes; calls under way finish on the
     /// services they began with.
-    pub async fn replace(&self, services: Vec<Arc<Service>>, absent: Vec<Absent>, revision_of: impl Fn(&Link) -> u64) {
+    pub(crate) async fn replace(
+        &self,
+        services: Vec<Arc<Service>>,
+        absent: Vec<Absent>,
+        revision_of: impl Fn(&Link) -> u64,
+    ) {
         let mounted: Mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
         let absent = absent.into_iter().map(|absent| (absent.path.clone(), absent)).collect();
         let shut = self.shut(&mounted).await;
@@ -111,17 +116,17 @@ impl ServiceTable {
     }
 
     /// Returns what changes whenever the mounted services have changed.
-    pub fn watch(&self) -> watch::Receiver<u64> {
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     /// Returns the service mounted exactly at `path`.
-    pub fn at(&self, path: &Link) -> Option<Arc<Service>> {
+    pub(crate) fn at(&self, path: &Link) -> Option<Arc<Service>> {
         self.snapshot().mounted.get(path).cloned()
     }
 
     /// Returns what answers at `path`.
-    pub fn find(&self, path: &Link) -> Option<Found> {
+    pub(crate) fn find(&self, path: &Link) -> Option<Found> {
         let paths = self.snapshot();
         let mounted = &paths.mounted;
         if let Some(service) = mounted.get(path) {
@@ -147,7 +152,7 @@ impl ServiceTable {
     }
 
     /// Returns the factory at or above `path` that should be served here and is not.
-    pub fn absent(&self, path: &Link) -> Option<Absent> {
+    pub(crate) fn absent(&self, path: &Link) -> Option<Absent> {
         let paths = self.snapshot();
         if paths.absent.is_empty() {
             return None;
@@ -163,22 +168,22 @@ impl ServiceTable {
     }
 
     /// Returns true if every factory that should be served here is.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.snapshot().absent.is_empty()
     }
 
     /// Returns every mounted service, by path.
-    pub fn all(&self) -> Vec<Arc<Service>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Service>> {
         self.snapshot().mounted.values().cloned().collect()
     }
 
     /// Returns the statistics kept for a path, or fresh ones.
-    pub fn stats_of(&self, path: &Link) -> Arc<ServiceStats> {
+    pub(crate) fn stats_of(&self, path: &Link) -> Arc<ServiceStats> {
         self.at(path).map(|service| Arc::clone(&service.stats)).unwrap_or_default()
     }
 
     /// Returns the mounted path that shares the longest beginning with `path`, as a hint for people.
-    pub fn nearest(&self, path: &Link) -> Option<Link> {
+    pub(crate) fn nearest(&self, path: &Link) -> Option<Link> {
         let paths = self.snapshot();
         let shared = |other: &Link| {
             let pairs = path.as_str().bytes().zip(other.as_str().bytes());

@@ -41,7 +41,7 @@ const DESCRIPTORS_MAX: &str = "steward_file_descriptors_max";
 ///
 /// # Errors
 /// [`BuildError`] if metrics are set up already.
-pub fn install() -> Result<PrometheusHandle, BuildError> {
+pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
     let handle = builder.install_recorder()?;
     describe_counter!(OPERATIONS, "Operations that ended, by service, action, cause and outcome");
@@ -76,7 +76,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 const UPKEEP: Duration = Duration::from_secs(2);
 
 /// Keeps the memory of the metrics bounded, for as long as it is polled.
-pub async fn keep(handle: PrometheusHandle) {
+pub(crate) async fn keep(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP).await;
         handle.run_upkeep();
@@ -99,34 +99,34 @@ fn by_lane(cell: &'static [OnceLock<Counter>; 2], name: &'static str, lane: Lane
 }
 
 /// Counts an update that was taken into the log.
-pub fn proposed(lane: Lane) {
+pub(crate) fn proposed(lane: Lane) {
     static CELLS: [OnceLock<Counter>; 2] = [OnceLock::new(), OnceLock::new()];
     by_lane(&CELLS, UPDATES_PROPOSED, lane).increment(1);
 }
 
 /// Counts updates that were applied to a state store.
-pub fn applied(lane: Lane, updates: usize) {
+pub(crate) fn applied(lane: Lane, updates: usize) {
     static CELLS: [OnceLock<Counter>; 2] = [OnceLock::new(), OnceLock::new()];
     by_lane(&CELLS, UPDATES_APPLIED, lane).increment(updates as u64);
 }
 
 /// Counts a document that was removed because its time had passed.
-pub fn expired() {
+pub(crate) fn expired() {
     counter!(DOCUMENTS_EXPIRED).increment(1);
 }
 
 /// Counts a checkpoint that could not be made.
-pub fn checkpoint_failed() {
+pub(crate) fn checkpoint_failed() {
     counter!(CHECKPOINTS_FAILED).increment(1);
 }
 
 /// Counts an operation that was refused or failed in this stage.
-pub fn stage_failed(stage: &'static str) {
+pub(crate) fn stage_failed(stage: &'static str) {
     counter!(STAGES_FAILED, "stage" => stage).increment(1);
 }
 
 /// Takes over what the commit log has counted itself.
-pub fn log_written(stats: &Stats) {
+pub(crate) fn log_written(stats: &Stats) {
     counter!(LOG_GROUPS).absolute(stats.groups);
     counter!(LOG_FRAMES).absolute(stats.frames);
     counter!(LOG_BYTES).absolute(stats.bytes);
@@ -134,12 +134,12 @@ pub fn log_written(stats: &Stats) {
 }
 
 /// Counts an effect that ended: `outcome` is `answered`, `refused` or `given-up`.
-pub fn effect(outcome: &'static str) {
+pub(crate) fn effect(outcome: &'static str) {
     counter!(EFFECTS, "outcome" => outcome).increment(1);
 }
 
 /// Counts an attempt to carry out an effect that will be repeated.
-pub fn effect_retried() {
+pub(crate) fn effect_retried() {
     counter!(EFFECTS_RETRIED).increment(1);
 }
 
@@ -161,7 +161,7 @@ impl PerService {
 }
 
 /// Takes note of an operation that ended.
-pub fn operation(service: &Link, action: Action, cause: Cause, took: Duration, failed: bool) {
+pub(crate) fn operation(service: &Link, action: Action, cause: Cause, took: Duration, failed: bool) {
     use std::cell::RefCell;
     use std::collections::HashMap;
     thread_local! {
@@ -176,13 +176,13 @@ pub fn operation(service: &Link, action: Action, cause: Cause, took: Duration, f
 }
 
 /// Takes note of how many connections are open, and how many may be.
-pub fn connections(open: usize, max: usize) {
+pub(crate) fn connections(open: usize, max: usize) {
     gauge!(CONNECTIONS).set(open as f64);
     gauge!(CONNECTIONS_MAX).set(max as f64);
 }
 
 /// Takes note of how many file descriptors are open, if that is known, and how many may be.
-pub fn descriptors(open: Option<usize>, max: usize) {
+pub(crate) fn descriptors(open: Option<usize>, max: usize) {
     if let Some(open) = open {
         gauge!(DESCRIPTORS).set(open as f64);
     }
@@ -190,22 +190,22 @@ pub fn descriptors(open: Option<usize>, max: usize) {
 }
 
 /// Counts a connection that got no place.
-pub fn connection_refused() {
+pub(crate) fn connection_refused() {
     counter!(CONNECTIONS_REFUSED).increment(1);
 }
 
 /// Counts a connection that was closed because nothing was said or taken.
-pub fn connection_silent() {
+pub(crate) fn connection_silent() {
     counter!(CONNECTIONS_SILENT).increment(1);
 }
 
 /// Counts a time when the system handed over no connection for want of descriptors or memory.
-pub fn accept_short() {
+pub(crate) fn accept_short() {
     counter!(ACCEPTS_SHORT).increment(1);
 }
 
 /// Counts an HTTP response.
-pub fn response(status: u16) {
+pub(crate) fn response(status: u16) {
     static CELLS: [OnceLock<Counter>; 6] = [const { OnceLock::new() }; 6];
     let class = usize::from(status / 100).min(5);
     let names = ["0xx", "1xx", "2xx", "3xx", "4xx", "5xx"];

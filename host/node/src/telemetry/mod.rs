@@ -1,6 +1,6 @@
 //! What the host tells people about itself: log lines, metrics, and the names of their fields.
 
-pub mod metrics;
+pub(crate) mod metrics;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -10,7 +10,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
@@ -20,7 +20,7 @@ pub enum LogFormat {
 
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The filter is not of the form that is understood.
     #[error("log level {given:?} is not understood: {source}; write info, or info,steward_node=debug")]
     Filter {
@@ -38,7 +38,7 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`] if the filter is wrong or logging is set up already.
-pub fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
+pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     // The consensus library tells the story of its life at INFO; `openraft=info` in the filter brings it back.
     let parsed = EnvFilter::try_new(format!("openraft=warn,{filter}"));
     let filter = parsed.map_err(|source| Error::Filter { given: filter.to_owned(), source })?;

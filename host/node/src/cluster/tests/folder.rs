@@ -40,7 +40,7 @@ async fn start_that_was_killed_after_its_first_file_is_completed_under_the_same_
     first.control.stop().await;
     fs::remove_dir_all(incarnation(folder.path())).expect("removed");
     let again = started(folder.path()).await;
-    assert_eq!((again.group, again.boot.0), (first.group, 1));
+    assert_eq!((again.control.state().group_id(), again.boot.0), (first.control.state().group_id(), 1));
     again.control.stop().await;
 }
 

@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn a_quote_that_is_not_in_its_file_is_found() {
         let above = "It [calls](../../a/src/b.rs):\n\n";
-        for block in ["fn d() {\n    e(1);", "e();\nf();", "fn d() {\ne();", "fn d() {\n    e();\n\n    f();\n}\n}\n}"] {
+        for block in ["fn d() {\n    e(1);", "e();\nf();", "fn d() {\ne();", "fn d() {\n    e();\n\n    f();\n}\n}\n}"]
+        {
             let text = format!("{above}```rust\n{block}\n```\n");
             assert_eq!(found("host/docs/tour/x.md", &text), ["host/docs/tour/x.md:3: quotes"], "{block}");
         }

@@ -1,6 +1,7 @@
 //! The capabilities of a guest: in a component the imports of the world, in a native test whatever the mock host offers.
 //!
-//! The component's side calls the imports directly and by name, so that a guest which uses none of them imports none.
+//! The component's side calls the imports directly and by name, so that a guest imports what it uses and no more; the log it always has,
+//! to say why it broke.
 
 /// How urgent a line of the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -54,7 +54,8 @@
 //!   makes one only if the state changed. `&self` never makes one.
 //! - A state that its own schema forbids is never committed: the request is refused with the field's pointer.
 //! - An error means that nothing happened, effects included.
-//! - Do not panic: a panic is a trap, and all the client learns is that the guest broke.
+//! - Do not panic: a panic is a trap. Its words, with file and line, reach the log and the client, and nothing has happened; but an
+//!   error says better what is wrong, and costs no instance.
 
 #[cfg(target_arch = "wasm32")]
 pub mod bindings;

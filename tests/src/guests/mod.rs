@@ -168,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_becomes_a_component_that_imports_no_function() {
+    fn the_counter_becomes_a_component_that_imports_the_host_alone() {
         let built = build(&["counter"], &Progress::hidden()).expect("the counter builds");
         assert_eq!(built.len(), 1);
-        assert_eq!(built[0].imports, ["steward:service/types@0.1.0"]);
+        assert_eq!(built[0].imports, ["steward:service/types@0.1.0", "steward:service/host@0.1.0"]);
         assert!(built[0].path.exists());
     }
 }

@@ -108,7 +108,10 @@ impl Host {
         let errors = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = self.circumstances.command(build::steward()?);
         command.arg("start").arg("--port").arg(self.port.to_string()).arg("--data").arg(self.data());
-        command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
+        command.args(["--announce", "-"]).args(&self.flags);
+        if !self.flags.iter().any(|flag| flag == "--log-level") {
+            command.args(["--log-level", "info"]);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;
         self.output = Some(BufReader::new(child.stdout.take().context("the host has an output")?));
         self.child = Some(child);

@@ -21,6 +21,7 @@ mod names;
 mod origin;
 mod page;
 mod paths;
+mod quotes;
 mod source;
 mod stages;
 mod status;
@@ -36,7 +37,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     top::check,
     manifests::check,
     walls::check,
@@ -55,6 +56,7 @@ const RULES: [Rule; 18] = [
     paths::check,
     commands::check,
     stages::check,
+    quotes::check,
 ];
 
 #[test]

@@ -124,7 +124,7 @@ fn follow(tree: &Tree, paths: &[&str], file: &File, page: &Page<'_>, link: &str)
 }
 
 /// Returns the path of `target` as seen from the folder of `page`.
-fn beside(page: &str, target: &str) -> String {
+pub(crate) fn beside(page: &str, target: &str) -> String {
     let mut names: Vec<&str> = page.split('/').collect();
     names.pop();
     for name in target.trim_end_matches('/').split('/') {

@@ -97,6 +97,11 @@ impl Operations {
     /// # Errors
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
     pub(crate) async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
+        let span = stage::span(&operation);
+        self.submitted(operation).instrument(span).await
+    }
+
+    async fn submitted(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
         let found = stage!(admit, admit::admit(self, &operation))?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
             let Found::Child(service) = &found else { return Box::pin(self.run(operation, found)).await };
@@ -125,9 +130,13 @@ impl Operations {
     /// # Errors
     /// As [`Operations::submit`].
     pub(crate) async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
-        let found = stage!(admit, admit::admit(self, &operation))?;
+        let span = stage::span(&operation);
+        let run = async {
+            let found = stage!(admit, admit::admit(self, &operation))?;
+            self.run(Box::new(operation), found).await
+        };
         // What a panic leaves behind is an operation: the task of the host that asked for it goes on with the next.
-        let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), found)));
+        let run = AssertUnwindSafe(failure::contained(run.instrument(span)));
         run.catch_unwind().await.unwrap_or(Err(Error::Broken))
     }
 
@@ -184,8 +193,7 @@ impl Operations {
             tries += 1;
             let place = stage!(locate, locate::locate(self, &mut operation, found))?;
             let (action, service, creates) = (operation.action, Arc::clone(place.service()), place.creates());
-            let span = stage::span(&operation);
-            let reply = self.travel(&mut operation, place).instrument(span).await;
+            let reply = self.travel(&mut operation, place).await;
             if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
                 publish::publish(self, &service, action, &operation, began, &reply);
                 return reply;

@@ -235,7 +235,7 @@ impl World {
             };
             self.stored.insert(partition, stored);
             let core = &recovered.core;
-            self.say(|| format!("  {partition} opens with {:?}, applied {:?}", core.last, core.applied));
+            self.say(|| format!("  {partition} opens with {core}"));
             self.facts.push(Fact::Opened(partition, recovered));
             self.facts.push(Fact::LookAtStore(partition));
         }

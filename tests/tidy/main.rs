@@ -9,6 +9,7 @@
 
 mod clock;
 mod comments;
+mod fields;
 mod files;
 mod functions;
 mod leftovers;
@@ -30,7 +31,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     top::check,
     manifests::check,
     walls::check,
@@ -42,6 +43,7 @@ const RULES: [Rule; 14] = [
     files::check,
     functions::check,
     comments::check,
+    fields::check,
     leftovers::check,
     lints::check,
     origin::check,

@@ -39,6 +39,32 @@ pub enum Entry {
     },
 }
 
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Entry::Marker => f.write_str("marker"),
+            Entry::Update(update) => {
+                let what = match update.change {
+                    Change::NewVersion => "update",
+                    Change::Renewal => "renewal",
+                    Change::None => "note",
+                    Change::Purge => "purge",
+                };
+                write!(f, "{what} of {}", update.document.link)
+            }
+            Entry::Forget { tombstones_below, answers_below } => {
+                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} after epoch {}: {}", self.position, self.previous, self.entry)
+    }
+}
+
 impl Format for Record {
     const NAME: &'static str = "record";
 }

@@ -32,6 +32,22 @@ pub enum Entered {
     Full,
 }
 
+impl std::fmt::Display for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ticket {}", self.0)
+    }
+}
+
+impl std::fmt::Display for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Entered::Granted => f.write_str("granted"),
+            Entered::Queued { ahead } => write!(f, "queued behind {ahead}"),
+            Entered::Full => f.write_str("refused, too many wait"),
+        }
+    }
+}
+
 /// Who has the turn of one document, and who waits.
 #[derive(Debug, Clone)]
 struct Lane {
@@ -73,7 +89,8 @@ impl Lanes {
     pub fn leave(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
         let lane = self.lanes.get_mut(link);
         let active = lane.as_ref().map(|lane| lane.active);
-        assert!(active == Some(ticket), "{ticket:?} leaves {}, where the turn is {active:?}'s", link.as_str());
+        let holder = active.map_or("nobody".to_owned(), |active| active.to_string());
+        assert!(active == Some(ticket), "{ticket} leaves {link}, where {holder} has the turn");
         let next = lane.and_then(|lane| {
             let next = lane.waiting.pop_front()?;
             lane.active = next;

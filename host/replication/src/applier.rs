@@ -118,6 +118,7 @@ impl Partitions {
     /// Applies what is committed, and returns how many partitions' stores refused; those are tried again by the next call.
     pub fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> usize {
         let waiting = self.shared().applying.take();
+        // Each for itself: a partition whose store refuses holds up none of the others.
         let refused: Vec<PartitionId> = waiting.into_iter().filter(|id| !self.get(*id).apply(index)).collect();
         refused.iter().for_each(|id| self.shared().applying.again(*id));
         if refused.is_empty() {

@@ -4,6 +4,7 @@ use std::sync::{LockResult, MutexGuard};
 
 use steward_model::update::Record;
 use steward_model::{Epoch, Offset, PartitionId, Position};
+use steward_protocol::replica::{Effect, Event};
 use steward_storage::documents;
 use steward_storage::log::{append, writer};
 
@@ -51,15 +52,15 @@ impl std::fmt::Display for Fact<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let end = |records: &[Record]| records.last().map_or(Position::default(), |record| record.position);
         match self {
-            Fact::Proposed(position) => write!(f, "proposed {position}"),
-            Fact::MarkerAppended(position) => write!(f, "marker appended at {position}"),
-            Fact::Committed { through, records } => write!(f, "committed {} through {through}", records.len()),
-            Fact::Activated(epoch) => write!(f, "activated {epoch}"),
-            Fact::SteppedDown { epoch, under_way } => write!(f, "stepped down from {epoch}, {under_way} under way"),
-            Fact::Truncated { after: Some(after), records } => write!(f, "truncated {records} after {after}"),
-            Fact::Truncated { after: None, records } => write!(f, "truncated all {records}"),
-            Fact::Applied { records } => write!(f, "applied {} through {}", records.len(), end(records)),
-            Fact::Refused(error) => write!(f, "state store refused a batch: {error}"),
+            Fact::Proposed(position) => write!(f, "took the update at {position}"),
+            Fact::MarkerAppended(position) => write!(f, "began a reign at {position}"),
+            Fact::Committed { through, records } => write!(f, "committed up to {through}, {} records", records.len()),
+            Fact::Activated(epoch) => write!(f, "began to serve epoch {epoch}"),
+            Fact::SteppedDown { epoch, under_way } => write!(f, "gave up epoch {epoch}, {under_way} updates under way"),
+            Fact::Truncated { after: Some(after), records } => write!(f, "cut {records} records after {after}"),
+            Fact::Truncated { after: None, records } => write!(f, "cut all {records} records"),
+            Fact::Applied { records } => write!(f, "applied up to {}, {} records", end(records), records.len()),
+            Fact::Refused(error) => write!(f, "failed to apply: {error}"),
         }
     }
 }
@@ -84,6 +85,16 @@ pub enum Fatal {
 pub trait Observer: Send + Sync {
     /// Something has happened to the copy of `partition`.
     fn observed(&self, partition: PartitionId, fact: &Fact<'_>);
+
+    /// The core of the copy of `partition` is about to be told of an event. Logged at the level of each step.
+    fn told(&self, partition: PartitionId, event: &Event) {
+        tracing::trace!(%partition, %event, "replica");
+    }
+
+    /// The core of the copy of `partition` wants something done, which is done next. Logged at the level of each step.
+    fn wanted(&self, partition: PartitionId, effect: &Effect) {
+        tracing::trace!(%partition, %effect, "replica");
+    }
 
     /// There are effects to carry out that were not there before.
     fn effects_added(&self) {}

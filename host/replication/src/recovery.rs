@@ -20,7 +20,7 @@ use crate::checkpoint::Row;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A frame cannot be read although its checksum is right.
-    #[error("frame {kind:?} at {} in the commit log cannot be read: {source}", lsn.0)]
+    #[error("{kind} at {} in the commit log cannot be read: {source}", lsn.0)]
     Frame {
         /// What it is about.
         kind: FrameKind,

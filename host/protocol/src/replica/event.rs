@@ -3,6 +3,7 @@
 use steward_model::update::Entry;
 use steward_model::{Epoch, Position};
 
+use super::open::shown;
 use super::{Member, Message, Row};
 
 /// Something that happened.
@@ -29,4 +30,17 @@ pub enum Event {
         /// What was said.
         message: Message,
     },
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Event::TableChanged(row) => write!(f, "table changed to {row}"),
+            Event::PromisePersisted(epoch) => write!(f, "persisted the promise of epoch {epoch}"),
+            Event::Proposed(entry) => write!(f, "proposed {entry}"),
+            Event::Persisted(position) => write!(f, "persisted up to {position}"),
+            Event::Truncated { after } => write!(f, "cut after {}", shown(after)),
+            Event::Received { from, message } => write!(f, "heard from {from}: {message}"),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::{Replica, Role, RoleName};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// I7: a role was taken whose promise is not durable.
-    #[error("{role:?} of epoch {epoch}, but only epoch {promised} is durably promised")]
+    #[error("{role} of epoch {epoch}, but only epoch {promised} is durably promised")]
     PromiseNotDurable {
         /// The role.
         role: RoleName,
@@ -45,7 +45,7 @@ pub enum Violation {
         lineage: Option<Epoch>,
     },
     /// I5: a reign is active before its marker is committed, or is not although it is.
-    #[error("{role:?} with a marker at {marker}, but {} is committed", shown(.committed))]
+    #[error("{role} with a marker at {marker}, but {} is committed", shown(.committed))]
     MarkerNotDecisive {
         /// The role.
         role: RoleName,

@@ -69,7 +69,12 @@ impl Lineage {
     /// If the epoch or the offset does not rise.
     pub(super) fn begin(&mut self, epoch: Epoch, first: Offset) {
         if let Some(last) = self.0.last() {
-            assert!(last.0 < epoch && last.1 < first, "epoch {epoch} at offset {first} begins after {last:?}");
+            assert!(
+                last.0 < epoch && last.1 < first,
+                "epoch {epoch} at offset {first} begins after {}@{}",
+                last.0,
+                last.1
+            );
         }
         self.0.push((epoch, first));
     }

@@ -29,8 +29,8 @@ pub enum Message {
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Message::Promise { epoch, last } => write!(f, "promise epoch={epoch} last={}", shown(last)),
-            Message::Acknowledgement { epoch, through } => write!(f, "acknowledgement epoch={epoch} through={through}"),
+            Message::Promise { epoch, last } => write!(f, "promised epoch {epoch}, log ends with {}", shown(last)),
+            Message::Acknowledgement { epoch, through } => write!(f, "persisted up to {through} in epoch {epoch}"),
         }
     }
 }

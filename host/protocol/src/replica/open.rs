@@ -20,6 +20,13 @@ pub struct Recovered {
     pub applied: Option<Position>,
 }
 
+impl std::fmt::Display for Recovered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Recovered { promised, last, applied, .. } = self;
+        write!(f, "promised {promised}, end {}, applied {}", shown(last), shown(applied))
+    }
+}
+
 /// Why a replica cannot be opened: acknowledged data are missing or damaged. It must not vote with what is left.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -81,13 +88,19 @@ impl Replica {
     pub fn open(own: Member, partition: PartitionId, recovered: Recovered) -> Result<Replica, OpenError> {
         let Recovered { promised, lineage, start, last, applied } = recovered;
         let mut lineage = Lineage::from_entries(lineage).map_err(|source| OpenError::Lineage { partition, source })?;
+        // I8: lineages stand for logs when those are compared. One that does not end where its log does would find a
+        // common point that is none.
         if lineage.last_epoch() != last.map(|last| last.epoch) || last.is_some_and(|last| !lineage.contains(last)) {
             return Err(OpenError::EndOutsideLineage { partition, last, lineage: lineage.last_epoch() });
         }
         let last_epoch = last.map_or(Epoch::ZERO, |last| last.epoch);
+        // I7: the promise of an epoch is on disk before its first record is appended. If it is gone, promises of other
+        // epochs may be gone with it, and whoever relied on them would be betrayed.
         if last_epoch > promised {
             return Err(OpenError::PromiseLost { partition, last: last_epoch, promised });
         }
+        // I9: only what is committed is applied. A log that does not reach it, or reaches it on another branch, has
+        // lost what this member once acknowledged, and must not be heard in an election.
         if let Some(applied) = applied {
             let is_in_log = last.is_some_and(|last| applied.offset <= last.offset) && lineage.contains(applied);
             if !is_in_log {

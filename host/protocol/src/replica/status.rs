@@ -2,6 +2,7 @@
 
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
+use super::open::shown;
 use super::{Member, Replica, Role, Row};
 
 /// Why an operation is not admitted here now.
@@ -54,6 +55,18 @@ impl RoleName {
     }
 }
 
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RoleName::Tailing => "tailing",
+            RoleName::InSync => "in sync",
+            RoleName::Candidate => "candidate",
+            RoleName::Activating => "activating",
+            RoleName::Primary => "primary",
+        })
+    }
+}
+
 /// A replica at one moment, for `/core/partitions` and for tests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
@@ -75,6 +88,14 @@ pub struct Status {
     pub durable: Option<Offset>,
     /// The last record known to be committed.
     pub committed: Option<Offset>,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Status { role, promised, end, durable, committed, .. } = self;
+        let (end, durable, committed) = (shown(end), shown(durable), shown(committed));
+        write!(f, "{role}, promised {promised}, end {end}, durable {durable}, committed {committed}")
+    }
 }
 
 impl Replica {

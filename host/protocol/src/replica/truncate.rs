@@ -19,6 +19,7 @@ impl Replica {
                 panic!("{} cuts its log in its own reign {}: nobody else orders updates", self.partition, reign.epoch)
             }
         }
+        // I9: what is committed was answered, perhaps applied. A reign that orders something else there has missed it.
         let keep = after.map(|after| after.offset);
         assert!(
             keep >= self.committed,
@@ -27,6 +28,8 @@ impl Replica {
             shown(&after),
             shown(&self.committed)
         );
+        // The common point of two logs is a record of both; with another one as the end the lineage would name records
+        // that were never here (I8).
         assert!(
             after.is_none_or(|after| self.holds(after)),
             "{} cuts its log after {}, which it does not hold",

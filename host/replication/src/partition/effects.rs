@@ -12,6 +12,8 @@ impl Partition {
     /// Carries out the effects that wait in `state`, and those that they cause.
     pub(super) fn carry_out(&self, state: &mut State, now: Moment) {
         while !state.effects.is_empty() {
+            // Carrying out may tell the core more at once (in memory everything is durable when it is written); what it
+            // then asks for comes after what it asked before.
             let mut effects = std::mem::take(&mut state.effects);
             for effect in effects.drain(..) {
                 self.carry_out_one(state, now, effect);
@@ -23,12 +25,13 @@ impl Partition {
     }
 
     fn carry_out_one(&self, state: &mut State, now: Moment, effect: Effect) {
+        self.shared.observer.wanted(self.id, &effect);
         match effect {
             Effect::PersistPromise(epoch) => self.persist_promise(state, now, epoch),
             Effect::Persist(record) => self.persist(state, now, record),
             Effect::Commit { through } => self.commit(state, through),
-            Effect::Activated(epoch) => self.activated(state, epoch),
-            Effect::SteppedDown { epoch, .. } => self.stepped_down(state, epoch),
+            Effect::Serve(epoch) => self.serve(state, epoch),
+            Effect::StopServing { epoch, .. } => self.stop_serving(state, epoch),
         }
     }
 
@@ -37,12 +40,12 @@ impl Partition {
             Lane::Persisted => {
                 state.outgoing.promise(self.id, epoch);
                 if mutation::is(Mutation::PromiseReportedBeforeSync) {
-                    state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects);
+                    self.hand(state, now, Event::PromisePersisted(epoch));
                 }
                 self.send_outgoing(state);
             }
             // What lies in memory is as lasting there as it will ever be.
-            Lane::Volatile => state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects),
+            Lane::Volatile => self.hand(state, now, Event::PromisePersisted(epoch)),
         }
     }
 
@@ -53,13 +56,15 @@ impl Partition {
         }
         match self.id.lane {
             Lane::Persisted => {
+                // The core counts the record as appended, so it cannot be refused any more: what the log has no room
+                // for now waits, in its place.
                 state.outgoing.record(self.id, &record);
                 state.uncommitted.push_back(Uncommitted::new(record));
                 self.send_outgoing(state);
             }
             Lane::Volatile => {
                 state.uncommitted.push_back(Uncommitted::new(record));
-                state.replica.handle(now, Event::Persisted(end), &mut state.effects);
+                self.hand(state, now, Event::Persisted(end));
             }
         }
     }
@@ -86,6 +91,7 @@ impl Partition {
         let records = &state.unapplied[first..];
         self.shared.observer.observed(self.id, &Fact::Committed { through, records });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
+        // Last: whoever is told must find its update when it reads (I10).
         while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {
             // Waiters of records that were displaced have been told so when that happened: what is left at or below the
             // commit is what was committed. The operation may have given up waiting; it is committed all the same.
@@ -93,7 +99,7 @@ impl Partition {
         }
     }
 
-    fn activated(&self, state: &mut State, epoch: Epoch) {
+    fn serve(&self, state: &mut State, epoch: Epoch) {
         // What is pending is known once the state store has told it: before, newer effects would overtake older ones.
         state.outbox.begin(epoch);
         self.serving.set(Some(epoch));
@@ -101,7 +107,7 @@ impl Partition {
         tracing::debug!(partition = %self.id, %epoch, "partition active");
     }
 
-    fn stepped_down(&self, state: &mut State, epoch: Epoch) {
+    fn stop_serving(&self, state: &mut State, epoch: Epoch) {
         // Whoever waits learns that the outcome is unknown; what was appended may still be committed in the next reign.
         let under_way = state.waiters.len();
         state.waiters.clear();

@@ -1,6 +1,7 @@
 //! What a partition can be told, and the step that takes it.
 
 use steward_model::operation::EffectKey;
+use steward_model::update::Entry;
 use steward_model::{Epoch, Moment, Position, Timestamp};
 use steward_protocol::replica::{self, Event, Member, Row};
 use steward_storage::documents::Horizons;
@@ -48,18 +49,20 @@ pub enum Message {
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Message::Row(row) => write!(f, "row epoch={} primary={} version={}", row.epoch, row.primary, row.version),
-            Message::Propose(proposal) => write!(f, "propose {}", proposal.link()),
-            Message::Persisted(position) => write!(f, "persisted through={position}"),
-            Message::PromisePersisted(epoch) => write!(f, "promise-persisted epoch={epoch}"),
-            Message::Settle { keys, .. } => write!(f, "settle {} effects", keys.len()),
+            Message::Row(row) => write!(f, "table changed to {row}"),
+            Message::Propose(proposal) => write!(f, "proposed {proposal}"),
+            Message::Persisted(position) => write!(f, "{}", Event::Persisted(*position)),
+            Message::PromisePersisted(epoch) => write!(f, "{}", Event::PromisePersisted(*epoch)),
+            Message::Settle { keys, .. } => write!(f, "carried out effects: {}", keys.len()),
             Message::Forget(Horizons { tombstones_below, answers_below }) => {
-                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+                let (tombstones_below, answers_below) = (*tombstones_below, *answers_below);
+                write!(f, "proposed {}", Entry::Forget { tombstones_below, answers_below })
             }
-            Message::Received { from, message } => write!(f, "received from={from} {message}"),
-            Message::SpaceInLog => f.write_str("space in log"),
-            Message::Truncated { after: Some(after) } => write!(f, "truncated after={after}"),
-            Message::Truncated { after: None } => f.write_str("truncated all"),
+            Message::Received { from, message } => {
+                write!(f, "{}", Event::Received { from: *from, message: *message })
+            }
+            Message::SpaceInLog => f.write_str("found space in the log"),
+            Message::Truncated { after } => write!(f, "{}", Event::Truncated { after: *after }),
         }
     }
 }
@@ -99,6 +102,8 @@ impl Partition {
     }
 
     fn take(&self, state: &mut State, now: Moment, message: Message) {
+        // What the core believes and what the disk holds may differ by now: whatever is decided could contradict a
+        // promise.
         if self.shared.has_failed() {
             return;
         }
@@ -121,7 +126,13 @@ impl Partition {
 
     /// Tells the core of an event, and carries out everything that follows from it.
     pub(super) fn tell(&self, state: &mut State, now: Moment, event: Event) {
-        state.replica.handle(now, event, &mut state.effects);
+        self.hand(state, now, event);
         self.carry_out(state, now);
+    }
+
+    /// Hands the core an event. What it asks for is carried out by whoever is at it already, or by [`Partition::tell`].
+    pub(super) fn hand(&self, state: &mut State, now: Moment, event: Event) {
+        self.shared.observer.told(self.id, &event);
+        state.replica.handle(now, event, &mut state.effects);
     }
 }

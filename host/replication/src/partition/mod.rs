@@ -1,6 +1,6 @@
 //! One copy of one partition on this node: the replica core, and everything that its decisions reach.
 //!
-//! Problem: a core decides, a log writes, a state store follows, clients wait, and each of them has its own pace. Promise:
+//! Problem: a core decides, a log writes, a state store follows, clients wait, and each of them takes its own time. Promise:
 //! a [`Proposal`] is answered once as taken or refused, and a taken one once as committed or lost; readers see committed
 //! states only; the state store is always exactly the state at some offset, however late it comes.
 //!
@@ -15,6 +15,25 @@
 //!  Settle ──┤   core      ├─► commit: recent, outbox, clients, unapplied ─► Partitions::apply ─► state store
 //!  Space ───┘             └─► serving or not
 //! ```
+//!
+//! An update on its way through, and who knows of it when:
+//!
+//! | moment | what happens | who sees the update |
+//! |---|---|---|
+//! | proposed (`propose`) | the core gives it the next position; `recent` has it as newest | the next operation on the document |
+//! | appended (`outgoing`) | its frame is in the log's queue, in the order of the core | the same |
+//! | persisted (`mailbox`) | the log's writer says so, and the core counts this disk | the same |
+//! | committed (`effects`) | the core says so: `recent` has it as committed, effects may go out, its client is told | readers |
+//! | applied (`apply`) | the state store has it, in one batch with others; `recent` forgets it | readers, out of the store |
+//! | in a checkpoint (`checkpoint`) | the store is durable that far, and the log below may go | a restart, out of the store |
+//!
+//! So a state has three ages. An operation must see the first, or two updates of one document would start from the same
+//! state; readers may see only the second, or they would see what a fail-over takes back; the store shows the third, and
+//! `recent` bridges the way to it. A cut (`truncate`) takes back the first age alone: what is committed stays.
+//!
+//! What can end a thought early is a reign that ends. Whoever waits then learns that the outcome is unknown, not that it
+//! failed: the record is in the log, and the next reign commits it or cuts it. Claims of effects end with their reign for the
+//! same reason.
 //!
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.

@@ -67,6 +67,8 @@ impl Partition {
             };
             let lsn = match appended {
                 Ok(lsn) => lsn,
+                // Nothing behind it is tried: frames of a partition go into the log in their order, or a record could
+                // be durable without the promise of its reign.
                 Err(append::Error::Busy { .. } | append::Error::Full { .. }) => {
                     self.shared.wants_space(self.id);
                     return;

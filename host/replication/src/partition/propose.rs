@@ -104,6 +104,12 @@ impl Proposal {
     }
 }
 
+impl std::fmt::Display for Proposal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "update of {} in epoch {}", self.link(), self.epoch)
+    }
+}
+
 impl Proposed {
     /// Returns where the update stands once it is in the log.
     ///
@@ -182,6 +188,8 @@ impl Partition {
             let _ = taken.send(Err(refused));
             return;
         }
+        // Everything that a commit needs is set up before the core is told: in the volatile lane it commits within the
+        // call, and whoever began to wait afterwards would wait for ever.
         let position = state.replica.next_position();
         let update = update.placed(position);
         let document = state.recent.append(position, &update, before.as_ref());

@@ -27,6 +27,7 @@ impl Partition {
         state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
         let records = before - state.uncommitted.len();
         self.shared.observer.observed(self.id, &Fact::Truncated { after, records });
+        // The core last: what it may ask for then finds everything else cut.
         self.tell(state, now, Event::Truncated { after });
     }
 }

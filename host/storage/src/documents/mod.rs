@@ -52,7 +52,7 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] state::Error),
     /// A row cannot be understood: the state store is damaged and has to be rebuilt.
-    #[error("row of {family:?} in partition {partition} is damaged: {reason}")]
+    #[error("row of family {family} in partition {partition} is damaged: {reason}")]
     Damaged {
         /// Which key family.
         family: Family,
@@ -170,10 +170,13 @@ impl PartitionStore {
             let mut applied = Applied::default();
             for record in records {
                 let next = run.progress().applied.map_or(Offset(0), |position| position.offset.next());
+                // A run is tried again as a whole after an error, and recovery may begin too early: a record counts
+                // once.
                 if record.position.offset < next {
                     applied.skipped += 1;
                     continue;
                 }
+                // Applied beyond a gap the store would be the state at no offset at all (I13).
                 if record.position.offset > next {
                     let (partition, found) = (self.space.partition, record.position.offset);
                     return Err(Error::Gap { partition, expected: next, found });

@@ -41,6 +41,19 @@ pub enum FrameKind {
     Base = 6,
 }
 
+impl std::fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            FrameKind::Record => "record",
+            FrameKind::Promise => "promise",
+            FrameKind::Checkpoint => "checkpoint",
+            FrameKind::Vote => "vote",
+            FrameKind::System => "system",
+            FrameKind::Base => "base",
+        })
+    }
+}
+
 impl FrameKind {
     fn from_number(number: u8) -> Option<FrameKind> {
         let kinds = [

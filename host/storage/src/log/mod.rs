@@ -17,6 +17,19 @@
 //! Every frame gets a log sequence number ([`Lsn`]), counted from 1 without gaps; 0 stands before the first.
 //! Layouts are drawn in `frame.rs`, `group.rs` and `segment.rs`; how a torn end is told from damage, in [`open`].
 //!
+//! Three decisions explain most of the code:
+//!
+//! - *Everything is decided at the append.* A frame gets its number and its place in a group under one short lock; the
+//!   writer then only writes. So a frame that was admitted has a place on the disk, and nothing is refused later.
+//! - *One group is on its way at a time.* When a group is written, all before it are durable, and its header says so. That
+//!   number is what recovery can prove a loss by: a group that a later one calls durable must be there.
+//! - *Nothing is changed in place.* A partition that is truncated appends at an offset that it has used before; reading
+//!   the log again, the later record replaces everything from there on. What is old goes by whole segments, oldest first.
+//!
+//! The life of a frame: `append` (a place in a group), `writer` (write, fsync, tell), `shelf` and `trail` (where it is found),
+//! `read` (given back), `trim` (gone). [`open`] is the first thing that happens after a crash, and the one place where a
+//! mistake loses data without a word; read it with `reader`, which judges single groups.
+//!
 //! Full disk: the space of the next segment is taken ahead, so what is admitted can be written. If it cannot be taken,
 //! appends that would need it are refused ([`append::Error::Full`]); the log tries again every second, and at once
 //! after [`Log::trim`]. A system that gives no more open files is met in the same way.

@@ -145,6 +145,7 @@ pub(crate) fn recover(
     ledger: Option<&dyn Ledger>,
     replay: Replay<'_>,
 ) -> Result<Recovered, Error> {
+    // Before anything in the folder is believed: a folder that lacks a file looks like a shorter log.
     let noted = noted(ledger, identity)?;
     let mut segments = segments(disk.as_ref(), identity, noted)?;
     if segments.is_empty() {
@@ -157,14 +158,20 @@ pub(crate) fn recover(
     for (place, segment) in segments.iter().enumerate() {
         shelf.volumes.push_back(Volume::empty(segment.clone()));
         let (stopped_at, finding) = scan.segment(segment, &mut shelf)?;
+        // The next group goes behind the newest whole one. A segment without any is the spare, or its first group was
+        // torn; only the very first is where a log begins.
         if place == 0 || shelf.volumes.back().is_some_and(|volume| volume.frames.is_some()) {
             (tail, end) = (place, stopped_at);
         } else {
             shelf.volumes.pop_back();
         }
+        // No crash leaves this, so it was whole and fsynced once. Nothing has been written yet: what is refused stays
+        // as it was.
         if let Finding::Damaged(reason) = finding {
             return Err(Error::Corrupt { segment: segment.number, at: stopped_at, reason });
         }
+        // Groups are numbered without gaps. If the next segment begins with the number that is expected here, nothing
+        // is missing between, whatever fills the rest of this one.
         let next_begins = match segments.get(place + 1) {
             Some(next) => scan.begins(next)?,
             None => false,
@@ -172,6 +179,8 @@ pub(crate) fn recover(
         if next_begins {
             continue;
         }
+        // The log ends here, torn or not. I21: were the group that should follow durable, somebody was told of it; a
+        // later group that knows it to be durable is the proof. Cutting it would be a silent vote with data missing.
         scan.refuse_lost_groups(&segments[place..], stopped_at)?;
         // A torn first group of the next segment leaves no more than its header; damage there is still damage.
         if let Some(next) = segments.get(place + 1)
@@ -181,7 +190,11 @@ pub(crate) fn recover(
         }
         break;
     }
+    // The last group may be in the memory of the system and not on the disk. Whoever reads it now will act on it, so it
+    // is written once more and fsynced before anybody is told.
     harden(&segments[tail], scan.last_group)?;
+    // Its number is given again. Left there, the torn group would stand behind newer ones at the next start and be read
+    // as theirs.
     scan.recovery.cut_bytes = blank_tail(&segments[tail..], end, identity)?;
     scan.recovery.segments = shelf.volumes.len();
     let oldest = segments[0].number;
@@ -190,6 +203,7 @@ pub(crate) fn recover(
     note(ledger, noted, kept)?;
     let spare = keep_one_spare(disk.as_ref(), segments.split_off(tail + 1), segment_bytes)?;
     let (next_group, next_lsn) = scan.expected.unwrap_or((1, Lsn(1)));
+    // In use from now on, and noted before anything is written to it, as every segment.
     if let Some(spare) = &spare {
         let without = std::mem::replace(&mut kept.newest, spare.number);
         note(ledger, Some(Noted { newest: without, ..kept }), kept)?;
@@ -233,6 +247,7 @@ fn segments(disk: &dyn Disk, identity: u64, noted: Option<Noted>) -> Result<Vec<
     let newest = numbers.last().copied();
     let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
     for number in numbers {
+        // Segments go oldest first and come newest last, so no crash leaves a gap.
         if segments.last().is_some_and(|previous| previous.number + 1 != number) {
             return Err(Error::Corrupt { segment: number - 1, at: 0, reason: "the segment is missing" });
         }
@@ -298,6 +313,8 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(identity: u64, first_segment: u64, replay: Replay<'a>) -> Scan<'a> {
+        // A log that was never trimmed begins with the first numbers. Of another one the first group says which those
+        // are.
         let expected = (first_segment == 1).then_some((1, Lsn(1)));
         Scan { identity, expected, last_group: 0..0, replay, recovery: Recovery::default() }
     }
@@ -311,6 +328,8 @@ impl<'a> Scan<'a> {
                 Finding::Group(header, frames) => (header, frames),
                 other @ (Finding::Blank | Finding::Torn | Finding::Damaged(_)) => return Ok((at, other)),
             };
+            // A whole group with another number: what stood between was whole as well, or this one could not have been
+            // written.
             if self.expected.is_some_and(|expected| expected != (header.group, header.first_lsn)) {
                 return Ok((at, Finding::Damaged("a group is missing before this one")));
             }

@@ -14,7 +14,7 @@ use super::{Frame, Log};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The log does not hold them any more: they have to come from the state store.
-    #[error("commit log holds the records of partition {partition} from {first:?} on, not from {from}")]
+    #[error("commit log holds the records of partition {partition} from {} on, not from {from}", shown(.first))]
     Trimmed {
         /// Which partition.
         partition: PartitionId,
@@ -31,6 +31,10 @@ pub enum Error {
         /// What the operating system says; [`std::io::ErrorKind::InvalidData`] for damage.
         source: std::io::Error,
     },
+}
+
+fn shown(first: &Option<Offset>) -> String {
+    first.map_or("nowhere".to_owned(), |first| first.to_string())
 }
 
 fn damaged(segment: &Segment, at: u64) -> std::io::Error {

@@ -88,6 +88,9 @@ impl Queue {
         if *outstanding + bytes > RESERVED_BYTES_MAX {
             return Err(Error::Busy { pending: self.pending });
         }
+        // Counted first, then asked, because the question is whether everything promised has room, this one included.
+        // Each is reckoned as a group of its own, the dearest way to come: nobody knows yet which of them will share
+        // one.
         *outstanding += bytes;
         *promised += group::cost(bytes);
         if self.holds_reserved(0) {
@@ -102,6 +105,8 @@ impl Queue {
         let mut answered = self.reservations.waiting.iter().take_while(|waiting| waiting.answer.is_some()).count();
         while let Some(waiting) = self.reservations.waiting.get(answered) {
             let answer = match self.try_reserve(waiting.bytes) {
+                // Nobody overtakes, also not those who would find room: else a large record would wait as long as small
+                // ones come.
                 Err(Error::Busy { .. }) => return,
                 answer
                 @ (Ok(()) | Err(Error::Full { .. } | Error::TooLarge { .. } | Error::Closed | Error::Failed)) => answer,
@@ -135,6 +140,7 @@ impl Queue {
     fn leave(&mut self, ticket: u64) {
         let waiting = &mut self.reservations.waiting;
         let Some(place) = waiting.iter().position(|waiting| waiting.ticket == ticket) else { return };
+        // Granted and never fetched: nobody else could give the bytes back.
         if let Some(Waiting { bytes, answer: Some(Ok(())), .. }) = waiting.remove(place) {
             self.reservations.give_back(bytes);
         }
@@ -148,6 +154,7 @@ impl Shared {
         let mut queue = self.queue();
         let answer = change(&mut queue);
         let woken = queue.reservations.take_woken();
+        // A waker may poll on the spot, and that takes the same lock.
         drop(queue);
         woken.into_iter().for_each(Waker::wake);
         answer

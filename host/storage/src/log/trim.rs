@@ -60,6 +60,7 @@ impl Log {
     pub fn trim_to(&self, below: Lsn, backlog_bytes: u64) -> std::io::Result<Trimmed> {
         let shared = &self.shared;
         let mut trimmed = Trimmed::default();
+        // Held to the end: of two who trim at once the second would remove a younger segment first.
         let mut condemned = locked(&shared.trimming);
         loop {
             // Nobody finds a segment any more once it is off the shelf; its file goes while others append and read.
@@ -70,7 +71,9 @@ impl Log {
                 shelf.trails.trim(oldest.number + 1);
                 condemned.push_back(oldest);
             }
-            // One by one: a gap in the numbers would look like damage.
+            // One by one: a gap in the numbers would look like damage. The ledger first: a crash in between leaves a
+            // segment that nobody misses, never one that is missed. One whose removal a power cut undoes is read again,
+            // and its records are applied already.
             let Some(Segment { number, bytes, .. }) = condemned.front().cloned() else { break };
             shared.note_segments(|noted| noted.oldest = number + 1)?;
             shared.disk.remove(&segment::name(number))?;
@@ -87,6 +90,7 @@ impl Log {
     /// Keeps what is there from `from` on, or from the oldest frame, until the pin is dropped.
     pub fn pin(&self, from: Lsn) -> Pinned {
         let mut shelf = self.shared.shelf();
+        // What is gone cannot be kept; the pin says from where on it holds.
         let from = from.max(shelf.oldest().unwrap_or(from));
         *shelf.pins.entry(from).or_insert(0) += 1;
         Pinned { shared: Arc::clone(&self.shared), from }

@@ -58,6 +58,8 @@ impl Writer {
     pub(crate) fn run(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<(), Error> {
         loop {
             let Some(group) = next_group(shared) else { return Ok(()) };
+            // Closed while the disk has no room for another segment: what waits was never persisted, and nobody was
+            // told so.
             if group.opens_segment && !self.turn_to_spare(shared, true) {
                 return Ok(());
             }
@@ -132,6 +134,8 @@ impl Writer {
             self.segment.file.sync().map_err(failed("sync"))?;
         }
         let sync_micros = shared.now().since(before).as_micros() as u64;
+        // Only now: after a failed write or sync the process ends, so no place and no number is ever given to two
+        // groups.
         let at = self.at;
         self.at += header.disk_bytes();
         self.next_group += 1;
@@ -144,6 +148,7 @@ impl Writer {
 fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_micros): (u64, u64)) {
     let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
     let ends = ends(&group.spans);
+    // Before `persisted` rises: whoever sees that must find the records.
     shared.shelf().note(group.first_lsn, through, &group.spans, at);
     shared.stats().count(&group, sync_micros);
     {
@@ -211,6 +216,8 @@ pub(crate) fn prepare_spare(shared: &Shared) -> Result<bool, Error> {
         return Ok(true);
     }
     let made = segment::reserve(shared.disk.as_ref(), shared.segment_bytes).and_then(|file| {
+        // The space is taken, and that is what admitting depends on; zeroing it takes long, and nobody need wait for
+        // that.
         shared.change_queue(|queue| {
             queue.spare.room = Some(queue.capacity);
             queue.spare.shortage = false;

@@ -131,7 +131,7 @@ impl State {
         if !self.damaged.contains(&(family, key.to_vec())) {
             return Ok(());
         }
-        let reason = format!("a row of family {family:?} is not what was written");
+        let reason = format!("a row of family {family} is not what was written");
         self.found_damage.get_or_insert_with(|| reason.clone());
         Err(Error::Damaged(reason))
     }

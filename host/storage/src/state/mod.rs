@@ -88,6 +88,24 @@ impl Family {
     ];
 }
 
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Family::Document => "document",
+            Family::Version => "version",
+            Family::Sequence => "sequence",
+            Family::Index => "index",
+            Family::Meta => "meta",
+            Family::Outbox => "outbox",
+            Family::Reply => "reply",
+            Family::Expiry => "expiry",
+            Family::Answered => "answered",
+            Family::Tombstone => "tombstone",
+            Family::Answers => "answers",
+        })
+    }
+}
+
 /// Keys are at most so long; what is longer is refused by every store.
 pub const KEY_BYTES_MAX: usize = 60 * 1024;
 
@@ -96,7 +114,7 @@ pub const KEY_BYTES_MAX: usize = 60 * 1024;
 pub enum Error {
     /// A key is longer than any store takes. Nothing happened, and nothing will if the same is tried again.
     #[error(
-        "key of family {family:?} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
+        "key of family {family} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
     )]
     KeyTooLong {
         /// Which key family.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use steward_model::update::Record;
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position};
 use steward_protocol::replica::{Effect, Event};
-use steward_replication::completions::Ear;
+use steward_replication::completions::DurabilityListener;
 use steward_replication::{Fact, Fatal, Observer};
 use steward_storage::log::{FaultyDisk, Listener, writer};
 
@@ -120,7 +120,7 @@ impl Observer for Witness {
 
 /// Listens to the log's writer beside the driver, and looks at the disk at that very moment.
 pub(crate) struct Listening {
-    pub(crate) ear: Ear,
+    pub(crate) listener: DurabilityListener,
     pub(crate) witness: Arc<Witness>,
 }
 
@@ -131,10 +131,10 @@ impl Listener for Listening {
             self.witness.note(*partition, Note::Persisted { end: *end, is_synced });
             self.witness.say(*partition, &format_args!("wrote up to {end}, synced: {is_synced}"));
         }
-        self.ear.persisted(through, ends);
+        self.listener.persisted(through, ends);
     }
 
     fn failed(&self, error: &writer::Error) {
-        self.ear.failed(error);
+        self.listener.failed(error);
     }
 }

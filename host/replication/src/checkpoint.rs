@@ -25,7 +25,7 @@ use crate::partitions::Partitions;
 /// What a checkpoint says about one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Which partition.
+    /// The partition of the copy.
     pub partition: PartitionId,
     /// The highest epoch it has promised.
     pub promised: Epoch,

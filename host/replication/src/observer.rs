@@ -27,7 +27,7 @@ pub enum Fact<'a> {
     Activated(Epoch),
     /// The reign ended, with so many updates under way whose outcome this node does not know.
     SteppedDown {
-        /// The reign.
+        /// The epoch that is over.
         epoch: Epoch,
         /// Whose clients are told that the outcome is unknown.
         under_way: usize,
@@ -71,9 +71,9 @@ pub enum Fatal {
     /// The commit log does not take what a replica core believes to be in it.
     #[error("commit log refused an admitted frame of partition {partition}: {source}")]
     Log {
-        /// Whose frame.
+        /// The partition whose frame it is.
         partition: PartitionId,
-        /// What the log says.
+        /// The refusal, which no admitted frame should meet.
         source: append::Error,
     },
     /// Nobody knows what of the state store is on the disk.

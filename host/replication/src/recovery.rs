@@ -22,11 +22,11 @@ pub enum Error {
     /// A frame cannot be read although its checksum is right.
     #[error("{kind} at {} in the commit log cannot be read: {source}", lsn.0)]
     Frame {
-        /// What it is about.
+        /// The kind of the frame.
         kind: FrameKind,
-        /// Where.
+        /// The number of the frame.
         lsn: Lsn,
-        /// What is wrong with it.
+        /// The fault of its payload.
         source: codec::Error,
     },
     /// The state store is older than what the log still has.
@@ -35,7 +35,7 @@ pub enum Error {
          node; restore the data folder from a backup", updates(.applied)
     )]
     Gap {
-        /// Which partition.
+        /// The partition that lacks records.
         partition: PartitionId,
         /// The last offset in the store.
         applied: Option<Offset>,
@@ -48,7 +48,7 @@ pub enum Error {
          lost on this node; restore the data folder from a backup", updates(.known)
     )]
     Missing {
-        /// Which partition.
+        /// The partition that lacks records.
         partition: PartitionId,
         /// The last offset that is known.
         known: Option<Offset>,

@@ -41,7 +41,7 @@ impl ClusterState {
             Command::BeginLeave { node, boot, at } => {
                 self.group_mut().begin_leave(*node, *boot, *at)?;
                 let leaving = self.group.current(*node, *boot)?.member();
-                self.change_table(|table, group| table.relieve(group, leaving));
+                self.change_table(|table, group| table.hand_over(group, leaving));
                 Ok(Applied::Done)
             }
             Command::RemoveNode { node, boot, at } => {

@@ -29,11 +29,11 @@ pub enum Command {
     RegisterNode(Registration),
     /// A node has brought its replicas up to date.
     NodeAvailable {
-        /// The node.
+        /// The node whose replicas are up to date.
         node: NodeId,
-        /// The process start that says so.
+        /// Its process start; of another one the command is refused.
         boot: Boot,
-        /// When it said so.
+        /// The time of day at the node, for the row.
         at: Timestamp,
     },
     /// An operator chooses the quorum.
@@ -42,21 +42,21 @@ pub enum Command {
         value: Option<u32>,
         /// For whom.
         scope: Scope,
-        /// When he did.
+        /// The time of day of the request.
         at: Timestamp,
     },
     /// A node gives up its duties in order to stop.
     BeginLeave {
-        /// The node.
+        /// The node that stops.
         node: NodeId,
-        /// The process start that stops.
+        /// Its process start; of another one the command is refused.
         boot: Boot,
-        /// When it began.
+        /// The time of day at the node.
         at: Timestamp,
     },
     /// A node that has left or was replaced is forgotten.
     RemoveNode {
-        /// The node.
+        /// The node to forget; it must have left, or have been replaced.
         node: NodeId,
         /// Its last process start.
         boot: Boot,
@@ -65,11 +65,11 @@ pub enum Command {
     },
     /// A partition gets another primary.
     MovePrimary {
-        /// The partition.
+        /// The partition whose row changes.
         partition: PartitionId,
-        /// The reign to end.
+        /// The reign to end; in another one the command is refused.
         epoch: Epoch,
-        /// The node to name.
+        /// The node to name, an available member of the in-sync set.
         to: NodeId,
     },
     /// Primaries change who counts; each row is decided on its own.
@@ -78,7 +78,7 @@ pub enum Command {
     RegisterModule(GuestModule),
     /// A guest module goes.
     RemoveModule {
-        /// The module.
+        /// The name of the module; nothing may be mounted that runs it.
         digest: Digest,
     },
     /// A guest module begins to answer at a path.
@@ -87,9 +87,9 @@ pub enum Command {
     MoveFactory(Deployment),
     /// Nothing answers at a path any more; its documents stay.
     UnmountFactory {
-        /// The path.
+        /// The path at which nothing is to answer any more.
         path: Link,
-        /// The revision to end.
+        /// The revision that this was decided on.
         revision: u64,
         /// Who asked for it.
         authorship: Authorship,
@@ -138,7 +138,7 @@ pub enum Scope {
 /// A change of one row by its primary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alteration {
-    /// The partition.
+    /// The partition whose row changes.
     pub partition: PartitionId,
     /// The reign of the primary that asks.
     pub epoch: Epoch,
@@ -153,7 +153,7 @@ pub struct Alteration {
 /// What shall answer at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The path.
+    /// Where it shall answer.
     pub path: Link,
     /// The revision of the factory that this was decided on; 0: there was none.
     pub revision: u64,
@@ -170,16 +170,16 @@ pub enum Applied {
     Done,
     /// A node was registered.
     Registered {
-        /// Its number.
+        /// Its number, new or known.
         node: NodeId,
-        /// Its process start.
+        /// The number of the process start, greater than all before.
         boot: Boot,
     },
     /// Rows were altered, or not: the new version of each, in the order of the alterations.
     Altered(Vec<Result<u64, Refused>>),
     /// A factory has a new revision.
     Revised {
-        /// Its number.
+        /// The number of the newest revision, from 1.
         revision: u64,
     },
 }
@@ -199,13 +199,13 @@ pub enum Refused {
     /// No such node is registered.
     #[error("node {node} is not registered")]
     UnknownNode {
-        /// The node.
+        /// The number that nobody has.
         node: NodeId,
     },
     /// The node has started again since.
     #[error("boot {} of node {node} is over: it runs boot {}", boot.0, current.0)]
     StaleBoot {
-        /// The node.
+        /// The node that was meant.
         node: NodeId,
         /// The process start that the command was decided on.
         boot: Boot,
@@ -215,21 +215,21 @@ pub enum Refused {
     /// A node in this state cannot do that.
     #[error("node {node} is {status}, so it cannot do that")]
     WrongStatus {
-        /// The node.
+        /// The node that was meant.
         node: NodeId,
-        /// Its state.
+        /// The state that forbids it.
         status: NodeStatus,
     },
     /// A primary must be a member that serves.
     #[error("member {member} is not available, so it cannot be named primary")]
     NotAvailable {
-        /// The member.
+        /// The member that was to be named.
         member: Member,
     },
     /// Observers hold nothing that counts.
     #[error("node {node} is an observer, so it cannot be an in-sync member")]
     Observer {
-        /// The node.
+        /// The observer that was to be a member.
         node: NodeId,
     },
     /// The quorum would be 0.
@@ -238,13 +238,13 @@ pub enum Refused {
     /// No peer has registered yet.
     #[error("partition {partition} does not exist or has no replicas yet")]
     NotAssigned {
-        /// The partition.
+        /// The partition without a row.
         partition: PartitionId,
     },
     /// The reign is over, or has not begun.
     #[error("partition {partition} is in epoch {}", row.epoch)]
     StaleEpoch {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// Its row as it stands.
         row: Box<Row>,
@@ -252,7 +252,7 @@ pub enum Refused {
     /// The row has changed since.
     #[error("row of partition {partition} is at version {}", row.version)]
     StaleVersion {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// Its row as it stands.
         row: Box<Row>,
@@ -260,23 +260,23 @@ pub enum Refused {
     /// A primary must be an in-sync member.
     #[error("node {node} is not in the in-sync set of partition {partition}")]
     NotInSync {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// The node.
+        /// The node that was to be named.
         node: NodeId,
     },
     /// There is nothing to move.
     #[error("node {node} is the primary of partition {partition} already")]
     AlreadyPrimary {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// The node.
+        /// The node that was to be named, and is.
         node: NodeId,
     },
     /// Fewer members than acknowledgements, or no acknowledgement at all.
     #[error("write quorum {write_quorum} of partition {partition} must be between 1 and its {members} members")]
     QuorumOutOfReach {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// How many members there would be.
         members: u32,
@@ -286,37 +286,37 @@ pub enum Refused {
     /// The primary must count itself.
     #[error("primary {primary} of partition {partition} is not among the members to be")]
     PrimaryLeftOut {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// Its primary.
+        /// The member that may not be left out.
         primary: Member,
     },
     /// The node would take replicas with it.
     #[error("node {node} holds a replica of partition {partition} that counts: move its replicas first")]
     HoldsReplicas {
-        /// The node.
+        /// The node that cannot go, or cannot become an observer.
         node: NodeId,
-        /// One of the partitions.
+        /// The first of the partitions in whose in-sync set it is.
         partition: PartitionId,
     },
     /// No such module is installed.
     #[error("module {} is not installed", digest.short())]
     UnknownModule {
-        /// The module.
+        /// The name that no installed module has.
         digest: Digest,
     },
     /// The module answers somewhere.
     #[error("module {} answers at {path}: unmount the factory or move it to another module first", digest.short())]
     ModuleMounted {
-        /// The module.
+        /// The module that cannot go.
         digest: Digest,
-        /// One of the paths.
+        /// The first of the paths at which it answers.
         path: Link,
     },
     /// Something answers there already.
     #[error("{path} has a factory already, at revision {revision}: move or unmount that one")]
     PathTaken {
-        /// The path.
+        /// The path that was asked for.
         path: Link,
         /// The newest revision of the factory.
         revision: u64,
@@ -324,13 +324,13 @@ pub enum Refused {
     /// Nothing answers there.
     #[error("no factory is mounted at {path}")]
     NotMounted {
-        /// The path.
+        /// The path at which nothing answers.
         path: Link,
     },
     /// Somebody else was quicker.
     #[error("factory {path} is at revision {current}, and the request was decided on revision {revision}")]
     StaleRevision {
-        /// The path.
+        /// The path of the factory.
         path: Link,
         /// The revision that the command was decided on.
         revision: u64,
@@ -340,7 +340,7 @@ pub enum Refused {
     /// Documents would be left behind.
     #[error("factory {path} keeps {from}, and the new module {to}: unmount it first; its documents then stay unseen")]
     ServiceDiffers {
-        /// The path.
+        /// The path of the factory.
         path: Link,
         /// What the factory is.
         from: Service,
@@ -350,9 +350,9 @@ pub enum Refused {
     /// A factory and a document would have the same self-link.
     #[error("{path} cannot be mounted: it and the factory {other} would hide documents from each other")]
     Overlap {
-        /// The path.
+        /// The path that was asked for.
         path: Link,
-        /// The other factory.
+        /// The factory that is there already.
         other: Link,
     },
 }

@@ -36,9 +36,9 @@ pub enum Violation {
     /// A member must be a registered peer, once, and no process start that is yet to come.
     #[error("partition {partition}: node {node} cannot be a member")]
     Member {
-        /// The partition.
+        /// The partition whose row lists it.
         partition: PartitionId,
-        /// The node.
+        /// The node that is unregistered, an observer, listed twice, or ahead of its boot.
         node: NodeId,
     },
     /// An epoch of another incarnation.

@@ -21,21 +21,21 @@ use super::command::{Deployment, Refused};
 /// How many revisions of a factory are remembered.
 pub const HISTORY_MAX: usize = 1000;
 
-/// Who asked for a change, when, and why in his own words.
+/// Who asked for a change, when, and why in their own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorship {
     /// The self-link of the user, or empty.
     pub by: String,
     /// When the request came in.
     pub at: Timestamp,
-    /// What he said about it, or empty.
+    /// The reason that was given, or empty.
     pub message: String,
 }
 
 /// An installed guest module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestModule {
-    /// Its name for ever.
+    /// The digest of its bytes, by which nodes fetch it.
     pub digest: Digest,
     /// Name of the service, from the descriptor.
     pub name: String,
@@ -159,7 +159,7 @@ pub struct Revision {
 /// A path at which a guest module answers, or has answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factory {
-    /// The path.
+    /// Where it answers; its documents are one segment below.
     pub path: Link,
     /// Number of the newest revision.
     pub revision: u64,

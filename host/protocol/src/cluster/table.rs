@@ -28,7 +28,7 @@ use crate::placement::elect;
 /// One process start of one node: what acknowledges, promises and is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Member {
-    /// The node.
+    /// The number of the node, the same in every boot.
     pub node: NodeId,
     /// Which of its process starts.
     pub boot: Boot,
@@ -198,7 +198,7 @@ impl Table {
     }
 
     /// Moves the duties of `leaving` to other members that serve; rows without one stay as they are.
-    pub(super) fn relieve(&mut self, group: &Group, leaving: Member) {
+    pub(super) fn hand_over(&mut self, group: &Group, leaving: Member) {
         for (partition, row) in &mut self.rows {
             if row.primary == leaving {
                 let others = row.in_sync.iter().copied().filter(|m| *m != leaving && group.is_available(*m));

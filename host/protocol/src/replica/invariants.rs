@@ -11,9 +11,9 @@ pub enum Violation {
     /// I7: a role was taken whose promise is not durable.
     #[error("{role} of epoch {epoch}, but only epoch {promised} is durably promised")]
     PromiseNotDurable {
-        /// The role.
+        /// The role that was taken too early.
         role: RoleName,
-        /// Its epoch.
+        /// The epoch of the role.
         epoch: Epoch,
         /// The highest durable promise.
         promised: Epoch,
@@ -21,9 +21,9 @@ pub enum Violation {
     /// I3: a role belongs to another epoch than the row.
     #[error("role of epoch {role}, but the row has epoch {row}")]
     RoleOfAnotherEpoch {
-        /// Epoch of the role.
+        /// The epoch of the role.
         role: Epoch,
-        /// Epoch of the row.
+        /// The epoch of the row.
         row: Epoch,
     },
     /// I9: committed and durable lie within the log.
@@ -47,7 +47,7 @@ pub enum Violation {
     /// I5: a reign is active before its marker is committed, or is not although it is.
     #[error("{role} with a marker at {marker}, but {} is committed", shown(.committed))]
     MarkerNotDecisive {
-        /// The role.
+        /// The role that disagrees with the marker.
         role: RoleName,
         /// Where the marker is.
         marker: Offset,

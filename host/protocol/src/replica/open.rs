@@ -33,15 +33,15 @@ pub enum OpenError {
     /// The lineage is not one.
     #[error("partition {partition}: lineage of the log is damaged: {source}")]
     Lineage {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
-        /// What is wrong.
+        /// The neighbours that do not rise.
         source: LineageError,
     },
     /// The lineage does not end in the epoch of the last record.
     #[error("partition {partition}: log ends with {}, but its lineage with {}", shown(.last), shown(.lineage))]
     EndOutsideLineage {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The last record of the log.
         last: Option<Position>,
@@ -51,7 +51,7 @@ pub enum OpenError {
     /// The log has records of an epoch that was never promised: the promise has been lost.
     #[error("partition {partition}: log ends in epoch {last}, but only epoch {promised} is promised")]
     PromiseLost {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The epoch of the last record.
         last: Epoch,
@@ -61,7 +61,7 @@ pub enum OpenError {
     /// The state store has applied a record that the log does not have: the log has lost committed records.
     #[error("partition {partition}: state store has applied {applied}, but the log ends with {}", shown(.last))]
     AppliedOutsideLog {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The last applied record.
         applied: Position,

@@ -70,11 +70,11 @@ impl std::fmt::Display for RoleName {
 /// A replica at one moment, for `/core/partitions` and for tests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Which partition.
+    /// The partition that this is a copy of.
     pub partition: PartitionId,
     /// What the replica does for it.
     pub role: RoleName,
-    /// Since when.
+    /// When it took that role.
     pub since: Moment,
     /// The newest row of the partition table that was heard of.
     pub row: Option<Row>,

@@ -76,7 +76,7 @@ use turn::Queues;
 /// A record that was appended and is not known to be committed.
 struct Uncommitted {
     record: Record,
-    /// About its bytes.
+    /// About its bytes in memory, counted when it waits for the store.
     bytes: u64,
 }
 
@@ -242,7 +242,7 @@ fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Rec
 /// What is known about one copy of one partition.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// Which partition.
+    /// The partition that this is a copy of.
     pub partition: PartitionId,
     /// What its replica core says.
     pub replica: replica::Status,

@@ -20,9 +20,9 @@ pub enum ProposeError {
     /// This node is not the primary, or not yet.
     #[error("partition {partition} takes no updates here: {reason}")]
     NotAdmitted {
-        /// Which partition.
+        /// The partition of the document.
         partition: PartitionId,
-        /// Why.
+        /// Whom to ask instead, or what this copy waits for.
         reason: NotAdmitted,
     },
     /// The disk is too full for another update.
@@ -33,17 +33,17 @@ pub enum ProposeError {
         "the state store of this node is {bytes} bytes behind its log, at most {most} are allowed; try again later"
     )]
     Behind {
-        /// How far.
+        /// Bytes committed and not applied, of all partitions.
         bytes: u64,
-        /// How far it may be.
+        /// Bytes that may be.
         most: u64,
     },
     /// The record would not fit into a frame of the log.
     #[error("the update takes about {bytes} bytes with its effects and its remembered answer, the log takes {most}")]
     TooLarge {
-        /// About its bytes.
+        /// Bytes of the record, about.
         bytes: u64,
-        /// How many are possible.
+        /// Bytes that the log takes in one record.
         most: u64,
     },
     /// The node is stopping, or has failed: nobody takes proposals any more.
@@ -74,7 +74,7 @@ pub struct Proposal {
 /// Where an update stands.
 #[derive(Debug, Clone)]
 pub struct Placed {
-    /// Its record.
+    /// The position of its record.
     pub position: Position,
     /// The document after it, as it will be read.
     pub document: Arc<Document>,
@@ -92,7 +92,7 @@ pub struct Proposed {
 #[derive(Debug)]
 pub struct Taken {
     partition: PartitionId,
-    /// Where it stands.
+    /// The position of its record, and the document after it.
     pub placed: Placed,
     committed: oneshot::Receiver<()>,
 }

@@ -16,8 +16,8 @@
 //! Every call is a fibre, so that it can give way wherever it is: to other tasks when it computes for long, see [`turn`], and to
 //! what it waits for. It is dropped where it stands when its deadline has passed, be it in its own code or in a wait.
 
+mod latency;
 pub(crate) mod limits;
-mod pace;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod state;

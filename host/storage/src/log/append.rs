@@ -15,7 +15,7 @@ use super::frame::{Frame, PAYLOAD_BYTES_MAX};
 use super::group::{self, HEADER_BYTES, aligned};
 use super::reserve::Reservations;
 use super::segment::Segment;
-use super::shelf::Span;
+use super::segment_index::Span;
 
 /// A group grows up to here; an append that is larger gets a group of its own.
 const GROUP_BYTES_MAX: u64 = 8 << 20;

@@ -26,7 +26,7 @@
 //! - *Nothing is changed in place.* A partition that is truncated appends at an offset that it has used before; reading
 //!   the log again, the later record replaces everything from there on. What is old goes by whole segments, oldest first.
 //!
-//! The life of a frame: `append` (a place in a group), `writer` (write, fsync, tell), `shelf` and `trail` (where it is found),
+//! The life of a frame: `append` (a place in a group), `writer` (write, fsync, tell), `segment_index` and `trail` (where it is found),
 //! `read` (given back), `trim` (gone). [`open`] is the first thing that happens after a crash, and the one place where a
 //! mistake loses data without a word; read it with `reader`, which judges single groups.
 //!
@@ -59,7 +59,7 @@ pub mod read;
 mod reader;
 pub mod reserve;
 mod segment;
-mod shelf;
+mod segment_index;
 mod trail;
 mod trim;
 pub mod writer;
@@ -94,7 +94,7 @@ pub use trim::{Pinned, Trimmed};
 use append::{Queue, Spare};
 use ledger::Noted;
 use segment::Segment;
-use shelf::Shelf;
+use segment_index::SegmentIndex;
 use writer::Writer;
 
 /// How a log is opened.
@@ -175,8 +175,8 @@ pub(crate) struct Shared {
     progress: Condvar,
     persisted: AtomicU64,
     next_segment: AtomicU64,
-    shelf: Mutex<Shelf>,
-    /// Segments that are off the shelf, and whose files are still to be removed.
+    index: Mutex<SegmentIndex>,
+    /// Segments that are no longer in the index, and whose files are still to be removed.
     trimming: Mutex<VecDeque<Segment>>,
     ledger: Option<Arc<dyn Ledger>>,
     noted: Mutex<Noted>,
@@ -193,8 +193,8 @@ impl Shared {
         locked(&self.queue)
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        locked(&self.shelf)
+    fn index(&self) -> MutexGuard<'_, SegmentIndex> {
+        locked(&self.index)
     }
 
     fn stats(&self) -> MutexGuard<'_, Stats> {
@@ -268,7 +268,7 @@ impl Log {
         let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
         assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
         let recovered = open::recover(&disk, (identity, segment_bytes), ledger.as_deref(), replay)?;
-        let segment = recovered.shelf.volumes.back().expect("the shelf holds one segment at least").segment.clone();
+        let segment = recovered.index.segments.back().expect("the index holds one segment at least").segment.clone();
         let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
         let spare = Spare {
             room: recovered.spare.as_ref().map(|spare| segment::capacity(spare.bytes)),
@@ -288,7 +288,7 @@ impl Log {
             progress: Condvar::new(),
             persisted: AtomicU64::new(recovered.next_lsn.0 - 1),
             next_segment: AtomicU64::new(newest + 1),
-            shelf: Mutex::new(recovered.shelf),
+            index: Mutex::new(recovered.index),
             trimming: Mutex::default(),
             ledger,
             noted: Mutex::new(recovered.noted),
@@ -408,7 +408,7 @@ impl Log {
 
     /// Returns how many bytes the segments take, without the spare one.
     pub fn bytes(&self) -> u64 {
-        self.shared.shelf().bytes()
+        self.shared.index().bytes()
     }
 
     /// Returns true if the disk is so full that there is no spare segment.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use steward_model::{Epoch, Offset, PartitionId, Position};
 
-use super::shelf::Span;
+use super::segment_index::Span;
 
 /// Bytes of a segment without another place.
 const SPACING_BYTES: u64 = 1 << 20;

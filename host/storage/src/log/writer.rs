@@ -15,7 +15,7 @@ use steward_model::{Lsn, PartitionId, Position};
 use super::append::Group;
 use super::group::{self, Header};
 use super::segment::{self, Segment};
-use super::shelf::{Span, Volume};
+use super::segment_index::{Indexed, Span};
 use super::{Listener, Shared, Stats};
 use crate::space::is_shortage;
 
@@ -26,7 +26,7 @@ const SHORTAGE_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} the commit log: {source}")]
 pub struct Error {
-    /// What was tried.
+    /// The verb that failed, as in "cannot sync".
     pub what: &'static str,
     /// What the operating system says.
     pub source: std::io::Error,
@@ -104,7 +104,7 @@ impl Writer {
         queue.spare.claimed = false;
         drop(queue);
         shared.spare_wanted.notify_all();
-        shared.shelf().volumes.push_back(Volume::empty(segment.clone()));
+        shared.index().segments.push_back(Indexed::empty(segment.clone()));
         self.segment = segment;
         self.at = group::BLOCK_BYTES;
         true
@@ -149,7 +149,7 @@ fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_mic
     let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
     let ends = ends(&group.spans);
     // Before `persisted` rises: whoever sees that must find the records.
-    shared.shelf().note(group.first_lsn, through, &group.spans, at);
+    shared.index().note(group.first_lsn, through, &group.spans, at);
     shared.stats().count(&group, sync_micros);
     {
         // Under the lock of those who wait, so that none of them misses it.

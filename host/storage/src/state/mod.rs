@@ -117,7 +117,7 @@ pub enum Error {
         "key of family {family} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
     )]
     KeyTooLong {
-        /// Which key family.
+        /// The family that the key belongs to.
         family: Family,
         /// Bytes of the key.
         bytes: usize,

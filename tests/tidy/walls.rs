@@ -15,13 +15,14 @@ struct Wall {
     words: &'static [&'static str],
 }
 
-const WALLS: [Wall; 5] = [
+const WALLS: [Wall; 6] = [
     Wall {
         folder: "host/model/",
         reason: "the words parse, compare and encode, and nothing else",
         crates: &[
             "steward-protocol",
             "steward-storage",
+            "steward-query",
             "steward-sandbox",
             "steward-node",
             "tokio",
@@ -39,6 +40,7 @@ const WALLS: [Wall; 5] = [
         reason: "decisions that touch the world make the simulation lie: take time, randomness and answers as arguments",
         crates: &[
             "steward-storage",
+            "steward-query",
             "steward-sandbox",
             "steward-node",
             "tokio",
@@ -76,6 +78,7 @@ const WALLS: [Wall; 5] = [
         reason: "the disk knows neither who owns a partition nor who asks",
         crates: &[
             "steward-protocol",
+            "steward-query",
             "steward-sandbox",
             "steward-node",
             "openraft",
@@ -90,6 +93,7 @@ const WALLS: [Wall; 5] = [
         folder: "host/replication/",
         reason: "the simulation runs this code: time, threads, disks and messages are given",
         crates: &[
+            "steward-query",
             "steward-sandbox",
             "steward-node",
             "tokio",
@@ -107,11 +111,37 @@ const WALLS: [Wall; 5] = [
         words: &["std::fs", "std::net", "std::thread", "std::env", "Instant", "SystemTime"],
     },
     Wall {
+        folder: "host/query/",
+        reason: "what a query means is tested against a naive evaluator alone: documents, time and budget are given",
+        crates: &[
+            "steward-protocol",
+            "steward-storage",
+            "steward-replication",
+            "steward-sandbox",
+            "steward-node",
+            "tokio",
+            "tokio-util",
+            "tracing",
+            "openraft",
+            "hyper",
+            "http",
+            "wasmtime",
+            "fjall",
+            "tower",
+            "rand",
+            "getrandom",
+            "uuid",
+            "jiff",
+        ],
+        words: &["std::fs", "std::net", "std::thread", "std::env", "Instant", "SystemTime", "async fn", "await"],
+    },
+    Wall {
         folder: "host/sandbox/",
         reason: "guests reach HTTP, peers and partitions only through an import that the node offers",
         crates: &[
             "steward-protocol",
             "steward-storage",
+            "steward-query",
             "steward-node",
             "openraft",
             "hyper",

@@ -3,21 +3,27 @@
 //! This crate parses, compares and encodes, and does nothing else: no clock, no file, no socket, no decision. The three
 //! crates above it (`protocol`, `storage`, `sandbox`) know these words and do not know one another.
 
+pub mod builtin;
 pub mod codec;
 pub mod document;
 pub mod epoch;
 pub mod group;
+pub mod json;
 pub mod link;
 pub mod module;
 pub mod mutation;
 pub mod offset;
 pub mod operation;
+pub mod outbound;
 pub mod partition;
+pub mod problem;
+pub mod render;
 pub mod service;
 pub mod splitmix;
 pub mod time;
 pub mod update;
 
+pub use builtin::Builtin;
 pub use document::{Document, Version};
 pub use epoch::Epoch;
 pub use group::{Boot, NodeId};
@@ -25,4 +31,5 @@ pub use link::Link;
 pub use offset::{Lsn, Offset, Position};
 pub use operation::Action;
 pub use partition::{Lane, PartitionId};
+pub use problem::Problem;
 pub use time::{Moment, Timestamp};

@@ -54,6 +54,19 @@ pub enum Cause {
     Reply,
 }
 
+impl Cause {
+    /// Returns the word for it in metrics and log lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Client => "client",
+            Cause::Effect => "effect",
+            Cause::Start => "start",
+            Cause::Maintenance => "maintenance",
+            Cause::Reply => "reply",
+        }
+    }
+}
+
 /// One header of a request or reply; names are lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Header {

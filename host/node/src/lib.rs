@@ -8,7 +8,7 @@
 //! 5  operation query                      the road of one operation
 //! 4  partition service                    what an operation meets
 //! 3  cluster                              the driver of the system group
-//! 1  clock config descriptors failure json shutdown telemetry
+//! 1  clock config descriptors failure shutdown telemetry
 //! ```
 
 pub mod cli;
@@ -19,7 +19,6 @@ pub mod descriptors;
 pub mod failure;
 pub mod http;
 pub mod imports;
-pub mod json;
 pub mod maintenance;
 pub mod node;
 pub mod operation;

@@ -1,12 +1,10 @@
 //! From the words of the model to what crosses the border, and back.
 //!
-//! What a guest returns is not trusted: every JSON text is parsed from end to end before anybody else sees it, without
-//! building a tree, by the same rules and with the same depth limit as any later parse in the host. So whatever passes
-//! here can be parsed there.
+//! What a guest returns is not trusted: every JSON text is checked from end to end before anybody else sees it, by the rule for
+//! all texts from outside ([`json::check`]). So whatever passes here can be parsed, queried and merged later.
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use steward_model::json;
 use steward_model::operation::{Action, Cause, Effect, EffectReply, Fault, Header, Outcome, Request};
 use steward_model::time::Timestamp;
 
@@ -158,98 +156,9 @@ fn taken_headers(headers: Vec<bindings::Header>) -> Vec<Header> {
 
 /// Takes a JSON text.
 fn json(text: String, what: Part) -> Result<Bytes, CallError> {
-    match serde_json::from_str::<WellFormed>(&text) {
-        Ok(WellFormed) => Ok(Bytes::from(text)),
-        Err(fault) => {
-            let (line, column) = (fault.line(), fault.column());
-            let reason = fault.to_string();
-            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
-            Err(CallError::NotJson { what, reason, line, column })
-        }
-    }
-}
-
-/// Any JSON value, looked at and not kept.
-///
-/// `serde::de::IgnoredAny` would skip values without a depth limit and without looking into strings and numbers, and so
-/// let texts pass on which a later parse fails.
-struct WellFormed;
-
-impl<'de> Deserialize<'de> for WellFormed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WellFormed, D::Error> {
-        deserializer.deserialize_any(Look)
-    }
-}
-
-/// The name of a member.
-struct Name;
-
-/// Parsers of this host would take the value of such a member for something else than it is.
-const PRIVATE: &str = "$serde_json::private::";
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
-        deserializer.deserialize_str(LookAtName)
-    }
-}
-
-struct LookAtName;
-
-impl Visitor<'_> for LookAtName {
-    type Value = Name;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name, E> {
-        if name.starts_with(PRIVATE) { Err(E::custom("a name that parsers keep for themselves")) } else { Ok(Name) }
-    }
-}
-
-struct Look;
-
-impl<'de> Visitor<'de> for Look {
-    type Value = WellFormed;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_unit<E>(self) -> Result<WellFormed, E> {
-        Ok(WellFormed)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<WellFormed, A::Error> {
-        while items.next_element::<WellFormed>()?.is_some() {}
-        Ok(WellFormed)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<WellFormed, A::Error> {
-        while members.next_key::<Name>()?.is_some() {
-            members.next_value::<WellFormed>()?;
-        }
-        Ok(WellFormed)
+    match json::check_text(&text) {
+        Ok(()) => Ok(Bytes::from(text)),
+        Err(fault) => Err(CallError::NotJson { what, fault }),
     }
 }
 
@@ -298,10 +207,8 @@ mod tests {
     #[test]
     fn a_fault_in_json_is_reported_with_its_place() {
         let refused = json("{\n  nonsense".to_owned(), Part::Document).expect_err("no JSON");
-        let CallError::NotJson { what: Part::Document, line: 2, column: 3, reason } = refused else {
-            panic!("{refused:?}");
-        };
-        assert_eq!(reason, "key must be a string");
+        let fault = json::Error::Syntax { reason: "key must be a string".to_owned(), line: 2, column: 3 };
+        assert_eq!(refused, CallError::NotJson { what: Part::Document, fault });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use steward_model::json;
 use steward_model::operation::Fault;
 use steward_model::service::{DescriptorError, Handler};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
@@ -270,17 +271,13 @@ pub enum CallError {
         /// The ceiling.
         max: usize,
     },
-    /// The guest returned a text that is no JSON.
-    #[error("{what} that the guest returned is no JSON: {reason} at line {line} column {column}")]
+    /// The guest returned a text that is no JSON, or none that may be kept.
+    #[error("{what} that the guest returned is no JSON: {fault}")]
     NotJson {
         /// Which text.
         what: Part,
-        /// What is wrong with it.
-        reason: String,
-        /// Line of the fault, from 1.
-        line: usize,
-        /// Column of the fault, from 1.
-        column: usize,
+        /// What is wrong with it, and where.
+        fault: json::Error,
     },
     /// The guest returned a document that is JSON and no object.
     #[error("document that the guest returned is no JSON object")]

@@ -20,7 +20,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde_json::Value;
 
 use super::error::{Exit, Failure, refusal};
-use crate::json;
+use steward_model::json;
 
 /// Longest time to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

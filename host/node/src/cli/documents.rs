@@ -8,7 +8,7 @@ use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
 use super::output::{Terminal, cell, pretty};
-use crate::json;
+use steward_model::json;
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]

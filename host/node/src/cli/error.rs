@@ -8,7 +8,7 @@
 
 use serde_json::{Value, json};
 
-use crate::json;
+use steward_model::json;
 
 /// How a run of `steward` ends. The numbers are promised to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 use serde_json::{Map, Value};
 
 use super::error::Failure;
-use crate::json;
+use steward_model::json;
 
 /// Where files and standard input come from.
 pub(super) trait Source {

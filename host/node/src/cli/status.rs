@@ -9,7 +9,7 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal};
 use super::progress;
 use super::views::{self, Node};
-use crate::json;
+use steward_model::json;
 
 /// Pause between two questions whether the node is ready.
 const POLL: Duration = Duration::from_millis(200);

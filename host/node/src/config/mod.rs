@@ -21,6 +21,7 @@ pub use layers::{Effective, Given, Origin, gather};
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::group::HostId;
+use steward_model::outbound::HostPattern;
 use steward_sandbox::ModuleLimits;
 
 /// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
@@ -264,12 +265,7 @@ fn parse_origin(text: &str) -> Result<String, String> {
 }
 
 fn parse_outbound(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix("*.").unwrap_or(text);
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    if name.is_empty() || !name.chars().all(allowed) {
-        return Err("is not a host: write example.com, example.com:8443 or *.example.com".to_owned());
-    }
-    Ok(text.to_owned())
+    text.parse::<HostPattern>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn parse_switch(text: &str) -> Result<bool, String> {

@@ -16,7 +16,7 @@ use super::arriving::Arriving;
 use super::decode::{Coding, Head, Media};
 use super::error::Error;
 use super::held::Held;
-use crate::json;
+use steward_model::json;
 
 /// Longest time that a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use steward_model::{Action, Link, Version};
 
 use super::Http;
 use super::error::Error;
-use crate::operation::{Condition, Operation, Purpose};
+use crate::operation::{Body, Condition, Operation, Purpose};
 
 /// Longest time that a client may ask to be waited for.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
@@ -273,7 +273,7 @@ pub(super) fn operation(
         link,
         query: query.to_owned(),
         headers: std::mem::take(&mut head.guest),
-        body,
+        body: body.map(Body::new),
         principal: String::new(),
         cause: Cause::Client,
         purpose: Purpose::Act,

@@ -10,7 +10,7 @@ use steward_model::operation::Header;
 
 use super::Http;
 use crate::operation::{Content, Reply, Status};
-use crate::query::render::{self, write_integer};
+use steward_model::render::{self, write_integer};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;

@@ -1,24 +1,17 @@
-//! The table of statuses: the one place of the host that knows which failure has which status of HTTP.
+//! Why a request is not answered as asked: what operations and queries say, and what only HTTP can find wrong.
 //!
-//! Every failure of a request is a value of [`Error`]; [`Error::facts`] says how clients see it: the status, a stable
-//! code in kebab case, Xenon's `errorCode`, and when to try again. What else belongs into the problem document is written
-//! by [`super::problem`].
-//!
-//! Source: RFC 9457; the codes of Xenon's `ServiceErrorResponse`.
+//! Every failure of a request is a value of [`Error`]; [`Error::problem`] says what it is to clients.
 
-use bytes::Bytes;
-use http::{Method, StatusCode};
-use steward_model::link;
-use steward_model::operation::Fault;
+use http::Method;
+use steward_model::problem::{ALREADY_EXISTS, Kind, NOT_FOUND, Problem, Retry};
+use steward_model::{json, link};
 use steward_protocol::cluster::Refused;
-use steward_sandbox::{CallError, PrepareError};
+use steward_sandbox::PrepareError;
 
 use super::deployment::Breaking;
-use super::problem;
 use crate::cluster::ProposeError;
-use crate::json;
-use crate::operation;
-use crate::query::{Refusal, odata, page, run, task};
+use crate::operation::{self, served};
+use crate::query::Refusal;
 use crate::service::{ModulesError, SchemaError, StoreError};
 
 /// Why a request is not answered as asked.
@@ -122,77 +115,6 @@ pub(super) enum Error {
     NoSuchRevision { path: String, reason: String },
 }
 
-/// When the same request may succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Retry {
-    /// Not before it is changed.
-    Never,
-    /// After the document has been read again.
-    AfterReread,
-    /// As it is, after so many seconds.
-    Later(u32),
-}
-
-/// How clients see a failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) status: StatusCode,
-    pub(super) code: String,
-    /// Xenon's `errorCode`.
-    pub(super) error_code: i32,
-    pub(super) retry: Retry,
-}
-
-/// A failure as a service sees it that asked by an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    /// The status that a client of HTTP would see.
-    pub(crate) status: u16,
-    /// The problem document.
-    pub(crate) body: Bytes,
-    /// True if the same request may succeed later.
-    pub(crate) passes: bool,
-}
-
-/// Returns the problem that a failed operation is to whoever asked for it inside the host.
-pub(crate) fn problem_of(error: &operation::Error) -> Problem {
-    let facts = of_operation(error);
-    let body = problem::brief(&facts, &error.to_string()).to_string().into();
-    Problem { status: facts.status.as_u16(), body, passes: matches!(facts.retry, Retry::Later(_)) }
-}
-
-/// Returns the fault that a failed operation is to a guest that called for it.
-pub(crate) fn fault_of(error: &operation::Error) -> Fault {
-    if let operation::Error::Refused(fault) = error {
-        return fault.clone();
-    }
-    let facts = of_operation(error);
-    Fault { status: facts.status.as_u16(), code: facts.code, message: error.to_string(), pointer: String::new() }
-}
-
-const NOT_FOUND: i32 = i32::MIN;
-const MARKED_DELETED: i32 = i32::MIN + 2;
-const ALREADY_EXISTS: i32 = i32::MIN + 3;
-const QUEUE_LIMIT: i32 = i32::MIN + 7;
-
-fn facts(status: StatusCode, code: &str, retry: Retry) -> Facts {
-    Facts { status, code: code.to_owned(), error_code: 0, retry }
-}
-
-fn never(status: StatusCode, code: &str) -> Facts {
-    facts(status, code, Retry::Never)
-}
-
-fn later(status: StatusCode, code: &str, seconds: u32) -> Facts {
-    facts(status, code, Retry::Later(seconds))
-}
-
-impl Facts {
-    fn xenon(self, error_code: i32) -> Facts {
-        Facts { error_code, ..self }
-    }
-}
-
 impl From<json::Error> for Error {
     fn from(error: json::Error) -> Error {
         match error {
@@ -215,193 +137,105 @@ impl From<ProposeError> for Error {
 }
 
 impl Error {
-    /// Returns how clients see the failure.
-    pub(super) fn facts(&self) -> Facts {
+    /// Returns true if an invariant of the host is broken: operators should report that.
+    pub(super) fn is_bug(&self) -> bool {
+        matches!(self, Error::Panicked | Error::Operation(operation::Error::Broken) | Error::Query(Refusal::Broken))
+    }
+
+    /// Returns the failure as everybody speaks of it.
+    pub(super) fn problem(&self) -> Problem {
+        let never = |kind, code| Problem::never(kind, code, self);
+        let later = |kind, code, seconds| Problem::later(kind, code, seconds, self);
         match self {
-            Error::Operation(error) => of_operation(error),
-            Error::Method { .. } => never(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-            Error::MediaType { .. } | Error::Coding(_) => {
-                never(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type")
+            Error::Operation(error) => error.problem(),
+            Error::Query(refusal) => refusal.problem(),
+            Error::Method { .. } => never(Kind::NotSupported, "method-not-allowed"),
+            Error::MediaType { wanted, .. } => {
+                never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
             }
-            Error::NotAcceptable(_) => never(StatusCode::NOT_ACCEPTABLE, "not-acceptable"),
-            Error::BodyTooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
-            Error::BodyLate { .. } => later(StatusCode::REQUEST_TIMEOUT, "deadline", 0),
-            Error::BodyLost(_) => later(StatusCode::BAD_REQUEST, "body", 0),
-            Error::NotJson { .. } => never(StatusCode::BAD_REQUEST, "malformed-json"),
-            Error::ReservedKey { .. } => never(StatusCode::BAD_REQUEST, "reserved-key"),
-            Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => {
-                never(StatusCode::BAD_REQUEST, "bad-request")
+            Error::Coding(_) => {
+                never(Kind::MediaType, "unsupported-media-type").hint("send the body without Content-Encoding")
             }
-            Error::Body(_) | Error::Field { .. } => never(StatusCode::BAD_REQUEST, "validation"),
-            Error::NoSuchPath { .. } | Error::NoSuchRevision { .. } => {
-                never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
+            Error::NotAcceptable(_) => never(Kind::NotAcceptable, "not-acceptable")
+                .hint("send Accept: application/json; server-sent events are not there yet"),
+            Error::BodyTooLarge { max } => never(Kind::TooLarge, "payload-too-large")
+                .hint(format!("send {max} bytes or less, or start the host with a higher limit")),
+            Error::BodyLate { .. } => later(Kind::Late, "deadline", 0),
+            Error::BodyLost(_) => later(Kind::Invalid, "body", 0),
+            Error::NotJson { line, column, .. } => {
+                never(Kind::Invalid, "malformed-json").with("line", *line).with("column", *column)
             }
-            Error::NotOffered { .. } => never(StatusCode::NOT_FOUND, "not-offered").xenon(NOT_FOUND),
+            Error::ReservedKey { key, line, column } => never(Kind::Invalid, "reserved-key")
+                .with("line", *line)
+                .with("column", *column)
+                .with("key", key.as_str()),
+            Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => never(Kind::Invalid, "bad-request"),
+            Error::Body(_) => never(Kind::Invalid, "validation"),
+            Error::Field { pointer, reason } => never(Kind::Invalid, "validation").at(pointer, reason),
+            Error::NoSuchPath { nearest, .. } => {
+                never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
+            }
+            Error::NoSuchRevision { .. } => never(Kind::NotFound, "not-found").xenon(NOT_FOUND),
+            Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
             Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
-                later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1)
+                later(Kind::Unavailable, "overloaded", 1)
             }
-            Error::NotAvailable { .. } | Error::Unready { .. } => {
-                later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
+            Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
+            Error::Unready { checks, .. } => {
+                let problem = later(Kind::Unavailable, "not-available", 1);
+                if let Some(checks) = checks { problem.with("checks", checks.clone()) } else { problem }
             }
-            Error::Panicked => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-            Error::Query(refusal) => of_query(refusal),
-            Error::Storage(_) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
+            Error::Panicked => never(Kind::Internal, "internal").unknown(),
+            Error::Storage(_) => never(Kind::Internal, "storage"),
             Error::Module(error) => of_module(error),
             Error::Refused(refused) => of_refused(refused),
             Error::Undecided(error) => of_undecided(error),
-            Error::Schema(_) => never(StatusCode::UNPROCESSABLE_ENTITY, "module-schema"),
-            Error::Reserved { .. } => never(StatusCode::CONFLICT, "deploy-path-reserved"),
-            Error::Breaking(_) => never(StatusCode::CONFLICT, "deploy-breaking-state"),
+            Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),
+            Error::Reserved { .. } => never(Kind::Conflict, "deploy-path-reserved"),
+            Error::Breaking(breaking) => {
+                let mut problem = never(Kind::Conflict, "deploy-breaking-state")
+                    .hint("let the module read the stored state: list its version in readsStateVersions and export migrate")
+                    .hint("or keep both: mount the new module at another path");
+                problem.members.extend(breaking.members());
+                problem
+            }
         }
     }
 }
 
-fn of_operation(error: &operation::Error) -> Facts {
-    use operation::Error as E;
+fn of_module(error: &ModulesError) -> Problem {
     match error {
-        // What repairs a module takes longer than a moment.
-        E::NotServed { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 5),
-        E::UnknownPath { .. } | E::NotFound { .. } | E::VersionNotFound { .. } => {
-            never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
-        }
-        E::Deleted { .. } => never(StatusCode::NOT_FOUND, "not-found").xenon(MARKED_DELETED),
-        E::Exists { .. } => never(StatusCode::CONFLICT, "already-exists").xenon(ALREADY_EXISTS),
-        E::CreateDeleted { .. } => never(StatusCode::CONFLICT, "marked-deleted").xenon(MARKED_DELETED),
-        E::NotSupported { .. } => never(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
-        E::PreconditionFailed { .. } => {
-            facts(StatusCode::PRECONDITION_FAILED, "precondition-failed", Retry::AfterReread)
-        }
-        E::PreconditionRequired { .. } => {
-            facts(StatusCode::PRECONDITION_REQUIRED, "precondition-required", Retry::AfterReread)
-        }
-        E::VersionConflict { .. } => facts(StatusCode::CONFLICT, "conflict", Retry::AfterReread),
-        E::BodyMissing { .. } | E::NotAnObject { .. } | E::BuiltInField { .. } | E::Link(_) | E::ForeignLink { .. } => {
-            never(StatusCode::BAD_REQUEST, "validation")
-        }
-        // The status that the SDKs choose: clients need not know whether the host or the guest checks a body.
-        E::Invalid { .. } => never(StatusCode::BAD_REQUEST, "validation"),
-        E::DocumentTooLarge { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "document-too-large"),
-        E::UpdateTooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "update-too-large"),
-        E::KeyReused { .. } => never(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
-        E::Refused(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
-            let code = if fault.code.is_empty() { "refused" } else { &fault.code };
-            never(status, code)
-        }
-        E::Guest { error, .. } => of_guest(error),
-        E::Outcome { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "guest-outcome"),
-        E::StateVersion { .. } => never(StatusCode::INTERNAL_SERVER_ERROR, "state-version"),
-        E::QueueFull { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1).xenon(QUEUE_LIMIT),
-        E::Busy(_) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
-        E::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
-        E::NoQuorum { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        E::Unavailable { .. } | E::Lost(_) | E::Superseded { .. } => {
-            later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1)
-        }
-        E::NoSpace(_) => later(StatusCode::INSUFFICIENT_STORAGE, "no-space", 30),
-        E::Stopping => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
-        // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.
-        E::Storage(error) if error.is_damage() => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
-        E::Storage(_) => later(StatusCode::SERVICE_UNAVAILABLE, "storage", 1),
-        E::Query(refusal) => of_query(refusal),
-        E::Broken => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        ModulesError::Refused(PrepareError::Busy { .. }) => Problem::later(Kind::Unavailable, "overloaded", 5, error),
+        ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), error),
+        ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", error),
+        ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", error),
+        ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", error),
     }
 }
 
-fn of_guest(error: &CallError) -> Facts {
-    let status = match error {
-        CallError::Refused(fault) => StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST),
-        CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
-        CallError::Overloaded { .. } => return later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 1),
-        CallError::Trap { .. }
-        | CallError::Memory { .. }
-        | CallError::StackOverflow { .. }
-        | CallError::OutputTooLarge { .. }
-        | CallError::TooManyEffects { .. }
-        | CallError::NotJson { .. }
-        | CallError::NotAnObject
-        | CallError::Status { .. }
-        | CallError::Effect { .. }
-        | CallError::NotText { .. }
-        | CallError::MissingHandler { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    never(status, error.code())
-}
-
-fn of_page(error: &page::Error) -> Facts {
-    match error {
-        page::Error::Expired => never(StatusCode::GONE, "page-expired"),
-        page::Error::Damaged | page::Error::OtherQuery | page::Error::TooLong(_) => {
-            never(StatusCode::BAD_REQUEST, "query")
-        }
-    }
-}
-
-fn of_listing(error: &odata::Error) -> Facts {
-    match error {
-        odata::Error::Page(page) => of_page(page),
-        odata::Error::Encoding(_)
-        | odata::Error::Unsupported(_)
-        | odata::Error::Dollar(_)
-        | odata::Error::Repeated(_)
-        | odata::Error::Value { .. }
-        | odata::Error::TopAndLimit
-        | odata::Error::Filter(_) => never(StatusCode::BAD_REQUEST, "query"),
-    }
-}
-
-fn of_task(error: &task::Error) -> Facts {
-    match error {
-        task::Error::Page(page) => of_page(page),
-        task::Error::Shape(_) | task::Error::Specification(_) => never(StatusCode::BAD_REQUEST, "query"),
-    }
-}
-
-fn of_query(refusal: &Refusal) -> Facts {
-    match refusal {
-        Refusal::Listing(error) => of_listing(error),
-        Refusal::Task(error) => of_task(error),
-        Refusal::Page(error) => of_page(error),
-        Refusal::Run(run::Error::Source(_)) => never(StatusCode::INTERNAL_SERVER_ERROR, "storage"),
-        Refusal::Run(run::Error::Deadline { .. }) => later(StatusCode::SERVICE_UNAVAILABLE, "deadline", 1),
-        Refusal::Run(run::Error::Scanned { .. } | run::Error::Held { .. }) => {
-            never(StatusCode::UNPROCESSABLE_ENTITY, "query-too-large")
-        }
-        Refusal::Behind(_) => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
-        Refusal::Broken => never(StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-    }
-}
-
-fn of_module(error: &ModulesError) -> Facts {
-    match error {
-        ModulesError::Refused(PrepareError::Busy { .. }) => later(StatusCode::SERVICE_UNAVAILABLE, "overloaded", 5),
-        ModulesError::Refused(refused) => never(StatusCode::UNPROCESSABLE_ENTITY, refused.code()),
-        ModulesError::Store(StoreError::Missing { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-missing"),
-        ModulesError::Store(StoreError::Damaged { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-damaged"),
-        ModulesError::Store(StoreError::File { .. }) => never(StatusCode::INTERNAL_SERVER_ERROR, "module-file"),
-    }
-}
-
-fn of_undecided(error: &ProposeError) -> Facts {
+fn of_undecided(error: &ProposeError) -> Problem {
     match error {
         ProposeError::Refused(refused) => of_refused(refused),
-        ProposeError::TooLarge { .. } => never(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
-        ProposeError::NoMajority => later(StatusCode::SERVICE_UNAVAILABLE, "no-quorum", 1),
-        ProposeError::NotLeader { .. } => later(StatusCode::SERVICE_UNAVAILABLE, "not-available", 1),
-        ProposeError::Closed => later(StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
+        ProposeError::TooLarge { .. } => Problem::never(Kind::TooLarge, "payload-too-large", error),
+        // The group may have decided, and this node does not know it.
+        ProposeError::NoMajority => Problem::later(Kind::Unavailable, "no-quorum", 1, error).unknown(),
+        ProposeError::NotLeader { .. } => Problem::later(Kind::Unavailable, "not-available", 1, error),
+        ProposeError::Closed => Problem::later(Kind::Unavailable, "stopping", 5, error).unknown(),
     }
 }
 
-fn of_refused(refused: &Refused) -> Facts {
-    let conflict = |code| facts(StatusCode::CONFLICT, code, Retry::AfterReread);
+fn of_refused(refused: &Refused) -> Problem {
+    let conflict = |code| Problem::new(Kind::Conflict, code, Retry::AfterReread, refused);
     match refused {
         Refused::UnknownNode { .. } | Refused::UnknownModule { .. } | Refused::NotMounted { .. } => {
-            never(StatusCode::NOT_FOUND, "not-found").xenon(NOT_FOUND)
+            Problem::never(Kind::NotFound, "not-found", refused).xenon(NOT_FOUND)
         }
-        Refused::QuorumZero | Refused::QuorumOutOfReach { .. } => never(StatusCode::BAD_REQUEST, "validation"),
+        Refused::QuorumZero | Refused::QuorumOutOfReach { .. } => Problem::never(Kind::Invalid, "validation", refused),
         Refused::ModuleMounted { .. } => conflict("module-mounted"),
         Refused::PathTaken { .. } => conflict("already-exists").xenon(ALREADY_EXISTS),
-        Refused::StaleRevision { .. } => conflict("conflict"),
+        Refused::StaleRevision { .. } => {
+            conflict("conflict").hint("look at the factory again and repeat with its revision in expectedRevision")
+        }
         Refused::ServiceDiffers { .. } => conflict("deploy-service-differs"),
         Refused::Overlap { .. } => conflict("deploy-path-overlap"),
         Refused::NoGenesis
@@ -418,44 +252,5 @@ fn of_refused(refused: &Refused) -> Facts {
         | Refused::AlreadyPrimary { .. }
         | Refused::PrimaryLeftOut { .. }
         | Refused::HoldsReplicas { .. } => conflict("conflict"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use steward_model::{Link, Version};
-
-    fn status_and_code(error: impl Into<Error>) -> (u16, String) {
-        let facts = error.into().facts();
-        (facts.status.as_u16(), facts.code)
-    }
-
-    fn link() -> Link {
-        Link::parse("/core/examples/one").expect("a valid link")
-    }
-
-    #[test]
-    fn refusal_of_a_guest_keeps_its_own_status_and_code() {
-        let fault = Fault { status: 418, code: "teapot".into(), message: "no coffee".into(), pointer: String::new() };
-        assert_eq!(status_and_code(operation::Error::Refused(fault)), (418, "teapot".into()));
-    }
-
-    #[test]
-    fn codes_of_xenon_stay_what_its_clients_know() {
-        let exists = Error::from(operation::Error::Exists { link: link() }).facts();
-        let deleted = Error::from(operation::Error::Deleted { link: link(), version: Version(3) }).facts();
-        let unknown = Error::from(operation::Error::NotFound { link: link() }).facts();
-        assert_eq!(
-            [exists.error_code, deleted.error_code, unknown.error_code],
-            [-2_147_483_645, -2_147_483_646, i32::MIN]
-        );
-    }
-
-    #[test]
-    fn what_passes_by_itself_may_be_tried_later() {
-        let facts = Error::from(operation::Error::QueueFull { link: link(), limit: 9 }).facts();
-        assert_eq!((facts.status.as_u16(), facts.retry), (503, Retry::Later(1)));
-        assert_eq!(status_and_code(operation::Error::NoSpace("full".into())), (507, "no-space".into()));
     }
 }

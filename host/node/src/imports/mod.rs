@@ -8,11 +8,10 @@ use steward_model::operation::{Cause, Fault};
 use steward_model::{Action, Link};
 use steward_sandbox::{Imports, Level};
 
-use crate::http::error::fault_of;
-use crate::operation::{Content, Operations, Purpose};
+use crate::operation::{Content, Error, Operations, Purpose};
 use crate::query::Queries;
-use crate::query::render;
 use crate::service::Service;
+use steward_model::render;
 
 /// What the guest of one document may call during one call.
 struct GuestImports {
@@ -60,11 +59,11 @@ impl Imports for GuestImports {
     fn read<'a>(&'a self, link: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
         Box::pin(async move {
             let (path, query) = link.split_once('?').unwrap_or((link, ""));
-            let link = Link::parse(path).map_err(|error| fault_of(&error.into()))?;
+            let link = Link::parse(path).map_err(|error| Fault::from(Error::from(error).problem()))?;
             let id = format!("read-{}", self.link.name());
             let mut read = self.operations.own(id, Action::Get, link, Cause::Effect, Purpose::Act);
             query.clone_into(&mut read.query);
-            let reply = self.operations.submit(Box::new(read)).await.map_err(|error| fault_of(&error))?;
+            let reply = self.operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
             match (reply.content, reply.document) {
                 (Content::Json(json), _) => Ok(json),
                 (Content::State, Some(document)) => Ok(render::render(&document, self.operations.owner())),
@@ -74,6 +73,6 @@ impl Imports for GuestImports {
     }
 
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
-        Box::pin(async move { self.queries.task(spec.as_bytes()).await.map_err(|refusal| fault_of(&refusal.into())) })
+        Box::pin(async move { self.queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) })
     }
 }

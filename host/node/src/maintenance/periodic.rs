@@ -11,7 +11,7 @@ use steward_protocol::schedule::Maintenance;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Places;
-use crate::operation::{Operations, Purpose, Reply};
+use crate::operation::{Existence, Operations, Purpose, Reply};
 use crate::service::{Found, Service};
 use crate::shutdown::Shutdown;
 
@@ -41,14 +41,13 @@ impl Periodic {
     /// Keeps the schedule up to date with documents that are created and deleted from now on.
     pub(super) fn watch(self: &Arc<Periodic>) {
         let periodic = Arc::downgrade(self);
-        self.operations.watch(Box::new(move |service, link, exists| {
+        self.operations.watch(Box::new(move |service, link, existence| {
             if let Some(periodic) = periodic.upgrade()
                 && service.has(ServiceOption::PeriodicMaintenance)
             {
-                if exists {
-                    periodic.add(service, link);
-                } else {
-                    periodic.remove(link);
+                match existence {
+                    Existence::Begins => periodic.add(service, link),
+                    Existence::Ends => periodic.remove(link),
                 }
             }
         }));

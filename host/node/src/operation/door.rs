@@ -8,10 +8,11 @@
 use steward_model::Link;
 use tokio::sync::RwLockReadGuard;
 
-use super::decide::Decision;
-use super::{Error, Happened, Operation, Operations, Reply, locate};
-use crate::partition::Partition;
+use super::decision::Decision;
+use super::road::Road;
+use super::{Error, Operations, Reply};
 use crate::service::Service;
+use steward_model::problem::Happened;
 
 fn superseded(service: &Service) -> Error {
     Error::Superseded { path: service.path.clone(), revision: service.revision }
@@ -37,20 +38,14 @@ pub(super) fn check(operations: &Operations, service: &Service) -> Result<(), Er
 /// # Errors
 /// [`Error::Superseded`] if what is decided must not be written any more, [`Error::Unavailable`] at the operation's deadline. Nothing has
 /// happened then.
-pub(super) async fn enter<'a>(
-    operations: &Operations,
-    operation: &Operation,
-    service: &'a Service,
-    partition: &Partition,
-    decision: &Decision,
-) -> Result<RwLockReadGuard<'a, ()>, Error> {
+pub(super) async fn enter<'a>(road: Road<'a>, decision: &Decision) -> Result<RwLockReadGuard<'a, ()>, Error> {
+    let (operations, service) = (road.operations, road.service);
     let entered = match service.door.try_read() {
         Ok(entered) => entered,
         Err(_) => {
-            let entering = locate::in_time(operations, operation, service.door.read()).await;
+            let entering = road.waiting().in_time(service.door.read()).await;
             let reason = || format!("it is being decided which module answers at {}", service.path);
-            entering
-                .ok_or_else(|| locate::unavailable(operations, operation, partition.id(), reason(), Happened::No))?
+            entering.ok_or_else(|| road.waiting().unavailable(reason(), Happened::No))?
         }
     };
     let may_write = operations.services.at(&service.path).is_some_and(|now| {

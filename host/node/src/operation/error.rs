@@ -1,44 +1,33 @@
-//! Why an operation was refused or failed. `http/error.rs` turns each into a status and a problem document.
+//! Why an operation was refused or failed.
 
 use steward_model::link;
 use steward_model::operation::Fault;
+use steward_model::problem::{Happened, Violation};
 use steward_model::{Action, Link, PartitionId, Version};
 use steward_sandbox::CallError;
 
-use crate::partition::{Behind, Lost, ProposeError, TurnError};
+use crate::partition::{Behind, Lost, Partition, ProposeError, TurnError};
 use crate::query::Refusal;
 use crate::service::{Absent, ServiceTable};
 
-/// Whether a failed operation may have changed something.
+/// How many copies of a partition count now, and how many an update needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happened {
-    /// Nothing has happened.
-    No,
-    /// It may have happened; the same request with the same idempotency key is safe to repeat.
-    Unknown,
+pub struct Copies {
+    /// How many count.
+    pub available: u64,
+    /// How many are needed.
+    pub quorum: u32,
 }
 
-/// Statuses of refusals that pass by themselves.
-pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
-
-/// How long an effect is tried again that was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// Not at all: its target has answered.
-    None,
-    /// As long as it takes to mount a factory everywhere.
-    Short,
-    /// As long as targets remember keys.
-    Long,
-}
-
-/// One place in a body that a schema does not allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// JSON pointer to the place.
-    pub pointer: String,
-    /// What is wrong there.
-    pub detail: String,
+impl Copies {
+    /// Returns how a partition stands.
+    pub(crate) fn of(partition: &Partition) -> Copies {
+        let row = partition.status().replica.row;
+        row.map_or(Copies { available: 0, quorum: 1 }, |row| Copies {
+            available: row.in_sync.len() as u64,
+            quorum: row.write_quorum,
+        })
+    }
 }
 
 /// See the head of this module.
@@ -239,6 +228,8 @@ pub enum Error {
         seconds: u64,
         /// Whether the operation may have happened.
         happened: Happened,
+        /// How the partition stood then.
+        copies: Copies,
     },
     /// Fewer nodes are available than the quorum asks for.
     #[error("waited {seconds} s for the quorum: {available} of the {quorum} nodes that it needs are available")]
@@ -301,60 +292,18 @@ impl Error {
     }
 
     /// Returns the error of an update that was not taken.
-    pub(crate) fn propose(error: ProposeError) -> Error {
+    pub(crate) fn propose(partition: &Partition, error: ProposeError) -> Error {
         match error {
             ProposeError::NoSpace(reason) => Error::NoSpace(reason),
-            ProposeError::NotAdmitted { partition, reason } => {
-                Error::Unavailable { partition, reason: reason.to_string(), seconds: 0, happened: Happened::No }
-            }
+            ProposeError::NotAdmitted { partition: id, reason } => Error::Unavailable {
+                partition: id,
+                reason: reason.to_string(),
+                seconds: 0,
+                happened: Happened::No,
+                copies: Copies::of(partition),
+            },
             ProposeError::TooLarge { bytes, most } => Error::UpdateTooLarge { bytes, most },
             ProposeError::Behind { .. } | ProposeError::Stopping => Error::Busy(error),
-        }
-    }
-
-    /// Returns how long an effect that met this error is tried again. Only what its target itself decides is an answer; what
-    /// this host, its disk or its group cannot do now says nothing about the effect.
-    pub(crate) fn patience(&self) -> Patience {
-        match self {
-            Error::NotFound { .. }
-            | Error::VersionNotFound { .. }
-            | Error::Deleted { .. }
-            | Error::Exists { .. }
-            | Error::CreateDeleted { .. }
-            | Error::NotSupported { .. }
-            | Error::PreconditionFailed { .. }
-            | Error::PreconditionRequired { .. }
-            | Error::VersionConflict { .. }
-            | Error::BodyMissing { .. }
-            | Error::NotAnObject { .. }
-            | Error::BuiltInField { .. }
-            | Error::Invalid { .. }
-            | Error::Link(_)
-            | Error::ForeignLink { .. }
-            | Error::DocumentTooLarge { .. }
-            | Error::UpdateTooLarge { .. }
-            | Error::KeyReused { .. }
-            | Error::Outcome { .. }
-            | Error::Query(_) => Patience::None,
-            Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
-            Error::Refused(_) => Patience::None,
-            Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
-            Error::Guest { .. } => Patience::None,
-            // A factory that is just being mounted or moved comes; one that does not exist does not.
-            Error::UnknownPath { .. } => Patience::Short,
-            Error::NotServed { .. }
-            | Error::StateVersion { .. }
-            | Error::Superseded { .. }
-            | Error::QueueFull { .. }
-            | Error::Unavailable { .. }
-            | Error::NoQuorum { .. }
-            | Error::Busy(_)
-            | Error::Lost(_)
-            | Error::NoSpace(_)
-            | Error::Behind(_)
-            | Error::Stopping
-            | Error::Storage(_)
-            | Error::Broken => Patience::Long,
         }
     }
 

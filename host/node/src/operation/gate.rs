@@ -51,20 +51,20 @@ impl Gate {
         if Standing::of(&self.cluster.borrow()).is_open() {
             return Ok(());
         }
-        let began = operations.clock().now();
+        let began = operations.clock.now();
         let said = operation.deadline.since(began);
-        // A client that has said how long it waits is taken at its word.
-        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= operations.limits().wait;
+        // A client that has said how long it waits waits that long and no longer.
+        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= operations.limits.wait;
         let span = if patient { said.max(QUORUM_WAIT) } else { said };
         let mut cluster = self.cluster.clone();
         let open = cluster.wait_for(|state| Standing::of(state).is_open());
         if tokio::time::timeout(span, open).await.is_ok() {
             // The time spent here is not taken from what the rest of the road may take.
-            operation.deadline = operations.clock().now().plus(said);
+            operation.deadline = operations.clock.now().plus(said);
             return Ok(());
         }
         let Standing { available, quorum } = Standing::of(&self.cluster.borrow());
-        let seconds = operations.clock().now().since(began).as_secs();
+        let seconds = operations.clock.now().since(began).as_secs();
         Err(Error::NoQuorum { available, quorum, seconds })
     }
 }

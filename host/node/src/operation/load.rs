@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::Deserialize;
-use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
-use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
-use steward_model::{Action, Document, Epoch, Link, Position, Version};
+use steward_model::{Action, Document, Epoch, Position};
 
-use super::request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
-use super::{Error, Happened, Operations, execute, locate};
-use crate::partition::{Partition, flushed};
-use crate::service::Service;
+use super::body::built_in;
+use super::precondition::{absence, check_condition, check_strict};
+use super::request::{Operation, Purpose, Reply, Status};
+use super::road::Road;
+use super::{Error, Operations, guest, repeat};
 
 /// The state that an operation works on.
 pub(super) struct Before {
@@ -34,136 +31,33 @@ pub(super) enum Loaded {
     Absent(Before),
 }
 
-/// The built-in fields that a client may send.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct BuiltIn {
-    pub document_self_link: Option<String>,
-    pub document_version: Option<i64>,
-    pub document_expiration_time_micros: Option<i64>,
-    pub document_source_link: Option<String>,
-}
-
-/// Returns the built-in fields of a body.
-///
-/// # Errors
-/// [`Error::BuiltInField`] if one of them has the wrong type.
-pub(super) fn built_in(body: Option<&Bytes>) -> Result<BuiltIn, Error> {
-    let Some(body) = body else { return Ok(BuiltIn::default()) };
-    // Most bodies have none, and looking for seven bytes is cheaper than parsing.
-    if !body.windows(8).any(|window| window == b"document") {
-        return Ok(BuiltIn::default());
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| Error::BuiltInField { field: "a built-in document… field", reason: error.to_string() })
-}
-
-/// Returns the digest by which a repeated request is told from another one under the same key: of everything on which its
-/// outcome depends.
-pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    // Each part tells its length, so that no part can pass for the end of the one before.
-    let mut part = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_be_bytes());
-        hasher.update(bytes);
-    };
-    part(operation.first_action.unwrap_or(operation.action).as_str().as_bytes());
-    part(operation.link.as_str().as_bytes());
-    part(operation.query.as_bytes());
-    part(operation.principal.as_bytes());
-    part(if operation.force { b"force" } else { b"" });
-    let (condition, tags): (&[u8], &[String]) = match &operation.condition {
-        Condition::None => (b"", &[]),
-        Condition::Exists => (b"exists", &[]),
-        Condition::Absent => (b"absent", &[]),
-        Condition::OneOf(tags) => (b"one of", tags),
-        Condition::NoneOf(tags) => (b"none of", tags),
-    };
-    part(condition);
-    part(&(tags.len() as u64).to_be_bytes());
-    tags.iter().for_each(|tag| part(tag.as_bytes()));
-    part(operation.body.as_deref().unwrap_or_default());
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-    digest
-}
-
-/// Returns the first answer to the operation, if it has been carried out before.
-///
-/// # Errors
-/// [`Error::KeyReused`], those of the state store, or those of waiting for the first request's commit.
-pub(super) async fn replay(
-    operations: &Operations,
-    operation: &Operation,
-    partition: &Partition,
-) -> Result<Option<Reply>, Error> {
-    let Some(key) = &operation.idempotency_key else { return Ok(None) };
-    let Some(first) = partition.remembered(&operation.link, &RequestKey::of(key))? else { return Ok(None) };
-    if first.request_digest != request_digest(operation) {
-        return Err(Error::KeyReused { link: operation.link.clone() });
-    }
-    let appended = partition.appended(&operation.link);
-    // The first request may still be lost or committed, and for its client this one is the same.
-    locate::witnessed(operations, operation, partition, appended, Happened::Unknown).await?;
-    replayed(operation, partition, first).await.map(Some)
-}
-
-async fn replayed(operation: &Operation, partition: &Partition, first: RememberedReply) -> Result<Reply, Error> {
-    let state = match first.body {
-        RememberedBody::State => made(&operation.link, partition, &first).await?,
-        RememberedBody::Json(_) | RememberedBody::Empty | RememberedBody::TooLarge { .. } => None,
-    };
-    let content = match (&first.body, &state) {
-        (RememberedBody::Json(json), _) => Content::Json(json.clone()),
-        (RememberedBody::State, Some(_)) => Content::State,
-        // Nobody keeps the answer besides the history of the document; when that has let go of the version, or the body was
-        // too large to be kept, the status and the headers are what is left of the first answer.
-        (RememberedBody::State, None) | (RememberedBody::Empty | RememberedBody::TooLarge { .. }, _) => Content::Empty,
-    };
-    // What a repeat shows of the document is what the first answer showed: an entity tag of now would let its client overwrite
-    // what it has never seen.
-    let document = Some(state.unwrap_or_else(|| Arc::new(trace(&operation.link, &first))));
-    Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
-}
-
-/// Returns what is known of the document after the first request when its state is not: enough for the headers.
-fn trace(link: &Link, first: &RememberedReply) -> Document {
-    let Position { epoch, offset } = first.made;
-    Document { version: first.version, epoch, offset, ..Document::bare(link.clone(), first.answered) }
-}
-
-/// Returns the document as the first request left it, if that is still kept.
-async fn made(link: &Link, partition: &Partition, first: &RememberedReply) -> Result<Option<Arc<Document>>, Error> {
-    let made = |document: &Document| (document.epoch, document.offset) == (first.made.epoch, first.made.offset);
-    if let Some(newest) = partition.read(link)?.filter(|newest| made(newest)) {
-        return Ok(Some(newest));
-    }
-    // The state store may lag behind what is committed.
-    flushed(partition).await?;
-    Ok(partition.store().version(link, first.version)?.filter(|kept| made(kept)).map(Arc::new))
+/// What a POST finds at the link of the child.
+pub(super) enum Creation {
+    /// The POST has been carried out before.
+    Answered(Reply),
+    /// A document, and the service makes a PUT of such a POST.
+    Exists,
+    /// Nothing, or a tombstone that may be overwritten.
+    Free(Before),
 }
 
 /// Loads the document for an update.
 ///
 /// # Errors
 /// [`Error`] if there is no such document, a precondition does not hold, or its state cannot be read.
-pub(super) async fn load(
-    operations: &Operations,
-    operation: &Operation,
-    service: &Arc<Service>,
-    partition: &Partition,
-) -> Result<Loaded, Error> {
-    if let Some(reply) = replay(operations, operation, partition).await? {
+pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
+    let Road { operations, operation, service, partition } = road;
+    if let Some(reply) = repeat::replay(road.waiting()).await? {
         return Ok(Loaded::Answered(reply));
     }
-    let epoch = locate::reign(operations, operation, partition)?;
+    let epoch = road.waiting().reign()?;
     let newest = partition.newest(&operation.link)?;
     match operation.purpose {
         Purpose::Act | Purpose::Start | Purpose::Maintain => {}
         // These concern documents that are deleted or gone, too.
         Purpose::Expire | Purpose::Answered { .. } => {
             let document = match newest.document {
-                Some(document) if !document.is_tombstone() => Some(execute::migrated(service, &document).await?),
+                Some(document) if !document.is_tombstone() => Some(guest::migrated(service, &document).await?),
                 other => other,
             };
             return Ok(Loaded::Newest(Before { document, appended: newest.appended, epoch }));
@@ -181,7 +75,7 @@ pub(super) async fn load(
         check_condition(operation, Some(document))?;
         check_strict(operation, service, document)?;
     }
-    let document = execute::migrated(service, document).await?;
+    let document = guest::migrated(service, document).await?;
     Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
@@ -198,43 +92,38 @@ fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, 
     Err(absence(&operation.link, tombstone))
 }
 
-/// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
-pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
-    match newest.filter(|newest| newest.is_tombstone() && !newest.ended_by_expiry()) {
-        Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
-        None => Error::NotFound { link: link.clone() },
-    }
-}
-
-/// Checks what the request demands of the document.
+/// Loads what a creation finds.
 ///
 /// # Errors
-/// [`Error::PreconditionFailed`].
-pub(super) fn check_condition(operation: &Operation, document: Option<&Arc<Document>>) -> Result<(), Error> {
-    let tag = || document.map(|document| entity_tag(document));
-    let holds = match &operation.condition {
-        Condition::None => true,
-        Condition::Exists => document.is_some(),
-        Condition::Absent => document.is_none(),
-        Condition::OneOf(tags) => tag().is_some_and(|tag| tags.contains(&tag)),
-        Condition::NoneOf(tags) => tag().is_none_or(|tag| !tags.contains(&tag)),
-    };
-    if holds { Ok(()) } else { Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag() }) }
-}
-
-fn check_strict(operation: &Operation, service: &Service, document: &Document) -> Result<(), Error> {
-    let named_by_tag = matches!(operation.condition, Condition::OneOf(_));
-    let strict = service.has(ServiceOption::StrictUpdateChecking) && operation.cause == Cause::Client;
-    if !strict || named_by_tag || operation.action == Action::Delete {
-        return Ok(());
-    }
+/// [`Error`] if the link is taken and the service does not replace, or if a precondition does not hold.
+pub(super) async fn load_for_creation(road: Road<'_>) -> Result<Creation, Error> {
+    let Road { operations, operation, service, partition } = road;
     let link = || operation.link.clone();
-    match built_in(operation.body.as_ref())?.document_version {
-        None => Err(Error::PreconditionRequired { link: link() }),
-        Some(named) if u64::try_from(named) == Ok(document.version.0) => Ok(()),
-        Some(named) => {
-            let named = Version(u64::try_from(named).unwrap_or(u64::MAX));
-            Err(Error::VersionConflict { link: link(), have: document.version, named })
-        }
+    if steward_model::link::UTILITY_SUFFIXES.contains(&operation.link.name()) {
+        let reason = format!("ends with {:?}, a name that every service keeps for itself", operation.link.name());
+        return Err(Error::BuiltInField { field: "documentSelfLink", reason });
     }
+    if let Some(reply) = repeat::replay(road.waiting()).await? {
+        return Ok(Creation::Answered(reply));
+    }
+    let epoch = road.waiting().reign()?;
+    let newest = partition.newest(&operation.link)?;
+    let Some(document) = newest.document else {
+        check_condition(operation, None)?;
+        return Ok(Creation::Free(Before { document: None, appended: None, epoch }));
+    };
+    let gone = document.is_tombstone() || document.is_expired(operations.clock.wall_time());
+    if !gone {
+        check_condition(operation, Some(&document))?;
+        let replaces = service.has(ServiceOption::IdempotentPost) && !service.has(ServiceOption::Immutable);
+        return if replaces { Ok(Creation::Exists) } else { Err(Error::Exists { link: link() }) };
+    }
+    check_condition(operation, None)?;
+    let named = built_in(operation.body.as_ref())?.version;
+    let higher = named.and_then(|named| u64::try_from(named).ok()).is_some_and(|named| named > document.version.0);
+    let deleted = document.is_tombstone() && !document.ended_by_expiry();
+    if deleted && !operation.force && !higher {
+        return Err(Error::CreateDeleted { link: link(), version: document.version });
+    }
+    Ok(Creation::Free(Before { document: Some(document), appended: newest.appended, epoch }))
 }

@@ -1,21 +1,27 @@
-//! Second stage: which partition, and may it be used now? What is not ready is waited for, up to the operation's deadline.
+//! Second stage: whose is it? The document, and the partition in which it lies.
+//!
+//! All partitions lie on this node so far. An operation on a partition of another node goes on from here, and from nowhere else: nothing
+//! has been waited for yet, and nothing has happened.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use steward_model::{Action, Epoch, Link, Moment, PartitionId, Position};
+use steward_model::{Action, Link};
+use uuid::Uuid;
 
-use super::{Error, Happened, Operation, Operations, create};
-use crate::partition::{Partition, Turn};
+use super::body::built_in;
+use super::{Error, Operation, Operations};
+use crate::partition::Partition;
 use crate::service::{Found, Service};
 
 /// Where an operation goes.
 pub(super) enum Place {
-    /// To a document that may exist.
-    Document { service: Arc<Service>, partition: Arc<Partition> },
-    /// To a child that is to be created.
-    Creation { service: Arc<Service>, partition: Arc<Partition> },
+    /// To a document.
+    Document {
+        service: Arc<Service>,
+        partition: Arc<Partition>,
+        /// It is a child that is to be created; else it may exist.
+        creates: bool,
+    },
     /// To a stateless service.
     Stateless { service: Arc<Service> },
 }
@@ -23,8 +29,12 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn service(&self) -> &Arc<Service> {
         match self {
-            Place::Document { service, .. } | Place::Creation { service, .. } | Place::Stateless { service } => service,
+            Place::Document { service, .. } | Place::Stateless { service } => service,
         }
+    }
+
+    pub(super) fn creates(&self) -> bool {
+        matches!(self, Place::Document { creates: true, .. })
     }
 }
 
@@ -33,126 +43,50 @@ impl Place {
 /// # Errors
 /// [`Error`] if the child's link cannot be, or the factory does not support the action.
 pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: Found) -> Result<Place, Error> {
-    match found {
-        Found::Stateless(service) => Ok(Place::Stateless { service }),
-        Found::Child(service) => {
-            let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
-            Ok(Place::Document { service, partition })
-        }
+    let (service, creates) = match found {
+        Found::Stateless(service) => return Ok(Place::Stateless { service }),
+        Found::Child(service) => (service, false),
         Found::Factory(service) if operation.action == Action::Post => {
-            operation.link = create::child_link(operation, &service)?;
-            let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
-            Ok(Place::Creation { service, partition })
+            operation.link = child_link(operation, &service)?;
+            (service, true)
         }
-        Found::Factory(_) => Err(Error::NotSupported {
-            link: operation.link.clone(),
-            action: operation.action,
-            allowed: vec![Action::Get, Action::Post],
-        }),
-    }
-}
-
-fn left(operations: &Operations, deadline: Moment) -> Duration {
-    deadline.since(operations.clock.now())
-}
-
-/// Returns the error of an operation that waited in vain.
-pub(super) fn unavailable(
-    operations: &Operations,
-    operation: &Operation,
-    partition: PartitionId,
-    reason: String,
-    happened: Happened,
-) -> Error {
-    let limit = operations.limits.wait;
-    let waited = limit.saturating_sub(left(operations, operation.deadline));
-    Error::Unavailable { partition, reason, seconds: waited.as_secs(), happened }
-}
-
-/// Returns once this node serves the partition.
-///
-/// # Errors
-/// [`Error::Unavailable`] at the operation's deadline.
-pub(super) async fn serving(
-    operations: &Operations,
-    operation: &Operation,
-    partition: &Partition,
-) -> Result<(), Error> {
-    let admitted = async {
-        loop {
-            // Registered before the look: a change between the two must not be missed.
-            let changed = partition.serving().changed();
-            if partition.admits().is_ok() {
-                return;
-            }
-            changed.await;
+        Found::Factory(_) => {
+            return Err(Error::NotSupported {
+                link: operation.link.clone(),
+                action: operation.action,
+                allowed: vec![Action::Get, Action::Post],
+            });
         }
     };
-    if partition.admits().is_ok() {
-        return Ok(());
-    }
-    // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-    match in_time(operations, operation, admitted).await {
-        Some(()) => Ok(()),
-        None => reign(operations, operation, partition).map(|_| ()),
-    }
+    let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
+    Ok(Place::Document { service, partition, creates })
 }
 
-/// Returns the reign that this node serves.
+/// Returns the link of the child that a POST to a factory creates: what the body says, else a new name. A request with an
+/// idempotency key gets a name made of the key, so that a repeat finds the same child.
 ///
 /// # Errors
-/// [`Error::Unavailable`] if it serves none.
-pub(super) fn reign(operations: &Operations, operation: &Operation, partition: &Partition) -> Result<Epoch, Error> {
-    partition
-        .admits()
-        .map_err(|reason| unavailable(operations, operation, partition.id(), reason.to_string(), Happened::No))
-}
-
-/// Returns what `waited` for, or none at the operation's deadline.
-pub(super) async fn in_time<T>(
-    operations: &Operations,
-    operation: &Operation,
-    waited: impl Future<Output = T>,
-) -> Option<T> {
-    tokio::time::timeout(left(operations, operation.deadline), waited).await.ok()
-}
-
-/// Returns the turn on the operation's document.
-///
-/// # Errors
-/// [`Error::QueueFull`], or [`Error::Unavailable`] at the operation's deadline.
-pub(super) async fn turn(
-    operations: &Operations,
-    operation: &Operation,
-    partition: &Arc<Partition>,
-) -> Result<Turn, Error> {
-    let link: &Link = &operation.link;
-    match in_time(operations, operation, partition.turn(link)).await {
-        Some(turn) => turn.map_err(|error| Error::turn(link, error)),
-        None => {
-            let reason = "operations before this one on the same document are not done".to_owned();
-            Err(unavailable(operations, operation, partition.id(), reason, Happened::No))
-        }
+/// [`Error::Link`] or [`Error::ForeignLink`] if the body names a child that cannot be.
+fn child_link(operation: &Operation, service: &Service) -> Result<Link, Error> {
+    let factory = &service.path;
+    let named = built_in(operation.body.as_ref())?.self_link.filter(|link| !link.is_empty());
+    let Some(named) = named else {
+        let name = match &operation.idempotency_key {
+            Some(key) => blake3::hash(key.as_bytes()).to_hex()[..32].to_owned(),
+            None => Uuid::now_v7().simple().to_string(),
+        };
+        return Ok(factory.child(&name)?);
+    };
+    if !named.starts_with('/') {
+        return Ok(factory.child(&named)?);
     }
-}
-
-/// Returns once what an answer was drawn from is committed: it must not be taken back by a crash.
-///
-/// # Errors
-/// [`Error::Lost`], or [`Error::Unavailable`] at the operation's deadline, which then says that the operation has `happened`.
-pub(super) async fn witnessed(
-    operations: &Operations,
-    operation: &Operation,
-    partition: &Partition,
-    appended: Option<Position>,
-    happened: Happened,
-) -> Result<(), Error> {
-    let Some(position) = appended else { return Ok(()) };
-    match in_time(operations, operation, partition.committed(position)).await {
-        Some(committed) => Ok(committed?),
-        None => {
-            let reason = "an update before this request is not committed yet".to_owned();
-            Err(unavailable(operations, operation, partition.id(), reason, happened))
-        }
+    let link = Link::parse(&named)?;
+    if link.parent().as_ref() == Some(factory) {
+        return Ok(factory.child(link.name())?);
+    }
+    // "/name" is accepted as a name too, as Xenon does.
+    match named[1..].contains('/') {
+        true => Err(Error::ForeignLink { link: named, factory: factory.clone() }),
+        false => Ok(factory.child(&named[1..])?),
     }
 }

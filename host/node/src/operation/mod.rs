@@ -1,70 +1,82 @@
 //! The road of one operation, from admission to the answer. Only this file knows the order of the stages.
+//!
+//! ```text
+//! admit ─► locate ─┬─► stateless ─────────────────────────────────────────────────► publish
+//!                  │
+//!                  └─ serving? ─┬─► read ───────────────────────────────────────► publish
+//!                               │
+//!                               └─ quorum? turn! ─► load ─┬─► execute ─┬─► propose ─► publish
+//!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
+//! ```
+//!
+//! Each stage is a file of that name, takes a [`road::Road`], and calls no other stage. What several of them need are files below them:
+//! what is waited for (`wait`), the words of a body (`body`), preconditions, repeats, how a guest is asked (`guest`), what the host does
+//! itself (`native`), the door of a service, the gate of the group, `handle-start`, how a decision becomes an update.
+//!
+//! Whatever fails before `propose` has changed nothing. From there on an operation has happened, will have happened, or is taken back whole
+//! with its reign; its answer is given when it is known which.
 
 mod admit;
+mod body;
 mod create;
-mod decide;
+mod decision;
 mod door;
 mod error;
 mod execute;
 mod gate;
+mod guest;
 mod load;
 mod locate;
 mod native;
+mod operations;
+mod precondition;
+mod problem;
 mod propose;
 mod publish;
+mod read;
+mod repeat;
 mod request;
+mod road;
 mod seeds;
+mod stage;
+mod start;
+mod stateless;
 #[cfg(test)]
 mod tests;
+mod update;
+mod wait;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
+use steward_model::problem::Happened;
 use steward_model::service::Handler;
 use steward_model::{Action, Link};
-use steward_protocol::cluster::ClusterState;
-use steward_sandbox::Imports;
-use tokio::sync::watch;
+use steward_sandbox::CallError;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
-pub(crate) use error::PASSING_STATUSES;
-pub use error::{Error, Happened, Patience, Violation};
+pub use body::Body;
+pub use error::Error;
+pub use operations::{Existence, Limits, Operations};
+pub use problem::Patience;
+pub(crate) use problem::{PASSING_STATUSES, served};
 pub use request::{Condition, Content, Operation, Purpose, Reply, Status, entity_tag};
 
-use crate::clock::Clock;
 use crate::failure;
-use crate::partition::{Partition, Partitions, Turn};
-use crate::service::{Found, Service, ServiceTable, Starts};
-use crate::shutdown::Shutdown;
-use decide::Decision;
-use gate::Gate;
+use crate::partition::{Partition, Turn};
+use crate::service::{Found, Service};
+use decision::Decision;
 use locate::Place;
-use seeds::Seeds;
-
-/// Bounds on operations.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long an operation waits at the longest when its client does not say.
-    pub wait: Duration,
-    /// Largest state of a document in bytes, unless its service wants less.
-    pub document_bytes_max: usize,
-}
-
-/// Makes what the guests of a document may call; offered by the storey that starts operations.
-pub type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + Sync;
-
-/// Is told which documents begin (true) and cease (false) to exist.
-pub type Watcher = dyn Fn(&Arc<Service>, &Link, bool) + Send + Sync;
+use road::{Asking, Road};
+use stage::stage;
+use wait::Waiting;
 
 /// How often an operation begins anew because its factory moves to another module.
 const ANEW_MAX: usize = 16;
-
-/// How long the state store may take to get what is in the log.
-const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How far an operation came while it held the turn.
 enum Step {
@@ -72,120 +84,38 @@ enum Step {
     Proposed(propose::Pending),
     /// There was nothing to put into the log.
     Answered(Reply),
-}
-
-/// Runs operations on this node.
-pub struct Operations {
-    clock: Arc<Clock>,
-    table: Arc<Partitions>,
-    services: Arc<ServiceTable>,
-    starts: Starts,
-    seeds: Seeds,
-    limits: Limits,
-    shutdown: Shutdown,
-    /// The name of this node, as `documentOwner` has it.
-    owner: String,
-    imports: OnceLock<Arc<ImportsOf>>,
-    watcher: OnceLock<Box<Watcher>>,
-    gate: Gate,
+    /// The child that it was to create exists, and its service makes a PUT of such a POST.
+    Exists,
 }
 
 impl Operations {
-    /// Returns a road over these partitions and services, in the group that `cluster` tells of.
-    pub fn new(
-        clock: Arc<Clock>,
-        table: Arc<Partitions>,
-        services: Arc<ServiceTable>,
-        limits: Limits,
-        shutdown: Shutdown,
-        owner: String,
-        cluster: watch::Receiver<Arc<ClusterState>>,
-    ) -> Operations {
-        let starts = Starts::default();
-        let gate = Gate::new(cluster);
-        Operations {
-            clock,
-            table,
-            services,
-            starts,
-            seeds: Seeds::new(),
-            limits,
-            shutdown,
-            owner,
-            imports: OnceLock::new(),
-            watcher: OnceLock::new(),
-            gate,
-        }
-    }
-
-    /// Names the maker of what guests may call. Without it guests that import nothing still run.
-    pub fn connect(&self, imports: Arc<ImportsOf>) {
-        // Connecting twice would be harmless: the first maker stays.
-        let _ = self.imports.set(imports);
-    }
-
-    /// Names whom to tell of documents that begin and cease to exist.
-    pub fn watch(&self, watcher: Box<Watcher>) {
-        // Watching twice would be harmless: the first watcher stays.
-        let _ = self.watcher.set(watcher);
-    }
-
-    /// Returns the partitions.
-    pub fn table(&self) -> &Arc<Partitions> {
-        &self.table
-    }
-
-    /// Returns the services.
-    pub fn services(&self) -> &Arc<ServiceTable> {
-        &self.services
-    }
-
-    /// Returns which documents have been started.
-    pub fn starts(&self) -> &Starts {
-        &self.starts
-    }
-
-    /// Returns the clock.
-    pub fn clock(&self) -> &Arc<Clock> {
-        &self.clock
-    }
-
-    /// Returns the name of this node.
-    pub fn owner(&self) -> &str {
-        &self.owner
-    }
-
-    /// Returns the bounds on operations.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Runs an operation in a task of its own: a caller that goes away changes nothing. Reads that no guest answers change
     /// nothing anyhow and run at once.
     ///
     /// # Errors
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
     pub async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
-        let place = admit::admit(self, &operation)?;
+        let found = stage!(admit, admit::admit(self, &operation))?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            let Found::Child(service) = &place else { return Box::pin(self.run(operation, place)).await };
+            let Found::Child(service) = &found else { return Box::pin(self.run(operation, found)).await };
             let reply = self.read(&operation, service).await;
             if !door::is_outdated(self, service, &reply) {
                 return reply;
             }
-            let place = admit::found(self, &operation)?;
-            return Box::pin(self.run(operation, place)).await;
+            let found = stage!(admit, admit::found(self, &operation))?;
+            return Box::pin(self.run(operation, found)).await;
         }
-        self.start(operation, place).await.unwrap_or_else(|failure| {
+        self.start(operation, found).await.unwrap_or_else(|failure| {
             tracing::error!(%failure, "operation ended in a panic");
             Err(Error::Broken)
         })
     }
 
     /// Starts the task of an operation. Apart from its caller, whose future would otherwise have room for a second one.
-    fn start(self: &Arc<Self>, operation: Box<Operation>, place: Found) -> JoinHandle<Result<Reply, Error>> {
+    fn start(self: &Arc<Self>, operation: Box<Operation>, found: Found) -> JoinHandle<Result<Reply, Error>> {
         let operations = Arc::clone(self);
-        self.shutdown.run(async move { operations.run(operation, place).await })
+        let span = tracing::Span::current();
+        self.shutdown.run(async move { operations.run(operation, found).await }.instrument(span))
     }
 
     /// Runs an operation inside the caller's own task. For callers that are tasks of the host themselves.
@@ -193,196 +123,10 @@ impl Operations {
     /// # Errors
     /// As [`Operations::submit`].
     pub async fn perform(self: &Arc<Self>, operation: Operation) -> Result<Reply, Error> {
-        let place = admit::admit(self, &operation)?;
+        let found = stage!(admit, admit::admit(self, &operation))?;
         // What a panic leaves behind is an operation: the task of the host that asked for it goes on with the next.
-        let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), place)));
+        let run = AssertUnwindSafe(failure::contained(self.run(Box::new(operation), found)));
         run.catch_unwind().await.unwrap_or(Err(Error::Broken))
-    }
-
-    async fn run(self: &Arc<Self>, mut operation: Box<Operation>, mut found: Found) -> Result<Reply, Error> {
-        let began = self.clock.now();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let place = locate::locate(self, &mut operation, found)?;
-            let (action, service) = (operation.action, Arc::clone(place.service()));
-            let creates = matches!(place, Place::Creation { .. });
-            let reply = self.go(&mut operation, place).await;
-            if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
-                publish::publish(self, &service, action, operation.cause, began, &reply);
-                return reply;
-            }
-            if creates {
-                // It was asked of the factory; on its way it has got the link of the child, and perhaps become a PUT.
-                operation.link = service.path.clone();
-                (operation.action, operation.first_action) = (Action::Post, None);
-            }
-            found = admit::found(self, &operation)?;
-        }
-    }
-
-    async fn go(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
-        match place {
-            Place::Document { service, partition } => self.on_document(operation, &service, &partition).await,
-            // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
-            Place::Creation { service, partition } => Box::pin(self.on_creation(operation, &service, &partition)).await,
-            Place::Stateless { service } => Box::pin(execute::stateless(self, operation, &service)).await,
-        }
-    }
-
-    async fn on_document(
-        self: &Arc<Self>,
-        operation: &mut Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<Reply, Error> {
-        locate::serving(self, operation, partition).await?;
-        if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            return self.read_document(operation, service, partition).await;
-        }
-        self.gate.pass(self, operation).await?;
-        let turn = locate::turn(self, operation, partition).await?;
-        let step = self.update(operation, service, partition).await;
-        self.finish(operation, partition, turn, step).await
-    }
-
-    /// Passes the turn on, and answers once everything is committed that the answer was drawn from.
-    async fn finish(
-        &self,
-        operation: &Operation,
-        partition: &Partition,
-        turn: Turn,
-        step: Result<Step, Error>,
-    ) -> Result<Reply, Error> {
-        let seen = partition.appended(&operation.link);
-        drop(turn);
-        let answer = match step {
-            Ok(Step::Proposed(pending)) => return pending.committed(self, operation, partition).await,
-            // What failed for want of time, of a reign or of its service shows no state.
-            Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => {
-                return Err(failure);
-            }
-            Ok(Step::Answered(reply)) => Ok(reply),
-            Err(refusal) => Err(refusal),
-        };
-        locate::witnessed(self, operation, partition, seen, Happened::No).await.and(answer)
-    }
-
-    async fn update(
-        self: &Arc<Self>,
-        operation: &Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<Step, Error> {
-        door::check(self, service)?;
-        if execute::needs_start(self, operation, service, partition) {
-            Box::pin(execute::start_first(self, operation, service, partition)).await?;
-        }
-        let (before, decision) = match load::load(self, operation, service, partition).await? {
-            load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
-            load::Loaded::Absent(before) => (before, Decision::absent()),
-            load::Loaded::Newest(before) if self.is_settled(operation, partition) => {
-                (before, Decision::nothing(UpdateAction::Patch))
-            }
-            load::Loaded::Newest(before) => {
-                let decision = execute::execute(self, operation, service, &before).await?;
-                (before, decision)
-            }
-        };
-        propose::propose(self, operation, service, partition, before, decision).await.map(Step::Proposed)
-    }
-
-    /// Returns true if the answer to an effect has been told to its document already.
-    fn is_settled(&self, operation: &Operation, partition: &Partition) -> bool {
-        match &operation.purpose {
-            Purpose::Answered { settled, .. } => {
-                partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
-            }
-            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => false,
-        }
-    }
-
-    /// The short road of a read: most reads are a look into memory.
-    async fn read(self: &Arc<Self>, operation: &Operation, service: &Arc<Service>) -> Result<Reply, Error> {
-        let began = self.clock.now();
-        let partition = self.table.of(&operation.link, service.lane());
-        let reply = match partition.admits() {
-            Ok(_) => self.read_document(operation, service, partition).await,
-            Err(_) => Box::pin(async { self.on_document(&mut operation.clone(), service, partition).await }).await,
-        };
-        publish::publish(self, service, Action::Get, operation.cause, began, &reply);
-        reply
-    }
-
-    async fn read_document(
-        self: &Arc<Self>,
-        operation: &Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<Reply, Error> {
-        // `handle-start` comes before every other handler, `handle-get` too.
-        if service.handles(Handler::HandleGet) && execute::needs_start(self, operation, service, partition) {
-            Box::pin(self.start_first(operation, service, partition)).await?;
-        }
-        execute::read(self, operation, service, partition).await
-    }
-
-    async fn start_first(
-        self: &Arc<Self>,
-        operation: &Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<(), Error> {
-        let _turn = locate::turn(self, operation, partition).await?;
-        execute::start_first(self, operation, service, partition).await
-    }
-
-    async fn on_creation(
-        self: &Arc<Self>,
-        operation: &mut Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<Reply, Error> {
-        locate::serving(self, operation, partition).await?;
-        self.gate.pass(self, operation).await?;
-        let turn = locate::turn(self, operation, partition).await?;
-        match self.creation(operation, service, partition).await.transpose() {
-            Some(step) => self.finish(operation, partition, turn, step).await,
-            None => {
-                drop(turn);
-                (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
-                Box::pin(self.on_document(operation, service, partition)).await
-            }
-        }
-    }
-
-    /// Returns none if the document exists and the service makes a PUT of such a POST.
-    async fn creation(
-        self: &Arc<Self>,
-        operation: &Operation,
-        service: &Arc<Service>,
-        partition: &Arc<Partition>,
-    ) -> Result<Option<Step>, Error> {
-        door::check(self, service)?;
-        let before = match create::load(self, operation, service, partition).await? {
-            create::Loaded::Answered(reply) => return Ok(Some(Step::Answered(reply))),
-            create::Loaded::Exists => return Ok(None),
-            create::Loaded::Free(before) => before,
-        };
-        let decision = create::create(self, operation, service, &before).await?;
-        let pending = propose::propose(self, operation, service, partition, before, decision).await?;
-        if let Ok(epoch) = partition.admits()
-            && service.handles(Handler::HandleStart)
-        {
-            self.starts.started((partition.id(), epoch), (&service.path, service.revision), &operation.link);
-        }
-        Ok(Some(Step::Proposed(pending)))
-    }
-
-    fn tell_watcher(&self, service: &Arc<Service>, link: &Link, exists: bool) {
-        if let Some(watcher) = self.watcher.get() {
-            watcher(service, link, exists);
-        }
     }
 
     /// Starts a document that nobody has touched in this reign, if its service has `handle-start`: before a timer or an effect
@@ -395,47 +139,190 @@ impl Operations {
         let id = format!("start-{}", link.name());
         let start = self.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Start);
         let partition = self.table.of(link, service.lane());
-        match execute::needs_start(self, &start, &service, partition) {
+        match start::is_due(self.road(&start, &service, partition)) {
             true => self.perform(start).await.map(|_| ()),
             false => Ok(()),
         }
     }
 
-    /// Returns once the state store of a partition holds everything that is in the log of the partition now, committed or not.
-    ///
-    /// # Errors
-    /// [`Error::Lost`] if a part of it is taken back, [`Error::Behind`] or [`Error::Unavailable`] if it takes too long.
-    pub async fn settled(&self, partition: &Partition) -> Result<(), Error> {
-        if let Some(end) = partition.status().replica.end {
-            let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end)).await;
-            committed.map_err(|_| Error::Unavailable {
-                partition: partition.id(),
-                reason: "what is in its log is not committed yet".to_owned(),
-                seconds: SETTLED_WITHIN.as_secs(),
-                happened: Happened::No,
-            })??;
-        }
-        Ok(crate::partition::flushed(partition).await?)
+    fn road<'a>(
+        self: &'a Arc<Self>,
+        operation: &'a Operation,
+        service: &'a Arc<Service>,
+        partition: &'a Arc<Partition>,
+    ) -> Road<'a> {
+        Road { operations: self, operation, service, partition }
     }
 
-    /// Returns an operation that the host itself starts: without a client, with the usual time to wait.
-    pub fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
-        Operation {
-            id,
-            action,
-            link,
-            query: String::new(),
-            headers: Vec::new(),
-            body: None,
-            principal: String::new(),
-            cause,
-            purpose,
-            deadline: self.clock.now().plus(self.limits.wait),
-            condition: Condition::None,
-            idempotency_key: None,
-            version: None,
-            first_action: None,
-            force: false,
+    /// The short road of a read: most reads are a look into memory.
+    async fn read(self: &Arc<Self>, operation: &Operation, service: &Arc<Service>) -> Result<Reply, Error> {
+        let began = self.clock.now();
+        let partition = self.table.of(&operation.link, service.lane());
+        let road = self.road(operation, service, partition);
+        let reply = match partition.admits() {
+            Ok(_) => shown(road).await,
+            Err(_) => {
+                // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
+                Box::pin(async {
+                    road.waiting().serving().await?;
+                    shown(road).await
+                })
+                .await
+            }
+        };
+        publish::publish(self, service, Action::Get, operation.cause, began, &reply);
+        reply
+    }
+
+    /// The whole road, as often as the factory moves to another module while the operation is under way.
+    async fn run(self: &Arc<Self>, mut operation: Box<Operation>, mut found: Found) -> Result<Reply, Error> {
+        let began = self.clock.now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let place = stage!(locate, locate::locate(self, &mut operation, found))?;
+            let (action, service, creates) = (operation.action, Arc::clone(place.service()), place.creates());
+            let span = stage::span(&operation);
+            let reply = self.travel(&mut operation, place).instrument(span).await;
+            if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
+                publish::publish(self, &service, action, operation.cause, began, &reply);
+                return reply;
+            }
+            if creates {
+                // It was asked of the factory; on its way it has got the link of the child, and perhaps become a PUT.
+                operation.link = service.path.clone();
+                (operation.action, operation.first_action) = (Action::Post, None);
+            }
+            found = stage!(admit, admit::found(self, &operation))?;
         }
+    }
+
+    async fn travel(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
+        let (service, partition, creates) = match place {
+            Place::Document { service, partition, creates } => (service, partition, creates),
+            Place::Stateless { service } => {
+                let asking = Asking { operations: self, operation, service: &service };
+                return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
+            }
+        };
+        self.road(operation, &service, &partition).waiting().serving().await?;
+        if operation.action == Action::Get && operation.purpose == Purpose::Act {
+            return shown(self.road(operation, &service, &partition)).await;
+        }
+        // The only thing that may take longer than the operation has: it moves the deadline.
+        self.gate.pass(self, operation).await?;
+        if creates {
+            let road = self.road(operation, &service, &partition);
+            let turn = road.waiting().turn().await?;
+            let step = Box::pin(creation(road)).await;
+            if !matches!(step, Ok(Step::Exists)) {
+                return finish(road.waiting(), turn, step).await;
+            }
+            drop(turn);
+            (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
+        }
+        let road = self.road(operation, &service, &partition);
+        let turn = road.waiting().turn().await?;
+        let step = update(road).await;
+        finish(road.waiting(), turn, step).await
+    }
+}
+
+/// Answers a read.
+async fn shown(road: Road<'_>) -> Result<Reply, Error> {
+    // `handle-start` comes before every other handler, `handle-get` too.
+    if road.service.handles(Handler::HandleGet) && start::is_due(road) {
+        Box::pin(async {
+            let _turn = road.waiting().turn().await?;
+            start_first(road).await
+        })
+        .await?;
+    }
+    stage!(read, await read::read(road))
+}
+
+/// Takes an update as far as the log, with the turn of its document in hand.
+async fn update(road: Road<'_>) -> Result<Step, Error> {
+    door::check(road.operations, road.service)?;
+    if start::is_due(road) {
+        Box::pin(start_first(road)).await?;
+    }
+    let (before, decision) = match stage!(load, await load::load(road))? {
+        load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
+        load::Loaded::Absent(before) => (before, Decision::absent()),
+        load::Loaded::Newest(before) if is_settled(road) => (before, Decision::nothing(UpdateAction::Patch)),
+        load::Loaded::Newest(before) => {
+            let decision = stage!(execute, await execute::execute(road, &before))?;
+            (before, decision)
+        }
+    };
+    stage!(propose, await propose::propose(road, before, decision)).map(Step::Proposed)
+}
+
+/// Takes the POST of a factory as far as the log, with the turn of the child in hand.
+async fn creation(road: Road<'_>) -> Result<Step, Error> {
+    door::check(road.operations, road.service)?;
+    let before = match stage!(load, await load::load_for_creation(road))? {
+        load::Creation::Answered(reply) => return Ok(Step::Answered(reply)),
+        load::Creation::Exists => return Ok(Step::Exists),
+        load::Creation::Free(before) => before,
+    };
+    let epoch = before.epoch;
+    let decision = stage!(create, await create::create(road, &before))?;
+    let pending = stage!(propose, await propose::propose(road, before, decision))?;
+    if road.service.handles(Handler::HandleStart) {
+        start::done(road, epoch);
+    }
+    Ok(Step::Proposed(pending))
+}
+
+/// Runs `handle-start` if the document has not been started in this reign under this module, with its turn in hand. A handler that
+/// refuses or fails is said in the log, and the document goes on: its clients would otherwise lose it to a fault of its service.
+async fn start_first(road: Road<'_>) -> Result<(), Error> {
+    // Somebody else may have started it while the turn was waited for.
+    if !start::is_due(road) {
+        return Ok(());
+    }
+    let Some(before) = start::before(road).await? else { return Ok(()) };
+    let epoch = before.epoch;
+    let start = start::operation_for(road.operation);
+    let road = Road { operation: &start, ..road };
+    match stage!(execute, await execute::execute(road, &before)) {
+        Ok(decision) => {
+            // Whatever comes next on the document waits for its commit.
+            stage!(propose, await propose::propose(road, before, decision))?;
+        }
+        // The guest has not been asked; the next operation asks it again.
+        Err(error @ Error::Guest { error: CallError::Overloaded { .. }, .. }) => return Err(error),
+        Err(error) => {
+            tracing::warn!(link = %road.link(), %error, "handle-start failed, the document goes on without it");
+        }
+    }
+    start::done(road, epoch);
+    Ok(())
+}
+
+/// Passes the turn on, and answers once everything is committed that the answer was drawn from.
+async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> Result<Reply, Error> {
+    let seen = waiting.partition.appended(&waiting.operation.link);
+    drop(turn);
+    let answer = match step {
+        Ok(Step::Proposed(pending)) => return pending.committed(waiting).await,
+        // What failed for want of time, of a reign or of its service shows no state.
+        Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => return Err(failure),
+        Ok(Step::Answered(reply)) => Ok(reply),
+        Ok(Step::Exists) => Err(Error::Exists { link: waiting.operation.link.clone() }),
+        Err(refusal) => Err(refusal),
+    };
+    waiting.witnessed(seen, Happened::No).await.and(answer)
+}
+
+/// Returns true if the answer to an effect has been told to its document already.
+fn is_settled(road: Road<'_>) -> bool {
+    match &road.operation.purpose {
+        Purpose::Answered { settled, .. } => {
+            road.partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
+        }
+        Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => false,
     }
 }

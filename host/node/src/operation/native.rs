@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
+use steward_model::problem::Violation;
 use steward_model::service::{NativePatch, ServiceOption};
-use steward_model::{Action, Timestamp};
+use steward_model::{Action, Builtin, json};
 
-use super::decide::{Answer, Decision, Next};
-use super::load::built_in;
-use super::{Error, Operation, Status, Violation};
-use crate::json;
+use super::body::{Body, built_in, stripped};
+use super::decision::{Answer, Decision, Next};
+use super::{Error, Operation, Status};
 use crate::service::Service;
 
 /// Most violations that one answer lists.
@@ -53,7 +53,7 @@ pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result
     let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
         return Err(refused("the guest returned a state that is no JSON object".to_owned()));
     };
-    let has_built_in = parsed.keys().any(|name| is_built_in(name));
+    let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
     if has_built_in {
         parsed = stripped(parsed);
     }
@@ -72,79 +72,33 @@ pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result
 /// # Errors
 /// [`Error`] if the body is missing, no object, or does not fit the schema.
 pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes, Error> {
-    let body = operation
-        .body
-        .as_ref()
-        .ok_or_else(|| Error::BodyMissing { link: operation.link.clone(), action: operation.action })?;
-    checked(service, stripped(object(body)?))
-}
-
-pub(super) fn object(body: &Bytes) -> Result<Map<String, Value>, Error> {
-    let found = match json::plain(body) {
-        Ok(Value::Object(map)) => return Ok(map),
-        Ok(Value::Array(_)) => "an array",
-        Ok(Value::String(_)) => "a string",
-        Ok(Value::Number(_)) => "a number",
-        Ok(Value::Bool(_)) => "a boolean",
-        Ok(Value::Null) => "null",
-        Err(_) => "no JSON",
-    };
-    Err(Error::NotAnObject { found })
-}
-
-/// Removes the fields that the host keeps itself.
-pub(super) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
-    state.retain(|name, _| !is_built_in(name));
-    state
-}
-
-fn is_built_in(name: &str) -> bool {
-    matches!(
-        name,
-        "documentSelfLink"
-            | "documentKind"
-            | "documentVersion"
-            | "documentEpoch"
-            | "documentUpdateTimeMicros"
-            | "documentUpdateAction"
-            | "documentExpirationTimeMicros"
-            | "documentOwner"
-            | "documentSourceLink"
-            | "documentAuthPrincipalLink"
-    )
+    checked(service, body_of(operation)?.state()?)
 }
 
 /// Returns a state that a client has sent and a guest has left as it is.
 ///
 /// # Errors
 /// [`Error::Invalid`] if it does not fit the schema.
-pub(super) fn unaltered(service: &Service, state: Bytes) -> Result<Bytes, Error> {
-    if service.schema.is_none() {
-        return Ok(state);
+pub(super) fn unaltered(service: &Service, operation: &Operation, state: Bytes) -> Result<Bytes, Error> {
+    match &operation.body {
+        Some(body) => fits(service, body.state()?, state),
+        None => fits(service, &Value::Object(Map::new()), state),
     }
-    checked(service, object(&state)?)
 }
 
-fn checked(service: &Service, state: Map<String, Value>) -> Result<Bytes, Error> {
-    let state = Value::Object(state);
-    let text = Bytes::from(state.to_string());
-    let violations = violations(service, &state, text.len());
+fn body_of(operation: &Operation) -> Result<&Body, Error> {
+    let missing = || Error::BodyMissing { link: operation.link.clone(), action: operation.action };
+    operation.body.as_ref().ok_or_else(missing)
+}
+
+fn checked(service: &Service, state: &Value) -> Result<Bytes, Error> {
+    fits(service, state, Bytes::from(state.to_string()))
+}
+
+/// Returns the text of a state that fits the schema of the service.
+fn fits(service: &Service, state: &Value, text: Bytes) -> Result<Bytes, Error> {
+    let violations = violations(service, state, text.len());
     if violations.is_empty() { Ok(text) } else { Err(Error::Invalid { violations }) }
-}
-
-/// Returns the expiry that a body asks for.
-///
-/// # Errors
-/// [`Error::BuiltInField`] if it is negative or no number.
-pub(super) fn expiry_of(operation: &Operation) -> Result<Option<Timestamp>, Error> {
-    match built_in(operation.body.as_ref())?.document_expiration_time_micros {
-        None => Ok(None),
-        Some(micros) if micros < 0 => Err(Error::BuiltInField {
-            field: "documentExpirationTimeMicros",
-            reason: format!("is {micros}: it must be 0 (never) or microseconds since the Unix epoch"),
-        }),
-        Some(micros) => Ok(Some(Timestamp(micros))),
-    }
 }
 
 /// Returns what the client can ask of a document of the service.
@@ -173,7 +127,7 @@ pub(super) fn allowed(service: &Service) -> Vec<Action> {
 pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) -> Result<Decision, Error> {
     let not_supported =
         || Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed: allowed(service) };
-    let expires = expiry_of(operation)?;
+    let expires = built_in(operation.body.as_ref())?.expires;
     match operation.action {
         Action::Get => Ok(Decision::nothing(UpdateAction::Patch)),
         Action::Post => Err(not_supported()),
@@ -196,15 +150,14 @@ pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) ->
 }
 
 fn merged(operation: &Operation, service: &Service, state: &Bytes) -> Result<Bytes, Error> {
-    let missing = || Error::BodyMissing { link: operation.link.clone(), action: operation.action };
-    let patch = stripped(object(operation.body.as_ref().ok_or_else(missing)?)?);
-    let mut merged = Value::Object(object(state)?);
-    json_patch::merge(&mut merged, &Value::Object(patch));
-    match merged {
-        Value::Object(merged) => checked(service, merged),
-        // An object merged into an object is one.
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(missing()),
-    }
+    let patch = body_of(operation)?.state()?;
+    let mut merged = json::plain(state).map_err(|error| Error::Outcome {
+        service: service.path.clone(),
+        reason: format!("the stored state is no JSON: {error}"),
+    })?;
+    // An object merged into an object is one.
+    json_patch::merge(&mut merged, patch);
+    checked(service, &merged)
 }
 
 /// Returns the decision that answers a creation without a guest's reply.

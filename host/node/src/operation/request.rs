@@ -7,6 +7,8 @@ use steward_model::document::Document;
 use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
 use steward_model::{Action, Link, Moment, Version};
 
+use super::body::Body;
+
 /// What an operation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
@@ -68,8 +70,8 @@ pub struct Operation {
     pub query: String,
     /// Headers that guests see.
     pub headers: Vec<Header>,
-    /// JSON body, checked to be JSON.
-    pub body: Option<Bytes>,
+    /// What is sent with it.
+    pub body: Option<Body>,
     /// Who asks: the self-link of a user, or empty.
     pub principal: String,
     /// Why.

@@ -9,10 +9,12 @@ use steward_model::{Action, Document, Link, Position, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
-use super::{Content, Error, Happened, Limits, Operation, Operations, Purpose, Reply, Status, Step, load, locate};
+use super::wait::Waiting;
+use super::{Content, Error, Limits, Operation, Operations, Purpose, Reply, Status, Step, finish, repeat};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
+use steward_model::problem::Happened;
 
 fn operations(node: &ByHand) -> Operations {
     let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024 };
@@ -21,6 +23,10 @@ fn operations(node: &ByHand) -> Operations {
     let clock = Arc::clone(&node.clock);
     let services = Arc::new(ServiceTable::default());
     Operations::new(clock, Arc::clone(&node.table), services, limits, Shutdown::default(), "here".to_owned(), cluster)
+}
+
+fn waiting<'a>(node: &'a ByHand, operations: &'a Operations, operation: &'a Operation) -> Waiting<'a> {
+    Waiting { operations, operation, partition: node.of(&operation.link) }
 }
 
 fn link() -> Link {
@@ -47,7 +53,7 @@ async fn what_was_drawn_from_an_update_under_way_is_answered_after_its_commit() 
         let turn = node.turn(&link).await;
         let _proposed = node.propose(&link, "{}").await;
         let operation = patch(&operations);
-        let mut answer = std::pin::pin!(operations.finish(&operation, node.of(&link), turn, step));
+        let mut answer = std::pin::pin!(finish(waiting(&node, &operations, &operation), turn, step));
         assert!(poll!(&mut answer).is_pending(), "{what}: a crash would take back what it shows");
         drop(node.turn(&link).await);
         node.write();
@@ -67,7 +73,7 @@ async fn what_was_drawn_from_committed_states_is_answered_at_once() {
     node.write();
     let operation = patch(&operations);
     let turn = node.turn(&link).await;
-    let mut answer = std::pin::pin!(operations.finish(&operation, node.of(&link), turn, Err(refusal())));
+    let mut answer = std::pin::pin!(finish(waiting(&node, &operations, &operation), turn, Err(refusal())));
     assert!(matches!(poll!(&mut answer), Poll::Ready(Err(Error::NotFound { .. }))));
 }
 
@@ -78,7 +84,7 @@ async fn whoever_does_not_wait_for_the_commit_learns_that_nothing_happened() {
     let _proposed = node.propose(&link, "{}").await;
     let operation = Operation { deadline: operations.clock().now(), ..patch(&operations) };
     let turn = node.turn(&link).await;
-    let answer = operations.finish(&operation, node.of(&link), turn, Err(refusal())).await;
+    let answer = finish(waiting(&node, &operations, &operation), turn, Err(refusal())).await;
     assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::No, .. })), "{answer:?}");
 }
 
@@ -89,7 +95,7 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
     let effect = Operation { idempotency_key: Some("effect".to_owned()), cause: Cause::Effect, ..patch(&operations) };
     let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first_answer(&effect, "effect"))).await;
     {
-        let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
+        let mut repeated = std::pin::pin!(repeat::replay(waiting(&node, &operations, &effect)));
         assert!(poll!(&mut repeated).is_pending(), "it is not committed yet");
         node.write();
         let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("it is committed") };
@@ -97,7 +103,7 @@ async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_st
     }
     let _later = node.propose(&link, r#"{"later":true}"#).await;
     node.write();
-    let mut repeated = std::pin::pin!(load::replay(&operations, &effect, node.of(&link)));
+    let mut repeated = std::pin::pin!(repeat::replay(waiting(&node, &operations, &effect)));
     assert!(poll!(&mut repeated).is_pending(), "only the state store keeps older versions");
     node.apply();
     let Poll::Ready(Ok(Some(reply))) = poll!(&mut repeated) else { panic!("the state store has it now") };
@@ -112,8 +118,8 @@ async fn a_repeat_that_does_not_wait_for_the_first_commit_learns_that_the_outcom
     let repeat = Operation { idempotency_key: Some("key".to_owned()), deadline, ..patch(&operations) };
     let _first = node.propose_for(&link, "{}", Some(first_answer(&repeat, "key"))).await;
     let turn = node.turn(&link).await;
-    let step = load::replay(&operations, &repeat, node.of(&link)).await.map(|_| unreachable!("it is not committed"));
-    let answer = operations.finish(&repeat, node.of(&link), turn, step).await;
+    let step = repeat::replay(waiting(&node, &operations, &repeat)).await.map(|_| unreachable!("it is not committed"));
+    let answer = finish(waiting(&node, &operations, &repeat), turn, step).await;
     assert!(matches!(answer, Err(Error::Unavailable { happened: Happened::Unknown, .. })), "{answer:?}");
 }
 
@@ -125,7 +131,7 @@ async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
     for cause in [Cause::Effect, Cause::Start, Cause::Maintenance, Cause::Reply] {
         let deadline = operations.clock().now();
         let operation = Operation { cause, deadline, ..patch(&operations) };
-        let turn = tokio::time::timeout(Duration::from_secs(30), locate::turn(&operations, &operation, node.of(&link)));
+        let turn = tokio::time::timeout(Duration::from_secs(30), waiting(&node, &operations, &operation).turn());
         let refused = turn.await.expect("it does not wait for ever").err();
         assert!(matches!(refused, Some(Error::Unavailable { happened: Happened::No, .. })), "{cause:?}");
     }
@@ -134,7 +140,7 @@ async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
 fn first_answer(operation: &Operation, key: &str) -> RememberedReply {
     RememberedReply {
         key: RequestKey::of(key),
-        request_digest: load::request_digest(operation),
+        request_digest: repeat::request_digest(operation),
         status: 200,
         version: Version(0),
         made: Position::default(),

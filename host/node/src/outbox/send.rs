@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use steward_model::operation::{Cause, EffectReply};
 use steward_model::update::PendingEffect;
-use steward_model::{Action, Link};
+use steward_model::{Action, Link, Problem};
 
 use super::Outbox;
-use crate::http::error::problem_of;
-use crate::operation::{Content, Error, Operation, Patience, Purpose, Reply, Status};
-use crate::query::render;
+use crate::operation::{Body, Content, Error, Operation, Patience, Purpose, Reply, Status};
+use steward_model::render;
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";
@@ -40,8 +39,8 @@ impl Outbox {
         let link = match Link::parse(path) {
             Ok(link) => link,
             Err(error) => {
-                let problem = problem_of(&Error::Link(error));
-                return answered(problem.status, Some(problem.body));
+                let problem = Error::Link(error).problem();
+                return answered(problem.kind.status(), Some(body_of(&problem)));
             }
         };
         if path == QUERY_TASKS && effect.action == Action::Post {
@@ -62,7 +61,7 @@ impl Outbox {
         let key = pending.key.to_string();
         let mut operation = self.operations.own(key.clone(), effect.action, link, Cause::Effect, Purpose::Act);
         operation.headers.clone_from(&effect.headers);
-        operation.body.clone_from(&effect.body);
+        operation.body = effect.body.clone().map(Body::new);
         query.clone_into(&mut operation.query);
         operation.idempotency_key = (effect.action != Action::Get).then_some(key);
         self.perform(pending, operation).await
@@ -83,8 +82,9 @@ impl Outbox {
 
     fn failed(&self, pending: &PendingEffect, error: Error) -> Sent {
         let (reason, patience, from) = (error.to_string(), error.patience(), pending.effect.to.clone());
-        let problem = problem_of(&error);
-        let refused = EffectReply { status: problem.status, headers: Vec::new(), body: Some(problem.body), from };
+        let problem = error.problem();
+        let (status, body) = (problem.kind.status(), Some(body_of(&problem)));
+        let refused = EffectReply { status, headers: Vec::new(), body, from };
         match patience {
             Patience::None => Sent::Answered(refused),
             Patience::Short => Sent::Later { reason, patience, otherwise: refused },
@@ -99,6 +99,11 @@ impl Outbox {
             (Content::State, None) | (Content::Empty, _) => None,
         }
     }
+}
+
+/// Returns the problem document that the answer to an effect carries.
+fn body_of(problem: &Problem) -> Bytes {
+    serde_json::Value::Object(problem.document()).to_string().into()
 }
 
 /// Returns what the document of an effect is told that nobody answered.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use steward_storage::index::{KIND_PATH, ValueRange as Stored};
 use steward_storage::keys::index::{Number as StoredNumber, Value as StoredValue};
 
-use super::path::{Builtin, Path};
-use super::value::{Bounds, Number, ValueRange};
 use crate::service::Service;
+use steward_model::Builtin;
+use steward_query::path::Path;
+use steward_query::value::{Bounds, Number, ValueRange};
 
 /// Levels of the state that are indexed by default.
 const LEVELS: usize = 3;

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use steward_model::Link;
 use uuid::Uuid;
 
-use super::partitions::{Documents, SourceError};
-use super::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
-use super::run::Answer;
-use super::{odata, page, run, task};
+use super::documents::{Documents, SourceError};
 use crate::clock::Clock;
 use crate::failure;
 use crate::partition::{Behind, Partitions, flushed_lane};
 use crate::service::ServiceTable;
+use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
+use steward_query::run::Answer;
+use steward_query::{odata, page, run, task};
 
 /// How long a query may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

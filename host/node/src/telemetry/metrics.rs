@@ -17,6 +17,7 @@ const SECONDS: [f64; 14] =
 
 const OPERATIONS: &str = "steward_operations_total";
 const OPERATION_SECONDS: &str = "steward_operation_duration_seconds";
+const STAGES_FAILED: &str = "steward_operation_stages_failed_total";
 const UPDATES_PROPOSED: &str = "steward_updates_proposed_total";
 const UPDATES_APPLIED: &str = "steward_updates_applied_total";
 const DOCUMENTS_EXPIRED: &str = "steward_documents_expired_total";
@@ -45,6 +46,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = builder.install_recorder()?;
     describe_counter!(OPERATIONS, "Operations that ended, by service, action, cause and outcome");
     describe_histogram!(OPERATION_SECONDS, Unit::Seconds, "Time from admission to the answer");
+    describe_counter!(STAGES_FAILED, "Operations that were refused or failed, by the stage in which they ended");
     describe_counter!(UPDATES_PROPOSED, "Updates taken into the log");
     describe_counter!(UPDATES_APPLIED, "Updates applied to the state store");
     describe_counter!(DOCUMENTS_EXPIRED, "Documents whose time had passed and that were removed");
@@ -118,6 +120,11 @@ pub fn checkpoint_failed() {
     counter!(CHECKPOINTS_FAILED).increment(1);
 }
 
+/// Counts an operation that was refused or failed in this stage.
+pub fn stage_failed(stage: &'static str) {
+    counter!(STAGES_FAILED, "stage" => stage).increment(1);
+}
+
 /// Takes over what the commit log has counted itself.
 pub fn log_written(stats: &Stats) {
     counter!(LOG_GROUPS).absolute(stats.groups);
@@ -146,14 +153,7 @@ struct PerService {
 
 impl PerService {
     fn of(service: &Link, action: Action, cause: Cause) -> PerService {
-        let cause = match cause {
-            Cause::Client => "client",
-            Cause::Effect => "effect",
-            Cause::Start => "start",
-            Cause::Maintenance => "maintenance",
-            Cause::Reply => "reply",
-        };
-        let (service, action) = (service.as_str().to_owned(), action.as_str());
+        let (service, action, cause) = (service.as_str().to_owned(), action.as_str(), cause.as_str());
         let counted = |outcome: &'static str| counter!(OPERATIONS, "service" => service.clone(), "action" => action, "cause" => cause, "outcome" => outcome);
         let (ended, failed) = (counted("ok"), counted("failed"));
         PerService { ended, failed, seconds: histogram!(OPERATION_SECONDS, "service" => service, "action" => action) }

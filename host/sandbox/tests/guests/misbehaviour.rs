@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_model::json;
 use steward_sandbox::{CallError, Config, Module, Part, Sandbox};
 
 use crate::guest::Guest;
@@ -91,7 +92,13 @@ async fn a_descriptor_may_ask_for_less_memory_and_time() {
 async fn a_text_that_is_no_json_is_refused_with_its_place() {
     let failed = always(&prepare(&Guest::document("{oops}"))).await;
     assert_eq!(failed.code(), "guest-json");
-    assert!(matches!(failed, CallError::NotJson { what: Part::Document, line: 1, column: 2, .. }), "{failed:?}");
+    assert!(
+        matches!(
+            failed,
+            CallError::NotJson { what: Part::Document, fault: json::Error::Syntax { line: 1, column: 2, .. } }
+        ),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]

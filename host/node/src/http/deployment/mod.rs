@@ -17,9 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use steward_model::Link;
 use steward_model::module::Digest;
 use steward_model::service::{Capabilities, Descriptor};
+use steward_model::{Link, outbound};
 use steward_protocol::cluster::command::Deployment;
 use steward_protocol::cluster::registry::{Authorship, Factory, GuestModule, Mounted, Overrides, Service};
 use steward_protocol::cluster::{ClusterState, Command};
@@ -101,11 +101,7 @@ impl Change {
 
 /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.
 pub(super) fn granted(allowed: &[String], wanted: &Capabilities) -> Capabilities {
-    let covers = |pattern: &String, host: &str| {
-        pattern == host || pattern.strip_prefix("*.").is_some_and(|domain| host.ends_with(&format!(".{domain}")))
-    };
-    let is_allowed = |host: &&String| allowed.iter().any(|pattern| covers(pattern, host));
-    Capabilities { outbound: wanted.outbound.iter().filter(is_allowed).cloned().collect() }
+    Capabilities { outbound: outbound::granted(allowed, &wanted.outbound) }
 }
 
 /// Returns the command that lets a module answer at `path`, decided on revision `revision` of its factory.
@@ -228,16 +224,6 @@ async fn refusal(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn guests_get_what_they_want_as_far_as_it_is_allowed() {
-        let hosts = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>();
-        let wanted = Capabilities { outbound: hosts(&["a.example.com", "example.com", "b.org:81"]) };
-        let got = |allowed: &[&str]| granted(&hosts(allowed), &wanted).outbound;
-        assert_eq!(got(&[]), hosts(&[]));
-        assert_eq!(got(&["*.example.com"]), hosts(&["a.example.com"]));
-        assert_eq!(got(&["example.com", "b.org:81"]), hosts(&["example.com", "b.org:81"]));
-    }
 
     #[test]
     fn documents_that_cannot_be_read_are_counted() {

@@ -11,7 +11,7 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::exchange::Asked;
-use crate::query::page;
+use steward_query::page;
 
 const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
 

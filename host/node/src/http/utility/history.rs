@@ -9,8 +9,8 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
-use crate::query::render::{render_into, write_integer, write_text};
 use crate::service::Found;
+use steward_model::render::{render_into, write_integer, write_text};
 
 /// How many versions an answer has that does not say otherwise.
 const LIMIT: u64 = 100;

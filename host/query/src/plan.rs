@@ -10,9 +10,10 @@
 use steward_model::Link;
 
 use super::condition::Condition;
-use super::path::{Builtin, Path};
+use super::path::Path;
 use super::request::Request;
 use super::value::{Value, ValueRange};
+use steward_model::Builtin;
 
 /// Most alternatives of one choice to look up; longer lists are read through.
 const PROBES_MAX: usize = 1000;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use steward_model::{Document, Link, Version};
 
 use super::evaluate::View;
-use super::path::{Builtin, Path};
+use super::path::Path;
 use super::value::Value;
+use steward_model::Builtin;
 
 /// One field to sort by.
 #[derive(Debug, Clone, PartialEq, Eq)]

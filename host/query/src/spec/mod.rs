@@ -24,8 +24,9 @@ pub use wire::{RESULT_LIMIT_NONE, Specification};
 pub(super) use option::QueryOption;
 
 use super::order::{self, SortTerm};
-use super::path::{Builtin, Path};
+use super::path::Path;
 use super::request::{Content, ROWS_MAX, Request, SKIP_MAX};
+use steward_model::Builtin;
 use wire::{Field, SortOrder};
 
 /// Why a specification is refused.

@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 use steward_model::Document;
 
 use super::condition::{Condition, words};
-use super::path::{ITEM, Path};
+use super::path::{ITEM, Path, value_of};
 use super::value::{Number, Scalar, Value};
-use crate::json;
+use steward_model::json;
 
 /// A document as queries see it.
 pub struct View<'a> {
@@ -52,7 +52,7 @@ impl<'a> View<'a> {
 
     fn any_scalar(&self, path: &Path, test: &mut dyn FnMut(Scalar<'_>) -> bool) -> bool {
         if let Some(builtin) = path.builtin() {
-            return builtin.of(self.document, self.owner).is_some_and(test);
+            return value_of(builtin, self.document, self.owner).is_some_and(test);
         }
         walk(self.body(), path.as_str(), &mut |found| scalar_of(found).is_some_and(&mut *test))
     }
@@ -66,7 +66,7 @@ impl<'a> View<'a> {
 
     fn exists(&self, path: &Path) -> bool {
         match path.builtin() {
-            Some(builtin) => builtin.of(self.document, self.owner).is_some(),
+            Some(builtin) => value_of(builtin, self.document, self.owner).is_some(),
             // The walk gives only the items of a list, so the list itself, empty or not, is asked for here.
             None => leads_somewhere(self.body(), path.as_str()),
         }

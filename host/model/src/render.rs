@@ -12,9 +12,9 @@
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use steward_model::Document;
 
-use super::path::Builtin;
+use crate::Document;
+use crate::builtin::Builtin;
 
 /// Room for the names and numbers of the host's fields; texts come on top.
 const FIELDS_BYTES: usize = 384;
@@ -125,7 +125,7 @@ pub fn write_integer(out: &mut Vec<u8>, integer: impl Into<i128>) {
 }
 
 /// Turns the comma behind the last field into the closing brace.
-pub(super) fn close_object(out: &mut Vec<u8>) {
+pub fn close_object(out: &mut Vec<u8>) {
     if out.last() == Some(&b',') {
         out.pop();
     }
@@ -213,10 +213,20 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value as Json;
 
-    use super::super::memory::document;
     use super::*;
+    use crate::{Link, Timestamp};
 
-    fn rendered(body: &str) -> String {
+    fn document(link: &str, body: &'static str) -> Document {
+        let link = Link::parse(link).expect("a valid link");
+        Document {
+            kind: "com:vmware:xenon:services:common:ExampleService:ExampleServiceState".to_owned(),
+            action: crate::document::UpdateAction::Post,
+            body: Bytes::from_static(body.as_bytes()),
+            ..Document::bare(link, Timestamp(1_795_251_253_081_000))
+        }
+    }
+
+    fn rendered(body: &'static str) -> String {
         let document = document("/core/examples/n3", body);
         String::from_utf8(render(&document, "hostAtPort8000").to_vec()).expect("UTF-8")
     }

@@ -5,7 +5,7 @@ use steward_model::{Document, Link, Moment, Timestamp};
 
 use super::condition::Condition;
 use super::order::{Rank, SortTerm};
-use super::render;
+use steward_model::render;
 
 /// How many rows a page has that does not say otherwise.
 pub const PAGE_ROWS: usize = 1000;

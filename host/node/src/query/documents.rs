@@ -13,11 +13,11 @@ use steward_storage::state::{Order, ReadView};
 
 use super::former::Former;
 use super::indexed;
-use super::path::Path;
-use super::source::{Source, Stream};
-use super::value::ValueRange;
 use crate::partition::{Partition, Partitions};
 use crate::service::{Found, Service, ServiceTable};
+use steward_query::path::Path;
+use steward_query::source::{Source, Stream};
+use steward_query::value::ValueRange;
 
 /// Why the documents cannot be read.
 pub type SourceError = Error;
@@ -30,7 +30,7 @@ struct Shelf {
 }
 
 /// See the head of this module.
-pub struct Documents {
+pub(super) struct Documents {
     shelves: Vec<Shelf>,
     services: Arc<ServiceTable>,
     /// The services whose documents may be found.
@@ -41,7 +41,7 @@ pub struct Documents {
 
 impl Documents {
     /// Returns the lanes in which documents of `factory` lie; both if no factory is named.
-    pub fn lanes(services: &ServiceTable, factory: Option<&Link>) -> Vec<Lane> {
+    pub(super) fn lanes(services: &ServiceTable, factory: Option<&Link>) -> Vec<Lane> {
         match factory.and_then(|factory| services.at(factory)) {
             Some(service) => vec![service.lane()],
             None => vec![Lane::Persisted, Lane::Volatile],
@@ -55,7 +55,7 @@ impl Documents {
     ///
     /// # Panics
     /// Outside of a runtime: guests migrate documents of former shapes.
-    pub fn open(
+    pub(super) fn open(
         table: &Partitions,
         services: &Arc<ServiceTable>,
         factory: Option<&Link>,

@@ -1,0 +1,320 @@
+//! Failures as everybody speaks of them: to clients, to guests, to documents whose effect failed, and between nodes.
+//!
+//! Whoever fails makes a problem: what sort of "no" it is ([`Kind`]), a stable code, whether something may have happened, and when to
+//! try again. How it reaches somebody is for others to say: HTTP makes a problem document with headers of it, the sandbox a
+//! fault, the outbox the answer to an effect.
+//!
+//! Source: RFC 9457; the codes of Xenon's `ServiceErrorResponse`.
+
+use serde_json::{Map, Value, json};
+
+use crate::operation::Fault;
+
+/// What Xenon calls the kind of an error body.
+const DOCUMENT_KIND: &str = "com:vmware:xenon:common:ServiceErrorResponse";
+
+/// Xenon's `errorCode` of what is not there.
+pub const NOT_FOUND: i32 = i32::MIN;
+/// Xenon's `errorCode` of a document that is marked deleted.
+pub const MARKED_DELETED: i32 = i32::MIN + 2;
+/// Xenon's `errorCode` of what exists already.
+pub const ALREADY_EXISTS: i32 = i32::MIN + 3;
+/// Xenon's `errorCode` of a full queue.
+pub const QUEUE_LIMIT: i32 = i32::MIN + 7;
+
+/// What sort of "no" it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request cannot be understood, or says something that cannot be.
+    Invalid,
+    /// Nothing is there.
+    NotFound,
+    /// It does not do that.
+    NotSupported,
+    /// It cannot be answered in a form that the client takes.
+    NotAcceptable,
+    /// The request did not arrive in time.
+    Late,
+    /// It contradicts what is there.
+    Conflict,
+    /// It was there and is not any more.
+    Gone,
+    /// What the request demands is not so.
+    PreconditionFailed,
+    /// More is too much.
+    TooLarge,
+    /// The body has a form that is not understood.
+    MediaType,
+    /// It is understood, and cannot be done as it is.
+    Unprocessable,
+    /// The request has to say on what it is based.
+    PreconditionRequired,
+    /// A fault of the host or of a service.
+    Internal,
+    /// Not now.
+    Unavailable,
+    /// A service did not answer in time.
+    Deadline,
+    /// There is no room.
+    NoSpace,
+    /// What a guest says, by its own number.
+    Chosen(u16),
+}
+
+/// All kinds with a number of their own, their numbers in HTTP and the names of these. The one table of statuses.
+const KINDS: [(Kind, u16, &str); 16] = [
+    (Kind::Invalid, 400, "Bad Request"),
+    (Kind::NotFound, 404, "Not Found"),
+    (Kind::NotSupported, 405, "Method Not Allowed"),
+    (Kind::NotAcceptable, 406, "Not Acceptable"),
+    (Kind::Late, 408, "Request Timeout"),
+    (Kind::Conflict, 409, "Conflict"),
+    (Kind::Gone, 410, "Gone"),
+    (Kind::PreconditionFailed, 412, "Precondition Failed"),
+    (Kind::TooLarge, 413, "Payload Too Large"),
+    (Kind::MediaType, 415, "Unsupported Media Type"),
+    (Kind::Unprocessable, 422, "Unprocessable Entity"),
+    (Kind::PreconditionRequired, 428, "Precondition Required"),
+    (Kind::Internal, 500, "Internal Server Error"),
+    (Kind::Unavailable, 503, "Service Unavailable"),
+    (Kind::Deadline, 504, "Gateway Timeout"),
+    (Kind::NoSpace, 507, "Insufficient Storage"),
+];
+
+impl Kind {
+    /// Returns the number by which guests and clients know it: a status of HTTP from 400 to 599.
+    pub fn status(self) -> u16 {
+        match self {
+            Kind::Chosen(status) if (400..=599).contains(&status) => status,
+            Kind::Chosen(_) => Kind::Invalid.status(),
+            named => KINDS.iter().find(|(kind, ..)| *kind == named).map_or(500, |(_, status, _)| *status),
+        }
+    }
+
+    /// Returns what people call it.
+    pub fn title(self) -> &'static str {
+        let status = self.status();
+        KINDS.iter().find(|(_, known, _)| *known == status).map_or("Refused", |(.., title)| title)
+    }
+
+    /// Returns true if the fault is not the client's.
+    pub fn is_ours(self) -> bool {
+        self.status() >= 500
+    }
+}
+
+/// When the same request may succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Not before it is changed.
+    Never,
+    /// After the document has been read again.
+    AfterReread,
+    /// As it is, after so many seconds.
+    Later(u32),
+}
+
+impl Retry {
+    fn word(self) -> &'static str {
+        match self {
+            Retry::Never => "never",
+            Retry::AfterReread => "after-reread",
+            Retry::Later(0) => "same-request",
+            Retry::Later(_) => "later",
+        }
+    }
+}
+
+/// Whether a failed operation may have changed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// Nothing has happened.
+    No,
+    /// It may have happened; the same request with the same idempotency key is safe to repeat.
+    Unknown,
+}
+
+impl Happened {
+    fn word(self) -> &'static str {
+        match self {
+            Happened::No => "none",
+            Happened::Unknown => "unknown",
+        }
+    }
+}
+
+/// One place in a body that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to the place.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+}
+
+/// See the head of this module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What sort of "no" it is.
+    pub kind: Kind,
+    /// A stable name in kebab case, by which programs decide.
+    pub code: String,
+    /// Xenon's `errorCode`, or 0.
+    pub error_code: i32,
+    /// When the same request may succeed.
+    pub retry: Retry,
+    /// Whether something may have happened, where the kind alone does not tell.
+    pub happened: Option<Happened>,
+    /// One sentence for people.
+    pub detail: String,
+    /// What is wrong where in the body.
+    pub violations: Vec<Violation>,
+    /// What programs may want to know besides, by name.
+    pub members: Map<String, Value>,
+    /// What can be done about it, the best first.
+    pub hints: Vec<String>,
+}
+
+impl Problem {
+    /// Returns a problem that nothing more is known of; a fault that is not the client's has changed nothing unless
+    /// [`Problem::unknown`] says otherwise.
+    pub fn new(kind: Kind, code: &str, retry: Retry, detail: impl ToString) -> Problem {
+        Problem {
+            kind,
+            code: code.to_owned(),
+            error_code: 0,
+            retry,
+            happened: kind.is_ours().then_some(Happened::No),
+            detail: detail.to_string(),
+            violations: Vec::new(),
+            members: Map::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Returns a problem that the same request meets again.
+    pub fn never(kind: Kind, code: &str, detail: impl ToString) -> Problem {
+        Problem::new(kind, code, Retry::Never, detail)
+    }
+
+    /// Returns a problem that may pass within `seconds`.
+    pub fn later(kind: Kind, code: &str, seconds: u32, detail: impl ToString) -> Problem {
+        Problem::new(kind, code, Retry::Later(seconds), detail)
+    }
+
+    /// Gives it Xenon's number.
+    #[must_use]
+    pub fn xenon(self, error_code: i32) -> Problem {
+        Problem { error_code, ..self }
+    }
+
+    /// Says that it may have happened nevertheless.
+    #[must_use]
+    pub fn unknown(self) -> Problem {
+        Problem { happened: Some(Happened::Unknown), ..self }
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a place in the body that is wrong.
+    #[must_use]
+    pub fn at(mut self, pointer: &str, detail: &str) -> Problem {
+        self.violations.push(Violation { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        self
+    }
+
+    /// Adds something that can be done about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns the problem document, without what only HTTP knows.
+    pub fn document(&self) -> Map<String, Value> {
+        let status = self.kind.status();
+        let mut members = json!({
+            "type": format!("urn:steward:error:{}", self.code),
+            "title": self.kind.title(),
+            "status": status,
+            "detail": self.detail,
+            "code": self.code,
+            "retry": self.retry.word(),
+            "message": self.detail,
+            "statusCode": status,
+            "documentKind": DOCUMENT_KIND,
+            "errorCode": self.error_code,
+        });
+        let Value::Object(members) = &mut members else { return Map::new() };
+        if let Some(happened) = self.happened {
+            members.insert("outcome".to_owned(), happened.word().into());
+        }
+        if !self.violations.is_empty() {
+            let listed = self.violations.iter().map(|v| json!({"pointer": v.pointer, "detail": v.detail}));
+            members.insert("errors".to_owned(), listed.collect());
+        }
+        members.extend(self.members.clone());
+        if !self.hints.is_empty() {
+            members.insert("hints".to_owned(), self.hints.clone().into());
+        }
+        std::mem::take(members)
+    }
+}
+
+impl From<Fault> for Problem {
+    /// A refusal of a guest, by its own number and code.
+    fn from(fault: Fault) -> Problem {
+        let code = if fault.code.is_empty() { "refused" } else { &fault.code };
+        let problem = Problem::never(Kind::Chosen(fault.status), code, &fault.message);
+        if fault.pointer.is_empty() { problem } else { problem.at(&fault.pointer, &fault.message) }
+    }
+}
+
+impl From<Problem> for Fault {
+    /// What a guest is told that called for something.
+    fn from(problem: Problem) -> Fault {
+        let pointer = problem.violations.into_iter().next().map(|violation| violation.pointer).unwrap_or_default();
+        Fault { status: problem.kind.status(), code: problem.code, message: problem.detail, pointer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_number_and_its_name() {
+        for (kind, status, title) in KINDS {
+            assert_eq!((kind.status(), kind.title()), (status, title));
+            assert_eq!(Kind::Chosen(status).title(), title);
+        }
+        assert_eq!((Kind::Chosen(418).status(), Kind::Chosen(418).title()), (418, "Refused"));
+        assert_eq!(Kind::Chosen(200).status(), 400, "a refusal is none that succeeds");
+    }
+
+    #[test]
+    fn a_refusal_passes_through_unchanged() {
+        let fault = Fault { status: 409, code: "taken".into(), message: "is taken".into(), pointer: "/name".into() };
+        let problem = Problem::from(fault.clone());
+        assert_eq!(problem.document()["errors"], json!([{"pointer": "/name", "detail": "is taken"}]));
+        assert_eq!(Fault::from(problem), fault);
+    }
+
+    #[test]
+    fn a_document_serves_readers_of_the_rfc_and_of_xenon() {
+        let problem = Problem::later(Kind::Unavailable, "overloaded", 1, "too much").xenon(QUEUE_LIMIT).with("n", 3);
+        let document = Value::Object(problem.document());
+        assert_eq!((&document["status"], &document["statusCode"]), (&json!(503), &json!(503)));
+        assert_eq!((&document["detail"], &document["message"]), (&json!("too much"), &json!("too much")));
+        assert_eq!(
+            (&document["retry"], &document["outcome"], &document["n"]),
+            (&json!("later"), &json!("none"), &json!(3))
+        );
+        assert_eq!(document["errorCode"], QUEUE_LIMIT);
+    }
+}

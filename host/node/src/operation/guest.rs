@@ -1,0 +1,132 @@
+//! How a guest is asked: what it is told of the request, and what of its outcome is taken.
+
+use std::sync::Arc;
+
+use steward_model::operation::{Effect, Outcome, Request};
+use steward_model::{Document, Link, Timestamp, Version, outbound};
+use steward_sandbox::{Call, Imports, Occasion, Silent};
+
+use super::road::Asking;
+use super::{Error, native};
+use crate::service::Service;
+
+/// Runs the handler for `occasion` and checks what it decided.
+///
+/// # Errors
+/// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not.
+pub(super) async fn call(
+    asking: Asking<'_>,
+    occasion: Occasion<'_>,
+    state: &[u8],
+    request: &Request,
+) -> Result<Outcome, Error> {
+    let service = asking.service;
+    let imports = match asking.operations.imports.get() {
+        Some(make) => make(service, &request.link),
+        None => Arc::new(Silent),
+    };
+    let called = service.module.call(Call { occasion, document: state, request }, &imports).await;
+    let mut outcome = called.map_err(|error| Error::guest(&service.path, error))?;
+    if let Some(expires) = outcome.expires.filter(|expires| expires.0 < 0) {
+        return Err(refused(
+            service,
+            format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0),
+        ));
+    }
+    outcome.document = outcome.document.map(|after| native::returned(service, state, after)).transpose()?;
+    outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
+    Ok(outcome)
+}
+
+/// Returns what the guest is told of the request; `document` is the state that it works on, if there is one.
+pub(super) fn request_of(asking: Asking<'_>, document: Option<&Document>) -> Request {
+    let (operations, operation) = (asking.operations, asking.operation);
+    Request {
+        link: operation.link.clone(),
+        query: operation.query.clone(),
+        headers: operation.headers.clone(),
+        body: operation.body.as_ref().map(|body| body.text().clone()),
+        principal: operation.principal.clone(),
+        cause: operation.cause,
+        now: operations.clock.timestamp(),
+        seed: operations.seeds.draw(),
+        version: document.map_or(Version(0), |document| document.version),
+        exists: document.is_some(),
+        expires: document.map_or(Timestamp(0), |document| document.expires),
+    }
+}
+
+/// Returns the document in the shape of the mounted module's state.
+///
+/// # Errors
+/// [`Error::StateVersion`] if the module does not read the stored shape, or the guest's own.
+pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -> Result<Arc<Document>, Error> {
+    let descriptor = service.descriptor();
+    let stored = document.state_version;
+    if stored == descriptor.state_version {
+        return Ok(Arc::clone(document));
+    }
+    if !descriptor.reads(stored) {
+        return Err(Error::StateVersion { link: document.link.clone(), stored });
+    }
+    // A migration depends on the state alone, or two reads of one document could differ.
+    let imports: Arc<dyn Imports> = Arc::new(Silent);
+    let body = service.module.migrate(&document.body, stored, &imports).await;
+    let body = body.map_err(|error| Error::guest(&service.path, error))?;
+    let body = native::returned(service, &[], body)?;
+    Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
+}
+
+fn refused(service: &Service, reason: String) -> Error {
+    Error::Outcome { service: service.path.clone(), reason }
+}
+
+/// Checks that the guest may send the effect where it wants to.
+fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
+    if effect.to.starts_with('/') {
+        let path = effect.to.split('?').next().unwrap_or_default();
+        let parsed = Link::parse(path).map(|_| ());
+        return parsed.map_err(|error| refused(service, format!("an effect cannot be sent: {error}")));
+    }
+    let granted = &service.descriptor().capabilities.outbound;
+    match is_granted(granted, &effect.to) {
+        true => Ok(()),
+        false => Err(refused(
+            service,
+            format!(
+                "an effect addresses {:?}, which the descriptor's capabilities.outbound {granted:?} does not list",
+                effect.to
+            ),
+        )),
+    }
+}
+
+/// Returns true if `url` is an `http` URL whose host one of the patterns names.
+fn is_granted(patterns: &[String], url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let port = uri.port_u16().unwrap_or(80);
+    uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| outbound::allows(patterns, host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_reach_only_hosts_that_the_descriptor_lists() {
+        let granted = ["api.example.com".to_owned(), "*.example.org:8080".to_owned()];
+        for (url, allowed) in [
+            ("http://api.example.com/x", true),
+            ("http://api.example.com:81/x", true),
+            ("http://a.example.org:8080/", true),
+            ("http://A.Example.ORG:8080/", true),
+            ("http://a.example.org/", false),
+            ("http://example.org:8080/", false),
+            ("http://evilexample.org:8080/", false),
+            ("ftp://api.example.com/", false),
+            ("api.example.com", false),
+        ] {
+            assert_eq!(is_granted(&granted, url), allowed, "{url}");
+        }
+    }
+}

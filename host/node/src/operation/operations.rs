@@ -1,0 +1,178 @@
+//! What operations work with on this node: the clock, its partitions and services, and those who are told of the outcome.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use steward_model::operation::Cause;
+use steward_model::{Action, Link};
+use steward_protocol::cluster::ClusterState;
+use steward_sandbox::Imports;
+use tokio::sync::watch;
+
+use super::Error;
+use super::error::Copies;
+use super::gate::Gate;
+use super::request::{Condition, Operation, Purpose};
+use super::seeds::Seeds;
+use crate::clock::Clock;
+use crate::partition::{Partition, Partitions};
+use crate::service::{Service, ServiceTable, Starts};
+use crate::shutdown::Shutdown;
+use steward_model::problem::Happened;
+
+/// Bounds on operations.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long an operation waits at the longest when its client does not say.
+    pub wait: Duration,
+    /// Largest state of a document in bytes, unless its service wants less.
+    pub document_bytes_max: usize,
+}
+
+/// Makes what the guests of a document may call; offered by the storey that starts operations.
+pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + Sync;
+
+/// What became of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existence {
+    /// It exists from now on.
+    Begins,
+    /// It exists no more.
+    Ends,
+}
+
+/// Is told which documents begin and cease to exist.
+pub(super) type Watcher = dyn Fn(&Arc<Service>, &Link, Existence) + Send + Sync;
+
+/// How long the state store may take to get what is in the log.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs operations on this node.
+pub struct Operations {
+    pub(super) clock: Arc<Clock>,
+    pub(super) table: Arc<Partitions>,
+    pub(super) services: Arc<ServiceTable>,
+    pub(super) starts: Starts,
+    pub(super) seeds: Seeds,
+    pub(super) limits: Limits,
+    pub(super) shutdown: Shutdown,
+    /// The name of this node, as `documentOwner` has it.
+    owner: String,
+    pub(super) imports: OnceLock<Arc<ImportsOf>>,
+    watcher: OnceLock<Box<Watcher>>,
+    pub(super) gate: Gate,
+}
+
+impl Operations {
+    /// Returns a road over these partitions and services, in the group that `cluster` tells of.
+    pub fn new(
+        clock: Arc<Clock>,
+        table: Arc<Partitions>,
+        services: Arc<ServiceTable>,
+        limits: Limits,
+        shutdown: Shutdown,
+        owner: String,
+        cluster: watch::Receiver<Arc<ClusterState>>,
+    ) -> Operations {
+        Operations {
+            clock,
+            table,
+            services,
+            starts: Starts::default(),
+            seeds: Seeds::new(),
+            limits,
+            shutdown,
+            owner,
+            imports: OnceLock::new(),
+            watcher: OnceLock::new(),
+            gate: Gate::new(cluster),
+        }
+    }
+
+    /// Names the maker of what guests may call, which itself needs the operations. Without it guests that import nothing still run.
+    pub fn connect(&self, imports: Arc<ImportsOf>) {
+        // Connecting twice would be harmless: the first maker stays.
+        let _ = self.imports.set(imports);
+    }
+
+    /// Names whom to tell of documents that begin and cease to exist.
+    pub fn watch(&self, watcher: Box<Watcher>) {
+        // Watching twice would be harmless: the first watcher stays.
+        let _ = self.watcher.set(watcher);
+    }
+
+    pub(super) fn tell_watcher(&self, service: &Arc<Service>, link: &Link, existence: Existence) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher(service, link, existence);
+        }
+    }
+
+    /// Returns the partitions.
+    pub fn table(&self) -> &Arc<Partitions> {
+        &self.table
+    }
+
+    /// Returns the services.
+    pub fn services(&self) -> &Arc<ServiceTable> {
+        &self.services
+    }
+
+    /// Returns which documents have been started.
+    pub fn starts(&self) -> &Starts {
+        &self.starts
+    }
+
+    /// Returns the clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Returns the name of this node.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Returns the bounds on operations.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Returns an operation that the host itself starts: without a client, with the usual time to wait.
+    pub fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
+        Operation {
+            id,
+            action,
+            link,
+            query: String::new(),
+            headers: Vec::new(),
+            body: None,
+            principal: String::new(),
+            cause,
+            purpose,
+            deadline: self.clock.now().plus(self.limits.wait),
+            condition: Condition::None,
+            idempotency_key: None,
+            version: None,
+            first_action: None,
+            force: false,
+        }
+    }
+
+    /// Returns once the state store of a partition holds everything that is in the log of the partition now, committed or not.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if a part of it is taken back, [`Error::Behind`] or [`Error::Unavailable`] if it takes too long.
+    pub async fn settled(&self, partition: &Partition) -> Result<(), Error> {
+        if let Some(end) = partition.status().replica.end {
+            let committed = tokio::time::timeout(SETTLED_WITHIN, partition.committed(end)).await;
+            committed.map_err(|_| Error::Unavailable {
+                partition: partition.id(),
+                reason: "what is in its log is not committed yet".to_owned(),
+                seconds: SETTLED_WITHIN.as_secs(),
+                happened: Happened::No,
+                copies: Copies::of(partition),
+            })??;
+        }
+        Ok(crate::partition::flushed(partition).await?)
+    }
+}

@@ -1,0 +1,57 @@
+//! What must be true of a document before anything is done to it, and what is said of one that is not there.
+
+use std::sync::Arc;
+
+use steward_model::operation::Cause;
+use steward_model::service::ServiceOption;
+use steward_model::{Action, Document, Link, Version};
+
+use super::Error;
+use super::body::built_in;
+use super::request::{Condition, Operation, entity_tag};
+use crate::service::Service;
+
+/// Checks what the request demands of the document, which may be absent.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`].
+pub(super) fn check_condition(operation: &Operation, document: Option<&Arc<Document>>) -> Result<(), Error> {
+    let tag = || document.map(|document| entity_tag(document));
+    let holds = match &operation.condition {
+        Condition::None => true,
+        Condition::Exists => document.is_some(),
+        Condition::Absent => document.is_none(),
+        Condition::OneOf(tags) => tag().is_some_and(|tag| tags.contains(&tag)),
+        Condition::NoneOf(tags) => tag().is_none_or(|tag| !tags.contains(&tag)),
+    };
+    if holds { Ok(()) } else { Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag() }) }
+}
+
+/// Checks that an update names the version that it is based on, where the service demands that.
+///
+/// # Errors
+/// [`Error::PreconditionRequired`], [`Error::VersionConflict`].
+pub(super) fn check_strict(operation: &Operation, service: &Service, document: &Document) -> Result<(), Error> {
+    let named_by_tag = matches!(operation.condition, Condition::OneOf(_));
+    let strict = service.has(ServiceOption::StrictUpdateChecking) && operation.cause == Cause::Client;
+    if !strict || named_by_tag || operation.action == Action::Delete {
+        return Ok(());
+    }
+    let link = || operation.link.clone();
+    match built_in(operation.body.as_ref())?.version {
+        None => Err(Error::PreconditionRequired { link: link() }),
+        Some(named) if u64::try_from(named) == Ok(document.version.0) => Ok(()),
+        Some(named) => {
+            let named = Version(u64::try_from(named).unwrap_or(u64::MAX));
+            Err(Error::VersionConflict { link: link(), have: document.version, named })
+        }
+    }
+}
+
+/// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
+pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
+    match newest.filter(|newest| newest.is_tombstone() && !newest.ended_by_expiry()) {
+        Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
+        None => Error::NotFound { link: link.clone() },
+    }
+}

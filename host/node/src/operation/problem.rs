@@ -1,0 +1,246 @@
+//! What a failed operation is to others: the problem that clients and guests are told, and how long an effect goes on trying.
+//!
+//! Both classifications stand here side by side: what passes by itself, for those who wait and for effects.
+
+use steward_model::Link;
+use steward_model::problem::{self, Happened, Kind, Problem, Retry};
+use steward_sandbox::CallError;
+
+use super::error::Error;
+
+/// Statuses of refusals that pass by themselves, whoever gives them.
+pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
+
+/// How long an effect is tried again that was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Not at all: its target has answered.
+    None,
+    /// As long as it takes to mount a factory everywhere.
+    Short,
+    /// As long as targets remember keys.
+    Long,
+}
+
+impl Error {
+    /// Returns the failure as everybody speaks of it.
+    pub(crate) fn problem(&self) -> Problem {
+        let problem = self.classified();
+        match self.hint() {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+
+    fn classified(&self) -> Problem {
+        let never = |kind, code| Problem::never(kind, code, self);
+        let later = |kind, code, seconds| Problem::later(kind, code, seconds, self);
+        let reread = |kind, code| Problem::new(kind, code, Retry::AfterReread, self);
+        match self {
+            // What repairs a module takes longer than a moment.
+            Error::NotServed { .. } => later(Kind::Unavailable, "not-available", 5),
+            Error::UnknownPath { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => {
+                never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND)
+            }
+            Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
+            Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
+            Error::CreateDeleted { .. } => never(Kind::Conflict, "marked-deleted").xenon(problem::MARKED_DELETED),
+            Error::NotSupported { .. } => never(Kind::NotSupported, "method-not-allowed"),
+            Error::PreconditionFailed { have, .. } => {
+                reread(Kind::PreconditionFailed, "precondition-failed").with("currentETag", have.clone())
+            }
+            Error::PreconditionRequired { .. } => reread(Kind::PreconditionRequired, "precondition-required"),
+            Error::VersionConflict { have, .. } => reread(Kind::Conflict, "conflict").with("currentVersion", have.0),
+            Error::BodyMissing { .. }
+            | Error::NotAnObject { .. }
+            | Error::BuiltInField { .. }
+            | Error::Link(_)
+            | Error::ForeignLink { .. } => never(Kind::Invalid, "validation"),
+            // The kind that the SDKs choose: clients need not know whether the host or the guest checks a body.
+            Error::Invalid { violations } => {
+                Problem { violations: violations.clone(), ..never(Kind::Invalid, "validation") }
+            }
+            Error::DocumentTooLarge { .. } => never(Kind::Unprocessable, "document-too-large"),
+            Error::UpdateTooLarge { .. } => never(Kind::TooLarge, "update-too-large"),
+            Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
+            Error::Refused(fault) => Problem::from(fault.clone()),
+            Error::Guest { error, .. } => self.of_guest(error),
+            Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
+            Error::StateVersion { .. } => never(Kind::Internal, "state-version"),
+            Error::Query(refusal) => refusal.problem(),
+            // Damage stays until the store is made anew; anything else passes, and the store comes back by itself.
+            Error::Storage(error) if error.is_damage() => never(Kind::Internal, "storage"),
+            Error::Storage(_) => later(Kind::Unavailable, "storage", 1),
+            Error::QueueFull { .. } => later(Kind::Unavailable, "overloaded", 1).xenon(problem::QUEUE_LIMIT),
+            Error::Busy(_) => later(Kind::Unavailable, "overloaded", 1),
+            Error::Behind(_) | Error::Superseded { .. } => later(Kind::Unavailable, "not-available", 1),
+            Error::NoQuorum { available, quorum, .. } => {
+                later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
+            }
+            Error::Unavailable { .. } => self.of_unavailable(),
+            Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
+            Error::NoSpace(_) => later(Kind::NoSpace, "no-space", 30),
+            Error::Stopping => later(Kind::Unavailable, "stopping", 5),
+            Error::Broken => never(Kind::Internal, "internal").unknown(),
+        }
+    }
+
+    fn of_guest(&self, error: &CallError) -> Problem {
+        match error {
+            CallError::Refused(fault) => Problem::from(fault.clone()),
+            CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), self),
+            CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, self),
+            CallError::Trap { .. }
+            | CallError::Memory { .. }
+            | CallError::StackOverflow { .. }
+            | CallError::OutputTooLarge { .. }
+            | CallError::TooManyEffects { .. }
+            | CallError::NotJson { .. }
+            | CallError::NotAnObject
+            | CallError::Status { .. }
+            | CallError::Effect { .. }
+            | CallError::NotText { .. }
+            | CallError::MissingHandler { .. } => Problem::never(Kind::Internal, error.code(), self),
+        }
+    }
+
+    fn of_unavailable(&self) -> Problem {
+        let Error::Unavailable { partition, happened, copies, .. } = self else {
+            return Problem::later(Kind::Unavailable, "not-available", 1, self);
+        };
+        // A partition without its copies says so: an operator mends that, and not the client.
+        let short = copies.available < u64::from(copies.quorum);
+        let code = if short { "no-quorum" } else { "not-available" };
+        let problem = Problem::later(Kind::Unavailable, code, 1, self)
+            .with("available", copies.available)
+            .with("quorum", copies.quorum)
+            .with("partition", partition.to_string());
+        Problem { happened: Some(*happened), ..problem }
+    }
+
+    /// Returns what can be done about it.
+    fn hint(&self) -> Option<String> {
+        if let Error::UnknownPath { nearest, .. } = self {
+            return Some(served(nearest.as_ref().map(Link::as_str)));
+        }
+        let hint = if matches!(self, Error::PreconditionFailed { .. } | Error::VersionConflict { .. }) {
+            "read the document again and repeat the change with its ETag in If-Match"
+        } else if matches!(self, Error::Invalid { .. }) {
+            "GET …/template shows the schema of the service"
+        } else if matches!(self, Error::KeyReused { .. }) {
+            "use a new Idempotency-Key for each new request"
+        } else if matches!(self, Error::StateVersion { .. }) {
+            "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
+        } else if matches!(
+            self,
+            Error::Unavailable { happened: Happened::Unknown, .. } | Error::Lost(_) | Error::Broken
+        ) {
+            "read the document before a retry, or retry with the same Idempotency-Key"
+        } else {
+            return None;
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Returns how long an effect that met this error is tried again. Only what its target itself decides is an answer; what
+    /// this host, its disk or its group cannot do now says nothing about the effect.
+    pub(crate) fn patience(&self) -> Patience {
+        match self {
+            Error::NotFound { .. }
+            | Error::VersionNotFound { .. }
+            | Error::Deleted { .. }
+            | Error::Exists { .. }
+            | Error::CreateDeleted { .. }
+            | Error::NotSupported { .. }
+            | Error::PreconditionFailed { .. }
+            | Error::PreconditionRequired { .. }
+            | Error::VersionConflict { .. }
+            | Error::BodyMissing { .. }
+            | Error::NotAnObject { .. }
+            | Error::BuiltInField { .. }
+            | Error::Invalid { .. }
+            | Error::Link(_)
+            | Error::ForeignLink { .. }
+            | Error::DocumentTooLarge { .. }
+            | Error::UpdateTooLarge { .. }
+            | Error::KeyReused { .. }
+            | Error::Outcome { .. }
+            | Error::Query(_) => Patience::None,
+            Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
+            Error::Refused(_) => Patience::None,
+            Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
+            Error::Guest { .. } => Patience::None,
+            // A factory that is just being mounted or moved comes; one that does not exist does not.
+            Error::UnknownPath { .. } => Patience::Short,
+            Error::NotServed { .. }
+            | Error::StateVersion { .. }
+            | Error::Superseded { .. }
+            | Error::QueueFull { .. }
+            | Error::Unavailable { .. }
+            | Error::NoQuorum { .. }
+            | Error::Busy(_)
+            | Error::Lost(_)
+            | Error::NoSpace(_)
+            | Error::Behind(_)
+            | Error::Stopping
+            | Error::Storage(_)
+            | Error::Broken => Patience::Long,
+        }
+    }
+}
+
+/// Returns what to say to whoever asks for a path at which nothing answers.
+pub(crate) fn served(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("the nearest path that is served is {nearest}; GET / lists them all"),
+        None => "GET / lists what is served".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_model::Version;
+    use steward_model::operation::Fault;
+
+    use super::*;
+
+    fn link() -> Link {
+        Link::parse("/core/examples/one").expect("a valid link")
+    }
+
+    #[test]
+    fn a_refusal_of_a_guest_keeps_its_own_status_and_code() {
+        let fault = Fault { status: 418, code: "teapot".into(), message: "no coffee".into(), pointer: String::new() };
+        let problem = Error::Refused(fault.clone()).problem();
+        assert_eq!(
+            (problem.kind.status(), problem.code.as_str(), problem.detail.as_str()),
+            (418, "teapot", "no coffee")
+        );
+        assert_eq!(Fault::from(problem), fault);
+    }
+
+    #[test]
+    fn codes_of_xenon_stay_what_its_clients_know() {
+        let codes = [
+            Error::Exists { link: link() },
+            Error::Deleted { link: link(), version: Version(3) },
+            Error::NotFound { link: link() },
+        ];
+        let codes = codes.map(|error| error.problem().error_code);
+        assert_eq!(codes, [-2_147_483_645, -2_147_483_646, i32::MIN]);
+    }
+
+    #[test]
+    fn what_passes_by_itself_may_be_tried_later() {
+        let full = Error::QueueFull { link: link(), limit: 9 }.problem();
+        assert_eq!((full.kind, full.retry, full.happened), (Kind::Unavailable, Retry::Later(1), Some(Happened::No)));
+        let no_space = Error::NoSpace("full".into()).problem();
+        assert_eq!((no_space.kind.status(), no_space.code.as_str()), (507, "no-space"));
+    }
+
+    #[test]
+    fn an_update_that_may_have_happened_says_so() {
+        assert_eq!(Error::Broken.problem().happened, Some(Happened::Unknown));
+        assert_eq!(Error::NotFound { link: link() }.problem().happened, None);
+    }
+}

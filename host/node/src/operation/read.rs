@@ -1,0 +1,82 @@
+//! The stage that answers a read: the committed state, or what the guest makes of it.
+
+use std::sync::Arc;
+
+use steward_model::document::UpdateAction;
+use steward_model::service::Handler;
+use steward_model::{Document, Version};
+use steward_sandbox::Occasion;
+
+use super::Error;
+use super::decision::{Answer, Decision};
+use super::guest;
+use super::precondition::{absence, check_condition};
+use super::request::{Condition, Content, Reply, Status, entity_tag};
+use super::road::Road;
+use crate::partition::flushed;
+
+/// Answers a read: the committed state, or what the guest makes of it.
+///
+/// # Errors
+/// [`Error`] if there is no such document or version, or the guest refuses.
+pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
+    let Road { operations, operation, service, partition } = road;
+    let link = &operation.link;
+    let newest = partition.read(link)?;
+    // The lease is looked at after the state: a pause between the two must not let an old state out.
+    road.waiting().reign()?;
+    let newest = newest.filter(|document| !document.ended_by_expiry());
+    if let Some(version) = operation.version.filter(|_| newest.is_some()) {
+        // The state store may lag behind what was acknowledged, renewals that forget old versions included.
+        flushed(partition).await?;
+        return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
+            Some(document) => Ok(Reply::state(Status::Ok, Arc::new(document))),
+            None => Err(Error::VersionNotFound { link: link.clone(), version }),
+        };
+    }
+    let document = match newest {
+        None => return Err(Error::NotFound { link: link.clone() }),
+        Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document))),
+        Some(document) if document.is_expired(operations.clock.wall_time()) => {
+            return Err(Error::NotFound { link: link.clone() });
+        }
+        Some(document) => document,
+    };
+    if let Condition::NoneOf(tags) = &operation.condition
+        && tags.contains(&entity_tag(&document))
+    {
+        return Ok(Reply { document: Some(document), ..Reply::empty(Status::NotModified) });
+    }
+    check_condition(operation, Some(&document))?;
+    // Most reads need no guest; those that do are boxed, so that the others stay small.
+    let document = match document.state_version == service.descriptor().state_version {
+        true => document,
+        false => Box::pin(guest::migrated(service, &document)).await?,
+    };
+    if !service.handles(Handler::HandleGet) {
+        return Ok(Reply::state(Status::Ok, document));
+    }
+    Box::pin(read_by_guest(road, document)).await
+}
+
+async fn read_by_guest(road: Road<'_>, document: Arc<Document>) -> Result<Reply, Error> {
+    let asking = road.asking();
+    let request = guest::request_of(asking, Some(&document));
+    let outcome = guest::call(asking, Occasion::Get, &document.body, &request).await?;
+    if outcome.document.is_some() || !outcome.effects.is_empty() {
+        let reason = "handle-get returned a new state or effects; a read changes nothing".to_owned();
+        return Err(Error::Outcome { service: road.service.path.clone(), reason });
+    }
+    let decision = Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok);
+    let content = match decision.answer {
+        Answer::Json(json) => Content::Json(json),
+        Answer::State => Content::State,
+        Answer::Nothing => Content::Empty,
+    };
+    Ok(Reply { content, headers: decision.headers, ..Reply::state(decision.status, document) })
+}
+
+/// A version that is committed may not have reached the store yet.
+fn newest_of(newest: Option<Arc<Document>>, version: Version) -> Option<Document> {
+    newest.filter(|document| document.version == version).map(Arc::unwrap_or_clone)
+}

@@ -1,0 +1,47 @@
+//! Stages as they are watched: each is a span of its operation's, under the name of its file, and what fails in it is counted under that name.
+
+use std::future::Future;
+
+use tracing::{Instrument, Span};
+
+use super::{Error, Operation};
+use crate::telemetry::metrics as telemetry;
+
+/// Runs a stage, by the name of its file: `stage!(load, await load::load(road))`, or without `await` if it waits for nothing.
+macro_rules! stage {
+    ($name:ident, await $stage:expr) => {
+        $crate::operation::stage::waited(stringify!($name), tracing::debug_span!(stringify!($name)), $stage).await
+    };
+    ($name:ident, $stage:expr) => {
+        $crate::operation::stage::done(stringify!($name), tracing::debug_span!(stringify!($name)).in_scope(|| $stage))
+    };
+}
+pub(super) use stage;
+
+/// Returns the span of an operation, whose children are its stages.
+pub(super) fn span(operation: &Operation) -> Span {
+    tracing::debug_span!(
+        "operation",
+        id = %operation.id,
+        action = operation.action.as_str(),
+        link = %operation.link,
+        cause = operation.cause.as_str(),
+    )
+}
+
+/// Counts a stage that failed, and returns what it returned.
+pub(super) fn done<T>(name: &'static str, ended: Result<T, Error>) -> Result<T, Error> {
+    if ended.is_err() {
+        telemetry::stage_failed(name);
+    }
+    ended
+}
+
+/// As [`done`], of a stage that waits for something.
+pub(super) async fn waited<T>(
+    name: &'static str,
+    span: Span,
+    stage: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    done(name, stage.instrument(span).await)
+}

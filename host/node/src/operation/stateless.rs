@@ -1,0 +1,39 @@
+//! The stage that lets a service without documents answer.
+
+use steward_model::Action;
+use steward_sandbox::Occasion;
+
+use super::request::{Content, Reply, Status};
+use super::road::Asking;
+use super::{Error, guest};
+
+/// Lets a stateless service answer.
+///
+/// # Errors
+/// [`Error`] if it has no handler for the action, refuses, or wants effects: there is no document to keep them in.
+pub(super) async fn stateless(asking: Asking<'_>) -> Result<Reply, Error> {
+    let Asking { operation, service, .. } = asking;
+    let occasions = [
+        (Action::Get, Occasion::Get),
+        (Action::Post, Occasion::Post),
+        (Action::Put, Occasion::Put),
+        (Action::Patch, Occasion::Patch),
+        (Action::Delete, Occasion::Delete),
+    ];
+    let handled = |(_, occasion): &&(Action, Occasion<'_>)| service.handles(occasion.handler());
+    let found = occasions.iter().filter(handled).find(|(action, _)| *action == operation.action);
+    let Some((_, occasion)) = found else {
+        let allowed = occasions.iter().filter(handled).map(|(action, _)| *action).collect();
+        return Err(Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed });
+    };
+    let request = guest::request_of(asking, None);
+    let outcome = guest::call(asking, *occasion, b"{}", &request).await?;
+    if outcome.document.is_some() || !outcome.effects.is_empty() {
+        let reason =
+            "a stateless service returned a state or effects; it has no document to commit them with".to_owned();
+        return Err(Error::Outcome { service: service.path.clone(), reason });
+    }
+    let status = if outcome.status == 0 { Status::Ok } else { Status::Chosen(outcome.status) };
+    let content = outcome.reply.map_or(Content::Empty, Content::Json);
+    Ok(Reply { content, headers: outcome.headers, ..Reply::empty(status) })
+}

@@ -1,0 +1,60 @@
+//! Queries that have no answer, as problems.
+
+use serde_json::Value;
+use steward_model::problem::{Kind, Problem};
+use steward_query::{filter, odata, page, run, task};
+
+use super::Refusal;
+
+impl Refusal {
+    /// Returns the refusal as everybody speaks of it, with the place in the query that is wrong if there is one.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Refusal::Listing(error) => of_listing(error),
+            Refusal::Task(error) => of_task(error),
+            Refusal::Page(error) => of_page(error),
+            Refusal::Run(run::Error::Source(_)) => Problem::never(Kind::Internal, "storage", self),
+            Refusal::Run(run::Error::Deadline { .. }) => Problem::later(Kind::Unavailable, "deadline", 1, self),
+            Refusal::Run(run::Error::Scanned { .. } | run::Error::Held { .. }) => {
+                Problem::never(Kind::Unprocessable, "query-too-large", self)
+            }
+            Refusal::Behind(_) => Problem::later(Kind::Unavailable, "not-available", 1, self),
+            Refusal::Broken => Problem::never(Kind::Internal, "internal", self),
+        }
+    }
+}
+
+fn of_page(error: &page::Error) -> Problem {
+    match error {
+        page::Error::Expired => Problem::never(Kind::Gone, "page-expired", error),
+        page::Error::Damaged | page::Error::OtherQuery | page::Error::TooLong(_) => {
+            Problem::never(Kind::Invalid, "query", error)
+        }
+    }
+}
+
+fn of_listing(error: &odata::Error) -> Problem {
+    match error {
+        odata::Error::Page(page) => of_page(page),
+        odata::Error::Filter(filter::Error::Syntax { position, .. }) => {
+            Problem::never(Kind::Invalid, "query", error).with("position", Value::from(*position))
+        }
+        odata::Error::Encoding(_)
+        | odata::Error::Unsupported(_)
+        | odata::Error::Dollar(_)
+        | odata::Error::Repeated(_)
+        | odata::Error::Value { .. }
+        | odata::Error::TopAndLimit
+        | odata::Error::Filter(_) => Problem::never(Kind::Invalid, "query", error),
+    }
+}
+
+fn of_task(error: &task::Error) -> Problem {
+    match error {
+        task::Error::Page(page) => of_page(page),
+        task::Error::Shape(_) => Problem::never(Kind::Invalid, "query", error),
+        task::Error::Specification(place) => {
+            Problem::never(Kind::Invalid, "query", error).at(&place.pointer, &place.reason)
+        }
+    }
+}

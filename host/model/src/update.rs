@@ -82,7 +82,7 @@ pub enum Change {
     Purge,
 }
 
-/// Names one request for ever, whoever passes it on: the first 16 bytes of the BLAKE3 of the id under which it entered the
+/// Names one request for ever, through whatever node it passes: the first 16 bytes of the BLAKE3 of the id under which it entered the
 /// group. A request that is sent again because its answer was lost keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct RequestId(pub [u8; 16]);

@@ -7,7 +7,7 @@
 //! set number of operations wait for one document. A document that nobody updates costs nothing, and one that is updated
 //! by one operation at a time costs one entry while that operation runs.
 //!
-//! Nothing blocks here: whoever drives the lanes maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
+//! Nothing blocks here: the driver of the lanes maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
 //! returns.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -104,7 +104,7 @@ impl Lanes {
 
     /// Gives up the wish or the turn of `ticket`, and returns the ticket whose turn it is now if that has changed.
     ///
-    /// Whoever cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
+    /// A caller that cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
     /// ticket that is not there is gone already.
     pub fn cancel(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
         let lane = self.lanes.get_mut(link)?;

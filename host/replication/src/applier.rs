@@ -2,7 +2,7 @@
 //!
 //! Runs are gathered for a while, so that a document that changes a thousand times a second is not written a thousand
 //! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not
-//! applied yet, and whoever needs the store to be current now hurries it.
+//! applied yet, and a caller that needs the store to be current now hurries it.
 //!
 //! A store that refuses a batch has told nothing about what it did: the next attempt begins with what the store says then.
 //! What waits is bounded in bytes: beyond it, no further update is admitted.
@@ -95,7 +95,7 @@ impl Applying {
 
     fn take(&self) -> Vec<PartitionId> {
         let mut queue = unpoisoned(self.queue.lock());
-        // Whoever hurries waits for what is taken now, and for nothing that comes later.
+        // A caller that hurries waits for what is taken now, and for nothing that comes later.
         (queue.hurry, queue.records) = (false, 0);
         queue.queued.clear();
         queue.waiting.drain(..).collect()

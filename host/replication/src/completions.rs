@@ -29,7 +29,7 @@ struct Notes {
     through: Lsn,
 }
 
-/// See the head of this module.
+/// Groups of the log that are on the disk, and promises that wait for theirs.
 #[derive(Debug, Default)]
 pub struct Completions {
     notes: Mutex<Notes>,

@@ -28,7 +28,7 @@ pub enum Sent<R> {
         /// What would stand for the answer if the effect were given up now.
         otherwise: R,
     },
-    /// The host stops: whoever serves the document next sends the effect.
+    /// The host stops: the next primary of the document sends the effect.
     Stopping,
 }
 

@@ -18,7 +18,7 @@ pub enum Fact<'a> {
     MarkerAppended(Position),
     /// Records are committed through this offset; those that were not known to be before.
     Committed {
-        /// The last one.
+        /// The offset of the last of them.
         through: Offset,
         /// All of them, in their order.
         records: &'a [Record],

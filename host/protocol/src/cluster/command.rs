@@ -40,7 +40,7 @@ pub enum Command {
     SetQuorum {
         /// The number to pin; none: follow the majority again, or for one node: take the group's.
         value: Option<u32>,
-        /// For whom.
+        /// The whole group, or one node that differs for a while.
         scope: Scope,
         /// The time of day of the request.
         at: Timestamp,
@@ -96,7 +96,7 @@ pub enum Command {
     },
     /// A setting of the whole cluster; the last one counts.
     SetConfig {
-        /// Its name.
+        /// The name of the setting.
         key: String,
         /// Its value; none: the default again.
         value: Option<String>,
@@ -112,7 +112,7 @@ impl Format for Command {
 pub struct Registration {
     /// The name its operator gave it.
     pub host: HostId,
-    /// Its data folder.
+    /// The id in its data folder: a wiped disk is another store.
     pub store: StoreId,
     /// The URI under which others reach it.
     pub address: String,
@@ -334,7 +334,7 @@ pub enum Refused {
         path: Link,
         /// The revision that the command was decided on.
         revision: u64,
-        /// The newest one.
+        /// The newest revision of the factory.
         current: u64,
     },
     /// Documents would be left behind.

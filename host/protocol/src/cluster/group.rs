@@ -65,7 +65,7 @@ pub struct Node {
     pub id: NodeId,
     /// The name its operator gave it.
     pub host: HostId,
-    /// Its data folder.
+    /// The id in its data folder: a wiped disk is another store.
     pub store: StoreId,
     /// Its current process start.
     pub boot: Boot,

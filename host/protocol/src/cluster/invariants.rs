@@ -21,7 +21,7 @@ pub enum Violation {
     Incomplete {
         /// Rows in the table.
         rows: usize,
-        /// Partitions there are.
+        /// Partitions of both lanes together.
         partitions: usize,
     },
     /// An acknowledgement must mean something.
@@ -53,7 +53,7 @@ pub enum Violation {
     /// The quorum of the group.
     #[error("the quorum is {value}, and it must be {expected} or more")]
     Quorum {
-        /// What it is.
+        /// The value in the state.
         value: u32,
         /// What it must be.
         expected: u32,

@@ -45,7 +45,7 @@ pub struct GuestModule {
     pub descriptor: String,
     /// Size of the component.
     pub size_bytes: u64,
-    /// Who installed it.
+    /// Who installed it first, and when.
     pub installed: Authorship,
 }
 
@@ -135,9 +135,9 @@ impl Overrides {
 /// What a factory runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounted {
-    /// The guest module.
+    /// The digest of the guest module that answers.
     pub module: Digest,
-    /// What answers.
+    /// Documents of a lane, or handlers alone.
     pub service: Service,
     /// What the operator decided above the descriptor.
     pub overrides: Overrides,

@@ -43,7 +43,7 @@ impl std::fmt::Display for Member {
 /// What the system group says about one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// The current reign.
+    /// The current reign; rises with each naming.
     pub epoch: Epoch,
     /// Who was named for it. Named is not activated: it still has to collect `recovery_quorum` promises.
     pub primary: Member,

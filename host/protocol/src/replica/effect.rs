@@ -21,8 +21,8 @@ pub enum Effect {
     },
     /// Admit operations: everything that earlier reigns committed is committed here. Follows the commit of the marker.
     Serve(Epoch),
-    /// Stop admitting operations: a higher epoch has begun. Records that were not committed may still become so: whoever
-    /// waits for one learns it from a later [`Effect::Commit`], or not at all.
+    /// Stop admitting operations: a higher epoch has begun. Records that were not committed may still become so: a
+    /// client that waits for one learns it from a later [`Effect::Commit`], or not at all.
     StopServing {
         /// The reign that is over; its [`Effect::Serve`] came before.
         epoch: Epoch,

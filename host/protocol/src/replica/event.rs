@@ -6,7 +6,7 @@ use steward_model::{Epoch, Position};
 use super::open::shown;
 use super::{Member, Message, Row};
 
-/// Something that happened.
+/// Something that happened, to the disk, the partition table or another member.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The system group changed the partition's row, or the replica has just been opened and this is the row so far.
@@ -25,9 +25,9 @@ pub enum Event {
     },
     /// Another member said something, over a connection that vouches for its node and boot.
     Received {
-        /// Who said it.
+        /// The member at the other end of the connection.
         from: Member,
-        /// What was said.
+        /// A promise or an acknowledgement.
         message: Message,
     },
 }

@@ -29,7 +29,7 @@ pub enum Violation {
     /// I9: committed and durable lie within the log.
     #[error("log ends with {}, but {} is committed and {} durable", shown(.end), shown(.committed), shown(.durable))]
     BeyondEnd {
-        /// The last record.
+        /// The end of the own log.
         end: Option<Position>,
         /// The last committed offset.
         committed: Option<Offset>,
@@ -39,7 +39,7 @@ pub enum Violation {
     /// I8: the lineage does not end where the log does.
     #[error("log ends with {}, but its lineage with {}", shown(.end), shown(.lineage))]
     EndOutsideLineage {
-        /// The last record.
+        /// The end of the own log.
         end: Option<Position>,
         /// The last epoch of the lineage.
         lineage: Option<Epoch>,
@@ -57,9 +57,9 @@ pub enum Violation {
     /// I7: the own progress counts more than is durable.
     #[error("own progress is {}, but {} is durable", shown(.counted), shown(.durable))]
     OwnProgress {
-        /// What counts.
+        /// The end of this member in the progress of its reign.
         counted: Option<Offset>,
-        /// What is durable.
+        /// The last offset that its disk has.
         durable: Option<Offset>,
     },
 }

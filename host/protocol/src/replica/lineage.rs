@@ -23,7 +23,7 @@ pub struct Lineage(Vec<(Epoch, Offset)>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("epoch {} at offset {} cannot follow epoch {} at offset {}", next.0, next.1, before.0, before.1)]
 pub struct LineageError {
-    /// An entry.
+    /// The earlier of two neighbours.
     pub before: (Epoch, Offset),
     /// The one after it, whose epoch or offset does not rise.
     pub next: (Epoch, Offset),

@@ -11,7 +11,7 @@ use super::open::shown;
 pub enum Message {
     /// The sender will support no epoch below this one, and has that on disk.
     Promise {
-        /// The promised epoch.
+        /// No lower epoch has the support of the sender from now on.
         epoch: Epoch,
         /// The last record of the sender's log.
         last: Option<Position>,

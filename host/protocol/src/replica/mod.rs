@@ -10,7 +10,7 @@
 //!
 //! - **Nobody campaigns.** A Raft group of its own, the *system group*, names the primary in a *row* of the partition
 //!   table and gives it a higher epoch. Being named is not being elected: the named member is a candidate, and has to
-//!   collect promises as in Raft's phase of votes. A wrong name costs time and never data, so whoever names may guess.
+//!   collect promises as in Raft's phase of votes. A wrong name costs time and never data, so the system group may guess.
 //! - **The members are a set that changes often** (`S`, the in-sync set of Kafka), and the two quorums are numbers in the
 //!   row. `W` members hold a record before it is committed; `r` members promise before a reign begins; `W + r > #S`, so
 //!   the two always meet (I4). A majority is the special case in which both are the same. `W = #S, r = 1` survives the

@@ -95,7 +95,7 @@ impl Replica {
         }
         let last_epoch = last.map_or(Epoch::ZERO, |last| last.epoch);
         // I7: the promise of an epoch is on disk before its first record is appended. If it is gone, promises of other
-        // epochs may be gone with it, and whoever relied on them would be betrayed.
+        // epochs may be gone with it, and the reigns that relied on them would lose their safety.
         if last_epoch > promised {
             return Err(OpenError::PromiseLost { partition, last: last_epoch, promised });
         }

@@ -103,7 +103,7 @@ impl Replica {
 
     fn append(&mut self, epoch: Epoch, entry: Entry, effects: &mut Vec<Effect>) {
         let position = Position { epoch, offset: self.next_offset() };
-        // Whoever copies the record sees by the epoch before it that its own log is the same up to there (I8).
+        // A member that copies the record sees by the epoch before it that its own log is the same up to there (I8).
         let previous = self.last_epoch();
         self.end = Some(position);
         effects.push(Effect::Persist(Record { position, previous, entry }));
@@ -183,7 +183,7 @@ impl Replica {
         }
         self.committed = Some(held);
         effects.push(Effect::Commit { through: held });
-        // After the commit: whoever is admitted must find everything that earlier reigns committed.
+        // After the commit: an operation that is admitted must find everything that earlier reigns committed.
         if let Role::Activating(reign) = &self.role {
             let reign = reign.clone();
             effects.push(Effect::Serve(reign.epoch));

@@ -14,7 +14,7 @@ pub enum NotAdmitted {
     /// Another member orders the updates. Forward the operation.
     #[error("partition belongs to node {primary}")]
     NotPrimary {
-        /// Who was named.
+        /// The member of the newest row, whether or not it is active.
         primary: Member,
     },
     /// The in-sync set is smaller than the quorum: nothing would be committed. Park the operation.

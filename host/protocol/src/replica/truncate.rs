@@ -1,6 +1,6 @@
 //! Cutting the end of the own log off.
 //!
-//! A record that `W` members hold is never cut: whoever orders something else in its place has heard of it from one of the
+//! A record that `W` members hold is never cut: a primary that orders something else in its place has heard of it from one of the
 //! `r` members that promised. What is cut was never acknowledged to anybody, and never applied. Source:
 //! host/docs/protocol.md, "Truncation" and "Rules of a member for `Append`".
 

@@ -91,7 +91,7 @@ impl Partition {
         let records = &state.unapplied[first..];
         self.shared.observer.observed(self.id, &Fact::Committed { through, records });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
-        // Last: whoever is told must find its update when it reads (I10).
+        // Last: a client that is told must find its update when it reads (I10).
         while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {
             // Waiters of records that were displaced have been told so when that happened: what is left at or below the
             // commit is what was committed. The operation may have given up waiting; it is committed all the same.
@@ -108,10 +108,11 @@ impl Partition {
     }
 
     fn stop_serving(&self, state: &mut State, epoch: Epoch) {
-        // Whoever waits learns that the outcome is unknown; what was appended may still be committed in the next reign.
+        // Clients that wait learn that the outcome is unknown; what was appended may still be committed in the next
+        // reign.
         let under_way = state.waiters.len();
         state.waiters.clear();
-        // Claims end with the reign: whoever holds one finds out before its next effect goes out.
+        // Claims end with the reign: their holders find out before their next effect goes out.
         state.outbox.end();
         self.serving.set(None);
         self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });

@@ -25,16 +25,16 @@ pub enum Message {
     Settle {
         /// Which; all of one document.
         keys: Vec<EffectKey>,
-        /// When.
+        /// The time of the record that says so.
         at: Timestamp,
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
     Forget(Horizons),
     /// Another member said something, over a connection that vouches for its node and boot.
     Received {
-        /// Who said it.
+        /// The member at the other end of the connection.
         from: Member,
-        /// What was said.
+        /// A promise or an acknowledgement.
         message: replica::Message,
     },
     /// The log may have room again for what it refused.
@@ -68,7 +68,7 @@ impl std::fmt::Display for Message {
 }
 
 impl Partition {
-    /// Leaves a message. It is taken by the next [`Partition::step`], whoever makes it.
+    /// Leaves a message. It is taken by the next [`Partition::step`], on whatever thread.
     pub fn post(&self, message: Message) {
         unpoisoned(self.mailbox.lock()).push_back(message);
     }
@@ -110,7 +110,7 @@ impl Partition {
         match message {
             Message::Row(row) => {
                 self.tell(state, now, Event::TableChanged(*row));
-                // The same reign may admit again, or no longer: whoever waits for that looks.
+                // The same reign may admit again, or no longer: those who wait for that look again.
                 self.serving.set(self.serving.get());
             }
             Message::Propose(proposal) => self.propose_now(state, now, *proposal),
@@ -130,7 +130,7 @@ impl Partition {
         self.carry_out(state, now);
     }
 
-    /// Hands the core an event. What it asks for is carried out by whoever is at it already, or by [`Partition::tell`].
+    /// Hands the core an event. What it asks for is carried out by the loop that runs already, or by [`Partition::tell`].
     pub(super) fn hand(&self, state: &mut State, now: Moment, event: Event) {
         self.shared.observer.told(self.id, &event);
         state.replica.handle(now, event, &mut state.effects);

@@ -4,7 +4,7 @@
 //! a [`Proposal`] is answered once as taken or refused, and a taken one once as committed or lost; readers see committed
 //! states only; the state store is always exactly the state at some offset, however late it comes.
 //!
-//! A partition is a mailbox. Whoever has something to say posts a [`Message`] and goes on; [`Partition::step`] takes all
+//! A partition is a mailbox. Threads, timers and clients post a [`Message`] and go on; [`Partition::step`] takes all
 //! messages in their order, tells the core and carries out what it asks for. Steps of one partition exclude one another and
 //! never wait for anything but that: what the log cannot take now waits in a queue of its own, not in the step.
 //!
@@ -31,7 +31,7 @@
 //! state; readers may see only the second, or they would see what a fail-over takes back; the store shows the third, and
 //! `recent` bridges the way to it. A cut (`truncate`) takes back the first age alone: what is committed stays.
 //!
-//! What can end a thought early is a reign that ends. Whoever waits then learns that the outcome is unknown, not that it
+//! What can end a thought early is a reign that ends. A client that waits then learns that the outcome is unknown, not that it
 //! failed: the record is in the log, and the next reign commits it or cuts it. Claims of effects end with their reign for the
 //! same reason.
 //!
@@ -102,7 +102,7 @@ struct State {
     /// The first record that was cut off the log and has frames there, as long as the store holds nothing in its place: a start
     /// finds the whole branch, or none of it.
     cut: Option<(Offset, Lsn)>,
-    /// By offset.
+    /// By offset, so that a commit answers from the front.
     waiters: VecDeque<Waiter>,
     recent: Recent,
     outbox: Outbox,
@@ -110,7 +110,7 @@ struct State {
     latest: Timestamp,
 }
 
-/// See the head of this module.
+/// One copy of one partition: a mailbox, and the state that only its steps change.
 pub struct Partition {
     id: PartitionId,
     shared: Arc<Shared>,
@@ -224,7 +224,7 @@ impl Uncommitted {
     }
 }
 
-/// Returns what the records above the state store say about their documents: whoever serves next must see them as newest, and
+/// Returns what the records above the state store say about their documents: the next reign must see them as newest, and
 /// must know the requests that they answered.
 fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Recent, documents::Error> {
     let mut recent = Recent::default();

@@ -17,7 +17,7 @@ enum About {
     Record(Position),
 }
 
-/// See the head of this module.
+/// Frames that the log has not taken yet, in the order in which the core asked for them.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     frames: VecDeque<(About, Frame, Option<Reservation>)>,

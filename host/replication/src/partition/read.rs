@@ -61,7 +61,7 @@ impl Partition {
             return Ok(Some(document));
         }
         let applied = self.applied.get();
-        // That there is none is not cached: it would have to be taken out by whoever creates the document.
+        // That there is none is not cached: creating the document would have to take that out again.
         let Some(document) = self.store.document(link)?.map(Arc::new) else { return Ok(None) };
         // The store may have moved on since; what was read then must not get into the cache after what it is now.
         let state = self.lock();
@@ -71,7 +71,7 @@ impl Partition {
         Ok(Some(document))
     }
 
-    /// Puts what the state store now holds into the cache. Called by whoever holds the partition.
+    /// Puts what the state store now holds into the cache. The caller holds the partition.
     pub(super) fn remember(&self, link: &Link, presence: &Presence) {
         match presence {
             Presence::Present(document) => self.shared.cache.insert(self.id.lane, document),

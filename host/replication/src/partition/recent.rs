@@ -48,7 +48,7 @@ impl Touched {
     }
 }
 
-/// See the head of this module.
+/// Newest and committed states of documents, by link, until the state store holds them.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     touched: HashMap<Link, Touched>,

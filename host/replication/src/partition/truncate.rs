@@ -8,7 +8,7 @@ use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
-    /// Forgets every record above `after`: the core, the queues, the states that they made, and whoever waits for them.
+    /// Forgets every record above `after`: the core, the queues, the states that they made, and the clients that wait for them.
     ///
     /// The log keeps the frames; the records that follow name lower offsets, which is how a later start sees it, too.
     pub(super) fn truncate(&self, state: &mut State, now: Moment, after: Option<Position>) {

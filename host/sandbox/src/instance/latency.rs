@@ -1,4 +1,4 @@
-//! Whether the calls of a module are quick enough to run on the thread of whoever calls.
+//! Whether the calls of a module are quick enough to run on the thread of the caller.
 //!
 //! A thread of an asynchronous runtime that is held for milliseconds is felt by everybody who waits for it. So a module has to
 //! prove that it is quick, and owes new proof as soon as it was not: so many quick calls as the long one could have held up.

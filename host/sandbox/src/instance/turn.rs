@@ -154,7 +154,7 @@ impl<'a> Turn<'a> {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(passed.clone()));
             }
-            // Whoever is waited for has been told the waker when the work was polled.
+            // What is waited for was given the waker when the work was polled.
             if std::mem::replace(&mut woken, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
         };
         poll_fn(wait).await

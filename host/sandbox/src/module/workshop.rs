@@ -1,7 +1,7 @@
 //! Where modules are compiled: one at a time, on a thread whose stack is known to suffice.
 //!
-//! Compiling takes processor time and memory by the hundred megabytes, on behalf of whoever sends a file. One compilation uses all
-//! processors anyhow; others wait in a short queue. Whoever has waited too long is told so. A compilation cannot be
+//! Compiling takes processor time and memory by the hundred megabytes, on behalf of any client that sends a file. One compilation uses all
+//! processors anyhow; others wait in a short queue. A client that has waited too long is told so. A compilation cannot be
 //! interrupted, so one that has passed its deadline keeps the workshop until it ends, and its result is thrown away.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -17,14 +17,14 @@ const STACK_BYTES: usize = 128 << 20;
 const COMPILES: &str = "guest-compile";
 const INSPECTS: &str = "guest-inspect";
 
-/// Names of the threads on which modules are taken apart. A panic there is handed to whoever has sent the module, as an error; it
+/// Names of the threads on which modules are taken apart. A panic there is handed to the client that has sent the module, as an error; it
 /// leaves nothing behind that others go on to use.
 pub const THREADS: [&str; 2] = [COMPILES, INSPECTS];
 
 /// Most modules that wait for the workshop.
 const QUEUE_MAX: usize = 8;
 
-/// See the head of this module.
+/// The one place in which modules are compiled and inspected, and its queue.
 #[derive(Default)]
 pub(crate) struct Workshop {
     state: Mutex<State>,

@@ -123,8 +123,8 @@ impl<'a> Run<'a> {
             Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
             Change::Purge => {
                 self.purge(link)?;
-                // No tombstone is left. Whoever has not passed this offset cannot tell the document from one that never
-                // was (I17).
+                // No tombstone is left. A copy that has not passed this offset cannot tell the document from one that
+                // never was (I17).
                 let floor = &mut self.summary.progress.delta_floor;
                 *floor = position.offset.next().max(*floor);
             }

@@ -3,7 +3,7 @@
 //! Frames wait in memory until the writer takes them. Each waiting group already has its place on the disk, either in
 //! the segment that the group before it goes to or at the start of the spare one, whose space has been taken. So an
 //! admitted append cannot fail for want of space, and one that finds no room is refused while nothing has happened yet.
-//! Whoever must not be refused once a record exists reserves its bytes before, see `reserve.rs`.
+//! A caller that must not be refused once a record exists reserves its bytes before, see `reserve.rs`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ pub enum Error {
     /// So much waits for the disk already that another segment would be needed. The caller may try again at once.
     #[error("disk is too slow: {pending} bytes wait to be written to the commit log")]
     Busy {
-        /// Bytes that wait.
+        /// Bytes that wait for the writer.
         pending: u64,
     },
     /// The frames do not fit into a segment.

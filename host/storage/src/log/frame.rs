@@ -10,7 +10,7 @@
 //!  crc32c covers everything behind itself, payload included.
 //! ```
 //!
-//! The checksum is computed by whoever appends, so that it also covers the way through memory to the writer, and so
+//! The checksum is computed by the thread that appends, so that it also covers the way through memory to the writer, and so
 //! that the work is spread over the cores that append. Group and log sequence number stand once per group, see
 //! `group.rs`.
 

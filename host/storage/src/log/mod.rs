@@ -34,7 +34,7 @@
 //! appends that would need it are refused ([`append::Error::Full`]); the log tries again every second, and at once
 //! after [`Log::trim`]. A system that gives no more open files is met in the same way.
 //!
-//! Slow disk: an append may be refused ([`append::Error::Busy`]). Whoever cannot be refused once it has made a record
+//! Slow disk: an append may be refused ([`append::Error::Busy`]). A caller that cannot be refused once it has made a record
 //! reserves its bytes before, see [`Log::reserve`] and [`Log::append_reserved`].
 //!
 //! Missing files: a log with a [`Ledger`] refuses to open if any of its segments is gone.
@@ -120,7 +120,7 @@ impl Default for Options {
 pub trait Listener: Send + Sync {
     /// Everything up to `through` is on the disk. `ends` are ends of records that follow one another without a gap, in the
     /// order in which they were appended: a partition stands there again, further down, if its log was truncated between.
-    /// A record that was truncated after it was appended is reported as well; whoever listens compares positions.
+    /// A record that was truncated after it was appended is reported as well; the listener compares positions.
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
 
     /// The disk failed. Nothing is persisted any more.
@@ -150,9 +150,9 @@ pub struct Stats {
 
 /// A log that was opened, and what was found.
 pub struct Opened {
-    /// The log.
+    /// The log, not started.
     pub log: Log,
-    /// What was found.
+    /// How much was read, and what of a torn end was cut.
     pub recovery: Recovery,
 }
 

@@ -18,7 +18,7 @@
 //! A segment that is gone, or whose header is, was in use if the ledger says so, and is refused whatever the others say.
 //!
 //! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
-//! could prove that it was ever there.
+//! could prove that it was ever there, except in a log that was trimmed and has no other.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub enum Error {
     /// There is no space for the first segment.
     #[error("cannot create a segment of the commit log: {needed} bytes are needed and {free} are free")]
     Full {
-        /// Bytes free.
+        /// Bytes that are free on the disk of the log.
         free: u64,
         /// Bytes of a segment.
         needed: u64,
@@ -73,7 +73,7 @@ pub enum Error {
         segment: u64,
         /// The oldest segment that should be there.
         oldest: u64,
-        /// The newest one.
+        /// The newest segment that should be there.
         newest: u64,
     },
     /// The log belongs to another data folder.
@@ -90,12 +90,12 @@ pub enum Error {
         /// The format that its header names.
         found: u32,
     },
-    /// Whoever was told the frames could not take one.
+    /// The caller could not take one of the frames.
     #[error("frame {} of the commit log cannot be replayed: {source}", lsn.0)]
     Replay {
         /// The number of the frame.
         lsn: Lsn,
-        /// The reason of whoever takes the frames.
+        /// The reason of the caller.
         source: ReplayError,
     },
 }
@@ -111,9 +111,9 @@ pub type Replay<'a> = &'a mut dyn FnMut(Lsn, Frame) -> Result<(), ReplayError>;
 pub struct Recovery {
     /// Segments with frames, and the one that is written next.
     pub segments: usize,
-    /// Groups read.
+    /// Groups that were whole and were replayed.
     pub groups: u64,
-    /// Frames replayed.
+    /// Frames in those groups.
     pub frames: u64,
     /// Bytes of a torn last group that were blanked; they had never been acknowledged.
     pub cut_bytes: u64,

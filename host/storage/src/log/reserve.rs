@@ -6,7 +6,7 @@
 //! A reservation ends when the writer has taken the group that it was used for, or when it is dropped unused; whoever
 //! asked for the record has no part in that. Those who wait get theirs in the order in which they came.
 //!
-//! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by whoever sets space free.
+//! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by the thread that sets space free.
 
 use std::collections::VecDeque;
 use std::future::Future;

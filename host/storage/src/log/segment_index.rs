@@ -18,7 +18,7 @@ pub(crate) struct Span {
 
 /// One segment and what it holds.
 pub(crate) struct Indexed {
-    /// The file.
+    /// The segment, with its open file.
     pub(crate) segment: Segment,
     /// Its first and last frame; none as long as it is empty.
     pub(crate) frames: Option<(Lsn, Lsn)>,

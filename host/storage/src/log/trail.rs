@@ -20,7 +20,7 @@ const SPACING_BYTES: u64 = 1 << 20;
 pub(crate) struct Place {
     /// Number of the segment.
     pub(crate) segment: u64,
-    /// Byte in it.
+    /// The byte of the segment at which the group begins.
     pub(crate) at: u64,
 }
 

@@ -10,9 +10,9 @@ use super::{Log, Shared, locked};
 /// What [`Log::trim`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trimmed {
-    /// Segments removed.
+    /// Segments whose files are gone.
     pub segments: usize,
-    /// Their bytes.
+    /// Bytes that the disk has back.
     pub bytes: u64,
 }
 

@@ -58,13 +58,14 @@ impl Writer {
     pub(crate) fn run(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<(), Error> {
         loop {
             let Some(group) = next_group(shared) else { return Ok(()) };
-            // Closed while the disk has no room for another segment: what waits was never persisted, and nobody was
+            // Failed, or closed while the disk has no room for another segment: what waits was never persisted, and nobody was
             // told so.
             if group.opens_segment && !self.turn_to_spare(shared, true) {
                 return Ok(());
             }
             self.write(shared, listener, group)?;
-            // Whoever has just heard of this group, or waits for a processor with a record in hand, gets into the next one.
+            // A thread that has just heard of this group, or waits for a processor with a record in hand, gets into the
+            // next one.
             std::thread::yield_now();
         }
     }
@@ -148,7 +149,7 @@ impl Writer {
 fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_micros): (u64, u64)) {
     let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
     let ends = ends(&group.spans);
-    // Before `persisted` rises: whoever sees that must find the records.
+    // Before `persisted` rises: a reader that sees it must find the records.
     shared.index().note(group.first_lsn, through, &group.spans, at);
     shared.stats().count(&group, sync_micros);
     {

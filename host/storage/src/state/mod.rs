@@ -121,13 +121,13 @@ pub enum Error {
         family: Family,
         /// Bytes of the key.
         bytes: usize,
-        /// Bytes allowed.
+        /// Bytes that every store takes.
         max: usize,
     },
     /// The disk is full. Reads go on; writes succeed again once space was freed.
     #[error("disk is full: the state store needs {needed} bytes and {free} are free, free some space")]
     Full {
-        /// Bytes free.
+        /// Bytes that are free on its disk.
         free: u64,
         /// Bytes that the store wants free before it writes.
         needed: u64,
@@ -149,9 +149,9 @@ pub enum Error {
     /// The operating system refused something.
     #[error("cannot {what} the state store: {source}")]
     Disk {
-        /// What was tried.
+        /// The verb that failed, as in "cannot read".
         what: &'static str,
-        /// What it says.
+        /// The reason of the operating system.
         source: std::io::Error,
     },
 }
@@ -282,9 +282,9 @@ impl Batch {
 /// A range of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// Where it begins.
+    /// The least key, or none before it.
     pub start: Bound<Vec<u8>>,
-    /// Where it ends.
+    /// The greatest key, or none behind it.
     pub end: Bound<Vec<u8>>,
 }
 
@@ -346,7 +346,7 @@ pub trait StateStore: Send + Sync {
     /// Returns what was found damaged since the store was opened; the first find only.
     fn damage(&self) -> Option<String>;
 
-    /// Takes note of damage that whoever reads the values has found in them.
+    /// Takes note of damage that a reader of the values has found in them.
     fn report_damage(&self, reason: &str);
 
     /// Notes, for good, that the store must not be used as it is: the next start puts it aside and begins with an empty

@@ -12,7 +12,7 @@ const STOREYS: [(usize, &[&str]); 7] = [
     (2, &["peer"]),
     (3, &["cluster", "liveness", "sync"]),
     (4, &["partition", "service", "subscribe"]),
-    (5, &["operation", "query"]),
+    (5, &["deployment", "operation", "query"]),
     (6, &["http", "imports", "maintenance", "outbox"]),
     (7, &["cli", "node"]),
 ];

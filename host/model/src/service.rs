@@ -388,6 +388,15 @@ impl Descriptor {
         if self.version_retention == 0 { VERSION_RETENTION_DEFAULT } else { self.version_retention }
     }
 
+    /// Returns the state versions that the module reads, in order: its own and those that it migrates.
+    pub fn readable_state_versions(&self) -> Vec<u32> {
+        let mut reads = self.reads_state_versions.clone();
+        reads.push(self.state_version);
+        reads.sort_unstable();
+        reads.dedup();
+        reads
+    }
+
     /// Returns true if this module can work on a stored state of shape `version`.
     pub fn reads(&self, version: u32) -> bool {
         version == self.state_version || self.reads_state_versions.contains(&version)

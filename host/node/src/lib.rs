@@ -5,7 +5,7 @@
 //! ```text
 //! 7  cli node                             people; assembly
 //! 6  http imports maintenance outbox      who starts operations: clients, guests, the clock, committed effects
-//! 5  operation query                      the road of one operation
+//! 5  deployment operation query           what is deployed; the road of one operation; what a query finds
 //! 4  partition service                    what an operation meets
 //! 3  cluster                              the driver of the system group
 //! 1  clock config descriptors failure shutdown telemetry
@@ -15,6 +15,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod deployment;
 pub mod descriptors;
 pub mod failure;
 pub mod http;

@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 use crate::config::{LogFormat, Options};
+use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts};
 use crate::operation::{Limits, Operations};
@@ -127,8 +128,15 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), hands, &shutdown);
     maintenance::start(&operations, &shutdown);
 
+    let deployments = Deployments::new(
+        Arc::clone(&operations),
+        Arc::clone(&system.control),
+        options.outbound_allow.clone(),
+        shutdown.clone(),
+    );
     let http = Http::new(Parts {
         operations,
+        deployments,
         queries,
         modules,
         control: Arc::clone(&system.control),
@@ -140,7 +148,6 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         max_request_bytes: options.max_request_bytes,
         max_module_bytes: options.modules.bytes_max,
         cors_origins: options.cors_origin.clone(),
-        outbound_allowed: options.outbound_allow.clone(),
         descriptors,
         idle_span: options.idle_timeout,
     });

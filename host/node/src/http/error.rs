@@ -3,16 +3,14 @@
 //! Every failure of a request is a value of [`Error`]; [`Error::problem`] says what it is to clients.
 
 use http::Method;
-use steward_model::problem::{ALREADY_EXISTS, Kind, NOT_FOUND, Problem, Retry};
+use steward_model::problem::{Kind, NOT_FOUND, Problem};
 use steward_model::{json, link};
 use steward_protocol::cluster::Refused;
-use steward_sandbox::PrepareError;
 
-use super::deployment::Breaking;
 use crate::cluster::ProposeError;
+use crate::deployment;
 use crate::operation::{self, served};
 use crate::query::Refusal;
-use crate::service::{ModulesError, SchemaError, StoreError};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -92,27 +90,9 @@ pub(super) enum Error {
     /// The state store failed.
     #[error("the state store of this node failed: {0}")]
     Storage(#[from] steward_storage::documents::Error),
-    /// A guest module is refused, or cannot be read from disk.
-    #[error("{0}")]
-    Module(#[from] ModulesError),
-    /// The system group says no.
-    #[error("{0}")]
-    Refused(#[from] Refused),
-    /// The system group did not decide.
-    #[error("{0}")]
-    Undecided(ProposeError),
-    /// The path belongs to the host.
-    #[error("{path} cannot be mounted: {reason}")]
-    Reserved { path: String, reason: &'static str },
-    /// The schema of a module's state cannot be compiled.
-    #[error("{0}")]
-    Schema(#[from] SchemaError),
-    /// Stored documents could not be read any more.
-    #[error("{0}")]
-    Breaking(Box<Breaking>),
-    /// The factory never had such a revision, or none to return to.
-    #[error("factory {path} {reason}")]
-    NoSuchRevision { path: String, reason: String },
+    /// A change of what is deployed, or of the group, is refused or failed.
+    #[error(transparent)]
+    Deployment(#[from] deployment::Error),
 }
 
 impl From<json::Error> for Error {
@@ -126,20 +106,26 @@ impl From<json::Error> for Error {
 
 impl From<ProposeError> for Error {
     fn from(error: ProposeError) -> Error {
-        match error {
-            ProposeError::Refused(refused) => Error::Refused(refused),
-            other @ (ProposeError::TooLarge { .. }
-            | ProposeError::NoMajority
-            | ProposeError::NotLeader { .. }
-            | ProposeError::Closed) => Error::Undecided(other),
-        }
+        deployment::Error::from(error).into()
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Error {
+        deployment::Error::from(refused).into()
     }
 }
 
 impl Error {
     /// Returns true if an invariant of the host is broken: operators should report that.
     pub(super) fn is_bug(&self) -> bool {
-        matches!(self, Error::Panicked | Error::Operation(operation::Error::Broken) | Error::Query(Refusal::Broken))
+        matches!(
+            self,
+            Error::Panicked
+                | Error::Operation(operation::Error::Broken)
+                | Error::Query(Refusal::Broken)
+                | Error::Deployment(deployment::Error::Broken)
+        )
     }
 
     /// Returns the failure as everybody speaks of it.
@@ -175,7 +161,6 @@ impl Error {
             Error::NoSuchPath { nearest, .. } => {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
-            Error::NoSuchRevision { .. } => never(Kind::NotFound, "not-found").xenon(NOT_FOUND),
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
             Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
                 later(Kind::Unavailable, "overloaded", 1)
@@ -187,70 +172,7 @@ impl Error {
             }
             Error::Panicked => never(Kind::Internal, "internal").unknown(),
             Error::Storage(_) => never(Kind::Internal, "storage"),
-            Error::Module(error) => of_module(error),
-            Error::Refused(refused) => of_refused(refused),
-            Error::Undecided(error) => of_undecided(error),
-            Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),
-            Error::Reserved { .. } => never(Kind::Conflict, "deploy-path-reserved"),
-            Error::Breaking(breaking) => {
-                let mut problem = never(Kind::Conflict, "deploy-breaking-state")
-                    .hint("let the module read the stored state: list its version in readsStateVersions and export migrate")
-                    .hint("or keep both: mount the new module at another path");
-                problem.members.extend(breaking.members());
-                problem
-            }
+            Error::Deployment(error) => error.problem(),
         }
-    }
-}
-
-fn of_module(error: &ModulesError) -> Problem {
-    match error {
-        ModulesError::Refused(PrepareError::Busy { .. }) => Problem::later(Kind::Unavailable, "overloaded", 5, error),
-        ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), error),
-        ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", error),
-        ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", error),
-        ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", error),
-    }
-}
-
-fn of_undecided(error: &ProposeError) -> Problem {
-    match error {
-        ProposeError::Refused(refused) => of_refused(refused),
-        ProposeError::TooLarge { .. } => Problem::never(Kind::TooLarge, "payload-too-large", error),
-        // The group may have decided, and this node does not know it.
-        ProposeError::NoMajority => Problem::later(Kind::Unavailable, "no-quorum", 1, error).unknown(),
-        ProposeError::NotLeader { .. } => Problem::later(Kind::Unavailable, "not-available", 1, error),
-        ProposeError::Closed => Problem::later(Kind::Unavailable, "stopping", 5, error).unknown(),
-    }
-}
-
-fn of_refused(refused: &Refused) -> Problem {
-    let conflict = |code| Problem::new(Kind::Conflict, code, Retry::AfterReread, refused);
-    match refused {
-        Refused::UnknownNode { .. } | Refused::UnknownModule { .. } | Refused::NotMounted { .. } => {
-            Problem::never(Kind::NotFound, "not-found", refused).xenon(NOT_FOUND)
-        }
-        Refused::QuorumZero | Refused::QuorumOutOfReach { .. } => Problem::never(Kind::Invalid, "validation", refused),
-        Refused::ModuleMounted { .. } => conflict("module-mounted"),
-        Refused::PathTaken { .. } => conflict("already-exists").xenon(ALREADY_EXISTS),
-        Refused::StaleRevision { .. } => {
-            conflict("conflict").hint("look at the factory again and repeat with its revision in expectedRevision")
-        }
-        Refused::ServiceDiffers { .. } => conflict("deploy-service-differs"),
-        Refused::Overlap { .. } => conflict("deploy-path-overlap"),
-        Refused::NoGenesis
-        | Refused::GenesisExists
-        | Refused::GenesisInvalid(_)
-        | Refused::StaleBoot { .. }
-        | Refused::WrongStatus { .. }
-        | Refused::NotAvailable { .. }
-        | Refused::Observer { .. }
-        | Refused::NotAssigned { .. }
-        | Refused::StaleEpoch { .. }
-        | Refused::StaleVersion { .. }
-        | Refused::NotInSync { .. }
-        | Refused::AlreadyPrimary { .. }
-        | Refused::PrimaryLeftOut { .. }
-        | Refused::HoldsReplicas { .. } => conflict("conflict"),
     }
 }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{ALLOW, CONTENT_LENGTH};
-use http::request::Parts;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -17,6 +16,7 @@ use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
 
 use super::arriving::Arriving;
+use super::asked::Asked;
 use super::decode::{self, Head, Media};
 use super::encode::{self, Answer};
 use super::error::Error;
@@ -28,50 +28,6 @@ use crate::telemetry::metrics as telemetry;
 
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-/// A request as the host's own services see it.
-pub(super) struct Asked {
-    pub(super) parts: Parts,
-    pub(super) head: Head,
-    pub(super) body: Arriving,
-}
-
-impl Asked {
-    /// The path as the request line has it.
-    pub(super) fn path(&self) -> &str {
-        self.parts.uri.path()
-    }
-
-    /// The query part of the URI; empty if there is none.
-    pub(super) fn query(&self) -> &str {
-        self.parts.uri.query().unwrap_or_default()
-    }
-
-    /// True for GET, and for HEAD, whose answer is cut later.
-    pub(super) fn reads(&self) -> bool {
-        matches!(self.parts.method, Method::GET | Method::HEAD)
-    }
-
-    /// Returns the response to OPTIONS, or the error for every other method besides `allowed`.
-    pub(super) fn other(&self, allowed: &'static str) -> Result<Answer, Error> {
-        if self.parts.method == Method::OPTIONS {
-            let mut answer = encode::empty(StatusCode::NO_CONTENT);
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-            return Ok(answer);
-        }
-        Err(Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed })
-    }
-
-    /// Returns the body, which must be JSON; empty if there is none.
-    ///
-    /// # Errors
-    /// [`Error`] if it is too large, does not arrive, or is no JSON.
-    pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
-        let (max, mut held) = (http.parts.max_request_bytes, http.bodies.nothing());
-        let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
-        Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())
-    }
-}
 
 /// Answers a request, whatever it is, and never fails.
 pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {

@@ -18,12 +18,12 @@
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
+mod asked;
 mod body;
 mod connection;
 mod decode;
-mod deployment;
 mod encode;
-pub(crate) mod error;
+mod error;
 mod exchange;
 mod held;
 mod infrastructure;
@@ -45,6 +45,7 @@ use steward_model::NodeId;
 use tower_http::cors::CorsLayer;
 
 use crate::cluster::ControlLog;
+use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::operation::Operations;
 use crate::query::Queries;
@@ -62,6 +63,8 @@ const REQUESTS_MAX: usize = 16 * 1024;
 pub struct Parts {
     /// The road of operations.
     pub operations: Arc<Operations>,
+    /// What changes the deployments.
+    pub deployments: Arc<Deployments>,
     /// The guest modules on this node.
     pub modules: Arc<Modules>,
     /// The system group.
@@ -84,8 +87,6 @@ pub struct Parts {
     pub max_module_bytes: usize,
     /// Web origins whose pages may call; empty: none. `*` stands for all.
     pub cors_origins: Vec<String>,
-    /// Hosts outside that guests may be granted.
-    pub outbound_allowed: Vec<String>,
     /// How file descriptors are shared out.
     pub descriptors: Descriptors,
     /// Longest time for which a connection may say or take nothing.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde_json::Value;
 use steward_model::Action;
 use steward_model::problem::{Problem, Retry};
 
@@ -54,16 +54,6 @@ fn log(error: &Error, problem: &Problem, path: &str, request_id: &str) {
     } else {
         tracing::debug!(%error, code, path, request_id, "request refused");
     }
-}
-
-/// Returns what a plan says about a failure that has not happened yet.
-pub(super) fn summary(error: &Error) -> Value {
-    let problem = error.problem();
-    let mut summary = json!({"code": problem.code, "detail": problem.detail, "hints": problem.hints});
-    if let Value::Object(members) = &mut summary {
-        members.extend(problem.members);
-    }
-    summary
 }
 
 fn add_headers(error: &Error, headers: &mut HeaderMap) {

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use steward_model::Link;
-use steward_model::link::{self, UTILITY_SUFFIXES};
+use steward_model::link;
 
 use super::error::Error;
+use crate::service::HOST_BELOW_CORE;
 
 /// Who answers at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,22 +65,6 @@ pub(super) enum Utility {
     Later(&'static str),
 }
 
-/// First segments below `/core` that belong to the host.
-const RESERVED: [&str; 9] = [
-    "management",
-    "node-groups",
-    "node-selectors",
-    "nodes",
-    "partitions",
-    "modules",
-    "factories",
-    "query-tasks",
-    "query-page",
-];
-
-/// First segments of paths that belong to the host.
-const RESERVED_TOP: [&str; 7] = ["health", "healthz", "livez", "readyz", "metrics", "ui", "openapi.json"];
-
 /// Returns who answers at `path`, as the request line has it, without the query.
 ///
 /// # Errors
@@ -109,7 +94,7 @@ fn decoded(path: &str) -> Result<Cow<'_, str>, Error> {
 fn infrastructure(path: &str) -> Option<Infrastructure<'_>> {
     let Some(below) = path.strip_prefix("/core/") else { return top(path) };
     let (first, rest) = below.split_once('/').unwrap_or((below, ""));
-    if !RESERVED.contains(&first) {
+    if !HOST_BELOW_CORE.contains(&first) {
         return None;
     }
     Some(match (first, rest) {
@@ -156,26 +141,6 @@ fn utility(name: &str) -> Option<Utility> {
         "ui" => Utility::Later("web pages"),
         _ => return None,
     })
-}
-
-/// Returns why no service can be mounted at `path`, if none can.
-pub(super) fn reserved(path: &Link) -> Option<&'static str> {
-    let segments: Vec<&str> = path.as_str()[1..].split('/').collect();
-    let (first, second) = (segments[0], segments.get(1).copied());
-    if path.is_root() || RESERVED_TOP.contains(&first) {
-        return Some("the path belongs to the host");
-    }
-    if first == "core" {
-        match second {
-            None => return Some("it is the folder of the host's own services: choose a path below it"),
-            Some(second) if RESERVED.contains(&second) => return Some("the path belongs to the host"),
-            Some(_) => {}
-        }
-    }
-    if segments.iter().any(|segment| UTILITY_SUFFIXES.contains(segment)) {
-        return Some("a segment is the name of a utility endpoint, which every service keeps for itself");
-    }
-    None
 }
 
 #[cfg(test)]
@@ -225,16 +190,6 @@ mod tests {
     fn paths_that_are_no_links_are_refused() {
         for path in ["/a//b", "/a/../b", "/a/%00", "/a/%ff", "/a b"] {
             assert!(matches!(route(path), Err(Error::Path(_))), "{path}");
-        }
-    }
-
-    #[test]
-    fn services_stay_off_the_paths_of_the_host() {
-        for path in ["/", "/core", "/core/management", "/core/modules/x", "/health/x", "/a/stats", "/a/stats/b"] {
-            assert!(reserved(&link(path)).is_some(), "{path}");
-        }
-        for path in ["/core/examples", "/a", "/core/examples/below", "/management"] {
-            assert_eq!(reserved(&link(path)), None, "{path}");
         }
     }
 }

@@ -157,9 +157,8 @@ fn service(
 }
 
 /// Returns true if the property is known of every module that has ever answered at the factory.
-fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
-    let remembers_all = factory.history.first().is_none_or(|revision| revision.number == 1);
-    remembers_all
+pub fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
+    factory.remembers_all()
         && factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
             let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());
             descriptor.is_some_and(|descriptor| property(&descriptor))

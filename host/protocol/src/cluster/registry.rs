@@ -170,6 +170,11 @@ pub struct Factory {
 }
 
 impl Factory {
+    /// Returns true if the history begins with the first revision: no module has answered here that is not in it.
+    pub fn remembers_all(&self) -> bool {
+        self.history.first().is_none_or(|revision| revision.number == 1)
+    }
+
     fn revise(&mut self, mounted: Option<Mounted>, authorship: Authorship) -> u64 {
         self.revision += 1;
         let module = mounted.as_ref().map(|mounted| mounted.module);

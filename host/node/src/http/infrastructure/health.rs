@@ -12,10 +12,10 @@ use steward_protocol::cluster::group::NodeStatus;
 
 use super::READ_ONLY;
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 
 /// Committed updates of one partition that may wait for the state store while the node is ready. Listings and queries wait for
 /// them too, and with that many they do not wait long enough.

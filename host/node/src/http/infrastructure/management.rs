@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::{READ_ONLY, body, with_built_in};
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 
 const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
 

@@ -8,9 +8,9 @@ use http_body_util::Full;
 use super::READ_ONLY;
 use crate::descriptors;
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 use crate::telemetry::metrics;
 
 /// Prints the metrics of this process.

@@ -18,10 +18,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Http;
+use super::asked::Asked;
 use super::decode;
 use super::encode::{self, Answer};
 use super::error::Error;
-use super::exchange::Asked;
 use super::route::Infrastructure;
 
 /// Methods of services that only tell.

@@ -14,12 +14,13 @@ use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
 use super::{expands, list};
+use crate::deployment;
 use crate::failure;
+use crate::http::asked::Asked;
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
-use crate::http::{Http, body, deployment};
+use crate::http::{Http, body};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
@@ -29,7 +30,7 @@ const KIND: &str = "steward:GuestModule";
 /// Lists the modules, or takes one in.
 ///
 /// # Errors
-/// [`Error::Module`] says why a module is refused.
+/// [`Error::Deployment`] says why a module is refused.
 pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => {
@@ -47,13 +48,13 @@ pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Err
 /// Shows one module, or removes it.
 ///
 /// # Errors
-/// [`Error::Refused`] if there is no such module, or a factory runs it.
+/// [`Error::Deployment`] if there is no such module, or a factory runs it.
 pub(super) async fn one(http: &Arc<Http>, asked: Asked, digest: &str) -> Result<Answer, Error> {
     let missing =
         |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
     let digest = Digest::parse(digest).map_err(missing)?;
     let state = http.parts.control.state();
-    let unknown = || Error::Refused(Refused::UnknownModule { digest });
+    let unknown = || Error::from(Refused::UnknownModule { digest });
     let module = state.module(&digest).ok_or_else(unknown)?;
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &state, module))),
@@ -113,10 +114,10 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
         version: descriptor.version.clone(),
         descriptor: serde_json::to_string(descriptor).expect("a descriptor is plain JSON"),
         size_bytes: module.component_bytes().map_or(bytes.len(), Bytes::len) as u64,
-        installed: deployment::authorship(http, message),
+        installed: http.parts.deployments.authorship(message),
     };
     let path = factory.unwrap_or_else(|| descriptor.factory.clone());
-    let plan = deployment::plan(http, &path, &registered, descriptor).await?;
+    let plan = http.parts.deployments.plan(&path, &registered, descriptor).await?;
     if !dry {
         http.parts.control.propose(Command::RegisterModule(registered.clone())).await?;
     }
@@ -137,5 +138,6 @@ async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
 async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<Arc<Module>, Error> {
     let modules = Arc::clone(&http.parts.modules);
     let work = move || if dry { modules.examine(&bytes) } else { modules.install(&bytes) };
-    Ok(tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)??)
+    let prepared = tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?;
+    Ok(prepared.map_err(deployment::Error::from)?)
 }

@@ -12,9 +12,9 @@ use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
 use super::{READ_ONLY, body, list, short_kind, with_built_in};
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 
 const PATH: &str = "/core/node-groups/default";
 

@@ -8,9 +8,9 @@ use steward_protocol::cluster::group::{Node, NodeStatus};
 
 use super::{body, with_built_in};
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 use crate::service::Found;
 
 const PATH: &str = "/core/node-selectors/default";

@@ -6,10 +6,10 @@ use steward_model::Lane;
 
 use super::{READ_ONLY, with_built_in};
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 use crate::partition::Status;
 
 /// Shows every partition's copy on this node, or with `?lane=persisted` (`volatile`) those of one lane.

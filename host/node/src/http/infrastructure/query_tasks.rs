@@ -7,10 +7,10 @@ use http::{Method, StatusCode};
 
 use super::list;
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 use steward_query::page;
 
 const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";

@@ -4,9 +4,9 @@ use http::StatusCode;
 
 use super::{READ_ONLY, list};
 use crate::http::Http;
+use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use crate::http::exchange::Asked;
 
 /// Factories of the host itself.
 const OWN: [&str; 5] =

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use steward_model::service::{Handler, NativePatch, ServiceOption};
 use steward_model::{Action, Link};
 
+use super::asked::Asked;
 use super::encode::Answer;
 use super::error::Error;
-use super::exchange::Asked;
 use super::route::Utility;
 use super::{Http, problem};
 use crate::operation;

@@ -11,10 +11,9 @@ use steward_model::service::Descriptor;
 use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Applied;
 
-use super::unreadable;
+use super::Deployments;
+use super::error::Error;
 use crate::cluster::ProposeError;
-use crate::http::Http;
-use crate::http::error::Error;
 use crate::service::Closed;
 
 /// Pause before a command whose outcome is unknown is proposed again.
@@ -25,30 +24,29 @@ const AGAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// [`Error::Breaking`], those of the state store, or what the system group says.
-pub(in crate::http) async fn decide(
-    http: &Arc<Http>,
+pub(super) async fn decide(
+    deployments: &Arc<Deployments>,
     path: &Link,
     decided_on: u64,
     descriptor: Option<Descriptor>,
     command: Command,
 ) -> Result<Applied, Error> {
-    let (http, path) = (Arc::clone(http), path.clone());
-    let shutdown = http.parts.shutdown.clone();
-    let deciding = shutdown.run(async move { with_door_closed(&http, &path, decided_on, descriptor, command).await });
-    deciding.await.map_err(|_| Error::Panicked)?
+    let (own, path) = (Arc::clone(deployments), path.clone());
+    let deciding = async move { with_door_closed(&own, &path, decided_on, descriptor, command).await };
+    deployments.shutdown.run(deciding).await.map_err(|_| Error::Broken)?
 }
 
 async fn with_door_closed(
-    http: &Arc<Http>,
+    deployments: &Arc<Deployments>,
     path: &Link,
     decided_on: u64,
     descriptor: Option<Descriptor>,
     command: Command,
 ) -> Result<Applied, Error> {
-    let doors = http.operations().services().doors();
+    let doors = deployments.operations.services().doors();
     let closed = doors.close(path, decided_on).await;
     let checked = match &descriptor {
-        Some(descriptor) => unreadable(http, path, descriptor).await,
+        Some(descriptor) => deployments.unreadable(path, descriptor).await,
         None => Ok(None),
     };
     let refusal = match checked {
@@ -57,19 +55,19 @@ async fn with_door_closed(
         Err(error) => Some(error),
     };
     if let Some(refusal) = refusal {
-        reopen(http, path, closed);
+        reopen(deployments, path, closed);
         return Err(refusal);
     }
-    match http.parts.control.propose(command.clone()).await {
+    match deployments.control.propose(command.clone()).await {
         // The door opens when the table of services shows it.
         Ok(applied) => Ok(applied),
         Err(unknown @ ProposeError::NoMajority) => {
-            let (http, path, shutdown) = (Arc::clone(http), path.clone(), http.parts.shutdown.clone());
+            let (own, path, shutdown) = (Arc::clone(deployments), path.clone(), deployments.shutdown.clone());
             shutdown.clone().spawn("undecided", async move {
                 tokio::select! {
                     () = shutdown.stopping() => {}
-                    may_be_applied = until_decided(&http, command) => if !may_be_applied {
-                        reopen(&http, &path, closed);
+                    may_be_applied = until_decided(&own, command) => if !may_be_applied {
+                        reopen(&own, &path, closed);
                     },
                 }
             });
@@ -78,7 +76,7 @@ async fn with_door_closed(
         // Without a system group no module will ever answer here again, until the node starts anew.
         Err(ended @ ProposeError::Closed) => Err(ended.into()),
         Err(refused @ (ProposeError::Refused(_) | ProposeError::TooLarge { .. } | ProposeError::NotLeader { .. })) => {
-            reopen(http, path, closed);
+            reopen(deployments, path, closed);
             Err(refused.into())
         }
     }
@@ -86,9 +84,9 @@ async fn with_door_closed(
 
 /// Opens the door after a decision that was not made. If another one was made that the table of services does not show yet,
 /// the door opens when it does.
-fn reopen(http: &Http, path: &Link, closed: Arc<Closed>) {
-    let decided = http.parts.control.state().factory(path).map_or(0, |factory| factory.revision);
-    let services = http.operations().services();
+fn reopen(deployments: &Deployments, path: &Link, closed: Arc<Closed>) {
+    let decided = deployments.control.state().factory(path).map_or(0, |factory| factory.revision);
+    let services = deployments.operations.services();
     if services.at(path).is_none_or(|service| service.revision >= decided) {
         services.doors().open(closed);
     }
@@ -96,10 +94,10 @@ fn reopen(http: &Http, path: &Link, closed: Arc<Closed>) {
 
 /// Proposes a command again that may have been applied, or may still be, until it is known that it was; returns false if it
 /// never will be any more. A command names the revision that it was decided on, so it is applied once at the most.
-async fn until_decided(http: &Arc<Http>, command: Command) -> bool {
+async fn until_decided(deployments: &Arc<Deployments>, command: Command) -> bool {
     loop {
         tokio::time::sleep(AGAIN).await;
-        match http.parts.control.propose(command.clone()).await {
+        match deployments.control.propose(command.clone()).await {
             Ok(_) => return true,
             // An earlier proposal has been applied, or another command in its place.
             Err(ProposeError::Refused(_) | ProposeError::TooLarge { .. }) => return false,

@@ -1,0 +1,190 @@
+//! Why a change of what is deployed is refused or failed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use steward_model::Link;
+use steward_model::problem::{ALREADY_EXISTS, Kind, NOT_FOUND, Problem, Retry};
+use steward_protocol::cluster::Refused;
+use steward_sandbox::PrepareError;
+
+use crate::cluster::ProposeError;
+use crate::operation;
+use crate::service::{ModulesError, SchemaError, StoreError};
+
+/// See the head of this module.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The system group says no.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    /// The system group did not decide.
+    #[error("{0}")]
+    Undecided(ProposeError),
+    /// A guest module is refused, or cannot be read from disk.
+    #[error("{0}")]
+    Module(#[from] ModulesError),
+    /// The path belongs to the host.
+    #[error("{path} cannot be mounted: {reason}")]
+    Reserved { path: Link, reason: &'static str },
+    /// The schema of a module's state cannot be compiled.
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
+    /// Stored documents could not be read any more.
+    #[error("{0}")]
+    Breaking(Box<Breaking>),
+    /// The factory never had such a revision, or none to return to.
+    #[error("factory {path} {reason}")]
+    NoSuchRevision { path: Link, reason: String },
+    /// What is stored cannot be looked at now.
+    #[error(transparent)]
+    Operation(#[from] operation::Error),
+    /// The state store failed.
+    #[error("the state store of this node failed: {0}")]
+    Storage(#[from] steward_storage::documents::Error),
+    /// A bug of ours: the task that changed it ended without an answer.
+    #[error("the change ended unexpectedly; this is a fault of the host")]
+    Broken,
+}
+
+/// Documents that a module could not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{path} keeps {} documents in state version{} {}, the module reads {}",
+    self.unreadable(),
+    if self.stored.len() == 1 { "" } else { "s" },
+    listed(self.stored.keys()),
+    listed(&self.reads)
+)]
+pub(crate) struct Breaking {
+    /// The factory.
+    pub(crate) path: Link,
+    /// Which state versions the module does not read, and how many documents have them.
+    pub(crate) stored: BTreeMap<u32, u64>,
+    /// Which state versions the module reads.
+    pub(crate) reads: Vec<u32>,
+}
+
+fn listed<'a>(numbers: impl IntoIterator<Item = &'a u32>) -> String {
+    numbers.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Breaking {
+    fn unreadable(&self) -> u64 {
+        self.stored.values().sum()
+    }
+
+    /// Returns what programs want to know about it.
+    pub(crate) fn members(&self) -> Map<String, Value> {
+        let stored: Map<String, Value> =
+            self.stored.iter().map(|(version, n)| (version.to_string(), json!(n))).collect();
+        let mut members = Map::new();
+        members.insert("unreadableDocuments".to_owned(), self.unreadable().into());
+        members.insert("unreadableStateVersions".to_owned(), stored.into());
+        members.insert("readsStateVersions".to_owned(), self.reads.clone().into());
+        members
+    }
+}
+
+impl From<ProposeError> for Error {
+    fn from(error: ProposeError) -> Error {
+        match error {
+            ProposeError::Refused(refused) => Error::Refused(refused),
+            other @ (ProposeError::TooLarge { .. }
+            | ProposeError::NoMajority
+            | ProposeError::NotLeader { .. }
+            | ProposeError::Closed) => Error::Undecided(other),
+        }
+    }
+}
+
+impl Error {
+    /// Returns the failure as everybody speaks of it.
+    pub(crate) fn problem(&self) -> Problem {
+        let never = |kind, code| Problem::never(kind, code, self);
+        match self {
+            Error::Operation(error) => error.problem(),
+            Error::Module(error) => of_module(error),
+            Error::Refused(refused) => of_refused(refused),
+            Error::Undecided(error) => of_undecided(error),
+            Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),
+            Error::Reserved { .. } => never(Kind::Conflict, "deploy-path-reserved"),
+            Error::NoSuchRevision { .. } => never(Kind::NotFound, "not-found").xenon(NOT_FOUND),
+            Error::Storage(_) => never(Kind::Internal, "storage"),
+            Error::Broken => never(Kind::Internal, "internal").unknown(),
+            Error::Breaking(breaking) => {
+                let mut problem = never(Kind::Conflict, "deploy-breaking-state")
+                    .hint("let the module read the stored state: list its version in readsStateVersions and export migrate")
+                    .hint("or keep both: mount the new module at another path");
+                problem.members.extend(breaking.members());
+                problem
+            }
+        }
+    }
+}
+
+fn of_module(error: &ModulesError) -> Problem {
+    match error {
+        ModulesError::Refused(PrepareError::Busy { .. }) => Problem::later(Kind::Unavailable, "overloaded", 5, error),
+        ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), error),
+        ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", error),
+        ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", error),
+        ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", error),
+    }
+}
+
+fn of_undecided(error: &ProposeError) -> Problem {
+    match error {
+        ProposeError::Refused(refused) => of_refused(refused),
+        ProposeError::TooLarge { .. } => Problem::never(Kind::TooLarge, "payload-too-large", error),
+        // The group may have decided, and this node does not know it.
+        ProposeError::NoMajority => Problem::later(Kind::Unavailable, "no-quorum", 1, error).unknown(),
+        ProposeError::NotLeader { .. } => Problem::later(Kind::Unavailable, "not-available", 1, error),
+        ProposeError::Closed => Problem::later(Kind::Unavailable, "stopping", 5, error).unknown(),
+    }
+}
+
+fn of_refused(refused: &Refused) -> Problem {
+    let conflict = |code| Problem::new(Kind::Conflict, code, Retry::AfterReread, refused);
+    match refused {
+        Refused::UnknownNode { .. } | Refused::UnknownModule { .. } | Refused::NotMounted { .. } => {
+            Problem::never(Kind::NotFound, "not-found", refused).xenon(NOT_FOUND)
+        }
+        Refused::QuorumZero | Refused::QuorumOutOfReach { .. } => Problem::never(Kind::Invalid, "validation", refused),
+        Refused::ModuleMounted { .. } => conflict("module-mounted"),
+        Refused::PathTaken { .. } => conflict("already-exists").xenon(ALREADY_EXISTS),
+        Refused::StaleRevision { .. } => {
+            conflict("conflict").hint("look at the factory again and repeat with its revision in expectedRevision")
+        }
+        Refused::ServiceDiffers { .. } => conflict("deploy-service-differs"),
+        Refused::Overlap { .. } => conflict("deploy-path-overlap"),
+        Refused::NoGenesis
+        | Refused::GenesisExists
+        | Refused::GenesisInvalid(_)
+        | Refused::StaleBoot { .. }
+        | Refused::WrongStatus { .. }
+        | Refused::NotAvailable { .. }
+        | Refused::Observer { .. }
+        | Refused::NotAssigned { .. }
+        | Refused::StaleEpoch { .. }
+        | Refused::StaleVersion { .. }
+        | Refused::NotInSync { .. }
+        | Refused::AlreadyPrimary { .. }
+        | Refused::PrimaryLeftOut { .. }
+        | Refused::HoldsReplicas { .. } => conflict("conflict"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_that_cannot_be_read_are_counted() {
+        let path = Link::parse("/core/counters").expect("a valid link");
+        let breaking = Breaking { path, stored: BTreeMap::from([(1, 1200), (2, 4)]), reads: vec![3] };
+        let told = "/core/counters keeps 1204 documents in state versions 1, 2, the module reads 3";
+        assert_eq!(breaking.to_string(), told);
+        assert_eq!(breaking.members()["unreadableStateVersions"], json!({"1": 1200, "2": 4}));
+    }
+}

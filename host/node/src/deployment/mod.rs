@@ -1,0 +1,277 @@
+//! Deployments: what would happen if a guest module answered at a path, and what must not happen.
+//!
+//! ```text
+//! POST /core/modules ───► plan ──── shown, with the refusal if there is one
+//! POST /core/factories ─► check ─► decide ─► system group ─► service table ─► 201
+//! PATCH …/<path> ───────►   │        └── once more, while nobody writes at the path
+//!                           └── stored states must stay readable, paths must be free
+//! ```
+//!
+//! The rules of the registry are not repeated here: a plan applies its command to a copy of the cluster state and reports
+//! what that says. Checks that need documents or the host are here.
+
+mod decide;
+mod error;
+mod plan;
+mod stored;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::module::Digest;
+use steward_model::service::{Capabilities, Descriptor};
+use steward_model::{Link, outbound};
+use steward_protocol::cluster::command::{Applied, Deployment, Refused};
+use steward_protocol::cluster::registry::{Authorship, Factory, Mounted, Overrides, Service};
+use steward_protocol::cluster::{ClusterState, Command};
+
+pub(crate) use error::Error;
+
+use crate::cluster::ControlLog;
+use crate::operation::Operations;
+use crate::service::{Schema, reserved};
+use crate::shutdown::Shutdown;
+use plan::Change;
+
+/// How long a change may take to reach the services of this node.
+const SERVED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Changes what is deployed.
+pub struct Deployments {
+    operations: Arc<Operations>,
+    control: Arc<dyn ControlLog>,
+    /// Hosts outside that guests may be granted.
+    outbound_allowed: Vec<String>,
+    shutdown: Shutdown,
+}
+
+/// What a factory is to run, as somebody asks for it.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// This module.
+    Module(Digest),
+    /// What it ran at this revision; none: the module before the one of now.
+    Earlier(Option<u64>),
+}
+
+/// A change that was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// Nothing had to be changed.
+    Nothing,
+    /// The services of this node show it.
+    Served,
+    /// It is decided, and does not show here yet.
+    Decided,
+}
+
+impl Deployments {
+    /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`.
+    pub fn new(
+        operations: Arc<Operations>,
+        control: Arc<dyn ControlLog>,
+        outbound_allowed: Vec<String>,
+        shutdown: Shutdown,
+    ) -> Arc<Deployments> {
+        Arc::new(Deployments { operations, control, outbound_allowed, shutdown })
+    }
+
+    /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.
+    pub(crate) fn authorship(&self, message: String) -> Authorship {
+        Authorship { by: String::new(), at: self.operations.clock().timestamp(), message }
+    }
+
+    /// Lets a module answer at a path where nothing does: its own path, unless another one is given. `seen` is the revision of the
+    /// factory that the change was decided on; none: the one of now.
+    ///
+    /// # Errors
+    /// [`Error`] says why not.
+    pub(crate) async fn mount(
+        self: &Arc<Self>,
+        path: Option<Link>,
+        module: Digest,
+        seen: Option<u64>,
+        message: String,
+    ) -> Result<(Link, Changed), Error> {
+        let state = self.control.state();
+        let descriptor = descriptor_of(&state, module)?;
+        let path = path.unwrap_or_else(|| descriptor.factory.clone());
+        self.check(&path, &descriptor).await?;
+        let revision = seen.or(state.factory(&path).map(|factory| factory.revision)).unwrap_or(0);
+        let command = self.command(&path, revision, (module, &descriptor), message, Change::Create);
+        let changed = self.decided(&path, revision, Some(descriptor), command).await?;
+        Ok((path, changed))
+    }
+
+    /// Lets another module answer at a mounted path.
+    ///
+    /// # Errors
+    /// [`Error`] says why not.
+    pub(crate) async fn alter(
+        self: &Arc<Self>,
+        path: &Link,
+        wanted: Wanted,
+        seen: Option<u64>,
+        message: String,
+    ) -> Result<Changed, Error> {
+        let state = self.control.state();
+        let factory = factory_of(&state, path)?;
+        let module = match wanted {
+            Wanted::Module(module) => module,
+            Wanted::Earlier(number) => earlier_module(factory, number)?,
+        };
+        let descriptor = descriptor_of(&state, module)?;
+        self.check(path, &descriptor).await?;
+        let revision = seen.unwrap_or(factory.revision);
+        let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
+        if runs && revision == factory.revision {
+            return Ok(Changed::Nothing);
+        }
+        let command = self.command(path, revision, (module, &descriptor), message, Change::Update);
+        self.decided(path, revision, Some(descriptor), command).await
+    }
+
+    /// Lets nothing answer at a path any more; its documents stay.
+    ///
+    /// # Errors
+    /// [`Error`] says why not.
+    pub(crate) async fn unmount(
+        self: &Arc<Self>,
+        path: &Link,
+        seen: Option<u64>,
+        message: String,
+    ) -> Result<Changed, Error> {
+        let state = self.control.state();
+        let revision = seen.unwrap_or(factory_of(&state, path)?.revision);
+        let authorship = self.authorship(message);
+        let command = Command::UnmountFactory { path: path.clone(), revision, authorship };
+        decide::decide(self, path, revision, None, command).await?;
+        Ok(self.shown(|| self.operations.services().at(path).is_none()).await)
+    }
+
+    async fn decided(
+        self: &Arc<Self>,
+        path: &Link,
+        seen: u64,
+        descriptor: Option<Descriptor>,
+        command: Command,
+    ) -> Result<Changed, Error> {
+        let revision = match decide::decide(self, path, seen, descriptor, command).await? {
+            Applied::Revised { revision } => revision,
+            // Only the commands of factories come here, and those make revisions.
+            Applied::Done | Applied::Registered { .. } | Applied::Altered(_) => return Err(Error::Broken),
+        };
+        let services = self.operations.services();
+        Ok(self.shown(|| services.at(path).is_some_and(|service| service.revision >= revision)).await)
+    }
+
+    /// Waits for the services of this node to show a change.
+    async fn shown(&self, shows: impl Fn() -> bool) -> Changed {
+        let mut changes = self.operations.services().watch();
+        // The table of services outlives whoever waits for it here.
+        let waited = changes.wait_for(|_| shows());
+        match tokio::time::timeout(SERVED_WITHIN, waited).await {
+            Ok(Ok(_)) => Changed::Served,
+            Ok(Err(_)) | Err(_) => Changed::Decided,
+        }
+    }
+
+    /// Checks what the registry does not know: whose the path is, whether the schema can be used, and whether every stored
+    /// document stays readable.
+    async fn check(&self, path: &Link, descriptor: &Descriptor) -> Result<(), Error> {
+        if let Some(reason) = reserved(path) {
+            return Err(Error::Reserved { path: path.clone(), reason });
+        }
+        Schema::compile(&descriptor.state_schema)?;
+        match self.unreadable(path, descriptor).await? {
+            Some(breaking) => Err(Error::Breaking(Box::new(breaking))),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.
+    fn granted(&self, wanted: &Capabilities) -> Capabilities {
+        Capabilities { outbound: outbound::granted(&self.outbound_allowed, &wanted.outbound) }
+    }
+
+    /// Returns the command that lets a module answer at `path`, decided on revision `revision` of its factory.
+    fn command(
+        &self,
+        path: &Link,
+        revision: u64,
+        module: (Digest, &Descriptor),
+        message: String,
+        change: Change,
+    ) -> Command {
+        let (digest, descriptor) = module;
+        let overrides = Overrides { granted: self.granted(&descriptor.capabilities), ..Overrides::default() };
+        let mounted = Mounted { module: digest, service: Service::of(descriptor), overrides };
+        let deployment = Deployment { path: path.clone(), revision, mounted, authorship: self.authorship(message) };
+        match change {
+            Change::Create => Command::MountFactory(deployment),
+            Change::Update | Change::Nothing => Command::MoveFactory(deployment),
+        }
+    }
+}
+
+fn factory_of<'a>(state: &'a ClusterState, path: &Link) -> Result<&'a Factory, Error> {
+    let not_mounted = || Error::Refused(Refused::NotMounted { path: path.clone() });
+    state.factory(path).ok_or_else(not_mounted)
+}
+
+fn descriptor_of(state: &ClusterState, digest: Digest) -> Result<Descriptor, Error> {
+    let unknown = || Error::Refused(Refused::UnknownModule { digest });
+    let module = state.module(&digest).ok_or_else(unknown)?;
+    module.descriptor().map_err(|error| Error::Module(steward_sandbox::PrepareError::Descriptor(error).into()))
+}
+
+/// Returns the module of revision `number`; without a number that of the newest revision with another module than now.
+fn earlier_module(factory: &Factory, number: Option<u64>) -> Result<Digest, Error> {
+    let now = factory.mounted.as_ref().map(|mounted| mounted.module);
+    let missing = |reason: String| Error::NoSuchRevision { path: factory.path.clone(), reason };
+    let found = match number {
+        Some(number) => factory.history.iter().find(|revision| revision.number == number),
+        None => factory.history.iter().rev().find(|revision| revision.module.is_some() && revision.module != now),
+    };
+    let module = found.and_then(|revision| revision.module);
+    module.ok_or_else(|| match number {
+        Some(number) => missing(format!("has no module at revision {number}")),
+        None => missing("never had another module".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use steward_model::Timestamp;
+    use steward_protocol::cluster::registry::Revision;
+
+    fn factory(modules: &[Option<&str>]) -> Factory {
+        let digest = |name: &str| Digest::of(name.as_bytes());
+        let authorship = || Authorship { by: String::new(), at: Timestamp(1), message: String::new() };
+        let revision = |(number, module): (u64, &Option<&str>)| Revision {
+            number,
+            module: module.map(digest),
+            previous: None,
+            authorship: authorship(),
+        };
+        let now = modules.last().copied().flatten().map(digest);
+        Factory {
+            path: Link::parse("/core/counters").expect("a valid link"),
+            revision: modules.len() as u64,
+            mounted: now.map(|module| Mounted { module, service: Service::Stateless, overrides: Overrides::default() }),
+            history: (1..).zip(modules).map(revision).collect(),
+        }
+    }
+
+    #[test]
+    fn rollback_goes_to_the_newest_other_module() {
+        let counters = factory(&[Some("a"), Some("b"), None, Some("c"), Some("c")]);
+        assert_eq!(earlier_module(&counters, None).expect("there is one"), Digest::of(b"b"));
+        assert_eq!(earlier_module(&counters, Some(1)).expect("there is one"), Digest::of(b"a"));
+        for number in [3, 9] {
+            assert!(matches!(earlier_module(&counters, Some(number)), Err(Error::NoSuchRevision { .. })), "{number}");
+        }
+        assert!(earlier_module(&factory(&[Some("a")]), None).is_err());
+    }
+}

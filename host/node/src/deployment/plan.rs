@@ -1,0 +1,125 @@
+//! What a deployment would do, for people and for `deploy --check`.
+
+use serde_json::{Value, json};
+use steward_model::Link;
+use steward_model::module::Digest;
+use steward_model::service::Descriptor;
+use steward_protocol::cluster::registry::{Factory, GuestModule};
+use steward_protocol::cluster::{ClusterState, Command};
+
+use super::Deployments;
+use super::error::Error;
+
+/// What a deployment does to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Something answers where nothing did.
+    Create,
+    /// Another module answers.
+    Update,
+    /// The module answers there already.
+    Nothing,
+}
+
+impl Change {
+    fn of(factory: Option<&Factory>, module: Digest) -> Change {
+        match factory.and_then(|factory| factory.mounted.as_ref()) {
+            None => Change::Create,
+            Some(mounted) if mounted.module == module => Change::Nothing,
+            Some(_) => Change::Update,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Change::Create => "create",
+            Change::Update => "update",
+            Change::Nothing => "none",
+        }
+    }
+}
+
+impl Deployments {
+    /// Returns what mounting `module` at `path` would do, for people and for `deploy --check`.
+    ///
+    /// # Errors
+    /// Those of the state store; a refusal is a part of the plan.
+    pub(crate) async fn plan(
+        &self,
+        path: &Link,
+        module: &GuestModule,
+        descriptor: &Descriptor,
+    ) -> Result<Value, Error> {
+        let state = self.control.state();
+        let factory = state.factory(path);
+        let change = Change::of(factory, module.digest);
+        let refusal = match change {
+            Change::Nothing => None,
+            Change::Create | Change::Update => self.refusal(&state, path, module, descriptor, change).await,
+        };
+        let from = factory.filter(|_| change != Change::Create).map(|factory| from(&state, factory));
+        let count = self.documents(&[path]).await?[0];
+        let wanted = &descriptor.capabilities.outbound;
+        let grants = self.granted(&descriptor.capabilities).outbound;
+        let withheld: Vec<&String> = wanted.iter().filter(|host| !grants.contains(host)).collect();
+        let before = from.as_ref().and_then(|from| from["stateVersion"].as_u64());
+        let mut versions: Vec<u64> = before.into_iter().collect();
+        if before != Some(u64::from(descriptor.state_version)) {
+            versions.push(descriptor.state_version.into());
+        }
+        Ok(json!({
+            "factory": path,
+            "change": change.as_str(),
+            "fromRevision": from.as_ref().map(|from| from["revision"].clone()),
+            "from": from,
+            "stateVersions": versions,
+            "readsStateVersions": descriptor.readable_state_versions(),
+            "documents": count,
+            "grants": {"outbound": grants},
+            "withheld": {"outbound": withheld},
+            "refusal": refusal.map(|error| summary(&error)),
+        }))
+    }
+
+    async fn refusal(
+        &self,
+        state: &ClusterState,
+        path: &Link,
+        module: &GuestModule,
+        descriptor: &Descriptor,
+        change: Change,
+    ) -> Option<Error> {
+        if let Err(error) = self.check(path, descriptor).await {
+            return Some(error);
+        }
+        let revision = state.factory(path).map_or(0, |factory| factory.revision);
+        let named = (module.digest, descriptor);
+        let steps =
+            [Command::RegisterModule(module.clone()), self.command(path, revision, named, String::new(), change)];
+        let mut trial = state.clone();
+        let refused = steps.iter().find_map(|step| trial.apply(step).err());
+        refused.map(Error::Refused)
+    }
+}
+
+fn from(state: &ClusterState, factory: &Factory) -> Value {
+    let digest = factory.mounted.as_ref().map(|mounted| mounted.module);
+    let module = digest.and_then(|digest| state.module(&digest));
+    let descriptor = module.and_then(|module| module.descriptor().ok());
+    json!({
+        "revision": factory.revision,
+        "digest": digest,
+        "version": module.map(|module| &module.version),
+        "stateVersion": descriptor.map(|descriptor| descriptor.state_version),
+    })
+}
+
+/// Returns what a plan says about a failure that has not happened yet.
+fn summary(error: &Error) -> Value {
+    let problem = error.problem();
+    let mut summary = json!({"code": problem.code, "detail": problem.detail, "hints": problem.hints});
+    if let Value::Object(members) = &mut summary {
+        members.extend(problem.members);
+    }
+    summary
+}

@@ -1,0 +1,88 @@
+//! What a factory has stored, as far as a deployment depends on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steward_model::service::Descriptor;
+use steward_model::{Lane, Link};
+use steward_protocol::cluster::registry::Service;
+
+use super::Deployments;
+use super::error::{Breaking, Error};
+use crate::failure;
+use crate::partition::{Partitions, flushed_lane};
+use crate::service::all_revisions;
+
+impl Deployments {
+    /// Returns which documents of the factory at `path` a module with this descriptor could not read.
+    ///
+    /// A stored state was written by some module that has answered at the path. If the new one reads what each of them wrote,
+    /// nothing has to be counted; only otherwise are the documents themselves looked at.
+    ///
+    /// # Errors
+    /// Those of the state store.
+    pub(super) async fn unreadable(&self, path: &Link, descriptor: &Descriptor) -> Result<Option<Breaking>, Error> {
+        let state = self.control.state();
+        let Some(factory) = state.factory(path) else { return Ok(None) };
+        if all_revisions(&state, factory, &|former| descriptor.reads(former.state_version)) {
+            return Ok(None);
+        }
+        let mut stored = self.counted(path).await?;
+        stored.retain(|version, _| !descriptor.reads(*version));
+        if stored.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Breaking { path: path.clone(), stored, reads: descriptor.readable_state_versions() }))
+    }
+
+    /// Returns how many documents each of these factories keeps, in their order.
+    ///
+    /// # Errors
+    /// Those of the state store.
+    pub(crate) async fn documents(&self, paths: &[&Link]) -> Result<Vec<u64>, Error> {
+        let table = self.operations.table();
+        for lane in [Lane::Persisted, Lane::Volatile] {
+            flushed_lane(table, lane).await.map_err(crate::operation::Error::from)?;
+        }
+        let mut counts = vec![0; paths.len()];
+        for partition in table.all() {
+            let meta = partition.store().meta()?;
+            for (count, path) in counts.iter_mut().zip(paths) {
+                *count += meta.counts.get(*path).copied().unwrap_or(0);
+            }
+        }
+        Ok(counts)
+    }
+
+    async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
+        let table = Arc::clone(self.operations.table());
+        let lanes = match self.control.state().factory(path).and_then(|factory| factory.mounted.as_ref()) {
+            Some(mounted) => match mounted.service {
+                Service::Stateful { lane } => vec![lane],
+                Service::Stateless => Vec::new(),
+            },
+            None => vec![Lane::Persisted, Lane::Volatile],
+        };
+        // What is in the log and not committed yet counts, too.
+        for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+            self.operations.settled(partition).await?;
+        }
+        let path = path.clone();
+        let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+        tokio::task::spawn_blocking(count).await.map_err(|_| Error::Broken)?
+    }
+}
+
+fn count_versions(table: &Partitions, path: &Link, lanes: &[Lane]) -> Result<BTreeMap<u32, u64>, Error> {
+    let mut counts = BTreeMap::new();
+    for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+        let view = partition.store().view()?;
+        for document in partition.store().documents(&*view, path, None) {
+            let document = document?;
+            if !document.is_tombstone() && document.link.parent().as_ref() == Some(path) {
+                *counts.entry(document.state_version).or_default() += 1;
+            }
+        }
+    }
+    Ok(counts)
+}

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "where the turn is")]
+    #[should_panic(expected = "has the turn")]
     fn leaving_without_the_turn_is_a_bug() {
         let mut lanes = Lanes::new(8);
         let one = link("one");

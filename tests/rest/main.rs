@@ -7,6 +7,7 @@ mod deploying;
 mod documents;
 mod duties;
 mod fairness;
+mod following;
 mod infrastructure;
 mod lanes;
 mod listing;

@@ -53,9 +53,10 @@ impl Carrier for Within {
         true
     }
 
-    async fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, (): &()) -> Told {
-        let name = settled.last().map_or(tag.to_owned(), |key| format!("{tag}-{key}"));
-        let request = Request { name, is_keyed: false, link: link.clone(), wish: Wish::Answered(settled.to_vec()) };
+    async fn tell(&self, effect: &PendingEffect, settled: &[EffectKey], (): &()) -> Told {
+        let name = format!("{}-{}", effect.effect.reply_tag, effect.key);
+        let (link, wish) = (effect.key.link.clone(), Wish::Answered(settled.to_vec()));
+        let request = Request { name, is_keyed: false, link, wish };
         match answer(&self.around, &request).await {
             Ok(Answer::Done(_) | Answer::Repeated(_) | Answer::Nothing) => Told::Settled,
             Ok(Answer::NotNow(_) | Answer::Unknown) | Err(_) => Told::Later,

@@ -228,6 +228,7 @@ fn effects(request: &Request, now: Timestamp) -> Vec<PendingEffect> {
         key: EffectKey { link: request.link.clone(), at: Position::default(), number },
         due: Timestamp(now.0 + delay_millis * 1000),
         issued: now,
+        request: String::new(),
         effect: Effect {
             to: to.as_str().to_owned(),
             action: Action::Put,

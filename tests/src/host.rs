@@ -41,7 +41,7 @@ impl Circumstances {
 pub struct Host {
     /// What it says is kept here, and its data as well unless they lie on a disk of the tests.
     folder: TempDir,
-    sandbox: PathBuf,
+    place: PathBuf,
     flags: Vec<String>,
     circumstances: Circumstances,
     port: u16,
@@ -75,24 +75,24 @@ impl Host {
     pub fn start_under(circumstances: Circumstances, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (client, sandbox) = (Client::new(""), folder.path().to_owned());
-        let mut host = Host { folder, sandbox, flags, circumstances, port: 0, child: None, output: None, client };
+        let (client, place) = (Client::new(""), folder.path().to_owned());
+        let mut host = Host { folder, place, flags, circumstances, port: 0, child: None, output: None, client };
         host.launch()?;
         Ok(host)
     }
 
-    /// Returns a host that keeps its data in `sandbox`, and is not started: [`Host::restart`] does, or
+    /// Returns a host that keeps its data below `place`, and is not started: [`Host::restart`] does, or
     /// [`Host::spawn`]. Its port is chosen now, so that it finds its data again whenever it is killed.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn prepared(sandbox: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+    pub fn prepared(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
-        let (sandbox, circumstances) = (sandbox.to_owned(), Circumstances::default());
-        Ok(Host { folder, sandbox, flags, circumstances, port, child: None, output: None, client })
+        let (place, circumstances) = (place.to_owned(), Circumstances::default());
+        Ok(Host { folder, place, flags, circumstances, port, child: None, output: None, client })
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {
@@ -107,7 +107,7 @@ impl Host {
     pub fn spawn(&mut self) -> anyhow::Result<()> {
         let errors = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = self.circumstances.command(build::steward()?);
-        command.arg("start").arg("--port").arg(self.port.to_string()).arg("--sandbox").arg(&self.sandbox);
+        command.arg("start").arg("--port").arg(self.port.to_string()).arg("--data").arg(self.data());
         command.args(["--announce", "-", "--log-level", "info"]).args(&self.flags);
         let mut child = command.stdout(Stdio::piped()).stderr(errors).spawn().context("start steward")?;
         self.output = Some(BufReader::new(child.stdout.take().context("the host has an output")?));
@@ -148,7 +148,7 @@ impl Host {
 
     /// Returns the host's data folder.
     pub fn data(&self) -> PathBuf {
-        self.sandbox.join(self.port.to_string())
+        self.place.join("data")
     }
 
     /// Returns the folder in which the host keeps everything.

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::source::Source;
 
 /// Folders that are never tracked, for trees without git.
-const NEVER_TRACKED: [&str; 4] = [".git", "target", "sandbox", "node_modules"];
+const NEVER_TRACKED: [&str; 4] = [".git", "target", "steward-data", "node_modules"];
 
 /// One violation.
 #[derive(Debug)]

@@ -161,6 +161,8 @@ pub struct PendingEffect {
     pub due: Timestamp,
     /// When it was issued.
     pub issued: Timestamp,
+    /// The id of the request from which all this began, through however many effects: people find its life by it.
+    pub request: String,
     /// What to send.
     pub effect: Effect,
 }
@@ -169,7 +171,7 @@ impl PendingEffect {
     /// Returns about how many bytes the effect takes in memory and in the log.
     pub fn bytes(&self) -> usize {
         let Effect { to, headers, body, reply_tag, .. } = &self.effect;
-        let fixed = 96 + self.key.link.as_str().len() + to.len() + reply_tag.len();
+        let fixed = 96 + self.key.link.as_str().len() + self.request.len() + to.len() + reply_tag.len();
         fixed + header_bytes(headers) + body.as_ref().map_or(0, Bytes::len)
     }
 }
@@ -299,7 +301,7 @@ mod tests {
             delay_millis: 0,
             reply_tag: String::new(),
         };
-        let pending = PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), effect };
+        let pending = PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), request: "r-1".to_owned(), effect };
         let update = Update {
             change: Change::NewVersion,
             request: RequestId::of("r-1"),

@@ -94,7 +94,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shutdown = Shutdown::default();
     keep_metrics(&metrics, &shutdown);
 
-    let foundation = Foundation::lay(&options, address.port(), &public_uri, &clock).await?;
+    let foundation = Foundation::open(&options, &public_uri, &clock).await?;
     let Foundation { folder, persisted, system, partitions, hands } = foundation;
     let shared = Arc::clone(partitions.shared());
     let services = Arc::new(ServiceTable::default());

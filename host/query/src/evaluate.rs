@@ -6,11 +6,11 @@ use std::cell::OnceCell;
 
 use serde_json::Value as Json;
 use steward_model::Document;
+use steward_model::json;
 
 use super::condition::{Condition, words};
 use super::path::{ITEM, Path, value_of};
 use super::value::{Number, Scalar, Value};
-use steward_model::json;
 
 /// A document as queries see it.
 pub struct View<'a> {

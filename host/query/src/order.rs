@@ -6,12 +6,12 @@
 use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
+use steward_model::Builtin;
 use steward_model::{Document, Link, Version};
 
 use super::evaluate::View;
 use super::path::Path;
 use super::value::Value;
-use steward_model::Builtin;
 
 /// One field to sort by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,13 +7,13 @@
 //! There are no statistics. Parts are tried in this order: a link, one value, a range with two ends, a range with one
 //! end, the kind (which usually names a large share of all documents).
 
+use steward_model::Builtin;
 use steward_model::Link;
 
 use super::condition::Condition;
 use super::path::Path;
 use super::request::Request;
 use super::value::{Value, ValueRange};
-use steward_model::Builtin;
 
 /// Most alternatives of one choice to look up; longer lists are read through.
 const PROBES_MAX: usize = 1000;

@@ -1,11 +1,11 @@
 //! A query in the form in which it is run, whichever way it was written.
 
 use bytes::Bytes;
+use steward_model::render;
 use steward_model::{Document, Link, Moment, Timestamp};
 
 use super::condition::Condition;
 use super::order::{Rank, SortTerm};
-use steward_model::render;
 
 /// How many rows a page has that does not say otherwise.
 pub const PAGE_ROWS: usize = 1000;

@@ -1,8 +1,9 @@
 //! The result document, in Xenon's shape.
 
+use steward_model::render::{close_object, write_integer, write_name, write_text};
+
 use super::request::{Content, Request};
 use super::run::{Answer, Row};
-use steward_model::render::{close_object, write_integer, write_name, write_text};
 
 /// What belongs into a result document besides the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,13 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use steward_model::Timestamp;
+use steward_model::render::{close_object, write_name};
 
 use super::page::{self, TaskPage};
 use super::request::Request;
 use super::results::{self, Frame, write_number, write_string};
 use super::run::Answer;
 use super::spec::{self, QueryOption, Specification};
-use steward_model::render::{close_object, write_name};
 
 /// Where pages are; the token follows as a query parameter, since a self-link has no room for it.
 pub const PAGES: &str = "/core/query-page";

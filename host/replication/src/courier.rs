@@ -11,7 +11,7 @@ use std::future::Future;
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
-use steward_model::{Link, Moment, Timestamp};
+use steward_model::{Moment, Timestamp};
 
 use crate::partition::{Claim, Partition};
 
@@ -60,8 +60,8 @@ pub trait Carrier {
     /// Waits before the next attempt, after `attempts` of them; false if the host stops meanwhile.
     fn pause(&self, attempts: u32) -> impl Future<Output = bool>;
 
-    /// Tells the document `link` the answer to its last effect, and settles `settled` in the same update.
-    fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, reply: &Self::Reply) -> impl Future<Output = Told>;
+    /// Tells the document of `effect` the answer to it, and settles `settled`, of which it is the last, in the same update.
+    fn tell(&self, effect: &PendingEffect, settled: &[EffectKey], reply: &Self::Reply) -> impl Future<Output = Told>;
 
     /// Leaves the note that effects were carried out.
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>);
@@ -77,13 +77,13 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
         // key.
         let Some(reply) = carry_out(carrier, partition, &claim, &effect).await else { break };
         partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
-        sent.push(effect.key);
+        sent.push(effect.key.clone());
         // What the document makes of an answer and the note that the effect is answered are one record, or a crash
         // between them would tell the document twice, or never. Those sent before go with it, in the order in which
         // they were issued.
         if !effect.effect.reply_tag.is_empty() {
             let settled = std::mem::take(&mut sent);
-            tell(carrier, partition, &claim, settled, &effect.effect.reply_tag, &reply).await;
+            tell(carrier, partition, &claim, settled, &effect, &reply).await;
         } else if sent.len() >= SETTLED_TOGETHER {
             carrier.settle(partition, std::mem::take(&mut sent));
         }
@@ -128,11 +128,11 @@ async fn tell<C: Carrier>(
     partition: &Partition,
     claim: &Claim,
     settled: Vec<EffectKey>,
-    tag: &str,
+    effect: &PendingEffect,
     reply: &C::Reply,
 ) {
     for attempts in 1.. {
-        match carrier.tell(&claim.link, &settled, tag, reply).await {
+        match carrier.tell(effect, &settled, reply).await {
             Told::Settled => return,
             Told::Never => return carrier.settle(partition, settled),
             Told::Later => {}

@@ -224,10 +224,12 @@ pub enum CallError {
     #[error("guest refused: {0}")]
     Refused(Fault),
     /// The guest broke.
-    #[error("guest trapped: {message}")]
+    #[error("guest trapped: {}", if said.is_empty() { message } else { said })]
     Trap {
         /// What WebAssembly calls it.
         message: String,
+        /// What the guest said last, such as a panic with its file and line; empty if it said nothing.
+        said: String,
         /// The guest's functions from the innermost outwards, one a line; empty if it broke outside of any.
         backtrace: String,
     },
@@ -340,7 +342,7 @@ impl CallError {
 }
 
 /// What an error of wasmtime has to be read with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Circumstances {
     /// The time that the call had.
     pub(crate) deadline: Duration,
@@ -352,6 +354,8 @@ pub(crate) struct Circumstances {
     pub(crate) memory_bytes: usize,
     /// The memory that it asked for in vain during the call.
     pub(crate) memory_denied: Option<usize>,
+    /// What the guest said before it failed.
+    pub(crate) last_words: String,
 }
 
 /// How wasmtime says that a guest handed over more than its store allows; it has no type for it.
@@ -381,7 +385,7 @@ pub(crate) fn classify(error: &wasmtime::Error, circumstances: Circumstances) ->
     }
     let message = trap.map_or(cause, Trap::to_string);
     let message = message.strip_prefix("wasm trap: ").unwrap_or(&message).to_owned();
-    CallError::Trap { message, backtrace: backtrace(error) }
+    CallError::Trap { message, said: circumstances.last_words, backtrace: backtrace(error) }
 }
 
 fn backtrace(error: &wasmtime::Error) -> String {

@@ -30,14 +30,25 @@ pub struct Exported<G>(PhantomData<G>);
 
 type Returned = Result<types::Outcome, types::Fault>;
 
+/// Lets a panic say what, and in which file and line, before it becomes a trap: a component has no other place to say it.
+fn tell_panics() {
+    use std::sync::Once;
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| log(crate::Level::Error, &panic.to_string(), "")));
+    });
+}
+
 // Nine exports call it; kept out of line, it is in the component once.
 #[inline(never)]
 fn handle<G: Guest>(handler: Handler, document: String, request: types::Request) -> Returned {
+    tell_panics();
     G::handle(handler, document, request.into()).map(Into::into).map_err(Into::into)
 }
 
 impl<G: Guest> exports::Guest for Exported<G> {
     fn describe() -> String {
+        tell_panics();
         G::describe()
     }
 
@@ -78,16 +89,19 @@ impl<G: Guest> exports::Guest for Exported<G> {
     }
 
     fn handle_reply(document: String, tag: String, reply: types::Reply, request: types::Request) -> Returned {
+        tell_panics();
         let headers = reply.headers.into_iter().map(Into::into).collect();
         let answer = Answer { status: reply.status, headers, body: reply.body, from: reply.from };
         G::handle_reply(document, tag, answer, request.into()).map(Into::into).map_err(Into::into)
     }
 
     fn migrate(document: String, from_version: u32) -> Result<String, types::Fault> {
+        tell_panics();
         G::migrate(document, from_version).map_err(Into::into)
     }
 
     fn merge(ours: String, theirs: String) -> Result<String, types::Fault> {
+        tell_panics();
         G::merge(ours, theirs).map_err(Into::into)
     }
 }

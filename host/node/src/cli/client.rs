@@ -18,9 +18,9 @@ use hyper_util::rt::TokioExecutor;
 use indicatif::ProgressBar;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use steward_model::json;
 
 use super::error::{Exit, Failure, refusal};
-use steward_model::json;
 
 /// Longest time to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

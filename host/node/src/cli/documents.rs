@@ -3,12 +3,12 @@
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
+use steward_model::json;
 
 use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
 use super::output::{Terminal, cell, pretty};
-use steward_model::json;
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]

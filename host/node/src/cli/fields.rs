@@ -9,9 +9,9 @@
 //! ```
 
 use serde_json::{Map, Value};
+use steward_model::json;
 
 use super::error::Failure;
-use steward_model::json;
 
 /// Where files and standard input come from.
 pub(super) trait Source {

@@ -20,7 +20,7 @@ variables, these over the file. Xenon's spellings (--peerNodes=...) are accepted
 
 Examples:
   steward start
-  steward --port 8000 --sandbox ./data --id node-1
+  steward --port 8000 --data ./node-1 --id node-1
   steward --ephemeral --port 0 --announce ready.json";
 
 const EXAMPLES: &str = "\
@@ -34,7 +34,7 @@ pub(super) fn command(colour: ColorChoice) -> Command {
     let command = Cli::command().color(colour);
     let commands = listing(&command);
     let template = format!(
-        "{{about}}\n\nUsage: steward [OPTIONS] <COMMAND>\n       steward --port N --sandbox DIR ...   \
+        "{{about}}\n\nUsage: steward [OPTIONS] <COMMAND>\n       steward --port N --data DIR ...      \
          (flags of `start` alone)\n\n{commands}\nOptions:\n{{options}}{{after-help}}"
     );
     command

@@ -23,12 +23,12 @@ Changes nothing, and needs no host. Refuses the folder of a running node.
 With -o json, one object a line. Exit code 1 if the log is damaged.
 
 Examples:
-  steward log ./sandbox/8000                           its segments
-  steward log ./sandbox/8000 --frames --from 1200      what they hold
-  steward log ./sandbox/8000 --link /core/counters/c1  one document
-  steward log ./sandbox/8000 --system -o json          the system group")]
+  steward log ./steward-data                           its segments
+  steward log ./steward-data --frames --from 1200      what they hold
+  steward log ./steward-data --link /core/counters/c1  one document
+  steward log ./steward-data --system -o json          the system group")]
 pub(super) struct Args {
-    /// Data folder: <sandbox>/<port>
+    /// Data folder of a node, as --data names it
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
     /// Every frame, too
@@ -241,7 +241,7 @@ fn refused(folder: &Path, error: &format::Error) -> Failure {
             let failure = Failure::new(Exit::NotFound, "no-data-folder", message);
             match below(folder) {
                 Some(node) => failure.hint(format!("a node keeps its folder below: steward log {}", node.display())),
-                None => failure.hint("the folder of a node is <sandbox>/<port>: ./sandbox/8000"),
+                None => failure.hint("the folder of a node is the one that --data names: ./steward-data"),
             }
         }
         format::Error::Foreign { .. } | format::Error::Newer { .. } | format::Error::Damaged { .. } => {
@@ -251,7 +251,7 @@ fn refused(folder: &Path, error: &format::Error) -> Failure {
     }
 }
 
-/// Returns a data folder right below `folder`, which is a sandbox then.
+/// Returns a data folder right below `folder`, which keeps data folders then.
 fn below(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
     entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| path.join("format.json").is_file())

@@ -171,7 +171,7 @@ pub fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCod
         }
     };
     let mut terminal = Terminal::of_process(now);
-    cli.global.equip(&mut terminal);
+    cli.global.configure(&mut terminal);
     let ended = match &cli.command {
         Verb::Start(args) => start::run(args, &mut terminal, node),
         Verb::Command(command) => run(command, &cli.global, &mut terminal).map(|exit| ExitCode::from(exit as u8)),
@@ -183,7 +183,7 @@ pub fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCod
 }
 
 impl Global {
-    fn equip(&self, terminal: &mut Terminal) {
+    fn configure(&self, terminal: &mut Terminal) {
         terminal.format = self.output;
         terminal.times = self.time;
         terminal.quiet = self.quiet;

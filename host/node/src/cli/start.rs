@@ -62,7 +62,7 @@ fn wish(
 /// Returns true if `name` is a flag of `start` in any of its spellings, without dashes and value.
 pub(super) fn is_flag(name: &str) -> bool {
     ["config", "print-config", "check-config", "printConfig", "checkConfig"].contains(&name)
-        || SETTINGS.iter().any(|setting| setting.flag() == name || setting.camel_flag() == name)
+        || SETTINGS.iter().any(|setting| setting.is_spelt(name))
 }
 
 /// Adds the flags of all settings and the file to a command.
@@ -87,6 +87,7 @@ fn flag(setting: &'static Setting) -> Arg {
         .help_heading(setting.heading)
         .help(format!("{}{shown_default}", setting.help));
     let arg = if setting.camel_flag() == setting.flag() { arg } else { arg.alias(setting.camel_flag()) };
+    let arg = if setting.also.is_empty() { arg } else { arg.alias(setting.also) };
     match setting.shape {
         // The flag alone says yes; `--ephemeral=false` overrules a variable or the file.
         Shape::Switch => {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use steward_model::json;
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal};
 use super::progress;
 use super::views::{self, Node};
-use steward_model::json;
 
 /// Pause between two questions whether the node is ready.
 const POLL: Duration = Duration::from_millis(200);

@@ -71,7 +71,7 @@ async fn run_with(words: &[&str], answer: Option<&str>, play: fn(&str, &str) -> 
         interactive: answer.is_some(),
         now: Timestamp(NOW),
     };
-    cli.global.equip(&mut terminal);
+    cli.global.configure(&mut terminal);
     terminal.coloured = false;
     let Verb::Command(command) = &cli.command else { panic!("{words:?} starts a node") };
     let ended = dispatch(command, &cli.global, &mut terminal).await;

@@ -99,7 +99,7 @@ pub struct Options {
     pub insecure_public: bool,
     /// Web origins whose pages may call the API.
     pub cors_origin: Vec<String>,
-    /// Name of the node; none: the one kept in the sandbox, or a new random one.
+    /// Name of the node; none: the one kept in the data folder, or a new random one.
     pub id: Option<HostId>,
     /// Rack or zone.
     pub location: Option<String>,
@@ -107,9 +107,9 @@ pub struct Options {
     pub peer_nodes: Vec<String>,
     /// Members that must be available for updates to go on.
     pub membership_quorum: Quorum,
-    /// Folder in which nodes keep state, see [`Options::folder_at`].
-    pub sandbox: PathBuf,
-    /// True if state belongs into a temporary folder that is deleted at the end; `sandbox` then means nothing.
+    /// Folder in which the node keeps everything.
+    pub data: PathBuf,
+    /// True if state belongs into a temporary folder that is deleted at the end; `data` then means nothing.
     pub ephemeral: bool,
     /// Largest body of a request, in bytes.
     pub max_request_bytes: usize,
@@ -155,7 +155,7 @@ impl Options {
             location: read(all, "location", |text| optional(text, parse_tag))?,
             peer_nodes: read(all, "peer_nodes", |text| list(text, parse_uri))?,
             membership_quorum: read(all, "membership_quorum", parse_quorum)?,
-            sandbox: read(all, "sandbox", |text| Ok(PathBuf::from(text)))?,
+            data: read(all, "data", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
@@ -187,11 +187,6 @@ impl Options {
             Some(uri) => uri.clone(),
             None => format!("http://{}", SocketAddr::new(self.bind_address, port)),
         }
-    }
-
-    /// Returns the folder of a node that listens on `port`, unless it is ephemeral.
-    pub fn folder_at(&self, port: u16) -> PathBuf {
-        self.sandbox.join(port.to_string())
     }
 
     fn check_address(&self, origin: &Origin) -> Result<(), Error> {

@@ -36,6 +36,8 @@ pub struct Setting {
     pub heading: &'static str,
     /// One sentence for people.
     pub help: &'static str,
+    /// Another name that its flag has elsewhere; empty: none.
+    pub also: &'static str,
 }
 
 impl Setting {
@@ -54,6 +56,11 @@ impl Setting {
             name.push_str(rest);
         }
         name
+    }
+
+    /// Returns true if its flag may be written so, without the dashes.
+    pub fn is_spelt(&self, name: &str) -> bool {
+        self.flag() == name || self.camel_flag() == name || (!name.is_empty() && self.also == name)
     }
 
     /// Returns the name of its environment variable, `STEWARD_PEER_NODES`.
@@ -96,11 +103,12 @@ pub const SETTINGS: &[Setting] = &[
     )
     .of(Shape::Switch),
     text("cors_origin", "ORIGIN,…", "", ADDRESS, "Web origins whose pages may call the API").of(Shape::List),
-    text("id", "ID", "", IDENTITY, "Name of the node [default: random, kept in the sandbox]"),
+    text("id", "ID", "", IDENTITY, "Name of the node [default: random, kept in the data folder]"),
     text("location", "TAG", "", IDENTITY, "Rack or zone, shown beside the node"),
     text("peer_nodes", "URI,…", "", IDENTITY, "Nodes of the group; for now it may list this node only").of(Shape::List),
     text("membership_quorum", "N|auto", "auto", IDENTITY, "Nodes that must be available for updates to go on"),
-    text("sandbox", "DIR", "./sandbox", STATE, "Folder for state; a node keeps its own in DIR/PORT"),
+    text("data", "DIR", "./steward-data", STATE, "Folder in which the node keeps everything; one node each")
+        .or("sandbox"),
     text("ephemeral", "BOOL", "false", STATE, "Keep state in a temporary folder and delete it at the end")
         .of(Shape::Switch),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
@@ -148,12 +156,16 @@ const fn text(
     heading: &'static str,
     help: &'static str,
 ) -> Setting {
-    Setting { key, value_name, default, shape: Shape::Text, heading, help }
+    Setting { key, value_name, default, shape: Shape::Text, heading, help, also: "" }
 }
 
 impl Setting {
     const fn of(self, shape: Shape) -> Setting {
         Setting { shape, ..self }
+    }
+
+    const fn or(self, also: &'static str) -> Setting {
+        Setting { also, ..self }
     }
 }
 
@@ -168,6 +180,8 @@ mod tests {
         assert_eq!(peers.camel_flag(), "peerNodes");
         assert_eq!(peers.variable(), "STEWARD_PEER_NODES");
         assert_eq!(setting("id").camel_flag(), "id");
+        assert!(setting("data").is_spelt("data") && setting("data").is_spelt("sandbox"), "Xenon's word is understood");
+        assert!(!setting("id").is_spelt(""));
     }
 
     #[test]

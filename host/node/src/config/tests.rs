@@ -15,7 +15,7 @@ fn refusal(flags: &[(&'static str, &str)]) -> String {
 fn defaults_are_a_node_on_loopback() {
     let options = options(&[]).expect("defaults are valid");
     assert_eq!(options.public_uri_at(8000), "http://127.0.0.1:8000");
-    assert_eq!(options.folder_at(8000), PathBuf::from("./sandbox/8000"));
+    assert_eq!(options.data, PathBuf::from("./steward-data"));
     assert_eq!(options.membership_quorum, Quorum::Auto);
     assert_eq!(options.max_request_bytes, 1 << 20);
     assert_eq!(options.guest_memory_bytes, 64 << 20);

@@ -269,6 +269,7 @@ pub(super) fn operation(
     let wait = head.wait.unwrap_or(operations.limits().wait);
     Ok(Box::new(Operation {
         id: head.id.clone(),
+        root: None,
         action,
         link,
         query: query.to_owned(),

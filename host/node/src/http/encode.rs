@@ -7,10 +7,10 @@ use http_body_util::Full;
 use serde_json::Value;
 use steward_model::Document;
 use steward_model::operation::Header;
+use steward_model::render::{self, write_integer};
 
 use super::Http;
 use crate::operation::{Content, Reply, Status};
-use steward_model::render::{self, write_integer};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;

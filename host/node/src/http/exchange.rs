@@ -9,17 +9,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
 
 use super::arriving::Arriving;
-use super::asked::Asked;
 use super::decode::{self, Head, Media};
 use super::encode::{self, Answer};
 use super::error::Error;
+use super::host_request::HostRequest;
 use super::route::{Target, route};
 use super::{Http, body, infrastructure, listing, problem, utility};
 use crate::failure;
@@ -43,8 +43,9 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answ
     let outcome = match read {
         Ok(()) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
-            let dispatched =
-                AssertUnwindSafe(failure::contained(dispatch(http, Asked { parts, head, body }))).catch_unwind().await;
+            let dispatched = AssertUnwindSafe(failure::contained(dispatch(http, HostRequest { parts, head, body })))
+                .catch_unwind()
+                .await;
             dispatched.unwrap_or(Err(Error::Panicked))
         }
         Err(error) => Err(error),
@@ -76,7 +77,7 @@ fn without_body(response: Answer) -> Answer {
     Response::from_parts(parts, Full::new(Bytes::new()))
 }
 
-async fn dispatch(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+async fn dispatch(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     let path = asked.parts.uri.clone();
     match route(path.path())? {
         Target::Service(link) => {
@@ -88,7 +89,7 @@ async fn dispatch(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
     }
 }
 
-async fn service(http: &Arc<Http>, link: Link, asked: Asked) -> Result<Answer, Error> {
+async fn service(http: &Arc<Http>, link: Link, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => document(http, link, asked).await,
         Method::POST => Box::pin(update(http, Action::Post, link, asked)).await,
@@ -100,7 +101,7 @@ async fn service(http: &Arc<Http>, link: Link, asked: Asked) -> Result<Answer, E
     }
 }
 
-async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answer, Error> {
+async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Result<Answer, Error> {
     if asked.head.events_only {
         return Err(Error::NotAcceptable("text/event-stream".to_owned()));
     }
@@ -113,8 +114,8 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Asked) -> Result<Answ
     Ok(encode::reply(http, reply, false))
 }
 
-async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Asked) -> Result<Answer, Error> {
-    let Asked { parts, mut head, body } = asked;
+async fn update(http: &Arc<Http>, action: Action, link: Link, asked: HostRequest) -> Result<Answer, Error> {
+    let HostRequest { parts, mut head, body } = asked;
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
         return Err(body::unexpected(&parts.headers, "application/json"));
     }

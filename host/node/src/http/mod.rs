@@ -18,7 +18,6 @@
 //! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
-mod asked;
 mod body;
 mod connection;
 mod decode;
@@ -26,6 +25,7 @@ mod encode;
 mod error;
 mod exchange;
 mod held;
+mod host_request;
 mod infrastructure;
 mod listing;
 mod problem;

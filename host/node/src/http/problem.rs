@@ -41,7 +41,7 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
 }
 
 fn status_of(problem: &Problem) -> StatusCode {
-    StatusCode::from_u16(problem.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    StatusCode::from_u16(problem.kind.status()).expect("kinds have statuses from 400 to 599")
 }
 
 /// An ERROR line is a broken invariant of the host. What a service did wrong, or the disk, is for whoever runs them.

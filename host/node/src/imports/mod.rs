@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use steward_model::operation::{Cause, Fault};
+use steward_model::render;
 use steward_model::{Action, Link};
 use steward_sandbox::{Imports, Level};
 
-use crate::operation::{Content, Error, Operations, Purpose};
+use crate::operation::{Content, Error, Operation, Operations, Purpose};
 use crate::query::Queries;
 use crate::service::Service;
-use steward_model::render;
 
 /// What the guest of one document may call during one call.
 struct GuestImports {
@@ -19,6 +19,8 @@ struct GuestImports {
     queries: Arc<Queries>,
     service: Arc<Service>,
     link: Link,
+    /// The id of the request for whose sake the guest runs.
+    request: String,
 }
 
 /// Lets guests call this node.
@@ -26,13 +28,14 @@ pub fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
     // The road keeps the maker, so the maker must not keep the road.
     let road = Arc::downgrade(operations);
     let queries = Arc::clone(queries);
-    operations.connect(Arc::new(move |service: &Arc<Service>, link: &Link| -> Arc<dyn Imports> {
+    operations.connect(Arc::new(move |service: &Arc<Service>, operation: &Operation| -> Arc<dyn Imports> {
         match road.upgrade() {
             Some(operations) => Arc::new(GuestImports {
                 operations,
                 queries: Arc::clone(&queries),
                 service: Arc::clone(service),
-                link: link.clone(),
+                link: operation.link.clone(),
+                request: operation.root().to_owned(),
             }),
             None => Arc::new(steward_sandbox::Silent),
         }
@@ -41,13 +44,14 @@ pub fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
 
 impl Imports for GuestImports {
     fn log(&self, level: Level, message: &str, fields: &str) {
-        let (service, link) = (&self.service.path, &self.link);
+        let (service, link, request) = (&self.service.path, &self.link, &self.request);
         match level {
-            Level::Trace => tracing::trace!(%service, %link, fields, "guest: {message}"),
-            Level::Debug => tracing::debug!(%service, %link, fields, "guest: {message}"),
-            Level::Info => tracing::info!(%service, %link, fields, "guest: {message}"),
-            Level::Warn => tracing::warn!(%service, %link, fields, "guest: {message}"),
-            Level::Error => tracing::error!(%service, %link, fields, "guest: {message}"),
+            Level::Trace => tracing::trace!(%service, %link, request, fields, "guest: {message}"),
+            Level::Debug => tracing::debug!(%service, %link, request, fields, "guest: {message}"),
+            Level::Info => tracing::info!(%service, %link, request, fields, "guest: {message}"),
+            Level::Warn => tracing::warn!(%service, %link, request, fields, "guest: {message}"),
+            // An ERROR line is a fault of the host; what broke in a guest is for those who wrote it.
+            Level::Error => tracing::warn!(%service, %link, request, level = "error", fields, "guest: {message}"),
         }
     }
 
@@ -62,6 +66,7 @@ impl Imports for GuestImports {
             let link = Link::parse(path).map_err(|error| Fault::from(Error::from(error).problem()))?;
             let id = format!("read-{}", self.link.name());
             let mut read = self.operations.own(id, Action::Get, link, Cause::Effect, Purpose::Act);
+            read.root = Some(self.request.clone());
             query.clone_into(&mut read.query);
             let reply = self.operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
             match (reply.content, reply.document) {

@@ -25,16 +25,16 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Takes the folder of a node that listens on `port`.
+    /// Takes the folder that the options name.
     ///
     /// # Errors
     /// If it cannot be used: another process has it, it is of something else, or of a node with another id.
-    pub(super) fn open(options: &Options, port: u16, now: Timestamp) -> anyhow::Result<Folder> {
+    pub(super) fn open(options: &Options, now: Timestamp) -> anyhow::Result<Folder> {
         let temporary = match options.ephemeral {
             true => Some(tempfile::Builder::new().prefix("steward-").tempdir().context("make a temporary folder")?),
             false => None,
         };
-        let path = temporary.as_ref().map_or_else(|| options.folder_at(port), |folder| folder.path().join("data"));
+        let path = temporary.as_ref().map_or_else(|| options.data.clone(), |folder| folder.path().join("data"));
         let data = DataFolder::open(&path, now, StoreId(Uuid::new_v4().as_u128()))?;
         let host_id = host_id(data.path(), options.id.as_ref())?;
         Ok(Folder { data, host_id, _temporary: temporary })
@@ -103,7 +103,7 @@ fn host_id(folder: &Path, wanted: Option<&HostId>) -> anyhow::Result<HostId> {
     };
     match (wanted, kept) {
         (Some(wanted), Some(kept)) if *wanted != kept => bail!(
-            "folder {} belongs to node {kept}, not to {wanted}: start with --id {kept}, or choose another --sandbox",
+            "folder {} belongs to node {kept}, not to {wanted}: start with --id {kept}, or choose another --data",
             folder.display()
         ),
         (_, Some(kept)) => Ok(kept),

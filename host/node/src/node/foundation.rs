@@ -40,13 +40,8 @@ impl Foundation {
     ///
     /// # Errors
     /// If the folder cannot be used, or holds less than was acknowledged.
-    pub(super) async fn lay(
-        options: &Options,
-        port: u16,
-        public_uri: &str,
-        clock: &Arc<Clock>,
-    ) -> anyhow::Result<Foundation> {
-        let folder = Folder::open(options, port, clock.timestamp())?;
+    pub(super) async fn open(options: &Options, public_uri: &str, clock: &Arc<Clock>) -> anyhow::Result<Foundation> {
+        let folder = Folder::open(options, clock.timestamp())?;
         let Found { log, persisted, volatile, mut recovery } = recover::open(&folder).await?;
         clock.observe(recovery.latest());
         let system = system(options, &folder, public_uri, clock).await.context("start the system group")?;

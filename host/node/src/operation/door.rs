@@ -6,13 +6,13 @@
 //! operation begins its road anew, having changed nothing.
 
 use steward_model::Link;
+use steward_model::problem::Happened;
 use tokio::sync::RwLockReadGuard;
 
 use super::decision::Decision;
 use super::road::Road;
 use super::{Error, Operations, Reply};
 use crate::service::Service;
-use steward_model::problem::Happened;
 
 fn superseded(service: &Service) -> Error {
     Error::Superseded { path: service.path.clone(), revision: service.revision }

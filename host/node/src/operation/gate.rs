@@ -21,16 +21,16 @@ pub(super) struct Gate {
 
 /// How the group stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct Availability {
     available: u32,
     quorum: u32,
 }
 
-impl Standing {
-    fn of(state: &ClusterState) -> Standing {
+impl Availability {
+    fn of(state: &ClusterState) -> Availability {
         let serves =
             state.group().nodes().filter(|node| node.role == Role::Peer && node.status == NodeStatus::Available);
-        Standing { available: u32::try_from(serves.count()).unwrap_or(u32::MAX), quorum: state.quorum().value }
+        Availability { available: u32::try_from(serves.count()).unwrap_or(u32::MAX), quorum: state.quorum().value }
     }
 
     fn is_open(self) -> bool {
@@ -48,7 +48,7 @@ impl Gate {
     /// # Errors
     /// [`Error::NoQuorum`] when the operation has waited as long as it may; nothing has happened then.
     pub(super) async fn pass(&self, operations: &Operations, operation: &mut Operation) -> Result<(), Error> {
-        if Standing::of(&self.cluster.borrow()).is_open() {
+        if Availability::of(&self.cluster.borrow()).is_open() {
             return Ok(());
         }
         let began = operations.clock.now();
@@ -57,13 +57,13 @@ impl Gate {
         let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= operations.limits.wait;
         let span = if patient { said.max(QUORUM_WAIT) } else { said };
         let mut cluster = self.cluster.clone();
-        let open = cluster.wait_for(|state| Standing::of(state).is_open());
+        let open = cluster.wait_for(|state| Availability::of(state).is_open());
         if tokio::time::timeout(span, open).await.is_ok() {
             // The time spent here is not taken from what the rest of the road may take.
             operation.deadline = operations.clock.now().plus(said);
             return Ok(());
         }
-        let Standing { available, quorum } = Standing::of(&self.cluster.borrow());
+        let Availability { available, quorum } = Availability::of(&self.cluster.borrow());
         let seconds = operations.clock.now().since(began).as_secs();
         Err(Error::NoQuorum { available, quorum, seconds })
     }

@@ -22,7 +22,7 @@ pub(super) async fn call(
 ) -> Result<Outcome, Error> {
     let service = asking.service;
     let imports = match asking.operations.imports.get() {
-        Some(make) => make(service, &request.link),
+        Some(make) => make(service, asking.operation),
         None => Arc::new(Silent),
     };
     let called = service.module.call(Call { occasion, document: state, request }, &imports).await;

@@ -170,7 +170,7 @@ impl Operations {
                 .await
             }
         };
-        publish::publish(self, service, Action::Get, operation.cause, began, &reply);
+        publish::publish(self, service, Action::Get, operation, began, &reply);
         reply
     }
 
@@ -185,7 +185,7 @@ impl Operations {
             let span = stage::span(&operation);
             let reply = self.travel(&mut operation, place).instrument(span).await;
             if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
-                publish::publish(self, &service, action, operation.cause, began, &reply);
+                publish::publish(self, &service, action, &operation, began, &reply);
                 return reply;
             }
             if creates {

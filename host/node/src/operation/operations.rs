@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use steward_model::operation::Cause;
+use steward_model::problem::Happened;
 use steward_model::{Action, Link};
 use steward_protocol::cluster::ClusterState;
 use steward_sandbox::Imports;
@@ -18,7 +19,6 @@ use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
 use crate::service::{Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
-use steward_model::problem::Happened;
 
 /// Bounds on operations.
 #[derive(Debug, Clone)]
@@ -29,8 +29,8 @@ pub struct Limits {
     pub document_bytes_max: usize,
 }
 
-/// Makes what the guests of a document may call; offered by the storey that starts operations.
-pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Link) -> Arc<dyn Imports> + Send + Sync;
+/// Makes what the guest of a document may call for the sake of an operation; offered by the storey that starts operations.
+pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Operation) -> Arc<dyn Imports> + Send + Sync;
 
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +141,7 @@ impl Operations {
     pub fn own(&self, id: String, action: Action, link: Link, cause: Cause, purpose: Purpose) -> Operation {
         Operation {
             id,
+            root: None,
             action,
             link,
             query: String::new(),

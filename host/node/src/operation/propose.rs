@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steward_model::problem::Happened;
 use steward_model::update::Update;
 use steward_model::{Document, Position};
 use steward_storage::log::Reservation;
@@ -15,7 +16,6 @@ use super::wait::Waiting;
 use super::{Error, Existence, Operations, door};
 use crate::partition::Taken;
 use crate::service::Service;
-use steward_model::problem::Happened;
 
 /// A reply that may be given once something is committed.
 pub(super) struct Pending {

@@ -2,26 +2,34 @@
 
 use std::sync::Arc;
 
-use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::{Action, Moment};
 
-use super::{Error, Operations, Reply};
+use super::{Error, Operation, Operations, Reply};
 use crate::service::Service;
 use crate::telemetry::metrics as telemetry;
 
-/// Counts the operation.
+/// Counts the operation, which was asked as `action`, and says how it ended to those who look for its id.
 pub(super) fn publish(
     operations: &Operations,
     service: &Arc<Service>,
     action: Action,
-    cause: Cause,
+    operation: &Operation,
     began: Moment,
     reply: &Result<Reply, Error>,
 ) {
+    let cause = operation.cause;
     let failed = reply.is_err();
     let took = operations.clock().now().since(began);
     let kept = service.has(ServiceOption::Instrumentation).then_some(took);
     service.stats.operation(action, kept, failed, operations.clock().wall_time());
     telemetry::operation(&service.path, action, cause, took, failed);
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (id, request, link, micros) = (&operation.id, operation.root(), &operation.link, took.as_micros() as u64);
+        let (action, cause) = (action.as_str(), cause.as_str());
+        match reply {
+            Ok(_) => tracing::debug!(id, request, %link, action, cause, micros, "operation done"),
+            Err(error) => tracing::debug!(id, request, %link, action, cause, micros, %error, "operation not done"),
+        }
+    }
 }

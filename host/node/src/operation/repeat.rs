@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use steward_model::problem::Happened;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
 use steward_model::{Document, Link, Position};
 
@@ -9,7 +10,6 @@ use super::Error;
 use super::request::{Condition, Content, Operation, Reply, Status};
 use super::wait::Waiting;
 use crate::partition::{Partition, flushed};
-use steward_model::problem::Happened;
 
 /// Returns the digest by which a repeated request is told from another one under the same key: of everything on which its
 /// outcome depends.

@@ -60,8 +60,10 @@ pub enum Condition {
 /// One action on one self-link.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// Name of the request, for logs and `x-request-id`.
+    /// Name of the operation: that of a client's request, an effect's key, or what the host calls it.
     pub id: String,
+    /// The id of the request from which it all began, if it came here by effects.
+    pub root: Option<String>,
     /// What is asked.
     pub action: Action,
     /// Of whom.
@@ -90,6 +92,13 @@ pub struct Operation {
     pub first_action: Option<Action>,
     /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
     pub force: bool,
+}
+
+impl Operation {
+    /// Returns the id of the request from which it all began: one search for it shows what became of the request everywhere.
+    pub fn root(&self) -> &str {
+        self.root.as_deref().unwrap_or(&self.id)
+    }
 }
 
 /// How an operation ended well.

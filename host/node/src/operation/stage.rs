@@ -23,6 +23,7 @@ pub(super) fn span(operation: &Operation) -> Span {
     tracing::debug_span!(
         "operation",
         id = %operation.id,
+        request = operation.root(),
         action = operation.action.as_str(),
         link = %operation.link,
         cause = operation.cause.as_str(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::poll;
 use steward_model::operation::Cause;
+use steward_model::problem::Happened;
 use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
 use steward_model::{Action, Document, Link, Position, Timestamp, Version};
 use steward_protocol::cluster::ClusterState;
@@ -14,7 +15,6 @@ use super::{Content, Error, Limits, Operation, Operations, Purpose, Reply, Statu
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
-use steward_model::problem::Happened;
 
 fn operations(node: &ByHand) -> Operations {
     let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024 };

@@ -101,7 +101,13 @@ impl Draft<'_> {
         let pending = |(number, effect): (u32, &Effect)| {
             let key = EffectKey { link: document.link.clone(), at: Position::default(), number };
             let delay = std::time::Duration::from_millis(effect.delay_millis.max(0).unsigned_abs());
-            PendingEffect { key, due: self.steady.plus(delay), issued: self.steady, effect: effect.clone() }
+            PendingEffect {
+                key,
+                due: self.steady.plus(delay),
+                issued: self.steady,
+                request: self.operation.root().to_owned(),
+                effect: effect.clone(),
+            }
         };
         (0..).zip(&self.decision.effects).map(pending).collect()
     }

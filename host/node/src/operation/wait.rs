@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use steward_model::problem::Happened;
 use steward_model::{Epoch, Position};
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
 use crate::partition::{Partition, Turn};
-use steward_model::problem::Happened;
 
 /// An operation that waits for something of a partition.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steward_model::operation::{Cause, EffectKey, EffectReply};
 use steward_model::update::PendingEffect;
-use steward_model::{Action, Link, Moment, Timestamp};
+use steward_model::{Action, Moment, Timestamp};
 use steward_replication::courier::{Carrier, Sent, Told};
 
 use super::{Outbox, send};
@@ -47,18 +47,18 @@ impl Carrier for Outbox {
                 telemetry::effect(if reply.status < 400 { "answered" } else { "refused" });
                 if reply.status >= 400 && effect.effect.reply_tag.is_empty() {
                     let (key, to, status) = (&effect.key, &effect.effect.to, reply.status);
-                    tracing::warn!(%key, to, status, "effect was refused, nobody asked for the answer");
+                    tracing::warn!(%key, request = effect.request, to, status, "effect was refused, nobody asked for the answer");
                 }
                 Sent::Answered(reply)
             }
             send::Sent::Later { reason, patience, otherwise } => {
                 if self.is_given_up(effect, began, patience) {
                     telemetry::effect("given-up");
-                    tracing::warn!(key = %effect.key, to = effect.effect.to, reason, "effect given up");
+                    tracing::warn!(key = %effect.key, request = effect.request, to = effect.effect.to, reason, "effect given up");
                     return Sent::Answered(otherwise);
                 }
                 telemetry::effect_retried();
-                tracing::debug!(key = %effect.key, reason, "effect will be tried again");
+                tracing::debug!(key = %effect.key, request = effect.request, reason, "effect will be tried again");
                 Sent::Later { otherwise }
             }
         }
@@ -72,10 +72,13 @@ impl Carrier for Outbox {
         }
     }
 
-    async fn tell(&self, link: &Link, settled: &[EffectKey], tag: &str, reply: &EffectReply) -> Told {
+    async fn tell(&self, effect: &PendingEffect, settled: &[EffectKey], reply: &EffectReply) -> Told {
+        let link = &effect.key.link;
         let id = format!("settle-{}", link.name());
-        let purpose = Purpose::Answered { settled: settled.to_vec(), tag: tag.to_owned(), reply: reply.clone() };
-        let tell = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose);
+        let (settled, tag) = (settled.to_vec(), effect.effect.reply_tag.clone());
+        let purpose = Purpose::Answered { settled, tag, reply: reply.clone() };
+        let mut tell = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose);
+        tell.root = Some(effect.request.clone());
         let Err(error) = self.operations.perform(tell).await else { return Told::Settled };
         if error.patience() != Patience::Long {
             // What the document makes of the answer cannot be, or nobody is there to make something of it; the answer

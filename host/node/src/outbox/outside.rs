@@ -21,7 +21,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Headers that belong to the transport, or that the host sets itself: what a guest says there does not go out.
-const OWN_HEADERS: [&str; 12] = [
+const OWN_HEADERS: [&str; 13] = [
     "connection",
     "content-length",
     "content-type",
@@ -34,6 +34,7 @@ const OWN_HEADERS: [&str; 12] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-request-id",
 ];
 
 /// Sends effects over HTTP.
@@ -48,9 +49,9 @@ impl Default for Outside {
 }
 
 impl Outside {
-    /// Sends an effect once, with its key as `Idempotency-Key`.
-    pub(super) async fn send(&self, key: &str, effect: &Effect) -> Sent {
-        let request = match request(key, effect) {
+    /// Sends an effect once, with its key as `Idempotency-Key` and the id of the request that it comes from as `X-Request-Id`.
+    pub(super) async fn send(&self, key: &str, id: &str, effect: &Effect) -> Sent {
+        let request = match request(key, id, effect) {
             Ok(request) => request,
             Err(error) => {
                 let message = serde_json::json!({ "code": "effect-malformed", "message": error.to_string() });
@@ -93,7 +94,7 @@ fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Byt
     Sent::Answered(EffectReply { status, headers, body, from: effect.to.clone() })
 }
 
-fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Error> {
+fn request(key: &str, id: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Error> {
     let method = match effect.action {
         Action::Get => Method::GET,
         Action::Post => Method::POST,
@@ -101,7 +102,8 @@ fn request(key: &str, effect: &Effect) -> Result<Request<Full<Bytes>>, http::Err
         Action::Patch => Method::PATCH,
         Action::Delete => Method::DELETE,
     };
-    let mut request = Request::builder().method(method).uri(&effect.to).header("idempotency-key", key);
+    let mut request =
+        Request::builder().method(method).uri(&effect.to).header("idempotency-key", key).header("x-request-id", id);
     if effect.body.is_some() {
         request = request.header("content-type", "application/json");
     }
@@ -127,6 +129,7 @@ mod tests {
                 says("content-length", "1"),
                 says("transfer-encoding", "chunked"),
                 says("idempotency-key", "mine"),
+                says("x-request-id", "mine"),
                 says("content-type", "text/plain"),
                 says("x-own", "kept"),
             ],
@@ -134,9 +137,9 @@ mod tests {
             delay_millis: 0,
             reply_tag: String::new(),
         };
-        let request = request("/a/b@0.1.2#0", &effect).expect("a request");
+        let request = request("/a/b@0.1.2#0", "r-1", &effect).expect("a request");
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
-        assert_eq!(names, ["idempotency-key", "content-type", "x-own"]);
+        assert_eq!(names, ["idempotency-key", "x-request-id", "content-type", "x-own"]);
         assert_eq!(request.headers()["idempotency-key"], "/a/b@0.1.2#0");
         assert_eq!(request.headers()["content-type"], "application/json");
     }

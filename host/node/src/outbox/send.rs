@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use steward_model::operation::{Cause, EffectReply};
+use steward_model::render;
 use steward_model::update::PendingEffect;
 use steward_model::{Action, Link, Problem};
 
 use super::Outbox;
 use crate::operation::{Body, Content, Error, Operation, Patience, Purpose, Reply, Status};
-use steward_model::render;
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";
@@ -31,7 +31,7 @@ impl Outbox {
     pub(super) async fn send_once(&self, pending: &PendingEffect) -> Sent {
         let effect = &pending.effect;
         if !effect.to.starts_with('/') {
-            return self.outside.send(&pending.key.to_string(), effect).await;
+            return self.outside.send(&pending.key.to_string(), &pending.request, effect).await;
         }
         let (path, query) = effect.to.split_once('?').unwrap_or((&effect.to, ""));
         let answered =
@@ -60,6 +60,7 @@ impl Outbox {
         }
         let key = pending.key.to_string();
         let mut operation = self.operations.own(key.clone(), effect.action, link, Cause::Effect, Purpose::Act);
+        operation.root = Some(pending.request.clone());
         operation.headers.clone_from(&effect.headers);
         operation.body = effect.body.clone().map(Body::new);
         query.clone_into(&mut operation.query);

@@ -8,22 +8,22 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use steward_model::{Document, Lane, Link, PartitionId};
-use steward_storage::documents::{Error, PartitionStore};
-use steward_storage::state::{Order, ReadView};
-
-use super::former::Former;
-use super::indexed;
-use crate::partition::{Partition, Partitions};
-use crate::service::{Found, Service, ServiceTable};
 use steward_query::path::Path;
 use steward_query::source::{Source, Stream};
 use steward_query::value::ValueRange;
+use steward_storage::documents::{Error, PartitionStore};
+use steward_storage::state::{Order, ReadView};
+
+use super::indexed;
+use super::migration::Migration;
+use crate::partition::{Partition, Partitions};
+use crate::service::{Found, Service, ServiceTable};
 
 /// Why the documents cannot be read.
 pub type SourceError = Error;
 
 /// The partitions of one lane at one instant.
-struct Shelf {
+struct LaneView {
     lane: Lane,
     partitions: Vec<Arc<Partition>>,
     view: Box<dyn ReadView>,
@@ -31,11 +31,11 @@ struct Shelf {
 
 /// See the head of this module.
 pub(super) struct Documents {
-    shelves: Vec<Shelf>,
+    lanes: Vec<LaneView>,
     services: Arc<ServiceTable>,
     /// The services whose documents may be found.
     concerned: Vec<Arc<Service>>,
-    former: Former,
+    migration: Migration,
     owner: String,
 }
 
@@ -61,25 +61,25 @@ impl Documents {
         factory: Option<&Link>,
         owner: String,
     ) -> Result<Documents, Error> {
-        let shelf = |lane| {
+        let lane_view = |lane| {
             let partitions = table.lane(lane).to_vec();
             let first = partitions.first().expect("a lane has partitions");
             let view = first.store().view()?;
-            Ok(Shelf { lane, partitions, view })
+            Ok(LaneView { lane, partitions, view })
         };
-        let shelves = Documents::lanes(services, factory).into_iter().map(shelf).collect::<Result<_, Error>>()?;
+        let lanes = Documents::lanes(services, factory).into_iter().map(lane_view).collect::<Result<_, Error>>()?;
         let concerned = match factory {
             Some(factory) => services.at(factory).into_iter().collect(),
             None => services.all(),
         };
-        let former = Former::of(&concerned);
-        Ok(Documents { shelves, services: Arc::clone(services), concerned, former, owner })
+        let migration = Migration::of(&concerned);
+        Ok(Documents { lanes, services: Arc::clone(services), concerned, migration, owner })
     }
 
     fn stores(&self) -> impl Iterator<Item = (&PartitionStore, &dyn ReadView)> {
-        self.shelves
-            .iter()
-            .flat_map(|shelf| shelf.partitions.iter().map(|partition| (partition.store(), shelf.view.as_ref())))
+        self.lanes.iter().flat_map(|lane_view| {
+            lane_view.partitions.iter().map(|partition| (partition.store(), lane_view.view.as_ref()))
+        })
     }
 
     /// Returns the partition in which the document lies, if it lies in one that is open here.
@@ -88,9 +88,9 @@ impl Documents {
             Some(Found::Child(service)) => service.lane(),
             Some(Found::Factory(_) | Found::Stateless(_)) | None => return None,
         };
-        let shelf = self.shelves.iter().find(|shelf| shelf.lane == lane)?;
+        let lane_view = self.lanes.iter().find(|lane_view| lane_view.lane == lane)?;
         let place = usize::from(PartitionId::of(link, lane).index);
-        shelf.partitions.get(place).map(|partition| partition.store())
+        lane_view.partitions.get(place).map(|partition| partition.store())
     }
 }
 
@@ -111,7 +111,7 @@ impl Source for Documents {
             Err(_) => true,
         };
         let merged = Merge::new(streams).filter(wanted);
-        Box::new(merged.map(|found| found.map(|document| self.former.migrated(document))))
+        Box::new(merged.map(|found| found.map(|document| self.migration.migrated(document))))
     }
 
     fn versions(&self, link: &Link) -> Result<Vec<Document>, Error> {
@@ -120,7 +120,7 @@ impl Source for Documents {
 
     fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
         let found = self.store_of(link).map_or(Ok(None), |store| store.document(link))?;
-        Ok(found.map(|document| self.former.migrated(document)))
+        Ok(found.map(|document| self.migration.migrated(document)))
     }
 
     fn indexed<'a>(&'a self, path: &Path, range: &ValueRange) -> Option<Stream<'a, Link, Error>> {

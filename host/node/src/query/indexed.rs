@@ -7,13 +7,13 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use steward_model::Builtin;
+use steward_query::path::Path;
+use steward_query::value::{Bounds, Number, ValueRange};
 use steward_storage::index::{KIND_PATH, ValueRange as Stored};
 use steward_storage::keys::index::{Number as StoredNumber, Value as StoredValue};
 
 use crate::service::Service;
-use steward_model::Builtin;
-use steward_query::path::Path;
-use steward_query::value::{Bounds, Number, ValueRange};
 
 /// Levels of the state that are indexed by default.
 const LEVELS: usize = 3;

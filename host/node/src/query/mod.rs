@@ -4,8 +4,8 @@
 //! documents: the partitions of this node ([`documents`]), their field index, and states of former shapes, migrated on their way.
 
 mod documents;
-mod former;
 mod indexed;
+mod migration;
 mod problem;
 mod queries;
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use steward_model::Link;
+use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
+use steward_query::run::Answer;
+use steward_query::{odata, page, run, task};
 use uuid::Uuid;
 
 use super::documents::{Documents, SourceError};
@@ -12,9 +15,6 @@ use crate::clock::Clock;
 use crate::failure;
 use crate::partition::{Behind, Partitions, flushed_lane};
 use crate::service::ServiceTable;
-use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
-use steward_query::run::Answer;
-use steward_query::{odata, page, run, task};
 
 /// How long a query may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -23,11 +23,12 @@ pub use wire::{RESULT_LIMIT_NONE, Specification};
 
 pub(super) use option::QueryOption;
 
+use steward_model::Builtin;
+use wire::{Field, SortOrder};
+
 use super::order::{self, SortTerm};
 use super::path::Path;
 use super::request::{Content, ROWS_MAX, Request, SKIP_MAX};
-use steward_model::Builtin;
-use wire::{Field, SortOrder};
 
 /// Why a specification is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -279,7 +279,7 @@ mod tests {
             delay_millis: delay,
             reply_tag: String::new(),
         };
-        PendingEffect { key, due: Timestamp(delay * 1000), issued: Timestamp(0), effect }
+        PendingEffect { key, due: Timestamp(delay * 1000), issued: Timestamp(0), request: "r-1".to_owned(), effect }
     }
 
     fn loaded(rows: Vec<PendingEffect>) -> Outbox {

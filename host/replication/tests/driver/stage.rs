@@ -255,6 +255,6 @@ pub(crate) fn sending(name: &str, version: u64) -> Update {
         reply_tag: String::new(),
     };
     let key = EffectKey { link: link(name), at: Position::default(), number: 0 };
-    let pending = PendingEffect { key, due: Timestamp(0), issued: Timestamp(0), effect };
+    let pending = PendingEffect { key, due: Timestamp(0), issued: Timestamp(0), request: "r-1".to_owned(), effect };
     Update { effects: vec![pending], ..put(name, version, "{}") }
 }

@@ -17,7 +17,11 @@ pub(crate) fn describe(pool: &Pool) -> Result<String, PrepareError> {
         let (_, instance, mut store, exports) = instance.parts();
         checked = exports.check(&mut store, instance);
         let function: Result<DescribeFunction, _> = instance.get_typed_func(&mut store, exports.describe);
-        function.map_err(|error| CallError::Trap { message: format!("{error:#}"), backtrace: String::new() })
+        function.map_err(|error| CallError::Trap {
+            message: format!("{error:#}"),
+            said: String::new(),
+            backtrace: String::new(),
+        })
     };
     let described = by_itself(async {
         let host: Arc<dyn Imports> = Arc::new(Silent);

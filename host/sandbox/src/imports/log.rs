@@ -37,11 +37,17 @@ pub(super) fn log(
     if !store.data_mut().take_line() {
         return Ok(());
     }
-    let message = message.to_str(&store)?;
-    let fields = fields.to_str(&store)?;
-    // Fields that are cut off would be no JSON any more.
-    let fields = if fields.len() > LINE_BYTES_MAX { "" } else { &fields };
-    store.data().host().log(level, head(&message, LINE_BYTES_MAX), fields);
+    let message = message.to_str(&store)?.into_owned();
+    let message = head(&message, LINE_BYTES_MAX);
+    {
+        let fields = fields.to_str(&store)?;
+        // Fields that are cut off would be no JSON any more.
+        let fields = if fields.len() > LINE_BYTES_MAX { "" } else { &fields };
+        store.data().host().log(level, message, fields);
+    }
+    if level == Level::Error {
+        store.data_mut().tell_error(message);
+    }
     Ok(())
 }
 

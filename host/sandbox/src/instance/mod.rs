@@ -18,6 +18,7 @@
 
 mod latency;
 pub(crate) mod limits;
+mod output;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod state;
@@ -75,13 +76,14 @@ pub(crate) struct CallLimits {
 
 impl CallLimits {
     /// Names the reason why a call in `store` failed.
-    fn blame(&self, error: &wasmtime::Error, store: &Store<State>) -> CallError {
+    fn blame(&self, error: &wasmtime::Error, store: &mut Store<State>) -> CallError {
         let circumstances = Circumstances {
             deadline: self.deadline,
             stack_bytes: self.stack_bytes,
             output_bytes: self.output_bytes,
             memory_bytes: self.memory_bytes,
             memory_denied: store.data().limits.denied_bytes(),
+            last_words: store.data_mut().last_words(),
         };
         classify(error, circumstances)
     }

@@ -160,7 +160,7 @@ impl Pool {
                 self.give_back(instance);
                 Ok(result)
             }
-            Err(error) => Err(self.limits.blame(&error, &instance.store)),
+            Err(error) => Err(self.limits.blame(&error, &mut instance.store)),
         }
     }
 
@@ -189,7 +189,7 @@ impl Pool {
                 let exports = Arc::clone(&self.template.exports);
                 Ok(Box::new(Instance::new(store, instance, exports, interrupted)))
             }
-            Err(error) => Err(self.limits.blame(&error, &store)),
+            Err(error) => Err(self.limits.blame(&error, &mut store)),
         }
     }
 

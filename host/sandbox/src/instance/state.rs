@@ -6,6 +6,10 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
 use crate::imports::{Imports, Level};
 use crate::instance::limits::Limits;
+use crate::instance::output::Output;
+
+/// Most bytes of what a guest said before it broke that are told; the last ones.
+const WORDS_BYTES_MAX: usize = 1 << 10;
 
 /// The data of a store.
 pub(crate) struct State {
@@ -14,6 +18,8 @@ pub(crate) struct State {
     host: Option<Arc<dyn Imports>>,
     lines_max: u32,
     lines: u32,
+    /// The last error that the guest told the log in this call.
+    last_error: Option<String>,
     wasi: Option<Box<Wasi>>,
 }
 
@@ -21,33 +27,66 @@ pub(crate) struct State {
 struct Wasi {
     table: ResourceTable,
     context: WasiCtx,
+    out: Output,
+    err: Output,
 }
 
 impl Wasi {
     fn denying() -> Wasi {
-        // The builder starts without preopened folders, environment, arguments and input, throws output away, and
-        // denies every address.
-        let context = WasiCtx::builder().allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false).build();
-        Wasi { table: ResourceTable::new(), context }
+        let (out, err) = (Output::default(), Output::default());
+        // The builder starts without preopened folders, environment, arguments and input, and denies every address.
+        let mut builder = WasiCtx::builder();
+        builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        let context = builder.stdout(out.clone()).stderr(err.clone()).build();
+        Wasi { table: ResourceTable::new(), context, out, err }
     }
 }
 
 impl State {
     pub(crate) fn new(limits: Limits, lines_max: u32, wasi: bool) -> State {
         let wasi = wasi.then(|| Box::new(Wasi::denying()));
-        State { limits, host: None, lines_max, lines: 0, wasi }
+        State { limits, host: None, lines_max, lines: 0, last_error: None, wasi }
     }
 
     /// Makes the instance ready for one call on behalf of `host`.
     pub(crate) fn begin(&mut self, host: &Arc<dyn Imports>) {
         self.host = Some(Arc::clone(host));
         self.lines = 0;
+        self.last_error = None;
         self.limits.begin();
     }
 
-    /// Takes back what the call was lent.
+    /// Takes back what the call was lent, and logs what it has written.
     pub(crate) fn end(&mut self) {
+        self.tell_output();
         self.host = None;
+    }
+
+    /// Returns what a guest said before it broke: the last error that it told the log, or wrote.
+    pub(crate) fn last_words(&mut self) -> String {
+        let written = self.tell_output();
+        let said = self.last_error.take().unwrap_or(written);
+        let from = said.ceil_char_boundary(said.len().saturating_sub(WORDS_BYTES_MAX));
+        said[from..].trim().to_owned()
+    }
+
+    /// Remembers an error that the guest tells the log.
+    pub(crate) fn tell_error(&mut self, message: &str) {
+        self.last_error = Some(message.to_owned());
+    }
+
+    /// Logs what the guest has written line by line, and returns what it wrote as an error.
+    fn tell_output(&mut self) -> String {
+        let Some(wasi) = &self.wasi else { return String::new() };
+        let (out, err) = (wasi.out.take(), wasi.err.take());
+        for (level, text) in [(Level::Info, &out), (Level::Warn, &err)] {
+            for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                if self.take_line() {
+                    self.host().log(level, line, "");
+                }
+            }
+        }
+        err
     }
 
     /// Returns what the guest may call.

@@ -43,8 +43,8 @@ async fn a_loop_ends_at_the_deadline_on_a_runtime_with_several_threads() {
 async fn a_trap_names_its_reason_and_the_functions_of_the_guest() {
     let failed = once("(unreachable) (i32.const 0)").await;
     assert_eq!(failed.code(), "guest-trap");
-    let CallError::Trap { message, backtrace } = failed else { panic!("{failed:?}") };
-    assert_eq!(message, "wasm `unreachable` instruction executed");
+    let CallError::Trap { message, said, backtrace } = failed else { panic!("{failed:?}") };
+    assert_eq!((message.as_str(), said.as_str()), ("wasm `unreachable` instruction executed", ""));
     assert!(backtrace.contains("patch"), "{backtrace}");
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn effect(link_text: &str, offset: u64, number: u32) -> PendingEffect
     };
     let at = Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(offset) };
     let key = EffectKey { link: link(link_text), at, number };
-    PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), effect }
+    PendingEffect { key, due: Timestamp(1), issued: Timestamp(1), request: "r-1".to_owned(), effect }
 }
 
 /// Returns the answer to request `key`, given at `answered`.

@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::talk::{Asked, Sending, Talk};
+use super::talk::{Pending, Sending, Talk};
 
 /// Longest piece of a body that is handed over at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -88,7 +88,7 @@ pub(in crate::http) struct Answering<B> {
 
 impl<B> Answering<B> {
     /// Returns the body of the answer to what was asked.
-    pub(in crate::http) fn new(body: B, asked: &Asked) -> Answering<B> {
+    pub(in crate::http) fn new(body: B, asked: &Pending) -> Answering<B> {
         Answering { body, rest: Bytes::new(), sending: asked.answered() }
     }
 }

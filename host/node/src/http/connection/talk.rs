@@ -66,9 +66,9 @@ impl Talk {
     }
 
     /// Takes note of a request; it is being answered until the return value is dropped or turned into an answer.
-    pub(in crate::http) fn asked(self: &Arc<Self>) -> Asked {
+    pub(in crate::http) fn asked(self: &Arc<Self>) -> Pending {
         self.answering.fetch_add(1, Ordering::Relaxed);
-        Asked { talk: Arc::clone(self) }
+        Pending { talk: Arc::clone(self) }
     }
 
     /// Takes note of something that the client took.
@@ -132,11 +132,11 @@ impl Talk {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(in crate::http) struct Asked {
+pub(in crate::http) struct Pending {
     talk: Arc<Talk>,
 }
 
-impl Asked {
+impl Pending {
     /// Returns the note that the answer is being sent.
     pub(super) fn answered(&self) -> Sending {
         self.talk.sending.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +145,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for Pending {
     fn drop(&mut self) {
         self.talk.answering.fetch_sub(1, Ordering::Relaxed);
         self.talk.last.store(self.talk.clock.now().0, Ordering::Relaxed);

@@ -19,10 +19,10 @@ use steward_protocol::cluster::registry::{Factory, Revision};
 use super::{body, expands, list};
 use crate::deployment::{Changed, Wanted};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
@@ -45,7 +45,7 @@ struct Request {
 ///
 /// # Errors
 /// [`Error`] says why a module cannot be mounted.
-pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => {
             let state = http.parts.control.state();
@@ -71,7 +71,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Err
 ///
 /// # Errors
 /// [`Error`] says why the change is refused, or that there is no such factory.
-pub(super) async fn one(http: &Arc<Http>, asked: Asked, path: &str) -> Result<Answer, Error> {
+pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, path: &str) -> Result<Answer, Error> {
     let path = Link::parse(&format!("/{path}"))?;
     let state = http.parts.control.state();
     let not_mounted = || Error::from(Refused::NotMounted { path: path.clone() });

@@ -12,10 +12,10 @@ use steward_protocol::cluster::group::NodeStatus;
 
 use super::READ_ONLY;
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 
 /// Committed updates of one partition that may wait for the state store while the node is ready. Listings and queries wait for
 /// them too, and with that many they do not wait long enough.
@@ -33,7 +33,7 @@ struct Check {
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn live(asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn live(asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -44,7 +44,7 @@ pub(super) fn live(asked: &Asked) -> Result<Answer, Error> {
 ///
 /// # Errors
 /// [`Error::Unready`] if not.
-pub(super) fn ready(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn ready(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -55,7 +55,7 @@ pub(super) fn ready(http: &Http, asked: &Asked) -> Result<Answer, Error> {
 ///
 /// # Errors
 /// [`Error::Unready`] if not, with the number of partitions that serve.
-pub(super) fn startup(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn startup(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::{READ_ONLY, body, with_built_in};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 
 const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
 
@@ -25,7 +25,7 @@ struct Request {
 ///
 /// # Errors
 /// [`Error::Field`] for every PATCH: no requests are offered.
-pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
         Method::DELETE => {
@@ -86,7 +86,7 @@ fn state(http: &Http) -> Value {
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn synchronization(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn synchronization(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

@@ -8,16 +8,16 @@ use http_body_util::Full;
 use super::READ_ONLY;
 use crate::descriptors;
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 use crate::telemetry::metrics;
 
 /// Prints the metrics of this process.
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

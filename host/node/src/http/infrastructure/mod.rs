@@ -18,10 +18,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Http;
-use super::asked::Asked;
 use super::decode;
 use super::encode::{self, Answer};
 use super::error::Error;
+use super::host_request::HostRequest;
 use super::route::Infrastructure;
 
 /// Methods of services that only tell.
@@ -31,7 +31,7 @@ const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 ///
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
-pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
     match place {
         Infrastructure::Root => root::answer(http, &asked),
         Infrastructure::Management => management::answer(http, asked).await,
@@ -65,7 +65,7 @@ fn folder_of(path: &str) -> Option<String> {
     path.starts_with("/core/").then(|| path[..second].to_owned())
 }
 
-fn folder(http: &Http, asked: &Asked, links: &[&str]) -> Result<Answer, Error> {
+fn folder(http: &Http, asked: &HostRequest, links: &[&str]) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -90,7 +90,7 @@ fn list(http: &Http, links: Vec<String>, documents: Option<Map<String, Value>>) 
 }
 
 /// Returns true if the client wants the documents of a list too.
-fn expands(asked: &Asked) -> Result<bool, Error> {
+fn expands(asked: &HostRequest) -> Result<bool, Error> {
     let query = asked.query();
     Ok(decode::parameter(query, "expand")?.is_some() || decode::parameter(query, "$expand")?.is_some())
 }
@@ -99,7 +99,7 @@ fn expands(asked: &Asked) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error`] if the body is missing, no JSON, or of another shape.
-async fn body<T: DeserializeOwned>(http: &Http, asked: Asked) -> Result<T, Error> {
+async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -> Result<T, Error> {
     let body = asked.json(http).await?;
     if body.is_empty() {
         return Err(Error::Body("is missing: send a JSON object".to_owned()));

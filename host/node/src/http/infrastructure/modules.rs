@@ -16,10 +16,10 @@ use steward_sandbox::Module;
 use super::{expands, list};
 use crate::deployment;
 use crate::failure;
-use crate::http::asked::Asked;
 use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 use crate::http::{Http, body};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
@@ -31,7 +31,7 @@ const KIND: &str = "steward:GuestModule";
 ///
 /// # Errors
 /// [`Error::Deployment`] says why a module is refused.
-pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => {
             let state = http.parts.control.state();
@@ -49,7 +49,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Err
 ///
 /// # Errors
 /// [`Error::Deployment`] if there is no such module, or a factory runs it.
-pub(super) async fn one(http: &Arc<Http>, asked: Asked, digest: &str) -> Result<Answer, Error> {
+pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, digest: &str) -> Result<Answer, Error> {
     let missing =
         |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
     let digest = Digest::parse(digest).map_err(missing)?;
@@ -95,8 +95,8 @@ fn shown(http: &Http, state: &ClusterState, module: &GuestModule) -> Value {
 }
 
 /// `?factory=<path>` plans for another path than the module's own, `?dryRun` changes nothing, `?message=` is kept.
-async fn install(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
-    let Asked { parts, head, body } = asked;
+async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
+    let HostRequest { parts, head, body } = asked;
     if head.media != Media::Wasm {
         return Err(body::unexpected(&parts.headers, "application/wasm"));
     }

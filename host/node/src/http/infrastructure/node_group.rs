@@ -12,9 +12,9 @@ use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
 use super::{READ_ONLY, body, list, short_kind, with_built_in};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 
 const PATH: &str = "/core/node-groups/default";
 
@@ -37,7 +37,7 @@ struct Request {
 ///
 /// # Errors
 /// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::Refused`] if the quorum cannot be.
-pub(super) async fn answer(http: &Arc<Http>, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
         Method::PATCH => change_quorum(http, body(http, asked).await?).await,
@@ -116,7 +116,7 @@ fn node_state(node: &Node) -> Value {
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn nodes(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn nodes(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -131,7 +131,7 @@ pub(super) fn nodes(http: &Http, asked: &Asked) -> Result<Answer, Error> {
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] if there is none.
-pub(super) fn node(http: &Http, asked: &Asked, id: &str) -> Result<Answer, Error> {
+pub(super) fn node(http: &Http, asked: &HostRequest, id: &str) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

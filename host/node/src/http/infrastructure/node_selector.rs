@@ -8,9 +8,9 @@ use steward_protocol::cluster::group::{Node, NodeStatus};
 
 use super::{body, with_built_in};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 use crate::service::Found;
 
 const PATH: &str = "/core/node-selectors/default";
@@ -28,7 +28,7 @@ struct Request {
 ///
 /// # Errors
 /// [`Error::Path`] if the key is no self-link, [`Error::NotAvailable`] before the first node serves.
-pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
         Method::POST => {

@@ -6,10 +6,10 @@ use steward_model::Lane;
 
 use super::{READ_ONLY, with_built_in};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 use crate::partition::Status;
 
 /// Shows every partition's copy on this node, or with `?lane=persisted` (`volatile`) those of one lane.
@@ -19,7 +19,7 @@ use crate::partition::Status;
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane.
-pub(super) async fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

@@ -4,14 +4,14 @@
 //! that poll such a task until it is finished find that it is when they look first.
 
 use http::{Method, StatusCode};
+use steward_query::page;
 
 use super::list;
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
-use steward_query::page;
+use crate::http::host_request::HostRequest;
 
 const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
 
@@ -19,7 +19,7 @@ const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
 ///
 /// # Errors
 /// [`Error::Query`] says what to change in the task.
-pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
     if asked.reads() {
         return Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None)));
     }
@@ -37,7 +37,7 @@ pub(super) async fn answer(http: &Http, asked: Asked) -> Result<Answer, Error> {
 ///
 /// # Errors
 /// [`Error::Parameter`] without a token, [`Error::Query`] if the page is not to be had.
-pub(super) async fn page(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) async fn page(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(super::READ_ONLY);
     }

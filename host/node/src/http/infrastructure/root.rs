@@ -4,9 +4,9 @@ use http::StatusCode;
 
 use super::{READ_ONLY, list};
 use crate::http::Http;
-use crate::http::asked::Asked;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::host_request::HostRequest;
 
 /// Factories of the host itself.
 const OWN: [&str; 5] =
@@ -16,7 +16,7 @@ const OWN: [&str; 5] =
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn answer(http: &Http, asked: &Asked) -> Result<Answer, Error> {
+pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }

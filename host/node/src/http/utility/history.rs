@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use steward_model::Link;
+use steward_model::render::{render_into, write_integer, write_text};
 
 use crate::http::Http;
 use crate::http::decode;
@@ -10,7 +11,6 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
 use crate::service::Found;
-use steward_model::render::{render_into, write_integer, write_text};
 
 /// How many versions an answer has that does not say otherwise.
 const LIMIT: u64 = 100;

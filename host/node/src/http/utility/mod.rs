@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use steward_model::service::{Handler, NativePatch, ServiceOption};
 use steward_model::{Action, Link};
 
-use super::asked::Asked;
 use super::encode::Answer;
 use super::error::Error;
+use super::host_request::HostRequest;
 use super::route::Utility;
 use super::{Http, problem};
 use crate::operation;
@@ -29,7 +29,12 @@ const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 ///
 /// # Errors
 /// [`Error`] if there is no such service or document, or the endpoint only tells and the request wants more.
-pub(super) async fn answer(http: &Arc<Http>, link: &Link, utility: Utility, asked: Asked) -> Result<Answer, Error> {
+pub(super) async fn answer(
+    http: &Arc<Http>,
+    link: &Link,
+    utility: Utility,
+    asked: HostRequest,
+) -> Result<Answer, Error> {
     let found = find(http, link)?;
     if let Utility::Later(what) = utility {
         return Err(Error::NotOffered { path: asked.path().to_owned(), what });

@@ -12,13 +12,13 @@ use super::error::Error;
 use super::{Http, body};
 
 /// See the head of this module.
-pub(super) struct Asked {
+pub(super) struct HostRequest {
     pub(super) parts: Parts,
     pub(super) head: Head,
     pub(super) body: Arriving,
 }
 
-impl Asked {
+impl HostRequest {
     /// The path as the request line has it.
     pub(super) fn path(&self) -> &str {
         self.parts.uri.path()

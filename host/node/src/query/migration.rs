@@ -12,20 +12,20 @@ use tokio::runtime::Handle;
 use crate::service::Service;
 
 /// Migrates documents on their way into a query.
-pub(super) struct Former {
+pub(super) struct Migration {
     /// The services whose documents may need it.
     services: Vec<Arc<Service>>,
     runtime: Handle,
 }
 
-impl Former {
+impl Migration {
     /// Returns what migrates documents of these services.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(super) fn of(services: &[Arc<Service>]) -> Former {
+    pub(super) fn of(services: &[Arc<Service>]) -> Migration {
         let may_need = |service: &&Arc<Service>| service.has_former_states;
-        Former { services: services.iter().filter(may_need).cloned().collect(), runtime: Handle::current() }
+        Migration { services: services.iter().filter(may_need).cloned().collect(), runtime: Handle::current() }
     }
 
     /// Returns the document in the shape of the mounted module; as it is stored if the module refuses it, for one such

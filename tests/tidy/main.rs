@@ -11,6 +11,7 @@ mod circles;
 mod clock;
 mod commands;
 mod comments;
+mod fields;
 mod files;
 mod functions;
 mod leftovers;
@@ -35,7 +36,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     top::check,
     manifests::check,
     walls::check,
@@ -48,6 +49,7 @@ const RULES: [Rule; 17] = [
     files::check,
     functions::check,
     comments::check,
+    fields::check,
     leftovers::check,
     lints::check,
     origin::check,

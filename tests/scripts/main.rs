@@ -9,7 +9,7 @@
 //! row epoch=1 primary=1.1 in-sync=1.1 w=1 r=1
 //! ---
 //! tailing -> candidate
-//!   persist promise 1
+//!   persist the promise of epoch 1
 //! ```
 
 mod notation;

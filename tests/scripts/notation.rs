@@ -1,12 +1,11 @@
-//! How scripts write values: epochs as `3` (or `incarnation.loss.ownership`), positions as `epoch@offset`, members as
-//! `node.boot`, nothing as `none`.
+//! How scripts write the arguments of commands: epochs as `3` (or `incarnation.loss.ownership`), positions as
+//! `epoch@offset`, members as `node.boot`, nothing as `none`.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use steward_model::update::{Entry, Record};
 use steward_model::{Boot, Epoch, NodeId, Offset, Position};
-use steward_protocol::replica::{Effect, Member};
+use steward_protocol::replica::Member;
 
 /// The arguments of one command, by name.
 pub(crate) struct Arguments<'a>(BTreeMap<&'a str, &'a str>);
@@ -70,42 +69,4 @@ pub(crate) fn lineage(text: &str) -> Result<Vec<(Epoch, Offset)>> {
 pub(crate) fn member(text: &str) -> Result<Member> {
     let (node, boot) = text.split_once('.').context("a member is node.boot")?;
     Ok(Member { node: NodeId(number(node)?), boot: Boot(number(boot)?) })
-}
-
-pub(crate) fn show_epoch(epoch: Epoch) -> String {
-    match epoch {
-        Epoch { incarnation: 0, loss: 0, ownership } => ownership.to_string(),
-        Epoch { incarnation, loss, ownership } => format!("{incarnation}.{loss}.{ownership}"),
-    }
-}
-
-pub(crate) fn show_position(position: Option<Position>) -> String {
-    position.map_or("none".into(), |position| format!("{}@{}", show_epoch(position.epoch), position.offset))
-}
-
-pub(crate) fn show_offset(offset: Option<Offset>) -> String {
-    offset.map_or("none".into(), |offset| offset.to_string())
-}
-
-pub(crate) fn show_effect(effect: &Effect) -> String {
-    match effect {
-        Effect::PersistPromise(epoch) => format!("persist promise {}", show_epoch(*epoch)),
-        Effect::Persist(record) => format!("persist {}", show_record(record)),
-        Effect::Commit { through } => format!("commit through {through}"),
-        Effect::Activated(epoch) => format!("activated {}", show_epoch(*epoch)),
-        Effect::SteppedDown { epoch, successor } => {
-            format!("stepped down from {}, next {successor}", show_epoch(*epoch))
-        }
-    }
-}
-
-fn show_record(record: &Record) -> String {
-    let entry = match &record.entry {
-        Entry::Marker => "marker".into(),
-        Entry::Update(update) => format!("update of {}", update.document.link.as_str()),
-        Entry::Forget { tombstones_below, answers_below } => {
-            format!("forget tombstones below {tombstones_below} and answers below {answers_below}")
-        }
-    };
-    format!("{} after epoch {}: {entry}", show_position(Some(record.position)), show_epoch(record.previous))
 }

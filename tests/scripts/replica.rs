@@ -7,12 +7,9 @@ use steward_model::document::UpdateAction;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, RequestId, Update};
 use steward_model::{Document, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
-use steward_protocol::replica::{Event, Message, Recovered, Replica, RoleName, Row};
+use steward_protocol::replica::{Event, Message, Recovered, Replica, Row};
 
-use crate::notation::{
-    Arguments, epoch, lineage, member, number, optional_position, position, show_effect, show_epoch, show_offset,
-    show_position,
-};
+use crate::notation::{Arguments, epoch, lineage, member, number, optional_position, position};
 
 /// The replica that a script talks to.
 #[derive(Default)]
@@ -46,7 +43,7 @@ impl Interpreter {
             }
             "propose" => self.propose(&mut arguments)?,
             "admits" => vec![match self.replica()?.admits() {
-                Ok(epoch) => format!("admitted in epoch {}", show_epoch(epoch)),
+                Ok(epoch) => format!("admitted in epoch {epoch}"),
                 Err(reason) => reason.to_string(),
             }],
             "status" => self.status()?,
@@ -95,9 +92,9 @@ impl Interpreter {
         let after = replica.role();
         let mut trace = Vec::new();
         if before != after {
-            trace.push(format!("{} -> {}", show_role(before), show_role(after)));
+            trace.push(format!("{before} -> {after}"));
         }
-        trace.extend(effects.iter().map(|effect| format!("  {}", show_effect(effect))));
+        trace.extend(effects.iter().map(|effect| format!("  {effect}")));
         if trace.is_empty() {
             trace.push("nothing".into());
         }
@@ -139,15 +136,7 @@ impl Interpreter {
     }
 
     fn status(&mut self) -> Result<Vec<String>> {
-        let status = self.replica()?.status();
-        Ok(vec![format!(
-            "{}, promised {}, end {}, durable {}, committed {}",
-            show_role(status.role),
-            show_epoch(status.promised),
-            show_position(status.end),
-            show_offset(status.durable),
-            show_offset(status.committed),
-        )])
+        Ok(vec![self.replica()?.status().to_string()])
     }
 }
 
@@ -168,8 +157,4 @@ fn lane(text: &str) -> Result<Lane> {
         "volatile" => Ok(Lane::Volatile),
         _ => bail!("a lane is persisted or volatile"),
     }
-}
-
-fn show_role(role: RoleName) -> String {
-    role.as_str().to_lowercase().replace('_', " ")
 }

@@ -23,9 +23,9 @@ pub(crate) enum Fact {
     },
     /// A copy was opened with this.
     Opened(PartitionId, Recovered),
-    /// Somebody was told that his request is in this record.
+    /// A client was told that its request is in this record.
     Acknowledged { partition: PartitionId, position: Position, request: Request },
-    /// Somebody was told what his request was answered before.
+    /// A client was told what its request was answered before.
     Repeated { partition: PartitionId, request: Request, reply: RememberedReply },
     /// Somebody was shown a document, in this reign.
     Read { link: Link, partition: PartitionId, epoch: Epoch, document: Option<Arc<Document>> },

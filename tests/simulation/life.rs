@@ -81,7 +81,7 @@ impl World {
         let (partitions, steady) = (&self.node.partitions, self.around.steady());
         for (partition, epoch, end) in std::mem::take(&mut self.loading) {
             let copy = partitions.get(partition);
-            // Whoever asked waits for the store in between; if the store cannot tell, he asks again.
+            // Whoever asked waits for the store in between; if the store cannot tell, the question is asked again.
             if copy.applied() < end {
                 self.loading.push((partition, epoch, end));
             } else if copy.load_outbox(epoch, steady).is_ok() {
@@ -235,7 +235,7 @@ impl World {
             };
             self.stored.insert(partition, stored);
             let core = &recovered.core;
-            self.say(|| format!("  {partition} opens with {:?}, applied {:?}", core.last, core.applied));
+            self.say(|| format!("  {partition} opens with {core}"));
             self.facts.push(Fact::Opened(partition, recovered));
             self.facts.push(Fact::LookAtStore(partition));
         }

@@ -37,6 +37,7 @@ mod steps;
 mod table;
 mod tasks;
 mod witness;
+mod words;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId, codec};
 use steward_protocol::replica::Member;
 use steward_replication::checkpoint::{Logged, Row};
-use steward_replication::completions::{Completions, Ear};
+use steward_replication::completions::{Completions, DurabilityListener};
 use steward_replication::{Observer, Options, Partition, Partitions, Recovered, Recovery, Shared, recovery};
 use steward_storage::documents::PartitionStore;
 use steward_storage::log::{self, FaultyDisk, Frame, FrameKind, MemoryLedger};
@@ -100,14 +100,14 @@ impl Machine {
         let witness = Arc::new(Witness::new(self.disk.clone(), traced));
         let observer = Arc::clone(&witness) as Arc<dyn Observer>;
         let completions = Arc::new(Completions::default());
-        let ear = Ear::new(Arc::clone(&completions), Arc::clone(&observer));
+        let listener = DurabilityListener::new(Arc::clone(&completions), Arc::clone(&observer));
         let shared = Arc::new(Shared::new(Arc::new(log), completions, observer, own, options));
         let open = |id: PartitionId| {
             let store = if id.lane == Lane::Persisted { &persisted } else { &volatile };
             open_one(&shared, store, &mut recovery, id, found)
         };
         let partitions = Partitions::open(Arc::clone(&shared), count, open)?;
-        let listening = Listening { ear, witness: Arc::clone(&witness) };
+        let listening = Listening { listener, witness: Arc::clone(&witness) };
         let cut_bytes = log_found.cut_bytes;
         Ok(Node { partitions: Arc::new(partitions), witness, listening, volatile, checkpoint: None, cut_bytes })
     }

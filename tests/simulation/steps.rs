@@ -176,7 +176,7 @@ impl World {
         self.latest = self.latest.max(self.wall.get());
         let partition = self.partitions[self.random.below(self.partitions.len())];
         let partition = self.better(step, partition);
-        self.say(|| format!("{step:?} {partition}"));
+        self.say(|| format!("{step} ({partition})"));
         match step {
             Step::Crash => return self.crash(false),
             Step::CrashDuringSync => {
@@ -242,7 +242,7 @@ impl World {
     }
 
     pub(crate) fn spawn(&mut self, client: usize, request: Request) {
-        self.say(|| format!("  client {client}: {request:?}"));
+        self.say(|| format!("  client {client} sends {request}"));
         self.tasks.spawn(Owner::Client(client), operate(Rc::clone(&self.around), request));
     }
 
@@ -259,7 +259,7 @@ impl World {
     /// Polls a task; returns true if it has ended.
     pub(crate) fn poll_one(&mut self, index: usize) -> bool {
         let Some((owner, done)) = self.tasks.poll(index) else { return false };
-        self.say(|| format!("  {owner:?} ends with {done:?}"));
+        self.say(|| format!("  {owner}: {done}"));
         match done {
             Done::Operated(request, answer) => self.operated(&owner, request, answer),
             Done::Carried => self.seen.effects_carried += 1,

@@ -1,10 +1,12 @@
 //! What the driver tells of itself, taken down in the order in which it happened.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steward_model::update::Record;
 use steward_model::{Epoch, Lsn, Offset, PartitionId, Position};
-use steward_replication::completions::Ear;
+use steward_protocol::replica::{Effect, Event};
+use steward_replication::completions::DurabilityListener;
 use steward_replication::{Fact, Fatal, Observer};
 use steward_storage::log::{FaultyDisk, Listener, writer};
 
@@ -55,11 +57,14 @@ impl Witness {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, partition: PartitionId, note: Note, text: impl FnOnce() -> String) {
-        let mut notes = self.lock();
-        notes.notes.push((partition, note));
-        if let Some(trace) = &mut notes.trace {
-            trace.push(format!("    {partition} {}", text()));
+    fn note(&self, partition: PartitionId, note: Note) {
+        self.lock().notes.push((partition, note));
+    }
+
+    /// Adds what happened to `partition` to the trace, in the words of the log lines of production.
+    fn say(&self, partition: PartitionId, words: &dyn Display) {
+        if let Some(trace) = &mut self.lock().trace {
+            trace.push(format!("    {partition} {words}"));
         }
     }
 
@@ -92,7 +97,16 @@ impl Observer for Witness {
             Fact::Applied { records } => Note::Applied { through: end(records) },
             Fact::Refused(_) => Note::Refused,
         };
-        self.note(partition, note, || fact.to_string());
+        self.note(partition, note);
+        self.say(partition, fact);
+    }
+
+    fn told(&self, partition: PartitionId, event: &Event) {
+        self.say(partition, event);
+    }
+
+    fn wanted(&self, partition: PartitionId, effect: &Effect) {
+        self.say(partition, effect);
     }
 
     fn log_failed(&self, error: &writer::Error) {
@@ -106,7 +120,7 @@ impl Observer for Witness {
 
 /// Listens to the log's writer beside the driver, and looks at the disk at that very moment.
 pub(crate) struct Listening {
-    pub(crate) ear: Ear,
+    pub(crate) listener: DurabilityListener,
     pub(crate) witness: Arc<Witness>,
 }
 
@@ -114,13 +128,13 @@ impl Listener for Listening {
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]) {
         let is_synced = self.witness.disk.is_synced();
         for (partition, end) in ends {
-            let text = || format!("on disk through {end}, synced: {is_synced}");
-            self.witness.note(*partition, Note::Persisted { end: *end, is_synced }, text);
+            self.witness.note(*partition, Note::Persisted { end: *end, is_synced });
+            self.witness.say(*partition, &format_args!("wrote up to {end}, synced: {is_synced}"));
         }
-        self.ear.persisted(through, ends);
+        self.listener.persisted(through, ends);
     }
 
     fn failed(&self, error: &writer::Error) {
-        self.ear.failed(error);
+        self.listener.failed(error);
     }
 }

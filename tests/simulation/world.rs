@@ -202,7 +202,7 @@ impl World {
     fn live(&mut self) -> Result<()> {
         for _ in 0..300 + self.random.below(700) {
             let step = self.random.weighted(&self.steps);
-            self.take(step).with_context(|| format!("step {step:?}"))?;
+            self.take(step).with_context(|| format!("step: {step}"))?;
             self.settle_step()?;
         }
         self.come_to_rest()?;

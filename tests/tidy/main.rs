@@ -11,6 +11,7 @@ mod circles;
 mod clock;
 mod commands;
 mod comments;
+mod fields;
 mod files;
 mod functions;
 mod leftovers;
@@ -37,7 +38,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     top::check,
     manifests::check,
     walls::check,
@@ -50,6 +51,7 @@ const RULES: [Rule; 19] = [
     files::check,
     functions::check,
     comments::check,
+    fields::check,
     leftovers::check,
     lints::check,
     origin::check,

@@ -57,7 +57,7 @@ pub enum Error {
         "{name} was written in format version {found}, this host reads version {reads}: use the host that wrote it"
     )]
     Version {
-        /// What it is.
+        /// The name of the type that was read.
         name: &'static str,
         /// The version that wrote it, or from which on it can be read.
         found: u8,
@@ -75,7 +75,7 @@ pub enum Error {
     /// The value is whole, and more bytes stand behind it than its version has.
     #[error("{bytes} bytes stand behind a whole {name}")]
     Trailing {
-        /// What is there.
+        /// The name of the type that was read.
         name: &'static str,
         /// How many bytes are too many.
         bytes: usize,

@@ -43,9 +43,13 @@ impl Format for Epoch {
     const NAME: &'static str = "epoch";
 }
 
+/// The ownership alone where that says all: until the system group is recovered by force and a loss is accepted, it does.
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.as_u64())
+        match self {
+            Epoch { incarnation: 0, loss: 0, ownership } => write!(f, "{ownership}"),
+            Epoch { incarnation, loss, ownership } => write!(f, "{incarnation}.{loss}.{ownership}"),
+        }
     }
 }
 
@@ -60,5 +64,11 @@ mod tests {
         assert!(low < high);
         assert!(low.as_u64() < high.as_u64());
         assert_eq!(Epoch::from_u64(high.as_u64()), high);
+    }
+
+    #[test]
+    fn people_see_the_parts_that_say_something() {
+        assert_eq!(Epoch { incarnation: 0, loss: 0, ownership: 7 }.to_string(), "7");
+        assert_eq!(Epoch { incarnation: 0, loss: 1, ownership: 7 }.to_string(), "0.1.7");
     }
 }

@@ -57,7 +57,7 @@ pub enum Mutation {
     RefusedRunLost,
     /// A reign takes what an earlier one decided.
     DecidedInAnotherReign,
-    /// Whoever waits for a record is answered by its offset, whatever reign ordered it.
+    /// A client that waits for a record is answered by its offset, whatever reign ordered it.
     WaiterByOffset,
     /// The newest states keep updates that were cut off.
     RecentNotCut,

@@ -19,7 +19,7 @@ pub struct Boot(pub u32);
 /// One process start of one node: what acknowledges, promises and is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Member {
-    /// The node.
+    /// The number of the node, the same in every boot.
     pub node: NodeId,
     /// Which of its process starts.
     pub boot: Boot,

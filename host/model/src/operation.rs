@@ -146,7 +146,7 @@ impl std::fmt::Display for EffectKey {
             true => Epoch::ZERO,
             false => Epoch { incarnation: 0, ..epoch },
         };
-        write!(f, "{}@{}.{reign}.{offset}#{}", self.link, epoch.incarnation, self.number)
+        write!(f, "{}@{}.{}.{offset}#{}", self.link, epoch.incarnation, reign.as_u64(), self.number)
     }
 }
 

@@ -32,14 +32,21 @@ pub enum ServiceOption {
     Instrumentation,
 }
 
+impl std::fmt::Display for ServiceOption {
+    /// The word of descriptors and requests.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// Options that do not go together, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// Two options exclude each other.
-    #[error("options {0:?} and {1:?} exclude each other: {2}")]
+    #[error("options {0} and {1} exclude each other: {2}")]
     Excluded(ServiceOption, ServiceOption, &'static str),
     /// One option needs another.
-    #[error("option {0:?} needs {1:?}: {2}")]
+    #[error("option {0} needs {1}: {2}")]
     Missing(ServiceOption, ServiceOption, &'static str),
 }
 
@@ -102,6 +109,32 @@ pub enum Handler {
     Migrate,
     /// Joins states of two clusters.
     Merge,
+}
+
+impl Handler {
+    /// Returns the word of descriptors, which is the name of the export.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Handler::HandleCreate => "handle-create",
+            Handler::HandleStart => "handle-start",
+            Handler::HandleStop => "handle-stop",
+            Handler::HandleGet => "handle-get",
+            Handler::HandlePost => "handle-post",
+            Handler::HandlePut => "handle-put",
+            Handler::HandlePatch => "handle-patch",
+            Handler::HandleDelete => "handle-delete",
+            Handler::HandleMaintenance => "handle-maintenance",
+            Handler::HandleReply => "handle-reply",
+            Handler::Migrate => "migrate",
+            Handler::Merge => "merge",
+        }
+    }
+}
+
+impl std::fmt::Display for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How the host answers PATCH when the guest has no handler for it.

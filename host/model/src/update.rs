@@ -39,6 +39,32 @@ pub enum Entry {
     },
 }
 
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Entry::Marker => f.write_str("marker"),
+            Entry::Update(update) => {
+                let what = match update.change {
+                    Change::NewVersion => "update",
+                    Change::Renewal => "renewal",
+                    Change::None => "note",
+                    Change::Purge => "purge",
+                };
+                write!(f, "{what} of {}", update.document.link)
+            }
+            Entry::Forget { tombstones_below, answers_below } => {
+                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} after epoch {}: {}", self.position, self.previous, self.entry)
+    }
+}
+
 impl Format for Record {
     const NAME: &'static str = "record";
 }
@@ -56,7 +82,7 @@ pub enum Change {
     Purge,
 }
 
-/// Names one request for ever, whoever passes it on: the first 16 bytes of the BLAKE3 of the id under which it entered the
+/// Names one request for ever, through whatever node it passes: the first 16 bytes of the BLAKE3 of the id under which it entered the
 /// group. A request that is sent again because its answer was lost keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct RequestId(pub [u8; 16]);

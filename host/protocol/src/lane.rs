@@ -7,7 +7,7 @@
 //! set number of operations wait for one document. A document that nobody updates costs nothing, and one that is updated
 //! by one operation at a time costs one entry while that operation runs.
 //!
-//! Nothing blocks here: whoever drives the lanes maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
+//! Nothing blocks here: the driver of the lanes maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
 //! returns.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +30,22 @@ pub enum Entered {
     },
     /// Too many wait already: refuse the operation; it may be tried again later.
     Full,
+}
+
+impl std::fmt::Display for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ticket {}", self.0)
+    }
+}
+
+impl std::fmt::Display for Entered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Entered::Granted => f.write_str("granted"),
+            Entered::Queued { ahead } => write!(f, "queued behind {ahead}"),
+            Entered::Full => f.write_str("refused, too many wait"),
+        }
+    }
 }
 
 /// Who has the turn of one document, and who waits.
@@ -73,7 +89,8 @@ impl Lanes {
     pub fn leave(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
         let lane = self.lanes.get_mut(link);
         let active = lane.as_ref().map(|lane| lane.active);
-        assert!(active == Some(ticket), "{ticket:?} leaves {}, where the turn is {active:?}'s", link.as_str());
+        let holder = active.map_or("nobody".to_owned(), |active| active.to_string());
+        assert!(active == Some(ticket), "{ticket} leaves {link}, where {holder} has the turn");
         let next = lane.and_then(|lane| {
             let next = lane.waiting.pop_front()?;
             lane.active = next;
@@ -87,7 +104,7 @@ impl Lanes {
 
     /// Gives up the wish or the turn of `ticket`, and returns the ticket whose turn it is now if that has changed.
     ///
-    /// Whoever cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
+    /// A caller that cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
     /// ticket that is not there is gone already.
     pub fn cancel(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
         let lane = self.lanes.get_mut(link)?;
@@ -174,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "where the turn is")]
+    #[should_panic(expected = "has the turn")]
     fn leaving_without_the_turn_is_a_bug() {
         let mut lanes = Lanes::new(8);
         let one = link("one");

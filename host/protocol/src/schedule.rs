@@ -4,7 +4,7 @@
 //! starve everything else; kept as a million timers they would cost more memory than the documents' own metadata.
 //!
 //! Promise: the documents of one interval are spread over it evenly, by the hash of their self-links, and keep their
-//! place across restarts. A document is due once per interval; whoever was not asked for a while (a busy or a sleeping
+//! place across restarts. A document is due once per interval; a caller that did not ask for a while (a busy or a sleeping
 //! node) is told of each document once, not once per missed interval. A document whose last run has not finished is passed over.
 //!
 //! ```text

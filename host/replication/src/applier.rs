@@ -2,7 +2,7 @@
 //!
 //! Runs are gathered for a while, so that a document that changes a thousand times a second is not written a thousand
 //! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not
-//! applied yet, and whoever needs the store to be current now hurries it.
+//! applied yet, and a caller that needs the store to be current now hurries it.
 //!
 //! A store that refuses a batch has told nothing about what it did: the next attempt begins with what the store says then.
 //! What waits is bounded in bytes: beyond it, no further update is admitted.
@@ -22,6 +22,7 @@ impl Partitions {
     /// Applies what is committed, and returns how many partitions' stores refused; those are tried again by the next call.
     pub fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> usize {
         let waiting = self.shared().applying.take();
+        // Each for itself: a partition whose store refuses holds up none of the others.
         let refused: Vec<PartitionId> = waiting.into_iter().filter(|id| !self.get(*id).apply(index)).collect();
         refused.iter().for_each(|id| self.shared().applying.again(*id));
         if refused.is_empty() {

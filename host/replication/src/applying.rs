@@ -83,7 +83,7 @@ impl Applying {
 
     pub(crate) fn take(&self) -> Vec<PartitionId> {
         let mut queue = unpoisoned(self.queue.lock());
-        // Whoever hurries waits for what is taken now, and for nothing that comes later.
+        // A caller that hurries waits for what is taken now, and for nothing that comes later.
         (queue.hurry, queue.records) = (false, 0);
         queue.queued.clear();
         queue.waiting.drain(..).collect()

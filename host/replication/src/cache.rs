@@ -31,7 +31,7 @@ impl Weighter<Key, Arc<Document>> for Bytes {
     }
 }
 
-/// See the head of this module.
+/// Documents that were read or written lately, by lane and link, up to so many bytes.
 pub struct Cache {
     documents: QuickCache<Key, Arc<Document>, Bytes>,
 }

@@ -48,6 +48,12 @@ pub struct Logged {
     pub below: Lsn,
 }
 
+impl std::fmt::Display for Logged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "logged a checkpoint at {}, the log below {} may go", self.frame.0, self.below.0)
+    }
+}
+
 impl Partitions {
     /// Makes the state store of the persisted lane durable and appends the frame that says so. The caller waits until the log
     /// has it on disk and calls [`Partitions::trim`].
@@ -74,6 +80,7 @@ impl Partitions {
             }
             return Err(error.into());
         }
+        // One record that no store holds keeps everything above it: the log is shared, and only whole segments go.
         let oldest = rows.iter().filter_map(|(_, lsn)| *lsn).min();
         let oldest = oldest.filter(|_| !mutation::is(Mutation::TrimAboveUnapplied));
         let rows: Vec<&Row> = rows.iter().map(|(row, _)| row).collect();

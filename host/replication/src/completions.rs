@@ -29,7 +29,7 @@ struct Notes {
     through: Lsn,
 }
 
-/// See the head of this module.
+/// Groups of the log that are on the disk, and promises that wait for theirs.
 #[derive(Debug, Default)]
 pub struct Completions {
     notes: Mutex<Notes>,
@@ -66,20 +66,20 @@ impl Completions {
     }
 }
 
-/// The ear of the log's writer.
-pub struct Ear {
+/// Listens to the log's writer.
+pub struct DurabilityListener {
     completions: Arc<Completions>,
     observer: Arc<dyn Observer>,
 }
 
-impl Ear {
-    /// Returns an ear that leaves notes in `completions` and tells `observer` that there are some.
-    pub fn new(completions: Arc<Completions>, observer: Arc<dyn Observer>) -> Ear {
-        Ear { completions, observer }
+impl DurabilityListener {
+    /// Returns a listener that leaves notes in `completions` and tells `observer` that there are some.
+    pub fn new(completions: Arc<Completions>, observer: Arc<dyn Observer>) -> DurabilityListener {
+        DurabilityListener { completions, observer }
     }
 }
 
-impl Listener for Ear {
+impl Listener for DurabilityListener {
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]) {
         self.completions.group(through, ends);
         self.observer.step_wanted();

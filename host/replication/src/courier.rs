@@ -28,7 +28,7 @@ pub enum Sent<R> {
         /// What would stand for the answer if the effect were given up now.
         otherwise: R,
     },
-    /// The host stops: whoever serves the document next sends the effect.
+    /// The host stops: the next primary of the document sends the effect.
     Stopping,
 }
 
@@ -73,9 +73,14 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
     loop {
         let now = carrier.steady_time();
         let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
+        // Given up by the host or by the claim, not by the effect: it stays pending and is sent again under the same
+        // key.
         let Some(reply) = carry_out(carrier, partition, &claim, &effect).await else { break };
         partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
         sent.push(effect.key.clone());
+        // What the document makes of an answer and the note that the effect is answered are one record, or a crash
+        // between them would tell the document twice, or never. Those sent before go with it, in the order in which
+        // they were issued.
         if !effect.effect.reply_tag.is_empty() {
             let settled = std::mem::take(&mut sent);
             tell(carrier, partition, &claim, settled, &effect, &reply).await;
@@ -113,6 +118,7 @@ async fn carry_out<C: Carrier>(
 
 /// Pauses before another attempt; returns false if there shall be none, because the host stops or the claim has ended.
 async fn goes_on<C: Carrier>(carrier: &C, partition: &Partition, claim: &Claim, attempts: u32) -> bool {
+    // The reign may have ended during the pause; another node sends the effect then, perhaps at this moment.
     carrier.pause(attempts).await && partition.with_outbox(|outbox| outbox.is_valid(claim))
 }
 

@@ -4,6 +4,7 @@ use std::sync::{LockResult, MutexGuard};
 
 use steward_model::update::Record;
 use steward_model::{Epoch, Offset, PartitionId, Position};
+use steward_protocol::replica::{Effect, Event};
 use steward_storage::documents;
 use steward_storage::log::{append, writer};
 
@@ -17,7 +18,7 @@ pub enum Fact<'a> {
     MarkerAppended(Position),
     /// Records are committed through this offset; those that were not known to be before.
     Committed {
-        /// The last one.
+        /// The offset of the last of them.
         through: Offset,
         /// All of them, in their order.
         records: &'a [Record],
@@ -26,7 +27,7 @@ pub enum Fact<'a> {
     Activated(Epoch),
     /// The reign ended, with so many updates under way whose outcome this node does not know.
     SteppedDown {
-        /// The reign.
+        /// The epoch that is over.
         epoch: Epoch,
         /// Whose clients are told that the outcome is unknown.
         under_way: usize,
@@ -51,15 +52,15 @@ impl std::fmt::Display for Fact<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let end = |records: &[Record]| records.last().map_or(Position::default(), |record| record.position);
         match self {
-            Fact::Proposed(position) => write!(f, "proposed {position}"),
-            Fact::MarkerAppended(position) => write!(f, "marker appended at {position}"),
-            Fact::Committed { through, records } => write!(f, "committed {} through {through}", records.len()),
-            Fact::Activated(epoch) => write!(f, "activated {epoch}"),
-            Fact::SteppedDown { epoch, under_way } => write!(f, "stepped down from {epoch}, {under_way} under way"),
-            Fact::Truncated { after: Some(after), records } => write!(f, "truncated {records} after {after}"),
-            Fact::Truncated { after: None, records } => write!(f, "truncated all {records}"),
-            Fact::Applied { records } => write!(f, "applied {} through {}", records.len(), end(records)),
-            Fact::Refused(error) => write!(f, "state store refused a batch: {error}"),
+            Fact::Proposed(position) => write!(f, "took the update at {position}"),
+            Fact::MarkerAppended(position) => write!(f, "began a reign at {position}"),
+            Fact::Committed { through, records } => write!(f, "committed up to {through}, {} records", records.len()),
+            Fact::Activated(epoch) => write!(f, "began to serve epoch {epoch}"),
+            Fact::SteppedDown { epoch, under_way } => write!(f, "gave up epoch {epoch}, {under_way} updates under way"),
+            Fact::Truncated { after: Some(after), records } => write!(f, "cut {records} records after {after}"),
+            Fact::Truncated { after: None, records } => write!(f, "cut all {records} records"),
+            Fact::Applied { records } => write!(f, "applied up to {}, {} records", end(records), records.len()),
+            Fact::Refused(error) => write!(f, "failed to apply: {error}"),
         }
     }
 }
@@ -70,9 +71,9 @@ pub enum Fatal {
     /// The commit log does not take what a replica core believes to be in it.
     #[error("commit log refused an admitted frame of partition {partition}: {source}")]
     Log {
-        /// Whose frame.
+        /// The partition whose frame it is.
         partition: PartitionId,
-        /// What the log says.
+        /// The refusal, which no admitted frame should meet.
         source: append::Error,
     },
     /// Nobody knows what of the state store is on the disk.
@@ -84,6 +85,16 @@ pub enum Fatal {
 pub trait Observer: Send + Sync {
     /// Something has happened to the copy of `partition`.
     fn observed(&self, partition: PartitionId, fact: &Fact<'_>);
+
+    /// The core of the copy of `partition` is about to be told of an event. Logged at the level of each step.
+    fn told(&self, partition: PartitionId, event: &Event) {
+        tracing::trace!(%partition, %event, "replica");
+    }
+
+    /// The core of the copy of `partition` wants something done, which is done next. Logged at the level of each step.
+    fn wanted(&self, partition: PartitionId, effect: &Effect) {
+        tracing::trace!(%partition, %effect, "replica");
+    }
 
     /// There are effects to carry out that were not there before.
     fn effects_added(&self) {}

@@ -19,7 +19,7 @@ use steward_storage::log::{self, Disk, Frame, FrameKind};
 /// What a checkpoint says about one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// Which partition.
+    /// The partition of the copy.
     pub partition: PartitionId,
     /// The highest epoch it has promised.
     pub promised: Epoch,
@@ -37,13 +37,13 @@ impl Format for Row {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A frame cannot be read although its checksum is right.
-    #[error("frame {kind:?} at {} in the commit log cannot be read: {source}", lsn.0)]
+    #[error("{kind} at {} in the commit log cannot be read: {source}", lsn.0)]
     Frame {
-        /// What it is about.
+        /// The kind of the frame.
         kind: FrameKind,
-        /// Where.
+        /// The number of the frame.
         lsn: Lsn,
-        /// What is wrong with it.
+        /// The fault of its payload.
         source: codec::Error,
     },
     /// The state store is older than what the log still has.
@@ -52,7 +52,7 @@ pub enum Error {
          node; restore the data folder from a backup", updates(.applied)
     )]
     Gap {
-        /// Which partition.
+        /// The partition that lacks records.
         partition: PartitionId,
         /// The last offset in the store.
         applied: Option<Offset>,
@@ -65,7 +65,7 @@ pub enum Error {
          lost on this node; restore the data folder from a backup", updates(.known)
     )]
     Missing {
-        /// Which partition.
+        /// The partition that lacks records.
         partition: PartitionId,
         /// The last offset that is known.
         known: Option<Offset>,

@@ -58,7 +58,7 @@ pub struct Shared {
     pub observer: Arc<dyn Observer>,
     /// This process start of this node.
     pub own: Member,
-    /// Bounds.
+    /// Bounds of queues, cache, backlog and what waits for the stores.
     pub options: Options,
     store_health: StoreHealth,
     /// Partitions whose frames the log had no room for.
@@ -128,7 +128,7 @@ impl Shared {
 
     /// Notes that the state store does not do what it was asked; ends everything if what it holds is unknown now.
     pub(crate) fn store_refused(&self, partition: PartitionId, error: documents::Error) {
-        // Damage is told by whoever looks after the store, once and with what to do about it.
+        // Damage is told by the thread that looks after the store, once and with what to do about it.
         if !error.is_damage() {
             tracing::warn!(%partition, %error, "state store refused a batch, trying again");
         }

@@ -1,4 +1,4 @@
-//! Whether the disk has room for updates. Whoever owns the disk looks and says so; updates are refused while there is room
+//! Whether the disk has room for updates. The node looks and says so; updates are refused while there is room
 //! left for what is under way, so that no update is ever half done because a write failed. Reads go on.
 
 use std::sync::Mutex;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::observer::unpoisoned;
 
-/// See the head of this module.
+/// Whether updates are refused for want of space, and the sentence that says so.
 #[derive(Debug, Default)]
 pub struct Space {
     full: AtomicBool,

@@ -6,7 +6,7 @@ use futures_channel::oneshot;
 
 use crate::observer::unpoisoned;
 
-/// See the head of this module.
+/// A value, and those who are woken when it is set.
 #[derive(Debug)]
 pub struct Watch<T> {
     inner: Mutex<Inner<T>>,
@@ -41,7 +41,7 @@ impl<T: Copy> Watch<T> {
             std::mem::take(&mut inner.waiting)
         };
         for waiter in waiting {
-            // Whoever has given up waiting is no longer there to be woken.
+            // A task that has given up waiting is no longer there to be woken.
             let _ = waiter.send(());
         }
     }
@@ -59,7 +59,8 @@ impl<T: Copy> Watch<T> {
                 inner.waiting.push(waiter);
                 changed
             };
-            // The watch wakes or outlives whoever waits; if it is dropped first, looking again ends the wait with the caller.
+            // The watch wakes or outlives those who wait; if it is dropped first, looking again ends the wait with the
+            // caller.
             let _ = changed.await;
         }
     }
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_gave_up_leaves_nothing_behind() {
+    fn waiting_that_was_given_up_leaves_nothing_behind() {
         let watch = Watch::new(1);
         for _ in 0..3 {
             let mut waits = Box::pin(watch.until(|value| value > 2));

@@ -138,7 +138,7 @@ pub enum PrepareError {
     },
     /// The descriptor lists a handler that is not exported.
     #[error(
-        "descriptor lists the handler {handler:?} but the module does not export it; export it or take it off `handlers`"
+        "descriptor lists the handler `{handler}` but the module does not export it; export it or take it off `handlers`"
     )]
     HandlerMissing {
         /// The handler.
@@ -305,7 +305,7 @@ pub enum CallError {
         what: Part,
     },
     /// The module does not have the handler.
-    #[error("guest has no handler {handler:?}; list it in `handlers` of the descriptor and export it")]
+    #[error("guest has no handler `{handler}`; list it in `handlers` of the descriptor and export it")]
     MissingHandler {
         /// The handler.
         handler: Handler,

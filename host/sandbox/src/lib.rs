@@ -7,7 +7,7 @@
 //! - *Harmless.* A guest that loops, traps, recurses, hoards memory or returns nonsense fails one call
 //!   ([`CallError`]) and nothing else. It sees no file, no socket, no environment, and no other guest.
 //! - *Fair.* A guest that computes or waits for long gives way at each deadline tick and gets no more than its module's share
-//!   of instances and threads; whoever calls others hardly notices.
+//!   of instances and threads; callers of other modules hardly notice.
 //! - *Quick.* A call on a warm instance costs microseconds: no compilation, no instantiation, no other thread, and no copy of
 //!   a text that could be borrowed.
 //!

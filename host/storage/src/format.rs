@@ -35,13 +35,13 @@ pub enum Error {
     /// Another process uses the folder.
     #[error("another steward uses the folder {}: stop it, or give this one a folder of its own", path.display())]
     InUse {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
     },
     /// There are files in the folder, and they are not of this product.
     #[error("folder {} is not empty and no data folder of steward: choose another one", path.display())]
     Foreign {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
     },
     /// The folder was written by a newer host.
@@ -50,15 +50,15 @@ pub enum Error {
         path.display()
     )]
     Newer {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
-        /// Its format.
+        /// The format version in its `format.json`.
         found: u32,
     },
     /// The file that says what the folder is cannot be understood.
     #[error("file {FORMAT_NAME} in folder {} is damaged: {reason}", path.display())]
     Damaged {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -66,17 +66,17 @@ pub enum Error {
     /// There is no data folder.
     #[error("{} is no data folder of steward: there is no {FORMAT_NAME} in it", path.display())]
     Absent {
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
     },
     /// The operating system refused something.
     #[error("cannot {what} in folder {}: {source}", path.display())]
     Disk {
-        /// What was tried.
+        /// The verb that failed, as in "cannot read".
         what: &'static str,
-        /// The folder.
+        /// The data folder.
         path: PathBuf,
-        /// What it says.
+        /// The reason of the operating system.
         source: std::io::Error,
     },
 }

@@ -5,7 +5,7 @@
 //! stand under the path of the array. Null is not indexed, tombstones are not.
 //!
 //! What a scan finds are candidates: texts are cut in the index, and after a change of the plan older entries may be left
-//! behind. Whoever asks compares the documents.
+//! behind. The query compares the documents.
 //!
 //! A client chooses the names of fields and how many there are, so both are bounded: a path of more than
 //! [`PATH_BYTES_MAX`] bytes is not indexed, and of one document no more than [`ROWS_MAX`] values are. A document of which
@@ -52,7 +52,7 @@ pub enum IndexFields {
     /// Every scalar down to the third level.
     #[default]
     Scalars,
-    /// These.
+    /// The listed fields, and no others.
     Listed(Arc<[IndexField]>),
 }
 
@@ -69,17 +69,17 @@ impl IndexPlan for EveryScalar {
 /// A range of values of one field.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ValueRange {
-    /// Every value.
+    /// Every value, also of different types.
     Any,
-    /// One value.
+    /// The value alone.
     Exactly(Value),
     /// Texts that begin so.
     TextPrefix(String),
     /// Values between two, or on one side of one; only of the type of the bound.
     Between {
-        /// Where it begins.
+        /// The least value, or none before it.
         start: Bound<Value>,
-        /// Where it ends.
+        /// The greatest value, or none behind it.
         end: Bound<Value>,
     },
 }
@@ -181,7 +181,7 @@ fn add_fields(state: &Json, fields: &IndexFields, add: &mut dyn FnMut(&str, &Val
     }
 }
 
-/// Adds the scalars below `json`. Whoever looks a field up enters arrays without saying so, and so does this.
+/// Adds the scalars below `json`. A query that names a field enters arrays without saying so, and so does this.
 fn add_scalars(json: &Json, path: &str, levels: usize, add: &mut dyn FnMut(&str, &Value)) {
     match json {
         Json::Object(members) if levels > 0 => {

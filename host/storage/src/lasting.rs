@@ -42,7 +42,7 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Ok(()) => sync_folder(folder_of(path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => match sync_folder(folder_of(path)) {
-            // Whoever may not look into the folder above did not make this one.
+            // A process that may not look into the folder above did not make this one.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         },

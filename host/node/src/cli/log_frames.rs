@@ -58,14 +58,14 @@ impl Shown {
             Some(row) => row_words(row),
             None => self.words.clone(),
         };
-        let (kind, bytes) = (kind(frame.kind), frame.encoded_bytes());
+        let (kind, bytes) = (frame.kind, frame.encoded_bytes());
         format!("{:>8}  {kind:<10}  {place:>4}  {position:<10}  {bytes:>7}  {}", lsn.0, fit(&words, &self.link))
     }
 
     /// Returns the frame for programs.
     pub(super) fn as_json(&self, segment: u64, lsn: Lsn, frame: &Frame) -> Value {
         json!({
-            "type": "frame", "schema": 1, "segment": segment, "lsn": lsn.0, "kind": kind(frame.kind),
+            "type": "frame", "schema": 1, "segment": segment, "lsn": lsn.0, "kind": frame.kind.to_string(),
             "partition": frame.partition.map(|partition| partition.to_string()),
             "epoch": frame.position.map(|position| position.epoch.as_u64()),
             "offset": frame.position.map(|position| position.offset.0),
@@ -91,17 +91,6 @@ fn short(partition: PartitionId) -> String {
     match (partition.selector.0, partition.lane) {
         (0, Lane::Persisted) => partition.index.to_string(),
         (_, Lane::Persisted | Lane::Volatile) => partition.to_string(),
-    }
-}
-
-fn kind(kind: FrameKind) -> &'static str {
-    match kind {
-        FrameKind::Record => "record",
-        FrameKind::Promise => "promise",
-        FrameKind::Checkpoint => "checkpoint",
-        FrameKind::Vote => "vote",
-        FrameKind::System => "system",
-        FrameKind::Base => "base",
     }
 }
 

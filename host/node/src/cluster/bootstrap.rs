@@ -94,7 +94,9 @@ pub(crate) enum Error {
     #[error("cannot register with the system group: {0}")]
     Register(#[from] ProposeError),
     /// The group knows this node under another number.
-    #[error("the system group knows this node as {assigned:?}, and its data folder as node {expected}")]
+    #[error(
+        "the system group answered the registration with \"{assigned}\", and the data folder is that of node {expected}"
+    )]
     Assigned {
         /// The number in the data folder.
         expected: NodeId,

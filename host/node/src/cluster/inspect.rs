@@ -44,7 +44,7 @@ pub(crate) fn say(frame: &Frame) -> Result<Statement, String> {
             let (name, detail) = match &entry.payload {
                 EntryPayload::Blank => ("Blank".to_owned(), Value::Null),
                 EntryPayload::Membership(members) => ("Membership".to_owned(), json!(members.to_string())),
-                EntryPayload::Normal(command) => (name(command), detail(command)),
+                EntryPayload::Normal(command) => (command.name().to_owned(), detail(command)),
             };
             Statement {
                 words: format!("entry {index} {name}"),
@@ -61,12 +61,7 @@ pub(crate) fn say(frame: &Frame) -> Result<Statement, String> {
     })
 }
 
-fn name(command: &Command) -> String {
-    let text = format!("{command:?}");
-    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
-}
-
-/// Returns the fields of a command; of the one that carries a whole state, none.
+/// Returns what a command says; of the one that carries a whole state, nothing that its name does not.
 fn detail(command: &Command) -> Value {
     match command {
         Command::InstallGenesis(_) => Value::Null,
@@ -82,6 +77,6 @@ fn detail(command: &Command) -> Value {
         | Command::MountFactory(_)
         | Command::MoveFactory(_)
         | Command::UnmountFactory { .. }
-        | Command::SetConfig { .. } => json!(format!("{command:?}")),
+        | Command::SetConfig { .. } => json!(command.to_string()),
     }
 }

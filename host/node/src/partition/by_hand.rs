@@ -10,7 +10,7 @@ use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
 use steward_model::{Boot, NodeId};
 use steward_model::{Document, Epoch, Lane, Link, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
-use steward_replication::completions::{Completions, Ear};
+use steward_replication::completions::{Completions, DurabilityListener};
 use steward_replication::{Message, Observer, Recovered};
 use steward_storage::documents::PartitionStore;
 use steward_storage::index::EveryScalar;
@@ -25,7 +25,7 @@ use crate::clock::Clock;
 pub(crate) struct ByHand {
     pub(crate) table: Arc<Partitions>,
     pub(crate) clock: Arc<Clock>,
-    ear: Ear,
+    listener: DurabilityListener,
     _folder: TempDir,
 }
 
@@ -39,7 +39,7 @@ impl ByHand {
         let own = Member { node: NodeId(1), boot: Boot(1) };
         let completions = Arc::new(Completions::default());
         let observer: Arc<dyn Observer> = Arc::new(Hands::default());
-        let ear = Ear::new(Arc::clone(&completions), Arc::clone(&observer));
+        let listener = DurabilityListener::new(Arc::clone(&completions), Arc::clone(&observer));
         let bounds = Options { queue_limit: 8, ..Options::default() };
         let shared = Arc::new(Shared::new(Arc::new(opened.log), completions, observer, own, bounds));
         let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
@@ -49,7 +49,7 @@ impl ByHand {
         };
         let table = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
         let table = Arc::new(table.expect("empty partitions"));
-        let by_hand = ByHand { table, clock: Arc::new(Clock::default()), ear, _folder: folder };
+        let by_hand = ByHand { table, clock: Arc::new(Clock::default()), listener, _folder: folder };
         by_hand.name(1, own);
         // The promise is written first, then the marker of the reign.
         by_hand.write();
@@ -71,7 +71,7 @@ impl ByHand {
 
     /// Writes what waits in the log, and tells the partitions.
     pub(crate) fn write(&self) {
-        self.table.shared().log.drive(&self.ear).expect("the disk works");
+        self.table.shared().log.drive(&self.listener).expect("the disk works");
         self.table.step(self.clock.now());
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use steward_replication::Observer;
 use steward_replication::applier::IndexSource;
-use steward_replication::completions::Ear;
+use steward_replication::completions::DurabilityListener;
 use steward_storage::state::StateStore;
 
 use super::Partitions;
@@ -84,8 +84,8 @@ impl Threads {
         store: Arc<dyn StateStore>,
     ) -> std::io::Result<Threads> {
         let shared = partitions.shared();
-        let ear = Ear::new(Arc::clone(&shared.completions), Arc::clone(hands) as Arc<dyn Observer>);
-        shared.log.start(Arc::new(ear))?;
+        let listener = DurabilityListener::new(Arc::clone(&shared.completions), Arc::clone(hands) as Arc<dyn Observer>);
+        shared.log.start(Arc::new(listener))?;
         let stop = Arc::new(Stop::default());
         let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
         let ((driven, bells, flags), time) = (own(), Arc::clone(clock));

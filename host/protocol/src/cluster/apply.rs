@@ -41,11 +41,12 @@ impl ClusterState {
             Command::BeginLeave { node, boot, at } => {
                 self.group_mut().begin_leave(*node, *boot, *at)?;
                 let leaving = self.group.current(*node, *boot)?.member();
-                self.change_table(|table, group| table.relieve(group, leaving));
+                self.change_table(|table, group| table.hand_over(group, leaving));
                 Ok(Applied::Done)
             }
             Command::RemoveNode { node, boot, at } => {
                 self.group.current(*node, *boot)?;
+                // Its number is never given again: what it alone may hold could not be asked for any more (I4).
                 if let Some(partition) = self.table.first_held_by(*node) {
                     return Err(Refused::HoldsReplicas { node: *node, partition });
                 }
@@ -93,8 +94,11 @@ impl ClusterState {
     }
 
     fn register(&mut self, registration: &Registration) -> Result<Applied, Refused> {
+        // The group first: everything below asks it for the boot that has just begun.
         let (member, replaced) = self.group_mut().register(registration)?;
         let watches = registration.role == Role::Observer;
+        // An observer holds nothing that counts. Let in while it, or the store that it replaces, is listed, it would
+        // take holders of committed updates out of the set without anybody having been fed in their place (I4).
         if watches {
             for node in replaced.iter().chain([&member.node]) {
                 if let Some(partition) = self.table.first_held_by(*node) {
@@ -104,11 +108,14 @@ impl ClusterState {
         }
         let (partitions, incarnation) = (self.partitions_per_lane, self.incarnation.counter);
         self.change_table(|table, group| {
+            // The first peer holds everything there is, which is nothing. Every later one is fed before it counts, so
+            // its registration adds it to no row.
             if table.rows.is_empty() && !watches {
                 table.found(partitions, incarnation, member);
             } else {
                 table.restart_member(group, member, &replaced);
             }
+            // Last, because it goes by the node of the primary, which may just have been named.
             table.lower_write_quorums(group);
         });
         Ok(Applied::Registered { node: member.node, boot: member.boot })

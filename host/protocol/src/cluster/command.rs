@@ -27,34 +27,34 @@ pub enum Command {
     RegisterNode(Registration),
     /// A node has brought its replicas up to date.
     NodeAvailable {
-        /// The node.
+        /// The node whose replicas are up to date.
         node: NodeId,
-        /// The process start that says so.
+        /// Its process start; of another one the command is refused.
         boot: Boot,
-        /// When it said so.
+        /// The time of day at the node, for the row.
         at: Timestamp,
     },
     /// An operator chooses the quorum.
     SetQuorum {
         /// The number to pin; none: follow the majority again, or for one node: take the group's.
         value: Option<u32>,
-        /// For whom.
+        /// The whole group, or one node that differs for a while.
         scope: Scope,
-        /// When he did.
+        /// The time of day of the request.
         at: Timestamp,
     },
     /// A node gives up its duties in order to stop.
     BeginLeave {
-        /// The node.
+        /// The node that stops.
         node: NodeId,
-        /// The process start that stops.
+        /// Its process start; of another one the command is refused.
         boot: Boot,
-        /// When it began.
+        /// The time of day at the node.
         at: Timestamp,
     },
     /// A node that has left or was replaced is forgotten.
     RemoveNode {
-        /// The node.
+        /// The node to forget; it must have left, or have been replaced.
         node: NodeId,
         /// Its last process start.
         boot: Boot,
@@ -63,11 +63,11 @@ pub enum Command {
     },
     /// A partition gets another primary.
     MovePrimary {
-        /// The partition.
+        /// The partition whose row changes.
         partition: PartitionId,
-        /// The reign to end.
+        /// The reign to end; in another one the command is refused.
         epoch: Epoch,
-        /// The node to name.
+        /// The node to name, an available member of the in-sync set.
         to: NodeId,
     },
     /// Primaries change who counts; each row is decided on its own.
@@ -76,7 +76,7 @@ pub enum Command {
     RegisterModule(GuestModule),
     /// A guest module goes.
     RemoveModule {
-        /// The module.
+        /// The name of the module; nothing may be mounted that runs it.
         digest: Digest,
     },
     /// A guest module begins to answer at a path.
@@ -85,16 +85,16 @@ pub enum Command {
     MoveFactory(Deployment),
     /// Nothing answers at a path any more; its documents stay.
     UnmountFactory {
-        /// The path.
+        /// The path at which nothing is to answer any more.
         path: Link,
-        /// The revision to end.
+        /// The revision that this was decided on.
         revision: u64,
         /// Who asked for it.
         authorship: Authorship,
     },
     /// A setting of the whole cluster; the last one counts.
     SetConfig {
-        /// Its name.
+        /// The name of the setting.
         key: String,
         /// Its value; none: the default again.
         value: Option<String>,
@@ -112,16 +112,16 @@ pub enum Applied {
     Done,
     /// A node was registered.
     Registered {
-        /// Its number.
+        /// Its number, new or known.
         node: NodeId,
-        /// Its process start.
+        /// The number of the process start, greater than all before.
         boot: Boot,
     },
     /// Rows were altered, or not: the new version of each, in the order of the alterations.
     Altered(Vec<Result<u64, Refused>>),
     /// A factory has a new revision.
     Revised {
-        /// Its number.
+        /// The number of the newest revision, from 1.
         revision: u64,
     },
 }

@@ -22,7 +22,7 @@ pub struct Node {
     pub id: NodeId,
     /// The name its operator gave it.
     pub host: HostId,
-    /// Its data folder.
+    /// The id in its data folder: a wiped disk is another store.
     pub store: StoreId,
     /// Its current process start.
     pub boot: Boot,
@@ -59,7 +59,7 @@ impl Node {
 pub struct Registration {
     /// The name its operator gave it.
     pub host: HostId,
-    /// Its data folder.
+    /// The id in its data folder: a wiped disk is another store.
     pub store: StoreId,
     /// The URI under which others reach it.
     pub address: String,
@@ -148,11 +148,16 @@ impl Group {
             return Err(Refused::QuorumZero);
         }
         let known = self.nodes.values().find(|n| n.host == registration.host && n.store == registration.store);
+        // The number is for this store under this name. Another store never promised what the old one did: known under
+        // the same number it would vote with data missing. The boot rises, so that whatever the process before has on
+        // its way is refused.
         let (id, boot, version) = match known {
             Some(node) => (node.id, Boot(node.boot.0 + 1), node.version + 1),
             None => (NodeId(self.last_id.0 + 1), Boot(1), 0),
         };
         self.last_id = self.last_id.max(id);
+        // Two stores that serve under one name would both be asked for it; the newer start has it. The older comes back
+        // under its own number, should its disk return.
         let mut replaced = Vec::new();
         for other in self.nodes.values_mut().filter(|n| n.host == registration.host && n.id != id) {
             if other.status != NodeStatus::Replaced {
@@ -176,6 +181,8 @@ impl Group {
         };
         let member = node.member();
         self.nodes.insert(id, node);
+        // Raised, never lowered: a node that starts with an old parameter must not weaken what the others were
+        // promised.
         if let Some(wanted) = registration.quorum {
             self.quorum = Quorum { value: self.quorum.value.max(wanted), pinned: true };
         }

@@ -24,13 +24,13 @@ pub enum Refused {
     /// No such node is registered.
     #[error("node {node} is not registered")]
     UnknownNode {
-        /// The node.
+        /// The number that nobody has.
         node: NodeId,
     },
     /// The node has started again since.
     #[error("boot {} of node {node} is over: it runs boot {}", boot.0, current.0)]
     StaleBoot {
-        /// The node.
+        /// The node that was meant.
         node: NodeId,
         /// The process start that the command was decided on.
         boot: Boot,
@@ -40,21 +40,21 @@ pub enum Refused {
     /// A node in this state cannot do that.
     #[error("node {node} is {status}, so it cannot do that")]
     WrongStatus {
-        /// The node.
+        /// The node that was meant.
         node: NodeId,
-        /// Its state.
+        /// The state that forbids it.
         status: NodeStatus,
     },
     /// A primary must be a member that serves.
     #[error("member {member} is not available, so it cannot be named primary")]
     NotAvailable {
-        /// The member.
+        /// The member that was to be named.
         member: Member,
     },
     /// Observers hold nothing that counts.
     #[error("node {node} is an observer, so it cannot be an in-sync member")]
     Observer {
-        /// The node.
+        /// The observer that was to be a member.
         node: NodeId,
     },
     /// The quorum would be 0.
@@ -63,13 +63,13 @@ pub enum Refused {
     /// No peer has registered yet.
     #[error("partition {partition} does not exist or has no replicas yet")]
     NotAssigned {
-        /// The partition.
+        /// The partition without a row.
         partition: PartitionId,
     },
     /// The reign is over, or has not begun.
     #[error("partition {partition} is in epoch {}", row.epoch)]
     StaleEpoch {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// Its row as it stands.
         row: Box<Row>,
@@ -77,7 +77,7 @@ pub enum Refused {
     /// The row has changed since.
     #[error("row of partition {partition} is at version {}", row.version)]
     StaleVersion {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// Its row as it stands.
         row: Box<Row>,
@@ -85,23 +85,23 @@ pub enum Refused {
     /// A primary must be an in-sync member.
     #[error("node {node} is not in the in-sync set of partition {partition}")]
     NotInSync {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// The node.
+        /// The node that was to be named.
         node: NodeId,
     },
     /// There is nothing to move.
     #[error("node {node} is the primary of partition {partition} already")]
     AlreadyPrimary {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// The node.
+        /// The node that was to be named, and is.
         node: NodeId,
     },
     /// Fewer members than acknowledgements, or no acknowledgement at all.
     #[error("write quorum {write_quorum} of partition {partition} must be between 1 and its {members} members")]
     QuorumOutOfReach {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
         /// How many members there would be.
         members: u32,
@@ -111,37 +111,37 @@ pub enum Refused {
     /// The primary must count itself.
     #[error("primary {primary} of partition {partition} is not among the members to be")]
     PrimaryLeftOut {
-        /// The partition.
+        /// The partition that was meant.
         partition: PartitionId,
-        /// Its primary.
+        /// The member that may not be left out.
         primary: Member,
     },
     /// The node would take replicas with it.
     #[error("node {node} holds a replica of partition {partition} that counts: move its replicas first")]
     HoldsReplicas {
-        /// The node.
+        /// The node that cannot go, or cannot become an observer.
         node: NodeId,
-        /// One of the partitions.
+        /// The first of the partitions in whose in-sync set it is.
         partition: PartitionId,
     },
     /// No such module is installed.
     #[error("module {} is not installed", digest.short())]
     UnknownModule {
-        /// The module.
+        /// The name that no installed module has.
         digest: Digest,
     },
     /// The module answers somewhere.
     #[error("module {} answers at {path}: unmount the factory or move it to another module first", digest.short())]
     ModuleMounted {
-        /// The module.
+        /// The module that cannot go.
         digest: Digest,
-        /// One of the paths.
+        /// The first of the paths at which it answers.
         path: Link,
     },
     /// Something answers there already.
     #[error("{path} has a factory already, at revision {revision}: move or unmount that one")]
     PathTaken {
-        /// The path.
+        /// The path that was asked for.
         path: Link,
         /// The newest revision of the factory.
         revision: u64,
@@ -149,23 +149,23 @@ pub enum Refused {
     /// Nothing answers there.
     #[error("no factory is mounted at {path}")]
     NotMounted {
-        /// The path.
+        /// The path at which nothing answers.
         path: Link,
     },
     /// Somebody else was quicker.
     #[error("factory {path} is at revision {current}, and the request was decided on revision {revision}")]
     StaleRevision {
-        /// The path.
+        /// The path of the factory.
         path: Link,
         /// The revision that the command was decided on.
         revision: u64,
-        /// The newest one.
+        /// The newest revision of the factory.
         current: u64,
     },
     /// Documents would be left behind.
     #[error("factory {path} keeps {from}, and the new module {to}: unmount it first; its documents then stay unseen")]
     ServiceDiffers {
-        /// The path.
+        /// The path of the factory.
         path: Link,
         /// What the factory is.
         from: Service,
@@ -175,9 +175,9 @@ pub enum Refused {
     /// A factory and a document would have the same self-link.
     #[error("{path} cannot be mounted: it and the factory {other} would hide documents from each other")]
     Overlap {
-        /// The path.
+        /// The path that was asked for.
         path: Link,
-        /// The other factory.
+        /// The factory that is there already.
         other: Link,
     },
 }

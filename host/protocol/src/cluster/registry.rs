@@ -22,21 +22,21 @@ pub use super::service::Service;
 /// How many revisions of a factory are remembered.
 pub const HISTORY_MAX: usize = 1000;
 
-/// Who asked for a change, when, and why in his own words.
+/// Who asked for a change, when, and why in their own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorship {
     /// The self-link of the user, or empty.
     pub by: String,
     /// When the request came in.
     pub at: Timestamp,
-    /// What he said about it, or empty.
+    /// The reason that was given, or empty.
     pub message: String,
 }
 
 /// An installed guest module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestModule {
-    /// Its name for ever.
+    /// The digest of its bytes, by which nodes fetch it.
     pub digest: Digest,
     /// Name of the service, from the descriptor.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct GuestModule {
     pub descriptor: String,
     /// Size of the component.
     pub size_bytes: u64,
-    /// Who installed it.
+    /// Who installed it first, and when.
     pub installed: Authorship,
 }
 
@@ -103,9 +103,9 @@ impl Overrides {
 /// What a factory runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mounted {
-    /// The guest module.
+    /// The digest of the guest module that answers.
     pub module: Digest,
-    /// What answers.
+    /// Documents of a lane, or handlers alone.
     pub service: Service,
     /// What the operator decided above the descriptor.
     pub overrides: Overrides,
@@ -114,7 +114,7 @@ pub struct Mounted {
 /// What shall answer at a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The path.
+    /// Where it shall answer.
     pub path: Link,
     /// The revision of the factory that this was decided on; 0: there was none.
     pub revision: u64,
@@ -140,7 +140,7 @@ pub struct Revision {
 /// A path at which a guest module answers, or has answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factory {
-    /// The path.
+    /// Where it answers; its documents are one segment below.
     pub path: Link,
     /// Number of the newest revision.
     pub revision: u64,

@@ -8,7 +8,7 @@ use steward_model::{Epoch, Lane, Member, NodeId, PartitionId};
 /// What the system group says about one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
-    /// The current reign.
+    /// The current reign; rises with each naming.
     pub epoch: Epoch,
     /// Who was named for it. Named is not activated: it still has to collect `recovery_quorum` promises.
     pub primary: Member,
@@ -20,6 +20,24 @@ pub struct Row {
     pub recovery_quorum: u32,
     /// Counts the changes of members and quorums, for compare-and-set; never falls, also across epochs.
     pub version: u64,
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Row { epoch, primary, in_sync, write_quorum, recovery_quorum, version } = self;
+        write!(f, "epoch {epoch} of {primary}, in sync {}", Members(in_sync))?;
+        write!(f, ", W {write_quorum}, r {recovery_quorum}, version {version}")
+    }
+}
+
+/// Members as people read them.
+pub(super) struct Members<'a>(pub(super) &'a BTreeSet<Member>);
+
+impl std::fmt::Display for Members<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let members: Vec<String> = self.0.iter().map(Member::to_string).collect();
+        f.write_str(&members.join(" "))
+    }
 }
 
 impl Row {
@@ -97,7 +115,7 @@ impl Row {
 /// A change of one row by its primary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alteration {
-    /// The partition.
+    /// The partition whose row changes.
     pub partition: PartitionId,
     /// The reign of the primary that asks.
     pub epoch: Epoch,

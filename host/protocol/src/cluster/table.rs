@@ -61,11 +61,12 @@ impl Table {
     }
 
     /// Takes the new process start of `member` into every row, and names new primaries where the old one is gone.
-    ///
-    /// Members that serve are preferred; where there are none, the restarted ones have to do.
     pub(super) fn restart_member(&mut self, group: &Group, member: Member, replaced: &[NodeId]) {
         for (partition, row) in &mut self.rows {
             row.restart_member(partition.lane, member, replaced);
+            // The boot that was named is over, or its store is gone, and no boot resumes a role (I3): a new reign, be
+            // it of the same node. Who still serves is preferred; the one that restarts has to be enough where nobody
+            // does.
             if !row.in_sync.contains(&row.primary) {
                 let available = row.in_sync.iter().copied().filter(|m| group.is_available(*m));
                 let chosen = elect::candidate(*partition, available)
@@ -77,7 +78,7 @@ impl Table {
     }
 
     /// Moves the duties of `leaving` to other members that serve; rows without one stay as they are.
-    pub(super) fn relieve(&mut self, group: &Group, leaving: Member) {
+    pub(super) fn hand_over(&mut self, group: &Group, leaving: Member) {
         for (partition, row) in &mut self.rows {
             if row.primary == leaving {
                 let others = row.in_sync.iter().copied().filter(|m| *m != leaving && group.is_available(*m));
@@ -123,6 +124,7 @@ impl Table {
         let Alteration { partition, epoch, version, in_sync, write_quorum } = alteration;
         let partition = *partition;
         let row = self.row_in(partition, *epoch)?;
+        // The barrier was checked by the primary against this version. Against another one it says nothing.
         if row.version != *version {
             return Err(Refused::StaleVersion { partition, row: Box::new(row.clone()) });
         }
@@ -130,10 +132,12 @@ impl Table {
         if *write_quorum == 0 || members < *write_quorum {
             return Err(Refused::QuorumOutOfReach { partition, members, write_quorum: *write_quorum });
         }
+        // Its own promise is one of the `r`, and no other member has as much of the log: it has to count itself.
         if !in_sync.contains(&row.primary) {
             return Err(Refused::PrimaryLeftOut { partition, primary: row.primary });
         }
         for member in in_sync {
+            // A boot that is over was fed and may have forgotten since, if its lane is volatile: it proves itself anew.
             let node = group.current(member.node, member.boot)?;
             if node.role == Role::Observer {
                 return Err(Refused::Observer { node: node.id });
@@ -144,6 +148,7 @@ impl Table {
         }
         row.in_sync = in_sync.clone();
         row.write_quorum = *write_quorum;
+        // I4: `W + r = #S + 1`, the least `r` for which every `r` members meet every `W`.
         row.recovery_quorum = members - *write_quorum + 1;
         row.version += 1;
         Ok(row.version)

@@ -15,7 +15,7 @@ pub enum Violation {
     Incomplete {
         /// Rows in the table.
         rows: usize,
-        /// Partitions there are.
+        /// Partitions of both lanes together.
         partitions: usize,
     },
     /// An acknowledgement must mean something.
@@ -30,9 +30,9 @@ pub enum Violation {
     /// A member must be a registered peer, once, and no process start that is yet to come.
     #[error("partition {partition}: node {node} cannot be a member")]
     Member {
-        /// The partition.
+        /// The partition whose row lists it.
         partition: PartitionId,
-        /// The node.
+        /// The node that is unregistered, an observer, listed twice, or ahead of its boot.
         node: NodeId,
     },
     /// An epoch of another incarnation.
@@ -47,7 +47,7 @@ pub enum Violation {
     /// The quorum of the group.
     #[error("the quorum is {value}, and it must be {expected} or more")]
     Quorum {
-        /// What it is.
+        /// The value in the state.
         value: u32,
         /// What it must be.
         expected: u32,

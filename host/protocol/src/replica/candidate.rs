@@ -10,6 +10,8 @@ use super::{Effect, Member, Replica, Role, Row, is_listed};
 
 impl Replica {
     pub(super) fn table_changed(&mut self, now: Moment, row: Row, effects: &mut Vec<Effect>) {
+        // Rows come late and twice. Neither number falls (I20), so a lower pair is old, and must not bring a reign
+        // back.
         let is_news = match &self.row {
             None => true,
             Some(known) => (row.epoch, row.version) > (known.epoch, known.version),
@@ -19,10 +21,11 @@ impl Replica {
         }
         assert!(
             row.write_quorum >= 1 && row.recovery_quorum >= 1,
-            "quorums of {} are at least one: {row:?}",
+            "quorums of {} are at least one, not those of {row}",
             self.partition
         );
         let is_new_reign = self.row.as_ref().is_none_or(|known| row.epoch > known.epoch);
+        // First, so that nothing below counts promises or acknowledgements for a reign that is over (I3).
         if is_new_reign {
             self.step_down(now, &row, effects);
         }
@@ -34,11 +37,15 @@ impl Replica {
             Role::Tailing if is_member => self.enter(now, Role::InSync),
             Role::InSync if !is_member => self.enter(now, Role::Tailing),
             Role::Tailing | Role::InSync => {}
-            // The members or quorums of the current reign have changed: what was short of a quorum may suffice now.
+            // The members or quorums of the current reign have changed: what was short of a quorum may suffice now. The
+            // replica itself cannot have left the set: within its epoch the named member is always in it.
             Role::Candidate(_) => self.adopt(now, effects),
             Role::Activating(_) | Role::Primary(_) => self.advance(now, effects),
         }
-        // A promise of a higher epoch came before the row: another candidate has overtaken this one already.
+        // Named is this very boot, or nobody here (I3): what an earlier one had promised to do went with it. Who is not
+        // listed promises nothing that counts (I14). Below a promise of its own another candidate has overtaken this
+        // one already; equal to it the role would be resumed, which `stand` takes for the fault of the system group
+        // that it is.
         if is_new_reign && is_named && is_member && epoch >= self.promising {
             self.stand(now, epoch, effects);
         }
@@ -48,9 +55,11 @@ impl Replica {
     fn step_down(&mut self, now: Moment, row: &Row, effects: &mut Vec<Effect>) {
         match &self.role {
             Role::Tailing | Role::InSync => {}
+            // They served nobody, so nobody is told. The marker stays in the log: the next reign commits it with its
+            // own, or cuts it. Whether the replica is still listed, the new row decides.
             Role::Candidate(_) | Role::Activating(_) => self.enter(now, Role::InSync),
             Role::Primary(reign) => {
-                effects.push(Effect::SteppedDown { epoch: reign.epoch, successor: row.primary });
+                effects.push(Effect::StopServing { epoch: reign.epoch, successor: row.primary });
                 self.enter(now, Role::InSync);
             }
         }
@@ -64,6 +73,7 @@ impl Replica {
             self.partition,
             self.own
         );
+        // At once, not when it is durable: a row that comes in between must find the promise given.
         self.promising = epoch;
         self.enter(now, Role::Candidate(Candidate { epoch, promises: BTreeMap::new() }));
         effects.push(Effect::PersistPromise(epoch));
@@ -77,6 +87,8 @@ impl Replica {
             self.promising
         );
         self.promised = self.promised.max(epoch);
+        // All of the own log counts, although the end was perhaps not reported durable yet: it was appended before the
+        // promise, to the same log, which is written in its order.
         let (own, last) = (self.own, self.end);
         self.promise_heard(now, own, epoch, last, effects);
     }
@@ -108,6 +120,8 @@ impl Replica {
                 candidate.promises.insert(from.node, (from.boot, last));
                 self.adopt(now, effects);
             }
+            // Of another epoch, or too late: the reign has its `r` promises, or is over. It fences its sender all the
+            // same.
             Role::Candidate(_) | Role::Tailing | Role::InSync | Role::Activating(_) | Role::Primary(_) => {}
         }
     }
@@ -119,9 +133,11 @@ impl Replica {
         let (Role::Candidate(candidate), Some(row)) = (&self.role, &self.row) else {
             return;
         };
+        // Without its own promise on disk it may not append in this epoch, however many others promised (I7).
         if !candidate.promises.contains_key(&self.own.node) {
             return;
         }
+        // In the volatile lane a promise of an earlier boot speaks of a memory that is gone (I14).
         let counted = candidate
             .promises
             .iter()
@@ -136,6 +152,10 @@ impl Replica {
             true => greatest.map(|last| last.offset) <= self.end.map(|end| end.offset),
             false => greatest <= self.end,
         };
+        // I4: among any `r` members is one that holds all that is committed, and the greatest log holds that too. An
+        // equal end is as good: the same position means the same log (I8). With a lesser log the candidate waits, as
+        // nobody can be asked for the rest; leading with it would order other updates in the place of committed ones
+        // (I2).
         if promises >= needed && is_greatest {
             let epoch = candidate.epoch;
             self.activate(now, epoch, effects);

@@ -28,6 +28,8 @@ impl Configuration<'_> {
     fn held(self, progress: &Progress) -> Option<Offset> {
         // Sets have a handful of members: counting beats sorting, and needs no memory.
         let quorum = self.write_quorum as usize - usize::from(mutation::is(Mutation::OneHolderLess));
+        // A member that has proven nothing is left out rather than counted at offset 0: it does not even hold the first
+        // record.
         let ends = || self.in_sync.iter().filter_map(|member| progress.proven(*member));
         ends().filter(|end| ends().filter(|other| other >= end).count() >= quorum).max()
     }

@@ -20,13 +20,27 @@ pub enum Effect {
         through: Offset,
     },
     /// Admit operations: everything that earlier reigns committed is committed here. Follows the commit of the marker.
-    Activated(Epoch),
-    /// Stop admitting operations: a higher epoch has begun. Records that were not committed may still become so: whoever
-    /// waits for one learns it from a later [`Effect::Commit`], or not at all.
-    SteppedDown {
-        /// The reign that is over; its [`Effect::Activated`] came before.
+    Serve(Epoch),
+    /// Stop admitting operations: a higher epoch has begun. Records that were not committed may still become so: a
+    /// client that waits for one learns it from a later [`Effect::Commit`], or not at all.
+    StopServing {
+        /// The reign that is over; its [`Effect::Serve`] came before.
         epoch: Epoch,
-        /// Who was named next.
+        /// The member that was named for the next reign.
         successor: Member,
     },
+}
+
+impl std::fmt::Display for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Effect::PersistPromise(epoch) => write!(f, "persist the promise of epoch {epoch}"),
+            Effect::Persist(record) => write!(f, "persist {record}"),
+            Effect::Commit { through } => write!(f, "commit up to {through}"),
+            Effect::Serve(epoch) => write!(f, "serve epoch {epoch}"),
+            Effect::StopServing { epoch, successor } => {
+                write!(f, "stop serving epoch {epoch}, {successor} is named next")
+            }
+        }
+    }
 }

@@ -9,11 +9,11 @@ use super::{Replica, Role, RoleName};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// I7: a role was taken whose promise is not durable.
-    #[error("{role:?} of epoch {epoch}, but only epoch {promised} is durably promised")]
+    #[error("{role} of epoch {epoch}, but only epoch {promised} is durably promised")]
     PromiseNotDurable {
-        /// The role.
+        /// The role that was taken too early.
         role: RoleName,
-        /// Its epoch.
+        /// The epoch of the role.
         epoch: Epoch,
         /// The highest durable promise.
         promised: Epoch,
@@ -21,15 +21,15 @@ pub enum Violation {
     /// I3: a role belongs to another epoch than the row.
     #[error("role of epoch {role}, but the row has epoch {row}")]
     RoleOfAnotherEpoch {
-        /// Epoch of the role.
+        /// The epoch of the role.
         role: Epoch,
-        /// Epoch of the row.
+        /// The epoch of the row.
         row: Epoch,
     },
     /// I9: committed and durable lie within the log.
     #[error("log ends with {}, but {} is committed and {} durable", shown(.end), shown(.committed), shown(.durable))]
     BeyondEnd {
-        /// The last record.
+        /// The end of the own log.
         end: Option<Position>,
         /// The last committed offset.
         committed: Option<Offset>,
@@ -39,15 +39,15 @@ pub enum Violation {
     /// I8: the lineage does not end where the log does.
     #[error("log ends with {}, but its lineage with {}", shown(.end), shown(.lineage))]
     EndOutsideLineage {
-        /// The last record.
+        /// The end of the own log.
         end: Option<Position>,
         /// The last epoch of the lineage.
         lineage: Option<Epoch>,
     },
     /// I5: a reign is active before its marker is committed, or is not although it is.
-    #[error("{role:?} with a marker at {marker}, but {} is committed", shown(.committed))]
+    #[error("{role} with a marker at {marker}, but {} is committed", shown(.committed))]
     MarkerNotDecisive {
-        /// The role.
+        /// The role that disagrees with the marker.
         role: RoleName,
         /// Where the marker is.
         marker: Offset,
@@ -57,9 +57,9 @@ pub enum Violation {
     /// I7: the own progress counts more than is durable.
     #[error("own progress is {}, but {} is durable", shown(.counted), shown(.durable))]
     OwnProgress {
-        /// What counts.
+        /// The end of this member in the progress of its reign.
         counted: Option<Offset>,
-        /// What is durable.
+        /// The last offset that its disk has.
         durable: Option<Offset>,
     },
 }

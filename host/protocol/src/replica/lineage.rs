@@ -23,7 +23,7 @@ pub struct Lineage(Vec<(Epoch, Offset)>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("epoch {} at offset {} cannot follow epoch {} at offset {}", next.0, next.1, before.0, before.1)]
 pub struct LineageError {
-    /// An entry.
+    /// The earlier of two neighbours.
     pub before: (Epoch, Offset),
     /// The one after it, whose epoch or offset does not rise.
     pub next: (Epoch, Offset),
@@ -69,7 +69,12 @@ impl Lineage {
     /// If the epoch or the offset does not rise.
     pub(super) fn begin(&mut self, epoch: Epoch, first: Offset) {
         if let Some(last) = self.0.last() {
-            assert!(last.0 < epoch && last.1 < first, "epoch {epoch} at offset {first} begins after {last:?}");
+            assert!(
+                last.0 < epoch && last.1 < first,
+                "epoch {epoch} at offset {first} begins after {}@{}",
+                last.0,
+                last.1
+            );
         }
         self.0.push((epoch, first));
     }

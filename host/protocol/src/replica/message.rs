@@ -9,7 +9,7 @@ use steward_model::{Epoch, Position};
 pub enum Message {
     /// The sender will support no epoch below this one, and has that on disk.
     Promise {
-        /// The promised epoch.
+        /// No lower epoch has the support of the sender from now on.
         epoch: Epoch,
         /// The last record of the sender's log.
         last: Option<Position>,
@@ -27,8 +27,8 @@ pub enum Message {
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Message::Promise { epoch, last } => write!(f, "promise epoch={epoch} last={}", shown(last)),
-            Message::Acknowledgement { epoch, through } => write!(f, "acknowledgement epoch={epoch} through={through}"),
+            Message::Promise { epoch, last } => write!(f, "promised epoch {epoch}, log ends with {}", shown(last)),
+            Message::Acknowledgement { epoch, through } => write!(f, "persisted up to {through} in epoch {epoch}"),
         }
     }
 }

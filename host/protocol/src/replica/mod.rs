@@ -3,10 +3,21 @@
 //! Problem: an update that a client was told of must survive every crash, and no two nodes may ever order the updates of
 //! one partition at the same time, although each of them knows only its own disk and what the others last said.
 //!
-//! Promise: [`Effect::Commit`] names only records that `W` members of the in-sync set hold durably, and only once a
-//! record of this very reign does (its marker). Whoever reigns next listens to `r = #S − W + 1` members, hence to at
-//! least one that holds every committed record, and carries them on. Epochs fence: a replica that has promised a higher
-//! epoch has nothing more to say in a lower one.
+//! # If you know Raft
+//!
+//! Each partition is a log that one member writes and others copy, with terms (here *epochs*), a rule for the greatest
+//! log, and a commit by quorum. Three things differ:
+//!
+//! - **Nobody campaigns.** A Raft group of its own, the *system group*, names the primary in a *row* of the partition
+//!   table and gives it a higher epoch. Being named is not being elected: the named member is a candidate, and has to
+//!   collect promises as in Raft's phase of votes. A wrong name costs time and never data, so the system group may guess.
+//! - **The members are a set that changes often** (`S`, the in-sync set of Kafka), and the two quorums are numbers in the
+//!   row. `W` members hold a record before it is committed; `r` members promise before a reign begins; `W + r > #S`, so
+//!   the two always meet (I4). A majority is the special case in which both are the same. `W = #S, r = 1` survives the
+//!   loss of all members but one; `W = 1` commits alone and then needs everybody for a recovery.
+//! - **Followers execute nothing.** Records carry results. What is committed is applied, and nothing has to be undone.
+//!
+//! # A reign
 //!
 //! ```text
 //!            listed in S                named, this boot        r promises, own log the greatest
@@ -17,13 +28,52 @@
 //!                               └────── a row of a higher epoch ◄─────────────────── Primary(E)
 //! ```
 //!
-//! The core has no clock, no disk and no peers: [`Replica::handle`] takes what happened and appends what must be done to
-//! a list of the caller's. Rules for the caller, who holds a lock around the replica:
+//! 1. *Promise.* A promise of `E` on disk means: no support for any lower epoch, ever. The candidate gives its own before
+//!    anybody else's counts, since it fences the reign that this very node may have had before (I7).
+//! 2. *Adopt.* Of the `r` logs that came with the promises the greatest by (last epoch, offset) holds everything that was
+//!    ever committed. Not the longest: a member that was fenced with a long unacknowledged tail has a longer log than one
+//!    that followed the next reign for a single record, and the single record may be committed.
+//! 3. *Activate.* The candidate appends a *marker*, the first record of its epoch. Until `W` members hold it nothing of
+//!    the reign and nothing left over from earlier ones is committed (I5); Raft's leader commits an entry of its own term
+//!    first for the same reason. With the marker everything before it is committed at once.
+//! 4. *Serve.* Updates are appended as they come, before the ones in front are committed. The `W`-th greatest proven end
+//!    of `S` is the commit offset; it never falls.
+//! 5. *Step down.* A row of a higher epoch ends the reign. What was appended and not committed is neither lost nor
+//!    certain: the next reign commits it with its marker, or orders something else there, and then it is cut.
+//!
+//! No role survives a restart: the acknowledgements were in memory. A node that was primary waits to be named for a
+//! higher epoch, and the row tells the boots apart.
+//!
+//! # How a record is named
+//!
+//! By its position, (epoch, offset). Two logs that have the same position have the same record there and the same
+//! records below (I8), because the epoch has one primary and the primary one log. So logs are compared by the list of
+//! which epoch began where, the [`Lineage`], without a look at a record; and a report about a record that was cut is told
+//! from one about the record that took its place.
+//!
+//! # How to drive it
+//!
+//! The core has no clock, no disk and no peers: [`Replica::handle`] takes an [`Event`] and appends [`Effect`]s to a list of
+//! the caller's. Rules for the caller, who holds a lock around the replica:
 //!
 //! - carry effects out in their order; what is persisted must become durable in the order in which it was asked for;
 //! - say [`Event::Persisted`] and [`Event::PromisePersisted`] only when a power cut could not take it back (in the
 //!   volatile lane: at once);
 //! - ask [`Replica::admits`] under the same lock before [`Event::Proposed`].
+//!
+//! A reign of a lone member, as a script prints it (`tests/scripts/activation.txt`):
+//!
+//! ```text
+//!  table changed to epoch 1 of 1.1, in sync 1.1, W 1, r 1, version 1   ►  persist the promise of epoch 1
+//!  persisted the promise of epoch 1                                    ►  persist 1@0 after epoch 0: marker
+//!  persisted up to 1@0                                                 ►  commit up to 0, serve epoch 1
+//! ```
+//!
+//! # Where to read on
+//!
+//! `candidate` from the row to the marker, `primary` from the marker to the commit, `commit` the rule of the quorum,
+//! `truncate` the cut, `open` what a restart may find, [`invariants`] what is checked after every event. Numbers (I4, W, r)
+//! are those of host/docs/protocol.md.
 //!
 //! Departures from the source: promises and acknowledgements of other members are understood, the messages that ask for
 //! them are not sent yet; a candidate whose log is not the greatest therefore waits. Confirmations of reads are left out:

@@ -21,21 +21,28 @@ pub struct Recovered {
     pub applied: Option<Position>,
 }
 
+impl std::fmt::Display for Recovered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Recovered { promised, last, applied, .. } = self;
+        write!(f, "promised {promised}, end {}, applied {}", shown(last), shown(applied))
+    }
+}
+
 /// Why a replica cannot be opened: acknowledged data are missing or damaged. It must not vote with what is left.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The lineage is not one.
     #[error("partition {partition}: lineage of the log is damaged: {source}")]
     Lineage {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
-        /// What is wrong.
+        /// The neighbours that do not rise.
         source: LineageError,
     },
     /// The lineage does not end in the epoch of the last record.
     #[error("partition {partition}: log ends with {}, but its lineage with {}", shown(.last), shown(.lineage))]
     EndOutsideLineage {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The last record of the log.
         last: Option<Position>,
@@ -45,7 +52,7 @@ pub enum OpenError {
     /// The log has records of an epoch that was never promised: the promise has been lost.
     #[error("partition {partition}: log ends in epoch {last}, but only epoch {promised} is promised")]
     PromiseLost {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The epoch of the last record.
         last: Epoch,
@@ -55,7 +62,7 @@ pub enum OpenError {
     /// The state store has applied a record that the log does not have: the log has lost committed records.
     #[error("partition {partition}: state store has applied {applied}, but the log ends with {}", shown(.last))]
     AppliedOutsideLog {
-        /// Which partition.
+        /// The partition whose copy was opened.
         partition: PartitionId,
         /// The last applied record.
         applied: Position,
@@ -77,13 +84,19 @@ impl Replica {
     pub fn open(own: Member, partition: PartitionId, recovered: Recovered) -> Result<Replica, OpenError> {
         let Recovered { promised, lineage, start, last, applied } = recovered;
         let mut lineage = Lineage::from_entries(lineage).map_err(|source| OpenError::Lineage { partition, source })?;
+        // I8: lineages stand for logs when those are compared. One that does not end where its log does would find a
+        // common point that is none.
         if lineage.last_epoch() != last.map(|last| last.epoch) || last.is_some_and(|last| !lineage.contains(last)) {
             return Err(OpenError::EndOutsideLineage { partition, last, lineage: lineage.last_epoch() });
         }
         let last_epoch = last.map_or(Epoch::ZERO, |last| last.epoch);
+        // I7: the promise of an epoch is on disk before its first record is appended. If it is gone, promises of other
+        // epochs may be gone with it, and the reigns that relied on them would lose their safety.
         if last_epoch > promised {
             return Err(OpenError::PromiseLost { partition, last: last_epoch, promised });
         }
+        // I9: only what is committed is applied. A log that does not reach it, or reaches it on another branch, has
+        // lost what this member once acknowledged, and must not be heard in an election.
         if let Some(applied) = applied {
             let is_in_log = last.is_some_and(|last| applied.offset <= last.offset) && lineage.contains(applied);
             if !is_in_log {

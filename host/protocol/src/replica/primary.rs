@@ -20,6 +20,8 @@ impl Replica {
             return Err(NotAdmitted::Recovering);
         };
         match &self.role {
+            // I6: amnesia has left fewer members than a commit needs. What was executed now would wait for a commit
+            // that may never come; what is refused now has not happened.
             Role::Primary(_)
                 if row.in_sync.len() < row.write_quorum as usize && !mutation::is(Mutation::TooFewInSync) =>
             {
@@ -27,6 +29,8 @@ impl Replica {
             }
             Role::Primary(reign) => Ok(reign.epoch),
             Role::Candidate(_) | Role::Activating(_) => Err(NotAdmitted::Recovering),
+            // The row names an earlier boot of this node, or an epoch below its promise. Forwarding would come back
+            // here; the next row names this boot, or another member.
             Role::Tailing | Role::InSync if row.primary.node == self.own.node => Err(NotAdmitted::Recovering),
             Role::Tailing | Role::InSync => Err(NotAdmitted::NotPrimary { primary: row.primary }),
         }
@@ -42,6 +46,7 @@ impl Replica {
 
     /// Begins the reign of `epoch` with its marker.
     pub(super) fn activate(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
+        // I7: were the promise not on disk, a restart could promise a lower epoch, and two reigns would have its voice.
         assert!(
             self.promised >= epoch,
             "{} activates epoch {epoch}, only {} is promised",
@@ -49,10 +54,14 @@ impl Replica {
             self.promised
         );
         let marker = self.next_offset();
+        // Only the own disk counts so far. Others acknowledged records of earlier reigns, and whatever of those stood
+        // on another branch has been cut since or will be: each proves its log anew, against this one.
         let mut progress = Progress::new(self.partition.lane);
         if let Some(durable) = self.durable {
             progress.prove(self.own, durable);
         }
+        // The epoch is above every one in the log: no record stands above its promise, and `stand` takes only epochs
+        // above all promises.
         self.lineage.begin(epoch, marker);
         self.enter(now, Role::Activating(Reign { epoch, marker, progress }));
         self.append(epoch, Entry::Marker, effects);
@@ -64,6 +73,9 @@ impl Replica {
             Entry::Marker => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
             Entry::Forget { .. } => {}
             Entry::Update(update) => match update.change {
+                // I11: a version names its place, and readers, entity tags and effects go by that name. Another place
+                // than the next one means that it was decided in another reign, or before another record came in
+                // between.
                 Change::NewVersion | Change::Renewal => {
                     let carried = Position { epoch: update.document.epoch, offset: update.document.offset };
                     assert!(
@@ -73,6 +85,7 @@ impl Replica {
                         update.document.link.as_str()
                     );
                 }
+                // They make no version, so nothing carries a place that could be wrong.
                 Change::None | Change::Purge => {}
             },
         }
@@ -81,6 +94,7 @@ impl Replica {
 
     fn append(&mut self, epoch: Epoch, entry: Entry, effects: &mut Vec<Effect>) {
         let position = Position { epoch, offset: self.next_offset() };
+        // A member that copies the record sees by the epoch before it that its own log is the same up to there (I8).
         let previous = self.last_epoch();
         self.end = Some(position);
         effects.push(Effect::Persist(Record { position, previous, entry }));
@@ -99,6 +113,8 @@ impl Replica {
             self.partition,
             shown(&self.end)
         );
+        // The log is written in its order, so this record answers for all before it, and an earlier report that comes
+        // late says nothing new.
         self.durable = self.durable.max(Some(position.offset));
         let own = self.own;
         self.proven(now, own, position.offset, effects);
@@ -118,6 +134,9 @@ impl Replica {
             Role::Activating(reign) | Role::Primary(reign) => reign.epoch == epoch,
             Role::Tailing | Role::InSync | Role::Candidate(_) => false,
         };
+        // Who is not listed may hold the record and still counts for nothing: the `r` members that the next candidate
+        // hears are drawn from those who are (I4). This node counts by its disk alone, never by what a message says in
+        // its name (I7).
         let is_member = self.row.as_ref().is_some_and(|row| is_listed(row, self.partition.lane, from));
         if is_of_this_reign && self.holds(through) && is_member && from.node != self.own.node {
             self.proven(now, from, through.offset, effects);
@@ -130,6 +149,8 @@ impl Replica {
                 reign.progress.prove(member, offset);
                 self.advance(now, effects);
             }
+            // Only who orders updates knows what the others hold. A candidate's tail may be on every disk and is not
+            // committed before a marker of this reign is (I5).
             Role::Tailing | Role::InSync | Role::Candidate(_) => {}
         }
     }
@@ -142,15 +163,21 @@ impl Replica {
         let Some(held) = committable(std::iter::once(Configuration::of(row)), &reign.progress) else {
             return;
         };
+        // I5: `W` members may hold a record of an earlier reign and the next candidate still displace it, if its own
+        // log ends in an epoch between the two. Once `W` hold the marker, every `r` members include one of them, and no
+        // log without the marker is the greatest.
         let has_marker = held >= reign.marker || mutation::is(Mutation::CommitWithoutMarker);
+        // What is held by a quorum may fall when the quorum is raised or a member leaves; what was committed stays so,
+        // because the change was proposed only once its own quorum held that.
         if !has_marker || Some(held) <= self.committed {
             return;
         }
         self.committed = Some(held);
         effects.push(Effect::Commit { through: held });
+        // After the commit: an operation that is admitted must find everything that earlier reigns committed.
         if let Role::Activating(reign) = &self.role {
             let reign = reign.clone();
-            effects.push(Effect::Activated(reign.epoch));
+            effects.push(Effect::Serve(reign.epoch));
             self.enter(now, Role::Primary(reign));
         }
     }
@@ -159,7 +186,7 @@ impl Replica {
         match &self.role {
             Role::Primary(reign) => reign,
             Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Activating(_) => {
-                panic!("{} is {:?}, not primary: ask admits first", self.partition, self.role())
+                panic!("{} is {}, not primary: ask admits first", self.partition, self.role())
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
+use super::message::shown;
 use super::{Member, Replica, Role, Row};
 
 /// Why an operation is not admitted here now.
@@ -13,7 +14,7 @@ pub enum NotAdmitted {
     /// Another member orders the updates. Forward the operation.
     #[error("partition belongs to node {primary}")]
     NotPrimary {
-        /// Who was named.
+        /// The member of the newest row, whether or not it is active.
         primary: Member,
     },
     /// The in-sync set is smaller than the quorum: nothing would be committed. Park the operation.
@@ -54,14 +55,26 @@ impl RoleName {
     }
 }
 
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RoleName::Tailing => "tailing",
+            RoleName::InSync => "in sync",
+            RoleName::Candidate => "candidate",
+            RoleName::Activating => "activating",
+            RoleName::Primary => "primary",
+        })
+    }
+}
+
 /// A replica at one moment, for `/core/partitions` and for tests.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Which partition.
+    /// The partition that this is a copy of.
     pub partition: PartitionId,
     /// What the replica does for it.
     pub role: RoleName,
-    /// Since when.
+    /// When it took that role.
     pub since: Moment,
     /// The newest row of the partition table that was heard of.
     pub row: Option<Row>,
@@ -75,6 +88,14 @@ pub struct Status {
     pub durable: Option<Offset>,
     /// The last record known to be committed.
     pub committed: Option<Offset>,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Status { role, promised, end, durable, committed, .. } = self;
+        let (end, durable, committed) = (shown(end), shown(durable), shown(committed));
+        write!(f, "{role}, promised {promised}, end {end}, durable {durable}, committed {committed}")
+    }
 }
 
 impl Replica {

@@ -1,6 +1,6 @@
 //! Cutting the end of the own log off.
 //!
-//! A record that `W` members hold is never cut: whoever orders something else in its place has heard of it from one of the
+//! A record that `W` members hold is never cut: a primary that orders something else in its place has heard of it from one of the
 //! `r` members that promised. What is cut was never acknowledged to anybody, and never applied. Source:
 //! host/docs/protocol.md, "Truncation" and "Rules of a member for `Append`".
 
@@ -19,6 +19,7 @@ impl Replica {
                 panic!("{} cuts its log in its own reign {}: nobody else orders updates", self.partition, reign.epoch)
             }
         }
+        // I9: what is committed was answered, perhaps applied. A reign that orders something else there has missed it.
         let keep = after.map(|after| after.offset);
         assert!(
             keep >= self.committed,
@@ -27,6 +28,8 @@ impl Replica {
             shown(&after),
             shown(&self.committed)
         );
+        // The common point of two logs is a record of both; with another one as the end the lineage would name records
+        // that were never here (I8).
         assert!(
             after.is_none_or(|after| self.holds(after)),
             "{} cuts its log after {}, which it does not hold",

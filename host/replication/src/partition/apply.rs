@@ -33,6 +33,8 @@ impl Partition {
             }
             Err(error) => {
                 self.shared.observer.observed(self.id, &Fact::Refused(&error));
+                // Nobody knows whether the batch was written. The run goes back to the front, whole: what was applied
+                // is passed over next time, and what was committed meanwhile follows without a gap.
                 let mut state = self.lock();
                 if !mutation::is(Mutation::RefusedRunLost) {
                     let later = std::mem::replace(&mut state.unapplied, run);

@@ -14,6 +14,8 @@ impl Partition {
     /// Carries out the effects that wait in `state`, and those that they cause.
     pub(super) fn carry_out(&self, state: &mut State, now: Moment) {
         while !state.effects.is_empty() {
+            // Carrying out may tell the core more at once (in memory everything is durable when it is written); what it
+            // then asks for comes after what it asked before.
             let mut effects = std::mem::take(&mut state.effects);
             for effect in effects.drain(..) {
                 self.carry_out_one(state, now, effect);
@@ -25,12 +27,13 @@ impl Partition {
     }
 
     fn carry_out_one(&self, state: &mut State, now: Moment, effect: Effect) {
+        self.shared.observer.wanted(self.id, &effect);
         match effect {
             Effect::PersistPromise(epoch) => self.persist_promise(state, now, epoch),
             Effect::Persist(record) => self.persist(state, now, record),
             Effect::Commit { through } => self.commit(state, through),
-            Effect::Activated(epoch) => self.activated(state, epoch),
-            Effect::SteppedDown { epoch, .. } => self.stepped_down(state, epoch),
+            Effect::Serve(epoch) => self.serve(state, epoch),
+            Effect::StopServing { epoch, .. } => self.stop_serving(state, epoch),
         }
     }
 
@@ -39,12 +42,12 @@ impl Partition {
             Lane::Persisted => {
                 state.outgoing.promise(self.id, epoch);
                 if mutation::is(Mutation::PromiseReportedBeforeSync) {
-                    state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects);
+                    self.hand(state, now, Event::PromisePersisted(epoch));
                 }
                 self.send_outgoing(state);
             }
             // What lies in memory is as lasting there as it will ever be.
-            Lane::Volatile => state.replica.handle(now, Event::PromisePersisted(epoch), &mut state.effects),
+            Lane::Volatile => self.hand(state, now, Event::PromisePersisted(epoch)),
         }
     }
 
@@ -55,13 +58,15 @@ impl Partition {
         }
         match self.id.lane {
             Lane::Persisted => {
+                // The core counts the record as appended, so it cannot be refused any more: what the log has no room
+                // for now waits, in its place.
                 state.outgoing.record(self.id, &record);
                 state.uncommitted.push_back(Uncommitted::new(record));
                 self.send_outgoing(state);
             }
             Lane::Volatile => {
                 state.uncommitted.push_back(Uncommitted::new(record));
-                state.replica.handle(now, Event::Persisted(end), &mut state.effects);
+                self.hand(state, now, Event::Persisted(end));
             }
         }
     }
@@ -88,6 +93,7 @@ impl Partition {
         let records = &state.unapplied[first..];
         self.shared.observer.observed(self.id, &Fact::Committed { through, records });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
+        // Last: a client that is told must find its update when it reads (I10).
         while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {
             // Waiters of records that were displaced have been told so when that happened: what is left at or below the
             // commit is what was committed. The operation may have given up waiting; it is committed all the same.
@@ -95,7 +101,7 @@ impl Partition {
         }
     }
 
-    fn activated(&self, state: &mut State, epoch: Epoch) {
+    fn serve(&self, state: &mut State, epoch: Epoch) {
         // What is pending is known once the state store has told it: before, newer effects would overtake older ones.
         state.outbox.begin(epoch);
         self.serving.set(Some(epoch));
@@ -103,11 +109,12 @@ impl Partition {
         tracing::debug!(partition = %self.id, %epoch, "partition active");
     }
 
-    fn stepped_down(&self, state: &mut State, epoch: Epoch) {
-        // Whoever waits learns that the outcome is unknown; what was appended may still be committed in the next reign.
+    fn stop_serving(&self, state: &mut State, epoch: Epoch) {
+        // Clients that wait learn that the outcome is unknown; what was appended may still be committed in the next
+        // reign.
         let under_way = state.waiters.len();
         state.waiters.clear();
-        // Claims end with the reign: whoever holds one finds out before its next effect goes out.
+        // Claims end with the reign: their holders find out before their next effect goes out.
         state.outbox.end();
         self.serving.set(None);
         self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });
@@ -124,6 +131,8 @@ impl Partition {
             };
             let lsn = match appended {
                 Ok(lsn) => lsn,
+                // Nothing behind it is tried: frames of a partition go into the log in their order, or a record could
+                // be durable without the promise of its reign.
                 Err(append::Error::Busy { .. } | append::Error::Full { .. }) => {
                     self.shared.wants_space(self.id);
                     return;

@@ -8,7 +8,7 @@ use super::{Partition, State};
 use crate::observer::unpoisoned;
 
 impl Partition {
-    /// Leaves a message. It is taken by the next [`Partition::step`], whoever makes it.
+    /// Leaves a message. It is taken by the next [`Partition::step`], on whatever thread.
     pub fn post(&self, message: Message) {
         unpoisoned(self.mailbox.lock()).push_back(message);
     }
@@ -42,13 +42,15 @@ impl Partition {
     }
 
     fn take(&self, state: &mut State, now: Moment, message: Message) {
+        // What the core believes and what the disk holds may differ by now: whatever is decided could contradict a
+        // promise.
         if self.shared.has_failed() {
             return;
         }
         match message {
             Message::Row(row) => {
                 self.tell(state, now, Event::TableChanged(*row));
-                // The same reign may admit again, or no longer: whoever waits for that looks.
+                // The same reign may admit again, or no longer: those who wait for that look again.
                 self.serving.set(self.serving.get());
             }
             Message::Propose(proposal) => self.propose_now(state, now, *proposal),
@@ -64,7 +66,13 @@ impl Partition {
 
     /// Tells the core of an event, and carries out everything that follows from it.
     pub(super) fn tell(&self, state: &mut State, now: Moment, event: Event) {
-        state.replica.handle(now, event, &mut state.effects);
+        self.hand(state, now, event);
         self.carry_out(state, now);
+    }
+
+    /// Hands the core an event. What it asks for is carried out by the loop that runs already, or by [`Partition::tell`].
+    pub(super) fn hand(&self, state: &mut State, now: Moment, event: Event) {
+        self.shared.observer.told(self.id, &event);
+        state.replica.handle(now, event, &mut state.effects);
     }
 }

@@ -1,8 +1,9 @@
 //! What a partition can be told.
 
 use steward_model::operation::EffectKey;
+use steward_model::update::Entry;
 use steward_model::{Epoch, Position, Timestamp};
-use steward_protocol::replica::{self, Member, Row};
+use steward_protocol::replica::{self, Event, Member, Row};
 use steward_storage::documents::Horizons;
 
 use super::proposal::Proposal;
@@ -22,16 +23,16 @@ pub enum Message {
     Settle {
         /// Which; all of one document.
         keys: Vec<EffectKey>,
-        /// When.
+        /// The time of the record that says so.
         at: Timestamp,
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
     Forget(Horizons),
     /// Another member said something, over a connection that vouches for its node and boot.
     Received {
-        /// Who said it.
+        /// The member at the other end of the connection.
         from: Member,
-        /// What was said.
+        /// A promise or an acknowledgement.
         message: replica::Message,
     },
     /// The log may have room again for what it refused.
@@ -46,18 +47,20 @@ pub enum Message {
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Message::Row(row) => write!(f, "row epoch={} primary={} version={}", row.epoch, row.primary, row.version),
-            Message::Propose(proposal) => write!(f, "propose {}", proposal.link()),
-            Message::Persisted(position) => write!(f, "persisted through={position}"),
-            Message::PromisePersisted(epoch) => write!(f, "promise-persisted epoch={epoch}"),
-            Message::Settle { keys, .. } => write!(f, "settle {} effects", keys.len()),
+            Message::Row(row) => write!(f, "table changed to {row}"),
+            Message::Propose(proposal) => write!(f, "proposed {proposal}"),
+            Message::Persisted(position) => write!(f, "{}", Event::Persisted(*position)),
+            Message::PromisePersisted(epoch) => write!(f, "{}", Event::PromisePersisted(*epoch)),
+            Message::Settle { keys, .. } => write!(f, "carried out effects: {}", keys.len()),
             Message::Forget(Horizons { tombstones_below, answers_below }) => {
-                write!(f, "forget tombstones below {tombstones_below} and answers below {answers_below}")
+                let (tombstones_below, answers_below) = (*tombstones_below, *answers_below);
+                write!(f, "proposed {}", Entry::Forget { tombstones_below, answers_below })
             }
-            Message::Received { from, message } => write!(f, "received from={from} {message}"),
-            Message::SpaceInLog => f.write_str("space in log"),
-            Message::Truncated { after: Some(after) } => write!(f, "truncated after={after}"),
-            Message::Truncated { after: None } => f.write_str("truncated all"),
+            Message::Received { from, message } => {
+                write!(f, "{}", Event::Received { from: *from, message: *message })
+            }
+            Message::SpaceInLog => f.write_str("found space in the log"),
+            Message::Truncated { after } => write!(f, "{}", Event::Truncated { after: *after }),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! One copy of one partition on this node: the replica core, and everything that its decisions reach.
 //!
-//! Problem: a core decides, a log writes, a state store follows, clients wait, and each of them has its own pace. Promise:
+//! Problem: a core decides, a log writes, a state store follows, clients wait, and each of them takes its own time. Promise:
 //! a [`Proposal`] is answered once as taken or refused, and a taken one once as committed or lost; readers see committed
 //! states only; the state store is always exactly the state at some offset, however late it comes.
 //!
-//! A partition is a mailbox. Whoever has something to say posts a [`Message`] and goes on; [`Partition::step`] takes all
+//! A partition is a mailbox. Threads, timers and clients post a [`Message`] and go on; [`Partition::step`] takes all
 //! messages in their order, tells the core and carries out what it asks for. Steps of one partition exclude one another and
 //! never wait for anything but that: what the log cannot take now waits in a queue of its own, not in the step.
 //!
@@ -15,6 +15,25 @@
 //!  Settle ──┤   core      ├─► commit: recent, outbox, clients, unapplied ─► Partitions::apply ─► state store
 //!  Space ───┘             └─► serving or not
 //! ```
+//!
+//! An update on its way through, and who knows of it when:
+//!
+//! | moment | what happens | who sees the update |
+//! |---|---|---|
+//! | proposed (`propose`) | the core gives it the next position; `recent` has it as newest | the next operation on the document |
+//! | appended (`outgoing`) | its frame is in the log's queue, in the order of the core | the same |
+//! | persisted (`mailbox`) | the log's writer says so, and the core counts this disk | the same |
+//! | committed (`effects`) | the core says so: `recent` has it as committed, effects may go out, its client is told | readers |
+//! | applied (`apply`) | the state store has it, in one batch with others; `recent` forgets it | readers, out of the store |
+//! | in a checkpoint (`checkpoint`) | the store is durable that far, and the log below may go | a restart, out of the store |
+//!
+//! So a state has three ages. An operation must see the first, or two updates of one document would start from the same
+//! state; readers may see only the second, or they would see what a fail-over takes back; the store shows the third, and
+//! `recent` bridges the way to it. A cut (`truncate`) takes back the first age alone: what is committed stays.
+//!
+//! What can end a thought early is a reign that ends. A client that waits then learns that the outcome is unknown, not that it
+//! failed: the record is in the log, and the next reign commits it or cuts it. Claims of effects end with their reign for the
+//! same reason.
 //!
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.
@@ -61,7 +80,7 @@ use recent::Recent;
 /// A record that was appended and is not known to be committed.
 struct Uncommitted {
     record: Record,
-    /// About its bytes.
+    /// About its bytes in memory, counted when it waits for the store.
     bytes: u64,
 }
 
@@ -87,7 +106,7 @@ struct State {
     /// The first record that was cut off the log and has frames there, as long as the store holds nothing in its place: a start
     /// finds the whole branch, or none of it.
     cut: Option<(Offset, Lsn)>,
-    /// By offset.
+    /// By offset, so that a commit answers from the front.
     waiters: VecDeque<Waiter>,
     recent: Recent,
     outbox: Outbox,
@@ -95,7 +114,7 @@ struct State {
     latest: Timestamp,
 }
 
-/// See the head of this module.
+/// One copy of one partition: a mailbox, and the state that only its steps change.
 pub struct Partition {
     id: PartitionId,
     shared: Arc<Shared>,
@@ -209,7 +228,7 @@ impl Uncommitted {
     }
 }
 
-/// Returns what the records above the state store say about their documents: whoever serves next must see them as newest, and
+/// Returns what the records above the state store say about their documents: the next reign must see them as newest, and
 /// must know the requests that they answered.
 fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Recent, documents::Error> {
     let mut recent = Recent::default();
@@ -227,7 +246,7 @@ fn remembered_tail(store: &PartitionStore, tail: &[(Record, Lsn)]) -> Result<Rec
 /// What is known about one copy of one partition.
 #[derive(Debug, Clone)]
 pub struct Status {
-    /// Which partition.
+    /// The partition that this is a copy of.
     pub partition: PartitionId,
     /// What its replica core says.
     pub replica: replica::Status,

@@ -1,5 +1,5 @@
 //! The partition's pending effects, in memory: a mirror of the outbox rows of the state store plus what is committed and
-//! not applied yet. It says which effect may go out next; carrying it out is the work of whoever claims the document.
+//! not applied yet. It says which effect may go out next; carrying it out is the work of the courier that claims the document.
 //!
 //! Order: effects of one document go out as they were issued, one at a time. An effect with a delay waits for its moment
 //! beside that queue and holds nobody up.
@@ -26,7 +26,7 @@ fn order(key: &EffectKey) -> Order {
 /// The right to send the effects of a document, in one reign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose effects.
+    /// The document whose effects may be sent.
     pub link: Link,
     /// The reign in which it was made.
     epoch: Epoch,
@@ -68,7 +68,7 @@ enum Knowledge {
     All { epoch: Epoch },
 }
 
-/// See the head of this module.
+/// The pending effects of one partition, as far as this reign knows them.
 #[derive(Debug)]
 pub struct Outbox {
     documents: HashMap<Link, Pending>,

@@ -14,7 +14,7 @@ pub(super) enum About {
     Record(Position),
 }
 
-/// See the head of this module.
+/// Frames that the log has not taken yet, in the order in which the core asked for them.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     pub(super) frames: VecDeque<(About, Frame, Option<Reservation>)>,

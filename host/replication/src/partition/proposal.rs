@@ -14,9 +14,9 @@ pub enum ProposeError {
     /// This node is not the primary, or not yet.
     #[error("partition {partition} takes no updates here: {reason}")]
     NotAdmitted {
-        /// Which partition.
+        /// The partition of the document.
         partition: PartitionId,
-        /// Why.
+        /// Whom to ask instead, or what this copy waits for.
         reason: NotAdmitted,
     },
     /// The disk is too full for another update.
@@ -27,17 +27,17 @@ pub enum ProposeError {
         "the state store of this node is {bytes} bytes behind its log, at most {most} are allowed; try again later"
     )]
     Behind {
-        /// How far.
+        /// Bytes committed and not applied, of all partitions.
         bytes: u64,
-        /// How far it may be.
+        /// Bytes that may be.
         most: u64,
     },
     /// The record would not fit into a frame of the log.
     #[error("the update takes about {bytes} bytes with its effects and its remembered answer, the log takes {most}")]
     TooLarge {
-        /// About its bytes.
+        /// Bytes of the record, about.
         bytes: u64,
-        /// How many are possible.
+        /// Bytes that the log takes in one record.
         most: u64,
     },
     /// The node is stopping, or has failed: nobody takes proposals any more.
@@ -68,7 +68,7 @@ pub struct Proposal {
 /// Where an update stands.
 #[derive(Debug, Clone)]
 pub struct Placed {
-    /// Its record.
+    /// The position of its record.
     pub position: Position,
     /// The document after it, as it will be read.
     pub document: Arc<Document>,
@@ -86,7 +86,7 @@ pub struct Proposed {
 #[derive(Debug)]
 pub struct Taken {
     pub(super) partition: PartitionId,
-    /// Where it stands.
+    /// The position of its record, and the document after it.
     pub placed: Placed,
     pub(super) committed: oneshot::Receiver<()>,
 }
@@ -95,6 +95,12 @@ impl Proposal {
     /// Returns which document it is about.
     pub fn link(&self) -> &Link {
         &self.update.document.link
+    }
+}
+
+impl std::fmt::Display for Proposal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "update of {} in epoch {}", self.link(), self.epoch)
     }
 }
 

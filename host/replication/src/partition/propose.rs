@@ -34,7 +34,7 @@ impl Partition {
     }
 
     /// Leaves the note that effects of one document were carried out. The next step takes it, if this copy serves then; else
-    /// the effects stay pending and whoever serves sends them again under their keys.
+    /// the effects stay pending and the next primary sends them again under their keys.
     pub fn settle(&self, keys: Vec<EffectKey>, at: Timestamp) {
         self.post(Message::Settle { keys, at });
     }
@@ -42,10 +42,12 @@ impl Partition {
     pub(super) fn propose_now(&self, state: &mut State, now: Moment, proposal: Proposal) {
         let Proposal { update, before, epoch, space, taken, committed } = proposal;
         if let Err(refused) = self.check(state, Some(epoch), update.bytes() as u64) {
-            // Whoever asked may be gone; nothing has happened.
+            // The client may be gone; nothing has happened.
             let _ = taken.send(Err(refused));
             return;
         }
+        // Everything that a commit needs is set up before the core is told: in the volatile lane it commits within the
+        // call, and a client that began to wait afterwards would wait for ever.
         let position = state.replica.next_position();
         let update = update.placed(position);
         let document = state.recent.append(position, &update, before.as_ref());
@@ -55,14 +57,14 @@ impl Partition {
             state.waiters.push_back(Waiter { position, committed });
         }
         self.shared.observer.observed(self.id, &Fact::Proposed(position));
-        // Whoever asked may be gone; the update is in the log all the same.
+        // The client may be gone; the update is in the log all the same.
         let _ = taken.send(Ok(Placed { position, document }));
         state.outgoing.reserve(space);
         self.tell(state, now, Event::Proposed(Entry::Update(Box::new(update))));
     }
 
     /// Returns once there is space in the log for `update`; none is needed where records stay in memory. Dropping the space
-    /// gives it back; used, it is free again when the log's writer has taken the record, whoever still waits for it.
+    /// gives it back; used, it is free again when the log's writer has taken the record, also if the client still waits.
     ///
     /// # Errors
     /// [`ProposeError`]: nothing has happened.
@@ -104,7 +106,7 @@ impl Partition {
         let settled: Vec<EffectKey> = keys.into_iter().filter(|key| state.outbox.is_pending(key)).collect();
         let Some(link) = settled.first().map(|key| key.link.clone()) else { return };
         // A note is small and makes room: it is taken although the disk is nearly full. Without a reign there is nobody to take
-        // it; whoever reigns next sends the effects again, and their targets recognise them.
+        // it; the next primary sends the effects again, and their targets recognise them.
         match state.replica.admits() {
             Ok(_) | Err(NotAdmitted::TooFewInSync { .. }) => {}
             Err(NotAdmitted::Recovering | NotAdmitted::NotPrimary { .. }) => return,

@@ -9,7 +9,7 @@ use steward_protocol::lane::{self, Entered, Ticket};
 
 use crate::observer::unpoisoned;
 
-/// Why no turn can be had.
+/// Why an operation does not get the turn of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TurnError {
     /// Too many operations wait for the document.

@@ -49,6 +49,8 @@ impl Partition {
     }
 
     fn resolve(&self, link: &Link, presence: Presence) -> Result<Option<Arc<Document>>, Error> {
+        // Memory before the cache before the store: each knows of less. What is purged in memory may still be in both
+        // others.
         match presence {
             Presence::Present(document) => return Ok(Some(document)),
             Presence::Absent => return Ok(None),
@@ -59,6 +61,7 @@ impl Partition {
             return Ok(Some(document));
         }
         let applied = self.applied.get();
+        // That there is none is not cached: creating the document would have to take that out again.
         let Some(document) = self.store.document(link)?.map(Arc::new) else { return Ok(None) };
         // The store may have moved on since; what was read then must not get into the cache after what it is now.
         let state = self.lock();
@@ -68,7 +71,7 @@ impl Partition {
         Ok(Some(document))
     }
 
-    /// Puts what the state store now holds into the cache. Called by whoever holds the partition.
+    /// Puts what the state store now holds into the cache. The caller holds the partition.
     pub(super) fn remember(&self, link: &Link, presence: &Presence) {
         match presence {
             Presence::Present(document) => self.shared.cache.insert(self.id.lane, document),
@@ -102,6 +105,8 @@ impl Partition {
     /// Returns what to wait for until the record at `position` is committed, or what became of it if that is known.
     fn wait_for(&self, position: Position) -> Result<oneshot::Receiver<()>, Result<(), Lost>> {
         let mut state = self.lock();
+        // The position before the offset: that so much is committed says nothing about a record of another reign at
+        // that place (I8).
         if !state.replica.holds(position) && !mutation::is(Mutation::WaiterByOffset) {
             return Err(Err(Lost(self.id)));
         }

@@ -4,8 +4,8 @@
 //! document must see the first of them, readers only the second, and the state store shows the third.
 //!
 //! Promise: [`Recent::newest`] is the state after every appended update, [`Recent::committed`] the state after every
-//! committed one, and an entry stays until the store has caught up with it, so that nobody ever reads an older state
-//! than he could have read before. When the end of the log is cut off, the newest state goes back to what is left of it.
+//! committed one, and an entry stays until the store has caught up with it, so that no reader ever gets an older state
+//! than was readable before. When the end of the log is cut off, the newest state goes back to what is left of it.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -48,7 +48,7 @@ impl Touched {
     }
 }
 
-/// See the head of this module.
+/// Newest and committed states of documents, by link, until the state store holds them.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     touched: HashMap<Link, Touched>,

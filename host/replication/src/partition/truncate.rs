@@ -8,7 +8,7 @@ use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
-    /// Forgets every record above `after`: the core, the queues, the states that they made, and whoever waits for them.
+    /// Forgets every record above `after`: the core, the queues, the states that they made, and the clients that wait for them.
     ///
     /// The log keeps the frames; the records that follow name lower offsets, which is how a later start sees it, too.
     pub(super) fn truncate(&self, state: &mut State, now: Moment, after: Option<Position>) {
@@ -27,6 +27,7 @@ impl Partition {
         state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
         let records = before - state.uncommitted.len();
         self.shared.observer.observed(self.id, &Fact::Truncated { after, records });
+        // The core last: what it may ask for then finds everything else cut.
         self.tell(state, now, Event::Truncated { after });
     }
 }

@@ -14,7 +14,7 @@ use steward_model::update::{
 use steward_model::{Boot, NodeId};
 use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp, Version};
 use steward_protocol::replica::{Member, Row};
-use steward_replication::completions::{Completions, Ear};
+use steward_replication::completions::{Completions, DurabilityListener};
 use steward_replication::partition::{Proposed, Taken};
 use steward_replication::{
     Fact, Fatal, Message, Observer, Options, Partition, Partitions, ProposeError, Shared, recovery,
@@ -51,7 +51,7 @@ pub(crate) struct Stage {
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) ears: Arc<Ears>,
     pub(crate) partitions: Partitions,
-    ear: Ear,
+    listener: DurabilityListener,
     boot: u32,
 }
 
@@ -120,14 +120,14 @@ impl Stage {
         let ears = Arc::new(Ears::default());
         let observer = Arc::clone(&ears) as Arc<dyn Observer>;
         let completions = Arc::new(Completions::default());
-        let ear = Ear::new(Arc::clone(&completions), Arc::clone(&observer));
+        let listener = DurabilityListener::new(Arc::clone(&completions), Arc::clone(&observer));
         let shared = Arc::new(Shared::new(Arc::new(opened.log), completions, observer, own(boot), bounds));
         let open = |id| {
             let store = PartitionStore::new(stores(id), 0, id);
             Partition::open(id, Arc::clone(&shared), store, recovery.take(id))
         };
         let partitions = Partitions::open(Arc::clone(&shared), 1, open).expect("log and store fit together");
-        Stage { disk, store, ears, partitions, ear, boot }
+        Stage { disk, store, ears, partitions, listener, boot }
     }
 
     /// Cuts the power and starts anew; the new process serves nothing yet.
@@ -166,11 +166,11 @@ impl Stage {
 
     /// Writes what waits in the log, and tells nobody.
     pub(crate) fn drive(&self) {
-        self.partitions.shared().log.drive(&self.ear).expect("the disk works");
+        self.partitions.shared().log.drive(&self.listener).expect("the disk works");
     }
 
     pub(crate) fn try_drive(&self) -> Result<usize, writer::Error> {
-        self.partitions.shared().log.drive(&self.ear)
+        self.partitions.shared().log.drive(&self.listener)
     }
 
     pub(crate) fn apply(&self) -> usize {

@@ -107,7 +107,7 @@ pub(crate) async fn run(
 
 fn plain(instance: &mut Instance, handler: Handler) -> Result<HandlerFunction, CallError> {
     let number = handler as usize;
-    assert!(number < PLAIN_HANDLERS, "{handler:?} takes other arguments than a document and a request");
+    assert!(number < PLAIN_HANDLERS, "{handler} takes other arguments than a document and a request");
     let (known, instance, store, exports) = instance.parts();
     resolve(&mut known.plain[number], handler, exports, instance, store)
 }

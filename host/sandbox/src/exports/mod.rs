@@ -44,23 +44,6 @@ const HANDLERS: [Handler; 12] = [
 /// How many handlers take a document and a request and nothing else.
 const PLAIN_HANDLERS: usize = 9;
 
-fn name(handler: Handler) -> &'static str {
-    match handler {
-        Handler::HandleCreate => "handle-create",
-        Handler::HandleStart => "handle-start",
-        Handler::HandleStop => "handle-stop",
-        Handler::HandleGet => "handle-get",
-        Handler::HandlePost => "handle-post",
-        Handler::HandlePut => "handle-put",
-        Handler::HandlePatch => "handle-patch",
-        Handler::HandleDelete => "handle-delete",
-        Handler::HandleMaintenance => "handle-maintenance",
-        Handler::HandleReply => "handle-reply",
-        Handler::Migrate => "migrate",
-        Handler::Merge => "merge",
-    }
-}
-
 /// Where the functions of one module are.
 pub(crate) struct Exports {
     describe: ComponentExportIndex,
@@ -78,7 +61,7 @@ impl Exports {
         let service = service.ok_or_else(|| missing("another kind of item of that name"))?;
         let find = |name: &str| component.get_export_index(Some(&service), name);
         let describe = find("describe").ok_or_else(|| missing("an interface of that name without `describe`"))?;
-        Ok(Exports { describe, indices: HANDLERS.map(|handler| find(name(handler))) })
+        Ok(Exports { describe, indices: HANDLERS.map(|handler| find(handler.as_str())) })
     }
 
     /// Returns true if the module exports the handler.
@@ -119,7 +102,7 @@ impl Exports {
                     instance.get_typed_func::<HandlerArguments<'_>, HandlerResult>(&mut store, index).map(drop)
                 }
             };
-            checked.map_err(|error| refused(name(handler), error))?;
+            checked.map_err(|error| refused(handler.as_str(), error))?;
         }
         Ok(())
     }
@@ -164,7 +147,7 @@ mod tests {
     #[test]
     fn handlers_stand_at_the_index_of_their_number() {
         for (index, handler) in HANDLERS.into_iter().enumerate() {
-            assert_eq!(handler as usize, index, "{handler:?}");
+            assert_eq!(handler as usize, index, "{handler}");
         }
     }
 }

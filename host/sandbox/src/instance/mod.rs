@@ -17,9 +17,9 @@
 //! what it waits for. It is dropped where it stands when its deadline has passed, be it in its own code or in a wait.
 
 pub(crate) mod idle;
+mod latency;
 pub(crate) mod limits;
 mod output;
-mod pace;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod state;

@@ -2,7 +2,7 @@
 //!
 //! Two things are shared between all guests of a node: instances, which a call holds from beginning to end, and workers, which it
 //! holds while it computes and not while it waits for other documents. Each module may have a share of both. What exceeds the
-//! share waits its turn behind its own kind, and is refused when the queue is long or slow, so that whoever asks comes back later.
+//! share waits its turn behind its own kind, and is refused when the queue is long or slow, so that the client comes back later.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::CallError;
 
-/// See the head of this module.
+/// A number of places that calls take, with a share for each module.
 pub(crate) struct Places {
     free: Semaphore,
     /// How many there are.

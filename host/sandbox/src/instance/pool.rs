@@ -8,8 +8,8 @@ use wasmtime::component::{ComponentNamedList, InstancePre, Lift, Lower, TypedFun
 use wasmtime::{Store, UpdateDeadline};
 
 use super::idle::Idle;
+use super::latency::LatencyEstimate;
 use super::limits::Limits;
-use super::pace::Pace;
 use super::places::Places;
 use super::state::State;
 use super::turn::{Track, Turn};
@@ -30,7 +30,7 @@ pub struct Usage {
 
 /// What a pool makes instances from.
 #[derive(Clone)]
-pub(crate) struct Mould {
+pub(crate) struct InstanceTemplate {
     pub(crate) engine: Arc<Engine>,
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Arc<Exports>,
@@ -39,12 +39,12 @@ pub(crate) struct Mould {
 
 /// The instances of one module.
 pub(crate) struct Pool {
-    mould: Mould,
+    template: InstanceTemplate,
     limits: CallLimits,
     reuse: bool,
     idle: Arc<Idle>,
     made: AtomicU64,
-    pace: Pace,
+    latency: LatencyEstimate,
     /// The instances that the module may have at work.
     instances: Places,
     /// The workers that the module may have.
@@ -53,20 +53,29 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Makes an empty pool; `reuse` says whether an instance may serve more than one call.
-    pub(crate) fn new(mould: Mould, limits: CallLimits, reuse: bool) -> Pool {
+    pub(crate) fn new(template: InstanceTemplate, limits: CallLimits, reuse: bool) -> Pool {
         let idle = Arc::new(Idle::default());
-        mould.engine.watch(&idle);
-        let config = &mould.engine.config;
+        template.engine.watch(&idle);
+        let config = &template.engine.config;
         let share = |of: u32| (of as usize).saturating_mul(config.share_percent.into()) / 100;
         let places = |what, count| Places::new(what, count, config.queue_max, config.queue_patience);
         let instances = places("instances that the module may have at work", share(config.instances_max));
         let workers = places("workers that the module may have", share(config.workers_max));
-        Pool { limits, reuse, idle, made: AtomicU64::new(0), pace: Pace::unknown(), instances, workers, mould }
+        Pool {
+            limits,
+            reuse,
+            idle,
+            made: AtomicU64::new(0),
+            latency: LatencyEstimate::unknown(),
+            instances,
+            workers,
+            template,
+        }
     }
 
     /// Returns true if guests may wait for the host in a call.
     pub(crate) fn waits(&self) -> bool {
-        match self.mould.needs {
+        match self.template.needs {
             Needs::Nothing => false,
             Needs::Waiting | Needs::Wasi => true,
         }
@@ -95,10 +104,10 @@ impl Pool {
     {
         let _place = self.instances.take().await?;
         let track = Track {
-            pace: &self.pace,
+            latency: &self.latency,
             own: &self.workers,
-            all: &self.mould.engine.workers,
-            ending: &self.mould.engine.ending,
+            all: &self.template.engine.workers,
+            ending: &self.template.engine.ending,
         };
         let mut turn = Turn::begin(track, self.limits);
         let mut instance = match self.idle.take() {
@@ -127,7 +136,7 @@ impl Pool {
     async fn create(&self, host: &Arc<dyn Imports>, turn: &mut Turn<'_>) -> Result<Box<Instance>, CallError> {
         match self.instantiate(host, turn).await {
             Err(CallError::Overloaded { .. }) => {
-                self.mould.engine.shed();
+                self.template.engine.shed();
                 self.instantiate(host, turn).await
             }
             other => other,
@@ -140,13 +149,13 @@ impl Pool {
         let mut store = self.store(&interrupted);
         self.limits.begin(&mut store, host);
         let made = {
-            let making = pin!(self.mould.pre.instantiate_async(&mut store));
+            let making = pin!(self.template.pre.instantiate_async(&mut store));
             turn.run(making, &interrupted).await?
         };
         match made {
             Ok(instance) => {
                 self.made.fetch_add(1, Ordering::Relaxed);
-                let exports = Arc::clone(&self.mould.exports);
+                let exports = Arc::clone(&self.template.exports);
                 Ok(Box::new(Instance::new(store, instance, exports, interrupted)))
             }
             Err(error) => Err(self.limits.blame(&error, &mut store)),
@@ -154,7 +163,7 @@ impl Pool {
     }
 
     fn store(&self, interrupted: &Arc<AtomicBool>) -> Store<State> {
-        let Mould { engine, needs, .. } = &self.mould;
+        let InstanceTemplate { engine, needs, .. } = &self.template;
         let limits = Limits::new(self.limits.memory_bytes, engine.config.table_elements_max);
         let state = State::new(limits, engine.config.lines_max, *needs == Needs::Wasi);
         let mut store = Store::new(&engine.wasm, state);
@@ -170,7 +179,7 @@ impl Pool {
 
     /// Keeps the instance for the next call, or retires it.
     fn give_back(&self, mut instance: Box<Instance>) {
-        let config = &self.mould.engine.config;
+        let config = &self.template.engine.config;
         instance.calls += 1;
         let state = instance.store.data_mut();
         state.end();

@@ -24,13 +24,13 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::Sleep;
 
 use super::CallLimits;
-use super::pace::Pace;
+use super::latency::LatencyEstimate;
 use super::places::Places;
 use crate::error::CallError;
 
 /// What calls of one module compute with.
 pub(crate) struct Track<'a> {
-    pub(super) pace: &'a Pace,
+    pub(super) latency: &'a LatencyEstimate,
     /// The workers that the module may have.
     pub(super) own: &'a Places,
     /// The workers that all modules may have.
@@ -62,7 +62,7 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(super) fn begin(track: Track<'a>, limits: CallLimits) -> Turn<'a> {
-        let quick = track.pace.is_quick();
+        let quick = track.latency.is_quick();
         let began = Instant::now();
         let deadline = began + limits.deadline;
         Turn { track, limits, quick, worker: None, began, deadline, busy: Duration::ZERO, timer: None }
@@ -134,7 +134,7 @@ impl<'a> Turn<'a> {
     async fn pause(&mut self, interrupted: bool) -> Result<(), CallError> {
         if interrupted && self.quick {
             // The module owes proof from now on, so that further calls do not begin where this one should not have.
-            self.track.pace.observe(self.busy);
+            self.track.latency.observe(self.busy);
             self.quick = false;
         }
         if !interrupted {
@@ -154,7 +154,7 @@ impl<'a> Turn<'a> {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(passed.clone()));
             }
-            // Whoever is waited for has been told the waker when the work was polled.
+            // What is waited for was given the waker when the work was polled.
             if std::mem::replace(&mut woken, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
         };
         poll_fn(wait).await
@@ -173,7 +173,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     /// Takes the call into account, however it ended.
     fn drop(&mut self) {
-        self.track.pace.observe(self.busy);
+        self.track.latency.observe(self.busy);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::error::{CallError, PrepareError};
 use crate::exports::{self, Call, Exports};
 use crate::imports::{Imports, WAITING};
 use crate::instance::CallLimits;
-use crate::instance::pool::{Mould, Pool, Usage};
+use crate::instance::pool::{InstanceTemplate, Pool, Usage};
 use inspect::{Kind, version_of};
 
 /// Interfaces that a module may import, without version, and which versions.
@@ -81,18 +81,18 @@ impl Module {
         let exports = Arc::new(Exports::find(&component)?);
         let pre = engine.linker(needs).instantiate_pre(&component);
         let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
-        let mould = Mould { engine: Arc::clone(engine), pre, exports, needs };
+        let template = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs };
 
         let descriptor = match described {
             Some(described) => described,
-            None => describe(engine, &mould)?,
+            None => describe(engine, &template)?,
         };
-        if let Some(handler) = descriptor.handlers.iter().find(|handler| !mould.exports.has(**handler)) {
+        if let Some(handler) = descriptor.handlers.iter().find(|handler| !template.exports.has(**handler)) {
             return Err(PrepareError::HandlerMissing { handler: *handler });
         }
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
-        let pool = Pool::new(mould, limits, descriptor.isolation == Isolation::Pooled);
+        let pool = Pool::new(template, limits, descriptor.isolation == Isolation::Pooled);
         let imports = survey.imports;
         Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
     }
@@ -183,9 +183,9 @@ impl std::fmt::Debug for Module {
 }
 
 /// Asks a module who it is, with all the time that any call may have.
-fn describe(engine: &Engine, mould: &Mould) -> Result<Descriptor, PrepareError> {
+fn describe(engine: &Engine, template: &InstanceTemplate) -> Result<Descriptor, PrepareError> {
     let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
-    let asked = exports::describe(&Pool::new(mould.clone(), call_limits(engine, &patient), false))?;
+    let asked = exports::describe(&Pool::new(template.clone(), call_limits(engine, &patient), false))?;
     Ok(Descriptor::parse(&asked)?)
 }
 

@@ -1,7 +1,7 @@
 //! Where modules are compiled: one at a time, on a thread whose stack is known to suffice.
 //!
-//! Compiling takes processor time and memory by the hundred megabytes, on behalf of whoever sends a file. One compilation uses all
-//! processors anyhow; others wait in a short queue. Whoever has waited too long is told so. A compilation cannot be
+//! Compiling takes processor time and memory by the hundred megabytes, on behalf of any client that sends a file. One compilation uses all
+//! processors anyhow; others wait in a short queue. A client that has waited too long is told so. A compilation cannot be
 //! interrupted, so one that has passed its deadline keeps the workshop until it ends, and its result is thrown away.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -17,22 +17,22 @@ const STACK_BYTES: usize = 128 << 20;
 const COMPILES: &str = "guest-compile";
 const INSPECTS: &str = "guest-inspect";
 
-/// Names of the threads on which modules are taken apart. A panic there is handed to whoever has sent the module, as an error; it
+/// Names of the threads on which modules are taken apart. A panic there is handed to the client that has sent the module, as an error; it
 /// leaves nothing behind that others go on to use.
 pub const THREADS: [&str; 2] = [COMPILES, INSPECTS];
 
 /// Most modules that wait for the workshop.
 const QUEUE_MAX: usize = 8;
 
-/// See the head of this module.
+/// The one place in which modules are compiled and inspected, and its queue.
 #[derive(Default)]
 pub(crate) struct Workshop {
-    standing: Mutex<Standing>,
+    state: Mutex<State>,
     free: Condvar,
 }
 
 #[derive(Default)]
-struct Standing {
+struct State {
     is_busy: bool,
     waiting: usize,
 }
@@ -48,8 +48,8 @@ impl Drop for Place {
 }
 
 impl Workshop {
-    fn lock(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does `work` when it is its turn. Blocks the calling thread, for `deadline` at the longest.
@@ -79,20 +79,20 @@ impl Workshop {
     }
 
     fn enter(self: &Arc<Self>, began: Instant, deadline: Duration) -> Result<Place, PrepareError> {
-        let mut standing = self.lock();
-        let waiting = standing.waiting;
-        if standing.is_busy && waiting >= QUEUE_MAX {
+        let mut state = self.lock();
+        let waiting = state.waiting;
+        if state.is_busy && waiting >= QUEUE_MAX {
             return Err(PrepareError::Busy { waiting });
         }
-        standing.waiting += 1;
+        state.waiting += 1;
         let left = deadline.saturating_sub(began.elapsed());
-        let waited = self.free.wait_timeout_while(standing, left, |standing| standing.is_busy);
-        let (mut standing, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        standing.waiting -= 1;
-        if standing.is_busy {
+        let waited = self.free.wait_timeout_while(state, left, |state| state.is_busy);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        if state.is_busy {
             return Err(PrepareError::Busy { waiting });
         }
-        standing.is_busy = true;
+        state.is_busy = true;
         Ok(Place(Arc::clone(self)))
     }
 }

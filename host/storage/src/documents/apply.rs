@@ -52,10 +52,13 @@ impl PartitionStore {
             let mut applied = Applied::default();
             for record in records {
                 let next = run.progress().applied.map_or(Offset(0), |position| position.offset.next());
+                // A run is tried again as a whole after an error, and recovery may begin too early: a record counts
+                // once.
                 if record.position.offset < next {
                     applied.skipped += 1;
                     continue;
                 }
+                // Applied beyond a gap the store would be the state at no offset at all (I13).
                 if record.position.offset > next {
                     let (partition, found) = (self.space.partition, record.position.offset);
                     return Err(Error::Gap { partition, expected: next, found });
@@ -126,6 +129,8 @@ impl<'a> Run<'a> {
         }
         self.summary.progress.reached(record.position);
         self.progressed = true;
+        // At fixed offsets, so that copies which applied in runs of other lengths can be compared. What the run has
+        // changed so far is counted first: a root is of everything below its offset (I15).
         if let Some(offset) = self.summary.progress.root_due() {
             self.count_all();
             let root = self.summary.buckets.root();
@@ -171,6 +176,8 @@ impl<'a> Run<'a> {
             Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
             Change::Purge => {
                 self.purge(link)?;
+                // No tombstone is left. A copy that has not passed this offset cannot tell the document from one that
+                // never was (I17).
                 let floor = &mut self.summary.progress.delta_floor;
                 *floor = position.offset.next().max(*floor);
             }
@@ -314,8 +321,10 @@ impl<'a> Run<'a> {
     pub(super) fn finish(mut self) -> Result<(Batch, Summary), Error> {
         let space = self.partition.space;
         let mut changed_counts = BTreeSet::new();
+        // Documents first: writing them changes buckets, whose sums are written below.
         for (link, mut staged) in std::mem::take(&mut self.staged) {
             self.move_rows(&link, &mut staged);
+            // Against the store, not against the last record: what came and went within the run was never counted.
             let (was, is) = (is_live(&staged.before), is_live(&staged.now));
             if let Some(parent) = link.parent().filter(|_| was != is) {
                 let count = self.summary.counts.entry(parent.clone()).or_insert(0);
@@ -326,6 +335,7 @@ impl<'a> Run<'a> {
         for factory in changed_counts {
             let key = keys::meta::encode(space, &keys::meta::Key::Count(factory.clone()));
             match self.summary.counts.get(&factory) {
+                // No row instead of a zero: equal states then have equal rows, whatever they came from.
                 Some(0) | None => {
                     self.summary.counts.remove(&factory);
                     self.batch.remove(Family::Meta, key);
@@ -341,6 +351,8 @@ impl<'a> Run<'a> {
                 false => self.batch.put(Family::Meta, key, sum.to_vec()),
             }
         }
+        // I13: in the same batch as everything that it speaks of. Written apart, a crash between the two would have
+        // records applied twice, or never.
         if self.progressed {
             let key = keys::meta::encode(space, &keys::meta::Key::Progress);
             self.batch.put(Family::Meta, key, codec::encode(&self.summary.progress));

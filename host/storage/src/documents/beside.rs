@@ -58,6 +58,7 @@ impl Run<'_> {
     /// Remembers an answer, in place of an earlier one to the same request, and forgets the oldest if there are too many.
     pub(super) fn remember(&mut self, link: &Link, reply: &RememberedReply) -> Result<(), Error> {
         let space = self.partition.space;
+        // Else the earlier answer would stay counted, and be found by its own offset when that is forgotten.
         self.forget_answer(link, &reply.key)?;
         let (row, offset) = (codec::encode(reply), reply.at.offset);
         self.count(link, None, Some(answer_digest(link, &row)));
@@ -137,6 +138,8 @@ impl Run<'_> {
         let space = self.partition.space;
         let start = std::ops::Bound::Included(space.prefix().to_vec());
         let end = std::ops::Bound::Excluded(keys::tombstone::at(space, below));
+        // A tombstone that this run made has no row yet, and one whose row is seen below may have changed in it: both
+        // are asked anew.
         let mut links = self.staged_links();
         let view = self.partition.store.view()?;
         for key in view.scan_keys(Family::Tombstone, KeyRange { start, end }, Order::Ascending) {
@@ -151,6 +154,7 @@ impl Run<'_> {
                 self.purge(&link)?;
             }
         }
+        // Whether or not one was found: all copies must say the same at this offset (I17).
         let floor = &mut self.summary.progress.delta_floor;
         *floor = below.max(*floor);
         Ok(())

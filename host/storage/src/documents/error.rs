@@ -11,19 +11,19 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] state::Error),
     /// A row cannot be understood: the state store is damaged and has to be rebuilt.
-    #[error("row of {family:?} in partition {partition} is damaged: {reason}")]
+    #[error("row of family {family} in partition {partition} is damaged: {reason}")]
     Damaged {
-        /// Which key family.
+        /// The family of the row.
         family: Family,
-        /// Which partition.
+        /// The partition whose row it is.
         partition: PartitionId,
-        /// What is wrong with the row.
+        /// The fault of the row.
         reason: String,
     },
     /// Records between the applied position and the run are missing. Nothing was applied.
     #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
     Gap {
-        /// Which partition.
+        /// The partition that lacks records.
         partition: PartitionId,
         /// The offset that should come next.
         expected: Offset,

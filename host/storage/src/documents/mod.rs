@@ -49,7 +49,7 @@ use crate::state::{Family, KeyRange, Order, ReadView, StateStore};
 pub struct Applied {
     /// The newest position that is applied now.
     pub through: Option<Position>,
-    /// Records applied.
+    /// Records that are in the store since this call.
     pub applied: usize,
     /// Records that had been applied before.
     pub skipped: usize,

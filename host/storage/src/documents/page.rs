@@ -18,7 +18,7 @@ use crate::state::{Family, KeyRange, Order, ReadView};
 /// Everything of one document: what synchronization compares and carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// Which document.
+    /// The document that the page replaces.
     pub link: Link,
     /// Its newest version; none: there is none, or only a tombstone that is forgotten.
     pub current: Option<Current>,

@@ -372,7 +372,7 @@ fn damaged_rows_are_named() {
     let error = store.document(&link("/f/a")).expect_err("it is damaged");
     assert!(error.is_damage());
     let text = error.to_string();
-    assert!(text.contains("Document") && text.contains("0/persisted/3"), "{text}");
+    assert!(text.contains("document") && text.contains("0/persisted/3"), "{text}");
     assert!(store.apply(&[updated(1, put("/f/a", 1))], &EveryScalar).is_err());
     assert_eq!(store.meta().expect("readable").applied, Some(at(0)));
 }

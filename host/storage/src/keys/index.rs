@@ -11,7 +11,7 @@
 //! *Escaped* texts end with two zero bytes, and a zero byte in them is followed by 0xff: shorter texts sort first, and
 //! nothing that follows can change that. A number is the nearest floating-point number, with its bits turned so that
 //! they sort, and then how far the exact integer is above it, plus 32,768: integers of 64 bits keep their order.
-//! Texts are cut to [`TEXT_BYTES_MAX`]; whoever asks must compare the documents themselves.
+//! Texts are cut to [`TEXT_BYTES_MAX`]; a query must compare the documents themselves.
 
 use steward_model::Link;
 

@@ -34,9 +34,9 @@ pub const SPACE_BYTES: usize = 9;
 /// The key space of one copy of one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Space {
-    /// Which copy.
+    /// The copy: another one is built beside under a greater number.
     pub generation: u32,
-    /// Of which partition.
+    /// The partition that it is a copy of.
     pub partition: PartitionId,
 }
 

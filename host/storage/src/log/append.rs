@@ -3,7 +3,7 @@
 //! Frames wait in memory until the writer takes them. Each waiting group already has its place on the disk, either in
 //! the segment that the group before it goes to or at the start of the spare one, whose space has been taken. So an
 //! admitted append cannot fail for want of space, and one that finds no room is refused while nothing has happened yet.
-//! Whoever must not be refused once a record exists reserves its bytes before, see `reserve.rs`.
+//! A caller that must not be refused once a record exists reserves its bytes before, see `reserve.rs`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -13,7 +13,7 @@
 //! Bytes have one meaning: what stands where a scope has nothing to say is zero, and a frame in which it is not is none,
 //! since no build wrote it.
 //!
-//! The checksum is computed by whoever appends, so that it also covers the way through memory to the writer, and so
+//! The checksum is computed by the thread that appends, so that it also covers the way through memory to the writer, and so
 //! that the work is spread over the cores that append. Group and log sequence number stand once per group, see
 //! `group.rs`.
 
@@ -42,6 +42,19 @@ pub enum FrameKind {
     System = 5,
     /// A partition's log begins anew at this position; what was logged of the partition before counts no more.
     Base = 6,
+}
+
+impl std::fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            FrameKind::Record => "record",
+            FrameKind::Promise => "promise",
+            FrameKind::Checkpoint => "checkpoint",
+            FrameKind::Vote => "vote",
+            FrameKind::System => "system",
+            FrameKind::Base => "base",
+        })
+    }
 }
 
 impl FrameKind {

@@ -13,7 +13,7 @@
 //!
 //! Three fields are there for the day of a crash:
 //!
-//! - *durable group*: every group up to this number had been fsynced when this one was written. Whoever reads it knows
+//! - *durable group*: every group up to this number had been fsynced when this one was written. A reader knows by it
 //!   that nothing before may be missing.
 //! - *blank sectors*: how many whole 512-byte sectors of the group are zero as written. Segments are zeroed ahead and
 //!   disks write sectors whole, so a torn write leaves *more* blank sectors than that; damage does not.
@@ -46,7 +46,7 @@ pub(crate) struct Header {
     pub(crate) durable: u64,
     /// Number of the first frame.
     pub(crate) first_lsn: Lsn,
-    /// How many frames.
+    /// Frames in the group; they have consecutive numbers.
     pub(crate) frames: u32,
     /// How many bytes of frames.
     pub(crate) body_bytes: u32,

@@ -35,11 +35,11 @@ pub enum Error {
     /// The operating system refused something.
     #[error("cannot {what} the commit log in {}: {source}", path.display())]
     Disk {
-        /// What was tried.
+        /// The verb that failed, as in "cannot read".
         what: &'static str,
         /// The folder of the log.
         path: PathBuf,
-        /// What it says.
+        /// The reason of the operating system.
         source: io::Error,
     },
 }
@@ -60,7 +60,7 @@ pub enum Condition {
     Damaged {
         /// Where the first damage is.
         at: u64,
-        /// What was found.
+        /// The fault that no crash leaves.
         reason: &'static str,
     },
     /// The file is gone: the node does not start.
@@ -91,9 +91,9 @@ pub enum Note {
     None,
     /// From the oldest to the newest one that may have been used.
     Segments {
-        /// The oldest.
+        /// The oldest segment that the ledger names.
         oldest: u64,
-        /// The newest.
+        /// The newest segment that the ledger names.
         newest: u64,
     },
     /// It cannot be read: the node does not start.

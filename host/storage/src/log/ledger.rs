@@ -85,7 +85,7 @@ impl Ledger for MemoryLedger {
 /// Which segments there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Noted {
-    /// Which log.
+    /// The log that it is about, see `Options::identity`.
     pub(crate) identity: u64,
     /// The oldest segment that is kept.
     pub(crate) oldest: u64,

@@ -6,7 +6,7 @@ use steward_model::{Lsn, PartitionId, Position};
 pub trait Listener: Send + Sync {
     /// Everything up to `through` is on the disk. `ends` are ends of records that follow one another without a gap, in the
     /// order in which they were appended: a partition stands there again, further down, if its log was truncated between.
-    /// A record that was truncated after it was appended is reported as well; whoever listens compares positions.
+    /// A record that was truncated after it was appended is reported as well; the listener compares positions.
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
 
     /// The disk failed. Nothing is persisted any more.
@@ -23,7 +23,7 @@ pub trait Listener: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} the commit log: {source}")]
 pub struct Error {
-    /// What was tried.
+    /// The verb that failed, as in "cannot sync".
     pub what: &'static str,
     /// What the operating system says.
     pub source: std::io::Error,

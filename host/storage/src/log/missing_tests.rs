@@ -90,6 +90,20 @@ fn an_emptied_folder_or_segment_is_no_new_log() {
 }
 
 #[test]
+fn a_trimmed_log_whose_last_segment_holds_no_group_gives_no_number_twice() {
+    let (disk, ledger) = noted_disk();
+    let (opened, _) = open_noted(&disk, &ledger).expect("nothing is missing");
+    assert!(opened.log.trim(Lsn(u64::MAX)).expect("the disk works").segments > 0);
+    drop(opened);
+    let name = names(&disk).remove(0);
+    let file = disk.open(&name).expect("there is such a file");
+    segment::zero(file.as_ref(), group::BLOCK_BYTES, SEGMENT_BYTES).expect("the disk works");
+    let refused = open_noted(&disk, &ledger).map(|_| ()).expect_err("trimming left a segment with groups");
+    let number = segment::number_in(&name).expect("a segment");
+    assert!(matches!(refused, open::Error::Corrupt { segment, .. } if segment == number), "{refused}");
+}
+
+#[test]
 fn a_folder_is_missed_through_a_ledger_in_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = || Some(Arc::new(FileLedger::new(folder.path().join("log.segments"))) as Arc<dyn Ledger>);

@@ -17,11 +17,24 @@
 //! Every frame gets a log sequence number ([`Lsn`]), counted from 1 without gaps; 0 stands before the first.
 //! Layouts are drawn in `frame.rs`, `group.rs` and `segment.rs`; how a torn end is told from damage, in [`open`].
 //!
+//! Three decisions explain most of the code:
+//!
+//! - *Everything is decided at the append.* A frame gets its number and its place in a group under one short lock; the
+//!   writer then only writes. So a frame that was admitted has a place on the disk, and nothing is refused later.
+//! - *One group is on its way at a time.* When a group is written, all before it are durable, and its header says so. That
+//!   number is what recovery can prove a loss by: a group that a later one calls durable must be there.
+//! - *Nothing is changed in place.* A partition that is truncated appends at an offset that it has used before; reading
+//!   the log again, the later record replaces everything from there on. What is old goes by whole segments, oldest first.
+//!
+//! The life of a frame: `append` (a place in a group), `writer` (write, fsync, tell), `segment_index` and `trail` (where it is found),
+//! `read` (given back), `trim` (gone). [`open`] is the first thing that happens after a crash, and the one place where a
+//! mistake loses data without a word; read it with `reader`, which judges single groups.
+//!
 //! Full disk: the space of the next segment is taken ahead, so what is admitted can be written. If it cannot be taken,
 //! appends that would need it are refused ([`append::Error::Full`]); the log tries again every second, and at once
 //! after [`Log::trim`]. A system that gives no more open files is met in the same way.
 //!
-//! Slow disk: an append may be refused ([`append::Error::Busy`]). Whoever cannot be refused once it has made a record
+//! Slow disk: an append may be refused ([`append::Error::Busy`]). A caller that cannot be refused once it has made a record
 //! reserves its bytes before, see [`Log::reserve`] and [`Log::append_reserved`].
 //!
 //! Missing files: a log with a [`Ledger`] refuses to open if any of its segments is gone.
@@ -49,8 +62,8 @@ mod refusal;
 mod reservations;
 pub mod reserve;
 mod segment;
+mod segment_index;
 mod shared;
-mod shelf;
 mod trail;
 mod trim;
 pub mod writer;
@@ -107,9 +120,9 @@ impl Default for Options {
 
 /// A log that was opened, and what was found.
 pub struct Opened {
-    /// The log.
+    /// The log, not started.
     pub log: Log,
-    /// What was found.
+    /// How much was read, and what of a torn end was cut.
     pub recovery: Recovery,
 }
 
@@ -137,7 +150,7 @@ impl Log {
         let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
         assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
         let recovered = open::recover(&disk, (identity, segment_bytes), ledger.as_deref(), replay)?;
-        let segment = recovered.shelf.volumes.back().expect("the shelf holds one segment at least").segment.clone();
+        let segment = recovered.index.segments.back().expect("the index holds one segment at least").segment.clone();
         let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
         let spare = Spare {
             room: recovered.spare.as_ref().map(|spare| segment::capacity(spare.bytes)),
@@ -157,7 +170,7 @@ impl Log {
             progress: Condvar::new(),
             persisted: AtomicU64::new(recovered.next_lsn.0 - 1),
             next_segment: AtomicU64::new(newest + 1),
-            shelf: Mutex::new(recovered.shelf),
+            index: Mutex::new(recovered.index),
             trimming: Mutex::default(),
             ledger,
             noted: Mutex::new(recovered.noted),
@@ -277,7 +290,7 @@ impl Log {
 
     /// Returns how many bytes the segments take, without the spare one.
     pub fn bytes(&self) -> u64 {
-        self.shared.shelf().bytes()
+        self.shared.index().bytes()
     }
 
     /// Returns true if the disk is so full that there is no spare segment.

@@ -18,7 +18,7 @@
 //! A segment that is gone, or whose header is, was in use if the ledger says so, and is refused whatever the others say.
 //!
 //! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
-//! could prove that it was ever there.
+//! could prove that it was ever there, except in a log that was trimmed and has no other.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use super::group::BLOCK_BYTES;
 use super::ledger::{Ledger, Noted};
 use super::reader::{Finding, Reader};
 use super::segment::{self, Header, Segment};
-use super::shelf::{Shelf, Volume};
+use super::segment_index::{Indexed, SegmentIndex};
 use super::trail::Span;
 use crate::space::is_full;
 
@@ -41,7 +41,7 @@ pub enum Error {
     /// The disk does not work.
     #[error("cannot {what} the commit log: {source}")]
     Disk {
-        /// What was tried.
+        /// The verb that failed, as in "cannot read".
         what: &'static str,
         /// What the operating system says.
         source: std::io::Error,
@@ -49,7 +49,7 @@ pub enum Error {
     /// There is no space for the first segment.
     #[error("cannot create a segment of the commit log: {needed} bytes are needed and {free} are free")]
     Full {
-        /// Bytes free.
+        /// Bytes that are free on the disk of the log.
         free: u64,
         /// Bytes of a segment.
         needed: u64,
@@ -57,11 +57,11 @@ pub enum Error {
     /// Records that may have been acknowledged are damaged. Everything before them has been replayed.
     #[error("commit log is damaged in segment {segment:016x} at byte {at}: {reason}; its records cannot be trusted")]
     Corrupt {
-        /// Number of the segment.
+        /// The number in the name of its file.
         segment: u64,
-        /// Where in it.
+        /// The byte of the segment at which the damage begins.
         at: u64,
-        /// What was found.
+        /// The fault that no crash leaves.
         reason: &'static str,
     },
     /// A segment is gone that was in use: records in it may have been acknowledged.
@@ -70,33 +70,33 @@ pub enum Error {
          updates are lost without it, put the files of the log back"
     )]
     Missing {
-        /// Number of the segment.
+        /// The number in the name of its file.
         segment: u64,
         /// The oldest segment that should be there.
         oldest: u64,
-        /// The newest one.
+        /// The newest segment that should be there.
         newest: u64,
     },
     /// The log belongs to another data folder.
     #[error("segment {segment:016x} of the commit log belongs to another data folder: files were copied between nodes")]
     Foreign {
-        /// Number of the segment.
+        /// The number in the name of its file.
         segment: u64,
     },
     /// The log was written by another version of the host.
     #[error("segment {segment:016x} of the commit log has format {found}, this host reads {}", segment::FORMAT_VERSION)]
     FormatVersion {
-        /// Number of the segment.
+        /// The number in the name of its file.
         segment: u64,
-        /// Its format.
+        /// The format that its header names.
         found: u32,
     },
-    /// Whoever was told the frames could not take one.
+    /// The caller could not take one of the frames.
     #[error("frame {} of the commit log cannot be replayed: {source}", lsn.0)]
     Replay {
-        /// Which frame.
+        /// The number of the frame.
         lsn: Lsn,
-        /// Why.
+        /// The reason of the caller.
         source: ReplayError,
     },
 }
@@ -112,9 +112,9 @@ pub type Replay<'a> = &'a mut dyn FnMut(Lsn, Frame) -> Result<(), ReplayError>;
 pub struct Recovery {
     /// Segments with frames, and the one that is written next.
     pub segments: usize,
-    /// Groups read.
+    /// Groups that were whole and were replayed.
     pub groups: u64,
-    /// Frames replayed.
+    /// Frames in those groups.
     pub frames: u64,
     /// Bytes of a torn last group that were blanked; they had never been acknowledged.
     pub cut_bytes: u64,
@@ -122,9 +122,9 @@ pub struct Recovery {
 
 /// A log that was read and can be written again.
 pub(crate) struct Recovered {
-    pub(crate) shelf: Shelf,
+    pub(crate) index: SegmentIndex,
     pub(crate) spare: Option<Segment>,
-    /// Where the next group goes in the newest segment of the shelf.
+    /// Where the next group goes in the newest segment of the index.
     pub(crate) end: u64,
     pub(crate) next_group: u64,
     pub(crate) next_lsn: Lsn,
@@ -146,26 +146,33 @@ pub(crate) fn recover(
     ledger: Option<&dyn Ledger>,
     replay: Replay<'_>,
 ) -> Result<Recovered, Error> {
+    // Before anything in the folder is believed: a folder that lacks a file looks like a shorter log.
     let noted = noted(ledger, identity)?;
     let mut segments = segments(disk.as_ref(), identity, noted)?;
     if segments.is_empty() {
         segments.push(first_segment(disk.as_ref(), identity, segment_bytes)?);
     }
     let mut scan = Scan::new(identity, segments[0].number, replay);
-    let mut shelf = Shelf::default();
+    let mut index = SegmentIndex::default();
     let mut end = BLOCK_BYTES;
     let mut tail = 0;
     for (place, segment) in segments.iter().enumerate() {
-        shelf.volumes.push_back(Volume::empty(segment.clone()));
-        let (stopped_at, finding) = scan.segment(segment, &mut shelf)?;
-        if place == 0 || shelf.volumes.back().is_some_and(|volume| volume.frames.is_some()) {
+        index.segments.push_back(Indexed::empty(segment.clone()));
+        let (stopped_at, finding) = scan.segment(segment, &mut index)?;
+        // The next group goes behind the newest whole one. A segment without any is the spare, or its first group was
+        // torn; only the very first is where a log begins.
+        if place == 0 || index.segments.back().is_some_and(|indexed| indexed.frames.is_some()) {
             (tail, end) = (place, stopped_at);
         } else {
-            shelf.volumes.pop_back();
+            index.segments.pop_back();
         }
+        // No crash leaves this, so it was whole and fsynced once. Nothing has been written yet: what is refused stays
+        // as it was.
         if let Finding::Damaged(reason) = finding {
             return Err(Error::Corrupt { segment: segment.number, at: stopped_at, reason });
         }
+        // Groups are numbered without gaps. If the next segment begins with the number that is expected here, nothing
+        // is missing between, whatever fills the rest of this one.
         let next_begins = match segments.get(place + 1) {
             Some(next) => scan.begins(next)?,
             None => false,
@@ -173,29 +180,30 @@ pub(crate) fn recover(
         if next_begins {
             continue;
         }
+        // The log ends here, torn or not. I21: were the group that should follow durable, somebody was told of it; a
+        // later group that knows it to be durable is the proof. Cutting it would be a silent vote with data missing.
         scan.refuse_lost_groups(&segments[place..], stopped_at)?;
-        // A torn first group of the next segment leaves no more than its header; damage there is still damage.
-        if let Some(next) = segments.get(place + 1)
-            && let Finding::Damaged(reason) = Reader::new(next, identity).find(BLOCK_BYTES).map_err(failed("read"))?
-        {
-            return Err(Error::Corrupt { segment: next.number, at: BLOCK_BYTES, reason });
-        }
         break;
     }
+    // The last group may be in the memory of the system and not on the disk. Whoever reads it now will act on it, so it
+    // is written once more and fsynced before anybody is told.
     harden(&segments[tail], scan.last_group)?;
+    // Its number is given again. Left there, the torn group would stand behind newer ones at the next start and be read
+    // as theirs.
     scan.recovery.cut_bytes = blank_tail(&segments[tail..], end, identity)?;
-    scan.recovery.segments = shelf.volumes.len();
+    scan.recovery.segments = index.segments.len();
     let oldest = segments[0].number;
     let mut kept = Noted { identity, oldest, newest: segments[tail].number };
     // Before unused segments go, so that none of them is missed.
     note(ledger, noted, kept)?;
     let spare = keep_one_spare(disk.as_ref(), segments.split_off(tail + 1), segment_bytes)?;
     let (next_group, next_lsn) = scan.expected.unwrap_or((1, Lsn(1)));
+    // In use from now on, and noted before anything is written to it, as every segment.
     if let Some(spare) = &spare {
         let without = std::mem::replace(&mut kept.newest, spare.number);
         note(ledger, Some(Noted { newest: without, ..kept }), kept)?;
     }
-    Ok(Recovered { shelf, spare, end, next_group, next_lsn, noted: kept, recovery: scan.recovery })
+    Ok(Recovered { index, spare, end, next_group, next_lsn, noted: kept, recovery: scan.recovery })
 }
 
 /// Writes `now` into the ledger, if there is one and it says something else.
@@ -234,6 +242,7 @@ fn segments(disk: &dyn Disk, identity: u64, noted: Option<Noted>) -> Result<Vec<
     let newest = numbers.last().copied();
     let mut segments: Vec<Segment> = Vec::with_capacity(numbers.len());
     for number in numbers {
+        // Segments go oldest first and come newest last, so no crash leaves a gap.
         if segments.last().is_some_and(|previous| previous.number + 1 != number) {
             return Err(Error::Corrupt { segment: number - 1, at: 0, reason: "the segment is missing" });
         }
@@ -299,12 +308,14 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(identity: u64, first_segment: u64, replay: Replay<'a>) -> Scan<'a> {
+        // A log that was never trimmed begins with the first numbers. Of another one the first group says which those
+        // are.
         let expected = (first_segment == 1).then_some((1, Lsn(1)));
         Scan { identity, expected, last_group: 0..0, replay, recovery: Recovery::default() }
     }
 
     /// Replays the groups of one segment, and returns where they end and what stands there.
-    fn segment(&mut self, segment: &Segment, shelf: &mut Shelf) -> Result<(u64, Finding), Error> {
+    fn segment(&mut self, segment: &Segment, index: &mut SegmentIndex) -> Result<(u64, Finding), Error> {
         let mut reader = Reader::new(segment, self.identity);
         let mut at = BLOCK_BYTES;
         loop {
@@ -312,6 +323,8 @@ impl<'a> Scan<'a> {
                 Finding::Group(header, frames) => (header, frames),
                 other @ (Finding::Blank | Finding::Torn | Finding::Damaged(_)) => return Ok((at, other)),
             };
+            // A whole group with another number: what stood between was whole as well, or this one could not have been
+            // written.
             if self.expected.is_some_and(|expected| expected != (header.group, header.first_lsn)) {
                 return Ok((at, Finding::Damaged("a group is missing before this one")));
             }
@@ -322,7 +335,7 @@ impl<'a> Scan<'a> {
             let places = frames.iter().filter_map(Frame::place);
             let spans: Vec<_> =
                 places.map(|(partition, place)| (partition, Span { first: place, last: place })).collect();
-            shelf.note(header.first_lsn, Lsn(next_lsn.0 - 1), &spans, at);
+            index.note(header.first_lsn, Lsn(next_lsn.0 - 1), &spans, at);
             for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
                 (self.replay)(lsn, frame).map_err(|source| Error::Replay { lsn, source })?;
             }
@@ -343,18 +356,27 @@ impl<'a> Scan<'a> {
         Reader::new(segment, self.identity).find(at).map_err(failed("read"))
     }
 
-    /// Refuses if any group behind `at` says that the one expected next had been fsynced.
+    /// Refuses a log that ends at `at` of the first of `segments` if it once went on from there, or began.
     fn refuse_lost_groups(&self, segments: &[Segment], at: u64) -> Result<(), Error> {
-        let number = self.expected.map_or(0, |(group, _)| group);
+        let corrupt = |segment: &Segment, at, reason| Err(Error::Corrupt { segment: segment.number, at, reason });
+        // Trimming leaves the newest segment with groups, and every segment before it has some. Without one the numbers that were
+        // given are lost, and would be given again.
+        let Some((number, _)) = self.expected else {
+            return corrupt(&segments[0], at, "the log was trimmed, and the segment that was kept holds no group");
+        };
         let mut from = at;
         for segment in segments {
             if Reader::new(segment, self.identity).proves(from, number).map_err(failed("read"))? {
                 let reason = "a group is missing or unreadable here, and a later one says that it had been fsynced";
-                return Err(Error::Corrupt { segment: segments[0].number, at, reason });
+                return corrupt(&segments[0], at, reason);
             }
             from = BLOCK_BYTES;
         }
-        Ok(())
+        // A torn first group of the next segment leaves no more than its header; damage there is still damage.
+        match segments.get(1).map(|next| Ok((next, self.look(next, BLOCK_BYTES)?))).transpose()? {
+            Some((next, Finding::Damaged(reason))) => corrupt(next, BLOCK_BYTES, reason),
+            Some((_, Finding::Group(..) | Finding::Blank | Finding::Torn)) | None => Ok(()),
+        }
     }
 }
 

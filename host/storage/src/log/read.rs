@@ -14,9 +14,9 @@ use super::{Frame, Log};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The log does not hold them any more: they have to come from the state store.
-    #[error("commit log holds the records of partition {partition} from {first:?} on, not from {from}")]
+    #[error("commit log holds the records of partition {partition} from {} on, not from {from}", shown(.first))]
     Trimmed {
-        /// Which partition.
+        /// The partition that was read.
         partition: PartitionId,
         /// From where on they were wanted.
         from: Offset,
@@ -26,11 +26,15 @@ pub enum Error {
     /// The disk does not give back what was written.
     #[error("cannot read records of partition {partition} in the commit log: {source}")]
     Disk {
-        /// Which partition.
+        /// The partition that was read.
         partition: PartitionId,
         /// What the operating system says; [`std::io::ErrorKind::InvalidData`] for damage.
         source: std::io::Error,
     },
+}
+
+fn shown(first: &Option<Offset>) -> String {
+    first.map_or("nowhere".to_owned(), |first| first.to_string())
 }
 
 fn damaged(segment: &Segment, at: u64) -> std::io::Error {
@@ -86,11 +90,12 @@ impl Log {
     /// # Errors
     /// Those of the disk; [`std::io::ErrorKind::InvalidData`] if a frame can no longer be read.
     pub fn read(&self, from: Lsn, visit: &mut dyn FnMut(Lsn, Frame) -> ControlFlow<()>) -> std::io::Result<()> {
-        let shelf = self.shared.shelf();
-        let wanted = shelf.volumes.iter().filter(|volume| volume.frames.is_some_and(|(_, last)| last >= from));
-        let volumes: Vec<_> = wanted.filter_map(|volume| Some((volume.segment.clone(), volume.frames?.1))).collect();
-        drop(shelf);
-        for (segment, last) in volumes {
+        let index = self.shared.index();
+        let wanted = index.segments.iter().filter(|indexed| indexed.frames.is_some_and(|(_, last)| last >= from));
+        let segments: Vec<_> =
+            wanted.filter_map(|indexed| Some((indexed.segment.clone(), indexed.frames?.1))).collect();
+        drop(index);
+        for (segment, last) in segments {
             let mut look = |_, lsn, frame| match lsn >= from {
                 true => visit(lsn, frame),
                 false => ControlFlow::Continue(()),
@@ -117,19 +122,19 @@ impl Log {
         from: Offset,
         visit: &mut dyn FnMut(Position, Frame) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let shelf = self.shared.shelf();
-        let first = shelf.trails.first(partition);
+        let index = self.shared.index();
+        let first = index.trails.first(partition);
         if first.is_some_and(|first| first > from) {
             return Err(Error::Trimmed { partition, from, first });
         }
-        let runs = shelf.trails.runs(partition, from);
-        let volumes: Vec<_> =
-            shelf.volumes.iter().filter_map(|volume| Some((volume.segment.clone(), volume.frames?.1))).collect();
-        drop(shelf);
+        let runs = index.trails.runs(partition, from);
+        let segments: Vec<_> =
+            index.segments.iter().filter_map(|indexed| Some((indexed.segment.clone(), indexed.frames?.1))).collect();
+        drop(index);
         let mut next = from;
         for run in &runs {
             for start in run.starts(next) {
-                let Some((segment, last)) = volumes.iter().find(|(segment, _)| segment.number == start.segment) else {
+                let Some((segment, last)) = segments.iter().find(|(segment, _)| segment.number == start.segment) else {
                     continue;
                 };
                 let mut is_done = false;
@@ -167,17 +172,17 @@ impl Log {
 
     /// Returns the oldest frame that is kept; the next one to be appended if there is none.
     pub fn oldest(&self) -> Lsn {
-        let oldest = self.shared.shelf().oldest();
+        let oldest = self.shared.index().oldest();
         oldest.unwrap_or_else(|| Lsn(self.persisted().0 + 1))
     }
 
     /// Returns the offset of the first record of `partition` that is kept and persisted.
     pub fn first(&self, partition: PartitionId) -> Option<Offset> {
-        self.shared.shelf().trails.first(partition)
+        self.shared.index().trails.first(partition)
     }
 
     /// Returns the newest record of `partition` that was persisted, be it trimmed since.
     pub fn last(&self, partition: PartitionId) -> Option<Position> {
-        self.shared.shelf().trails.last(partition)
+        self.shared.index().trails.last(partition)
     }
 }

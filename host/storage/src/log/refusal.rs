@@ -17,7 +17,7 @@ pub enum Error {
     /// So much waits for the disk already that another segment would be needed. The caller may try again at once.
     #[error("disk is too slow: {pending} bytes wait to be written to the commit log")]
     Busy {
-        /// Bytes that wait.
+        /// Bytes that wait for the writer.
         pending: u64,
     },
     /// The frames do not fit into a segment.

@@ -6,7 +6,7 @@
 //! A reservation ends when the writer has taken the group that it was used for, or when it is dropped unused; whoever
 //! asked for the record has no part in that. Those who wait get theirs in the order in which they came.
 //!
-//! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by whoever sets space free.
+//! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by the thread that sets space free.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -41,6 +41,9 @@ impl Queue {
         if *outstanding + bytes > RESERVED_BYTES_MAX {
             return Err(Error::Busy { pending: self.pending });
         }
+        // Counted first, then asked, because the question is whether everything promised has room, this one included.
+        // Each is reckoned as a group of its own, the dearest way to come: nobody knows yet which of them will share
+        // one.
         *outstanding += bytes;
         *promised += group::cost(bytes);
         if self.holds_reserved(0) {
@@ -55,6 +58,8 @@ impl Queue {
         let mut answered = self.reservations.waiting.iter().take_while(|waiting| waiting.answer.is_some()).count();
         while let Some(waiting) = self.reservations.waiting.get(answered) {
             let answer = match self.try_reserve(waiting.bytes) {
+                // Nobody overtakes, also not those who would find room: else a large record would wait as long as small
+                // ones come.
                 Err(Error::Busy { .. }) => return,
                 answer
                 @ (Ok(()) | Err(Error::Full { .. } | Error::TooLarge { .. } | Error::Closed | Error::Failed)) => answer,
@@ -88,6 +93,7 @@ impl Queue {
     fn leave(&mut self, ticket: u64) {
         let waiting = &mut self.reservations.waiting;
         let Some(place) = waiting.iter().position(|waiting| waiting.ticket == ticket) else { return };
+        // Granted and never fetched: nobody else could give the bytes back.
         if let Some(Waiting { bytes, answer: Some(Ok(())), .. }) = waiting.remove(place) {
             self.reservations.give_back(bytes);
         }

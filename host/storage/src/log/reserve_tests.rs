@@ -12,22 +12,22 @@ use super::*;
 
 /// Counts how often it was woken.
 #[derive(Default)]
-struct Bell(AtomicUsize);
+struct Wakeups(AtomicUsize);
 
-impl Wake for Bell {
+impl Wake for Wakeups {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl Bell {
-    fn rung(&self) -> usize {
+impl Wakeups {
+    fn woken(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-fn poll(future: Pin<&mut Reserving>, bell: &Arc<Bell>) -> Poll<Result<Reservation, append::Error>> {
-    let waker = Waker::from(Arc::clone(bell));
+fn poll(future: Pin<&mut Reserving>, wakeups: &Arc<Wakeups>) -> Poll<Result<Reservation, append::Error>> {
+    let waker = Waker::from(Arc::clone(wakeups));
     future.poll(&mut Context::from_waker(&waker))
 }
 
@@ -70,9 +70,9 @@ fn what_fits_no_segment_is_refused_before_anything_is_queued() {
     let most = log.append_bytes_max() as usize;
     assert!(matches!(log.reserve(most + 1), Err(append::Error::TooLarge { .. })));
     drop(log.reserve(most).expect("the largest fits"));
-    let bell = Arc::new(Bell::default());
+    let wakeups = Arc::new(Wakeups::default());
     let mut waiting = pin!(log.reserve_or_wait(most + 1));
-    assert!(matches!(poll(waiting.as_mut(), &bell), Poll::Ready(Err(append::Error::TooLarge { .. }))));
+    assert!(matches!(poll(waiting.as_mut(), &wakeups), Poll::Ready(Err(append::Error::TooLarge { .. }))));
 }
 
 #[test]
@@ -80,15 +80,15 @@ fn those_who_wait_are_served_in_their_order() {
     let (_, log) = log();
     let held: Vec<_> = std::iter::from_fn(|| log.reserve(LARGE).ok()).collect();
     assert!(held.len() >= 2);
-    let bells: Vec<Arc<Bell>> = (0..3).map(|_| Arc::default()).collect();
+    let wakeups: Vec<Arc<Wakeups>> = (0..3).map(|_| Arc::default()).collect();
     let mut first = pin!(log.reserve_or_wait(LARGE));
     let mut small = pin!(log.reserve_or_wait(10));
-    assert!(poll(first.as_mut(), &bells[0]).is_pending());
-    assert!(poll(small.as_mut(), &bells[1]).is_pending(), "small ones do not overtake");
+    assert!(poll(first.as_mut(), &wakeups[0]).is_pending());
+    assert!(poll(small.as_mut(), &wakeups[1]).is_pending(), "small ones do not overtake");
     assert!(matches!(log.reserve(10), Err(append::Error::Busy { .. })), "nobody overtakes");
     drop(held);
-    assert!(bells[0].rung() > 0 && bells[1].rung() > 0);
-    assert!(is_ready(&poll(first.as_mut(), &bells[0])) && is_ready(&poll(small.as_mut(), &bells[1])));
+    assert!(wakeups[0].woken() > 0 && wakeups[1].woken() > 0);
+    assert!(is_ready(&poll(first.as_mut(), &wakeups[0])) && is_ready(&poll(small.as_mut(), &wakeups[1])));
     assert_eq!(log.reserved_bytes(), 0, "what was answered was dropped at once");
 }
 
@@ -96,16 +96,16 @@ fn those_who_wait_are_served_in_their_order() {
 fn who_stops_waiting_leaves_its_place_and_its_space() {
     let (_, log) = log();
     let held: Vec<_> = std::iter::from_fn(|| log.reserve(LARGE).ok()).collect();
-    let bell = Arc::new(Bell::default());
+    let wakeups = Arc::new(Wakeups::default());
     let mut gone = Box::pin(log.reserve_or_wait(LARGE));
     let mut stays = Box::pin(log.reserve_or_wait(LARGE));
     let mut granted = Box::pin(log.reserve_or_wait(LARGE));
-    assert!(poll(gone.as_mut(), &bell).is_pending() && poll(stays.as_mut(), &bell).is_pending());
+    assert!(poll(gone.as_mut(), &wakeups).is_pending() && poll(stays.as_mut(), &wakeups).is_pending());
     drop(gone);
     drop(held);
-    assert!(is_ready(&poll(stays.as_mut(), &bell)));
+    assert!(is_ready(&poll(stays.as_mut(), &wakeups)));
     let held: Vec<_> = std::iter::from_fn(|| log.reserve(LARGE).ok()).collect();
-    assert!(poll(granted.as_mut(), &bell).is_pending());
+    assert!(poll(granted.as_mut(), &wakeups).is_pending());
     drop(held);
     drop(granted);
     assert_eq!(log.reserved_bytes(), 0, "an answer that nobody fetched is given back");
@@ -115,15 +115,15 @@ fn who_stops_waiting_leaves_its_place_and_its_space() {
 fn the_writer_a_full_disk_and_the_end_wake_those_who_wait() {
     let (disk, log) = log();
     let told = Told::default();
-    let bell = Arc::new(Bell::default());
+    let wakeups = Arc::new(Wakeups::default());
     let held: Vec<_> = std::iter::from_fn(|| log.reserve(LARGE).ok()).collect();
     let mut waiting = Box::pin(log.reserve_or_wait(LARGE));
-    assert!(poll(waiting.as_mut(), &bell).is_pending());
+    assert!(poll(waiting.as_mut(), &wakeups).is_pending());
     for (offset, reserved) in (0..).zip(held) {
         log.append_reserved(&[record(0, offset, 15_000)], reserved).expect("it was reserved");
     }
     log.drive(&told).expect("the disk works");
-    assert!(is_ready(&poll(waiting.as_mut(), &bell)), "the writer has caught up");
+    assert!(is_ready(&poll(waiting.as_mut(), &wakeups)), "the writer has caught up");
     disk.limit_space(0);
     let mut offset = 100;
     let refused = loop {
@@ -136,16 +136,16 @@ fn the_writer_a_full_disk_and_the_end_wake_those_who_wait() {
     };
     assert!(matches!(refused, append::Error::Full { .. }), "{refused}");
     let mut full = Box::pin(log.reserve_or_wait(LARGE));
-    assert!(matches!(poll(full.as_mut(), &bell), Poll::Ready(Err(append::Error::Full { .. }))));
+    assert!(matches!(poll(full.as_mut(), &wakeups), Poll::Ready(Err(append::Error::Full { .. }))));
     disk.limit_space(u64::MAX);
     log.drive(&told).expect("the disk works");
     let held: Vec<_> = std::iter::from_fn(|| log.reserve(LARGE).ok()).collect();
     let mut waiting = Box::pin(log.reserve_or_wait(LARGE));
-    assert!(poll(waiting.as_mut(), &bell).is_pending());
-    let rung = bell.rung();
+    assert!(poll(waiting.as_mut(), &wakeups).is_pending());
+    let woken = wakeups.woken();
     log.close();
-    assert!(bell.rung() > rung);
-    assert!(matches!(poll(waiting.as_mut(), &bell), Poll::Ready(Err(append::Error::Closed))));
+    assert!(wakeups.woken() > woken);
+    assert!(matches!(poll(waiting.as_mut(), &wakeups), Poll::Ready(Err(append::Error::Closed))));
     drop(held);
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Header {
     pub(crate) format: u32,
     /// Which log it belongs to.
     pub(crate) identity: u64,
-    /// Its number.
+    /// The number in the name of the file, from 1.
     pub(crate) segment: u64,
     /// Its size with this header.
     pub(crate) bytes: u64,
@@ -74,11 +74,11 @@ impl Header {
 /// A segment that groups can be written to.
 #[derive(Clone)]
 pub(crate) struct Segment {
-    /// Its number.
+    /// The number in the name of the file, from 1.
     pub(crate) number: u64,
     /// Its size with the header.
     pub(crate) bytes: u64,
-    /// Its file.
+    /// The open file, shared by the writer and readers.
     pub(crate) file: Arc<dyn File>,
 }
 

@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::ledger::{Ledger, Noted};
 use super::listener::{Error, Listener};
 use super::segment::Segment;
-use super::shelf::Shelf;
+use super::segment_index::SegmentIndex;
 
 /// What the log has done since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,8 +42,8 @@ pub(crate) struct Shared {
     pub(super) progress: Condvar,
     pub(super) persisted: AtomicU64,
     pub(super) next_segment: AtomicU64,
-    pub(super) shelf: Mutex<Shelf>,
-    /// Segments that are off the shelf, and whose files are still to be removed.
+    pub(super) index: Mutex<SegmentIndex>,
+    /// Segments that are no longer in the index, and whose files are still to be removed.
     pub(super) trimming: Mutex<VecDeque<Segment>>,
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) noted: Mutex<Noted>,
@@ -60,8 +60,8 @@ impl Shared {
         locked(&self.queue)
     }
 
-    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        locked(&self.shelf)
+    pub(super) fn index(&self) -> MutexGuard<'_, SegmentIndex> {
+        locked(&self.index)
     }
 
     pub(super) fn stats(&self) -> MutexGuard<'_, Stats> {
@@ -88,6 +88,7 @@ impl Shared {
         let mut queue = self.queue();
         let answer = change(&mut queue);
         let woken = queue.reservations.take_woken();
+        // A waker may poll on the spot, and that takes the same lock.
         drop(queue);
         woken.into_iter().for_each(Waker::wake);
         answer

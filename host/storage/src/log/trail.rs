@@ -27,7 +27,7 @@ pub(crate) struct Span {
 pub(crate) struct Place {
     /// Number of the segment.
     pub(crate) segment: u64,
-    /// Byte in it.
+    /// The byte of the segment at which the group begins.
     pub(crate) at: u64,
 }
 

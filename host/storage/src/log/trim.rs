@@ -11,9 +11,9 @@ use super::shared::{Shared, locked};
 /// What [`Log::trim`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trimmed {
-    /// Segments removed.
+    /// Segments whose files are gone.
     pub segments: usize,
-    /// Their bytes.
+    /// Bytes that the disk has back.
     pub bytes: u64,
 }
 
@@ -32,11 +32,11 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        let mut shelf = self.shared.shelf();
-        if let Some(count) = shelf.pins.get_mut(&self.from) {
+        let mut index = self.shared.index();
+        if let Some(count) = index.pins.get_mut(&self.from) {
             *count -= 1;
             if *count == 0 {
-                shelf.pins.remove(&self.from);
+                index.pins.remove(&self.from);
             }
         }
     }
@@ -61,17 +61,20 @@ impl Log {
     pub fn trim_to(&self, below: Lsn, backlog_bytes: u64) -> std::io::Result<Trimmed> {
         let shared = &self.shared;
         let mut trimmed = Trimmed::default();
+        // Held to the end: of two who trim at once the second would remove a younger segment first.
         let mut condemned = locked(&shared.trimming);
         loop {
-            // Nobody finds a segment any more once it is off the shelf; its file goes while others append and read.
+            // Nobody finds a segment any more once it is out of the index; its file goes while others append and read.
             if condemned.is_empty() {
-                let mut shelf = shared.shelf();
-                let Some(oldest) = shelf.removable(below, backlog_bytes) else { break };
-                shelf.volumes.pop_front();
-                shelf.trails.trim(oldest.number + 1);
+                let mut index = shared.index();
+                let Some(oldest) = index.removable(below, backlog_bytes) else { break };
+                index.segments.pop_front();
+                index.trails.trim(oldest.number + 1);
                 condemned.push_back(oldest);
             }
-            // One by one: a gap in the numbers would look like damage.
+            // One by one: a gap in the numbers would look like damage. The ledger first: a crash in between leaves a
+            // segment that nobody misses, never one that is missed. One whose removal a power cut undoes is read again,
+            // and its records are applied already.
             let Some(Segment { number, bytes, .. }) = condemned.front().cloned() else { break };
             shared.note_segments(|noted| noted.oldest = number + 1)?;
             shared.disk.remove(&segment::name(number))?;
@@ -87,26 +90,27 @@ impl Log {
 
     /// Keeps what is there from `from` on, or from the oldest frame, until the pin is dropped.
     pub fn pin(&self, from: Lsn) -> Pinned {
-        let mut shelf = self.shared.shelf();
-        let from = from.max(shelf.oldest().unwrap_or(from));
-        *shelf.pins.entry(from).or_insert(0) += 1;
+        let mut index = self.shared.index();
+        // What is gone cannot be kept; the pin says from where on it holds.
+        let from = from.max(index.oldest().unwrap_or(from));
+        *index.pins.entry(from).or_insert(0) += 1;
         Pinned { shared: Arc::clone(&self.shared), from }
     }
 
     /// Keeps the records of a partition from offset `from` on, until the pin is dropped; none if they are not all there.
     pub fn pin_records(&self, partition: PartitionId, from: Offset) -> Option<Pinned> {
-        let mut shelf = self.shared.shelf();
-        if shelf.trails.first(partition).is_none_or(|first| first > from) {
+        let mut index = self.shared.index();
+        if index.trails.first(partition).is_none_or(|first| first > from) {
             return None;
         }
-        let runs = shelf.trails.runs(partition, from);
+        let runs = index.trails.runs(partition, from);
         let place = runs.first().and_then(|run| run.place_of(from));
         // What is not there yet comes behind what is.
         let from = match place {
-            Some(place) => shelf.first_in(place.segment)?,
+            Some(place) => index.first_in(place.segment)?,
             None => Lsn(self.persisted().0 + 1),
         };
-        *shelf.pins.entry(from).or_insert(0) += 1;
+        *index.pins.entry(from).or_insert(0) += 1;
         Some(Pinned { shared: Arc::clone(&self.shared), from })
     }
 }

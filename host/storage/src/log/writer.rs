@@ -17,8 +17,8 @@ use super::group::{self, Header};
 pub use super::listener::Error;
 use super::listener::Listener;
 use super::segment::{self, Segment};
+use super::segment_index::Indexed;
 use super::shared::{Shared, Stats};
-use super::shelf::Volume;
 use super::trail::Span;
 
 use crate::space::is_shortage;
@@ -45,11 +45,14 @@ impl Writer {
     pub(crate) fn run(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<(), Error> {
         loop {
             let Some(group) = next_group(shared) else { return Ok(()) };
+            // Failed, or closed while the disk has no room for another segment: what waits was never persisted, and nobody was
+            // told so.
             if group.opens_segment && !self.turn_to_spare(shared, true) {
                 return Ok(());
             }
             self.write(shared, listener, group)?;
-            // Whoever has just heard of this group, or waits for a processor with a record in hand, gets into the next one.
+            // A thread that has just heard of this group, or waits for a processor with a record in hand, gets into the
+            // next one.
             std::thread::yield_now();
         }
     }
@@ -89,7 +92,7 @@ impl Writer {
         queue.spare.claimed = false;
         drop(queue);
         shared.spare_wanted.notify_all();
-        shared.shelf().volumes.push_back(Volume::empty(segment.clone()));
+        shared.index().segments.push_back(Indexed::empty(segment.clone()));
         self.segment = segment;
         self.at = group::BLOCK_BYTES;
         true
@@ -119,6 +122,8 @@ impl Writer {
             self.segment.file.sync().map_err(failed("sync"))?;
         }
         let sync_micros = shared.now().since(before).as_micros() as u64;
+        // Only now: after a failed write or sync the process ends, so no place and no number is ever given to two
+        // groups.
         let at = self.at;
         self.at += header.disk_bytes();
         self.next_group += 1;
@@ -131,7 +136,8 @@ impl Writer {
 fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_micros): (u64, u64)) {
     let through = Lsn(group.first_lsn.0 + u64::from(group.frames) - 1);
     let ends = ends(&group.spans);
-    shared.shelf().note(group.first_lsn, through, &group.spans, at);
+    // Before `persisted` rises: a reader that sees it must find the records.
+    shared.index().note(group.first_lsn, through, &group.spans, at);
     shared.stats().count(&group, sync_micros);
     {
         // Under the lock of those who wait, so that none of them misses it.
@@ -198,6 +204,8 @@ pub(crate) fn prepare_spare(shared: &Shared) -> Result<bool, Error> {
         return Ok(true);
     }
     let made = segment::reserve(shared.disk.as_ref(), shared.segment_bytes).and_then(|file| {
+        // The space is taken, and that is what admitting depends on; zeroing it takes long, and nobody need wait for
+        // that.
         shared.change_queue(|queue| {
             queue.spare.room = Some(queue.capacity);
             queue.spare.shortage = false;

@@ -3,7 +3,7 @@
 //! It holds what a [`MemoryStore`] holds. Batches since the last checkpoint are not lasting: a
 //! [`crash`](FaultyStore::crash) keeps any number of them, from the front. Faults are asked for by calls, or drawn with
 //! given [`Odds`]; without any it is a store like the others. After a checkpoint whose sync failed, later checkpoints say
-//! that all is well and make nothing lasting, as a kernel does: whoever goes on after [`Error::Lasting`] loses data.
+//! that all is well and make nothing lasting, as a kernel does: a node that goes on after [`Error::Lasting`] loses data.
 //!
 //! Left out: damage that is there without being met. What is damaged says so when it is read.
 
@@ -46,7 +46,7 @@ struct State {
     unsynced: Vec<Batch>,
     odds: Odds,
     closed: bool,
-    /// Whoever looks now looks at what the store holds.
+    /// A reader now looks at what the store holds.
     is_calm: bool,
     /// Calls that are still refused.
     slow_calls: u32,
@@ -99,7 +99,7 @@ impl State {
             return Err(Error::Unavailable("a write was refused".into()));
         }
         if take_one(&mut self.unknown_writes) || self.unlucky(self.odds.unknown_writes) {
-            // Whoever looks from now on looks at the store that was opened anew.
+            // Readers from now on look at the store that was opened anew.
             self.instance += 1;
             if self.random.draw().is_multiple_of(2) {
                 self.take(batch)?;
@@ -131,7 +131,7 @@ impl State {
         if !self.damaged.contains(&(family, key.to_vec())) {
             return Ok(());
         }
-        let reason = format!("a row of family {family:?} is not what was written");
+        let reason = format!("a row of family {family} is not what was written");
         self.found_damage.get_or_insert_with(|| reason.clone());
         Err(Error::Damaged(reason))
     }
@@ -216,12 +216,12 @@ impl FaultyStore {
         state.instance += 1;
     }
 
-    /// Damages a row: whoever reads it is told [`Error::Damaged`], until it is written over or the store is put aside.
+    /// Damages a row: a reader is told [`Error::Damaged`], until it is written over or the store is put aside.
     pub fn damage_row(&self, family: Family, key: &[u8]) {
         self.state().damaged.insert((family, key.to_vec()));
     }
 
-    /// Lets `look` see what the store holds, as if it had no faults; for whoever judges it, and not for whoever is judged.
+    /// Lets `look` see what the store holds, as if it had no faults; for the judge of a test, and not for the judged.
     pub fn without_faults<T>(&self, look: impl FnOnce() -> T) -> T {
         self.state().is_calm = true;
         let seen = look();

@@ -112,7 +112,7 @@ impl FjallStore {
         Ok(engine)
     }
 
-    /// Closes an engine that failed, so that whoever comes next opens it anew.
+    /// Closes an engine that failed, so that the next caller opens it anew.
     pub(super) fn give_up(&self, engine: Engine, error: &Error) {
         tracing::warn!(path = %self.path.display(), %error, "state store failed, it is opened anew");
         let mut slot = self.change_slot();

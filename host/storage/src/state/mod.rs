@@ -88,6 +88,24 @@ impl Family {
     ];
 }
 
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Family::Document => "document",
+            Family::Version => "version",
+            Family::Sequence => "sequence",
+            Family::Index => "index",
+            Family::Meta => "meta",
+            Family::Outbox => "outbox",
+            Family::Reply => "reply",
+            Family::Expiry => "expiry",
+            Family::Answered => "answered",
+            Family::Tombstone => "tombstone",
+            Family::Answers => "answers",
+        })
+    }
+}
+
 /// Keys are at most so long; what is longer is refused by every store.
 pub const KEY_BYTES_MAX: usize = 60 * 1024;
 
@@ -96,20 +114,20 @@ pub const KEY_BYTES_MAX: usize = 60 * 1024;
 pub enum Error {
     /// A key is longer than any store takes. Nothing happened, and nothing will if the same is tried again.
     #[error(
-        "key of family {family:?} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
+        "key of family {family} has {bytes} bytes, the state store takes {max}: shorten the name that it is made of"
     )]
     KeyTooLong {
-        /// Which key family.
+        /// The family that the key belongs to.
         family: Family,
         /// Bytes of the key.
         bytes: usize,
-        /// Bytes allowed.
+        /// Bytes that every store takes.
         max: usize,
     },
     /// The disk is full. Reads go on; writes succeed again once space was freed.
     #[error("disk is full: the state store needs {needed} bytes and {free} are free, free some space")]
     Full {
-        /// Bytes free.
+        /// Bytes that are free on its disk.
         free: u64,
         /// Bytes that the store wants free before it writes.
         needed: u64,
@@ -131,9 +149,9 @@ pub enum Error {
     /// The operating system refused something.
     #[error("cannot {what} the state store: {source}")]
     Disk {
-        /// What was tried.
+        /// The verb that failed, as in "cannot read".
         what: &'static str,
-        /// What it says.
+        /// The reason of the operating system.
         source: std::io::Error,
     },
 }
@@ -264,9 +282,9 @@ impl Batch {
 /// A range of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// Where it begins.
+    /// The least key, or none before it.
     pub start: Bound<Vec<u8>>,
-    /// Where it ends.
+    /// The greatest key, or none behind it.
     pub end: Bound<Vec<u8>>,
 }
 
@@ -328,7 +346,7 @@ pub trait StateStore: Send + Sync {
     /// Returns what was found damaged since the store was opened; the first find only.
     fn damage(&self) -> Option<String>;
 
-    /// Takes note of damage that whoever reads the values has found in them.
+    /// Takes note of damage that a reader of the values has found in them.
     fn report_damage(&self, reason: &str);
 
     /// Notes, for good, that the store must not be used as it is: the next start puts it aside and begins with an empty

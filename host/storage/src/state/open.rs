@@ -8,7 +8,7 @@ use super::{marks, notes};
 /// A store that could not be opened and was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
-    /// Why.
+    /// The damage that was found.
     pub reason: String,
     /// Where it is now; nothing of it was deleted.
     pub moved_to: PathBuf,
@@ -16,7 +16,7 @@ pub struct Reset {
 
 /// A store that can be used.
 pub struct Opened {
-    /// The store.
+    /// The store, made anew if the one before was put aside.
     pub store: FjallStore,
     /// The store is new and empty, because the one before was damaged: everything must be replayed or synchronized.
     pub was_reset: Option<Reset>,

@@ -1,4 +1,4 @@
-//! Whether the calls of a module are quick enough to run on the thread of whoever calls.
+//! Whether the calls of a module are quick enough to run on the thread of the caller.
 //!
 //! A thread of an asynchronous runtime that is held for milliseconds is felt by everybody who waits for it. So a module has to
 //! prove that it is quick, and owes new proof as soon as it was not: so many quick calls as the long one could have held up.
@@ -22,11 +22,11 @@ const PER_MILLISECOND: u32 = 16;
 const OWED_MAX: u32 = 256;
 
 /// How many quick calls a module owes before it is taken for quick.
-pub(super) struct Pace(AtomicU32);
+pub(super) struct LatencyEstimate(AtomicU32);
 
-impl Pace {
-    pub(super) fn unknown() -> Pace {
-        Pace(AtomicU32::new(UNKNOWN))
+impl LatencyEstimate {
+    pub(super) fn unknown() -> LatencyEstimate {
+        LatencyEstimate(AtomicU32::new(UNKNOWN))
     }
 
     pub(super) fn is_quick(&self) -> bool {
@@ -52,38 +52,38 @@ mod tests {
 
     const QUICK: Duration = Duration::from_micros(2);
 
-    fn proven() -> Pace {
-        let pace = Pace::unknown();
-        (0..UNKNOWN).for_each(|_| pace.observe(QUICK));
-        pace
+    fn proven() -> LatencyEstimate {
+        let latency = LatencyEstimate::unknown();
+        (0..UNKNOWN).for_each(|_| latency.observe(QUICK));
+        latency
     }
 
     #[test]
     fn a_module_is_slow_until_it_has_shown_otherwise() {
-        assert!(!Pace::unknown().is_quick());
+        assert!(!LatencyEstimate::unknown().is_quick());
         assert!(proven().is_quick());
     }
 
     #[test]
     fn two_long_calls_between_five_quick_ones_count_as_slow() {
-        let pace = proven();
+        let latency = proven();
         for _ in 0..100 {
-            (0..5).for_each(|_| pace.observe(QUICK));
-            (0..2).for_each(|_| pace.observe(Duration::from_secs(1)));
-            assert!(!pace.is_quick());
+            (0..5).for_each(|_| latency.observe(QUICK));
+            (0..2).for_each(|_| latency.observe(Duration::from_secs(1)));
+            assert!(!latency.is_quick());
         }
     }
 
     #[test]
     fn a_long_call_is_paid_for_by_quick_ones() {
-        let pace = proven();
-        pace.observe(Duration::from_millis(3));
-        (0..47).for_each(|_| pace.observe(QUICK));
-        assert!(!pace.is_quick());
-        pace.observe(QUICK);
-        assert!(pace.is_quick());
-        pace.observe(Duration::from_secs(3600));
-        (0..OWED_MAX).for_each(|_| pace.observe(QUICK));
-        assert!(pace.is_quick());
+        let latency = proven();
+        latency.observe(Duration::from_millis(3));
+        (0..47).for_each(|_| latency.observe(QUICK));
+        assert!(!latency.is_quick());
+        latency.observe(QUICK);
+        assert!(latency.is_quick());
+        latency.observe(Duration::from_secs(3600));
+        (0..OWED_MAX).for_each(|_| latency.observe(QUICK));
+        assert!(latency.is_quick());
     }
 }

@@ -212,9 +212,9 @@ mod tests {
             "use steward_storage::log;",
             "pub async fn f() {}",
         ] {
-            let found = findings(check, &[("host/protocol/src/lane.rs", text)]);
+            let found = findings(check, &[("host/protocol/src/queue.rs", text)]);
             assert!(
-                !found.is_empty() && found.iter().all(|found| found == "host/protocol/src/lane.rs:1: walls"),
+                !found.is_empty() && found.iter().all(|found| found == "host/protocol/src/queue.rs:1: walls"),
                 "{text}"
             );
         }
@@ -230,7 +230,7 @@ mod tests {
     fn own_modules_words_and_tests_are_free() {
         let text = "use steward_model::operand; // tokio::spawn, HashMap\nlet http = self.http(); mod rand_like;\n\
                     #[cfg(test)]\nmod tests { use std::collections::HashMap; }";
-        assert_eq!(findings(check, &[("host/protocol/src/lane.rs", text)]), [""; 0]);
+        assert_eq!(findings(check, &[("host/protocol/src/queue.rs", text)]), [""; 0]);
         assert_eq!(findings(check, &[("host/node/src/http/mod.rs", "use tokio::time::Instant;")]), [""; 0]);
     }
 }

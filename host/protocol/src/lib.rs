@@ -5,7 +5,7 @@
 //! outputs on every node and in every run, which the system group relies on and simulation lives by.
 
 pub mod cluster;
-pub mod lane;
 pub mod placement;
+pub mod queue;
 pub mod replica;
 pub mod schedule;

@@ -1,11 +1,11 @@
-//! Who waits for which document. The order is decided by `protocol::lane`; here are the wakers.
+//! Who waits for which document. The order is decided by `protocol::queue`; here are the wakers.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 use futures_channel::oneshot;
 use steward_model::Link;
-use steward_protocol::lane::{self, Entered, Ticket};
+use steward_protocol::queue::{self, Entered, Ticket};
 
 use crate::observer::unpoisoned;
 
@@ -21,7 +21,7 @@ pub enum TurnError {
 }
 
 struct Waiting {
-    lanes: lane::Lanes,
+    queues: queue::Queues,
     grants: HashMap<Ticket, oneshot::Sender<()>>,
     next: u64,
 }
@@ -35,7 +35,7 @@ pub(super) struct Queues {
 impl Queues {
     /// Returns queues in which at most `limit` operations wait for one document.
     pub(super) fn new(limit: usize) -> Queues {
-        let waiting = Waiting { lanes: lane::Lanes::new(limit), grants: HashMap::new(), next: 0 };
+        let waiting = Waiting { queues: queue::Queues::new(limit), grants: HashMap::new(), next: 0 };
         Queues { waiting: Mutex::new(waiting), limit }
     }
 
@@ -43,7 +43,7 @@ impl Queues {
         let mut waiting = unpoisoned(self.waiting.lock());
         let ticket = Ticket(waiting.next);
         waiting.next += 1;
-        match waiting.lanes.enter(link, ticket) {
+        match waiting.queues.enter(link, ticket) {
             Entered::Granted => Ok((ticket, None)),
             Entered::Queued { .. } => {
                 let (granted, grant) = oneshot::channel();
@@ -57,7 +57,7 @@ impl Queues {
     pub(super) fn cancel(&self, link: &Link, ticket: Ticket) {
         let mut waiting = unpoisoned(self.waiting.lock());
         waiting.grants.remove(&ticket);
-        if let Some(next) = waiting.lanes.cancel(link, ticket)
+        if let Some(next) = waiting.queues.cancel(link, ticket)
             && let Some(granted) = waiting.grants.remove(&next)
         {
             // If the operation has just given up, its own cancelling passes the turn on.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steward_model::Link;
-use steward_protocol::lane::Ticket;
+use steward_protocol::queue::Ticket;
 
 use super::Partition;
 use super::queues::TurnError;

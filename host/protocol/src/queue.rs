@@ -1,4 +1,4 @@
-//! Lanes: the order of operations on one document.
+//! Queues: the order of operations on each document.
 //!
 //! Problem: two updates of one document must not run at the same time, since each starts from the state that the other
 //! leaves; updates of different documents must not wait for one another.
@@ -7,14 +7,14 @@
 //! set number of operations wait for one document. A document that nobody updates costs nothing, and one that is updated
 //! by one operation at a time costs one entry while that operation runs.
 //!
-//! Nothing blocks here: the driver of the lanes maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
+//! Nothing blocks here: the driver of the queues maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
 //! returns.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use steward_model::Link;
 
-/// Names one operation in the lanes; given out by the caller, never twice at the same time.
+/// Names one operation in the queues; given out by the caller, never twice at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -50,36 +50,36 @@ impl std::fmt::Display for Entered {
 
 /// Who has the turn of one document, and who waits.
 #[derive(Debug, Clone)]
-struct Lane {
+struct Queue {
     active: Ticket,
     /// Takes no memory before the first ticket waits.
     waiting: VecDeque<Ticket>,
 }
 
-/// The lanes of all documents that are being updated.
+/// The queues of all documents that are being updated.
 #[derive(Debug, Clone)]
-pub struct Lanes {
+pub struct Queues {
     waiting_max: usize,
-    lanes: BTreeMap<Link, Lane>,
+    queues: BTreeMap<Link, Queue>,
 }
 
-impl Lanes {
-    /// Returns lanes in which at most `waiting_max` operations wait for one document.
-    pub fn new(waiting_max: usize) -> Lanes {
-        Lanes { waiting_max, lanes: BTreeMap::new() }
+impl Queues {
+    /// Returns queues in which at most `waiting_max` operations wait for one document.
+    pub fn new(waiting_max: usize) -> Queues {
+        Queues { waiting_max, queues: BTreeMap::new() }
     }
 
     /// Asks for the turn of the document at `link`.
     pub fn enter(&mut self, link: &Link, ticket: Ticket) -> Entered {
-        let Some(lane) = self.lanes.get_mut(link) else {
-            self.lanes.insert(link.clone(), Lane { active: ticket, waiting: VecDeque::new() });
+        let Some(queue) = self.queues.get_mut(link) else {
+            self.queues.insert(link.clone(), Queue { active: ticket, waiting: VecDeque::new() });
             return Entered::Granted;
         };
-        if lane.waiting.len() >= self.waiting_max {
+        if queue.waiting.len() >= self.waiting_max {
             return Entered::Full;
         }
-        lane.waiting.push_back(ticket);
-        Entered::Queued { ahead: lane.waiting.len() }
+        queue.waiting.push_back(ticket);
+        Entered::Queued { ahead: queue.waiting.len() }
     }
 
     /// Ends the turn of `ticket` and returns the ticket whose turn it is now, if one waits.
@@ -87,17 +87,17 @@ impl Lanes {
     /// # Panics
     /// If the turn is not the ticket's.
     pub fn leave(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
-        let lane = self.lanes.get_mut(link);
-        let active = lane.as_ref().map(|lane| lane.active);
+        let queue = self.queues.get_mut(link);
+        let active = queue.as_ref().map(|queue| queue.active);
         let holder = active.map_or("nobody".to_owned(), |active| active.to_string());
         assert!(active == Some(ticket), "{ticket} leaves {link}, where {holder} has the turn");
-        let next = lane.and_then(|lane| {
-            let next = lane.waiting.pop_front()?;
-            lane.active = next;
+        let next = queue.and_then(|queue| {
+            let next = queue.waiting.pop_front()?;
+            queue.active = next;
             Some(next)
         });
         if next.is_none() {
-            self.lanes.remove(link);
+            self.queues.remove(link);
         }
         next
     }
@@ -107,17 +107,17 @@ impl Lanes {
     /// A caller that cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
     /// ticket that is not there is gone already.
     pub fn cancel(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
-        let lane = self.lanes.get_mut(link)?;
-        if lane.active == ticket {
+        let queue = self.queues.get_mut(link)?;
+        if queue.active == ticket {
             return self.leave(link, ticket);
         }
-        lane.waiting.retain(|waiting| *waiting != ticket);
+        queue.waiting.retain(|waiting| *waiting != ticket);
         None
     }
 
     /// Returns how many documents are being updated.
     pub fn documents(&self) -> usize {
-        self.lanes.len()
+        self.queues.len()
     }
 }
 
@@ -131,72 +131,72 @@ mod tests {
 
     #[test]
     fn turns_are_granted_in_the_order_of_arrival() {
-        let mut lanes = Lanes::new(8);
+        let mut queues = Queues::new(8);
         let one = link("one");
-        assert_eq!(lanes.enter(&one, Ticket(1)), Entered::Granted);
-        assert_eq!(lanes.enter(&one, Ticket(2)), Entered::Queued { ahead: 1 });
-        assert_eq!(lanes.enter(&one, Ticket(3)), Entered::Queued { ahead: 2 });
-        assert_eq!(lanes.leave(&one, Ticket(1)), Some(Ticket(2)));
-        assert_eq!(lanes.leave(&one, Ticket(2)), Some(Ticket(3)));
-        assert_eq!(lanes.leave(&one, Ticket(3)), None);
+        assert_eq!(queues.enter(&one, Ticket(1)), Entered::Granted);
+        assert_eq!(queues.enter(&one, Ticket(2)), Entered::Queued { ahead: 1 });
+        assert_eq!(queues.enter(&one, Ticket(3)), Entered::Queued { ahead: 2 });
+        assert_eq!(queues.leave(&one, Ticket(1)), Some(Ticket(2)));
+        assert_eq!(queues.leave(&one, Ticket(2)), Some(Ticket(3)));
+        assert_eq!(queues.leave(&one, Ticket(3)), None);
     }
 
     #[test]
     fn documents_do_not_wait_for_one_another() {
-        let mut lanes = Lanes::new(8);
-        assert_eq!(lanes.enter(&link("one"), Ticket(1)), Entered::Granted);
-        assert_eq!(lanes.enter(&link("two"), Ticket(2)), Entered::Granted);
+        let mut queues = Queues::new(8);
+        assert_eq!(queues.enter(&link("one"), Ticket(1)), Entered::Granted);
+        assert_eq!(queues.enter(&link("two"), Ticket(2)), Entered::Granted);
     }
 
     #[test]
-    fn a_full_lane_refuses_and_takes_again_after_a_turn_has_ended() {
-        let mut lanes = Lanes::new(1);
+    fn a_full_queue_refuses_and_takes_again_after_a_turn_has_ended() {
+        let mut queues = Queues::new(1);
         let one = link("one");
-        lanes.enter(&one, Ticket(1));
-        lanes.enter(&one, Ticket(2));
-        assert_eq!(lanes.enter(&one, Ticket(3)), Entered::Full);
-        lanes.leave(&one, Ticket(1));
-        assert_eq!(lanes.enter(&one, Ticket(3)), Entered::Queued { ahead: 1 });
+        queues.enter(&one, Ticket(1));
+        queues.enter(&one, Ticket(2));
+        assert_eq!(queues.enter(&one, Ticket(3)), Entered::Full);
+        queues.leave(&one, Ticket(1));
+        assert_eq!(queues.enter(&one, Ticket(3)), Entered::Queued { ahead: 1 });
     }
 
     #[test]
     fn a_cancelled_wish_is_passed_over() {
-        let mut lanes = Lanes::new(8);
+        let mut queues = Queues::new(8);
         let one = link("one");
         for ticket in 1..=3 {
-            lanes.enter(&one, Ticket(ticket));
+            queues.enter(&one, Ticket(ticket));
         }
-        assert_eq!(lanes.cancel(&one, Ticket(2)), None);
-        assert_eq!(lanes.leave(&one, Ticket(1)), Some(Ticket(3)));
+        assert_eq!(queues.cancel(&one, Ticket(2)), None);
+        assert_eq!(queues.leave(&one, Ticket(1)), Some(Ticket(3)));
     }
 
     #[test]
     fn cancelling_the_turn_passes_it_on() {
-        let mut lanes = Lanes::new(8);
+        let mut queues = Queues::new(8);
         let one = link("one");
-        lanes.enter(&one, Ticket(1));
-        lanes.enter(&one, Ticket(2));
-        assert_eq!(lanes.cancel(&one, Ticket(1)), Some(Ticket(2)));
-        assert_eq!(lanes.cancel(&one, Ticket(1)), None);
+        queues.enter(&one, Ticket(1));
+        queues.enter(&one, Ticket(2));
+        assert_eq!(queues.cancel(&one, Ticket(1)), Some(Ticket(2)));
+        assert_eq!(queues.cancel(&one, Ticket(1)), None);
     }
 
     #[test]
     fn a_document_without_operations_costs_nothing() {
-        let mut lanes = Lanes::new(8);
+        let mut queues = Queues::new(8);
         let one = link("one");
-        lanes.enter(&one, Ticket(1));
-        assert_eq!(lanes.documents(), 1);
-        lanes.leave(&one, Ticket(1));
-        assert_eq!(lanes.documents(), 0);
+        queues.enter(&one, Ticket(1));
+        assert_eq!(queues.documents(), 1);
+        queues.leave(&one, Ticket(1));
+        assert_eq!(queues.documents(), 0);
     }
 
     #[test]
     #[should_panic(expected = "has the turn")]
     fn leaving_without_the_turn_is_a_bug() {
-        let mut lanes = Lanes::new(8);
+        let mut queues = Queues::new(8);
         let one = link("one");
-        lanes.enter(&one, Ticket(1));
-        lanes.enter(&one, Ticket(2));
-        lanes.leave(&one, Ticket(2));
+        queues.enter(&one, Ticket(1));
+        queues.enter(&one, Ticket(2));
+        queues.leave(&one, Ticket(2));
     }
 }

@@ -316,6 +316,7 @@ async fn a_document_whose_turn_does_not_come_holds_up_no_expiry_but_its_own() {
     wait::until("the slow call is under way", || async { host.log().contains("work begins").then_some(()) }).await;
     wait::until("all others are gone", || async {
         let factory = client.get("/core/factories/core/ledgers").await.expect(200).json();
+        // None is left if the slow call has ended: then nothing more is to wait for, and the test says so below.
         (count(&factory, "documentCount") <= 1).then_some(())
     })
     .await;

@@ -21,9 +21,8 @@ async fn a_request_is_found_by_its_id_wherever_its_effects_go() {
         let told = |cause: &str, link: &str| {
             let mut lines = log.lines().filter(|line| line.contains("operation done"));
             lines.any(|line| {
-                line.contains(r#"request="find-me-17""#)
-                    && line.contains(cause)
-                    && line.contains(&format!("link={link}"))
+                let words = [r#"request="find-me-17""#, &format!("cause=\"{cause}\""), &format!("link={link} ")];
+                words.iter().all(|word| line.contains(word))
             })
         };
         let client = told("client", "/core/diaries/from");

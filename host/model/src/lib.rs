@@ -9,6 +9,7 @@ pub mod document;
 pub mod epoch;
 pub mod group;
 pub mod json;
+pub mod line;
 pub mod link;
 pub mod module;
 pub mod mutation;

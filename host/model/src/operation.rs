@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::bytes_run;
 use crate::document::Version;
 use crate::epoch::Epoch;
+use crate::line::one_line;
 use crate::link::Link;
 use crate::mutation::{self, Mutation};
 use crate::offset::Position;
@@ -169,7 +170,7 @@ pub struct Outcome {
 
 /// Why a guest refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
+#[error("{}: {}", one_line(code), one_line(message))]
 pub struct Fault {
     /// 400 to 599.
     pub status: u16,

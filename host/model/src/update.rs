@@ -67,6 +67,9 @@ impl std::fmt::Display for Record {
 
 impl Format for Record {
     const NAME: &'static str = "record";
+    // The second has the id of the request in its effects.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 /// What happens to the versions of a document.
@@ -161,10 +164,10 @@ pub struct PendingEffect {
     pub due: Timestamp,
     /// When it was issued.
     pub issued: Timestamp,
-    /// The id of the request from which all this began, through however many effects: people find its life by it.
-    pub request: String,
     /// What to send.
     pub effect: Effect,
+    /// The id of the request from which all this began, through however many effects: people find its life by it.
+    pub request: String,
 }
 
 impl PendingEffect {
@@ -178,6 +181,8 @@ impl PendingEffect {
 
 impl Format for PendingEffect {
     const NAME: &'static str = "pending effect";
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 fn header_bytes(headers: &[Header]) -> usize {
@@ -327,7 +332,7 @@ mod tests {
         let bytes = codec::encode(&record());
         assert!(codec::decode::<Record>(&bytes[..bytes.len() - 3]).is_err());
         let refused = codec::decode::<Record>(&[9, 9, 0]);
-        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 1 }));
+        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 2 }));
     }
 
     #[test]

@@ -224,7 +224,7 @@ pub enum CallError {
     #[error("guest refused: {0}")]
     Refused(Fault),
     /// The guest broke.
-    #[error("guest trapped: {}", if said.is_empty() { message } else { said })]
+    #[error("guest trapped: {message}{}{said}", if said.is_empty() { "" } else { "; it said last: " })]
     Trap {
         /// What WebAssembly calls it.
         message: String,

@@ -122,9 +122,9 @@ impl Error {
         matches!(
             self,
             Error::Panicked
-                | Error::Operation(operation::Error::Broken)
+                | Error::Operation(operation::Error::Broken | operation::Error::Query(Refusal::Broken))
                 | Error::Query(Refusal::Broken)
-                | Error::Deployment(deployment::Error::Broken)
+                | Error::Deployment(deployment::Error::Broken | deployment::Error::Operation(operation::Error::Broken))
         )
     }
 

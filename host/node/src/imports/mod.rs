@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use steward_model::line::one_line;
 use steward_model::operation::{Cause, Fault};
 use steward_model::render;
 use steward_model::{Action, Link};
@@ -47,7 +48,7 @@ impl Imports for GuestImports {
         let (service, link, request) = (&self.service.path, &self.link, &self.request);
         let fields = (!fields.is_empty()).then_some(fields);
         // In one line: what a guest says must not pass for lines of the host's.
-        let message = message.split(['\n', '\r']).map(str::trim).collect::<Vec<_>>().join(" ");
+        let message = one_line(message);
         match level {
             Level::Trace => tracing::trace!(%service, %link, request, fields, "guest: {message}"),
             Level::Debug => tracing::debug!(%service, %link, request, fields, "guest: {message}"),

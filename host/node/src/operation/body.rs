@@ -1,36 +1,31 @@
-//! The body of a request: JSON that is parsed once, whoever asks how often, and only if somebody asks.
+//! The body of a request: what the host looks for in it, and when.
 //!
-//! A guest gets the text as it came. The host looks into it for the built-in fields that a client may send, and where it replaces or
-//! merges a state itself. Most updates of documents with a guest name no built-in field, and are never parsed by the host.
+//! A guest gets the text as it came. The host looks into it for the built-in fields that a client may send: once, without building a
+//! tree, and only if there can be any, so most updates of documents with a guest are never parsed by the host. A tree is made only
+//! where the host itself replaces, merges or creates a state, and it does not outlive that: an operation may wait for minutes, and
+//! what it holds meanwhile is the text that was counted when it arrived.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use steward_model::{Builtin, Timestamp, json};
 
 use super::Error;
 
+/// Longest part of a wrong value that its refusal shows.
+const TOLD_MAX: usize = 60;
+
 /// A JSON text that has been checked ([`json::check`]).
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     text: Bytes,
-    parsed: OnceLock<Arc<Parsed>>,
-}
-
-/// What the text says.
-#[derive(Debug)]
-enum Parsed {
-    Object {
-        state: Value,
-        built_in: Result<BuiltIn, Fault>,
-    },
-    /// The kind of value that it is instead.
-    NoObject(&'static str),
+    built_in: OnceLock<Arc<Result<BuiltIn, Fault>>>,
 }
 
 /// A built-in field with a value that cannot be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Fault {
     field: &'static str,
     reason: String,
@@ -43,16 +38,32 @@ pub(super) struct BuiltIn {
     pub self_link: Option<String>,
     /// The version that an update is based on, or that a creation has to exceed.
     pub version: Option<i64>,
-    /// When the document expires; 0 stands for never.
-    pub expires: Option<Timestamp>,
+    /// When the document expires, in microseconds since the Unix epoch; 0 stands for never.
+    expires: Option<i64>,
     /// The document that this one is a copy of.
     pub source: Option<String>,
+}
+
+impl BuiltIn {
+    /// Returns the expiry that the body asks for.
+    ///
+    /// # Errors
+    /// [`Error::BuiltInField`] if it lies before the Unix epoch.
+    pub(super) fn expiry(&self) -> Result<Option<Timestamp>, Error> {
+        match self.expires {
+            Some(micros) if micros < 0 => Err(Error::BuiltInField {
+                field: Builtin::ExpirationTime.name(),
+                reason: format!("is {micros}: it must be 0 (never) or microseconds since the Unix epoch"),
+            }),
+            expires => Ok(expires.map(Timestamp)),
+        }
+    }
 }
 
 impl Body {
     /// Returns the body with this text.
     pub(crate) fn new(text: Bytes) -> Body {
-        Body { text, parsed: OnceLock::new() }
+        Body { text, built_in: OnceLock::new() }
     }
 
     /// Returns the text as it came.
@@ -64,33 +75,32 @@ impl Body {
     ///
     /// # Errors
     /// [`Error::NotAnObject`].
-    pub(super) fn state(&self) -> Result<&Value, Error> {
-        match self.parsed() {
-            Parsed::Object { state, .. } => Ok(state),
-            Parsed::NoObject(found) => Err(Error::NotAnObject { found }),
-        }
+    pub(super) fn state(&self) -> Result<Value, Error> {
+        let found = match json::plain(&self.text) {
+            Ok(Value::Object(object)) => return Ok(Value::Object(stripped(object))),
+            Ok(Value::Array(_)) => "an array",
+            Ok(Value::String(_)) => "a string",
+            Ok(Value::Number(_)) => "a number",
+            Ok(Value::Bool(_)) => "a boolean",
+            Ok(Value::Null) => "null",
+            Err(_) => "no JSON",
+        };
+        Err(Error::NotAnObject { found })
     }
 
-    /// Returns the built-in fields; none of them if the body is no object, which whoever needs one finds out.
+    /// Returns the built-in fields; none of them if the body is no object, which whoever makes a state of it finds out.
     ///
     /// # Errors
-    /// [`Error::BuiltInField`] if one of them has a value that cannot be.
+    /// [`Error::BuiltInField`] if one of them has a value that cannot be, or stands there twice.
     pub(super) fn built_in(&self) -> Result<BuiltIn, Error> {
         // Most bodies have none, and looking for eight bytes is cheaper than parsing.
         if !self.text.windows(8).any(|window| window == b"document") {
             return Ok(BuiltIn::default());
         }
-        match self.parsed() {
-            Parsed::Object { built_in: Ok(built_in), .. } => Ok(built_in.clone()),
-            Parsed::Object { built_in: Err(Fault { field, reason }), .. } => {
-                Err(Error::BuiltInField { field, reason: reason.clone() })
-            }
-            Parsed::NoObject(_) => Ok(BuiltIn::default()),
+        match &**self.built_in.get_or_init(|| Arc::new(look(&self.text))) {
+            Ok(built_in) => Ok(built_in.clone()),
+            Err(Fault { field, reason }) => Err(Error::BuiltInField { field, reason: reason.clone() }),
         }
-    }
-
-    fn parsed(&self) -> &Parsed {
-        self.parsed.get_or_init(|| Arc::new(Parsed::of(&self.text)))
     }
 }
 
@@ -102,63 +112,83 @@ pub(super) fn built_in(body: Option<&Body>) -> Result<BuiltIn, Error> {
     body.map_or_else(|| Ok(BuiltIn::default()), Body::built_in)
 }
 
-impl Parsed {
-    fn of(text: &[u8]) -> Parsed {
-        match json::plain(text) {
-            Ok(Value::Object(object)) => {
-                let built_in = BuiltIn::of(&object);
-                Parsed::Object { state: Value::Object(stripped(object)), built_in }
+/// Removes the fields that the host keeps itself.
+pub(super) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
+    state.retain(|name, _| Builtin::named(name).is_none());
+    state
+}
+
+fn look(text: &[u8]) -> Result<BuiltIn, Fault> {
+    let mut found = Found::default();
+    let mut parser = serde_json::Deserializer::from_slice(text);
+    // What is no object has no fields; all other faults were found when the body arrived.
+    let _ = parser.deserialize_map(&mut found);
+    if let Some(field) = found.twice {
+        return Err(Fault { field, reason: "is given twice".to_owned() });
+    }
+    let text = |field| value_of(&found, field, "a text", |value| value.as_str().map(str::to_owned));
+    let integer = |field| value_of(&found, field, "a whole number of 64 bits", Value::as_i64);
+    Ok(BuiltIn {
+        self_link: text(Builtin::SelfLink)?,
+        version: integer(Builtin::Version)?,
+        expires: integer(Builtin::ExpirationTime)?,
+        source: text(Builtin::SourceLink)?,
+    })
+}
+
+/// The fields of an object that a client may send and the host looks at.
+#[derive(Default)]
+struct Found {
+    values: Vec<(Builtin, Value)>,
+    twice: Option<&'static str>,
+}
+
+impl<'de> Visitor<'de> for &mut Found {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<std::borrow::Cow<'de, str>>()? {
+            match Builtin::named(&name).filter(|builtin| is_sent(*builtin)) {
+                None => drop(members.next_value::<IgnoredAny>()?),
+                Some(builtin) if self.values.iter().any(|(known, _)| *known == builtin) => {
+                    self.twice = Some(builtin.name());
+                    members.next_value::<IgnoredAny>()?;
+                }
+                Some(builtin) => self.values.push((builtin, members.next_value()?)),
             }
-            Ok(Value::Array(_)) => Parsed::NoObject("an array"),
-            Ok(Value::String(_)) => Parsed::NoObject("a string"),
-            Ok(Value::Number(_)) => Parsed::NoObject("a number"),
-            Ok(Value::Bool(_)) => Parsed::NoObject("a boolean"),
-            Ok(Value::Null) => Parsed::NoObject("null"),
-            Err(_) => Parsed::NoObject("no JSON"),
         }
+        Ok(())
     }
 }
 
-impl BuiltIn {
-    fn of(object: &Map<String, Value>) -> Result<BuiltIn, Fault> {
-        let text = |field| value_of(object, field, "a text", |value| value.as_str().map(str::to_owned));
-        let integer = |field| value_of(object, field, "a whole number of 64 bits", Value::as_i64);
-        let expires = integer(Builtin::ExpirationTime)?;
-        if let Some(micros) = expires.filter(|micros| *micros < 0) {
-            return Err(Fault {
-                field: Builtin::ExpirationTime.name(),
-                reason: format!("is {micros}: it must be 0 (never) or microseconds since the Unix epoch"),
-            });
-        }
-        Ok(BuiltIn {
-            self_link: text(Builtin::SelfLink)?,
-            version: integer(Builtin::Version)?,
-            expires: expires.map(Timestamp),
-            source: text(Builtin::SourceLink)?,
-        })
+fn is_sent(builtin: Builtin) -> bool {
+    match builtin {
+        Builtin::SelfLink | Builtin::Version | Builtin::ExpirationTime | Builtin::SourceLink => true,
+        Builtin::Kind
+        | Builtin::Epoch
+        | Builtin::UpdateTime
+        | Builtin::UpdateAction
+        | Builtin::Owner
+        | Builtin::AuthPrincipalLink => false,
     }
 }
 
 /// Returns the value of a field, or none if it is absent or null.
 fn value_of<T>(
-    object: &Map<String, Value>,
+    found: &Found,
     field: Builtin,
     wanted: &str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<Option<T>, Fault> {
-    let Some(value) = object.get(field.name()).filter(|value| !value.is_null()) else { return Ok(None) };
+    let value = found.values.iter().find(|(builtin, _)| *builtin == field).map(|(_, value)| value);
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let told = || value.to_string().chars().take(TOLD_MAX).collect::<String>();
     let fault = || Fault { field: field.name(), reason: format!("is {}: it must be {wanted}", told()) };
     read(value).map(Some).ok_or_else(fault)
-}
-
-/// Longest part of a wrong value that its refusal shows.
-const TOLD_MAX: usize = 60;
-
-/// Removes the fields that the host keeps itself.
-pub(super) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
-    state.retain(|name, _| Builtin::named(name).is_none());
-    state
 }
 
 #[cfg(test)]
@@ -182,14 +212,22 @@ mod tests {
         for (text, field, told) in [
             (r#"{"documentVersion":1.5}"#, "documentVersion", "is 1.5"),
             (r#"{"documentSelfLink":7}"#, "documentSelfLink", "is 7"),
-            (r#"{"documentExpirationTimeMicros":-1}"#, "documentExpirationTimeMicros", "is -1"),
             (r#"{"documentSourceLink":{}}"#, "documentSourceLink", "is {}"),
+            (r#"{"documentVersion":1,"documentVersion":2}"#, "documentVersion", "is given twice"),
         ] {
             let Err(Error::BuiltInField { field: named, reason }) = body(text).built_in() else { panic!("{text}") };
             assert_eq!(named, field);
             assert!(reason.starts_with(told), "{reason}");
         }
         assert_eq!(body(r#"{"documentVersion":null}"#).built_in().ok(), Some(BuiltIn::default()));
+    }
+
+    #[test]
+    fn an_expiry_before_the_epoch_is_refused_where_it_is_used() {
+        let built_in = body(r#"{"documentExpirationTimeMicros":-1}"#).built_in().expect("a number");
+        assert!(matches!(built_in.expiry(), Err(Error::BuiltInField { .. })));
+        let never = body(r#"{"documentExpirationTimeMicros":0}"#).built_in().expect("a number");
+        assert_eq!(never.expiry().ok(), Some(Some(Timestamp(0))));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use steward_model::service::Handler;
 use steward_model::{Document, Timestamp};
 use steward_sandbox::Occasion;
 
-use super::body::{BuiltIn, built_in};
+use super::body::built_in;
 use super::decision::{Decision, Next};
 use super::load::Before;
 use super::request::Status;
@@ -20,7 +20,8 @@ use super::{Error, guest, native};
 /// [`Error`] if the body does not fit, or a handler refuses.
 pub(super) async fn create(road: Road<'_>, before: &Before) -> Result<Decision, Error> {
     let Road { operation, service, .. } = road;
-    let BuiltIn { expires, source, .. } = built_in(operation.body.as_ref())?;
+    let sent = built_in(operation.body.as_ref())?;
+    let expires = sent.expiry()?;
     let usual = if service.descriptor().task { Status::Accepted } else { Status::Created };
     let mut decision = if service.handles(Handler::HandleCreate) {
         let given = match &operation.body {
@@ -39,7 +40,7 @@ pub(super) async fn create(road: Road<'_>, before: &Before) -> Result<Decision, 
     };
     decision.creates = true;
     decision.expires = decision.expires.or(expires);
-    decision.source = source;
+    decision.source = sent.source;
     if service.handles(Handler::HandleStart)
         && let Next::State(state) = &decision.next
     {

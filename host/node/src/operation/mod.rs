@@ -9,7 +9,7 @@
 //!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
 //! ```
 //!
-//! Each stage is a file of that name, takes a [`road::Road`], and calls no other stage. What several of them need are files below them:
+//! Each stage is a file of that name and calls no other stage; those that work on a document take a `Road`. What several of them need are files below them:
 //! what is waited for (`wait`), the words of a body (`body`), preconditions, repeats, how a guest is asked (`guest`), what the host does
 //! itself (`native`), the door of a service, the gate of the group, `handle-start`, how a decision becomes an update.
 //!
@@ -86,8 +86,6 @@ enum Step {
     Proposed(propose::Pending),
     /// There was nothing to put into the log.
     Answered(Reply),
-    /// The child that it was to create exists, and its service makes a PUT of such a POST.
-    Exists,
 }
 
 impl Operations {
@@ -224,12 +222,14 @@ impl Operations {
         if creates {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;
-            let step = Box::pin(creation(road)).await;
-            if !matches!(step, Ok(Step::Exists)) {
+            if let Some(step) = Box::pin(creation(road)).await.transpose() {
                 return finish(road.waiting(), turn, step).await;
             }
             drop(turn);
             (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
+            // What held while the turn was taken may hold no more.
+            self.road(operation, &service, &partition).waiting().serving().await?;
+            self.gate.pass(&self.clock, &self.limits, operation).await?;
         }
         let road = self.road(operation, &service, &partition);
         let turn = road.waiting().turn().await?;
@@ -269,12 +269,13 @@ async fn update(road: Road<'_>) -> Result<Step, Error> {
     stage!(propose, await propose::propose(road, before, decision)).map(Step::Proposed)
 }
 
-/// Takes the POST of a factory as far as the log, with the turn of the child in hand.
-async fn creation(road: Road<'_>) -> Result<Step, Error> {
+/// Takes the POST of a factory as far as the log, with the turn of the child in hand; none if the child exists, and its service makes
+/// a PUT of such a POST.
+async fn creation(road: Road<'_>) -> Result<Option<Step>, Error> {
     door::check(road.operations, road.service)?;
     let before = match stage!(load, await load::load_for_creation(road))? {
-        load::Creation::Answered(reply) => return Ok(Step::Answered(reply)),
-        load::Creation::Exists => return Ok(Step::Exists),
+        load::Creation::Answered(reply) => return Ok(Some(Step::Answered(reply))),
+        load::Creation::Exists => return Ok(None),
         load::Creation::Free(before) => before,
     };
     let epoch = before.epoch;
@@ -283,7 +284,7 @@ async fn creation(road: Road<'_>) -> Result<Step, Error> {
     if road.service.handles(Handler::HandleStart) {
         start::done(road, epoch);
     }
-    Ok(Step::Proposed(pending))
+    Ok(Some(Step::Proposed(pending)))
 }
 
 /// Runs `handle-start` if the document has not been started in this reign under this module, with its turn in hand. A handler that
@@ -321,7 +322,6 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
         // What failed for want of time, of a reign or of its service shows no state.
         Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => return Err(failure),
         Ok(Step::Answered(reply)) => Ok(reply),
-        Ok(Step::Exists) => Err(Error::Exists { link: waiting.operation.link.clone() }),
         Err(refusal) => Err(refusal),
     };
     waiting.witnessed(seen, Happened::No).await.and(answer)

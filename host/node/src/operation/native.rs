@@ -72,7 +72,7 @@ pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result
 /// # Errors
 /// [`Error`] if the body is missing, no object, or does not fit the schema.
 pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes, Error> {
-    checked(service, body_of(operation)?.state()?)
+    checked(service, &body_of(operation)?.state()?)
 }
 
 /// Returns a state that a client has sent and a guest has left as it is.
@@ -81,7 +81,7 @@ pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes
 /// [`Error::Invalid`] if it does not fit the schema.
 pub(super) fn unaltered(service: &Service, operation: &Operation, state: Bytes) -> Result<Bytes, Error> {
     match &operation.body {
-        Some(body) => fits(service, body.state()?, state),
+        Some(body) => fits(service, &body.state()?, state),
         None => fits(service, &Value::Object(Map::new()), state),
     }
 }
@@ -108,7 +108,7 @@ fn fits(service: &Service, state: &Value, text: Bytes) -> Result<Bytes, Error> {
 pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) -> Result<Decision, Error> {
     let not_supported =
         || Error::NotSupported { link: operation.link.clone(), action: operation.action, allowed: service.actions() };
-    let expires = built_in(operation.body.as_ref())?.expires;
+    let expires = built_in(operation.body.as_ref())?.expiry()?;
     match operation.action {
         Action::Get => Ok(Decision::nothing(UpdateAction::Patch)),
         Action::Post => Err(not_supported()),
@@ -137,7 +137,7 @@ fn merged(operation: &Operation, service: &Service, state: &Bytes) -> Result<Byt
         reason: format!("the stored state is no JSON: {error}"),
     })?;
     // An object merged into an object is one.
-    json_patch::merge(&mut merged, patch);
+    json_patch::merge(&mut merged, &patch);
     checked(service, &merged)
 }
 

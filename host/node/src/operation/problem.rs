@@ -2,11 +2,11 @@
 //!
 //! Both classifications stand here side by side: what passes by itself, for those who wait and for effects.
 
-use steward_model::Link;
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
+use steward_model::{Link, PartitionId};
 use steward_sandbox::CallError;
 
-use super::error::Error;
+use super::error::{Copies, Error};
 
 /// Statuses of refusals that pass by themselves, whoever gives them.
 pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
@@ -77,7 +77,9 @@ impl Error {
             Error::NoQuorum { available, quorum, .. } => {
                 later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
             }
-            Error::Unavailable { .. } => self.of_unavailable(),
+            Error::Unavailable { partition, happened, copies, .. } => {
+                self.of_unavailable(*partition, *happened, *copies)
+            }
             Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
             Error::NoSpace(_) => later(Kind::NoSpace, "no-space", 30),
             Error::Stopping => later(Kind::Unavailable, "stopping", 5),
@@ -104,10 +106,7 @@ impl Error {
         }
     }
 
-    fn of_unavailable(&self) -> Problem {
-        let Error::Unavailable { partition, happened, copies, .. } = self else {
-            return Problem::later(Kind::Unavailable, "not-available", 1, self);
-        };
+    fn of_unavailable(&self, partition: PartitionId, happened: Happened, copies: Copies) -> Problem {
         // A partition without its copies says so: an operator mends that, and not the client.
         let short = copies.available < u64::from(copies.quorum);
         let code = if short { "no-quorum" } else { "not-available" };
@@ -115,7 +114,7 @@ impl Error {
             .with("available", copies.available)
             .with("quorum", copies.quorum)
             .with("partition", partition.to_string());
-        Problem { happened: Some(*happened), ..problem }
+        Problem { happened: Some(happened), ..problem }
     }
 
     /// Returns what can be done about it.

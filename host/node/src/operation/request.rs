@@ -157,5 +157,20 @@ impl Reply {
 /// Returns the entity tag of a document without quotes: `<epoch>-<offset>`, the place of the record that made its state. No other
 /// state of the same link ever has it, also not one of a later life that begins at version 0 again.
 pub(crate) fn entity_tag(document: &Document) -> String {
-    format!("{}-{}", document.epoch, document.offset)
+    format!("{}-{}", document.epoch.as_u64(), document.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_model::{Epoch, Offset, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_tag_writes_the_epoch_as_clients_see_it() {
+        let epoch = Epoch { incarnation: 2, loss: 1, ownership: 7 };
+        let link = Link::parse("/core/notes/n").expect("a valid link");
+        let document = Document { epoch, offset: Offset(9), ..Document::bare(link, Timestamp(1)) };
+        assert_eq!(entity_tag(&document), format!("{}-9", epoch.as_u64()));
+    }
 }

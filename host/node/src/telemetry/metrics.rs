@@ -46,7 +46,10 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     let handle = builder.install_recorder()?;
     describe_counter!(OPERATIONS, "Operations that ended, by service, action, cause and outcome");
     describe_histogram!(OPERATION_SECONDS, Unit::Seconds, "Time from admission to the answer");
-    describe_counter!(STAGES_FAILED, "Operations that were refused or failed, by the stage in which they ended");
+    describe_counter!(
+        STAGES_FAILED,
+        "Stages that refused or failed; an operation may begin anew after one, or go on without it"
+    );
     describe_counter!(UPDATES_PROPOSED, "Updates taken into the log");
     describe_counter!(UPDATES_APPLIED, "Updates applied to the state store");
     describe_counter!(DOCUMENTS_EXPIRED, "Documents whose time had passed and that were removed");

@@ -13,7 +13,7 @@
 //!   collect promises as in Raft's phase of votes. A wrong name costs time and never data, so the system group may guess.
 //! - **The members are a set that changes often** (`S`, the in-sync set of Kafka), and the two quorums are numbers in the
 //!   row. `W` members hold a record before it is committed; `r` members promise before a reign begins; `W + r > #S`, so
-//!   the two always meet (I4). A majority is the special case in which both are the same. `W = #S, r = 1` survives the
+//!   the two always meet (I4). A majority is the special case of both being `#S / 2 + 1`. `W = #S, r = 1` survives the
 //!   loss of all members but one; `W = 1` commits alone and then needs everybody for a recovery.
 //! - **Followers execute nothing.** Records carry results. What is committed is applied, and nothing has to be undone.
 //!
@@ -61,7 +61,7 @@
 //!   volatile lane: at once);
 //! - ask [`Replica::admits`] under the same lock before [`Event::Proposed`].
 //!
-//! A reign of a lone member, as a script prints it (`tests/scripts/activation.txt`):
+//! A reign of a lone member, as a trace of a world prints it (`tests/scripts/activation.txt` is the same in the words of scripts):
 //!
 //! ```text
 //!  table changed to epoch 1 of 1.1, in sync 1.1, W 1, r 1, version 1   ►  persist the promise of epoch 1

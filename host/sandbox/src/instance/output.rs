@@ -1,7 +1,7 @@
 //! What a guest writes to its standard output and error: lines of the host's log, and the last words of one that breaks.
 //!
 //! Languages write there what they have to say about an uncaught exception or a panic before they give up. A guest cannot fill the host's
-//! memory with it: what is more than [`KEPT_BYTES_MAX`] in one call is dropped.
+//! memory with it: of what one call writes the last [`KEPT_BYTES_MAX`] are kept.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,11 @@ impl Output {
 
     fn add(&self, bytes: &[u8]) {
         let mut kept = self.kept();
-        let room = KEPT_BYTES_MAX.saturating_sub(kept.len());
-        kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        // Last words are worth more than first ones.
+        let bytes = &bytes[bytes.len().saturating_sub(KEPT_BYTES_MAX)..];
+        let excess = (kept.len() + bytes.len()).saturating_sub(KEPT_BYTES_MAX);
+        kept.drain(..excess);
+        kept.extend_from_slice(bytes);
     }
 
     /// Returns what was written since it was asked last, as text.
@@ -102,7 +105,9 @@ mod tests {
         assert_eq!(output.take(), "one\ntwo");
         assert_eq!(output.take(), "");
         output.add(&vec![b'x'; 3 * KEPT_BYTES_MAX]);
-        output.add(b"more");
-        assert_eq!(output.take().len(), KEPT_BYTES_MAX);
+        output.add(b"last words");
+        let kept = output.take();
+        assert_eq!(kept.len(), KEPT_BYTES_MAX);
+        assert!(kept.ends_with("xxlast words"));
     }
 }

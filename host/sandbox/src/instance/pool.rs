@@ -119,10 +119,18 @@ impl Pool {
             None => Box::pin(self.create(host, &mut turn)).await?,
         };
         let function = pick(&mut instance)?;
-        let called = {
+        let ran = {
             let Instance { store, interrupted, .. } = &mut *instance;
             let call = pin!(function.call_async(store, arguments));
-            turn.run(call, interrupted).await?
+            turn.run(call, interrupted).await
+        };
+        let called = match ran {
+            Ok(called) => called,
+            Err(stopped) => {
+                // It is not used again; what it had to say until its deadline is told.
+                instance.store.data_mut().end();
+                return Err(stopped);
+            }
         };
         match called {
             Ok(result) => {

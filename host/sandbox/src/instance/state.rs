@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use steward_model::line::one_line;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
-use crate::imports::{Imports, Level};
+use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;
 
@@ -21,12 +22,6 @@ pub(crate) struct State {
     /// The last error that the guest told the log in this call.
     last_error: Option<String>,
     wasi: Option<Box<Wasi>>,
-}
-
-/// Returns the text in one line: what a guest says must not pass for lines of the host's.
-fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join(" ")
 }
 
 /// What a component needs that was built against WASI 0.2: clocks, randomness, and doors that are shut.
@@ -88,7 +83,7 @@ impl State {
         for (level, text) in [(Level::Info, &out), (Level::Warn, &err)] {
             for line in text.lines().filter(|line| !line.trim().is_empty()) {
                 if self.take_line() {
-                    self.host().log(level, line, "");
+                    self.host().log(level, head(line, LINE_BYTES_MAX), "");
                 }
             }
         }

@@ -31,6 +31,9 @@ pub struct Page {
 }
 
 impl Format for Page {
+    // The second has the id of the request in its effects.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
     const NAME: &'static str = "page of a document";
 }
 

@@ -18,6 +18,7 @@ use super::disk::File;
 use super::frame::Frame;
 use super::group::{self, BLOCK_BYTES};
 use super::ledger::{FileLedger, Noted};
+use super::open::NO_GROUP;
 use super::reader::{Finding, Reader};
 use super::segment::{self, Header, Segment};
 
@@ -141,7 +142,15 @@ pub fn inspect(folder: &Path, identity: Option<u64>, visit: Visit<'_>) -> Result
             None => walk.missing(number),
         }
     }
-    Ok(Inspection { segments: walk.segments, note })
+    let mut segments = walk.segments;
+    // As the start of a node judges it: a trimmed log without a group has lost the numbers that it gave.
+    let is_empty = segments.iter().all(|segment| {
+        segment.groups == 0 && !matches!(segment.condition, Condition::Damaged { .. } | Condition::Missing)
+    });
+    if let Some(first) = segments.first_mut().filter(|first| is_empty && first.number != 1) {
+        first.condition = Condition::Damaged { at: first.used_bytes, reason: NO_GROUP };
+    }
+    Ok(Inspection { segments, note })
 }
 
 /// Returns the files of all segments by number; none if there is no such folder.
@@ -406,6 +415,21 @@ mod tests {
         assert_eq!(inspection.segments[..2].iter().map(|one| one.condition).collect::<Vec<_>>(), expected);
         assert!(inspection.segments[2..].iter().all(|one| one.condition == Condition::Unused), "{inspection:?}");
         assert_eq!(before, (all(folder.path()), all(&path)));
+    }
+
+    #[test]
+    fn a_trimmed_log_without_a_group_is_judged_as_the_start_judges_it() {
+        let (_folder, path) = log_of(7);
+        std::fs::remove_file(path.join(segment::name(1))).expect("it is there");
+        std::fs::remove_file(path.with_extension("segments")).expect("it is there");
+        let reason = "the log was trimmed, and the segment that was kept holds no group";
+        assert_eq!(conditions(&path)[0], Condition::Whole, "its groups are there");
+        overwrite(&path, 2, BLOCK_BYTES, &[0; 6 * BLOCK_BYTES as usize]);
+        assert_eq!(conditions(&path)[0], Condition::Damaged { at: BLOCK_BYTES, reason });
+        let disk = Arc::new(FolderDisk::new(&path).expect("a folder"));
+        let options = Options { segment_bytes: SEGMENT_BYTES, identity: IDENTITY, ..Options::default() };
+        let refused = Log::open(disk, options, &mut |_, _| Ok(())).map(|_| ()).expect_err("it is refused");
+        assert!(refused.to_string().contains(reason), "{refused}");
     }
 
     #[test]

@@ -132,6 +132,9 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
 }
 
+/// Why a trimmed log without a group is refused.
+pub(super) const NO_GROUP: &str = "the log was trimmed, and the segment that was kept holds no group";
+
 fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Disk { what, source }
 }
@@ -166,8 +169,8 @@ pub(crate) fn recover(
         } else {
             index.segments.pop_back();
         }
-        // No crash leaves this, so it was whole and fsynced once. Nothing has been written yet: what is refused stays
-        // as it was.
+        // No crash leaves this, so it was whole and fsynced once. No group has been written or blanked yet: what is refused
+        // stays as it was.
         if let Finding::Damaged(reason) = finding {
             return Err(Error::Corrupt { segment: segment.number, at: stopped_at, reason });
         }
@@ -188,8 +191,8 @@ pub(crate) fn recover(
     // The last group may be in the memory of the system and not on the disk. Whoever reads it now will act on it, so it
     // is written once more and fsynced before anybody is told.
     harden(&segments[tail], scan.last_group)?;
-    // Its number is given again. Left there, the torn group would stand behind newer ones at the next start and be read
-    // as theirs.
+    // Its number is given again. Left there, the torn group would stand behind newer ones at the next start, which
+    // takes it for what no crash leaves, and refuses.
     scan.recovery.cut_bytes = blank_tail(&segments[tail..], end, identity)?;
     scan.recovery.segments = index.segments.len();
     let oldest = segments[0].number;
@@ -362,7 +365,7 @@ impl<'a> Scan<'a> {
         // Trimming leaves the newest segment with groups, and every segment before it has some. Without one the numbers that were
         // given are lost, and would be given again.
         let Some((number, _)) = self.expected else {
-            return corrupt(&segments[0], at, "the log was trimmed, and the segment that was kept holds no group");
+            return corrupt(&segments[0], at, NO_GROUP);
         };
         let mut from = at;
         for segment in segments {

@@ -122,8 +122,7 @@ impl Writer {
             self.segment.file.sync().map_err(failed("sync"))?;
         }
         let sync_micros = shared.now().since(before).as_micros() as u64;
-        // Only now: after a failed write or sync the process ends, so no place and no number is ever given to two
-        // groups.
+        // Only now: after a failed write or sync the process ends, so it gives no place and no number to two groups.
         let at = self.at;
         self.at += header.disk_bytes();
         self.next_group += 1;

@@ -36,7 +36,7 @@ struct Request {
 /// Shows the node group, or changes its quorum.
 ///
 /// # Errors
-/// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::Refused`] if the quorum cannot be.
+/// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::Deployment`] if the quorum cannot be.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),

@@ -5,6 +5,7 @@
 
 mod answer;
 mod host;
+mod line;
 mod log;
 mod query;
 mod read;
@@ -16,7 +17,7 @@ use crate::bindings::HOST_0_1;
 use crate::instance::state::State;
 
 pub use host::{Imports, Level, Silent};
-pub(crate) use log::{LINE_BYTES_MAX, head};
+pub(crate) use line::{LINE_BYTES_MAX, head};
 
 /// Names of the imported functions that wait.
 pub(crate) const WAITING: [&str; 2] = ["read", "query"];

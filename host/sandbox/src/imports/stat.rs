@@ -3,7 +3,7 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::WasmStr;
 
-use super::log::head;
+use super::line::head;
 use crate::instance::state::State;
 
 /// Longest name of a statistic in bytes; the rest is cut off.

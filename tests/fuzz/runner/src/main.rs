@@ -26,8 +26,9 @@ use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "runs fuzz targets over their kept inputs and whatever grows out of them
 
-usage: cargo fuzz-all [TARGET …] [--seconds N]     each for N seconds, or STEWARD_FUZZ_SECONDS, or 60
-       cargo fuzz-all TARGET -- ARGUMENT …         one in the foreground, with arguments for libFuzzer";
+usage: cargo fuzz-all [TARGET …] [--seconds N] [--seed N]     each for N seconds, or STEWARD_FUZZ_SECONDS, or 60;
+                                                          the same seed makes the same run
+       cargo fuzz-all TARGET -- ARGUMENT …                    one in the foreground, with arguments for libFuzzer";
 
 /// What to run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,13 +37,15 @@ struct Arguments {
     targets: Vec<String>,
     /// How long each runs, in seconds.
     seconds: u64,
+    /// What chance begins with; none: another one each time.
+    seed: Option<u64>,
     /// Arguments for libFuzzer itself.
     engine: Vec<String>,
 }
 
 impl Arguments {
     fn parse(given: impl IntoIterator<Item = String>, seconds: Option<String>) -> Result<Arguments> {
-        let number = |text: String| text.parse().with_context(|| format!("{text:?} is no number of seconds"));
+        let number = |text: String| text.parse::<u64>().with_context(|| format!("{text:?} is no number"));
         let seconds = seconds.map_or(Ok(60), number)?;
         let mut arguments = Arguments { seconds, ..Arguments::default() };
         let mut given = given.into_iter();
@@ -50,6 +53,7 @@ impl Arguments {
             match argument.as_str() {
                 "--" => arguments.engine.extend(given.by_ref()),
                 "--seconds" => arguments.seconds = number(given.next().unwrap_or_default())?,
+                "--seed" => arguments.seed = Some(number(given.next().unwrap_or_default())?),
                 option if option.starts_with('-') => bail!("there is no option {option}\n\n{USAGE}"),
                 _ => arguments.targets.push(argument),
             }
@@ -86,7 +90,7 @@ fn fuzz(arguments: &Arguments) -> Result<ExitCode> {
     }
     let engine = build::engine(repository)?;
     if arguments.engine.is_empty() {
-        return session::run_all(&engine, &targets, arguments.seconds);
+        return session::run_all(&engine, &targets, arguments.seconds, arguments.seed);
     }
     match targets.as_slice() {
         [target] => session::foreground(&engine, target, &arguments.engine),
@@ -131,14 +135,15 @@ mod tests {
     fn arguments_are_targets_seconds_and_what_is_for_the_engine() {
         let expected = Arguments { seconds: 60, ..Arguments::default() };
         assert_eq!(parsed(&[], None).expect("arguments"), expected);
-        let given = ["frames", "--seconds", "5", "--", "-runs=1", "--seconds"];
+        let given = ["frames", "--seconds", "5", "--seed", "1", "--", "-runs=1", "--seconds"];
         let expected = Arguments {
             targets: vec!["frames".to_owned()],
             seconds: 5,
+            seed: Some(1),
             engine: vec!["-runs=1".to_owned(), "--seconds".to_owned()],
         };
         assert_eq!(parsed(&given, Some("7")).expect("arguments"), expected);
-        assert_eq!(parsed(&["--seconds"], None).expect_err("refused").to_string(), "\"\" is no number of seconds");
+        assert_eq!(parsed(&["--seconds"], None).expect_err("refused").to_string(), "\"\" is no number");
         assert!(parsed(&["--second", "5"], None).is_err());
     }
 

@@ -31,13 +31,13 @@ pub(crate) fn foreground(engine: &Path, target: &Target, arguments: &[String]) -
 }
 
 /// Runs each target for `seconds`, as many at once as there are processors, and says how far each came.
-pub(crate) fn run_all(engine: &Path, targets: &[Target], seconds: u64) -> Result<ExitCode> {
+pub(crate) fn run_all(engine: &Path, targets: &[Target], seconds: u64, seed: Option<u64>) -> Result<ExitCode> {
     let waiting = Mutex::new(targets.iter().collect::<VecDeque<_>>());
     let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let work = || {
         let mut sound = true;
         while let Some(target) = next() {
-            sound &= match run(engine, target, seconds) {
+            sound &= match run(engine, target, seconds, seed) {
                 Ok(line) => {
                     println!("fuzz: {:16} {line}", target.name);
                     true
@@ -60,13 +60,14 @@ pub(crate) fn run_all(engine: &Path, targets: &[Target], seconds: u64) -> Result
 }
 
 /// Runs one target and returns what it did, in words.
-fn run(engine: &Path, target: &Target, seconds: u64) -> Result<String> {
+fn run(engine: &Path, target: &Target, seconds: u64, seed: Option<u64>) -> Result<String> {
     let folder = found(engine)?.join(&target.name);
     let (grown, log) = (folder.join("grown"), folder.join("log"));
     fs::create_dir_all(&grown).with_context(|| format!("make {}", grown.display()))?;
     let file = File::create(&log).with_context(|| format!("write {}", log.display()))?;
     let status = Command::new(engine)
         .arg(format!("-max_total_time={seconds}"))
+        .args(seed.map(|seed| format!("-seed={seed}")))
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
         .arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"))
         .arg(format!("-artifact_prefix={}/", folder.display()))

@@ -8,12 +8,14 @@
 //! known to work; going on in a state that nobody foresaw is not.
 //!
 //! Departure: threads without a name belong to the compiler of guests, and those of the workshop take a module of a stranger
-//! apart. Both hand panics to whoever asked them.
+//! apart. Both hand panics to whoever asked them. The engine of the state store panics at damaged files; that is told as damage, which has a
+//! mend.
 
 use std::future::Future;
 use std::panic::PanicHookInfo;
 
 use steward_sandbox::WORKSHOP_THREADS;
+use steward_storage::state::is_watched;
 use tokio::task::futures::TaskLocalFuture;
 
 tokio::task_local! {
@@ -37,7 +39,7 @@ pub(crate) fn end_process_on_panic() {
 }
 
 fn is_contained() -> bool {
-    let contained = CONTAINED.try_with(|()| ()).is_ok();
+    let contained = CONTAINED.try_with(|()| ()).is_ok() || is_watched();
     contained || std::thread::current().name().is_none_or(|name| WORKSHOP_THREADS.contains(&name))
 }
 

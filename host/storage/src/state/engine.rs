@@ -3,6 +3,7 @@
 //! Fjall meets bad contents with an error, or with a failed assertion. Both are damage here, wherever they are met, and
 //! are told once, loudly.
 
+use std::cell::Cell;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::ops::Bound;
@@ -59,7 +60,10 @@ impl Damage {
 
     /// Runs something over the contents of the engine; what it says and where it panics is sorted.
     pub(super) fn watch<T>(&self, what: &'static str, work: impl FnOnce() -> fjall::Result<T>) -> Result<T, Error> {
-        let done = match std::panic::catch_unwind(AssertUnwindSafe(work)) {
+        let watched = Watched::enter();
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
+        drop(watched);
+        let done = match ended {
             Ok(done) => done.map_err(|error| sorted(what, error)),
             Err(_) => Err(Error::Damaged(format!("the engine cannot make sense of its files, tried to {what}"))),
         };
@@ -74,6 +78,31 @@ impl Damage {
         if self.0.set(reason.to_owned()).is_ok() {
             tracing::error!(reason, "state store is damaged and has to be rebuilt");
         }
+    }
+}
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns true while the engine works on this thread under a watch: it panics at files of which it can make no sense, and whoever
+/// asked is told that they are damaged. A hook that ends the process at a panic must let such a one pass, or a power cut that tears
+/// the engine's journal would end every start.
+pub fn is_watched() -> bool {
+    WATCHED.get()
+}
+
+struct Watched(bool);
+
+impl Watched {
+    fn enter() -> Watched {
+        Watched(WATCHED.replace(true))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        WATCHED.set(self.0);
     }
 }
 
@@ -331,5 +360,20 @@ impl ReadView for View {
             let key = guard.key()?;
             Ok(Bytes::copy_from_slice(&key[1..]))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_engine_is_damage_and_known_as_such_while_it_happens() {
+        let refused = Damage::default().watch::<()>("read", || {
+            assert!(is_watched());
+            panic!("the files make no sense")
+        });
+        assert!(matches!(refused, Err(Error::Damaged(_))));
+        assert!(!is_watched());
     }
 }

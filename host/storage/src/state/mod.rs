@@ -38,6 +38,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+pub use engine::is_watched;
 pub use faulty::{FaultyStore, Odds};
 pub use fjall::{FjallStore, Options};
 pub use memory::MemoryStore;

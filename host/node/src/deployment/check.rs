@@ -15,9 +15,6 @@ impl Deployments {
             return Err(Error::Reserved { path: path.clone(), reason });
         }
         Schema::compile(&descriptor.state_schema)?;
-        match self.unreadable(path, descriptor).await? {
-            Some(breaking) => Err(Error::Breaking(Box::new(breaking))),
-            None => Ok(()),
-        }
+        self.check_readable(path, descriptor).await
     }
 }

@@ -46,15 +46,10 @@ async fn with_door_closed(
     let doors = deployments.operations.services().doors();
     let closed = doors.close(path, decided_on).await;
     let checked = match &descriptor {
-        Some(descriptor) => deployments.unreadable(path, descriptor).await,
-        None => Ok(None),
+        Some(descriptor) => deployments.check_readable(path, descriptor).await,
+        None => Ok(()),
     };
-    let refusal = match checked {
-        Ok(None) => None,
-        Ok(Some(breaking)) => Some(Error::Breaking(Box::new(breaking))),
-        Err(error) => Some(error),
-    };
-    if let Some(refusal) = refusal {
+    if let Err(refusal) = checked {
         reopen(deployments, path, closed);
         return Err(refusal);
     }

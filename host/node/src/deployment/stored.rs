@@ -14,25 +14,26 @@ use crate::partition::{Partitions, flushed_lane};
 use crate::service::all_revisions;
 
 impl Deployments {
-    /// Returns which documents of the factory at `path` a module with this descriptor could not read.
+    /// Checks that a module with this descriptor could read every document of the factory at `path`.
     ///
     /// A stored state was written by some module that has answered at the path. If the new one reads what each of them wrote,
     /// nothing has to be counted; only otherwise are the documents themselves looked at.
     ///
     /// # Errors
-    /// Those of the state store.
-    pub(super) async fn unreadable(&self, path: &Link, descriptor: &Descriptor) -> Result<Option<Breaking>, Error> {
+    /// [`Error::Breaking`] says which not; or those of the state store.
+    pub(super) async fn check_readable(&self, path: &Link, descriptor: &Descriptor) -> Result<(), Error> {
         let state = self.control.state();
-        let Some(factory) = state.factory(path) else { return Ok(None) };
+        let Some(factory) = state.factory(path) else { return Ok(()) };
         if all_revisions(&state, factory, &|former| descriptor.reads(former.state_version)) {
-            return Ok(None);
+            return Ok(());
         }
         let mut stored = self.counted(path).await?;
         stored.retain(|version, _| !descriptor.reads(*version));
         if stored.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
-        Ok(Some(Breaking { path: path.clone(), stored, reads: descriptor.readable_state_versions() }))
+        let reads = descriptor.readable_state_versions();
+        Err(Error::Breaking(Box::new(Breaking { path: path.clone(), stored, reads })))
     }
 
     /// Returns how many documents each of these factories keeps, in their order.

@@ -7,10 +7,10 @@ use http_body_util::Full;
 use serde_json::Value;
 use steward_model::Document;
 use steward_model::operation::Header;
-use steward_model::render::{self, write_integer};
+use steward_model::render;
 
 use super::{Http, headers};
-use crate::operation::{Content, Reply, Status};
+use crate::operation::{Content, Reply, Status, write_entity_tag};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -83,9 +83,7 @@ fn describe(headers: &mut HeaderMap, document: &Document, status: StatusCode) {
     let epoch = document.epoch.as_u64();
     let mut tag = Vec::with_capacity(24);
     tag.push(b'"');
-    write_integer(&mut tag, epoch);
-    tag.push(b'-');
-    write_integer(&mut tag, document.offset.0);
+    write_entity_tag(&mut tag, document);
     tag.push(b'"');
     headers.insert(ETAG, visible(tag));
     headers.insert(&headers::EPOCH, HeaderValue::from(epoch));

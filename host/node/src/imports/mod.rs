@@ -47,15 +47,15 @@ impl Imports for GuestImports {
     fn log(&self, level: Level, message: &str, fields: &str) {
         let (service, link, request) = (&self.service.path, &self.link, &self.request);
         let fields = (!fields.is_empty()).then_some(fields);
-        // In one line: what a guest says must not pass for lines of the host's.
-        let message = one_line(message);
+        // In one line: what a guest says must not pass for lines of the host's. Made only if the line is wanted.
+        let message = || one_line(message);
         match level {
-            Level::Trace => tracing::trace!(%service, %link, request, fields, "guest: {message}"),
-            Level::Debug => tracing::debug!(%service, %link, request, fields, "guest: {message}"),
-            Level::Info => tracing::info!(%service, %link, request, fields, "guest: {message}"),
-            Level::Warn => tracing::warn!(%service, %link, request, fields, "guest: {message}"),
+            Level::Trace => tracing::trace!(%service, %link, request, fields, "guest: {}", message()),
+            Level::Debug => tracing::debug!(%service, %link, request, fields, "guest: {}", message()),
+            Level::Info => tracing::info!(%service, %link, request, fields, "guest: {}", message()),
+            Level::Warn => tracing::warn!(%service, %link, request, fields, "guest: {}", message()),
             // An ERROR line is a fault of the host; what broke in a guest is for those who wrote it.
-            Level::Error => tracing::warn!(%service, %link, request, level = "error", fields, "guest: {message}"),
+            Level::Error => tracing::warn!(%service, %link, request, level = "error", fields, "guest: {}", message()),
         }
     }
 

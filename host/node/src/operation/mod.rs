@@ -66,7 +66,7 @@ pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, Operations};
 pub(crate) use problem::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
-pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status};
+pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status, write_entity_tag};
 
 use crate::failure;
 use crate::partition::{Partition, Turn};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steward_model::document::Document;
 use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
+use steward_model::render::write_integer;
 use steward_model::{Action, Link, Moment, Version};
 
 use super::body::Body;
@@ -157,7 +158,16 @@ impl Reply {
 /// Returns the entity tag of a document without quotes: `<epoch>-<offset>`, the place of the record that made its state. No other
 /// state of the same link ever has it, also not one of a later life that begins at version 0 again.
 pub(crate) fn entity_tag(document: &Document) -> String {
-    format!("{}-{}", document.epoch.as_u64(), document.offset)
+    let mut tag = Vec::with_capacity(24);
+    write_entity_tag(&mut tag, document);
+    tag.into_iter().map(char::from).collect()
+}
+
+/// Appends [`entity_tag`] to `out`; it consists of digits and a dash.
+pub(crate) fn write_entity_tag(out: &mut Vec<u8>, document: &Document) {
+    write_integer(out, document.epoch.as_u64());
+    out.push(b'-');
+    write_integer(out, document.offset.0);
 }
 
 #[cfg(test)]

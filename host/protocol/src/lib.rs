@@ -5,6 +5,7 @@
 //! outputs on every node and in every run, which the system group relies on and simulation lives by.
 
 pub mod cluster;
+pub mod liveness;
 pub mod placement;
 pub mod queue;
 pub mod replica;

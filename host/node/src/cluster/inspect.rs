@@ -77,6 +77,8 @@ fn detail(command: &Command) -> Value {
         | Command::MountFactory(_)
         | Command::MoveFactory(_)
         | Command::UnmountFactory { .. }
-        | Command::SetConfig { .. } => json!(command.to_string()),
+        | Command::SetConfig { .. }
+        | Command::FenceNode { .. }
+        | Command::Unfence { .. } => json!(command.to_string()),
     }
 }

@@ -171,6 +171,7 @@ fn of_refused(refused: &Refused) -> Problem {
         | Refused::NotInSync { .. }
         | Refused::AlreadyPrimary { .. }
         | Refused::PrimaryLeftOut { .. }
+        | Refused::Evidence { .. }
         | Refused::HoldsReplicas { .. } => conflict("conflict"),
     }
 }

@@ -1,4 +1,4 @@
-//! Which member should order a partition.
+//! Which member should order a partition, and who votes in the system group.
 //!
 //! Promise: the answer depends on nothing but the partition and the members asked about, so every node that applies a
 //! command names the same one, and a member that leaves moves no partition but its own.
@@ -7,3 +7,4 @@
 
 pub mod elect;
 pub mod hash;
+pub mod voters;

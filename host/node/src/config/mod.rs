@@ -4,6 +4,7 @@
 //! turns their texts into [`Options`] and refuses what cannot be meant; nothing is opened or bound before. Nothing here
 //! knows how a command line is parsed.
 
+mod address;
 mod error;
 mod file;
 mod layers;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub(crate) use address::PeerAddress;
 pub(crate) use error::Error;
 pub(crate) use layers::{Effective, Given, Origin, gather};
 pub(crate) use settings::{SETTINGS, Setting, Shape, setting};

@@ -7,6 +7,7 @@
 mod announce;
 mod folder;
 mod foundation;
+mod peers;
 mod recover;
 mod stop;
 
@@ -15,9 +16,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
-use steward_protocol::cluster::Command;
+use steward_model::Member;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -26,7 +27,7 @@ use crate::cluster::System;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
-use crate::http::{Http, Parts};
+use crate::http::{Http, Parts, Waiting};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
 use crate::partition::{self, Threads};
@@ -35,8 +36,8 @@ use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
-use foundation::Foundation;
-use stop::Running;
+use foundation::{Foundation, Start};
+use stop::{Running, Signals};
 
 /// How long an operation waits when its client does not say.
 const WAIT: Duration = Duration::from_secs(60);
@@ -103,9 +104,9 @@ async fn start_partitions(
     let threads = Threads::start(partitions, hands, clock, index, Arc::clone(persisted)).context("start the driver")?;
     partition::follow(&system.control, partitions, clock, stop);
     partition::watch_space(partitions.shared(), folder.path(), stop);
-    partition::all_serving(partitions).await;
-    let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
-    system.control.propose(available).await.context("tell the system group that this node is available")?;
+    let own = Member { node: system.node, boot: system.boot };
+    partition::all_serving(partitions, &system.control, own).await;
+    system.report(clock).await.context("tell the system group that this node is available")?;
     Ok(threads)
 }
 
@@ -132,6 +133,30 @@ fn start_operations(
     (operations, queries)
 }
 
+/// Opens what the node stands on. While it waits for other nodes, whoever asks is told so.
+async fn found(
+    options: &Options,
+    public_uri: &str,
+    clock: &Arc<Clock>,
+    shutdown: &Shutdown,
+    listener: &TcpListener,
+) -> anyhow::Result<(Foundation, Option<Signals>)> {
+    let port = listener.local_addr().context("read the bound address")?.port();
+    let waiting = Waiting::default();
+    let peers = peers::listen(options, public_uri, port, &waiting).await?;
+    if peers.is_none() {
+        return Ok((Foundation::open(options, Start { public_uri, clock, shutdown, peers }).await?, None));
+    }
+    // The wait may be long, and whoever ends it wants the folder to be given back.
+    let mut signals = Signals::listen()?;
+    let foundation = tokio::select! {
+        opened = Foundation::open(options, Start { public_uri, clock, shutdown, peers }) => opened?,
+        () = waiting.serve(listener, shutdown) => bail!("the port of the API was lost"),
+        () = signals.come() => bail!("stopped before the group let this node in"),
+    };
+    Ok((foundation, Some(signals)))
+}
+
 async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
@@ -143,7 +168,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shutdown = Shutdown::default();
     keep_metrics(&metrics, &shutdown);
 
-    let foundation = Foundation::open(&options, &public_uri, &clock).await?;
+    let (foundation, signals) = found(&options, &public_uri, &clock, &shutdown, &listener).await?;
     let Guests { sandbox, modules, services } =
         start_guests(&foundation.folder, &foundation.system, &options, &shutdown).await?;
     let threads = start_partitions(&foundation, &clock, &services, &shutdown).await?;
@@ -157,6 +182,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         queries,
         modules,
         control: Arc::clone(&control),
+        view: system.view,
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
@@ -171,7 +197,9 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    stop::wait(&shutdown).await?;
-    let running = Running { shutdown, control, partitions, threads, sandbox, _folder: folder };
+    let signals = signals.map_or_else(Signals::listen, Ok)?;
+    stop::wait(signals, &shutdown).await;
+    let _peers = system.thread;
+    let running = Running { shutdown, clock, control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

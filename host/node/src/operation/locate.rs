@@ -1,7 +1,7 @@
 //! Second stage: whose is it? The document, and the partition in which it lies.
 //!
-//! All partitions lie on this node so far. An operation on a partition of another node goes on from here, and from nowhere else: nothing
-//! has been waited for yet, and nothing has happened.
+//! An operation on a partition of another node will go on from here, and from nowhere else: nothing has been waited for yet, and
+//! nothing has happened. Left out so far: it is not handed on, and whoever waits for the partition is told whose it is.
 
 use std::sync::Arc;
 

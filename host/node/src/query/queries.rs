@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use steward_model::Link;
+use steward_model::{Lane, Link, NodeId, PartitionId};
+use steward_protocol::replica::NotAdmitted;
 use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use steward_query::run::Answer;
 use steward_query::{odata, page, run, task};
@@ -34,6 +35,14 @@ pub(crate) enum Refusal {
     /// The query failed or is too large.
     #[error("{0}")]
     Run(#[from] run::Error<SourceError>),
+    /// Another node has documents that the query is about.
+    #[error("partition {partition} belongs to node {owner}, and queries do not reach other nodes yet")]
+    Elsewhere {
+        /// The first partition that is not here.
+        partition: PartitionId,
+        /// The node that serves it.
+        owner: NodeId,
+    },
     /// The documents are not up to date.
     #[error("{0}")]
     Behind(#[from] Behind),
@@ -101,9 +110,19 @@ impl Queries {
         u64::try_from(self.clock.now().since(began).as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// Refuses a query that would not find all documents.
+    fn all_here(&self, lane: Lane) -> Result<(), Refusal> {
+        let elsewhere = self.table.lane(lane).iter().find_map(|partition| match partition.admits() {
+            Err(NotAdmitted::NotPrimary { primary }) => Some((partition.id(), primary.node)),
+            Ok(_) | Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => None,
+        });
+        elsewhere.map_or(Ok(()), |(partition, owner)| Err(Refusal::Elsewhere { partition, owner }))
+    }
+
     async fn run(&self, request: Request) -> Result<Answer, Refusal> {
         // A query shows every update that was acknowledged before it began.
         for lane in Documents::lanes(&self.services, request.factory.as_ref()) {
+            self.all_here(lane)?;
             flushed_lane(&self.table, lane).await?;
         }
         let budget = Budget {

@@ -250,7 +250,7 @@ pub struct Descriptor {
     /// [`MAINTENANCE_INTERVAL_MICROS_MIN`]; without the option `PERIODIC_MAINTENANCE` it means nothing.
     #[serde(default)]
     pub maintenance_interval_micros: u64,
-    /// How many versions of a document are kept at the most; 0: 1,000.
+    /// How many versions before the newest one are kept; 0: [`VERSION_RETENTION_DEFAULT`].
     #[serde(default)]
     pub version_retention: u64,
     /// Fields to index; none: every scalar up to depth 3.
@@ -276,7 +276,7 @@ pub struct Descriptor {
     pub docs: String,
 }
 
-/// Versions kept when a descriptor does not say: Xenon's default.
+/// How many versions before the newest one are kept if a descriptor does not say: Xenon's default.
 pub const VERSION_RETENTION_DEFAULT: u64 = 1000;
 
 fn one() -> u32 {
@@ -384,7 +384,7 @@ impl Descriptor {
         if self.document_kind.is_empty() { &self.name } else { &self.document_kind }
     }
 
-    /// Returns how many versions of a document are kept: at least one.
+    /// Returns how many versions before the newest one are kept: at least one.
     pub fn versions_kept(&self) -> u64 {
         if self.version_retention == 0 { VERSION_RETENTION_DEFAULT } else { self.version_retention }
     }

@@ -35,3 +35,28 @@ async fn a_request_is_found_by_its_id_wherever_its_effects_go() {
     let line = lines.lines().find(|line| line.contains("guest: work begins")).expect("the guest's own line");
     assert!(line.contains(r#"request="find-me-17""#), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_writes_to_its_standard_error_is_in_the_log_and_its_last_words_are_in_the_problem() {
+    let host = host_with_flags(&["last-words"], &[]).await;
+    let client = host.client();
+    client.post("/core/last-words", &json!({ "documentSelfLink": "w" })).await.expect(201);
+    let link = "/core/last-words/w";
+    let id = [("x-request-id", "find-me-18")];
+    let survived = json!({ "say": "first line\n\nsecond line\n" });
+    client.with_headers(Method::PATCH, link, &id, &survived).await.expect(200);
+    let log = host.log();
+    for line in ["guest: first line", "guest: second line"] {
+        let told = log.lines().find(|told| told.contains(line));
+        let told = told.unwrap_or_else(|| panic!("{line:?} is not in the log:\n{log}"));
+        assert!(told.contains("WARN") && told.contains(r#"request="find-me-18""#), "{told}");
+    }
+    let given_up = client.patch(link, &json!({ "say": "Traceback: no such\nKeyError: 'x'", "giveUp": true })).await;
+    let problem = given_up.json();
+    assert_eq!(problem["code"], "guest-trap", "{problem}");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("KeyError: 'x'") && !detail.contains('\n'), "{detail}");
+    assert!(!detail.contains("second line"), "words of an earlier call: {detail}");
+    assert!(host.log().contains("guest: KeyError: 'x'"), "the operator reads it, too");
+    assert_eq!(client.get(link).await.expect(200).json()["said"], 1, "who gave up has changed nothing");
+}

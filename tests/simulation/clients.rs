@@ -89,9 +89,8 @@ impl Clients {
             0..8 => Wish::Put(if random.below(8) == 0 { random.below(PADDING_BYTES_MAX) } else { 0 }),
             8..12 => Wish::Issue(self.effects(&link, random)),
             12 | 13 => Wish::Touch,
-            14 | 15 => Wish::Delete,
-            16 => Wish::Renew,
-            17 => Wish::Purge,
+            14..17 => Wish::Delete,
+            17 => Wish::Renew,
             18 | 19 => Wish::Expiring(1 + random.below(200_000) as i64),
             other => unreachable!("{other} is below 20"),
         };

@@ -66,10 +66,6 @@ impl Model {
                     held.touched = position.offset;
                 }
             }
-            Change::Purge => {
-                self.documents.remove(link);
-                self.removed.insert(link.clone(), position.offset);
-            }
         }
         for effect in &update.effects {
             self.outbox.insert(effect.key.clone(), effect.clone());

@@ -67,7 +67,7 @@ broken_rules! {
     waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
     newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
-    a_purge_that_leaves_the_document_is_noticed: PurgeIgnored by "i17_", "i11_", "i13_";
+    tombstones_that_stay_in_the_store_are_noticed: TombstonesKept by "i13_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";
     settling_what_failed_in_passing_is_noticed: SettledOnFailure by "effects_";
     effects_named_without_epoch_are_noticed: EffectKeyWithoutEpoch by "effects_";

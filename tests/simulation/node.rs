@@ -58,7 +58,7 @@ pub(crate) fn promised_on(disk: &FaultyDisk, partition: PartitionId) -> Epoch {
                 let rows: Vec<Row> = codec::decode(&frame.payload).unwrap_or_default();
                 rows.iter().find(|row| row.partition == partition).map(|row| row.promised)
             }
-            FrameKind::Promise | FrameKind::Record | FrameKind::Vote | FrameKind::System | FrameKind::Base => None,
+            FrameKind::Promise | FrameKind::Record | FrameKind::Vote | FrameKind::System => None,
         };
         promised = promised.max(epoch.unwrap_or_default());
         Ok(())

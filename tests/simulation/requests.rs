@@ -56,9 +56,7 @@ pub(crate) enum Wish {
     Touch,
     /// A tombstone.
     Delete,
-    /// Nothing is left.
-    Purge,
-    /// Nothing is left, if its time has passed.
+    /// A tombstone without a past, if its time has passed.
     Expire,
     /// What an effect was answered.
     Answered(Vec<EffectKey>),
@@ -169,12 +167,11 @@ fn decide(request: &Request, before: Option<&Arc<Document>>, epoch: Epoch, now: 
         (Wish::Put(_) | Wish::Expiring(_) | Wish::Issue(_), _) if before.is_some() && live.is_none() => Change::Renewal,
         (Wish::Put(_) | Wish::Expiring(_) | Wish::Issue(_), _) | (Wish::Delete, Some(_)) => Change::NewVersion,
         (Wish::Renew, _) => Change::Renewal,
-        (Wish::Purge, _) if before.is_some() => Change::Purge,
-        (Wish::Expire, _) if before.is_some_and(|document| document.is_expired(now.wall)) => Change::Purge,
+        (Wish::Expire, Some(live)) if live.is_expired(now.wall) => Change::Renewal,
         (Wish::Answered(_), Some(_)) => Change::NewVersion,
         (Wish::Touch, Some(_)) | (Wish::Answered(_), None) => Change::None,
-        (Wish::Delete | Wish::Purge | Wish::Touch, _) if request.is_keyed => Change::None,
-        (Wish::Delete | Wish::Purge | Wish::Touch | Wish::Expire, _) => return None,
+        (Wish::Delete | Wish::Touch, _) if request.is_keyed => Change::None,
+        (Wish::Delete | Wish::Touch | Wish::Expire, _) => return None,
     };
     let document = document(request, change, before.map(Arc::as_ref), epoch, now);
     let settled = match &request.wish {
@@ -208,11 +205,15 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         epoch: before.filter(|_| !is_new).map_or(Epoch::ZERO, |before| before.epoch),
         offset: before.filter(|_| !is_new).map_or(Offset(0), |before| before.offset),
         updated: before.map_or(now.update, |before| now.update.max(Timestamp(before.updated.0 + 1))),
-        action: if request.wish == Wish::Delete && is_new { UpdateAction::Delete } else { UpdateAction::Put },
+        action: match request.wish {
+            Wish::Delete if is_new => UpdateAction::Delete,
+            Wish::Expire => UpdateAction::Expire,
+            _ => UpdateAction::Put,
+        },
         expires: match request.wish {
             Wish::Expiring(span) => Timestamp(now.wall.0 + span),
             // A tombstone is kept for a while.
-            Wish::Delete if is_new => Timestamp(now.update.0 + TOMBSTONE_KEPT_MICROS),
+            Wish::Delete | Wish::Expire if is_new => Timestamp(now.update.0 + TOMBSTONE_KEPT_MICROS),
             _ => Timestamp(0),
         },
         principal: String::new(),

@@ -102,8 +102,7 @@ impl Display for Wish {
             Wish::Renew => f.write_str("renew"),
             Wish::Touch => f.write_str("touch"),
             Wish::Delete => f.write_str("delete"),
-            Wish::Purge => f.write_str("purge"),
-            Wish::Expire => f.write_str("remove if expired"),
+            Wish::Expire => f.write_str("end, if its time has passed,"),
             Wish::Answered(keys) => write!(f, "take the answers to {} effects of", keys.len()),
         }
     }

@@ -123,4 +123,10 @@ impl Document {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.0 != 0 && self.expires <= now
     }
+
+    /// Returns true if clients find the document at `now`: it has neither been deleted, nor has it an expiry that is not after `now`,
+    /// whether or not anybody has noticed yet.
+    pub fn is_there(&self, now: Timestamp) -> bool {
+        !self.is_tombstone() && !self.is_expired(now)
+    }
 }

@@ -65,8 +65,8 @@ pub enum Mutation {
     RecentNotCut,
     /// Answers are forgotten before the store has them.
     AnswersForgottenEarly,
-    /// A purge leaves the document in the store.
-    PurgeIgnored,
+    /// Tombstones below the horizon stay in the store.
+    TombstonesKept,
     /// Pending effects of a store are not taken into a new reign.
     OutboxNotLoaded,
     /// Effects are settled although their failure would pass by itself.

@@ -48,7 +48,6 @@ impl std::fmt::Display for Entry {
                     Change::NewVersion => "update",
                     Change::Renewal => "renewal",
                     Change::None => "note",
-                    Change::Purge => "purge",
                 };
                 write!(f, "{what} of {}", update.document.link)
             }
@@ -81,8 +80,6 @@ pub enum Change {
     Renewal,
     /// The document gets no new version: the record only has effects, settlements or a remembered answer.
     None,
-    /// The document and all its versions are removed, tombstones included.
-    Purge,
 }
 
 /// Names one request for ever, on all nodes that pass it on: the first 16 bytes of the BLAKE3 of the id under which it
@@ -132,7 +129,7 @@ impl Update {
                 (self.document.epoch, self.document.offset) = (position.epoch, position.offset);
             }
             // No version is made: the document is the one that was there.
-            Change::None | Change::Purge => {}
+            Change::None => {}
         }
         self.effects.iter_mut().for_each(|effect| effect.key.at = position);
         if let Some(reply) = &mut self.remembered {

@@ -228,7 +228,7 @@ impl<S: Source> Collector<'_, S> {
     /// Takes one state for a row if it matches and stands among the first.
     fn offer(&mut self, state: Document) -> Result<ControlFlow<()>, Error<S::Error>> {
         self.spend()?;
-        let gone = state.is_tombstone() || state.is_expired(self.budget.now);
+        let gone = !state.is_there(self.budget.now);
         if gone && !self.request.deleted {
             return Ok(ControlFlow::Continue(()));
         }

@@ -200,7 +200,7 @@ impl Recovery {
                 let rows: Vec<Row> = codec::decode(&frame.payload).map_err(unreadable)?;
                 rows.iter().try_for_each(|row| self.checkpoint(row))
             }
-            FrameKind::Vote | FrameKind::System | FrameKind::Base => Ok(()),
+            FrameKind::Vote | FrameKind::System => Ok(()),
         }
     }
 

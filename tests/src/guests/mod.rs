@@ -32,13 +32,14 @@ struct Guest {
     package: &'static str,
 }
 
-const GUESTS: [Guest; 12] = [
+const GUESTS: [Guest; 13] = [
     Guest { name: "counter", package: "guest-counter" },
     Guest { name: "todo", package: "guest-todo" },
     Guest { name: "examples", package: "guest-examples" },
     Guest { name: "example-tasks", package: "guest-example-tasks" },
     Guest { name: "relay", package: "guest-relay" },
     Guest { name: "whisper", package: "guest-whisper" },
+    Guest { name: "last-words", package: "guest-last-words" },
     Guest { name: "misbehave", package: "guest-misbehave" },
     Guest { name: "duties", package: "guest-duties" },
     Guest { name: "greeting", package: "guest-greeting" },

@@ -103,7 +103,6 @@ fn read(frame: &Frame) -> Result<Shown, String> {
             Ok(Shown::plain(format!("epoch {epoch}"), json!({"promised": epoch.as_u64()})))
         }
         FrameKind::Checkpoint => Ok(checkpoint(codec::decode(&frame.payload).map_err(reason)?)),
-        FrameKind::Base => Ok(Shown::plain("the log begins anew here".to_owned(), json!({}))),
         FrameKind::Vote | FrameKind::System => {
             Err("a frame of the system group in the log of the documents".to_owned())
         }
@@ -137,7 +136,6 @@ fn change(update: &Update) -> &'static str {
         Change::NewVersion => update.document.action.as_str(),
         Change::Renewal => "renewal",
         Change::None => "no change",
-        Change::Purge => "purge",
     }
 }
 

@@ -85,9 +85,7 @@ pub(super) fn read(frame: &Frame) -> Result<Read, Stranger> {
     match frame.kind {
         FrameKind::Vote => Ok(Read::Vote(codec::decode::<StoredVote>(&frame.payload)?.0)),
         FrameKind::System => Ok(Read::Note(codec::decode(&frame.payload)?)),
-        kind @ (FrameKind::Record | FrameKind::Promise | FrameKind::Checkpoint | FrameKind::Base) => {
-            Err(Stranger::Kind(kind))
-        }
+        kind @ (FrameKind::Record | FrameKind::Promise | FrameKind::Checkpoint) => Err(Stranger::Kind(kind)),
     }
 }
 

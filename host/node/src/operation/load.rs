@@ -9,7 +9,7 @@ use super::body::built_in;
 use super::precondition::{absence, check_condition, check_strict};
 use super::request::{Operation, Purpose, Reply, Status};
 use super::road::Road;
-use super::{Error, Operations, guest, repeat};
+use super::{Error, guest, repeat};
 
 /// The state that an operation works on.
 pub(super) struct Before {
@@ -64,7 +64,8 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
         }
     }
     let client = operation.purpose == Purpose::Act;
-    let Some(document) = present(operations, newest.document.as_ref()) else {
+    let now = operations.clock.wall_time();
+    let Some(document) = newest.document.as_ref().filter(|document| document.is_there(now)) else {
         let absence = absent(operation, newest.document.as_deref()).map(Loaded::Answered);
         let remembered = operation.action == Action::Delete && operation.idempotency_key.is_some();
         // The repeat of a DELETE must not delete what somebody creates meanwhile.
@@ -77,11 +78,6 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
     }
     let document = guest::migrated(service, document).await?;
     Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))
-}
-
-/// Returns the document if it is there: neither deleted nor expired.
-fn present<'a>(operations: &Operations, document: Option<&'a Arc<Document>>) -> Option<&'a Arc<Document>> {
-    document.filter(|document| !document.is_tombstone() && !document.is_expired(operations.clock.wall_time()))
 }
 
 fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, Error> {
@@ -112,8 +108,7 @@ pub(super) async fn load_for_creation(road: Road<'_>) -> Result<Creation, Error>
         check_condition(operation, None)?;
         return Ok(Creation::Free(Before { document: None, appended: None, epoch }));
     };
-    let gone = document.is_tombstone() || document.is_expired(operations.clock.wall_time());
-    if !gone {
+    if document.is_there(operations.clock.wall_time()) {
         check_condition(operation, Some(&document))?;
         let replaces = service.has(ServiceOption::IdempotentPost) && !service.has(ServiceOption::Immutable);
         return if replaces { Ok(Creation::Exists) } else { Err(Error::Exists { link: link() }) };

@@ -38,10 +38,7 @@ pub(super) async fn before(road: Road<'_>) -> Result<Option<Before>, Error> {
     let Ok(epoch) = road.partition.admits() else { return Ok(None) };
     let newest = road.partition.newest(road.link())?;
     let now = road.operations.clock.wall_time();
-    let Some(document) = newest.document.filter(|document| !document.is_tombstone() && !document.is_expired(now))
-    else {
-        return Ok(None);
-    };
+    let Some(document) = newest.document.filter(|document| document.is_there(now)) else { return Ok(None) };
     let document = Some(guest::migrated(road.service, &document).await?);
     Ok(Some(Before { document, appended: newest.appended, epoch }))
 }

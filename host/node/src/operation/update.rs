@@ -38,7 +38,7 @@ impl Draft<'_> {
         let document = match change {
             // The state stays what it was; it need not travel through the log again.
             Change::None => Document { body: Bytes::new(), ..document },
-            Change::NewVersion | Change::Renewal | Change::Purge => document,
+            Change::NewVersion | Change::Renewal => document,
         };
         let (request, origin) = (RequestId::of(&self.operation.id), Origin::default());
         Update { change, request, origin, document, keep_versions, effects, settled, remembered }

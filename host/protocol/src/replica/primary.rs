@@ -85,8 +85,8 @@ impl Replica {
                         update.document.link.as_str()
                     );
                 }
-                // They make no version, so nothing carries a place that could be wrong.
-                Change::None | Change::Purge => {}
+                // It makes no version, so nothing carries a place that could be wrong.
+                Change::None => {}
             },
         }
         self.append(position.epoch, entry, effects);

@@ -78,7 +78,6 @@ impl Recent {
                 let document = Arc::new(update.document.clone());
                 (Presence::Present(Arc::clone(&document)), document)
             }
-            Change::Purge => (Presence::Absent, Arc::new(update.document.clone())),
             Change::None => {
                 let after = touched.newest().clone();
                 let shown = match &after {

@@ -16,7 +16,7 @@ pub(crate) const METADATA_SECTION: &str = "component-type";
 /// # Errors
 /// [`PrepareError::Encode`] if the module imports what its metadata does not name, or lacks an export.
 pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, PrepareError> {
-    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|encoder| encoder.encode());
+    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
     encoded.map_err(|error| {
         let reason = format!("{error:#}");
         let mend = if reason.contains("wasi_snapshot_preview1") {

@@ -156,12 +156,12 @@ impl Survey {
             Payload::End(_) => self.depth -= 1,
             Payload::ComponentImportSection(section) if self.depth == 1 => {
                 for import in section.clone() {
-                    self.imports.push(import?.name.full_name().into_owned());
+                    self.imports.push(full_name(&import?.name));
                 }
             }
             Payload::ComponentExportSection(section) if self.depth == 1 => {
                 for export in section.clone() {
-                    self.exports.push(export?.name.full_name().into_owned());
+                    self.exports.push(full_name(&export?.name));
                 }
             }
             Payload::CustomSection(section) => {
@@ -196,6 +196,12 @@ impl Survey {
     }
 }
 
+/// Returns the name with the rest of the version, which newer encoders keep beside it.
+fn full_name(name: &wasmparser::ComponentExternName<'_>) -> String {
+    let suffix = name.version_suffix.filter(|_| name.implements.is_none());
+    format!("{}{}", name.name, suffix.unwrap_or_default())
+}
+
 /// Returns name and size of a section, if the payload is one that does not hold others.
 fn measured(payload: &Payload<'_>) -> Option<(String, u64)> {
     let name = match payload {
@@ -204,11 +210,11 @@ fn measured(payload: &Payload<'_>) -> Option<(String, u64)> {
         Payload::ElementSection(_) => "elements",
         Payload::CustomSection(section) => {
             let range = section.range();
-            return Some((format!("custom {}", section.name()), range.end - range.start));
+            return Some((format!("custom {}", section.name()), (range.end - range.start) as u64));
         }
         Payload::ModuleSection { .. } | Payload::ComponentSection { .. } | Payload::CodeSectionEntry(_) => return None,
         _ => "types and names",
     };
     let (_, range) = payload.as_section()?;
-    Some((name.to_owned(), range.end - range.start))
+    Some((name.to_owned(), (range.end - range.start) as u64))
 }

@@ -97,10 +97,7 @@ impl Measured<'_> {
             }
             Payload::ComponentTypeSection(section) => {
                 self.items += u64::from(section.count());
-                let range = section.range();
-                let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
-                let (start, end) = (start.unwrap_or(usize::MAX), end.unwrap_or(usize::MAX));
-                let declared = bytes.get(start..end).unwrap_or(bytes);
+                let declared = bytes.get(section.range()).unwrap_or(bytes);
                 let inside = declared.windows(2).filter(|pair| matches!(pair, [0x01, 0x41 | 0x42])).count();
                 self.types = self.types.max(inside as u64 + 1);
                 check("component types inside one another", self.types, TYPE_DEPTH_MAX, "")?;

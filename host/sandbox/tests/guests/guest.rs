@@ -86,14 +86,14 @@ impl Guest {
         let package = resolve.push_str("world.wit", &self.wit()).expect("valid WIT");
         let world = resolve.select_world(&[package], Some("service-guest")).expect("the world of guests");
         let mut module = self.plain_core();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
         module
     }
 
     /// Returns the component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        let mut encoder = ComponentEncoder::default();
-        encoder.validate(true).module(&self.core()).and_then(|encoder| encoder.encode()).expect("a component")
+        let encoder = ComponentEncoder::default();
+        encoder.validate(true).module(&self.core()).and_then(|mut encoder| encoder.encode()).expect("a component")
     }
 
     fn wit(&self) -> String {

@@ -173,14 +173,6 @@ impl<'a> Run<'a> {
                     self.set(link, Some(Current { touched: position.offset, ..old }))?;
                 }
             }
-            Change::Purge if mutation::is(Mutation::PurgeIgnored) => {}
-            Change::Purge => {
-                self.purge(link)?;
-                // No tombstone is left. A copy that has not passed this offset cannot tell the document from one that
-                // never was (I17).
-                let floor = &mut self.summary.progress.delta_floor;
-                *floor = position.offset.next().max(*floor);
-            }
         }
         update.effects.iter().try_for_each(|effect| self.issue(effect))?;
         update.settled.iter().try_for_each(|effect| self.settle(effect))?;

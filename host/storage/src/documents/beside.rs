@@ -5,6 +5,7 @@
 //! answers and tombstones below horizons that records set, and of one document all answers but the newest
 //! [`ANSWERS_MAX`] once there are [`ANSWERS_SLACK`] more.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
 use steward_model::update::{PendingEffect, RememberedReply, RequestKey};
 use steward_model::{Link, Offset, codec};
@@ -150,11 +151,12 @@ impl Run<'_> {
         for link in links {
             // It may have come to life, or have been touched, in this run.
             let is_old = |current: &&Current| current.document.is_tombstone() && current.touched < below;
-            if self.now(&link)?.filter(is_old).is_some() {
+            if self.now(&link)?.filter(is_old).is_some() && !mutation::is(Mutation::TombstonesKept) {
                 self.purge(&link)?;
             }
         }
-        // Whether or not one was found: all copies must say the same at this offset (I17).
+        // No tombstone is left: a copy that has not passed this offset cannot tell such a document from one that never was. Whether or
+        // not one was found, all copies must say the same at this offset (I17).
         let floor = &mut self.summary.progress.delta_floor;
         *floor = below.max(*floor);
         Ok(())

@@ -36,11 +36,7 @@ fn records(steps: &[(u8, u8)]) -> Vec<Record> {
         let version = &mut versions[usize::from(name)];
         let text = format!("/f/{name}");
         let changed = Update {
-            change: match kind % 4 {
-                0 => Change::Purge,
-                1 => Change::Renewal,
-                _ => Change::NewVersion,
-            },
+            change: if kind % 4 == 0 { Change::Renewal } else { Change::NewVersion },
             ..update(document(&text, *version, &format!(r#"{{"n":{offset}}}"#)))
         };
         *version += 1;

@@ -20,7 +20,6 @@ enum Step {
     Delete { document: u8 },
     Renew { document: u8 },
     Touch { document: u8 },
-    Purge { document: u8 },
     Forget { below: u8 },
 }
 
@@ -31,8 +30,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(document, value, keep, expires)| Step::Put { document, value, keep, expires }),
         2 => document.clone().prop_map(|document| Step::Delete { document }),
         1 => document.clone().prop_map(|document| Step::Renew { document }),
-        1 => document.clone().prop_map(|document| Step::Touch { document }),
-        1 => document.prop_map(|document| Step::Purge { document }),
+        1 => document.prop_map(|document| Step::Touch { document }),
         1 => any::<u8>().prop_map(|below| Step::Forget { below }),
     ]
 }
@@ -66,7 +64,6 @@ impl Model {
             Step::Delete { document } => (Change::NewVersion, document, "{}".to_owned(), Some(3)),
             Step::Renew { document } => (Change::Renewal, document, r#"{"n":0}"#.to_owned(), Some(3)),
             Step::Touch { document } => (Change::None, document, String::new(), Some(3)),
-            Step::Purge { document } => (Change::Purge, document, "{}".to_owned(), None),
             Step::Forget { below } => return self.forget(offset, u64::from(below) % (offset + 1)),
         };
         let link = link(&name(number));
@@ -83,7 +80,7 @@ impl Model {
             Step::Delete { .. } => (new.action, new.expires) = (UpdateAction::Delete, Timestamp(9)),
             // What changes no state does not carry it.
             Step::Touch { .. } if change == Change::None => new.body = Bytes::new(),
-            Step::Renew { .. } | Step::Touch { .. } | Step::Purge { .. } | Step::Forget { .. } => {}
+            Step::Renew { .. } | Step::Touch { .. } | Step::Forget { .. } => {}
         }
         // Every other update has an effect, and settles the one before; every third is remembered.
         let effects: Vec<_> = offset.is_multiple_of(2).then(|| effect(link.as_str(), offset, 0)).into_iter().collect();
@@ -115,7 +112,6 @@ impl Model {
             Change::NewVersion => life.get_or_insert_default().versions.push(update.document.clone()),
             Change::Renewal => life = Some(Life { versions: vec![update.document.clone()], ..Life::default() }),
             Change::None => {}
-            Change::Purge => life = None,
         }
         if let Some(mut life) = life {
             if update.change != Change::None {

@@ -93,15 +93,16 @@ fn a_deleted_document_stays_as_a_tombstone_and_is_neither_counted_nor_indexed() 
 }
 
 #[test]
-fn a_purged_document_leaves_nothing_but_the_delta_floor() {
+fn a_forgotten_document_leaves_nothing_but_the_delta_floor() {
     let store = fresh();
     apply(&store, &[updated(0, put("/f/a", 0)), updated(1, put("/f/a", 1))]);
-    apply(&store, &[updated(2, put("/f/a", 2)), updated(3, with(Change::Purge, "/f/a", 2))]);
+    let below = Entry::Forget { tombstones_below: Offset(4), answers_below: Offset(0) };
+    apply(&store, &[updated(2, put("/f/a", 2)), updated(3, deleted("/f/a", 3, 9)), record(4, below)]);
     assert_eq!(store.document(&link("/f/a")).expect("readable"), None);
     assert!(version_numbers(&store, "/f/a").is_empty() && changed(&store, None).is_empty());
     let meta = store.meta().expect("readable");
     assert_eq!((meta.delta_floor, meta.buckets), (Offset(4), Buckets::default()));
-    apply(&store, &[updated(4, with(Change::None, "/f/a", 2))]);
+    apply(&store, &[updated(5, with(Change::None, "/f/a", 3))]);
     assert_eq!(store.document(&link("/f/a")).expect("readable"), None);
     let view = store.view().expect("a view");
     for family in [Family::Document, Family::Version, Family::Sequence, Family::Index] {

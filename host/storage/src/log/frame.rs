@@ -40,8 +40,6 @@ pub enum FrameKind {
     Vote = 4,
     /// An entry of the system group's log, or its bookkeeping.
     System = 5,
-    /// A partition's log begins anew at this position; what was logged of the partition before counts no more.
-    Base = 6,
 }
 
 impl std::fmt::Display for FrameKind {
@@ -52,21 +50,13 @@ impl std::fmt::Display for FrameKind {
             FrameKind::Checkpoint => "checkpoint",
             FrameKind::Vote => "vote",
             FrameKind::System => "system",
-            FrameKind::Base => "base",
         })
     }
 }
 
 impl FrameKind {
     fn from_number(number: u8) -> Option<FrameKind> {
-        let kinds = [
-            FrameKind::Record,
-            FrameKind::Promise,
-            FrameKind::Checkpoint,
-            FrameKind::Vote,
-            FrameKind::System,
-            FrameKind::Base,
-        ];
+        let kinds = [FrameKind::Record, FrameKind::Promise, FrameKind::Checkpoint, FrameKind::Vote, FrameKind::System];
         kinds.into_iter().find(|kind| *kind as u8 == number)
     }
 }
@@ -104,7 +94,7 @@ impl Frame {
     pub fn place(&self) -> Option<(PartitionId, Position)> {
         match self.kind {
             FrameKind::Record => self.partition.zip(self.position),
-            FrameKind::Promise | FrameKind::Checkpoint | FrameKind::Vote | FrameKind::System | FrameKind::Base => None,
+            FrameKind::Promise | FrameKind::Checkpoint | FrameKind::Vote | FrameKind::System => None,
         }
     }
 
@@ -248,7 +238,6 @@ mod tests {
             (FrameKind::Checkpoint, 3),
             (FrameKind::Vote, 4),
             (FrameKind::System, 5),
-            (FrameKind::Base, 6),
         ];
         for (kind, number) in numbers {
             assert_eq!(kind as u8, number);

@@ -20,7 +20,7 @@ pub(super) fn answer(http: &Http, link: &Link, found: &Found) -> Result<Answer, 
             let partition = http.operations().table().of(link, service.lane());
             let document = partition.read(link)?;
             let now = http.operations().clock().wall_time();
-            if document.is_none_or(|document| document.is_tombstone() || document.is_expired(now)) {
+            if !document.is_some_and(|document| document.is_there(now)) {
                 return Err(operation::Error::NotFound { link: link.clone() }.into());
             }
             partition.admits().err().map(|reason| reason.to_string())

@@ -124,8 +124,8 @@ impl Document {
         self.expires.0 != 0 && self.expires <= now
     }
 
-    /// Returns true if clients find the document at `now`: it has neither been deleted, nor has it an expiry that is not after `now`,
-    /// whether or not anybody has noticed yet.
+    /// Returns true if clients find the document at `now`: it is no tombstone, and it has no expiry or one after `now`.
+    /// An expired document is not found, even before its tombstone is written.
     pub fn is_there(&self, now: Timestamp) -> bool {
         !self.is_tombstone() && !self.is_expired(now)
     }

@@ -130,9 +130,9 @@ pub const EFFECTS_MAX: u32 = 256;
 
 /// Names one effect for ever, and is its idempotency key: `<link>@<incarnation>.<epoch>.<offset>#<number>`.
 ///
-/// The record that issued it never comes again: epochs rise whenever a partition begins anew, so that neither a purged
-/// document whose link is used once more, nor a volatile partition that starts empty, nor a loss that was accepted can make
-/// the same name twice.
+/// No other record ever has the position of the record that issued it, because the epoch rises whenever a partition
+/// begins anew. So no name comes twice, not even for a link whose document was forgotten and created again, in a
+/// volatile partition that starts empty, or after a loss that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectKey {
     /// The document whose handler issued it.

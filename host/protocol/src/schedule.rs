@@ -14,9 +14,10 @@
 //! ```
 //!
 //! There are two clocks. [`Maintenance`] goes by the monotonic clock: intervals begin with the process, so a restart
-//! begins them anew, and each document keeps its phase. [`Timers`] go by the time of day, because timers are durable
-//! and a restart has another monotonic clock. Documents that leave the node are removed one by one; where each
-//! partition has a schedule of its own, they go with the schedule.
+//! begins them anew, and each document keeps its phase. [`Timers`] go by timestamps, because timers are durable and a
+//! restart has another monotonic clock; the caller chooses a time of day that nobody sets back.
+//!
+//! Left out: a schedule does not notice that a document is gone. The caller removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -136,7 +137,7 @@ impl Round {
     }
 }
 
-/// Durable timers in the order in which they are due: effects to send, documents to expire.
+/// Durable timers in the order in which they are due, such as effects that are to be sent later.
 ///
 /// A timer is found again by its time and its name, both of which its record carries; so one entry is all it costs.
 #[derive(Debug, Clone)]

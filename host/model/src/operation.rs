@@ -124,10 +124,6 @@ pub struct Effect {
     pub reply_tag: String,
 }
 
-/// The number in the name of an effect is below this. A node allows a guest fewer effects in one outcome: see
-/// `effects_max` in the configuration of the sandbox.
-pub const EFFECTS_MAX: u32 = 256;
-
 /// Names one effect for ever, and is its idempotency key: `<link>@<incarnation>.<epoch>.<offset>#<number>`.
 ///
 /// No other record ever has the position of the record that issued it, because the epoch rises whenever a partition
@@ -139,7 +135,7 @@ pub struct EffectKey {
     pub link: Link,
     /// The record with which it was committed.
     pub at: Position,
-    /// Its place among the effects of that record, below [`EFFECTS_MAX`].
+    /// Its place among the effects of that record, from 0; a node bounds how many one outcome may have.
     pub number: u32,
 }
 

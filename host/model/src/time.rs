@@ -1,4 +1,4 @@
-//! Times. Nothing here reads a clock; see `clock.rs` of the node.
+//! Two kinds of time: moments of a monotonic clock, and times of day. Only `clock.rs` of the node reads clocks.
 
 use serde::{Deserialize, Serialize};
 

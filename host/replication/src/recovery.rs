@@ -1,8 +1,8 @@
 //! What a restarted node finds: the state store at some offset per partition, and the log above it.
 //!
-//! The log is read once, frame by frame. A record at an offset that was written before replaces everything from there on:
-//! that is what a truncation looks like in a log that is only ever appended to. Which epoch began where follows from the
-//! records themselves, so that a reign whose marker was cut off leaves no trace.
+//! The log is read once, frame by frame. A log is only ever appended to, so a truncation shows in this way: a record
+//! stands at an offset at which another record stood before. It replaces everything from that offset on. Which epoch
+//! began where follows from the records alone, so a reign whose marker was cut off leaves no trace.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What all copies of partitions of one node share: the log, what is behind, what is short, what has failed.
+//! What all copies of partitions on one node share: the log, the partitions that wait to be applied, the room on the
+//! disk, and the health of the state store.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The data folder: whose it is, which layout it has, and that one process uses it.
+//! The data folder: whose it is, which layout it has, and that only one process uses it.
 //!
 //! ```text
 //! <data folder>/
@@ -9,8 +9,8 @@
 //!   state/                 the state store
 //! ```
 //!
-//! The log's folder carries the name of the store: a store that takes another name, because it has lost acknowledged
-//! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
+//! The folder of the log is named after the store. A store that has lost acknowledged records takes another name. In
+//! the same instant it then has an empty log, and the damaged log stays for salvage.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -32,16 +32,16 @@ const LOCK_NAME: &str = "lock";
 /// Why a folder cannot be used as a data folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another process uses the folder.
+    /// Another process holds the lock of the folder.
     #[error("another steward uses the folder {}: stop it, or give this one a folder of its own", path.display())]
     InUse {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
     },
     /// There are files in the folder, and they are not of this product.
     #[error("folder {} is not empty and no data folder of steward: choose another one", path.display())]
     Foreign {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
     },
     /// The folder was written by a newer host.
@@ -50,7 +50,7 @@ pub enum Error {
         path.display()
     )]
     Newer {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
         /// The format version in its `format.json`.
         found: u32,
@@ -58,30 +58,30 @@ pub enum Error {
     /// The file that says what the folder is cannot be understood.
     #[error("file {FORMAT_NAME} in folder {} is damaged: {reason}", path.display())]
     Damaged {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What of `format.json` cannot be understood.
         reason: String,
     },
-    /// There is no data folder.
+    /// The path leads to no data folder. Only [`DataFolder::look`] says so: [`DataFolder::open`] makes one.
     #[error("{} is no data folder of steward: there is no {FORMAT_NAME} in it", path.display())]
     Absent {
-        /// The data folder.
+        /// The path at which a data folder was looked for.
         path: PathBuf,
     },
-    /// The operating system refused something.
+    /// The operating system refused a call.
     #[error("cannot {what} in folder {}: {source}", path.display())]
     Disk {
         /// The verb that failed, as in "cannot read".
         what: &'static str,
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
         /// The reason of the operating system.
         source: std::io::Error,
     },
 }
 
-/// What the format file says.
+/// The content of `format.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Format {
@@ -162,7 +162,7 @@ impl DataFolder {
         Ok(DataFolder { path: path.to_owned(), store, created: Timestamp(format.created_micros), _lock: lock })
     }
 
-    /// Returns the name of what is stored here.
+    /// Returns the store id: the name of what this folder holds. A wiped disk gets another one.
     pub fn store(&self) -> StoreId {
         self.store
     }
@@ -172,7 +172,7 @@ impl DataFolder {
         self.created
     }
 
-    /// Returns where the folder is.
+    /// Returns the path of the folder, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }

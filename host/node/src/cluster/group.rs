@@ -162,8 +162,7 @@ impl Group {
         }
         let known = {
             let state = self.states.borrow();
-            if state.is_blank() {
-                // The first command of the incarnation is on its way.
+            if !self.may_let_in(&state, &registration) {
                 return Err(Undone::Undecided);
             }
             let same = |node: &&Node| node.host == registration.host && node.store == registration.store;
@@ -189,6 +188,14 @@ impl Group {
         let members = self.members().into_iter().map(|(node, address)| (node, address.to_string())).collect();
         let Target { group, incarnation, .. } = self.own;
         Ok(Said::Registered(Box::new(Registered { group, incarnation, node, boot, members, index })))
+    }
+
+    /// Says whether a process may be registered yet: before all others the node that began the group, which is node 1 by its folder.
+    fn may_let_in(&self, state: &ClusterState, registration: &Registration) -> bool {
+        let ourselves = self.links.as_ref().map(Links::ourselves);
+        let is_own = ourselves.is_some_and(|own| own.host == registration.host && own.store == registration.store);
+        let is_known = engine::node_id(self.own.node).is_some_and(|own| state.node(own).is_some());
+        !state.is_blank() && (is_own || is_known)
     }
 
     /// Lets a node stop in order, if this node leads.

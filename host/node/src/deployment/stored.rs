@@ -1,4 +1,4 @@
-//! What a factory has stored, as far as a deployment depends on it.
+//! Which states a factory has stored, as far as a deployment depends on them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

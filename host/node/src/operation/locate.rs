@@ -1,7 +1,7 @@
-//! Second stage: whose is it? The document, and the partition in which it lies.
+//! Second stage: which document the operation is about, and in which partition that lies.
 //!
-//! An operation on a partition of another node will go on from here, and from nowhere else: nothing has been waited for yet, and
-//! nothing has happened. Left out so far: it is not handed on, and whoever waits for the partition is told whose it is.
+//! An operation on a partition of another node will leave the road here and nowhere else, because it has not waited for anything
+//! yet, and nothing has happened. Left out so far: it is not handed on, and whoever waits for the partition is told whose it is.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Waiting for state stores, with deadlines.
+//! Waiting until state stores hold what is committed, with deadlines.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Makes the mounted services what the system group says they are.
+//! Mounts the services that the system group says, and follows its changes.
 //!
-//! A factory whose module cannot be loaded is not forgotten: it is [`Absent`], with the reason, and tried again with pauses
-//! that grow, so that a file that somebody has repaired is found without a restart.
+//! If the module of a factory cannot be loaded, the factory is not forgotten. It is [`Absent`], with the reason, and is
+//! tried again after pauses that grow. So a file that somebody has repaired is found without a restart.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Services on this node: which guest module answers which path, and what it has been doing.
+//! Services on this node: which guest module answers at which path, and its statistics.
 
 mod doors;
 mod follow;

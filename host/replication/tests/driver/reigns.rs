@@ -1,4 +1,4 @@
-//! Reigns that end, and what another one orders in their place.
+//! Reigns that end, and another reign that orders something else in their place.
 
 use steward_model::update::RequestKey;
 use steward_model::{Offset, Position};

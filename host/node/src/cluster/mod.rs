@@ -43,6 +43,7 @@ pub(crate) mod inspect;
 mod joining;
 mod journal;
 mod keeper;
+mod leading;
 mod network;
 mod opening;
 mod raft;

@@ -11,9 +11,11 @@
 
 use std::ops::Bound;
 
+use steward_model::Builtin;
+
 use super::path::Path;
 use super::pattern::{self, Pattern, Shape};
-use super::value::{Bounds, Value, ValueRange};
+use super::value::{Bounds, Scalar, Value, ValueRange};
 
 /// What must hold of a document. Made by the functions below, which keep it in its simplest shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +129,69 @@ impl Condition {
         }
         if parts.len() == 1 { parts.remove(0) } else { Condition::Or(parts) }
     }
+}
+
+impl Condition {
+    /// Returns what is left of the condition for documents that are known to be of one kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: &str) -> Condition {
+        match self {
+            Condition::Within { path, range } if is_kind(path) => constant(range.holds(Scalar::Text(kind))),
+            Condition::Prefix { path, text } if is_kind(path) => constant(kind.starts_with(text.as_str())),
+            Condition::Like { path, pattern } if is_kind(path) => constant(pattern.matches(kind)),
+            Condition::Exists { path } if is_kind(path) => Condition::Always,
+            Condition::Not(inner) => match inner.of_kind(kind) {
+                Condition::Always => constant(false),
+                inner => Condition::negate(inner),
+            },
+            // Put together as they are: two ranges that stood apart must not become one.
+            Condition::And(parts) => {
+                let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
+                parts.retain(|part| *part != Condition::Always);
+                match parts.len() {
+                    _ if parts.iter().any(Condition::is_never) => constant(false),
+                    0 => Condition::Always,
+                    1 => parts.remove(0),
+                    _ => Condition::And(parts),
+                }
+            }
+            Condition::Or(parts) => {
+                let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
+                parts.retain(|part| !part.is_never());
+                match parts.len() {
+                    _ if parts.contains(&Condition::Always) => Condition::Always,
+                    0 => constant(false),
+                    1 => parts.remove(0),
+                    _ => Condition::Or(parts),
+                }
+            }
+            Condition::Always
+            | Condition::Within { .. }
+            | Condition::Prefix { .. }
+            | Condition::Like { .. }
+            | Condition::Phrase { .. }
+            | Condition::Exists { .. } => self.clone(),
+        }
+    }
+
+    /// Returns the condition that holds of no document, in place of this one.
+    #[must_use]
+    pub fn of_none(self) -> Condition {
+        constant(false)
+    }
+
+    /// Returns true if the condition says of itself that it holds of no document.
+    pub fn is_never(&self) -> bool {
+        matches!(self, Condition::Not(inner) if **inner == Condition::Always)
+    }
+}
+
+fn is_kind(path: &Path) -> bool {
+    path.builtin() == Some(Builtin::Kind)
+}
+
+fn constant(holds: bool) -> Condition {
+    if holds { Condition::Always } else { Condition::Not(Box::new(Condition::Always)) }
 }
 
 /// Adds one part of a conjunction, as the missing bound of an earlier part where it is one.

@@ -283,8 +283,13 @@ mod tests {
 
     fn get(memory: &Memory, query: &str) -> Json {
         let listing = listing(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-        let budget =
-            Budget { now: Timestamp(0), deadline: Moment(1), scanned_max: SCANNED_MAX, held_bytes_max: HELD_BYTES_MAX };
+        let budget = Budget {
+            now: Timestamp(0),
+            deadline: Moment(1),
+            scanned_max: SCANNED_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            reads_max: u64::MAX,
+        };
         let answer = run(listing.request(), memory, &budget, &|| Moment(0)).expect("an answer");
         serde_json::from_slice(&listing.results(&answer, "hostAtPort8000", 999).expect("a result")).expect("JSON")
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use steward_model::service::Descriptor;
 use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::Service;
+use steward_storage::documents::{Across, Copies};
 
 use super::deployments::Deployments;
 use super::error::{Breaking, Error};
@@ -46,10 +47,14 @@ impl Deployments {
             flushed_lane(table, lane).await.map_err(crate::operation::Error::from)?;
         }
         let mut counts = vec![0; paths.len()];
-        for partition in table.all() {
-            let meta = partition.store().meta()?;
+        for lane in [Lane::Persisted, Lane::Volatile] {
+            let Some(first) = table.lane(lane).first() else { continue };
+            let mut copies = Copies::none(lane);
+            table.lane(lane).iter().for_each(|partition| copies.add(partition.store().copy()));
+            let view = first.store().view()?;
+            let across = Across::new(first.store().store().as_ref(), &*view, &copies);
             for (count, path) in counts.iter_mut().zip(paths) {
-                *count += meta.counts.get(*path).copied().unwrap_or(0);
+                *count += across.count(path)?;
             }
         }
         Ok(counts)

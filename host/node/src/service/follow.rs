@@ -3,6 +3,7 @@
 //! If the module of a factory cannot be loaded, the factory is not forgotten. It is [`Absent`], with the reason, and is
 //! tried again after pauses that grow. So a file that somebody has repaired is found without a restart.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::registry::{Factory, Mounted};
 use tokio::sync::watch;
 
-use super::{Absent, Modules, ModulesError, Schema, SchemaError, Service, ServiceTable};
+use super::{Absent, Fields, Modules, ModulesError, Schema, SchemaError, Service, ServiceTable};
 use crate::failure;
 use crate::shutdown::Shutdown;
 
@@ -152,8 +153,33 @@ fn service(
     let has_former_states = !all_revisions(state, factory, &same_states);
     let lists_nothing = descriptor.index.is_none() && all_revisions(state, factory, &|former| former.index.is_none());
     let indexed_by_default = lists_nothing && !has_former_states;
+    let same_kind = |former: &Descriptor| former.kind() == descriptor.kind();
+    let kind_of_all = all_revisions(state, factory, &same_kind).then(|| descriptor.kind().to_owned());
+    let fields = fields_of_all(state, factory, &descriptor);
     let (path, revision, door) = (factory.path.clone(), factory.revision, table.doors().of(&factory.path));
-    Ok(Service { path, revision, module, descriptor, schema, indexed_by_default, has_former_states, door, stats })
+    Ok(Service {
+        path,
+        revision,
+        module,
+        descriptor,
+        schema,
+        indexed_by_default,
+        kind_of_all,
+        fields,
+        has_former_states,
+        door,
+        stats,
+    })
+}
+
+/// Returns what the schemas of all modules that have ever answered at the factory say of its fields.
+fn fields_of_all(state: &ClusterState, factory: &Factory, descriptor: &Descriptor) -> Fields {
+    let former = RefCell::new(Fields::of(&descriptor.state_schema));
+    let agree = |other: &Descriptor| {
+        former.borrow_mut().keep(&Fields::of(&other.state_schema));
+        true
+    };
+    if all_revisions(state, factory, &agree) { former.into_inner() } else { Fields::default() }
 }
 
 /// Returns true if the property is known of every module that has ever answered at the factory.

@@ -7,7 +7,8 @@
 //! ```text
 //! cargo bench-all                         the whole table, on standard output
 //! cargo bench-all --write FILE            and into a file
-//! cargo bench-all --only get              one row: guest, get, volatile, persisted, deploy or idle
+//! cargo bench-all --only get              one row: guest, get, volatile, persisted, queries,
+//!                                         deploy or idle
 //! cargo bench-all --profile FOLDER        for the rows over HTTP also a profile of the host, made with linux-perf
 //! cargo bench-all --documents N           how many idle documents are made, 1,000,000 by itself
 //! cargo bench-all --seconds N             how long each of the runs over HTTP lasts, 3 by itself
@@ -29,6 +30,7 @@ mod idle;
 mod load;
 mod persisted;
 mod profile;
+mod queries;
 mod rest;
 mod rounds;
 mod service;
@@ -55,11 +57,12 @@ struct Wish {
 type Measure = fn(&Wish) -> anyhow::Result<Vec<Row>>;
 
 /// What can be measured, in the order of the table.
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("guest", guest::measure),
     ("get", rest::get),
     ("volatile", rest::patch_volatile),
     ("persisted", persisted::measure),
+    ("queries", queries::measure),
     ("deploy", deploy::measure),
     ("idle", idle::measure),
 ];

@@ -48,6 +48,13 @@ pub(crate) fn set(volatile: bool) -> anyhow::Result<Scene> {
     Ok(Scene { host, service, answer_bytes })
 }
 
+impl Turn {
+    /// Returns the median of the time to an answer, in microseconds.
+    pub(crate) fn median_micros(&self) -> f64 {
+        self.reached.median.as_secs_f64() * 1e6
+    }
+}
+
 /// Runs load against the process `pid`.
 ///
 /// # Errors

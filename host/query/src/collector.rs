@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use steward_model::{Document, Link, Moment};
 
+use super::answer::{Error, Part, Row, Way};
 use super::evaluate::View;
 use super::order::Rank;
 use super::request::{Budget, Content, Request};
-use super::run::{Error, Part, Row, Way};
 use super::source::Source;
 use super::value::Value;
 

@@ -33,6 +33,7 @@ pub mod observer;
 pub mod partition;
 pub mod partitions;
 pub mod recovery;
+pub mod served;
 pub mod shared;
 pub mod space;
 pub mod watch;

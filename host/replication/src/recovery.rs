@@ -360,7 +360,6 @@ mod tests {
             lineage: vec![(epoch(1), Offset(0))],
             delta_floor: Offset(0),
             buckets: Default::default(),
-            counts: Default::default(),
         };
         recovery.stored(PARTITION, meta(at(1, 5)));
         (4..8).for_each(|offset| {
@@ -380,13 +379,7 @@ mod tests {
 
     fn stored(applied: Position) -> Meta {
         let lineage = vec![(epoch(1), Offset(0)), (applied.epoch, applied.offset)];
-        Meta {
-            applied: Some(applied),
-            lineage,
-            delta_floor: Offset(0),
-            buckets: Default::default(),
-            counts: Default::default(),
-        }
+        Meta { applied: Some(applied), lineage, delta_floor: Offset(0), buckets: Default::default() }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::applying::Applying;
 use crate::cache::Cache;
 use crate::completions::Completions;
 use crate::observer::{Fatal, Observer, unpoisoned};
+use crate::served::Served;
 use crate::space::Space;
 
 /// Bounds of a node's copies.
@@ -55,6 +56,8 @@ pub struct Shared {
     pub cache: Cache,
     /// The partitions whose state stores are behind.
     pub applying: Applying,
+    /// Which copies this node answers for.
+    pub served: Served,
     /// Is told what happens.
     pub observer: Arc<dyn Observer>,
     /// This process start of this node.
@@ -82,6 +85,7 @@ impl Shared {
             space: Space::default(),
             cache: Cache::new(options.cache_bytes),
             applying: Applying::new(options.unapplied_bytes_max),
+            served: Served::default(),
             observer,
             own,
             options,

@@ -22,8 +22,11 @@ use steward_model::node::StoreId;
 
 use crate::lasting;
 
-/// The layout of data folders that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The layout of data folders that this build writes. The second has one field index for all partitions.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest layout that this build reads.
+pub const FORMAT_READABLE_FROM: u32 = 2;
 
 const PRODUCT: &str = "steward";
 const FORMAT_NAME: &str = "format.json";
@@ -51,6 +54,17 @@ pub enum Error {
     )]
     Newer {
         /// The path of the folder, as it was given.
+        path: PathBuf,
+        /// The format version in its `format.json`.
+        found: u32,
+    },
+    /// The folder was written by a host that is too old.
+    #[error(
+        "folder {} has format {found}, this steward reads from {FORMAT_READABLE_FROM} on: use the version that wrote it",
+        path.display()
+    )]
+    Older {
+        /// The data folder.
         path: PathBuf,
         /// The format version in its `format.json`.
         found: u32,
@@ -239,6 +253,9 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Format, Error> {
     if format.format > FORMAT_VERSION {
         return Err(Error::Newer { path: path.to_owned(), found: format.format });
     }
+    if format.format < FORMAT_READABLE_FROM {
+        return Err(Error::Older { path: path.to_owned(), found: format.format });
+    }
     Ok(format)
 }
 
@@ -300,19 +317,22 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_others_and_of_newer_hosts_are_left_alone() {
+    fn folders_of_others_and_of_newer_and_older_hosts_are_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("holiday.jpg"), "x").expect("writable");
         assert!(matches!(open(folder.path(), 7), Err(Error::Foreign { .. })));
         assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
-        let newer = r#"{"product":"steward","format":2,"store":"1","createdMicros":0}"#;
+        let newer = r#"{"product":"steward","format":3,"store":"1","createdMicros":0}"#;
         for (text, is_expected) in [
-            (newer, (|error| matches!(error, Error::Newer { found: 2, .. })) as fn(&Error) -> bool),
-            (r#"{"product":"other","format":1,"store":"1","createdMicros":0}"#, |error| {
+            (newer, (|error| matches!(error, Error::Newer { found: 3, .. })) as fn(&Error) -> bool),
+            (r#"{"product":"steward","format":1,"store":"1","createdMicros":0}"#, |error| {
+                matches!(error, Error::Older { found: 1, .. })
+            }),
+            (r#"{"product":"other","format":2,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Foreign { .. })
             }),
             ("{", |error| matches!(error, Error::Damaged { .. })),
-            (r#"{"product":"steward","format":1,"store":"x","createdMicros":0}"#, |error| {
+            (r#"{"product":"steward","format":2,"store":"x","createdMicros":0}"#, |error| {
                 matches!(error, Error::Damaged { .. })
             }),
         ] {

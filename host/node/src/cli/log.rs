@@ -244,9 +244,10 @@ fn refused(folder: &Path, error: &format::Error) -> Failure {
                 None => failure.hint("the folder of a node is the one that --data names: ./steward-data"),
             }
         }
-        format::Error::Foreign { .. } | format::Error::Newer { .. } | format::Error::Damaged { .. } => {
-            Failure::new(Exit::Failed, "data-folder", message)
-        }
+        format::Error::Foreign { .. }
+        | format::Error::Newer { .. }
+        | format::Error::Older { .. }
+        | format::Error::Damaged { .. } => Failure::new(Exit::Failed, "data-folder", message),
         format::Error::Disk { .. } => Failure::new(Exit::Failed, "unreadable", message),
     }
 }

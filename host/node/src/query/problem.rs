@@ -22,7 +22,10 @@ impl Refusal {
                 .with("partition", partition.to_string())
                 .with("ownerNode", owner.0)
                 .hint("send the query to that node; GET /core/nodes tells its address"),
-            Refusal::Behind(_) => Problem::later(Kind::Unavailable, "not-available", 1, self),
+            // The node asks for what is not quick in another way; if it does not, that is a fault of ours.
+            Refusal::Run(run::Error::Long { .. }) => Problem::never(Kind::Internal, "internal", self),
+            Refusal::Behind(_) | Refusal::NotServed(_) => Problem::later(Kind::Unavailable, "not-available", 1, self),
+            Refusal::Crowded(_) => Problem::later(Kind::Unavailable, "busy", 1, self),
             Refusal::Broken => Problem::never(Kind::Internal, "internal", self),
         }
     }

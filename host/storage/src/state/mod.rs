@@ -72,11 +72,15 @@ pub enum Family {
     Tombstone = 10,
     /// Remembered answers of each document, oldest first; layout in [`keys::answers`](crate::keys::answers).
     Answers = 11,
+    /// Living documents of each factory; layout in [`keys::listing`](crate::keys::listing).
+    Listing = 12,
+    /// Counts of each factory, and what is special about its documents; layout in [`keys::factory`](crate::keys::factory).
+    Factory = 13,
 }
 
 impl Family {
     /// All families, in the order of their numbers.
-    pub const ALL: [Family; 11] = [
+    pub const ALL: [Family; 13] = [
         Family::Document,
         Family::Version,
         Family::Sequence,
@@ -88,6 +92,8 @@ impl Family {
         Family::Answered,
         Family::Tombstone,
         Family::Answers,
+        Family::Listing,
+        Family::Factory,
     ];
 }
 
@@ -105,6 +111,8 @@ impl std::fmt::Display for Family {
             Family::Answered => "answered",
             Family::Tombstone => "tombstone",
             Family::Answers => "answers",
+            Family::Listing => "listing",
+            Family::Factory => "factory",
         })
     }
 }

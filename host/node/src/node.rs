@@ -10,13 +10,14 @@ mod foundation;
 mod peers;
 mod recover;
 mod stop;
+mod wait;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use steward_model::Member;
 use steward_sandbox::Sandbox;
@@ -37,7 +38,8 @@ use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
 use foundation::{Foundation, Start};
-use stop::{Running, Signals};
+use stop::Running;
+use wait::Wait;
 
 /// How long an operation waits when its client does not say.
 const WAIT: Duration = Duration::from_secs(60);
@@ -133,30 +135,6 @@ fn start_operations(
     (operations, queries)
 }
 
-/// Opens what the node stands on. While it waits for other nodes, whoever asks is told so.
-async fn found(
-    options: &Options,
-    public_uri: &str,
-    clock: &Arc<Clock>,
-    shutdown: &Shutdown,
-    listener: &TcpListener,
-) -> anyhow::Result<(Foundation, Option<Signals>)> {
-    let port = listener.local_addr().context("read the bound address")?.port();
-    let waiting = Waiting::default();
-    let peers = peers::listen(options, public_uri, port, &waiting).await?;
-    if peers.is_none() {
-        return Ok((Foundation::open(options, Start { public_uri, clock, shutdown, peers }).await?, None));
-    }
-    // The wait may be long, and whoever ends it wants the folder to be given back.
-    let mut signals = Signals::listen()?;
-    let foundation = tokio::select! {
-        opened = Foundation::open(options, Start { public_uri, clock, shutdown, peers }) => opened?,
-        () = waiting.serve(listener, shutdown) => bail!("the port of the API was lost"),
-        () = signals.come() => bail!("stopped before the group let this node in"),
-    };
-    Ok((foundation, Some(signals)))
-}
-
 async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
@@ -168,10 +146,16 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shutdown = Shutdown::default();
     keep_metrics(&metrics, &shutdown);
 
-    let (foundation, signals) = found(&options, &public_uri, &clock, &shutdown, &listener).await?;
-    let Guests { sandbox, modules, services } =
-        start_guests(&foundation.folder, &foundation.system, &options, &shutdown).await?;
-    let threads = start_partitions(&foundation, &clock, &services, &shutdown).await?;
+    let waiting = Waiting::default();
+    let peers = peers::listen(&options, &public_uri, address.port(), &waiting).await?;
+    let mut wait = Wait::new(&listener, &shutdown, waiting.clone(), peers.is_some())?;
+    let start = Start { public_uri: &public_uri, clock: &clock, shutdown: &shutdown, peers };
+    let foundation = wait.through(Foundation::open(&options, start)).await?;
+    waiting.says("the group has let this node in, and does not know yet that it is up to date".to_owned());
+    let guests = start_guests(&foundation.folder, &foundation.system, &options, &shutdown);
+    let Guests { sandbox, modules, services } = wait.through(guests).await?;
+    let threads = wait.through(start_partitions(&foundation, &clock, &services, &shutdown)).await?;
+    let signals = wait.over()?;
     let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (system.control, options.outbound_allow.clone());
@@ -197,7 +181,6 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    let signals = signals.map_or_else(Signals::listen, Ok)?;
     stop::wait(signals, &shutdown).await;
     let _peers = system.thread;
     let running = Running { shutdown, clock, control, partitions, threads, sandbox, _folder: folder };

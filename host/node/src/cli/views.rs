@@ -81,13 +81,13 @@ pub(super) struct Node {
     /// Where the node is.
     pub group_reference: String,
     /// When its row changed last.
-    pub(super) document_update_time_micros: Option<i64>,
+    pub document_update_time_micros: Option<i64>,
     /// True if it votes in the system group.
-    pub(super) votes: bool,
+    pub votes: bool,
     /// True if it leads the system group.
-    pub(super) leads: bool,
+    pub leads: bool,
     /// Whether messages pass between it and the node that answers.
-    pub(super) reached: Option<bool>,
+    pub reached: Option<bool>,
 }
 
 impl Factory {

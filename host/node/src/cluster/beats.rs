@@ -68,7 +68,7 @@ impl Beats {
         self.core().evidence(self.clock.now(), member)
     }
 
-    /// Returns the nodes to and from which messages pass.
+    /// Returns whether messages pass to and from `node`.
     pub(super) fn reaches(&self, node: NodeId) -> bool {
         self.core().reaches(self.clock.now(), node)
     }

@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use steward_model::codec;
+use steward_model::{NodeId, codec};
 use steward_protocol::cluster::Refused;
 use steward_protocol::cluster::command::Registration;
 
@@ -50,7 +50,7 @@ pub(crate) enum Error {
     )]
     KnownStore {
         /// The number of the node.
-        node: steward_model::NodeId,
+        node: NodeId,
     },
 }
 

@@ -12,6 +12,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 
 use super::ask::{Ask, Said};
 use super::beats::Beats;
+use super::engine;
 use super::group::{Group, Undone};
 use super::voting;
 use crate::clock::Clock;
@@ -128,7 +129,7 @@ pub(super) async fn follow_members(group: Group) {
     loop {
         let members = group.members();
         // Before the first entry has come, what was heard at the registration holds.
-        let knows = super::engine::node_id(group.own.node).is_some_and(|own| members.contains_key(&own));
+        let knows = engine::node_id(group.own.node).is_some_and(|own| members.contains_key(&own));
         if knows && seen.as_ref() != Some(&members) {
             links.set_peers(&members);
             seen = Some(members);

@@ -54,9 +54,7 @@ impl Group {
         match links.request(leader, Lane::Urgent, Topic::Control, body, DECISION_WAIT).await {
             Ok(answer) => codec::decode(&answer).ok(),
             Err(peer::Error::NotConnected | peer::Error::Refused(_)) => None,
-            Err(peer::Error::Broken | peer::Error::Late(_) | peer::Error::TooLarge { .. }) => {
-                Some(Said::Undecided)
-            }
+            Err(peer::Error::Broken | peer::Error::Late(_) | peer::Error::TooLarge { .. }) => Some(Said::Undecided),
         }
     }
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use steward_model::node::NodeStatus;
 use steward_model::{Member, NodeId};
+use steward_protocol::cluster::ClusterState;
+use steward_protocol::liveness;
 
 use super::beats::Beats;
-use super::group::Group;
 use super::engine;
+use super::group::Group;
 use crate::peer::{Lane, Refused};
 
-/// After how long without its voters a leader cannot decide anything.
-const DECIDES_WITHIN: u64 = 2_000;
+/// After how many milliseconds without its voters a leader cannot decide anything.
+const UNHEARD_MILLIS_MAX: u64 = 2_000;
 
 /// What this node knows of another one at first hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Returns what is wrong, each as one sentence that says what to do about it.
-    pub(crate) fn problems(&self, state: &steward_protocol::cluster::ClusterState) -> Vec<String> {
+    pub(crate) fn problems(&self, state: &ClusterState) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.decides {
             problems.push(
@@ -94,7 +96,7 @@ impl View {
         let decides = match leader {
             None => false,
             Some(leader) if Some(leader) == own => {
-                self.beats.is_none() || metrics.millis_since_quorum_ack.is_none_or(|millis| millis < DECIDES_WITHIN)
+                self.beats.is_none() || metrics.millis_since_quorum_ack.is_none_or(|millis| millis < UNHEARD_MILLIS_MAX)
             }
             Some(leader) => heard(leader),
         };
@@ -105,7 +107,7 @@ impl View {
     fn seen(&self) -> Vec<Seen> {
         let Some(beats) = &self.beats else { return Vec::new() };
         let linked = self.group.links.as_ref().map(|links| links.connected(Lane::Urgent)).unwrap_or_default();
-        let seen = |view: steward_protocol::liveness::View| Seen {
+        let seen = |view: liveness::View| Seen {
             member: view.member,
             silence: view.silence,
             reached: linked.contains(&view.member.node) && beats.reaches(view.member.node),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use openraft::{ChangeMembers, RaftMetrics};
+use openraft::{BasicNode, ChangeMembers, RaftMetrics};
 use steward_model::NodeId;
 use steward_model::node::{NodeStatus, Role};
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::placement::voters::{Candidate, Standing, voters};
 
-use super::group::{Group, Undone};
 use super::engine;
+use super::group::{Group, Undone};
 
 /// How many entries a node may be behind and still become a voter.
 const BEHIND_MAX: u64 = 100;
@@ -46,7 +46,7 @@ pub(super) async fn settle(group: &Group, silent: &BTreeSet<NodeId>) -> Result<(
 /// Returns how every registered peer stands.
 fn candidates(
     state: &ClusterState,
-    metrics: &RaftMetrics<u64, openraft::BasicNode>,
+    metrics: &RaftMetrics<u64, BasicNode>,
     silent: &BTreeSet<NodeId>,
 ) -> Vec<Candidate> {
     let behind = |node: NodeId| {

@@ -28,6 +28,9 @@ const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take to ask and to take the answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long to wait after the system refused to hand over a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
 /// After how many seconds to ask again.
 const RETRY_SECONDS: u32 = 1;
 
@@ -64,7 +67,7 @@ impl Waiting {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "connection not accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             }
         }

@@ -42,6 +42,9 @@ const SILENT_MAX: Duration = Duration::from_secs(5);
 /// Longest reason that travels, in bytes.
 const REASON_BYTES_MAX: usize = 1024;
 
+/// Most bytes that stand around the body of a message in its frame.
+const AROUND_BYTES_MAX: usize = 64;
+
 /// Who is at the other end, as the handshake has it.
 pub(crate) type Origin = Arc<Hello>;
 
@@ -236,8 +239,7 @@ impl Link {
     }
 
     fn check(&self, bytes: usize) -> Result<(), Error> {
-        // What stands around the body is far smaller.
-        let most = self.shared.lane.frame_bytes_max() - 4096;
+        let most = self.shared.lane.frame_bytes_max() - AROUND_BYTES_MAX;
         if bytes > most { Err(Error::TooLarge { bytes, most }) } else { Ok(()) }
     }
 

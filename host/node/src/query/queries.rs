@@ -170,11 +170,11 @@ impl Queries {
         Ok(counting)
     }
 
-    /// Why a partition's copy here does not count.
+    /// Returns why a partition's copy here does not count.
     fn not_served(&self, id: PartitionId) -> Refusal {
         match self.table.get(id).admits() {
             Err(NotAdmitted::NotPrimary { primary }) => Refusal::Elsewhere { partition: id, owner: primary.node },
-            _ => Refusal::NotServed(id),
+            Ok(_) | Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => Refusal::NotServed(id),
         }
     }
 }

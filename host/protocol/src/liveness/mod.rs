@@ -42,8 +42,8 @@ use steward_model::{Member, Moment, NodeId};
 
 pub use evidence::Evidence;
 pub use message::{Beat, Effect, Event, Message};
-use peer::Peer;
 pub use pace::{BEAT, PATIENCE_MAX, PATIENCE_MIN, TICK};
+use peer::Peer;
 pub use peer::View;
 
 /// Whoever was not called for longer was asleep.

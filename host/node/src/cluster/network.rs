@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Unreachable};
+use openraft::error::{InstallSnapshotError, PayloadTooLarge, RPCError, RaftError, RemoteError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
@@ -14,7 +14,7 @@ use steward_model::codec;
 use super::call::{Call, Envelope, Reply, Target};
 use super::engine;
 use super::types::TypeConfig;
-use crate::peer::{Lane, Links, Topic};
+use crate::peer::{self, Lane, Links, Topic};
 
 /// Pause before a node is called again that could not be reached. Shorter than an election: a link that was made anew must be in use
 /// before anybody misses the leader.
@@ -47,6 +47,8 @@ enum Failure {
     Alone,
     #[error("node {node} is out of reach: {reason}")]
     Link { node: u64, reason: String },
+    #[error("a call of {bytes} bytes to node {node} is too large, {most} are possible")]
+    TooLarge { node: u64, bytes: usize, most: usize },
 }
 
 type CallError<E = openraft::error::Infallible> = RPCError<u64, BasicNode, RaftError<u64, E>>;
@@ -65,9 +67,16 @@ impl Way {
         let failure = |reason: String| Failure::Link { node: self.node, reason };
         let node = engine::node_id(self.node).ok_or_else(|| failure("it has no number".to_owned()))?;
         let body = codec::encode(&Envelope { target: Target { node: self.node, ..*own }, call });
-        let answered = links.request(node, Lane::Urgent, Topic::Raft, body, within).await;
-        let answer = answered.map_err(|error| failure(error.to_string()))?;
-        codec::decode(&answer).map_err(|error| failure(error.to_string()))
+        match links.request(node, Lane::Urgent, Topic::Raft, body, within).await {
+            Ok(answer) => codec::decode(&answer).map_err(|error| failure(error.to_string())),
+            Err(peer::Error::TooLarge { bytes, most }) => Err(Failure::TooLarge { node: self.node, bytes, most }),
+            Err(
+                error @ (peer::Error::NotConnected
+                | peer::Error::Refused(_)
+                | peer::Error::Broken
+                | peer::Error::Late(_)),
+            ) => Err(failure(error.to_string())),
+        }
     }
 
     fn unreachable<E: std::error::Error>(&self, failure: &Failure) -> CallError<E> {
@@ -91,9 +100,11 @@ impl RaftNetwork<TypeConfig> for Way {
         request: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, RPCError<u64, BasicNode, RaftError<u64>>> {
+        let entries = request.entries.len();
         match self.call(Call::Append(request), option.hard_ttl()).await {
             Ok(Reply::Append(answer)) => answer.map_err(|error| self.remote(error)),
             Ok(Reply::Vote(_) | Reply::Snapshot(_)) => Err(self.strange()),
+            Err(Failure::TooLarge { .. }) if entries > 1 => Err(fewer(entries)),
             Err(failure) => Err(self.unreachable(&failure)),
         }
     }
@@ -124,5 +135,28 @@ impl RaftNetwork<TypeConfig> for Way {
 
     fn backoff(&self) -> Backoff {
         Backoff::new(std::iter::repeat(PAUSE))
+    }
+}
+
+/// Asks Raft for a call with half of the entries. One entry always fits: the size of a command is bounded, see [`super::raft`].
+fn fewer(entries: usize) -> CallError<openraft::error::Infallible> {
+    let half = u64::try_from(entries / 2).unwrap_or(u64::MAX).max(1);
+    RPCError::PayloadTooLarge(PayloadTooLarge::new_entries_hint(half))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_is_too_large_is_halved_down_to_one_entry() {
+        let mut entries = 300_u64;
+        while entries > 1 {
+            let RPCError::PayloadTooLarge(hint) = fewer(usize::try_from(entries).expect("few")) else {
+                panic!("another error")
+            };
+            assert!((1..entries).contains(&hint.entries_hint()));
+            entries = hint.entries_hint();
+        }
     }
 }

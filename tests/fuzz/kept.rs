@@ -36,6 +36,11 @@ fn heads_of_requests_keep_their_promise() {
 }
 
 #[test]
+fn frames_of_peers_keep_their_promise() {
+    kept("peer_frames");
+}
+
+#[test]
 fn links_keep_their_promise() {
     kept("links");
 }

@@ -87,8 +87,16 @@ impl Host {
     /// # Errors
     /// Those of the system.
     pub fn prepared(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
-        let folder = tempfile::Builder::new().prefix("steward-test-").tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        Host::prepared_at(port, place, flags)
+    }
+
+    /// Returns a host at a port of its own that keeps its data below `place`, and is not started.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn prepared_at(port: u16, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        let folder = tempfile::Builder::new().prefix("steward-test-").tempdir()?;
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
         let (place, circumstances) = (place.to_owned(), Circumstances::default());
@@ -190,8 +198,28 @@ impl Host {
     /// # Errors
     /// Those of the system.
     pub fn ask_to_stop(&self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Holds the process up, as a machine that hangs would.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a process go on that was held up.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.pid())?).context("a process has a number")?;
-        Ok(kill_process(pid, Signal::TERM)?)
+        Ok(kill_process(pid, signal)?)
     }
 
     /// Returns whether the process runs.

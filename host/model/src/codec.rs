@@ -122,6 +122,17 @@ pub fn decode<T: Format>(bytes: &[u8]) -> Result<T, Error> {
     Ok(value)
 }
 
+/// Returns the value in `fields`, for a [`Format::upgrade`] from a version whose bytes mean the same today: enums have got further
+/// variants since.
+///
+/// # Errors
+/// [`Error::Malformed`] or [`Error::Trailing`] if they are no such value.
+pub fn read_fields<T: Format>(fields: &[u8]) -> Result<T, Error> {
+    let name = T::NAME;
+    let (value, rest) = postcard::take_from_bytes(fields).map_err(|source| Error::Malformed { name, source })?;
+    if rest.is_empty() { Ok(value) } else { Err(Error::Trailing { name, bytes: rest.len() }) }
+}
+
 impl<T: Format> Format for Vec<T> {
     const NAME: &'static str = T::NAME;
     const VERSION: u8 = T::VERSION;

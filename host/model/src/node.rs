@@ -51,6 +51,8 @@ pub enum NodeStatus {
     Leaving,
     /// Another store serves under its host id.
     Replaced,
+    /// It is silent, and owns nothing until it reports again.
+    Unavailable,
 }
 
 impl NodeStatus {
@@ -58,7 +60,7 @@ impl NodeStatus {
     pub fn is_present(self) -> bool {
         match self {
             NodeStatus::Synchronizing | NodeStatus::Available => true,
-            NodeStatus::Leaving | NodeStatus::Replaced => false,
+            NodeStatus::Leaving | NodeStatus::Replaced | NodeStatus::Unavailable => false,
         }
     }
 }
@@ -70,6 +72,7 @@ impl std::fmt::Display for NodeStatus {
             NodeStatus::Available => "available",
             NodeStatus::Leaving => "leaving",
             NodeStatus::Replaced => "replaced",
+            NodeStatus::Unavailable => "unavailable",
         })
     }
 }

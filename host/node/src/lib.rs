@@ -7,7 +7,8 @@
 //! 6  http imports maintenance outbox      who starts operations: clients, guests, the clock, committed effects
 //! 5  deployment operation query           what is deployed; the road of one operation; what a query finds
 //! 4  partition service                    what an operation meets
-//! 3  cluster                              the driver of the system group
+//! 3  cluster                              the drivers of the system group and of who is there
+//! 2  peer                                 bytes between nodes
 //! 1  clock config descriptors failure shutdown telemetry
 //! ```
 //!
@@ -27,12 +28,14 @@ mod node;
 mod operation;
 mod outbox;
 mod partition;
+mod peer;
 mod query;
 mod service;
 mod shutdown;
 mod telemetry;
 
 pub use http::describe_head;
+pub use peer::describe_peer_bytes;
 
 /// Runs the command line of this process.
 pub fn main() -> std::process::ExitCode {

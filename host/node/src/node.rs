@@ -7,8 +7,10 @@
 mod announce;
 mod folder;
 mod foundation;
+mod peers;
 mod recover;
 mod stop;
+mod wait;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use steward_protocol::cluster::Command;
+use steward_model::Member;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -26,7 +28,7 @@ use crate::cluster::System;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
-use crate::http::{Http, Parts};
+use crate::http::{Http, Parts, Waiting};
 use crate::operation::{Limits, Operations};
 use crate::outbox::Outbox;
 use crate::partition::{self, Threads};
@@ -35,8 +37,9 @@ use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
-use foundation::Foundation;
+use foundation::{Foundation, Start};
 use stop::Running;
+use wait::Wait;
 
 /// How long an operation waits when its client does not say.
 const WAIT: Duration = Duration::from_secs(60);
@@ -103,9 +106,9 @@ async fn start_partitions(
     let threads = Threads::start(partitions, hands, clock, index, Arc::clone(persisted)).context("start the driver")?;
     partition::follow(&system.control, partitions, clock, stop);
     partition::watch_space(partitions.shared(), folder.path(), stop);
-    partition::all_serving(partitions).await;
-    let available = Command::NodeAvailable { node: system.node, boot: system.boot, at: clock.timestamp() };
-    system.control.propose(available).await.context("tell the system group that this node is available")?;
+    let own = Member { node: system.node, boot: system.boot };
+    partition::all_serving(partitions, &system.control, own).await;
+    system.report(clock).await.context("tell the system group that this node is available")?;
     Ok(threads)
 }
 
@@ -143,10 +146,16 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let shutdown = Shutdown::default();
     keep_metrics(&metrics, &shutdown);
 
-    let foundation = Foundation::open(&options, &public_uri, &clock).await?;
-    let Guests { sandbox, modules, services } =
-        start_guests(&foundation.folder, &foundation.system, &options, &shutdown).await?;
-    let threads = start_partitions(&foundation, &clock, &services, &shutdown).await?;
+    let waiting = Waiting::default();
+    let peers = peers::listen(&options, &public_uri, address.port(), &waiting).await?;
+    let mut wait = Wait::new(&listener, &shutdown, waiting.clone(), peers.is_some())?;
+    let start = Start { public_uri: &public_uri, clock: &clock, shutdown: &shutdown, peers };
+    let foundation = wait.through(Foundation::open(&options, start)).await?;
+    waiting.says("the group has let this node in, and does not know yet that it is up to date".to_owned());
+    let guests = start_guests(&foundation.folder, &foundation.system, &options, &shutdown);
+    let Guests { sandbox, modules, services } = wait.through(guests).await?;
+    let threads = wait.through(start_partitions(&foundation, &clock, &services, &shutdown)).await?;
+    let signals = wait.over()?;
     let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (system.control, options.outbound_allow.clone());
@@ -157,6 +166,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         queries,
         modules,
         control: Arc::clone(&control),
+        view: system.view,
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
@@ -171,7 +181,8 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
-    stop::wait(&shutdown).await?;
-    let running = Running { shutdown, control, partitions, threads, sandbox, _folder: folder };
+    stop::wait(signals, &shutdown).await;
+    let _peers = system.thread;
+    let running = Running { shutdown, clock, control, partitions, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

@@ -6,6 +6,7 @@
 //! same state, and the simulation needs it to repeat a run from its seed.
 
 pub mod cluster;
+pub mod liveness;
 pub mod placement;
 pub mod queue;
 pub mod replica;

@@ -20,6 +20,7 @@ mod input;
 mod keys;
 mod links;
 mod modules;
+mod peer_frames;
 mod query_specs;
 mod request_heads;
 
@@ -36,8 +37,9 @@ pub struct Target {
 }
 
 /// Every target, in the order of the road that bytes take.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "request_heads", check: request_heads::check },
+    Target { name: "peer_frames", check: peer_frames::check },
     Target { name: "links", check: links::check },
     Target { name: "filters", check: filters::check },
     Target { name: "query_specs", check: query_specs::check },

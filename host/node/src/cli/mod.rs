@@ -17,6 +17,7 @@ mod inspect;
 mod log;
 mod log_frames;
 mod modules;
+mod nodes;
 mod output;
 mod progress;
 mod query;
@@ -78,6 +79,7 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
     let files = &mut fields::Files;
     match command {
         Command::Status(args) => status::run(args, client, terminal).await,
+        Command::Nodes(_) => nodes::run(client, terminal).await,
         Command::Config(args) => config::run(args, std::env::vars(), terminal),
         Command::Deploy(args) => deploy::run(args, client, terminal).await,
         Command::Rollback(args) => rollback::run(args, client, terminal).await,

@@ -7,9 +7,9 @@ use steward_model::json;
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::nodes;
+use super::output::{Format, Terminal};
 use super::progress;
-use super::views::{self, Node};
 
 /// Pause between two questions whether the node is ready.
 const POLL: Duration = Duration::from_millis(200);
@@ -43,7 +43,12 @@ struct Ready {
 /// A failure if there is no answer, or the node is not ready in time.
 pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let ready = if args.wait { wait(client, terminal).await? } else { ready(client).await? };
-    let management = client.ask(&Call::get("/core/management")).await?.json()?;
+    let answer = client.send(&Call::get("/core/management")).await?;
+    if !ready.ready && !answer.status.is_success() {
+        // It waits for its group, and has nothing to tell yet but what for.
+        return Ok(told(&ready, terminal));
+    }
+    let management = answer.accept()?.json()?;
     let group = client.ask(&Call::get("/core/node-groups/default")).await?.json()?;
     if terminal.format == Format::Json {
         terminal.print_json(&json!({
@@ -54,6 +59,19 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         show(&management, &group, &ready, terminal)?;
     }
     Ok(if ready.ready { Exit::Done } else { Exit::NotReady })
+}
+
+/// Tells of a node that does not tell of itself yet.
+fn told(ready: &Ready, terminal: &mut Terminal) -> Exit {
+    if terminal.format == Format::Json {
+        terminal.print_json(
+            &json!({"type": "status", "schema": 1, "ready": false, "problems": ready.problems, "management": null, "group": null}),
+        );
+    } else if !terminal.quiet {
+        terminal.print("NOT READY");
+        ready.problems.iter().for_each(|problem| terminal.print(&format!("problem  {problem}")));
+    }
+    Exit::NotReady
 }
 
 async fn ready(client: &Client) -> Result<Ready, Failure> {
@@ -107,8 +125,7 @@ async fn wait(client: &Client, terminal: &Terminal) -> Result<Ready, Failure> {
 }
 
 fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Terminal) -> Result<(), Failure> {
-    let mut nodes: Vec<Node> = views::entries(group, "nodes")?;
-    nodes.sort_by(|one, other| one.id.cmp(&other.id));
+    let nodes = nodes::of(group)?;
     let available = nodes.iter().filter(|node| node.status == "AVAILABLE").count();
     let own = management.get("id").and_then(Value::as_str).unwrap_or_default();
     let quorum = nodes.iter().find(|node| node.id == own).or(nodes.first()).and_then(|node| node.membership_quorum);
@@ -119,15 +136,13 @@ fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Termina
         "group default   {available}/{} AVAILABLE   quorum {quorum}   {state}   steward {version}\n",
         nodes.len()
     ));
-    let mut table = Table::new(["node", "status", "heard", "address"]);
-    for node in &nodes {
-        let name = if node.id == own { format!("{}*", node.id) } else { node.id.clone() };
-        let address = node.group_reference.split("/core/").next().unwrap_or_default().to_owned();
-        table.row(vec![name, node.status.clone(), terminal.time(node.document_update_time_micros), address]);
-    }
-    terminal.print(&table.render());
+    terminal.print(&nodes::table(&nodes, own, terminal).render());
     terminal.say("* answered this request");
-    ready.problems.iter().for_each(|problem| terminal.print(&format!("problem  {problem}")));
+    // What a check says of the group the group says too, one problem a line.
+    let listed = group.get("problems").and_then(Value::as_array).cloned().unwrap_or_default();
+    let listed: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
+    let others = ready.problems.iter().filter(|problem| !problem.starts_with("system group:")).map(String::as_str);
+    others.chain(listed).for_each(|problem| terminal.print(&format!("problem  {problem}")));
     Ok(())
 }
 

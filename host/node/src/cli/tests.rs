@@ -277,7 +277,7 @@ async fn history_tells_what_changed() {
 }
 
 fn node(line: &str, _: &str) -> Reply {
-    let member = json!({"id": "node-1", "status": "AVAILABLE", "membershipQuorum": 1,
+    let member = json!({"id": "node-1", "status": "AVAILABLE", "membershipQuorum": 1, "votes": true,
         "groupReference": "http://127.0.0.1:8000/core/node-groups/default", "documentUpdateTimeMicros": NOW - 1_000_000});
     match line {
         "GET /health/ready?verbose" => {
@@ -295,8 +295,8 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
     assert_eq!(
         seen.data,
         "group default   1/1 AVAILABLE   quorum 1   NOT READY   steward 0.1.0\n\n\
-         NODE     STATUS     HEARD   ADDRESS\n\
-         node-1*  AVAILABLE  1s ago  http://127.0.0.1:8000\n\
+         NODE     STATUS     QUORUM  ROLE   CHANGED  ADDRESS\n\
+         node-1*  AVAILABLE       1  votes  1s ago   http://127.0.0.1:8000\n\
          problem  modules: 1 of 2 compiled\n"
     );
     let seen = run(&["status", "--wait", "--timeout", "300ms"], node).await;

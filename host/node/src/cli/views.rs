@@ -80,8 +80,14 @@ pub(super) struct Node {
     pub membership_quorum: Option<u64>,
     /// Where the node is.
     pub group_reference: String,
-    /// When it was last heard of.
+    /// When its row changed last.
     pub document_update_time_micros: Option<i64>,
+    /// True if it votes in the system group.
+    pub votes: bool,
+    /// True if it leads the system group.
+    pub leads: bool,
+    /// Whether messages pass between it and the node that answers.
+    pub reached: Option<bool>,
 }
 
 impl Factory {

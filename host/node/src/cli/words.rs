@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use super::output::{self, Colour, Format, Terminal, Times};
-use super::{config, deploy, documents, history, inspect, log, modules, query, rollback, services, start, status};
+use super::{
+    config, deploy, documents, history, inspect, log, modules, nodes, query, rollback, services, start, status,
+};
 
 /// How long a command waits for an answer unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -100,6 +102,7 @@ pub(super) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Status(status::Args),
+    Nodes(nodes::Args),
     Config(Box<config::Args>),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
@@ -121,7 +124,12 @@ impl Command {
         match self {
             Command::Deploy(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
             Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
-            Command::Inspect(_) | Command::Get(_) | Command::Post(_) | Command::Put(_) | Command::Patch(_) => TIMEOUT,
+            Command::Nodes(_)
+            | Command::Inspect(_)
+            | Command::Get(_)
+            | Command::Post(_)
+            | Command::Put(_)
+            | Command::Patch(_) => TIMEOUT,
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
         }
     }

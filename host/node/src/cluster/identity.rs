@@ -1,8 +1,8 @@
 //! Which group, incarnation and node a data folder belongs to: the file `current`.
 //!
 //! The Raft id of a node is its node id, and Raft must know it before it can decide anything. The first node is node 1
-//! by construction, so that is written down, with freshly drawn ids, before anything else is done in the folder.
-//! Whatever a crash interrupts after that is repeated under the same ids.
+//! by construction, so that is written down, with freshly drawn ids, before anything else is done in the folder; every other
+//! node is told its number by the group that lets it in. Whatever a crash interrupts after that is repeated under the same ids.
 
 use std::fs;
 use std::io;
@@ -16,6 +16,11 @@ use steward_storage::lasting;
 use uuid::Uuid;
 
 const FILE: &str = "current";
+
+/// Says that the folder has asked a group to let it in. Written before the first time, so that a folder which was lost since is not
+/// taken for one that never was.
+const ASKED_FILE: &str = "asked";
+
 const FORMAT: u32 = 1;
 
 /// Why a data folder cannot take part.
@@ -78,30 +83,49 @@ struct Contents {
 }
 
 impl Identity {
-    /// Returns the identity in `folder`, creating folder and identity if there are none.
-    pub(super) fn open(folder: &Path, host: &HostId, store: StoreId) -> Result<Identity, Error> {
-        let disk = |path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Disk { path, source }
-        };
+    /// Returns the identity in `folder`; none if there is none yet. Creates the folder.
+    pub(super) fn open(folder: &Path, host: &HostId, store: StoreId) -> Result<Option<Identity>, Error> {
         let path = folder.join(FILE);
         lasting::make_folder(folder).map_err(disk(folder))?;
-        let contents = match lasting::read(&path).map_err(disk(&path))? {
-            Some(bytes) => parse(&path, &bytes)?,
-            None => {
-                if holds_folders(folder).map_err(disk(folder))? {
-                    return Err(Error::Missing { folder: folder.to_owned() });
-                }
-                let contents = Contents::founding(host, store);
-                let text = serde_json::to_vec_pretty(&contents).expect("plain fields are valid JSON");
-                lasting::replace(&path, &text).map_err(disk(&path))?;
-                contents
-            }
+        let Some(bytes) = lasting::read(&path).map_err(disk(&path))? else {
+            return match holds_folders(folder).map_err(disk(folder))? {
+                true => Err(Error::Missing { folder: folder.to_owned() }),
+                false => Ok(None),
+            };
         };
+        let contents = parse(&path, &bytes)?;
         if contents.host != *host || contents.store != store.0 {
             return Err(Error::OtherNode { owner: contents.host, store: contents.store });
         }
-        Ok(contents.identity())
+        Ok(Some(contents.identity()))
+    }
+
+    /// Draws the identity of the first node of a new cluster, and keeps it in `folder`.
+    pub(super) fn found(folder: &Path, host: &HostId, store: StoreId) -> Result<Identity, Error> {
+        let (group, incarnation) = (GroupId(Uuid::new_v4().as_u128()), Uuid::new_v4().as_u128());
+        let identity = Identity { group, incarnation, node: NodeId(1) };
+        identity.keep(folder, host, store)?;
+        Ok(identity)
+    }
+
+    /// Keeps the identity in `folder`, durably.
+    pub(super) fn keep(&self, folder: &Path, host: &HostId, store: StoreId) -> Result<(), Error> {
+        let path = folder.join(FILE);
+        let Identity { group, incarnation, node } = *self;
+        let contents =
+            Contents { format: FORMAT, group: group.0, incarnation, node, host: host.clone(), store: store.0 };
+        let text = serde_json::to_vec_pretty(&contents).expect("plain fields are valid JSON");
+        lasting::replace(&path, &text).map_err(disk(&path))
+    }
+
+    /// Takes note that the folder asks a group to let it in; returns true if it never has before.
+    pub(super) fn asks(folder: &Path) -> Result<bool, Error> {
+        let path = folder.join(ASKED_FILE);
+        let first = lasting::read(&path).map_err(disk(&path))?.is_none();
+        if first {
+            lasting::replace(&path, b"asked\n").map_err(disk(&path))?;
+        }
+        Ok(first)
     }
 
     /// Returns the identity in `folder`, whoever it belongs to; none if there is none. Changes nothing.
@@ -123,11 +147,11 @@ impl Contents {
     fn identity(&self) -> Identity {
         Identity { group: GroupId(self.group), incarnation: self.incarnation, node: self.node }
     }
+}
 
-    fn founding(host: &HostId, store: StoreId) -> Contents {
-        let (group, incarnation) = (Uuid::new_v4().as_u128(), Uuid::new_v4().as_u128());
-        Contents { format: FORMAT, group, incarnation, node: NodeId(1), host: host.clone(), store: store.0 }
-    }
+fn disk(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Disk { path, source }
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<Contents, Error> {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use steward_protocol::cluster::Command;
 use steward_storage::log::Frame;
 
-use super::bootstrap::{FOLDER, LOG_FOLDER};
 use super::identity::{self, Identity};
 use super::journal::{self, Note, Read};
+use super::opening::{FOLDER, LOG_FOLDER};
 
 /// What a frame of the system log says.
 pub(crate) struct Statement {
@@ -77,6 +77,8 @@ fn detail(command: &Command) -> Value {
         | Command::MountFactory(_)
         | Command::MoveFactory(_)
         | Command::UnmountFactory { .. }
-        | Command::SetConfig { .. } => json!(command.to_string()),
+        | Command::SetConfig { .. }
+        | Command::FenceNode { .. }
+        | Command::Unfence { .. } => json!(command.to_string()),
     }
 }

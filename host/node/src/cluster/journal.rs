@@ -37,6 +37,13 @@ pub(super) enum Note {
 
 impl Format for Note {
     const NAME: &'static str = "statement about the system log";
+    // The second version came with the second of its commands.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
+
+    fn upgrade(_: u8, fields: &[u8]) -> Result<Note, codec::Error> {
+        codec::read_fields(fields)
+    }
 }
 
 /// A vote as it stands in the journal.

@@ -4,56 +4,59 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use openraft::error::{ClientWriteError, RaftError};
-use openraft::{Config, ConfigError, Raft, SnapshotPolicy};
-use steward_model::{NodeId, codec};
+use steward_model::{Member, Timestamp, codec};
 use steward_protocol::cluster::{Applied, ClusterState, Command};
 use tokio::sync::watch;
 
-use super::control_log::{ControlLog, ProposeError};
+use super::ask::{Ask, Said};
+use super::control_log::{ControlLog, ProposeError, ReadError};
+use super::engine::DECISION_WAIT;
+use super::group::Group;
 use super::journal::Journal;
-use super::types::TypeConfig;
-
-/// Longest wait for a decision.
-const DECISION_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest wait for Raft to finish what it does.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
+/// Longest wait for the group to let this node stop.
+const LEAVE_WAIT: Duration = Duration::from_secs(2);
+
+/// Pause before a leader is looked for again.
+const LEADER_PAUSE: Duration = Duration::from_millis(20);
+
 /// Largest command in bytes: one that does not fit into a segment would stop Raft for good.
 const COMMAND_BYTES_MAX: usize = 1 << 20;
 
-/// Entries between two system snapshots.
-pub(super) const SNAPSHOT_EVERY: u64 = 2_000;
-
-/// Entries kept behind a system snapshot, for voters that are a little behind.
-pub(super) const ENTRIES_KEPT: u64 = 500;
-
-/// Returns the Raft id of a node: its number.
-pub(super) fn raft_id(node: NodeId) -> u64 {
-    u64::from(node.0)
-}
-
-/// Returns the settings of the group. Source: host/docs/protocol.md, "Parameters".
-pub(super) fn config() -> Result<Config, Box<ConfigError>> {
-    let config = Config {
-        cluster_name: "steward".to_owned(),
-        heartbeat_interval: 100,
-        election_timeout_min: 300,
-        election_timeout_max: 600,
-        install_snapshot_timeout: 10_000,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
-        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
-        ..Config::default()
-    };
-    config.validate().map_err(Box::new)
-}
-
 /// A running member of the system group.
 pub(super) struct RaftControlLog {
-    pub(super) raft: Raft<TypeConfig>,
-    pub(super) states: watch::Receiver<Arc<ClusterState>>,
+    pub(super) group: Group,
     pub(super) journal: Arc<Journal>,
+    /// This process start.
+    pub(super) own: Member,
+}
+
+impl RaftControlLog {
+    /// Asks the leader until one answers, for [`DECISION_WAIT`] at the longest. None: nobody did; nothing has happened.
+    async fn ask(&self, ask: Ask) -> Option<Said> {
+        let asking = async {
+            loop {
+                match self.group.ask_leader(ask.clone()).await {
+                    None | Some(Said::NotLeader { .. }) => {}
+                    Some(said) => return Some(said),
+                }
+                // A group that has stopped never leads again.
+                self.group.metrics().running_state.ok()?;
+                tokio::time::sleep(LEADER_PAUSE).await;
+            }
+        };
+        tokio::time::timeout(DECISION_WAIT, asking).await.ok().flatten()
+    }
+
+    fn unheard(&self) -> ProposeError {
+        match self.group.metrics().running_state {
+            Ok(()) => ProposeError::NoLeader,
+            Err(_) => ProposeError::Closed,
+        }
+    }
 }
 
 impl ControlLog for RaftControlLog {
@@ -63,42 +66,64 @@ impl ControlLog for RaftControlLog {
             if bytes > COMMAND_BYTES_MAX {
                 return Err(ProposeError::TooLarge { bytes, most: COMMAND_BYTES_MAX });
             }
-            let decided = tokio::time::timeout(DECISION_WAIT, self.raft.client_write(command)).await;
-            match decided.map_err(|_| ProposeError::NoMajority)? {
-                Ok(response) => {
-                    let outcome = response.data.expect("an entry with a command has an outcome: see the state machine");
-                    outcome.map_err(ProposeError::Refused)
+            if self.group.metrics().running_state.is_err() {
+                return Err(ProposeError::Closed);
+            }
+            match self.ask(Ask::Propose(command)).await {
+                Some(Said::Applied { applied, index }) => {
+                    // Whoever was answered must find its command in the state of this node.
+                    if self.group.reached(index).await { Ok(applied) } else { Err(ProposeError::NoMajority) }
                 }
-                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                    let leader = forward.leader_id.and_then(|id| u32::try_from(id).ok()).map(NodeId);
-                    Err(ProposeError::NotLeader { leader })
-                }
-                Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error))) => {
-                    unreachable!("a command is no change of membership: {error}")
-                }
-                Err(RaftError::Fatal(fatal)) => {
-                    tracing::error!(%fatal, "system group stopped");
-                    Err(ProposeError::Closed)
-                }
+                Some(Said::Refused(refused)) => Err(ProposeError::Refused(refused)),
+                Some(Said::Undecided) => Err(ProposeError::NoMajority),
+                Some(Said::Newest { .. } | Said::Registered(_) | Said::KnownStore { .. } | Said::NotLeader { .. })
+                | None => Err(self.unheard()),
             }
         })
     }
 
     fn state(&self) -> Arc<ClusterState> {
-        Arc::clone(&self.states.borrow())
+        Arc::clone(&self.group.states.borrow())
+    }
+
+    fn newest(&self) -> BoxFuture<'_, Result<Arc<ClusterState>, ReadError>> {
+        Box::pin(async move {
+            let Some(Said::Newest { index }) = self.ask(Ask::Newest).await else { return Err(ReadError) };
+            if self.group.reached(index).await { Ok(self.state()) } else { Err(ReadError) }
+        })
     }
 
     fn watch(&self) -> watch::Receiver<Arc<ClusterState>> {
-        self.states.clone()
+        self.group.states.clone()
+    }
+
+    fn leave(&self, at: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let alone = self.state().group().nodes().count() < 2;
+            if self.group.links.is_none() || alone {
+                return;
+            }
+            let leave = self.ask(Ask::Leave { member: self.own, at });
+            match tokio::time::timeout(LEAVE_WAIT, leave).await {
+                Ok(Some(Said::Applied { .. })) => tracing::info!("the group knows that this node stops"),
+                // It stops all the same; the others notice.
+                Ok(Some(said)) => tracing::warn!(%said, "the group was not told that this node stops"),
+                Ok(None) => tracing::warn!("the group was not told that this node stops: nobody leads it"),
+                Err(_) => tracing::warn!("the group was not told in time that this node stops"),
+            }
+        })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // An append that waits for space would wait for ever; closing the journal lets it go.
-            match tokio::time::timeout(STOP_WAIT, self.raft.shutdown()).await {
+            match tokio::time::timeout(STOP_WAIT, self.group.raft.shutdown()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "system group did not stop in order"),
                 Err(_) => tracing::warn!("system group did not stop in time"),
+            }
+            if let Some(links) = &self.group.links {
+                links.stop();
             }
             let journal = Arc::clone(&self.journal);
             if let Err(error) = tokio::task::spawn_blocking(move || journal.close()).await {

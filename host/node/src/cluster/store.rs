@@ -3,7 +3,7 @@
 //! Promise: an append is reported as flushed when it is on disk, never earlier, and a vote is on disk before it is
 //! given. Appending returns at once, so that entries gather into one fsync while another is on its way.
 //!
-//! Left out: Raft's commit index is not stored. A lone leader commits again what is in its log when it starts.
+//! Left out: Raft's commit index is not stored. A leader commits again what is in its log when it starts, and tells the others.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -63,15 +63,23 @@ pub(crate) enum Error {
         /// The address.
         address: std::net::IpAddr,
     },
-    /// The list of peers names another node.
-    #[error("{origin}: {peer} is another node than this one ({this}): groups of several nodes are not supported yet")]
-    Peers {
-        /// Where the list was given.
+    /// Anybody on the network could become a node of the group.
+    #[error(
+        "{origin}: refusing to listen to peers on {address}, which is not a loopback address, without a cluster secret"
+    )]
+    OpenPeers {
+        /// Where the peers were given.
         origin: Origin,
-        /// The first entry that is not this node.
-        peer: String,
-        /// The address of this node.
-        this: String,
+        /// The address.
+        address: std::net::IpAddr,
+    },
+    /// Others cannot be told how to reach this node.
+    #[error("{origin}: peers cannot be told where this node listens: {reason}")]
+    Unreached {
+        /// Where the peers were given.
+        origin: Origin,
+        /// Why not.
+        reason: String,
     },
 }
 
@@ -86,7 +94,12 @@ impl Error {
                 vec!["add --insecure-public if every machine that reaches this address may do everything".to_owned()]
             }
             Error::Unnamed { .. } => vec!["add --public-uri http://NAME:PORT".to_owned()],
-            Error::Peers { .. } => vec!["start without --peer-nodes, or list this node alone".to_owned()],
+            Error::OpenPeers { .. } => vec![
+                "add --cluster-secret-file FILE, the same secret on all nodes; make one with `openssl rand -hex 32`"
+                    .to_owned(),
+                "or add --insecure-peers if every machine that reaches the port for peers may do everything".to_owned(),
+            ],
+            Error::Unreached { .. } => vec!["set --public-uri http://NAME:PORT".to_owned()],
             Error::Syntax { .. } | Error::Value { .. } => Vec::new(),
         }
     }

@@ -4,10 +4,12 @@
 //! [`Options::from_effective`] turns their texts into [`Options`] and refuses values that make no sense. Until then,
 //! nothing is opened or bound. Nothing here knows how a command line is parsed.
 
+mod address;
 mod error;
 mod file;
 mod layers;
 mod origin;
+mod peers;
 pub(crate) mod quantity;
 mod settings;
 
@@ -17,8 +19,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub(crate) use address::PeerAddress;
 pub(crate) use error::Error;
 pub(crate) use layers::{Effective, Given, Origin, gather};
+pub(crate) use peers::PeerOptions;
 pub(crate) use settings::{SETTINGS, Setting, Shape, setting};
 
 use steward_model::node::HostId;
@@ -104,8 +108,8 @@ pub(crate) struct Options {
     pub id: Option<HostId>,
     /// Rack or zone.
     pub location: Option<String>,
-    /// Nodes of the group as they were listed: this one, or none.
-    pub peer_nodes: Vec<String>,
+    /// How this node talks to others.
+    pub peers: PeerOptions,
     /// Members that must be available for updates to go on.
     pub membership_quorum: Quorum,
     /// Folder in which the node keeps everything.
@@ -147,14 +151,19 @@ impl Options {
     /// [`Error`] names the first value that cannot be used and where it was given.
     pub(crate) fn from_effective(all: &[Effective]) -> Result<Options, Error> {
         let options = Options {
-            port: read(all, "port", |text| text.parse().map_err(|_| "is not a port: 0 to 65535".to_owned()))?,
+            port: read(all, "port", parse_port)?,
             bind_address: read(all, "bind_address", parse_address)?,
             public_uri: read(all, "public_uri", |text| optional(text, parse_uri))?,
             insecure_public: read(all, "insecure_public", parse_switch)?,
             cors_origin: read(all, "cors_origin", |text| list(text, parse_origin))?,
             id: read(all, "id", |text| optional(text, |id| HostId::parse(id).map_err(|e| format!("is refused: {e}"))))?,
             location: read(all, "location", |text| optional(text, parse_tag))?,
-            peer_nodes: read(all, "peer_nodes", |text| list(text, parse_uri))?,
+            peers: PeerOptions {
+                nodes: read(all, "peer_nodes", |text| list(text, PeerAddress::listed))?,
+                port: read(all, "peer_port", |text| optional(text, parse_port))?,
+                secret_file: read(all, "cluster_secret_file", |text| optional(text, |path| Ok(PathBuf::from(path))))?,
+                insecure: read(all, "insecure_peers", parse_switch)?,
+            },
             membership_quorum: read(all, "membership_quorum", parse_quorum)?,
             data: read(all, "data", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
@@ -202,12 +211,12 @@ impl Options {
     }
 
     fn check_peers(&self, origin: &Origin) -> Result<(), Error> {
-        let bound = format!("http://{}", SocketAddr::new(self.bind_address, self.port));
-        let this = self.public_uri_at(self.port);
-        let ours = [authority(&bound), authority(&this)];
-        match self.peer_nodes.iter().find(|peer| !ours.contains(&authority(peer))) {
-            Some(peer) => Err(Error::Peers { origin: origin.clone(), peer: peer.clone(), this }),
-            None => Ok(()),
+        let (address, peers) = (self.bind_address, &self.peers);
+        let open = !address.is_loopback() && peers.secret_file.is_none() && !peers.insecure;
+        match peers.at(address, &self.public_uri_at(self.port), self.port) {
+            Some(Err(reason)) => Err(Error::Unreached { origin: origin.clone(), reason }),
+            Some(Ok(_)) if open => Err(Error::OpenPeers { origin: origin.clone(), address }),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 }
@@ -233,6 +242,10 @@ fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<
 
 fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(parse).collect()
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "is not a port: 0 to 65535".to_owned())
 }
 
 fn parse_address(text: &str) -> Result<IpAddr, String> {
@@ -338,14 +351,6 @@ fn parse_format(text: &str) -> Result<LogFormat, String> {
 
 fn parse_announce(text: &str) -> Announce {
     if text == "-" { Announce::Stdout } else { Announce::File(PathBuf::from(text)) }
-}
-
-/// Returns name and port of an address, so that different spellings of one node are equal.
-fn authority(uri: &str) -> (String, u16) {
-    let parsed = http::Uri::from_str(uri).unwrap_or_default();
-    let name = parsed.host().unwrap_or_default().to_ascii_lowercase();
-    let name = if name == "localhost" || name == "[::1]" { "127.0.0.1".to_owned() } else { name };
-    (name, parsed.port_u16().unwrap_or(80))
 }
 
 #[cfg(test)]

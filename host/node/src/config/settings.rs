@@ -105,7 +105,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("cors_origin", "ORIGIN,…", "", ADDRESS, "Web origins whose pages may call the API").of(Shape::List),
     text("id", "ID", "", IDENTITY, "Name of the node [default: random, kept in the data folder]"),
     text("location", "TAG", "", IDENTITY, "Rack or zone, shown beside the node"),
-    text("peer_nodes", "URI,…", "", IDENTITY, "Nodes of the group; for now it may list this node only").of(Shape::List),
+    text(
+        "peer_nodes",
+        "URI,…",
+        "",
+        IDENTITY,
+        "Nodes of the group, the same list on all: http://NAME:PORT of the API, or steward://NAME:PORT of a port for peers",
+    )
+    .of(Shape::List),
+    text("peer_port", "N", "", IDENTITY, "Port for peers [default: the port of the API and 10000]").of(Shape::Number),
+    text("cluster_secret_file", "FILE", "", IDENTITY, "File with the secret that all nodes of the cluster know"),
+    text("insecure_peers", "BOOL", "false", IDENTITY, "Allow peers without a secret on an address that is not loopback")
+        .of(Shape::Switch),
     text("membership_quorum", "N|auto", "auto", IDENTITY, "Nodes that must be available for updates to go on"),
     text("data", "DIR", "./steward-data", STATE, "Folder in which the node keeps everything; one node each")
         .or("sandbox"),

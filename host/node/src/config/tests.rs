@@ -41,18 +41,39 @@ fn options_of(flags: &[(&'static str, &str)]) -> Options {
     options(flags).expect("valid")
 }
 
+fn peers_of(flags: &[(&'static str, &str)]) -> Option<(String, String, Vec<String>)> {
+    let options = options_of(flags);
+    let at = options.peers.at(options.bind_address, &options.public_uri_at(options.port), options.port)?;
+    let at = at.expect("an address");
+    Some((at.listen.to_string(), at.address.to_string(), at.list.iter().map(ToString::to_string).collect()))
+}
+
 #[test]
-fn peers_may_list_this_node_only() {
-    let itself = [("port", "8001"), ("peer_nodes", "http://127.0.0.1:8001, http://localhost:8001/")];
-    assert_eq!(options_of(&itself).peer_nodes.len(), 2);
-    let public = [("public_uri", "http://node-1:80"), ("peer_nodes", "http://node-1")];
-    assert_eq!(options_of(&public).peer_nodes, ["http://node-1"]);
-    let refused = refusal(&[("peer_nodes", "http://127.0.0.1:8000,http://127.0.0.1:8001")]);
-    assert_eq!(
-        refused,
-        "--peer-nodes: http://127.0.0.1:8001 is another node than this one (http://127.0.0.1:8000): \
-         groups of several nodes are not supported yet"
-    );
+fn a_node_that_lists_itself_alone_has_no_peers() {
+    assert_eq!(peers_of(&[]), None);
+    assert_eq!(peers_of(&[("port", "8001"), ("peer_nodes", "http://127.0.0.1:8001, http://localhost:8001/")]), None);
+    assert_eq!(peers_of(&[("public_uri", "http://node-1:80"), ("peer_nodes", "http://node-1")]), None);
+}
+
+#[test]
+fn peers_are_listed_once_each_by_their_ports_for_peers_however_they_are_spelt() {
+    let listed = "http://localhost:8001,http://127.0.0.1:8000,steward://127.0.0.1:18002,http://127.0.0.1:8001/";
+    let (listen, address, list) = peers_of(&[("peer_nodes", listed)]).expect("peers");
+    assert_eq!((listen.as_str(), address.as_str()), ("127.0.0.1:18000", "127.0.0.1:18000"));
+    assert_eq!(list, ["127.0.0.1:18000", "127.0.0.1:18001", "127.0.0.1:18002"]);
+    let (listen, address, list) = peers_of(&[("peer_port", "7"), ("public_uri", "http://a:1")]).expect("peers");
+    assert_eq!((listen.as_str(), address.as_str(), list), ("127.0.0.1:7", "a:7", vec!["a:7".to_owned()]));
+}
+
+#[test]
+fn peers_beyond_this_machine_need_a_secret_or_leave() {
+    let open = [("bind_address", "10.0.0.1"), ("insecure_public", "true"), ("peer_nodes", "http://10.0.0.2:8000")];
+    let refused = options(&open).expect_err("must be refused");
+    assert!(refused.to_string().starts_with("--peer-nodes: refusing to listen to peers on 10.0.0.1"), "{refused}");
+    assert!(refused.hints()[0].contains("--cluster-secret-file"));
+    for leave in [("cluster_secret_file", "/a"), ("insecure_peers", "true")] {
+        assert!(options(&[&open[..], &[leave]].concat()).is_ok(), "{leave:?}");
+    }
 }
 
 #[test]
@@ -64,6 +85,8 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("public_uri", "http://", "is not an http URI"),
         ("cors_origin", "https://a/b", "is not a web origin"),
         ("id", "a b", "is refused"),
+        ("peer_nodes", "127.0.0.1:8000", "is not the address of a node"),
+        ("peer_port", "x", "is not a port"),
         ("membership_quorum", "0", "must be 1 or more, or auto"),
         ("max_request_bytes", "0", "one byte or more"),
         ("guest_memory", "lots", "is not a size"),

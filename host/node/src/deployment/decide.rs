@@ -70,7 +70,7 @@ async fn with_door_closed(
         }
         // Without a system group no module will ever answer here again, until the node starts anew.
         Err(ended @ ProposeError::Closed) => Err(ended.into()),
-        Err(refused @ (ProposeError::Refused(_) | ProposeError::TooLarge { .. } | ProposeError::NotLeader { .. })) => {
+        Err(refused @ (ProposeError::Refused(_) | ProposeError::TooLarge { .. } | ProposeError::NoLeader)) => {
             reopen(deployments, path, closed);
             Err(refused.into())
         }
@@ -97,8 +97,8 @@ async fn until_decided(deployments: &Arc<Deployments>, command: Command) -> bool
             // An earlier proposal has been applied, or another command in its place.
             Err(ProposeError::Refused(_) | ProposeError::TooLarge { .. }) => return false,
             // A command of another node may come later than this answer; the door stays closed until it shows.
-            Err(ProposeError::NotLeader { .. } | ProposeError::Closed) => return true,
-            Err(ProposeError::NoMajority) => {}
+            Err(ProposeError::Closed) => return true,
+            Err(ProposeError::NoMajority | ProposeError::NoLeader) => {}
         }
     }
 }

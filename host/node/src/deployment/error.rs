@@ -92,7 +92,7 @@ impl From<ProposeError> for Error {
             ProposeError::Refused(refused) => Error::Refused(refused),
             other @ (ProposeError::TooLarge { .. }
             | ProposeError::NoMajority
-            | ProposeError::NotLeader { .. }
+            | ProposeError::NoLeader
             | ProposeError::Closed) => Error::Undecided(other),
         }
     }
@@ -139,7 +139,7 @@ fn of_undecided(error: &ProposeError) -> Problem {
         ProposeError::TooLarge { .. } => Problem::never(Kind::TooLarge, "payload-too-large", error),
         // The group may have decided, and this node does not know it.
         ProposeError::NoMajority => Problem::later(Kind::Unavailable, "no-quorum", 1, error).unknown(),
-        ProposeError::NotLeader { .. } => Problem::later(Kind::Unavailable, "not-available", 1, error),
+        ProposeError::NoLeader => Problem::later(Kind::Unavailable, "no-quorum", 1, error),
         ProposeError::Closed => Problem::later(Kind::Unavailable, "stopping", 5, error).unknown(),
     }
 }
@@ -171,6 +171,7 @@ fn of_refused(refused: &Refused) -> Problem {
         | Refused::NotInSync { .. }
         | Refused::AlreadyPrimary { .. }
         | Refused::PrimaryLeftOut { .. }
+        | Refused::Evidence { .. }
         | Refused::HoldsReplicas { .. } => conflict("conflict"),
     }
 }

@@ -16,7 +16,7 @@ use super::cors;
 use super::error::Error;
 use super::held::Bodies;
 use super::request_id::RequestIds;
-use crate::cluster::ControlLog;
+use crate::cluster::{ControlLog, View};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::operation::Operations;
@@ -37,6 +37,8 @@ pub(crate) struct Parts {
     pub modules: Arc<Modules>,
     /// The system group.
     pub control: Arc<dyn ControlLog>,
+    /// How the system group stands.
+    pub view: View,
     /// Queries over the documents.
     pub queries: Arc<Queries>,
     /// Prints the metrics of the process.

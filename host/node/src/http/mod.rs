@@ -39,6 +39,8 @@ mod request_id;
 mod route;
 mod server;
 mod utility;
+mod waiting;
 
 pub(crate) use face::{Http, Parts};
 pub use head::describe as describe_head;
+pub(crate) use waiting::Waiting;

@@ -13,9 +13,10 @@ use steward_storage::state::StateStore;
 use super::folder::Folder;
 use super::recover::{self, Found};
 use crate::clock::Clock;
-use crate::cluster::{self, System};
+use crate::cluster::{self, Peers, System};
 use crate::config::{Options, Quorum};
 use crate::partition::{self, Hands, Partition, Partitions, Shared};
+use crate::shutdown::Shutdown;
 
 /// See the head of this module.
 pub(super) struct Foundation {
@@ -31,11 +32,12 @@ impl Foundation {
     ///
     /// # Errors
     /// If the folder cannot be used, or holds less than was acknowledged.
-    pub(super) async fn open(options: &Options, public_uri: &str, clock: &Arc<Clock>) -> anyhow::Result<Foundation> {
+    pub(super) async fn open(options: &Options, start: Start<'_>) -> anyhow::Result<Foundation> {
+        let clock = start.clock;
         let folder = Folder::open(options, clock.timestamp())?;
         let Found { log, persisted, volatile, mut recovery } = recover::open(&folder).await?;
         clock.observe(recovery.latest());
-        let system = system(options, &folder, public_uri, clock).await.context("start the system group")?;
+        let system = system(options, &folder, start).await.context("start the system group")?;
         let hands = Arc::new(Hands::default());
         let own = Member { node: system.node, boot: system.boot };
         let bounds = partition::Options {
@@ -78,18 +80,32 @@ fn same_past(partitions: &Partitions, cluster: &ClusterState, own: Member) -> an
     Ok(())
 }
 
-async fn system(options: &Options, folder: &Folder, public_uri: &str, clock: &Clock) -> Result<System, cluster::Error> {
+/// What a start brings with it.
+pub(super) struct Start<'a> {
+    /// How others reach this node.
+    pub(super) public_uri: &'a str,
+    /// The clocks.
+    pub(super) clock: &'a Arc<Clock>,
+    /// Told when the group wants this process to end.
+    pub(super) shutdown: &'a Shutdown,
+    /// Other nodes.
+    pub(super) peers: Option<Peers>,
+}
+
+async fn system(options: &Options, folder: &Folder, start: Start<'_>) -> Result<System, cluster::Error> {
     let bootstrap = cluster::Bootstrap {
         folder: folder.path().to_owned(),
         host: folder.host_id().clone(),
         store: folder.store_id(),
-        address: public_uri.to_owned(),
+        address: start.public_uri.to_owned(),
         location: options.location.clone().unwrap_or_default(),
         quorum: match options.membership_quorum {
             Quorum::Auto => None,
             Quorum::Fixed(quorum) => Some(quorum),
         },
-        now: clock.timestamp(),
+        clock: Arc::clone(start.clock),
+        shutdown: start.shutdown.clone(),
+        peers: start.peers,
     };
     cluster::start(bootstrap).await
 }

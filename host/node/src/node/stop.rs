@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use steward_model::Moment;
 use steward_sandbox::Sandbox;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::folder::Folder;
@@ -27,6 +27,7 @@ const AFTER_GRACE: Duration = Duration::from_secs(3);
 /// Everything of a running node that has to be ended in order.
 pub(super) struct Running {
     pub(super) shutdown: Shutdown,
+    pub(super) clock: Arc<Clock>,
     pub(super) control: Arc<dyn ControlLog>,
     pub(super) partitions: Arc<Partitions>,
     pub(super) threads: Threads,
@@ -34,17 +35,37 @@ pub(super) struct Running {
     pub(super) _folder: Folder,
 }
 
+/// The signals that ask a process to stop.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from now on; none of them ends the process by itself any more.
+    ///
+    /// # Errors
+    /// Those of the system when it does not deliver signals.
+    pub(super) fn listen() -> anyhow::Result<Signals> {
+        let terminate = signal(SignalKind::terminate()).context("listen to SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("listen to SIGINT")?;
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Returns once one of them came.
+    pub(super) async fn come(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Returns once somebody asked the node to stop: by a signal or by `DELETE /core/management`. A second signal ends the
 /// process at once.
-///
-/// # Errors
-/// Those of the system when it does not deliver signals.
-pub(super) async fn wait(shutdown: &Shutdown) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listen to SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen to SIGINT")?;
+pub(super) async fn wait(mut signals: Signals, shutdown: &Shutdown) {
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = signals.come() => {}
         () = shutdown.draining() => {}
     }
     shutdown.drain();
@@ -52,14 +73,12 @@ pub(super) async fn wait(shutdown: &Shutdown) -> anyhow::Result<()> {
     let stop = shutdown.clone();
     shutdown.spawn("second signal", async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = signals.come() => {}
             () = stop.stopping() => return,
         }
         tracing::warn!("stopped at once by a second signal");
         std::process::exit(130);
     });
-    Ok(())
 }
 
 impl Running {
@@ -70,6 +89,8 @@ impl Running {
     pub(super) async fn stop(self, serving: JoinHandle<()>, grace: Duration) -> anyhow::Result<ExitCode> {
         let watch = Watch::start(self.sandbox, grace).context("watch the stop")?;
         let drained = tokio::time::timeout(grace, serving).await.is_ok();
+        // Requests under way needed the quorum until now.
+        self.control.leave(self.clock.timestamp()).await;
         let ended = self.shutdown.stop(watch.left().max(TASKS_WITHIN)).await;
         if !drained || !ended {
             tracing::warn!(seconds = grace.as_secs(), "some work did not end in time");

@@ -3,7 +3,7 @@
 use steward_model::link;
 use steward_model::operation::Fault;
 use steward_model::problem::{Happened, Violation};
-use steward_model::{Action, Link, PartitionId, Version};
+use steward_model::{Action, Epoch, Link, PartitionId, Version};
 use steward_sandbox::CallError;
 
 use crate::partition::{Behind, Lost, Partition, ProposeError, TurnError};
@@ -230,6 +230,20 @@ pub(crate) enum Error {
         happened: Happened,
         /// How the partition stood then.
         copies: Copies,
+    },
+    /// Another node orders the updates of the document.
+    #[error("{link} belongs to node {owner}, and this node does not hand requests on yet")]
+    Elsewhere {
+        /// What was asked for.
+        link: Link,
+        /// Its partition.
+        partition: PartitionId,
+        /// The name of the owner.
+        owner: String,
+        /// How the owner is reached.
+        address: String,
+        /// The reign of the owner.
+        epoch: Epoch,
     },
     /// Fewer nodes are available than the quorum asks for.
     #[error("waited {seconds} s for the quorum: {available} of the {quorum} nodes that it needs are available")]

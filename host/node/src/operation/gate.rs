@@ -46,6 +46,11 @@ impl Gate {
         Gate { cluster }
     }
 
+    /// Returns what the group has agreed on, as far as this node knows.
+    pub(super) fn state(&self) -> Arc<ClusterState> {
+        Arc::clone(&self.cluster.borrow())
+    }
+
     /// Returns once the quorum is met, and moves the operation's deadline by the time that took.
     ///
     /// # Errors

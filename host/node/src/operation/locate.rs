@@ -1,7 +1,7 @@
 //! Second stage: which document the operation is about, and in which partition that lies.
 //!
-//! All partitions lie on this node so far. An operation on a partition of another node will leave the road here and
-//! nowhere else, because it has not waited for anything yet, and nothing has happened.
+//! An operation on a partition of another node will leave the road here and nowhere else, because it has not waited for anything
+//! yet, and nothing has happened. Left out so far: it is not handed on, and whoever waits for the partition is told whose it is.
 
 use std::sync::Arc;
 

@@ -76,6 +76,12 @@ impl Error {
             Error::QueueFull { .. } => later(Kind::Unavailable, "overloaded", 1).xenon(problem::QUEUE_LIMIT),
             Error::Busy(_) => later(Kind::Unavailable, "overloaded", 1),
             Error::Behind(_) | Error::Superseded { .. } => later(Kind::Unavailable, "not-available", 1),
+            Error::Elsewhere { partition, owner, address, epoch, .. } => later(Kind::Unavailable, "not-owner", 1)
+                .with("owner", owner.as_str())
+                .with("ownerReference", address.as_str())
+                .with("epoch", epoch.as_u64())
+                .with("partition", partition.to_string())
+                .hint(format!("send the request to {address}")),
             Error::NoQuorum { available, quorum, .. } => {
                 later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
             }
@@ -179,6 +185,7 @@ impl Error {
             | Error::QueueFull { .. }
             | Error::Unavailable { .. }
             | Error::NoQuorum { .. }
+            | Error::Elsewhere { .. }
             | Error::Busy(_)
             | Error::Lost(_)
             | Error::NoSpace(_)

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use steward_model::problem::Happened;
-use steward_model::{Epoch, Position};
+use steward_model::{Epoch, Member, Position};
+use steward_protocol::replica::NotAdmitted;
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
@@ -28,17 +29,18 @@ impl Waiting<'_> {
     /// Returns once this node serves the partition.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] at the operation's deadline.
+    /// [`Error::Elsewhere`] if another node does, [`Error::Unavailable`] at the operation's deadline.
     pub(super) async fn serving(self) -> Result<(), Error> {
         let partition = self.partition;
         let admitted = async {
             loop {
                 // Registered before the look: a change between the two must not be missed.
                 let changed = partition.serving().changed();
-                if partition.admits().is_ok() {
-                    return;
+                match partition.admits() {
+                    Ok(_) => return Ok(()),
+                    Err(NotAdmitted::NotPrimary { primary }) => return Err(self.elsewhere(primary)),
+                    Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => changed.await,
                 }
-                changed.await;
             }
         };
         if partition.admits().is_ok() {
@@ -46,8 +48,22 @@ impl Waiting<'_> {
         }
         // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
         match self.in_time(admitted).await {
-            Some(()) => Ok(()),
+            Some(settled) => settled,
             None => self.reign().map(|_| ()),
+        }
+    }
+
+    /// Returns the error of an operation on a document of another node.
+    fn elsewhere(self, primary: Member) -> Error {
+        let cluster = self.operations.gate.state();
+        let owner = cluster.node(primary.node);
+        let name = owner.map_or_else(|| primary.node.to_string(), |node| node.host.to_string());
+        Error::Elsewhere {
+            link: self.operation.link.clone(),
+            partition: self.partition.id(),
+            owner: name,
+            address: owner.map(|node| node.address.clone()).unwrap_or_default(),
+            epoch: cluster.row(self.partition.id()).map(|row| row.epoch).unwrap_or_default(),
         }
     }
 

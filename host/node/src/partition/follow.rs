@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use steward_model::Member;
+use steward_protocol::cluster::ClusterState;
 use steward_replication::Partitions;
 
 use crate::clock::Clock;
@@ -35,9 +37,14 @@ pub(crate) fn follow(
     });
 }
 
-/// Returns once this node serves every partition.
-pub(crate) async fn all_serving(partitions: &Partitions) {
+/// Returns once the process start `own` serves every partition for which it is named.
+pub(crate) async fn all_serving(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member) {
     for partition in partitions.all() {
-        partition.serving().until(|serving| serving.is_some()).await;
+        let mut cluster = control.watch();
+        let is_elsewhere = |state: &Arc<ClusterState>| state.row(partition.id()).is_none_or(|row| row.primary != own);
+        tokio::select! {
+            _ = partition.serving().until(|serving| serving.is_some()) => {}
+            _ = cluster.wait_for(is_elsewhere) => {}
+        }
     }
 }

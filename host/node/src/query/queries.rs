@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use steward_model::{Lane, Link, Moment, PartitionId, Timestamp};
+use steward_model::{Lane, Link, Moment, NodeId, PartitionId, Timestamp};
+use steward_protocol::replica::NotAdmitted;
 use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use steward_query::run::Answer;
 use steward_query::{odata, page, run, task};
@@ -45,6 +46,14 @@ pub(crate) enum Refusal {
     /// The query failed or is too large.
     #[error("{0}")]
     Run(#[from] run::Error<SourceError>),
+    /// Another node has documents that the query is about.
+    #[error("partition {partition} belongs to node {owner}, and queries do not reach other nodes yet")]
+    Elsewhere {
+        /// The first partition that is not here.
+        partition: PartitionId,
+        /// The node that serves it.
+        owner: NodeId,
+    },
     /// The documents are not up to date.
     #[error("{0}")]
     Behind(#[from] Behind),
@@ -152,14 +161,21 @@ impl Queries {
         let mut counting = Vec::with_capacity(lanes.len());
         for lane in lanes {
             let copies = self.table.shared().served.copies(*lane);
-            // There is no other node yet that could be asked.
             if let Some(id) = copies.lacking(self.table.lane(*lane).iter().map(|partition| partition.id())) {
-                return Err(Refusal::NotServed(id));
+                return Err(self.not_served(id));
             }
             flushed_lane(&self.table, *lane).await?;
             counting.push((*lane, copies));
         }
         Ok(counting)
+    }
+
+    /// Returns why a partition's copy here does not count.
+    fn not_served(&self, id: PartitionId) -> Refusal {
+        match self.table.get(id).admits() {
+            Err(NotAdmitted::NotPrimary { primary }) => Refusal::Elsewhere { partition: id, owner: primary.node },
+            Ok(_) | Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => Refusal::NotServed(id),
+        }
     }
 }
 

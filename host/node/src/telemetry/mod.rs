@@ -39,8 +39,9 @@ pub(crate) enum Error {
 /// # Errors
 /// [`Error`] if the filter is wrong or logging is set up already.
 pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
-    // The consensus library tells the story of its life at INFO; `openraft=info` in the filter brings it back.
-    let parsed = EnvFilter::try_new(format!("openraft=warn,{filter}"));
+    // The consensus library warns of every call that a node out of reach does not answer, many times a second; what comes of it the
+    // host says itself. `openraft=info` in the filter brings it back.
+    let parsed = EnvFilter::try_new(format!("openraft=off,{filter}"));
     let filter = parsed.map_err(|source| Error::Filter { given: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(filter);
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

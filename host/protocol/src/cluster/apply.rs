@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use steward_model::{Member, Timestamp};
+
 use super::command::{Applied, Command, Refused, Registration};
 use super::group::{Group, Role};
 use super::invariants;
 use super::registry::Registry;
 use super::state::ClusterState;
 use super::table::Table;
+use crate::liveness::Evidence;
 
 impl ClusterState {
     /// Applies one command: a function of the state and the command alone, the same on every node.
@@ -44,6 +47,10 @@ impl ClusterState {
                 self.change_table(|table, group| table.hand_over(group, leaving));
                 Ok(Applied::Done)
             }
+            Command::FenceNode { node, boot, evidence, at } => {
+                done(self.fence(Member { node: *node, boot: *boot }, *evidence, *at))
+            }
+            Command::Unfence { node, boot, at } => done(self.group_mut().unfence(*node, *boot, *at)),
             Command::RemoveNode { node, boot, at } => {
                 self.group.current(*node, *boot)?;
                 // Its number is never given again: what it alone may hold could not be asked for any more (I4).
@@ -91,6 +98,16 @@ impl ClusterState {
         invariants::check(state).map_err(Refused::GenesisInvalid)?;
         *self = state.clone();
         Ok(Applied::Done)
+    }
+
+    /// Takes a silent node out of service, and its duties from it.
+    fn fence(&mut self, silent: Member, evidence: Evidence, at: Timestamp) -> Result<(), Refused> {
+        if !evidence.suffices() {
+            return Err(Refused::Evidence { node: silent.node, evidence });
+        }
+        self.group_mut().fence(silent.node, silent.boot, at)?;
+        self.change_table(|table, group| table.hand_over(group, silent));
+        Ok(())
     }
 
     fn register(&mut self, registration: &Registration) -> Result<Applied, Refused> {

@@ -8,7 +8,7 @@
 //! version.
 
 use serde::{Deserialize, Serialize};
-use steward_model::codec::Format;
+use steward_model::codec::{self, Format};
 use steward_model::module::Digest;
 use steward_model::{Boot, Epoch, Link, NodeId, PartitionId, Timestamp};
 
@@ -18,6 +18,7 @@ pub use super::registry::Deployment;
 use super::registry::{Authorship, GuestModule};
 pub use super::row::Alteration;
 use super::state::ClusterState;
+use crate::liveness::Evidence;
 
 /// One entry of the system log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,10 +101,37 @@ pub enum Command {
         /// Its value; none: the default again.
         value: Option<String>,
     },
+    /// A node is silent: it owns nothing until it reports again.
+    FenceNode {
+        /// The silent node.
+        node: NodeId,
+        /// Its process start; of another one the command is refused.
+        boot: Boot,
+        /// Why it is believed to be gone.
+        evidence: Evidence,
+        /// The time of day at the leader.
+        at: Timestamp,
+    },
+    /// A node that was fenced is there after all, in the same process.
+    Unfence {
+        /// The node that reports.
+        node: NodeId,
+        /// Its process start; of another one the command is refused.
+        boot: Boot,
+        /// The time of day at the node.
+        at: Timestamp,
+    },
 }
 
 impl Format for Command {
     const NAME: &'static str = "command of the system group";
+    const VERSION: u8 = 2;
+    // An older reader knows neither of the commands that came with this version, and must not pass over one.
+    const READABLE_FROM: u8 = 2;
+
+    fn upgrade(_: u8, fields: &[u8]) -> Result<Command, codec::Error> {
+        codec::read_fields(fields)
+    }
 }
 
 /// How a command that was accepted ended.

@@ -195,6 +195,33 @@ impl Group {
         match self.current(id, boot)?.status {
             NodeStatus::Available => Ok(()),
             NodeStatus::Synchronizing => self.set_status(id, NodeStatus::Available, at),
+            status @ (NodeStatus::Leaving | NodeStatus::Replaced | NodeStatus::Unavailable) => {
+                Err(Refused::WrongStatus { node: id, status })
+            }
+        }
+    }
+
+    /// Takes a silent node out of service.
+    pub(super) fn fence(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        match self.current(id, boot)?.status {
+            NodeStatus::Unavailable => Ok(()),
+            NodeStatus::Synchronizing | NodeStatus::Available | NodeStatus::Leaving => {
+                self.set_status(id, NodeStatus::Unavailable, at)
+            }
+            status @ NodeStatus::Replaced => Err(Refused::WrongStatus { node: id, status }),
+        }
+    }
+
+    /// Lets a fenced node bring itself up to date, as after a start.
+    pub(super) fn unfence(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        match self.current(id, boot)?.status {
+            NodeStatus::Synchronizing | NodeStatus::Available => Ok(()),
+            NodeStatus::Unavailable => {
+                self.set_status(id, NodeStatus::Synchronizing, at)?;
+                // What the group has agreed on meanwhile has not reached it.
+                self.spread_quorum(at);
+                Ok(())
+            }
             status @ (NodeStatus::Leaving | NodeStatus::Replaced) => Err(Refused::WrongStatus { node: id, status }),
         }
     }
@@ -203,7 +230,7 @@ impl Group {
         match self.current(id, boot)?.status {
             NodeStatus::Leaving => Ok(()),
             NodeStatus::Synchronizing | NodeStatus::Available => self.set_status(id, NodeStatus::Leaving, at),
-            status @ NodeStatus::Replaced => Err(Refused::WrongStatus { node: id, status }),
+            status @ (NodeStatus::Replaced | NodeStatus::Unavailable) => Err(Refused::WrongStatus { node: id, status }),
         }
     }
 

@@ -36,8 +36,8 @@
 //! `registry` (guest modules). [`invariants`] says what is true of every state and every step.
 //!
 //! Source: host/docs/protocol.md, "Numbers", "The partition row", "The system group". Naming a new primary happens where
-//! the old one is known to be gone (a restart, a replaced store, a node that leaves). Left out until a second node
-//! exists: fencing of silent nodes, accepted loss of data, targets, selectors besides the default one, forced recovery.
+//! the old one is known to be gone (a restart, a replaced store, a node that leaves) or believed to be (a silent node that is
+//! fenced). Left out: accepted loss of data, targets, selectors besides the default one, forced recovery.
 
 mod apply;
 pub mod command;

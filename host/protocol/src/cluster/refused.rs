@@ -8,6 +8,7 @@ use steward_model::{Boot, Link, Member, NodeId, PartitionId};
 use super::row::Row;
 use super::service::Service;
 use super::violation::Violation;
+use crate::liveness::Evidence;
 
 /// Why a command changed nothing. The proposer reads the newest state and decides again, or tells its client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -44,6 +45,14 @@ pub enum Refused {
         node: NodeId,
         /// The state that forbids it.
         status: NodeStatus,
+    },
+    /// Too few of those that report suspect the node.
+    #[error("node {node} is not fenced: {evidence}")]
+    Evidence {
+        /// The node that was to be fenced.
+        node: NodeId,
+        /// What was said against it.
+        evidence: Evidence,
     },
     /// A primary must be a member that serves.
     #[error("member {member} is not available, so it cannot be named primary")]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steward_model::codec::Format;
+use steward_model::codec::{self, Format};
 use steward_model::group::GroupId;
 use steward_model::module::Digest;
 use steward_model::node::HostId;
@@ -45,6 +45,13 @@ pub struct ClusterState {
 
 impl Format for ClusterState {
     const NAME: &'static str = "cluster state";
+    const VERSION: u8 = 2;
+    // An older reader does not know nodes that are unavailable.
+    const READABLE_FROM: u8 = 2;
+
+    fn upgrade(_: u8, fields: &[u8]) -> Result<ClusterState, codec::Error> {
+        codec::read_fields(fields)
+    }
 }
 
 impl ClusterState {

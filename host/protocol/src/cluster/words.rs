@@ -31,6 +31,8 @@ impl Command {
             Command::MoveFactory(_) => "MoveFactory",
             Command::UnmountFactory { .. } => "UnmountFactory",
             Command::SetConfig { .. } => "SetConfig",
+            Command::FenceNode { .. } => "FenceNode",
+            Command::Unfence { .. } => "Unfence",
         }
     }
 }
@@ -70,6 +72,10 @@ impl Display for Command {
             Command::UnmountFactory { path, revision, .. } => write!(f, "unmount {path} after revision {revision}"),
             Command::SetConfig { key, value: Some(value) } => write!(f, "set {key} to {value}"),
             Command::SetConfig { key, value: None } => write!(f, "set {key} to its default"),
+            Command::FenceNode { node, boot, evidence, .. } => {
+                write!(f, "fence node {}, {evidence}", Member { node: *node, boot: *boot })
+            }
+            Command::Unfence { node, boot, .. } => write!(f, "unfence node {}", Member { node: *node, boot: *boot }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which member should order a partition.
+//! Which member should order a partition, and who votes in the system group.
 //!
 //! Promise: the answer depends only on the partition and the members to choose from. So every node that applies a
 //! command names the same member; and when a member leaves, only the partitions that it ordered get another primary.
@@ -7,3 +7,4 @@
 
 pub mod elect;
 pub mod hash;
+pub mod voters;

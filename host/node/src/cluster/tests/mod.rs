@@ -7,13 +7,18 @@ mod restart;
 mod store;
 
 use std::path::Path;
+use std::sync::Arc;
 
+use steward_model::NodeId;
 use steward_model::node::{HostId, StoreId};
-use steward_model::{NodeId, Timestamp};
 use steward_protocol::cluster::{Applied, Command};
 
-use super::bootstrap::{Bootstrap, Error, System, start};
+use super::bootstrap::{Bootstrap, start};
+use super::opening::Error;
+use super::system::System;
 use super::types::TypeConfig;
+use crate::clock::Clock;
+use crate::shutdown::Shutdown;
 
 fn bootstrap(folder: &Path) -> Bootstrap {
     Bootstrap {
@@ -23,7 +28,9 @@ fn bootstrap(folder: &Path) -> Bootstrap {
         address: "http://127.0.0.1:8000".to_owned(),
         location: String::new(),
         quorum: None,
-        now: Timestamp(1),
+        clock: Arc::new(Clock::default()),
+        shutdown: Shutdown::default(),
+        peers: None,
     }
 }
 
@@ -85,6 +92,6 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn entry(term: u64, index: u64, command: Command) -> openraft::Entry<TypeConfig> {
-    let leader_id = openraft::CommittedLeaderId::new(term, super::raft::raft_id(NodeId(1)));
+    let leader_id = openraft::CommittedLeaderId::new(term, super::engine::raft_id(NodeId(1)));
     openraft::Entry { log_id: openraft::LogId::new(leader_id, index), payload: openraft::EntryPayload::Normal(command) }
 }

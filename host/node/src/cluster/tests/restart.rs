@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use openraft::storage::RaftLogStorage;
-use steward_model::{Boot, Lane, NodeId, PartitionId};
+use steward_model::{Boot, Lane, NodeId, PartitionId, Timestamp};
 use steward_protocol::cluster::command::Scope;
 use steward_protocol::cluster::{Command, Refused};
 use tempfile::TempDir;
 
 use super::super::control_log::ProposeError;
-use super::super::raft::{ENTRIES_KEPT, SNAPSHOT_EVERY};
+use super::super::engine::{ENTRIES_KEPT, SNAPSHOT_EVERY};
 use super::{Bootstrap, accept, bootstrap, config, copy, set, start, started, store_in};
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn refusal_reaches_the_proposer_and_changes_nothing() {
     let folder = TempDir::new().expect("a folder");
     let system = started(folder.path()).await;
     let before = system.control.state();
-    let zero = Command::SetQuorum { value: Some(0), scope: Scope::Group, at: bootstrap(folder.path()).now };
+    let zero = Command::SetQuorum { value: Some(0), scope: Scope::Group, at: Timestamp(1) };
     assert_eq!(system.control.propose(zero).await, Err(ProposeError::Refused(Refused::QuorumZero)));
     assert_eq!(system.control.state(), before);
     let refused = system.control.propose(set("limit", &"x".repeat(2 << 20))).await;

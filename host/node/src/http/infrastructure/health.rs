@@ -10,6 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use steward_model::Lane;
 use steward_protocol::cluster::group::NodeStatus;
+use steward_protocol::replica::NotAdmitted;
 
 use super::shapes::READ_ONLY;
 use crate::http::Http;
@@ -90,6 +91,7 @@ fn checks(http: &Http) -> Vec<Check> {
     vec![
         Check { name: "stopping", problem: stopping, counts: true },
         group(http),
+        system_group(http),
         partitions(http),
         store(http),
         services(http),
@@ -112,14 +114,22 @@ fn group(http: &Http) -> Check {
     Check { name: "group", problem, counts: true }
 }
 
+/// Tells what is wrong in the group. Documents are served all the same, so that nothing of it counts.
+fn system_group(http: &Http) -> Check {
+    let problems = http.parts.view.standing().problems(&http.parts.control.state());
+    Check { name: "system group", problem: (!problems.is_empty()).then(|| problems.join("; ")), counts: false }
+}
+
 fn partitions(http: &Http) -> Check {
     let (mut serving, mut all, mut reason) = (0_usize, 0_usize, None);
     for partition in http.operations().table().all() {
-        all += 1;
         match partition.admits() {
             Ok(_) => serving += 1,
+            // Another node serves it.
+            Err(NotAdmitted::NotPrimary { .. }) => continue,
             Err(why) => reason = Some(why),
         }
+        all += 1;
     }
     let problem = reason.map(|why| format!("{serving} of {all} serve: {why}"));
     if problem.is_none() {

@@ -11,6 +11,7 @@ use steward_protocol::cluster::command::Scope;
 use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
 use super::shapes::{READ_ONLY, body, list, short_kind, with_built_in};
+use crate::cluster::Standing;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -68,14 +69,23 @@ async fn change_quorum(http: &Http, request: Request) -> Result<Answer, Error> {
 fn state(http: &Http) -> Value {
     let cluster = http.parts.control.state();
     let group = cluster.group();
+    let standing = http.parts.view.standing();
     let shown = || group.nodes().filter(|node| node.status != NodeStatus::Replaced);
-    let nodes: Map<String, Value> = shown().map(|node| (node.host.to_string(), node_state(node))).collect();
+    let own = http.parts.node;
+    let nodes: Map<String, Value> =
+        shown().map(|node| (node.host.to_string(), node_state(node, own, &standing))).collect();
     let updated = shown().map(|node| node.updated.0).max().unwrap_or(0);
     let version: u64 = group.nodes().map(|node| node.version + 1).sum();
     json!({
         "config": {},
         "nodes": nodes,
         "quorum": {"value": group.quorum().value, "pinned": group.quorum().pinned, "majority": group.majority()},
+        "systemGroup": {
+            "leader": standing.leader.and_then(|leader| cluster.node(leader)).map(|node| node.host.to_string()),
+            "term": standing.term,
+            "decides": standing.decides,
+        },
+        "problems": standing.problems(&cluster),
         "membershipUpdateTimeMicros": updated,
         "localMembershipUpdateTimeMicros": updated,
         "documentVersion": version,
@@ -87,7 +97,9 @@ fn state(http: &Http) -> Value {
     })
 }
 
-fn node_state(node: &Node) -> Value {
+/// Returns a node in Xenon's shape, and how it stands as the node `own` sees it.
+fn node_state(node: &Node, own: NodeId, standing: &Standing) -> Value {
+    let seen = standing.seen.iter().find(|seen| seen.member.node == node.id);
     let role = match node.role {
         Role::Peer => "PEER",
         Role::Observer => "OBSERVER",
@@ -100,6 +112,11 @@ fn node_state(node: &Node) -> Value {
         "nodeId": node.id.0,
         "membershipQuorum": node.quorum,
         "locationQuorum": 1,
+        "boot": node.boot.0,
+        "votes": standing.voters.contains(&node.id),
+        "leads": standing.leader == Some(node.id),
+        "reached": node.id == own || seen.is_some_and(|seen| seen.reached),
+        "silentMillis": seen.map(|seen| seen.silence.as_millis()),
         "documentVersion": node.version,
         "documentKind": NODE_KIND,
         "documentSelfLink": format!("{PATH}/{}", node.host),
@@ -121,8 +138,9 @@ pub(super) fn nodes(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
         return asked.other(READ_ONLY);
     }
     let cluster = http.parts.control.state();
-    let documents: Map<String, Value> =
-        cluster.group().nodes().map(|node| (format!("/core/nodes/{}", node.id), node_state(node))).collect();
+    let (own, standing) = (http.parts.node, http.parts.view.standing());
+    let document = |node: &Node| (format!("/core/nodes/{}", node.id), node_state(node, own, &standing));
+    let documents: Map<String, Value> = cluster.group().nodes().map(document).collect();
     let links = documents.keys().cloned().collect();
     Ok(encode::json(StatusCode::OK, &list(http, links, Some(documents))))
 }
@@ -140,6 +158,7 @@ pub(super) fn node(http: &Http, asked: &HostRequest, id: &str) -> Result<Answer,
     let by_name = || cluster.group().nodes().filter(|node| node.host.as_str() == id).max_by_key(|node| node.id);
     let missing = || Error::NoSuchPath { path: asked.path().to_owned(), nearest: Some("/core/nodes".to_owned()) };
     let node = by_number.or_else(by_name).ok_or_else(missing)?;
-    let document = with_built_in(http, node_state(node), asked.path(), NODE_KIND);
+    let state = node_state(node, http.parts.node, &http.parts.view.standing());
+    let document = with_built_in(http, state, asked.path(), NODE_KIND);
     Ok(encode::json(StatusCode::OK, &document))
 }

@@ -33,7 +33,7 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
         Method::POST => {
             let request: Request = body(http, asked).await?;
-            Ok(encode::json(StatusCode::OK, &owner(http, &request.key)?))
+            Ok(encode::json(StatusCode::OK, &owner(http, &request.key).await?))
         }
         _ => asked.other(ALLOWED),
     }
@@ -57,14 +57,20 @@ fn state(http: &Http) -> Value {
     with_built_in(http, document, PATH, KIND)
 }
 
-fn owner(http: &Http, key: &str) -> Result<Value, Error> {
+/// Tells who owns a self-link: as the system group confirms it now, or, while it cannot, as this node knows.
+async fn owner(http: &Http, key: &str) -> Result<Value, Error> {
     let link = Link::parse(key)?;
     let lane = match http.operations().services().find(&link) {
         Some(Found::Child(service) | Found::Factory(service)) => service.lane(),
         Some(Found::Stateless(_)) | None => Lane::Persisted,
     };
     let partition = PartitionId::of(&link, lane);
-    let cluster = http.parts.control.state();
+    let newest = http.parts.control.newest().await;
+    let confirmed = newest.is_ok();
+    let cluster = newest.unwrap_or_else(|error| {
+        tracing::debug!(%error, %partition, "owner not confirmed");
+        http.parts.control.state()
+    });
     let row = cluster.row(partition);
     let owner = row.and_then(|row| cluster.node(row.primary.node));
     let (Some(row), Some(owner)) = (row, owner) else {
@@ -79,6 +85,7 @@ fn owner(http: &Http, key: &str) -> Result<Value, Error> {
         "key": key,
         "ownerNodeId": owner.host,
         "ownerNodeGroupReference": reference(owner),
+        "confirmed": confirmed,
         "isLocalHostOwner": owner.id == http.parts.node,
         "availableNodeCount": selected.len(),
         "selectedNodes": selected,

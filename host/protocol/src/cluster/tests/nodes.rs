@@ -8,6 +8,7 @@ use super::super::group::{NodeStatus, Role};
 use super::super::invariants::Violation;
 use super::super::state::ClusterState;
 use super::{Examined, member, partition, registration};
+use crate::liveness::Evidence;
 
 const AT: Timestamp = Timestamp(9);
 
@@ -202,4 +203,47 @@ fn unpinning_follows_the_majority_again() {
     assert_eq!(examined.accept(set_quorum(None, Scope::Group)), Applied::Done);
     let quorum = examined.0.quorum();
     assert_eq!((quorum.value, quorum.pinned), (2, false));
+}
+
+fn fence(node: u32, suspecting: u32) -> Command {
+    let evidence = Evidence { silence_millis: 700, suspecting, reporting: 2 };
+    Command::FenceNode { node: NodeId(node), boot: Boot(1), evidence, at: AT }
+}
+
+#[test]
+fn a_silent_node_owns_nothing_and_keeps_the_quorum_that_it_knew() {
+    let mut examined = Examined::with_peers(3);
+    examined.spread(partition(Lane::Persisted), 2);
+    examined.accept(fence(1, 2));
+    let node = |examined: &Examined| examined.0.node(NodeId(1)).expect("registered").clone();
+    assert_eq!(node(&examined).status, NodeStatus::Unavailable);
+    let row = examined.row(partition(Lane::Persisted));
+    assert_ne!(row.primary.node, NodeId(1));
+    assert!(row.in_sync.contains(&member(1, 1)), "it stays eligible");
+    assert_eq!(examined.row(partition(Lane::Volatile)).primary, member(1, 1), "nobody else has it");
+    examined.accept(set_quorum(1, Scope::Group));
+    assert_eq!(node(&examined).quorum, 2);
+}
+
+#[test]
+fn a_node_is_fenced_on_the_word_of_a_majority_of_those_that_report_only() {
+    let mut examined = Examined::with_peers(2);
+    let refused = examined.refuse(fence(2, 1));
+    assert!(refused.to_string().ends_with("suspected by 1 of 2 that report"), "{refused}");
+}
+
+#[test]
+fn a_node_that_was_only_slow_comes_back_in_the_same_boot_and_a_restarted_one_by_registering() {
+    let mut examined = Examined::with_peers(2);
+    examined.accept(fence(2, 2));
+    let (node, boot) = (NodeId(2), Boot(1));
+    let refused = examined.refuse(Command::NodeAvailable { node, boot, at: AT });
+    assert_eq!(refused, Refused::WrongStatus { node, status: NodeStatus::Unavailable });
+    examined.accept(Command::Unfence { node, boot, at: AT });
+    assert_eq!(examined.0.node(node).expect("registered").status, NodeStatus::Synchronizing);
+    examined.accept(Command::NodeAvailable { node, boot, at: AT });
+    examined.accept(fence(2, 2));
+    assert_eq!(examined.register("h2", 2), member(2, 2));
+    assert_eq!(examined.0.node(node).expect("registered").status, NodeStatus::Synchronizing);
+    assert!(matches!(examined.refuse(Command::Unfence { node, boot, at: AT }), Refused::StaleBoot { .. }));
 }

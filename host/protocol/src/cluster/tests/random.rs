@@ -11,6 +11,7 @@ use super::super::group::Role;
 use super::super::registry::{Authorship, GuestModule, Mounted, Overrides, Service};
 use super::super::state::ClusterState;
 use super::{Examined, member, registration};
+use crate::liveness::Evidence;
 
 /// What a proposer wants; turned into a command on the ground of the state it sees, or of an older one.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ enum Wish {
     Available { node: u32 },
     Leave { node: u32 },
     Remove { node: u32 },
+    Fence { node: u32, suspecting: u32 },
+    Unfence { node: u32 },
     Quorum { value: Option<u32>, node: Option<u32> },
     Move { partition: u16, lane: Lane, to: u32 },
     Alter { partition: u16, lane: Lane, nodes: Vec<u32>, write_quorum: u32 },
@@ -36,6 +39,8 @@ fn wishes() -> impl Strategy<Value = Wish> {
         3 => (1..6_u32).prop_map(|node| Wish::Available { node }),
         1 => (1..6_u32).prop_map(|node| Wish::Leave { node }),
         1 => (1..6_u32).prop_map(|node| Wish::Remove { node }),
+        2 => (1..6_u32, 1..3_u32).prop_map(|(node, suspecting)| Wish::Fence { node, suspecting }),
+        1 => (1..6_u32).prop_map(|node| Wish::Unfence { node }),
         1 => (quorum(), proptest::option::of(1..6_u32)).prop_map(|(value, node)| Wish::Quorum { value, node }),
         2 => (0..3_u16, lane(), 1..6_u32).prop_map(|(partition, lane, to)| Wish::Move { partition, lane, to }),
         4 => (0..3_u16, lane(), vec(1..6_u32, 1..4), 0..4_u32)
@@ -67,6 +72,11 @@ fn command(wish: &Wish, seen: &ClusterState) -> Command {
         Wish::Available { node } => Command::NodeAvailable { node: NodeId(*node), boot: boot(seen, *node), at },
         Wish::Leave { node } => Command::BeginLeave { node: NodeId(*node), boot: boot(seen, *node), at },
         Wish::Remove { node } => Command::RemoveNode { node: NodeId(*node), boot: boot(seen, *node), at },
+        Wish::Fence { node, suspecting } => {
+            let evidence = Evidence { silence_millis: 700, suspecting: *suspecting, reporting: 3 };
+            Command::FenceNode { node: NodeId(*node), boot: boot(seen, *node), evidence, at }
+        }
+        Wish::Unfence { node } => Command::Unfence { node: NodeId(*node), boot: boot(seen, *node), at },
         Wish::Quorum { value, node } => {
             let scope = node.map_or(Scope::Group, |node| Scope::Node(NodeId(node)));
             Command::SetQuorum { value: *value, scope, at }

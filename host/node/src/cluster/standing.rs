@@ -1,0 +1,118 @@
+//! How the system group stands as this node sees it, for people.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::node::NodeStatus;
+use steward_model::{Member, NodeId};
+use steward_protocol::cluster::ClusterState;
+use steward_protocol::liveness;
+
+use super::beats::Beats;
+use super::engine;
+use super::group::Group;
+use crate::peer::{Lane, Refused};
+
+/// After how many milliseconds without its voters a leader cannot decide anything.
+const UNHEARD_MILLIS_MAX: u64 = 2_000;
+
+/// What this node knows of another one at first hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The process start.
+    pub member: Member,
+    /// For how long it has sent no beat.
+    pub silence: Duration,
+    /// True if messages pass in both directions.
+    pub reached: bool,
+    /// True if it is believed to be gone.
+    pub suspected: bool,
+}
+
+/// See the head of this module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Who leads, if that is known.
+    pub leader: Option<NodeId>,
+    /// The Raft term.
+    pub term: u64,
+    /// Who votes.
+    pub voters: BTreeSet<NodeId>,
+    /// True if commands can be decided, as far as this node can tell.
+    pub decides: bool,
+    /// Every other node.
+    pub seen: Vec<Seen>,
+    /// Whom this node does not talk to, or who does not talk to it.
+    pub refused: Vec<Refused>,
+}
+
+impl Standing {
+    /// Returns what is wrong, each as one sentence that says what to do about it.
+    pub(crate) fn problems(&self, state: &ClusterState) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !self.decides {
+            problems.push(
+                "the system group cannot decide: a majority of its voters is missing; documents are served all the same, but no \
+                 node joins, no owner changes and no quorum changes until they are back"
+                    .to_owned(),
+            );
+        }
+        for node in state.group().nodes() {
+            match node.status {
+                NodeStatus::Unavailable => problems.push(format!(
+                    "node {} ({}) is silent: start it again, or remove it for good if it will not come back",
+                    node.id, node.host
+                )),
+                NodeStatus::Synchronizing | NodeStatus::Available | NodeStatus::Leaving | NodeStatus::Replaced => {}
+            }
+        }
+        let halves = self.seen.iter().filter(|seen| !seen.reached && !seen.suspected);
+        problems.extend(halves.map(|seen| {
+            format!("no messages pass to and from node {}, although it is there: look at the network", seen.member.node)
+        }));
+        problems.extend(self.refused.iter().map(|refused| format!("{}: {}", refused.peer, refused.reason)));
+        problems
+    }
+}
+
+/// Looks at the system group. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(super) group: Group,
+    /// None in a node that was started without peers.
+    pub(super) beats: Option<Arc<Beats>>,
+}
+
+impl View {
+    /// Returns how the system group stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let metrics = self.group.metrics();
+        let leader = metrics.current_leader.and_then(engine::node_id);
+        let own = engine::node_id(metrics.id);
+        let voters = metrics.membership_config.voter_ids().filter_map(engine::node_id).collect();
+        let seen = self.seen();
+        let heard = |leader: NodeId| seen.iter().all(|seen| seen.member.node != leader || !seen.suspected);
+        let decides = match leader {
+            None => false,
+            Some(leader) if Some(leader) == own => {
+                self.beats.is_none() || metrics.millis_since_quorum_ack.is_none_or(|millis| millis < UNHEARD_MILLIS_MAX)
+            }
+            Some(leader) => heard(leader),
+        };
+        let refused = self.group.links.as_ref().map(|links| links.refused()).unwrap_or_default();
+        Standing { leader, term: metrics.current_term, voters, decides, seen, refused }
+    }
+
+    fn seen(&self) -> Vec<Seen> {
+        let Some(beats) = &self.beats else { return Vec::new() };
+        let linked = self.group.links.as_ref().map(|links| links.connected(Lane::Urgent)).unwrap_or_default();
+        let seen = |view: liveness::View| Seen {
+            member: view.member,
+            silence: view.silence,
+            reached: linked.contains(&view.member.node) && beats.reaches(view.member.node),
+            suspected: view.suspected,
+        };
+        beats.views().into_iter().map(seen).collect()
+    }
+}

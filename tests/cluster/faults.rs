@@ -1,0 +1,79 @@
+//! Nodes that die, hang and come back.
+
+use std::time::Duration;
+
+use crate::nodes::Nodes;
+
+/// Longest time until a node that died is UNAVAILABLE, on a machine that is busy with other tests: the ceiling of the
+/// patience, an election of the system group, and a margin for the machine.
+const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_die_or_hang_are_unavailable_in_time_and_come_back_under_their_numbers() {
+    let mut nodes = Nodes::started(3, &[]).await;
+    let leader = nodes.leader(0, 3).await;
+
+    // A follower is killed and starts again.
+    let killed = nodes.other_than(&[leader]);
+    let before = nodes.shown(leader, killed).await.expect("the node");
+    nodes.host(killed).kill();
+    let took = nodes.until_status(leader, killed, "UNAVAILABLE").await;
+    println!("killed follower: UNAVAILABLE after {took:?}");
+    assert!(took < NOTICED_WITHIN, "{took:?}");
+    nodes.host(killed).restart().expect("the node starts again");
+    nodes.until_available(3).await;
+    let after = nodes.shown(leader, killed).await.expect("the node");
+    assert_eq!(after["nodeId"], before["nodeId"]);
+    assert_eq!(after["boot"].as_u64(), before["boot"].as_u64().map(|boot| boot + 1));
+
+    // A follower hangs and goes on: the same process is back.
+    let hung = killed;
+    nodes.host(hung).pause().expect("the process is held up");
+    let took = nodes.until_status(leader, hung, "UNAVAILABLE").await;
+    println!("hung follower: UNAVAILABLE after {took:?}");
+    assert!(took < NOTICED_WITHIN, "{took:?}");
+    nodes.host(hung).resume().expect("the process goes on");
+    nodes.until_status(leader, hung, "AVAILABLE").await;
+    assert_eq!(nodes.shown(leader, hung).await.expect("the node")["boot"], after["boot"]);
+
+    // The leader is killed: the others choose one, which fences it.
+    let leader = nodes.leader(hung, 3).await;
+    let survivor = nodes.other_than(&[leader]);
+    nodes.host(leader).kill();
+    let took = nodes.until_status(survivor, leader, "UNAVAILABLE").await;
+    println!("killed leader: UNAVAILABLE after {took:?}");
+    assert!(took < NOTICED_WITHIN, "{took:?}");
+    assert_ne!(nodes.leader(survivor, 3).await, leader);
+    nodes.host(leader).restart().expect("the node starts again");
+    nodes.until_available(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_majority_the_group_says_so_and_decides_again_when_it_is_back() {
+    let mut nodes = Nodes::started(3, &[]).await;
+    let leader = nodes.leader(0, 3).await;
+    let (one, other) = (nodes.other_than(&[leader]), nodes.other_than(&[leader, nodes.other_than(&[leader])]));
+    nodes.host(one).kill();
+    nodes.host(other).kill();
+    steward_tests::wait::until("the last node says so", || async {
+        let group = nodes.group(leader).await?;
+        let problems = group["problems"].as_array()?.iter().filter_map(|problem| problem.as_str());
+        (group["systemGroup"]["decides"] == false && problems.clone().any(|problem| problem.contains("cannot decide")))
+            .then_some(())
+    })
+    .await;
+    let body = serde_json::json!({
+        "kind": "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest",
+        "isGroupUpdate": true,
+        "membershipQuorum": 1,
+    });
+    let refused = nodes.host(leader).client().patch("/core/node-groups/default", &body).await.expect(503);
+    assert_eq!(refused.json()["code"], "no-quorum");
+    for at in [one, other] {
+        nodes.host(at).spawn().expect("a process");
+    }
+    for at in [one, other] {
+        nodes.host(at).ready().expect("the node becomes ready");
+    }
+    nodes.until_available(3).await;
+}

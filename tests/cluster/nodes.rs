@@ -1,0 +1,151 @@
+//! A group of processes under test.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use steward_tests::host::Host;
+use steward_tests::wait::until;
+use tempfile::TempDir;
+
+/// How far the port for peers is from the one of the API.
+const DISTANCE: u16 = 10_000;
+
+/// Returns a port for an API whose port for peers is free too.
+fn free_port() -> anyhow::Result<u16> {
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let peers = port.checked_add(DISTANCE).unwrap_or(port.wrapping_sub(DISTANCE));
+        if TcpListener::bind(("127.0.0.1", peers)).is_ok() {
+            return Ok(port);
+        }
+    }
+}
+
+/// See the head of this module. Nodes are counted from 0.
+pub(crate) struct Nodes {
+    hosts: Vec<Host>,
+    /// Holds the secret and the data folders.
+    folder: TempDir,
+    list: String,
+}
+
+impl Nodes {
+    /// Returns `count` nodes with one list and one secret, none of them started; with further flags.
+    pub(crate) fn prepared(count: usize, flags: &[&str]) -> Nodes {
+        let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir().expect("a folder");
+        std::fs::write(folder.path().join("secret"), "a secret for all nodes of a test").expect("a secret");
+        let ports: Vec<u16> = (0..count).map(|_| free_port().expect("a port")).collect();
+        let list = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
+        let mut nodes = Nodes { hosts: Vec::new(), folder, list };
+        for port in ports {
+            nodes.add(port, flags);
+        }
+        nodes
+    }
+
+    fn add(&mut self, port: u16, flags: &[&str]) {
+        let place = self.folder.path().join(format!("node-{}", self.hosts.len()));
+        std::fs::create_dir_all(&place).expect("a folder");
+        let flags = self.flags(&format!("host-{}", self.hosts.len()), flags);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.hosts.push(Host::prepared_at(port, &place, &flags).expect("a host"));
+    }
+
+    fn flags(&self, id: &str, further: &[&str]) -> Vec<String> {
+        let secret = self.folder.path().join("secret").display().to_string();
+        let mut flags = vec!["--id", id, "--peerNodes", &self.list];
+        if !further.contains(&"--cluster-secret-file") {
+            flags.extend(["--cluster-secret-file", &secret]);
+        }
+        flags.iter().chain(further).map(|flag| (*flag).to_owned()).collect()
+    }
+
+    /// Lets a node start with other further flags the next time.
+    pub(crate) fn set_flags(&mut self, at: usize, flags: &[&str]) {
+        let flags = self.flags(&format!("host-{at}"), flags);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.hosts[at].set_flags(&flags);
+    }
+
+    /// Returns a further node with the same list, not started.
+    pub(crate) fn join(&mut self, flags: &[&str]) -> usize {
+        self.add(free_port().expect("a port"), flags);
+        self.hosts.len() - 1
+    }
+
+    /// Returns `count` nodes that were started at once and have become one group.
+    pub(crate) async fn started(count: usize, flags: &[&str]) -> Nodes {
+        let mut nodes = Nodes::prepared(count, flags);
+        for at in 0..count {
+            nodes.host(at).spawn().expect("a process");
+        }
+        for at in 0..count {
+            nodes.host(at).ready().expect("the node becomes ready");
+        }
+        nodes.until_available(count).await;
+        nodes
+    }
+
+    pub(crate) fn host(&mut self, at: usize) -> &mut Host {
+        &mut self.hosts[at]
+    }
+
+    /// Returns the group as a node shows it; none if it does not answer.
+    pub(crate) async fn group(&self, at: usize) -> Option<Value> {
+        let client = self.hosts[at].client();
+        let answer = client.send(http::Method::GET, "/core/node-groups/default", &[], "").await.ok()?;
+        answer.status.is_success().then(|| answer.json())
+    }
+
+    /// Returns what node `by` shows of node `of`.
+    pub(crate) async fn shown(&self, by: usize, of: usize) -> Option<Value> {
+        let group = self.group(by).await?;
+        group["nodes"].get(format!("host-{of}")).cloned()
+    }
+
+    /// Returns once every node shows `count` nodes that are available.
+    pub(crate) async fn until_available(&self, count: usize) {
+        for at in 0..count {
+            until("the group is whole", || async move {
+                let group = self.group(at).await?;
+                let nodes = group["nodes"].as_object()?;
+                let available = nodes.values().filter(|node| node["status"] == "AVAILABLE").count();
+                (available == count && nodes.len() == count).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Returns once node `by` shows node `of` in this status, and how long that took.
+    pub(crate) async fn until_status(&self, by: usize, of: usize, status: &str) -> Duration {
+        let began = Instant::now();
+        until(&format!("node {of} is {status}"), || async move {
+            (self.shown(by, of).await?["status"] == status).then_some(())
+        })
+        .await;
+        began.elapsed()
+    }
+
+    /// Returns which node leads, as node `by` knows it, once `count` nodes vote.
+    pub(crate) async fn leader(&self, by: usize, count: usize) -> usize {
+        until("somebody leads", || async move {
+            let group = self.group(by).await?;
+            let nodes = group["nodes"].as_object()?;
+            let voters = nodes.values().filter(|node| node["votes"] == true).count();
+            let leader = group["systemGroup"]["leader"].as_str()?;
+            (voters == count && group["systemGroup"]["decides"] == true).then(|| number(leader))
+        })
+        .await
+    }
+
+    /// Returns the first node that is none of these.
+    pub(crate) fn other_than(&self, these: &[usize]) -> usize {
+        (0..self.hosts.len()).find(|at| !these.contains(at)).expect("another node")
+    }
+}
+
+/// Returns the number of a node from its name.
+fn number(host: &str) -> usize {
+    host.rsplit('-').next().and_then(|number| number.parse().ok()).expect("a name of these tests")
+}

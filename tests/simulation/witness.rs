@@ -17,6 +17,8 @@ pub(crate) enum Note {
     Proposed(Position),
     /// A reign began with its marker; the highest promise that every crash would leave was this one.
     MarkerAppended { position: Position, promised_on_disk: Epoch },
+    /// A record of another member's reign was appended.
+    Copied(Position),
     /// Records were committed.
     Committed { through: Offset, records: Vec<Record> },
     /// The copy serves.
@@ -90,6 +92,7 @@ impl Observer for Witness {
                 let promised_on_disk = crate::node::promised_on(&self.disk.lasting(), partition);
                 Note::MarkerAppended { position: *position, promised_on_disk }
             }
+            Fact::Copied(position) => Note::Copied(*position),
             Fact::Committed { through, records } => Note::Committed { through: *through, records: records.to_vec() },
             Fact::Activated(epoch) => Note::Activated(*epoch),
             Fact::SteppedDown { under_way, .. } => Note::SteppedDown { under_way: *under_way },

@@ -241,7 +241,8 @@ impl World {
         }
         for (partition, note) in notes {
             self.remember(partition, &note);
-            if let Note::Committed { through, .. } = &note {
+            let reigns = self.reign(partition).is_some();
+            if let (Note::Committed { through, .. }, true) = (&note, reigns) {
                 let known = self.oracle.known(partition);
                 let (marker, durable) = (known.lineage.last().copied(), known.durable);
                 self.facts.push(Fact::CommittedWith { partition, through: *through, marker, durable });
@@ -266,7 +267,7 @@ impl World {
         }
         let known = self.oracle.known(partition);
         match note {
-            Note::MarkerAppended { position, .. } => known.lineage.push((position.epoch, position.offset)),
+            Note::MarkerAppended { position, .. } | Note::Copied(position) => known.appended(*position),
             Note::Committed { records, .. } => records.iter().for_each(|record| known.commit(record)),
             Note::Persisted { end, is_synced: true } => known.persisted(*end),
             Note::Truncated { after, .. } => known.cut(*after),

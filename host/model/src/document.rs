@@ -56,7 +56,7 @@ impl UpdateAction {
 }
 
 /// One version of one document: the guest's state and what the host knows about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Document {
     /// Its identity.
     pub link: Link,

@@ -11,7 +11,7 @@ use crate::operation::{Effect, EffectKey, Header};
 use crate::time::Timestamp;
 
 /// One record of a partition log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// Its name: the reign that appended it, and its place.
     pub position: Position,
@@ -22,7 +22,7 @@ pub struct Record {
 }
 
 /// What a record says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Entry {
     /// A reign begins. Committed, it commits everything before it. Where it stands is where its epoch begins: the lineage of a
     /// log follows from the epochs of its records.
@@ -64,6 +64,18 @@ impl std::fmt::Display for Record {
     }
 }
 
+impl Record {
+    /// Returns about how many bytes the record takes in memory, in the log and on its way to another node.
+    pub fn bytes(&self) -> usize {
+        /// What a record takes that is about no document, roughly.
+        const BARE_BYTES: usize = 64;
+        match &self.entry {
+            Entry::Update(update) => update.bytes(),
+            Entry::Marker | Entry::Forget { .. } => BARE_BYTES,
+        }
+    }
+}
+
 impl Format for Record {
     const NAME: &'static str = "record";
     // The second has the id of the request in its effects.
@@ -99,7 +111,7 @@ impl RequestId {
 pub struct Origin(pub u16);
 
 /// The result of one operation on one document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Update {
     /// What happens to the versions.
     pub change: Change,
@@ -153,7 +165,7 @@ impl Update {
 }
 
 /// An effect that waits to be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PendingEffect {
     /// Its name.
     pub key: EffectKey,
@@ -207,7 +219,7 @@ impl RequestKey {
 pub const REMEMBERED_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// The body of an answer that is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RememberedBody {
     /// There was none.
     Empty,
@@ -233,7 +245,7 @@ impl RememberedBody {
 }
 
 /// The first answer to a request, kept with the document so that a repeat gets the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RememberedReply {
     /// Which request.
     pub key: RequestKey,

@@ -19,7 +19,10 @@
 //! Read [`partition`] first, then [`applier`] and [`checkpoint`], then [`recovery`]: the life of an update, and what is left
 //! of it after a crash.
 //!
-//! Left out: messages between nodes, synchronization sessions, beats. They enter through the same mailboxes.
+//! What copies want from other nodes and from the system group they leave in [`mail`]; what those answer enters through the same
+//! mailboxes.
+//!
+//! Left out: synchronization sessions, beats.
 
 pub mod applier;
 pub mod applying;
@@ -28,6 +31,7 @@ pub mod checkpoint;
 pub mod completions;
 pub mod courier;
 pub mod forget;
+pub mod mail;
 pub mod observer;
 pub mod partition;
 pub mod partitions;

@@ -1,0 +1,42 @@
+//! What the driver says about the own log as a whole: its beginning was trimmed, or all of it was replaced by another copy's.
+
+use steward_model::Offset;
+
+use super::message::{LogOutline, shown};
+use super::{Effect, Replica, Role};
+
+impl Replica {
+    /// Takes note that the log no longer has what is below `start`.
+    pub(super) fn trimmed(&mut self, start: Offset) {
+        self.start = self.start.max(start);
+        self.lineage.prune_below(self.start);
+    }
+
+    /// Begins anew with a log that was taken from another copy, all of it committed.
+    ///
+    /// # Panics
+    /// If the replica counts for something, or holds committed records that the new log does not reach: what it has promised
+    /// or acknowledged rests on the log that it had.
+    pub(super) fn rebuilt(&mut self, log: LogOutline, effects: &mut Vec<Effect>) {
+        assert!(
+            self.role == Role::Tailing,
+            "{} is made anew as {}: only a copy that counts for nothing may be",
+            self.partition,
+            self.role()
+        );
+        let LogOutline { lineage, last, start } = log;
+        let through = last.map(|last| last.offset);
+        assert!(
+            through >= self.committed && lineage.last_epoch() == last.map(|last| last.epoch),
+            "{} is made anew through {}, but {} is committed",
+            self.partition,
+            shown(&last),
+            shown(&self.committed)
+        );
+        (self.lineage, self.end, self.durable, self.start) = (lineage, last, through, start);
+        (self.committed, self.was_cut, self.following) = (through, true, None);
+        if let Some(through) = through {
+            effects.push(Effect::Commit { through });
+        }
+    }
+}

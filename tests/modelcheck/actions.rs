@@ -272,10 +272,15 @@ impl World {
         }
         self.nodes[at] = Node::open(scope, own, promised, log, start);
         self.reads.retain(|read| read.node != at);
-        let version = self.row.version;
+        let (version, loss) = (self.row.version, self.row.epoch.loss);
         self.row.restart_member(scope.lane, own, &[]);
         if self.row.version != version {
             self.proposed.clear();
+        }
+        // Every memory is gone, and the row says so: what is committed from now on has nothing to do with it.
+        if self.row.epoch.loss > loss {
+            self.committed.clear();
+            self.reads.clear();
         }
         self.tell_targets(scope);
     }
@@ -304,7 +309,8 @@ impl World {
         let source = self.row.primary.node.0 as usize;
         let Some(committed) = self.nodes[source].replica.committed() else { return };
         let count = committed.0 as usize + 1;
-        let lacks = self.nodes[source].log.len() < count || self.nodes[at].replica.committed() > Some(committed);
+        let last = self.nodes[source].log.get(count - 1).map(|record| record.position);
+        let lacks = last < self.nodes[at].replica.end() || self.nodes[at].replica.committed() > Some(committed);
         if lacks {
             return;
         }

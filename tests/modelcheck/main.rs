@@ -20,6 +20,7 @@
 
 mod actions;
 mod broken;
+mod directed;
 mod properties;
 mod scope;
 mod scopes;

@@ -15,8 +15,9 @@ impl Replica {
     /// Begins anew with a log that was taken from another copy, all of it committed.
     ///
     /// # Panics
-    /// If the replica counts for something, or holds committed records that the new log does not reach: what it has promised
-    /// or acknowledged rests on the log that it had.
+    /// If the replica counts for something, or the new log ends below the one that it had: a primary may have heard that it
+    /// holds all of that, and count on it as soon as it is listed. Taken from a reign that has committed its marker, a log
+    /// ends above every other one.
     pub(super) fn rebuilt(&mut self, log: LogOutline, effects: &mut Vec<Effect>) {
         assert!(
             self.role == Role::Tailing,
@@ -27,10 +28,11 @@ impl Replica {
         let LogOutline { lineage, last, start } = log;
         let through = last.map(|last| last.offset);
         assert!(
-            through >= self.committed && lineage.last_epoch() == last.map(|last| last.epoch),
-            "{} is made anew through {}, but {} is committed",
+            last >= self.end && through >= self.committed && lineage.last_epoch() == last.map(|last| last.epoch),
+            "{} is made anew through {}, but its log ends with {}, and {} is committed",
             self.partition,
             shown(&last),
+            shown(&self.end),
             shown(&self.committed)
         );
         (self.lineage, self.end, self.durable, self.start) = (lineage, last, through, start);

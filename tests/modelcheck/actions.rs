@@ -75,7 +75,10 @@ impl World {
             spent.epochs < scope.epochs && is_listed && self.row.primary != node.own || self.is_first(scope, at),
             Action::Name(at),
         );
-        add(spent.crashes < scope.crashes, Action::Crash(at));
+        // With the last member's memory everything is gone, and the row begins anew with a loss: what copies that do not count
+        // still hold then has to be salvaged, which is another protocol.
+        let others = self.row.in_sync.iter().any(|member| member.node != node.own.node);
+        add(spent.crashes < scope.crashes && (scope.lane == Lane::Persisted || others), Action::Crash(at));
         add(spent.writes < scope.writes && node.replica.admits().is_ok(), Action::Write(at));
         add(spent.ticks < scope.ticks && node.replica.deadline().is_some(), Action::Tick(at));
         add(spent.reads < scope.reads && is_primary, Action::Read(at));
@@ -272,15 +275,10 @@ impl World {
         }
         self.nodes[at] = Node::open(scope, own, promised, log, start);
         self.reads.retain(|read| read.node != at);
-        let (version, loss) = (self.row.version, self.row.epoch.loss);
+        let version = self.row.version;
         self.row.restart_member(scope.lane, own, &[]);
         if self.row.version != version {
             self.proposed.clear();
-        }
-        // Every memory is gone, and the row says so: what is committed from now on has nothing to do with it.
-        if self.row.epoch.loss > loss {
-            self.committed.clear();
-            self.reads.clear();
         }
         self.tell_targets(scope);
     }
@@ -328,6 +326,7 @@ impl World {
         );
         let node = &mut self.nodes[at];
         (node.log, node.start) = (log, start);
+        node.promised = node.promised.max(last.map_or(Epoch::ZERO, |last| last.epoch));
         node.unwritten.retain(|write| matches!(write, Write::Promise(_)));
         let lineage = opened.replica.lineage().clone();
         self.tell(scope, at, Event::Rebuilt { log: LogOutline { lineage, last, start } });

@@ -54,9 +54,10 @@ mutations! {
     a_log_that_is_forgotten_while_the_vote_is_kept_is_noticed:
         RecordsForgotten in Scope { crashes: 1, ..REIGNS }, by "I1", "I2", "I4";
     a_shorter_append_that_cuts_is_noticed: ShorterAppendCuts in REIGNS, by "I1", "I2", "I4", "panic";
-    acknowledging_the_own_end_is_noticed: AcknowledgesOwnEnd in REIGNS, by "I1", "I2", "I4", "panic";
+    acknowledging_before_the_disk_has_it_is_noticed:
+        AcknowledgedBeforeDurable in Scope { has_slow_disks: true, crashes: 1, ..REIGNS }, by "I1", "I2", "I4";
     a_broken_promise_is_noticed: PromiseNotKept in REIGNS, by "I1", "I2", "I4", "panic";
-    records_without_the_one_before_are_noticed: PreviousUnchecked in REIGNS, by "I1", "panic";
+    records_without_the_one_before_are_noticed: PreviousUnchecked in REIGNS, by "I1", "I4", "panic";
     a_commit_beyond_what_is_proven_is_noticed: CommitBeyondProven in Scope { epochs: 3, writes: 3, ticks: 4, ..QUIET }, by "I1", "panic";
     a_confirmation_in_spite_of_a_promise_is_noticed: ConfirmedInSpiteOfPromise in READS, by "I10";
     one_confirmation_too_few_is_noticed: OneConfirmationLess in READS, by "I10";

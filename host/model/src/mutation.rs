@@ -33,8 +33,8 @@ pub enum Mutation {
     PreviousUnchecked,
     /// A member cuts what stands behind a shorter append that is repeated.
     ShorterAppendCuts,
-    /// A member acknowledges the end of its log, not what the append has proven.
-    AcknowledgesOwnEnd,
+    /// A member acknowledges records that are on their way to its disk.
+    AcknowledgedBeforeDurable,
     /// A member believes everything committed that a message says, also beyond what it has proven.
     CommitBeyondProven,
     /// In the volatile lane, what another boot of a member says counts.

@@ -41,7 +41,6 @@ broken_rules! {
     a_recovery_that_listens_to_itself_is_noticed: RecoveryListensToItself by "i01_", "i02_", "panic";
     a_broken_promise_is_noticed: PromiseNotKept by "i01_", "i02_", "panic";
     a_shorter_append_that_cuts_is_noticed: ShorterAppendCuts by "i01_", "i02_", "i04_", "panic";
-    acknowledging_the_own_end_is_noticed: AcknowledgesOwnEnd by "i01_", "i02_", "i04_", "panic";
     a_confirmation_in_spite_of_a_promise_is_noticed: ConfirmedInSpiteOfPromise by "i10_";
     a_read_confirmed_by_an_earlier_question_is_noticed: ConfirmedByEarlierQuestion by "i10_";
     applying_what_the_own_disk_lacks_is_noticed: AppliedBeforeDurable by "i09_";

@@ -46,7 +46,7 @@ pub enum Event {
         start: Offset,
     },
     /// The copy was made anew out of another one: documents as of the last record of `log`, and the records of the log from
-    /// its start on. Everything of it is durable.
+    /// its start on. Everything of it is durable, and so is the promise of its last epoch.
     Rebuilt {
         /// The log that it has now, all of it committed.
         log: LogOutline,

@@ -183,17 +183,16 @@ impl Replica {
     /// Acknowledges what is proven and durable by now, if something is owed.
     pub(super) fn acknowledge(&mut self, effects: &mut Vec<Effect>) {
         let (promised, durable) = (self.promised, self.durable);
-        let end = self.end;
         let Some(following) = self.following.as_mut().filter(|following| following.owes) else { return };
         // I7: a restart must find the promise and the records.
         if promised < following.epoch {
             return;
         }
-        let proven = match mutation::is(Mutation::AcknowledgesOwnEnd) {
-            true => end,
-            false => following.proven,
+        let proven = following.proven;
+        let held = match mutation::is(Mutation::AcknowledgedBeforeDurable) {
+            true => proven.map(|proven| proven.offset),
+            false => proven.map(|proven| proven.offset).min(durable),
         };
-        let held = proven.map(|proven| proven.offset).min(durable);
         let is_all = held >= proven.map(|proven| proven.offset);
         // What is on its way to the disk is acknowledged from there.
         if !is_all && held <= following.acknowledged {

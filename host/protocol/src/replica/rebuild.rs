@@ -37,6 +37,9 @@ impl Replica {
         );
         (self.lineage, self.end, self.durable, self.start) = (lineage, last, through, start);
         (self.committed, self.was_cut, self.following) = (through, true, None);
+        // A log with records of a reign promises it, here as at a start: an append of an earlier reign must not cut them.
+        self.promising = self.promising.max(self.last_epoch());
+        self.promised = self.promised.max(self.last_epoch());
         if let Some(through) = through {
             effects.push(Effect::Commit { through });
         }

@@ -125,6 +125,8 @@ impl Known {
 
     /// Notes that this node's log has a record of a reign, perhaps its first.
     pub(crate) fn appended(&mut self, position: Position) {
+        // What stands behind the cut from now on counts again.
+        self.was_cut = self.was_cut.filter(|last| Some(position.offset) <= *last);
         if self.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
             self.lineage.push((position.epoch, position.offset));
         }

@@ -307,6 +307,10 @@ impl Group {
         let Some(life) = self.sites[at].awake() else { return false };
         let Some((owner, done)) = life.tasks.poll(index) else { return false };
         self.say(|| format!("  {owner} at node {}: {done}", at + 1));
+        // What the answer rests on was noted before it.
+        if let Err(broken) = self.judge_notes() {
+            self.broken.get_or_insert(broken);
+        }
         match (owner, done) {
             (Owner::Client(client), Done::Operated(request, answer)) => self.operated(client, request, answer),
             (Owner::Client(reader), Done::Read { link, document, .. }) => {

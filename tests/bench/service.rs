@@ -27,12 +27,14 @@ const PERSISTED: &[u8] = b"PERSISTENCE";
 const REPLICATED: &[u8] = b"REPLICATION";
 
 /// Counters have seven digits, so that all states and requests have the same length.
-const COUNTER_MIN: u64 = 1_000_000;
+pub(crate) const COUNTER_MIN: u64 = 1_000_000;
 
 /// The service, and what its documents look like.
 pub(crate) struct Service {
     /// The component.
     pub(crate) component: Vec<u8>,
+    /// The kind of its documents.
+    pub(crate) kind: String,
     /// A name that makes a state as long as it is to be.
     name: String,
     /// A new state, as the guest writes it.
@@ -55,7 +57,8 @@ impl Service {
         let name = "n".repeat(1 + missing);
         let state = created(&module, &name)?;
         ensure!(state.len() == STATE_BYTES, "a state has {} bytes: {state:?}", state.len());
-        Ok(Service { component, name, state })
+        let kind = module.descriptor().kind().to_owned();
+        Ok(Service { component, kind, name, state })
     }
 
     /// Returns the component for the volatile lane.
@@ -76,6 +79,18 @@ impl Service {
     pub(crate) fn creation(&self, number: u64) -> String {
         let name = &self.name;
         format!(r#"{{"documentSelfLink":"{}","name":"{name}","counter":{COUNTER_MIN}}}"#, child(number))
+    }
+
+    /// Returns the name of document `number` of those that are looked for by name.
+    pub(crate) fn name_of(&self, number: u64) -> String {
+        let digits = format!("{number:07}");
+        format!("{}{digits}", &self.name[digits.len()..])
+    }
+
+    /// Returns the body that creates document `number`, with a name and a counter of its own.
+    pub(crate) fn own_creation(&self, number: u64) -> String {
+        let (name, counter) = (self.name_of(number), COUNTER_MIN + number);
+        format!(r#"{{"documentSelfLink":"{}","name":"{name}","counter":{counter}}}"#, child(number))
     }
 
     /// Creates the documents with these numbers.

@@ -1,4 +1,4 @@
-//! Modules and factories whose deployment was acknowledged, and whether the host still has them.
+//! Whether the host still has each module and factory whose deployment was acknowledged.
 
 use anyhow::{Context, ensure};
 use http::Method;

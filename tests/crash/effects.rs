@@ -1,5 +1,5 @@
-//! Kills the host between the commit of an effect and its sending, its answer and its settlement: no effect is lost, none
-//! is applied twice.
+//! Kills the host between the commit of an effect, its sending, its answer and its settlement: no effect is lost, and
+//! none is applied twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

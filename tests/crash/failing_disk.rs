@@ -1,7 +1,7 @@
-//! A disk that fails: the host goes on and is right, or ends at once and says why; nothing acknowledged is missing when
-//! it starts on a disk that works again, and nothing is there twice.
+//! A disk that fails. The host either goes on and is right, or ends at once and says why. When it starts on a disk that
+//! works again, nothing acknowledged is missing and nothing is there twice.
 //!
-//! `STEWARD_FAILING_ROUNDS=100` runs more rounds, `STEWARD_FAILING_SEED=7` others.
+//! `STEWARD_FAILING_ROUNDS=100` runs more rounds, `STEWARD_FAILING_SEED=7` other ones.
 
 use std::time::Duration;
 

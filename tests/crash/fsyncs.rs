@@ -1,7 +1,7 @@
-//! Every fsync of the host is needed: a disk that answers one kind of them without doing anything is found out.
+//! Every fsync of the host is needed: if the disk answers one kind of them without doing anything, a test fails.
 //!
-//! A kind is a call and a pattern of paths, in which `DATA` is the data folder. Each kind has a test here that lets the
-//! disk lie about it, or an entry in `host/docs/storage.md` that names the test elsewhere.
+//! A kind is a call and a pattern of paths, in which `DATA` stands for the data folder. For each kind, a test here lets
+//! the disk lie about it, or an entry in `host/docs/storage.md` names the test elsewhere.
 
 use std::panic::AssertUnwindSafe;
 

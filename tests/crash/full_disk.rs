@@ -1,4 +1,5 @@
-//! A full disk: updates are refused and nothing is half-done, reads go on, and freed space heals it without a restart.
+//! A full disk: updates are refused and none is half done, reads go on, and after space was freed updates are taken
+//! without a restart.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! What `steward log` shows of the folder of a host that was killed: every acknowledged update is there, nothing in the folder
-//! is changed, and a host that runs is left alone.
+//! What `steward log` shows of the folder of a killed host: every acknowledged update is there, nothing in the folder
+//! is changed, and a running host is left alone.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};

@@ -1,7 +1,7 @@
-//! Kills the host at random instants under load, starts it again, and compares with what was acknowledged: nothing lost,
-//! nothing doubled, versions without gaps, listings, queries and digests in agreement with the documents.
+//! Kills the host at random instants under load, starts it again, and compares it with what was acknowledged. Nothing
+//! may be lost or doubled, versions have no gaps, and listings, queries and digests agree with the documents.
 //!
-//! `STEWARD_CRASH_ROUNDS=1000` runs more rounds, `STEWARD_CRASH_SEED=7` others.
+//! `STEWARD_CRASH_ROUNDS=1000` runs more rounds, `STEWARD_CRASH_SEED=7` other ones.
 
 mod deployments;
 mod effects;

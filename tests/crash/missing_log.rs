@@ -1,5 +1,5 @@
-//! Files of the commit log are gone: the host refuses to start and names what is missing, instead of starting with less
-//! than was acknowledged. Once they are back it goes on.
+//! Files of the commit log are gone: the host does not start with less than was acknowledged, but refuses and names
+//! what is missing. When the files are back, it goes on.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What clients were told, document by document, and whether the host still knows it.
+//! What clients were told about each document, and whether the host still knows it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Cuts the power under the whole data folder at random instants, and compares with what was acknowledged.
 //!
-//! `STEWARD_POWER_ROUNDS=200` runs more rounds, `STEWARD_POWER_SEED=7` others.
+//! `STEWARD_POWER_ROUNDS=200` runs more rounds, `STEWARD_POWER_SEED=7` other ones.
 
 use std::time::Duration;
 

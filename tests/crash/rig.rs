@@ -1,4 +1,4 @@
-//! A host on a disk of the tests, and everything that must be true of it after a power cut.
+//! A host on a disk of the tests, and everything that must be true of the host after a power cut.
 
 use anyhow::{Context, ensure};
 use steward_tests::disk::{Disk, Survival};

@@ -1,4 +1,5 @@
-//! A slow disk: while one fsync takes seconds, clients send more than the log may hold back; afterwards everything goes on.
+//! A slow disk: while one fsync takes seconds, clients send more than the log may hold in memory. Afterwards everything
+//! goes on.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The state store is lost or damaged: it is made anew out of the commit log, and nothing acknowledged is missing.
+//! The state store is lost or damaged: the host makes it anew out of the commit log, and nothing acknowledged is
+//! missing.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Bad input of any kind gets a problem that says what, where and how to mend it, and changes nothing.
+//! Bad input of any kind changes nothing, and gets a problem that says what is wrong, where, and how to mend it.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! System clocks that are wrong, or are set while the host runs.
+//! Clocks of the machine that are wrong, or that somebody sets while the host runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Connections that say or take nothing, and more of them than there is room for.
+//! Connections whose client sends nothing or reads nothing, and more connections than there is room for.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

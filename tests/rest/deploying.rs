@@ -1,4 +1,4 @@
-//! Deploying: the first time, another version while clients call, back again.
+//! Deploying: the first version, another version while clients call, and back to the first.
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;

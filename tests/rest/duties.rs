@@ -1,4 +1,4 @@
-//! What an owner does by itself: starting documents, maintenance, effects, timers, answers, expiry.
+//! What an owner does without being asked: starting documents, maintenance, effects, timers, answers, expiry.
 
 use serde_json::{Value, json};
 use steward_tests::client::Client;

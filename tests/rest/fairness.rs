@@ -1,4 +1,4 @@
-//! What looping guests leave to others.
+//! Guests that loop: how much time the node and other services still get.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What became of a request: its id is in every line about it, through its effects and their answers.
+//! One request can be followed: its id is in every log line about it, through its effects and their answers.
 
 use http::Method;
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! Documents in memory and documents on disk under the same links: neither shows, sends or settles what is the other's.
+//! Documents in memory and documents on disk under the same links: neither lane shows, sends or settles what belongs to
+//! the other.
 
 use serde_json::{Value, json};
 use steward_tests::client::Client;

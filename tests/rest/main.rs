@@ -1,4 +1,4 @@
-//! What clients see of one node: the REST contract, through the real binary and real sockets.
+//! The REST contract: what clients see of one node, through the real binary and real sockets.
 
 mod bad_input;
 mod clocks;

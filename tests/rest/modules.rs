@@ -1,4 +1,4 @@
-//! Guest modules whose bytes are gone or damaged, and modules that are made to harm.
+//! Guest modules whose bytes are gone or damaged, and modules that are made to do harm.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Documents without handlers: what the host does by itself. They live in memory, and every update names its version.
+//! Documents of a service without handlers: what the host does by itself. They live in memory, and every update names
+//! the version that it changes.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What guests return is looked at before it is committed.
+//! The host checks what guests return before it commits it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Effects that go to hosts outside.
+//! Effects that go to hosts outside of the cluster.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -173,3 +173,146 @@ async fn what_is_wrong_with_a_query_is_pointed_at() {
     let problem = client.post("/core/query-tasks", &pointed).await.expect(400).json();
     assert_eq!(problem["errors"][0]["pointer"], "/querySpec/query/term");
 }
+
+/// Reads pages of a listing until there is none, and returns the names of all links in their order.
+async fn pages(client: &Client, options: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut next = Some(format!("/core/examples?{options}"));
+    while let Some(path) = next {
+        let page = client.get(&path).await.expect(200).json();
+        let links = page["documentLinks"].as_array().expect("links").clone();
+        names.extend(
+            links.iter().filter_map(Value::as_str).filter_map(|link| link.rsplit('/').next()).map(str::to_owned),
+        );
+        next = page["nextPageLink"].as_str().map(str::to_owned);
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_in_the_order_of_a_field_are_the_whole_in_both_directions() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    fill(client, 23).await;
+    let upwards: Vec<String> = (0..23).map(|n| format!("e{n:02}")).collect();
+    let downwards: Vec<String> = upwards.iter().rev().cloned().collect();
+    assert_eq!(pages(client, "$orderby=counter&$limit=4").await, upwards);
+    assert_eq!(pages(client, "$orderby=counter%20desc&$limit=4").await, downwards);
+    assert_eq!(pages(client, "$orderby=counter%20desc&$limit=4&$filter=counter%20lt%209").await, downwards[14..]);
+    // Names stand for three values: within one the links go upwards, whichever way the values go.
+    let by_name = |rests: [usize; 3]| {
+        let of = |rest: usize| upwards.iter().skip(rest).step_by(3).cloned();
+        rests.into_iter().flat_map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(pages(client, "$orderby=name&$limit=5").await, by_name([0, 1, 2]));
+    assert_eq!(pages(client, "$orderby=name%20desc&$limit=5").await, by_name([2, 1, 0]));
+    assert_eq!(pages(client, "$orderby=name%20desc&$limit=5&expand").await, by_name([2, 1, 0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_agree_with_what_is_listed_whatever_was_changed() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    fill(client, 30).await;
+    for n in 0..30 {
+        let link = format!("/core/examples/e{n:02}");
+        match n % 3 {
+            0 => drop(client.delete(&link).await.expect(200)),
+            1 => drop(client.patch(&link, &json!({ "counter": n + 100 })).await.expect(200)),
+            _ => {}
+        }
+    }
+    for (filter, expected) in
+        [("", 20), ("counter%20ge%20100", 10), ("counter%20lt%20100", 10), ("name%20eq%20'name 2'", 10)]
+    {
+        let filter = filter.replace(' ', "%20");
+        let option = if filter.is_empty() { String::new() } else { format!("&$filter={filter}") };
+        let counted = client.get(&format!("/core/examples?$count=true{option}")).await.expect(200).json();
+        assert_eq!(counted["totalCount"], expected, "{filter}: {counted}");
+        assert_eq!(pages(client, &format!("$limit=7{option}")).await.len(), expected, "{filter}");
+    }
+    let page = client.get("/core/examples?$count=true&$top=3").await.expect(200).json();
+    assert_eq!((&page["totalCount"], page["documentLinks"].as_array().map(Vec::len)), (&json!(20), Some(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_is_looked_for_where_it_is_and_nowhere_else() {
+    let host = host_with(&["examples", "counter"]).await;
+    let client = host.client();
+    fill(client, 3).await;
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let kind = |kind: &str| json!({ "term": term("documentKind", kind) });
+    let read = client.get("/core/counters/c").await.expect(200).json();
+    let counter = read["documentKind"].as_str().expect("a kind").to_owned();
+    assert_eq!(found(client, kind(&counter)).await, ["c"]);
+    assert_eq!(found(client, kind(EXAMPLE)).await, ["e00", "e01", "e02"]);
+    assert_eq!(found(client, kind("nobody")).await, Vec::<String>::new());
+    let clause = |kind: Value, occurance: &str| json!({ "occurance": occurance, "term": kind["term"] });
+    let other =
+        json!({ "booleanClauses": [clause(kind(&counter), "MUST_NOT_OCCUR"), clause(kind(EXAMPLE), "MUST_OCCUR")] });
+    assert_eq!(found(client, other).await, ["e00", "e01", "e02"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_see_every_acknowledged_update_while_others_write() {
+    const WRITERS: u64 = 6;
+    let host = host_with(&["counter"]).await;
+    let client = host.client().clone();
+    for writer in 0..WRITERS {
+        client.post("/core/counters", &json!({ "documentSelfLink": format!("c{writer}") })).await.expect(201);
+    }
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..WRITERS {
+        let client = client.clone();
+        writers.spawn(async move {
+            let link = format!("/core/counters/c{writer}");
+            for count in 1..=25_u64 {
+                client.patch(&link, &json!({})).await.expect(200);
+                let filter = format!("count%20ge%20{count}");
+                let listed = client.get(&format!("/core/counters?$filter={filter}")).await.expect(200).json();
+                let links = listed["documentLinks"].as_array().expect("links");
+                assert!(links.contains(&json!(link)), "{link} at {count}: {listed}");
+                let sorted = client.get("/core/counters?$orderby=count%20desc&$limit=100").await.expect(200).json();
+                let links = sorted["documentLinks"].as_array().expect("links");
+                assert_eq!(links.len() as u64, WRITERS, "each document once: {sorted}");
+                let all = client.get("/core/counters?$count=true").await.expect(200).json();
+                assert_eq!(all["totalCount"], WRITERS, "{all}");
+            }
+        });
+    }
+    while let Some(ended) = writers.join_next().await {
+        ended.expect("a writer finds what it wrote");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_tells_what_it_cost_when_it_is_asked() {
+    let host = host_with(&["examples", "counter"]).await;
+    let client = host.client();
+    fill(client, 30).await;
+    let clause = |term: Value| json!({ "occurance": "MUST_OCCUR", "term": term });
+    let query = |more: Value| json!({ "booleanClauses": [clause(term("documentKind", EXAMPLE)), clause(more)] });
+    let range =
+        json!({ "propertyName": "counter", "range": { "type": "LONG", "min": 3, "max": 8, "isMinInclusive": true } });
+    for (specification, way, keys, documents) in [
+        (json!({ "query": query(term("name", "name 1")), "options": ["EXPLAIN"] }), "INDEX", 10, 0),
+        (json!({ "query": query(term("name", "name 1")), "options": ["EXPLAIN", "EXPAND_CONTENT"] }), "INDEX", 10, 10),
+        (json!({ "query": query(range), "options": ["EXPLAIN", "COUNT"] }), "COUNT", 5, 0),
+        (json!({ "query": kind(), "options": ["EXPLAIN", "COUNT"] }), "COUNT", 0, 0),
+        (json!({ "query": kind(), "options": ["EXPLAIN"] }), "LIST", 30, 0),
+        (
+            json!({
+                "query": kind(), "options": ["EXPLAIN", "SORT", "TOP_RESULTS"], "resultLimit": 4,
+                "sortTerm": { "propertyName": "counter" }, "sortOrder": "DESC",
+            }),
+            "ORDER",
+            5,
+            0,
+        ),
+        (json!({ "query": query(term("documentVersion", "0")), "options": ["EXPLAIN"] }), "DOCUMENTS", 0, 30),
+    ] {
+        let cost = results(client, specification.clone()).await["queryCost"].clone();
+        assert_eq!(cost, json!({ "way": way, "keysRead": keys, "documentsRead": documents }), "{specification}");
+    }
+    assert_eq!(results(client, json!({ "query": kind() })).await.get("queryCost"), None);
+}

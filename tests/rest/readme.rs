@@ -1,8 +1,8 @@
-//! The README is run: its commands, in their order, against the real binary, and what it shows is what they print.
+//! The README is run: its commands, in their order, against the real binary, must print what it shows.
 //!
-//! Commands of one block share a temporary folder and a host. A block that starts no host itself is the tour's, which deploys the
-//! counter before the part that is shown. Times, random ids, digests and ports differ from run to run and count as equal; an
-//! output that ends in `…` is a beginning.
+//! The commands of one block share a temporary folder and a host. A block that starts no host itself belongs to the
+//! tour, which deploys the counter before the part that is shown. Times, random ids, digests and ports differ from run
+//! to run and count as equal. An output that ends in `…` is the beginning of a longer one.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

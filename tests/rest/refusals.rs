@@ -1,4 +1,4 @@
-//! Modules that cannot be deployed: each is refused with what is wrong and how to mend it, and nothing is stored.
+//! Modules that cannot be deployed: each is refused, with what is wrong and how to mend it, and nothing is stored.
 
 use http::Method;
 use serde_json::{Value, json};

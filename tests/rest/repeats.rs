@@ -1,4 +1,4 @@
-//! Repeated requests: the same key gets the first answer, also after a restart.
+//! Repeated requests: a request with the same key gets the first answer, also after a restart.
 
 use http::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The task of the walk-through: its versions, its refusals, its restart.
+//! The guest example `example-tasks`, a task of Xenon: its versions, its refusals, its restart.
 
 use serde_json::json;
 use steward_tests::client::Client;

@@ -1,4 +1,4 @@
-//! Requests that are refused before their body was read get their answer all the same.
+//! A request that is refused before its body was read still gets its answer.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};

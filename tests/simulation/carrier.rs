@@ -1,4 +1,4 @@
-//! Carries effects between the documents of a world.
+//! Carries effects from one document of a world to another.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Clients: each wants one thing after the other, sends it again until it is answered, and sometimes once more after that.
+//! Clients. Each sends one request after the other, sends it again until it is answered, and sometimes once more after
+//! that.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What invariants look at, besides the state of the world.
+//! Facts: what has happened in a step. Invariants look at them, and at the state of the world.
 
 use std::sync::Arc;
 

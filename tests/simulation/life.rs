@@ -1,4 +1,4 @@
-//! What a process does of itself, and how it ends and begins.
+//! The life of a process in a world: what it does by itself, how it ends, and how the next one begins.
 
 use std::rc::Rc;
 

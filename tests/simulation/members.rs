@@ -1,4 +1,4 @@
-//! The system group and the other member, as steps of a world.
+//! What the system group and the other member do, as steps of a world.
 
 use steward_model::{Epoch, Lane, PartitionId};
 use steward_protocol::replica::{self, Event, RoleName};

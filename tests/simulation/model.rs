@@ -1,4 +1,5 @@
-//! What the committed records of a partition make, computed in the simplest way: the truth that stores are compared with.
+//! The state that follows from the committed records of a partition, computed in the simplest way. Stores are compared
+//! with it.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Each rule that can be broken is broken, and the invariant that says so must notice, within so many worlds.
+//! Breaks each rule that can be broken on purpose. The invariant that names the rule must notice it within [`WORLDS`]
+//! worlds.
 
 use anyhow::{Context, Result, bail};
 use steward_model::mutation::{self, Mutation};

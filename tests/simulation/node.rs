@@ -1,4 +1,5 @@
-//! A node of a world: the hardware that stays, and one process start after another, made of what production is made of.
+//! A node of a world: the hardware, which stays, and one process start after another on it, built of the code of
+//! production.
 
 use std::sync::Arc;
 

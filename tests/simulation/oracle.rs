@@ -1,4 +1,4 @@
-//! What must be true from now on: every committed record, every answer that somebody got.
+//! The oracle: every committed record, and every answer that somebody got. What it has seen must stay true.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,9 @@
-//! The other member of a partition that has three: it copies, promises, and sometimes reigns.
+//! The other member of a partition with three members: it copies, promises, and sometimes reigns.
 //!
-//! It is as simple as a member can be: its log never fails and begins with the first record. Two of three commit, the third
-//! member holds whatever this one has committed in its own reign and says nothing. What it did not copy and did not order it
-//! does not have: this node's records that only this node had are displaced by the next reign of the peer.
+//! It is as simple as a member can be. Its log never fails, and begins with the first record. Two of the three members
+//! commit. The third one says nothing; it counts as holding every record that the peer has committed in a reign of its
+//! own. Records that the peer neither copied nor ordered are not in its log; if only this node has them, the next reign
+//! of the peer puts others in their places.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Choices of one world: the same ones for the same seed.
+//! The random choices of one world: the same seed gives the same choices.
 
 use steward_model::splitmix::SplitMix;
 

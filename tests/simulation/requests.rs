@@ -1,8 +1,8 @@
-//! Requests, and what an operation makes of them, stage by stage as in production: the turn, repeats, the newest state, a
-//! decision, space, a proposal, the commit.
+//! Requests, and how an operation carries one out, stage by stage as in production: the turn, repeats, the newest
+//! state, a decision, space in the log, a proposal, the commit.
 //!
-//! Each document names in itself who made it, in which reign that was decided and on which state, so that a record betrays a
-//! decision that belongs elsewhere: see `i11_records_stay_in_their_reign`.
+//! Each document says in its body who decided it, in which reign, and on which state. So a record shows if its decision
+//! belongs to another reign or state: see `i11_records_stay_in_their_reign`.
 
 use std::rc::Rc;
 use std::sync::Arc;

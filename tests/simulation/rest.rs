@@ -1,4 +1,4 @@
-//! The end of a world: faults stop, and everything must become active and finish.
+//! The end of a world: faults stop, and then everything must become active and finish.
 
 use anyhow::{Result, bail};
 use steward_model::PartitionId;

@@ -1,4 +1,4 @@
-//! What worlds did, to see that they are where mistakes would show.
+//! Counts what happened in worlds, to show that they reach the situations in which mistakes would show.
 
 use anyhow::{Result, bail};
 

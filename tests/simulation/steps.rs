@@ -1,4 +1,4 @@
-//! What can happen next in a world.
+//! The steps of a world: what can happen next, and how likely it is.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! The partition table of a world: what a system group says that never fails.
+//! The partition table of a world, as a system group writes it that never fails.
 //!
-//! It names this node, sometimes another one, and it hears of every boot. Replicas learn of a row when the world tells them,
+//! It names this node or another member, and it hears of every boot. Replicas are told of a row when the world says so,
 //! which may be late.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What runs beside the steps: clients and carriers of effects, as futures that a world polls when it likes.
+//! Tasks that run beside the steps: clients and carriers of effects, as futures that the world polls when it likes.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

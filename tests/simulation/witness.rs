@@ -1,4 +1,4 @@
-//! What the driver tells of itself, taken down in the order in which it happened.
+//! Writes down what the driver reports, in the order in which it happens.
 
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

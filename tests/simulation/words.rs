@@ -1,4 +1,4 @@
-//! Steps, requests and what became of them, as a trace prints them. What the driver does in a step is printed in the words of
+//! How a trace prints steps, requests and their outcomes. What the driver does within a step is printed in the words of
 //! its own events, effects and facts.
 
 use std::fmt::{Display, Formatter, Result};

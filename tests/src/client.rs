@@ -1,4 +1,4 @@
-//! A small HTTP client that shows everything of an answer, and never fails on a status.
+//! A small HTTP client that shows all of an answer, and treats no status as a failure.
 
 use std::time::Duration;
 

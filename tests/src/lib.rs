@@ -1,4 +1,4 @@
-//! What the tests of the whole share: building guests and the host, running it, talking to it, waiting.
+//! What all tests of the whole share: building guests and the host, running it, talking to it, waiting.
 
 pub mod build;
 pub mod client;

@@ -1,7 +1,7 @@
-//! No file of a crate needs itself, by whatever way round: what uses something stands above it, and can be read after it.
+//! No file of a crate needs itself, directly or through others: a file uses only files that can be read before it.
 //!
-//! A circle of files is one file in several pieces: none of them can be understood, tested or moved alone. It is opened by
-//! moving what both sides need into a file below both, not by passing a closure.
+//! A circle of files is one file in several pieces: none of them can be understood, tested or moved alone. To open it,
+//! move what both sides need into a file below both; do not pass a closure.
 
 use std::collections::{BTreeSet, VecDeque};
 

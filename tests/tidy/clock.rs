@@ -1,4 +1,4 @@
-//! One file reads the clock. Everyone else is told the time, so that tests and simulations can tell another one.
+//! One file reads the clock. All other code is told the time, so that tests and simulations can choose it.
 
 use crate::source::{line_of, words};
 use crate::tree::{Finding, Tree};

@@ -1,7 +1,8 @@
-//! Pages name commands, variables and stages that exist: who copies a line from a page must not find out otherwise.
+//! Pages name commands, variables and stages that exist, because readers copy lines from pages.
 //!
-//! Checked are `cargo <command>` with its `--package`, `STEWARD_…` variables, and the stages of an operation's road, which are read
-//! from the code. Flags of `steward` itself are checked beside the command line, in `cli/tests/pages.rs`: only clap knows them.
+//! Checked are `cargo <command>` with its `--package`, `STEWARD_…` variables, and the stages of an operation's road,
+//! which are read from the code. Flags of `steward` itself are checked beside the command line, in
+//! `cli/tests/pages.rs`, because only clap knows them.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Log lines are fields in plain words: a field is never the `Debug` of a value (`?name`), which prints whatever a struct
-//! happens to hold, changes with every refactoring, and shows bodies of documents one day.
+//! Log lines have fields in plain words. A field is never the `Debug` of a value (`?name`): that prints whatever a
+//! struct happens to hold, changes with every refactoring, and will show bodies of documents one day.
 //!
 //! Give the type a `Display` and write `%name`, or log the numbers that matter, each in a field of its own.
 

@@ -1,4 +1,4 @@
-//! Files are short, and bytes that nobody sees are not there.
+//! Files are short, and contain no bytes that nobody sees.
 
 use crate::tree::{File, Finding, Tree};
 

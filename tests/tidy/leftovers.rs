@@ -1,4 +1,4 @@
-//! Nothing half done: no placeholders, no debug prints, no test that is silently off.
+//! Nothing is half done: no placeholders, no debug prints, no test that is silently off.
 
 use crate::source::{line_of, words};
 use crate::tree::{Finding, Tree};

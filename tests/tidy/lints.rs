@@ -1,5 +1,5 @@
-//! A lint is silenced where it must be, with the reason. `expect` tells when the need is gone; `allow` is for generated code, in
-//! which a lint may or may not fire.
+//! A lint is silenced only where it must be, and with the reason. `expect` tells when it is no longer needed; `allow`
+//! is for generated code, in which a lint may fire or not.
 
 use crate::source::line_of;
 use crate::tree::{Finding, Tree};

@@ -1,9 +1,10 @@
 //! Tidy: the habits of the house that a compiler does not check.
 //!
-//! Problem: walls, storeys and sizes erode one convenient line at a time, and no review sees all of them. Promise: one test,
-//! [`repository_is_tidy`], reads every tracked file and fails with a list of `path:line: rule: what to do`. A rule is a
-//! function from the tree to findings, in a file of its own, with tests that plant a violation and see it found. What is
-//! allowed against a rule stands in a table beside the rule, with the reason.
+//! Problem: walls, storeys and sizes erode one convenient line at a time, and no review sees all such lines.
+//!
+//! Promise: one test, [`repository_is_tidy`], reads every tracked file and fails with a list of `path:line: rule: what
+//! to do`. A rule is a function from the tree to findings. It stands in a file of its own, with tests that plant a
+//! violation and see it found. Exceptions from a rule stand in a table beside the rule, each with its reason.
 //!
 //! Left out: everything that needs types. Clippy and rustdoc run beside tidy and know them.
 

@@ -1,9 +1,9 @@
-//! Which file of a crate uses which other one, as the paths in its code say.
+//! Which file of a crate uses which other file, as the paths in its code say.
 //!
-//! A path is followed to the file that *defines* what it names: through modules, through what a file imports and hands on
-//! (`pub use`), and upwards (`super`). So `use super::Offset` in `log/append.rs` is a use of `offset.rs` if `log/mod.rs` only
-//! hands `Offset` on, and a use of `log/mod.rs` if it is defined there. A `mod` line and a line that only hands something on
-//! are no uses.
+//! A path is followed to the file that *defines* what it names: through modules, through what a file imports and
+//! re-exports (`pub use`), and upwards (`super`). So `use super::Offset` in `log/append.rs` is a use of `offset.rs` if
+//! `log/mod.rs` only re-exports `Offset`, and a use of `log/mod.rs` if it is defined there. A `mod` line and a line
+//! that only re-exports are no uses.
 //!
 //! Left out: globs (the product has none of its own modules), calls of methods, code that macros write.
 

@@ -1,4 +1,4 @@
-//! Names say what a thing is. Words that fit everything say nothing.
+//! Names say what a thing is. A word that fits everything says nothing, so it is refused.
 
 use crate::source::{identifier, line_of, words};
 use crate::tree::{File, Finding, Tree};

@@ -1,4 +1,5 @@
-//! The tree reads the same wherever and by whomever it was made: no paths of one machine, no words on its authors.
+//! The tree reads the same wherever it was made, and whoever made it: no paths of one machine, no words about its
+//! authors.
 
 use crate::source::words;
 use crate::tree::{Finding, Tree};

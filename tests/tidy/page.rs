@@ -1,4 +1,4 @@
-//! What a page in Markdown says, taken apart: headings, links, code in lines and in blocks.
+//! The parts of a page in Markdown: headings, links, code in lines and in blocks.
 //!
 //! A scanner for the Markdown that we write: fenced blocks, code between single backticks, inline links, ATX headings.
 

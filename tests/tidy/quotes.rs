@@ -1,8 +1,10 @@
-//! Code that a page quotes stands in its file, word for word: a reader who follows the link must find what he has just read.
+//! Code that a page quotes stands in its file, word for word: a reader who follows the link finds the lines of the
+//! page.
 //!
-//! A quote is a block of Rust, WIT or text directly below a line with a link to a file of that kind; the last link of the line
-//! counts. Its lines must stand in the file one behind the other. They may be shifted to the left, all of them equally. In the
-//! tour every block of Rust or WIT is a quote, so that none escapes this rule by having no link.
+//! A quote is a block of Rust, WIT or text directly below a line with a link to a file of that kind; the last link of
+//! the line counts. The lines of the block must stand in the file one behind the other. They may be shifted to the
+//! left, all by the same width. In the tour every block of Rust or WIT is a quote, so that none escapes this rule for
+//! want of a link.
 
 use crate::paths::beside;
 use crate::tree::{File, Finding, Tree};

@@ -1,7 +1,7 @@
-//! Rust source with its code and its comments apart.
+//! Rust source, split into its code and its comments.
 //!
-//! A scanner, not a parser: it knows strings, raw strings, characters, lifetimes and nested comments, and so never takes a
-//! brace in a string for a block. Both halves keep every line break of the original:
+//! A scanner, not a parser: it knows strings, raw strings, characters, lifetimes and nested comments, and so never
+//! takes a brace in a string for a block. Both halves keep every line break of the original:
 //!
 //! ```text
 //! original   let a = "{"; // why        code   let a = " "; ......        comments   ............ // why

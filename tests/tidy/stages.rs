@@ -1,6 +1,7 @@
-//! A stage of an operation has one name: its file, the call in it, its span and the label of its failures.
+//! A stage of an operation has one name: its file, the call in it, its span, and the label of its failures.
 //!
-//! `stage!(load, await load::load(road))` makes the span and the label out of its first word; here it is held to the other two.
+//! `stage!(load, await load::load(road))` makes the span and the label out of its first word. This rule checks that
+//! file and call have the same name.
 
 use crate::source::{identifier, line_of};
 use crate::tree::{Finding, Tree};

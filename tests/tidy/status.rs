@@ -1,4 +1,5 @@
-//! One table knows which failure has which status: that of kinds in `model`. Elsewhere errors are values of their own enums.
+//! One table says which failure has which status: that of kinds in `model`. Elsewhere errors are values of their own
+//! enums.
 
 use crate::source::{identifier, line_of, words};
 use crate::tree::{Finding, Tree};

@@ -1,4 +1,4 @@
-//! The tracked tree: which files there are, what they say, and which of them are tests.
+//! The tracked tree: which files there are, what they contain, and which of them are tests.
 
 use std::collections::BTreeSet;
 use std::fmt;

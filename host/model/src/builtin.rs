@@ -1,27 +1,28 @@
-//! The fields that the host keeps with every document, under the names that clients see.
+//! The fields that the host adds to every document, under the names that clients see.
 
 /// A field that the host keeps with every document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builtin {
-    /// `documentSelfLink`
+    /// `documentSelfLink`: the path of the document, its identity.
     SelfLink,
-    /// `documentKind`
+    /// `documentKind`: the type name from the descriptor of the service.
     Kind,
-    /// `documentVersion`
+    /// `documentVersion`: how many updates the document has had, from 0.
     Version,
-    /// `documentEpoch`
+    /// `documentEpoch`: the reign that made this version, as [`Epoch::as_u64`](crate::Epoch::as_u64) writes it.
     Epoch,
-    /// `documentUpdateTimeMicros`
+    /// `documentUpdateTimeMicros`: when this version was made, in microseconds since the Unix epoch.
     UpdateTime,
-    /// `documentUpdateAction`
+    /// `documentUpdateAction`: what made this version, as
+    /// [`UpdateAction::as_str`](crate::document::UpdateAction::as_str) writes it.
     UpdateAction,
-    /// `documentExpirationTimeMicros`
+    /// `documentExpirationTimeMicros`: when the document expires, in microseconds since the Unix epoch; 0: never.
     ExpirationTime,
-    /// `documentOwner`
+    /// `documentOwner`: the host id of the node that owns the document.
     Owner,
-    /// `documentSourceLink`
+    /// `documentSourceLink`: where the state came from; left out if the document does not say.
     SourceLink,
-    /// `documentAuthPrincipalLink`
+    /// `documentAuthPrincipalLink`: the user who made this version; left out if there is none.
     AuthPrincipalLink,
 }
 

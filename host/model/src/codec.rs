@@ -1,4 +1,4 @@
-//! How values become bytes on disk and between nodes.
+//! How values become bytes, on disk and between nodes.
 //!
 //! ```text
 //!  ┌─────────┬──────────┬───────────────────────────────┐
@@ -7,16 +7,17 @@
 //!  └─────────┴──────────┴───────────────────────────────┘
 //! ```
 //!
-//! Problem: the nodes of a group are upgraded one after the other, so each must read what a neighbour of the version
-//! before or after it has written, and what itself wrote before its upgrade.
+//! Problem: the nodes of a group are upgraded one after the other. So each node must read what the version before its
+//! own and the version after it have written, on its own disk and on the wire.
 //!
-//! Promise: each type that stands alone on a disk or travels alone between nodes counts its own versions ([`Format`]). A
-//! newer writer appends fields and leaves `readable from` as it is: older readers pass over what they do not know. A change
-//! that they must not pass over raises `readable from`, and they refuse the value by name instead of misreading it. An older
-//! writer's value is brought up to date by [`Format::upgrade`].
+//! Promise: each type that stands alone on a disk, or travels alone between nodes, counts its own versions
+//! ([`Format`]). A newer version may append fields and keep `readable from`: older readers then skip the fields that
+//! they do not know. If an older reader must not skip a change, the newer version raises `readable from`; older readers
+//! then refuse the value by name and do not misread it. [`Format::upgrade`] turns the value of an older writer into one
+//! of this version.
 //!
-//! Left out: fields of types that stand inside others are covered by the outer type's version; adding one there is a new
-//! version of every type around it. Fields are written in the postcard wire format, a frozen, public specification.
+//! Left out: a type that stands inside another has no version of its own. To add a field to it, raise the version of
+//! every type around it. Fields are in the wire format of postcard, a frozen, public specification.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -41,15 +42,15 @@ pub trait Format: Serialize + DeserializeOwned {
     }
 }
 
-/// Why bytes are no value.
+/// Why bytes cannot be read as a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// There are fewer bytes than stand in front of every value.
+    /// There are fewer bytes than the two version numbers in front of every value.
     #[error("{name} is cut off: {bytes} bytes are too few for any value")]
     Cut {
-        /// What should be there.
+        /// The [`Format::NAME`] of the type that was to be read.
         name: &'static str,
-        /// How many bytes there are.
+        /// How many bytes there are: 0 or 1.
         bytes: usize,
     },
     /// The bytes were written by a version of the host that this one does not understand.
@@ -67,9 +68,9 @@ pub enum Error {
     /// The bytes do not follow the wire format.
     #[error("bytes are no {name}: {source}")]
     Malformed {
-        /// What should be there.
+        /// The [`Format::NAME`] of the type that was to be read.
         name: &'static str,
-        /// What is wrong with them.
+        /// What postcard could not read.
         source: postcard::Error,
     },
     /// The value is whole, and more bytes stand behind it than its version has.

@@ -1,4 +1,4 @@
-//! Documents: the versioned JSON states that steward keeps.
+//! Documents: the versioned JSON states that steward keeps. Each value here is one version of one document.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,9 @@ impl std::fmt::Display for Version {
 pub enum UpdateAction {
     /// The document was created, or its service has a POST handler.
     Post,
-    /// The state was replaced.
+    /// A PUT replaced the state.
     Put,
-    /// The state was changed.
+    /// A PATCH changed the state, or the guest changed it by itself (start, maintenance, the answer to an effect).
     Patch,
     /// The document was deleted: this version is a tombstone that keeps the last state.
     Delete,
@@ -58,27 +58,27 @@ impl UpdateAction {
 /// One version of one document: the guest's state and what the host knows about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Document {
-    /// Its identity.
+    /// The path of the document; all its versions have the same.
     pub link: Link,
     /// The name of its type; `documentKind`.
     pub kind: String,
     /// Which update of the document this is.
     pub version: Version,
-    /// The reign in which this version was committed.
+    /// The reign of the primary that ordered this version.
     pub epoch: Epoch,
     /// The place of this version in its partition's log.
     pub offset: Offset,
-    /// When it was made: never before or at an earlier version's time.
+    /// When it was made. Each version has a later time than the one before, even if the clock of the node was set back.
     pub updated: Timestamp,
-    /// What made it.
+    /// What made this version; it also tells a tombstone from a state.
     pub action: UpdateAction,
     /// When the document expires; zero: never.
     pub expires: Timestamp,
-    /// The self-link of the user who made it, or empty.
+    /// The self-link of the user who made it, or empty. Always empty as long as requests have no users.
     pub principal: String,
-    /// Where the state came from, or empty; `documentSourceLink`.
+    /// Where the state came from, as the client that created the document said it, or empty; `documentSourceLink`.
     pub source: String,
-    /// The shape of `body`, in the service's own counting.
+    /// The shape of `body`: the `stateVersion` of the module that wrote it.
     pub state_version: u32,
     /// The state: a JSON object in UTF-8 without built-in `document…` fields.
     #[serde(with = "bytes_run")]
@@ -113,19 +113,19 @@ impl Document {
         matches!(self.action, UpdateAction::Delete | UpdateAction::Expire)
     }
 
-    /// Returns true if this is what is left of an expired document. Its link is free, as if there had never been a document;
-    /// only that no version is given twice.
+    /// Returns true if the document has expired and this tombstone is what is left of it. Its link is free again. A
+    /// document that is created there later goes on counting versions, so that no version is given twice.
     pub fn ended_by_expiry(&self) -> bool {
         self.action == UpdateAction::Expire
     }
 
     /// Returns true if the document has an expiry that is not after `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.0 != 0 && self.expires <= now
+        self.expires.has_expired(now)
     }
 
-    /// Returns true if clients find the document at `now`: it has neither been deleted, nor has it an expiry that is not after `now`,
-    /// whether or not anybody has noticed yet.
+    /// Returns true if clients find the document at `now`: it is no tombstone, and it has no expiry or one after `now`.
+    /// An expired document is not found, even before its tombstone is written.
     pub fn is_there(&self, now: Timestamp) -> bool {
         !self.is_tombstone() && !self.is_expired(now)
     }

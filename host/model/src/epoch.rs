@@ -1,4 +1,4 @@
-//! Epochs: the numbers of the reigns of a partition's primaries.
+//! Epochs: the numbers that order the reigns of the primaries of one partition.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,16 @@ use crate::codec::Format;
 /// updates may be missing, and `incarnation` at a forced recovery. Source: host/docs/protocol.md, "Numbers".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Incarnation counter of the system group.
+    /// How often the system group was recovered by force; 0 in most clusters.
     pub incarnation: u16,
-    /// How often a loss of data was accepted for this partition.
+    /// How often an operator accepted a loss of data for this partition, in this incarnation.
     pub loss: u16,
-    /// How often a primary was named since then.
+    /// How often the system group has named a primary since the loss or the incarnation last rose; 0: never.
     pub ownership: u32,
 }
 
 impl Epoch {
-    /// The epoch before every reign.
+    /// Lower than the epoch of every reign: what stands where there is no record yet.
     pub const ZERO: Epoch = Epoch { incarnation: 0, loss: 0, ownership: 0 };
 
     /// Returns the epoch of the next reign after a primary is named anew.
@@ -43,7 +43,7 @@ impl Format for Epoch {
     const NAME: &'static str = "epoch";
 }
 
-/// The ownership alone where that says all: until the system group is recovered by force and a loss is accepted, it does.
+/// Writes the ownership alone if incarnation and loss are zero, as they are in most clusters; else all three parts.
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

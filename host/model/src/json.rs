@@ -1,45 +1,47 @@
-//! JSON from outside: what may enter, and how it becomes a value. The one place of the host that decides either.
+//! JSON from outside: which texts may enter, and how they become values. Nothing else in the host decides either.
 //!
-//! Problem: the parser has keys of its own. An object that begins with one of them is not taken as it stands; the text in
-//! its member is parsed instead, so that what was checked and what is kept differ, and a depth that was counted is no
-//! bound. And a text that one reader skips lightly another one refuses later, when it is part of a document already.
+//! Problem: serde_json uses some object keys for its own purposes. If an object begins with such a key, serde_json does
+//! not take the object as it stands: it parses the text of that member in its place. Then the host would keep something
+//! else than it has checked, and its bound on depth would not hold. Besides, some readers skip a text that others
+//! refuse; a document that the first kind has let in would be found unreadable later.
 //!
-//! Promise: what [`check`] lets pass every later reader takes, and takes alike: numbers and texts are looked into, depth is
-//! counted as it is parsed, and the parser's own keys are refused by name. [`plain`] makes a value of a text that nobody
-//! has checked, such as the answer of another host, and takes such keys for what they look like.
+//! Promise: every later reader takes a text that [`check`] has passed, and all of them read the same value. [`check`]
+//! looks into all numbers and texts, counts the depth while it parses, and refuses the keys of serde_json by name.
+//! [`plain`] makes a value of a text that nobody has checked, such as the answer of another host; to it, these keys are
+//! keys like all others.
 
 use std::cell::RefCell;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Objects and arrays that may be inside one another; what is deeper could not be queried or merged later.
+/// How many objects and arrays may be inside one another; later steps could not query or merge deeper ones.
 pub const DEPTH_MAX: usize = 100;
 
-/// With this begin the keys by which the parser talks to itself.
+/// The beginning of the keys that serde_json uses for its own purposes.
 pub const RESERVED: &str = "$serde_json::private::";
 
-/// Why a text is not taken.
+/// Why a JSON text may not enter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is no JSON, or too deep.
+    /// It is no JSON, or deeper than [`DEPTH_MAX`].
     #[error("{reason} at line {line} column {column}")]
     Syntax {
-        /// What is wrong.
+        /// What the parser says, without the place.
         reason: String,
-        /// Where, from 1.
+        /// The line of the fault; the first is 1.
         line: usize,
-        /// Where, from 1, in bytes.
+        /// The byte of that line at which the parser stopped; the first is 1.
         column: usize,
     },
-    /// A key is the parser's own.
+    /// A key begins with [`RESERVED`].
     #[error("the key {key:?} at line {line} column {column} is reserved: no key may begin with {RESERVED:?}")]
     ReservedKey {
-        /// The key.
+        /// The key in full, escapes resolved.
         key: String,
-        /// Where it ends, from 1.
+        /// The line in which the key ends; the first is 1.
         line: usize,
-        /// Where it ends, from 1, in bytes.
+        /// The byte of that line at which the key ends; the first is 1.
         column: usize,
     },
 }
@@ -168,7 +170,7 @@ impl<'de> Visitor<'de> for Look<'_> {
     }
 }
 
-/// Looks at a key.
+/// Reads a key and refuses a reserved one.
 struct Key<'a>(&'a RefCell<Option<String>>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -195,7 +197,7 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-/// Makes values of what the parser finds.
+/// Builds values and gives no key a meaning of its own.
 struct Plain;
 
 impl<'de> DeserializeSeed<'de> for Plain {

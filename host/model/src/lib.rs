@@ -1,7 +1,7 @@
 //! The words of steward: types that every part of the host speaks.
 //!
-//! This crate parses, compares and encodes, and does nothing else: no clock, no file, no socket, no decision. The three
-//! crates above it (`protocol`, `storage`, `sandbox`) know these words and do not know one another.
+//! This crate parses, compares and encodes. It has no clock, no file, no socket, and decides nothing. Four crates stand
+//! on it, `protocol`, `storage`, `query` and `sandbox`; they know these words and do not know one another.
 
 pub mod builtin;
 pub mod codec;

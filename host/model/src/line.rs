@@ -1,7 +1,8 @@
-//! Texts of strangers in the lines of a log.
+//! Texts from outside that go into a log: one text must stay one line.
 
-/// Returns the text in one line: what others say must not pass for lines of the host's own. Every run of control characters, and of
-/// spaces around it, becomes one space.
+/// Returns `text` as one line: every run of control characters, with the spaces around it, becomes one space.
+///
+/// A guest or a client chooses such a text; a line break in it would pass for a new line of the host's own log.
 pub fn one_line(text: &str) -> String {
     let parts = text.split(char::is_control).map(str::trim).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(" ")

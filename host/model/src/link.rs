@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest self-link in bytes.
+/// Longest self-link, in bytes; links are ASCII, so characters count the same.
 pub const LINK_BYTES_MAX: usize = 1024;
 
 /// Characters of a path segment besides letters and digits; Xenon's list without those that end a path in a URI.
@@ -38,9 +38,9 @@ pub enum Error {
     /// A character is not allowed in a path.
     #[error("self-link {link:?} contains {character:?}: only letters, digits and {SEGMENT_PUNCTUATION} are allowed")]
     Character {
-        /// The text as given.
+        /// The text in which the character stands.
         link: String,
-        /// The first character at fault.
+        /// The first character that is not allowed.
         character: char,
     },
 }
@@ -74,7 +74,7 @@ impl Link {
         Ok(Link(Arc::from(text)))
     }
 
-    /// Returns the self-link as text.
+    /// Returns the self-link as it was parsed: clients, keys and hashes all use this text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -107,7 +107,7 @@ impl Link {
         Link::parse(&format!("{parent}/{name}"))
     }
 
-    /// Returns true for `/`.
+    /// Returns true for `/`, the only link without a parent.
     pub fn is_root(&self) -> bool {
         &*self.0 == "/"
     }

@@ -1,13 +1,13 @@
-//! Guest modules: their names and digests.
+//! The digest that names a guest module.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a component's bytes; its name for ever. Written as 64 hexadecimal digits.
+/// The SHA-256 of the bytes of a component: the name of a guest module for ever. Written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// A text is no digest.
+/// A text is not the digest of a module; it carries that text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("module digest {0:?} is not 64 hexadecimal digits")]
 pub struct Error(String);
@@ -37,7 +37,7 @@ impl Digest {
         Ok(Digest(bytes))
     }
 
-    /// Returns the first twelve digits: enough for people.
+    /// Returns the first twelve digits, which are enough for people to tell modules apart. Never a key.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }

@@ -1,10 +1,12 @@
-//! Rules that are broken on purpose, to show that the simulation notices.
+//! Rules that can be broken on purpose, to show that the simulation notices.
 //!
-//! A check that has never failed proves nothing. So each rule on which acknowledged updates depend has a switch in the very
-//! line that keeps it: `if mutation::is(Mutation::X)`. The simulation turns one on, for its own thread, and must fail with the
+//! Problem: a check that has never failed proves nothing.
+//!
+//! Promise: each rule on which acknowledged updates depend has a switch in the very line that keeps the rule: `if
+//! mutation::is(Mutation::X)`. The simulation turns on one switch, for its own thread only, and must then fail with the
 //! invariant that names the broken rule.
 //!
-//! Without the feature `mutations` the question is the constant `false`, and nothing of this is in the product.
+//! Without the feature `mutations` the function [`is`] is the constant `false`; nothing of this is in the product.
 
 /// A rule that is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +51,7 @@ pub enum Mutation {
     RecoveryQuorumNotRaised,
     /// A restart finds the promises, and no records.
     RecordsForgotten,
-    /// A process start that is named for the reign of the one before takes it up.
+    /// A new process start takes up the reign for which the start before it was named.
     BootResumesRole,
     /// The replica is told that its promise is on the disk when it was only asked for.
     PromiseReportedBeforeSync,
@@ -57,13 +59,13 @@ pub enum Mutation {
     LineageNeverCut,
     /// A start finds epochs in the log whose records were replaced.
     LineageKeptAtRecovery,
-    /// The log says that a group is on the disk without having it synced.
+    /// The log says that a group is on the disk although it was written and never synced.
     SyncWithoutSync,
     /// The log says that a group is on the disk before it is written.
     PersistedBeforeSync,
     /// The newest group that the log holds is dropped when it is opened.
     TailDropped,
-    /// A store goes on with what it knew before an error.
+    /// A store that met an error goes on with what it had read before.
     SummaryKept,
     /// How far the store has come is written one record short of what its documents say.
     ProgressBehind,
@@ -91,7 +93,7 @@ pub enum Mutation {
     RefusedRunLost,
     /// A reign takes what an earlier one decided.
     DecidedInAnotherReign,
-    /// A client that waits for a record is answered by its offset, whatever reign ordered it.
+    /// A client that waits for a record is told of the record at its offset, whichever reign ordered that one.
     WaiterByOffset,
     /// The newest states keep updates that were cut off.
     RecentNotCut,
@@ -101,7 +103,7 @@ pub enum Mutation {
     TombstonesKept,
     /// Pending effects of a store are not taken into a new reign.
     OutboxNotLoaded,
-    /// Effects that failed in passing are settled.
+    /// Effects are settled although their failure would pass by itself.
     SettledOnFailure,
     /// Effects are named without the epoch of their record.
     EffectKeyWithoutEpoch,
@@ -116,7 +118,7 @@ thread_local! {
     static BROKEN: std::cell::Cell<Option<Mutation>> = const { std::cell::Cell::new(None) };
 }
 
-/// Breaks a rule on this thread, or none any more.
+/// Breaks `mutation` on this thread until the next call; none: keeps all rules.
 #[cfg(feature = "mutations")]
 pub fn set(mutation: Option<Mutation>) {
     BROKEN.set(mutation);
@@ -128,7 +130,7 @@ pub fn is(mutation: Mutation) -> bool {
     BROKEN.get() == Some(mutation)
 }
 
-/// Returns false: rules are kept.
+/// Returns false: a build without the feature keeps all rules.
 #[cfg(not(feature = "mutations"))]
 #[inline(always)]
 pub const fn is(mutation: Mutation) -> bool {

@@ -1,4 +1,4 @@
-//! Nodes: who they are, what they are in the group for, how far they are.
+//! Nodes of a cluster: how they are named, their role in the group, and their state.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ impl std::fmt::Display for NodeId {
     }
 }
 
-/// Counts the process starts of one node; assigned by the system group.
+/// Counts the process starts of one node, from 1; assigned by the system group when the process registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Boot(pub u32);
 
@@ -21,7 +21,7 @@ pub struct Boot(pub u32);
 pub struct Member {
     /// The number of the node, the same in every boot.
     pub node: NodeId,
-    /// Which of its process starts.
+    /// The process start: a node that has restarted is another member.
     pub boot: Boot,
 }
 
@@ -31,21 +31,21 @@ impl std::fmt::Display for Member {
     }
 }
 
-/// What a node is in the group for.
+/// The role of a node in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// It may hold replicas and counts for the quorum.
     Peer,
-    /// It only watches.
+    /// It holds no replicas and does not count for the quorum; it sees the cluster state.
     Observer,
 }
 
-/// How far a node is.
+/// The state of a node, as the system group knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NodeStatus {
-    /// It has started and brings its replicas up to date.
+    /// It has registered and brings its replicas up to date.
     Synchronizing,
-    /// It serves.
+    /// It serves requests.
     Available,
     /// It gives up its duties in order to stop.
     Leaving,
@@ -81,7 +81,7 @@ pub struct StoreId(pub u128);
 /// Characters a host id may have besides letters and digits.
 const HOST_ID_PUNCTUATION: &str = "-_.:@";
 
-/// Longest host id in bytes.
+/// Longest host id, in bytes; host ids are ASCII.
 pub const HOST_ID_BYTES_MAX: usize = 128;
 
 /// The name an operator gave a node (`--id`), `documentOwner` in REST. It may return on another disk.
@@ -97,9 +97,9 @@ pub enum Error {
     /// The text has a character that is not allowed.
     #[error("host id {id:?} contains {character:?}: only letters, digits and {HOST_ID_PUNCTUATION} are allowed")]
     Character {
-        /// The text as given.
+        /// The text in which the character stands.
         id: String,
-        /// The first character at fault.
+        /// The first character that is not allowed.
         character: char,
     },
 }
@@ -119,7 +119,7 @@ impl HostId {
         }
     }
 
-    /// Returns the id as text.
+    /// Returns the id as the operator wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

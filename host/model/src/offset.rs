@@ -1,4 +1,4 @@
-//! Places in logs.
+//! Places in logs: an [`Offset`] in the log of one partition, an [`Lsn`] in the commit log that all partitions share.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ impl std::fmt::Display for Offset {
 pub struct Position {
     /// The reign in which the record was appended.
     pub epoch: Epoch,
-    /// Its place.
+    /// Where the record stands in the log of its partition.
     pub offset: Offset,
 }
 
@@ -37,6 +37,7 @@ impl std::fmt::Display for Position {
     }
 }
 
-/// A place in one node's commit log, which all partitions of the node share.
+/// A place in the commit log of one node, which all partitions of that node share: frames are counted from 1, without
+/// gaps. Zero: before the first frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Lsn(pub u64);

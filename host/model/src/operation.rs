@@ -12,18 +12,18 @@ use crate::mutation::{self, Mutation};
 use crate::offset::Position;
 use crate::time::Timestamp;
 
-/// What an operation asks for.
+/// The action that an operation asks for: the methods of HTTP that change or read a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Action {
-    /// Read.
+    /// Read the state; changes nothing.
     Get,
-    /// Create a child, or what a service makes of it.
+    /// Create a child of a factory. At a document: whatever the service makes of it.
     Post,
-    /// Replace.
+    /// Replace the state as a whole.
     Put,
-    /// Change.
+    /// Change the state in part, as the service understands it.
     Patch,
-    /// Delete.
+    /// End the document; a tombstone stays for a while.
     Delete,
 }
 
@@ -40,10 +40,10 @@ impl Action {
     }
 }
 
-/// Why a handler runs.
+/// What led to the call of a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
-    /// A client asked.
+    /// A client sent a request.
     Client,
     /// An effect of another document, or of this one, asked.
     Effect,
@@ -68,12 +68,12 @@ impl Cause {
     }
 }
 
-/// One header of a request or reply; names are lower case.
+/// One header of a request or of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Header {
-    /// Lower-case name.
+    /// Its name, in lower case.
     pub name: String,
-    /// Value.
+    /// Its value; a header whose value is no text never gets here.
     pub value: String,
 }
 
@@ -84,17 +84,17 @@ pub struct Request {
     pub link: Link,
     /// The query part of the URI without the question mark.
     pub query: String,
-    /// Headers of the request.
+    /// The headers that came with the request; empty if no client or effect asked.
     pub headers: Vec<Header>,
     /// The body as it was sent: JSON in UTF-8.
     pub body: Option<Bytes>,
-    /// Who asks: the self-link of a user, or empty.
+    /// The self-link of the user who asks, or empty. Always empty as long as requests have no users.
     pub principal: String,
-    /// Why the handler runs.
+    /// What led to this call.
     pub cause: Cause,
-    /// Now; fixed during one call.
+    /// The time of day, which stands still during one call.
     pub now: Timestamp,
-    /// Randomness for the call.
+    /// From this number comes everything random that the guest draws in this call; nobody outside can guess it.
     pub seed: u64,
     /// The document's version before this request; 0 while it is created.
     pub version: Version,
@@ -109,34 +109,33 @@ pub struct Request {
 pub struct Effect {
     /// A self-link (with or without a query), or an allow-listed URL.
     pub to: String,
-    /// What is asked of it.
+    /// The action at the target.
     pub action: Action,
-    /// Headers to send.
+    /// Headers to send with it. Towards hosts outside, the host sets those of the transport itself and drops the
+    /// guest's.
     pub headers: Vec<Header>,
-    /// JSON body to send.
+    /// The body to send, JSON in UTF-8.
     #[serde(with = "optional_run")]
     pub body: Option<Bytes>,
-    /// How long to wait after the commit, in milliseconds; 0: at once.
+    /// How long to wait before it is sent, in milliseconds, counted from the decision of the handler; 0: not at all;
+    /// never negative.
     pub delay_millis: i64,
-    /// Not empty: the answer comes back to the document as `handle-reply` with this tag.
+    /// The tag under which `handle-reply` is told the answer; empty: the document does not want to know it.
     pub reply_tag: String,
 }
 
-/// Most effects of one record.
-pub const EFFECTS_MAX: u32 = 256;
-
 /// Names one effect for ever, and is its idempotency key: `<link>@<incarnation>.<epoch>.<offset>#<number>`.
 ///
-/// The record that issued it never comes again: epochs rise whenever a partition begins anew, so that neither a purged
-/// document whose link is used once more, nor a volatile partition that starts empty, nor a loss that was accepted can make
-/// the same name twice.
+/// No other record ever has the position of the record that issued it, because the epoch rises whenever a partition
+/// begins anew. So no name comes twice, not even for a link whose document was forgotten and created again, in a
+/// volatile partition that starts empty, or after a loss that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EffectKey {
-    /// The document that issued it.
+    /// The document whose handler issued it.
     pub link: Link,
-    /// The record that issued it.
+    /// The record with which it was committed.
     pub at: Position,
-    /// Its place among the effects of that record, below [`EFFECTS_MAX`].
+    /// Its place among the effects of that record, from 0; a node bounds how many one outcome may have.
     pub number: u32,
 }
 
@@ -156,9 +155,9 @@ impl std::fmt::Display for EffectKey {
 pub struct Outcome {
     /// The new state, a JSON object in UTF-8; none: state unchanged, no new version.
     pub document: Option<Bytes>,
-    /// Status of the answer; 0: the host's choice.
+    /// The status of the answer, as a number of HTTP; 0: the host chooses 200, 201, 202 or 204.
     pub status: u16,
-    /// Headers of the answer.
+    /// Headers of the answer that the guest chose.
     pub headers: Vec<Header>,
     /// Body of the answer, JSON in UTF-8; none: the state after the request.
     pub reply: Option<Bytes>,
@@ -168,15 +167,15 @@ pub struct Outcome {
     pub expires: Option<Timestamp>,
 }
 
-/// Why a guest refuses.
+/// A guest's refusal of a request: nothing has happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}", one_line(code), one_line(message))]
 pub struct Fault {
-    /// 400 to 599.
+    /// Its status, as a number of HTTP from 400 to 599; any other number is told to clients as 400.
     pub status: u16,
     /// A stable, short name in kebab case.
     pub code: String,
-    /// One sentence for people.
+    /// One sentence for people; may hold any character, so log lines write it through [`one_line`].
     pub message: String,
     /// JSON pointer to the field at fault, or empty.
     pub pointer: String,
@@ -187,9 +186,10 @@ pub struct Fault {
 pub struct EffectReply {
     /// HTTP status; 0 if nothing answered before the effect was given up.
     pub status: u16,
-    /// Headers of the answer.
+    /// The headers that came with the answer.
     pub headers: Vec<Header>,
-    /// Body of the answer.
+    /// The body of the answer, JSON in UTF-8. If a host outside answers with another text, this is that text as a JSON
+    /// string.
     pub body: Option<Bytes>,
     /// The link or URL that was asked.
     pub from: String,

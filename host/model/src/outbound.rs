@@ -1,4 +1,7 @@
-//! Hosts outside that guests may reach, as operators allow them and descriptors want them. The one reading of such a pattern.
+//! Patterns for hosts outside of the cluster that guests may reach.
+//!
+//! An operator allows hosts, a descriptor asks for hosts, and an effect goes to one host. All three are compared here
+//! and nowhere else, because the comparison decides about security.
 
 use std::str::FromStr;
 

@@ -10,9 +10,9 @@ pub const PARTITIONS_PER_LANE: u16 = 256;
 /// How a partition keeps its updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Lane {
-    /// On disk: survives power loss.
+    /// On disk, in the commit log: an acknowledged update survives a power cut.
     Persisted,
-    /// In memory only: gone when every replica restarts.
+    /// In memory only: updates are gone when all replicas of the partition have restarted.
     Volatile,
 }
 
@@ -20,14 +20,14 @@ pub enum Lane {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct SelectorId(pub u16);
 
-/// Names a partition: a selector, a lane and a range of the hash of self-links.
+/// Names a partition: a selector, a lane and a part of the hashes of self-links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PartitionId {
     /// The selector whose documents these are.
     pub selector: SelectorId,
-    /// How updates are kept.
+    /// Where the replicas of this partition keep their updates.
     pub lane: Lane,
-    /// Which range, below [`PARTITIONS_PER_LANE`].
+    /// The remainder of the hash of its self-links, below [`PARTITIONS_PER_LANE`].
     pub index: u16,
 }
 

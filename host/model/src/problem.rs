@@ -1,8 +1,9 @@
-//! Failures as everybody speaks of them: to clients, to guests, to documents whose effect failed, and between nodes.
+//! Failures in the form in which all parts of the host pass them on: to clients, to guests, to documents whose effect
+//! failed, and between nodes.
 //!
-//! Whoever fails makes a problem: what sort of "no" it is ([`Kind`]), a stable code, whether something may have happened, and when to
-//! try again. How it reaches somebody is for others to say: HTTP makes a problem document with headers of it, the sandbox a
-//! fault, the outbox the answer to an effect.
+//! The part that fails makes a [`Problem`]. It says what sort of "no" this is ([`Kind`]), a stable code, whether
+//! something may have happened, and when to try again. It says nothing about how it is delivered: HTTP makes a problem
+//! document with headers of it, the sandbox a fault, the outbox the answer to an effect.
 //!
 //! Source: RFC 9457; the codes of Xenon's `ServiceErrorResponse`.
 
@@ -22,42 +23,42 @@ pub const ALREADY_EXISTS: i32 = i32::MIN + 3;
 /// Xenon's `errorCode` of a full queue.
 pub const QUEUE_LIMIT: i32 = i32::MIN + 7;
 
-/// What sort of "no" it is.
+/// The sort of "no": each has one status of HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The request cannot be understood, or says something that cannot be.
     Invalid,
-    /// Nothing is there.
+    /// Nothing answers at the link, or the document does not exist.
     NotFound,
-    /// It does not do that.
+    /// The service does not take this action.
     NotSupported,
-    /// It cannot be answered in a form that the client takes.
+    /// The client takes none of the forms in which the answer can be written.
     NotAcceptable,
-    /// The request did not arrive in time.
+    /// The body of the request did not arrive in time.
     Late,
-    /// It contradicts what is there.
+    /// The request contradicts the state that is there.
     Conflict,
     /// It was there and is not any more.
     Gone,
-    /// What the request demands is not so.
+    /// The client demanded a state of the document (such as `If-Match`) in which it is not.
     PreconditionFailed,
-    /// More is too much.
+    /// The request has more bytes than the host takes.
     TooLarge,
-    /// The body has a form that is not understood.
+    /// The body has a media type or an encoding that the host does not read.
     MediaType,
-    /// It is understood, and cannot be done as it is.
+    /// The request is understood and will never be carried out as it is.
     Unprocessable,
-    /// The request has to say on what it is based.
+    /// The service demands that an update names the version on which it is based, and this one does not.
     PreconditionRequired,
     /// A fault of the host or of a service.
     Internal,
-    /// Not now.
+    /// The host cannot do it now; it will pass by itself.
     Unavailable,
-    /// A service did not answer in time.
+    /// A guest used up its time.
     Deadline,
-    /// There is no room.
+    /// The disk has no room for updates.
     NoSpace,
-    /// What a guest says, by its own number.
+    /// The status that a guest chose; outside 400 to 599 it counts as 400.
     Chosen(u16),
 }
 
@@ -91,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// Returns what people call it.
+    /// Returns the name that HTTP gives to the status; `Refused` for a status that only guests use.
     pub fn title(self) -> &'static str {
         let status = self.status();
         KINDS.iter().find(|(_, known, _)| *known == status).map_or("Refused", |(.., title)| title)
@@ -106,11 +107,11 @@ impl Kind {
 /// When the same request may succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Not before it is changed.
+    /// Never: the request itself has to change.
     Never,
     /// After the document has been read again.
     AfterReread,
-    /// As it is, after so many seconds.
+    /// Unchanged, after this many seconds; 0: at once.
     Later(u32),
 }
 
@@ -128,7 +129,7 @@ impl Retry {
 /// Whether a failed operation may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happened {
-    /// Nothing has happened.
+    /// Nothing has changed.
     No,
     /// It may have happened; the same request with the same idempotency key is safe to repeat.
     Unknown,
@@ -146,24 +147,24 @@ impl Happened {
 /// One place in a body that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// JSON pointer to the place.
+    /// A JSON pointer into the body of the request.
     pub pointer: String,
-    /// What is wrong there.
+    /// One sentence for people: what was tried, and why it failed.
     pub detail: String,
 }
 
-/// See the head of this module.
+/// One failure, told without words of HTTP; see the head of this module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// What sort of "no" it is.
     pub kind: Kind,
     /// A stable name in kebab case, by which programs decide.
     pub code: String,
-    /// Xenon's `errorCode`, or 0.
+    /// Xenon's `errorCode`, for clients that decide by it; 0: Xenon has none.
     pub error_code: i32,
     /// When the same request may succeed.
     pub retry: Retry,
-    /// Whether something may have happened, where the kind alone does not tell.
+    /// Whether something may have happened; none: the kind tells that nothing has.
     pub happened: Option<Happened>,
     /// One sentence for people.
     pub detail: String,
@@ -202,7 +203,7 @@ impl Problem {
         Problem::new(kind, code, Retry::Later(seconds), detail)
     }
 
-    /// Gives it Xenon's number.
+    /// Sets Xenon's `errorCode`, one of the constants of this module.
     #[must_use]
     pub fn xenon(self, error_code: i32) -> Problem {
         Problem { error_code, ..self }
@@ -214,7 +215,7 @@ impl Problem {
         Problem { happened: Some(Happened::Unknown), ..self }
     }
 
-    /// Adds a member.
+    /// Adds a member to the problem document, under `name`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.members.insert(name.to_owned(), value.into());

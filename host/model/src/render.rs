@@ -1,4 +1,4 @@
-//! Documents as clients see them: the state with the fields of the host behind it.
+//! Documents as clients see them: the state, followed by the fields of the host.
 //!
 //! ```text
 //! body     {"name":"n3","counter":3}
@@ -6,8 +6,8 @@
 //!          └── copied, never parsed ┘└── appended
 //! ```
 //!
-//! Every GET and every answer to an update passes through here, so the stored bytes are copied as they are: a body is
-//! always one valid JSON object without fields of the host.
+//! Every GET and every answer to an update passes through here. So the stored bytes are copied and not parsed. That is
+//! possible because a stored body is always one valid JSON object without fields of the host.
 
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -90,7 +90,7 @@ pub fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `"name":`.
+/// Appends `name` as the key of an object, with its colon.
 pub fn write_name(out: &mut Vec<u8>, name: &str) {
     write_text(out, name);
     out.push(b':');

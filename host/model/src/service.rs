@@ -12,13 +12,13 @@ use crate::partition::Lane;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceOption {
-    /// Updates survive power loss.
+    /// Updates survive a power cut: documents live in [`Lane::Persisted`]. Without it they live in memory.
     Persistence,
     /// Updates are copied to other nodes.
     Replication,
     /// One node at a time runs the handlers of a document. Always so here; the word is accepted.
     OwnerSelection,
-    /// `handle-maintenance` runs at an interval.
+    /// `handle-maintenance` runs for each document, once per `maintenanceIntervalMicros`.
     PeriodicMaintenance,
     /// A POST to an existing child is a PUT.
     IdempotentPost,
@@ -42,10 +42,10 @@ impl std::fmt::Display for ServiceOption {
 /// Options that do not go together, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// Two options exclude each other.
+    /// The first option excludes the second, for the reason in the third field.
     #[error("options {0} and {1} exclude each other: {2}")]
     Excluded(ServiceOption, ServiceOption, &'static str),
-    /// One option needs another.
+    /// The first option needs the second, for the reason in the third field.
     #[error("option {0} needs {1}: {2}")]
     Missing(ServiceOption, ServiceOption, &'static str),
 }
@@ -85,29 +85,29 @@ pub fn check_options(options: &[ServiceOption]) -> Result<(), OptionsError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Handler {
-    /// See `wit/service.wit`, as for all of them.
+    /// Decides the first state of a child. `wit/service.wit` says what each handler gets and returns.
     HandleCreate,
     /// Runs at every start of ownership, and when another module takes over.
     HandleStart,
-    /// Runs at deletion.
+    /// Runs when the document is deleted or expires.
     HandleStop,
-    /// Answers GET.
+    /// Answers a GET in place of the host, which would return the state.
     HandleGet,
-    /// Answers POST.
+    /// Answers a POST to the document; without it the host refuses one.
     HandlePost,
-    /// Answers PUT.
+    /// Decides on a PUT in place of the host, which would replace the state.
     HandlePut,
-    /// Answers PATCH.
+    /// Decides on a PATCH in place of the host, which follows [`NativePatch`].
     HandlePatch,
-    /// Answers DELETE.
+    /// Decides on a DELETE in place of the host, which would delete the document.
     HandleDelete,
-    /// Runs at the maintenance interval.
+    /// Runs once per maintenance interval for each document.
     HandleMaintenance,
-    /// Takes the answers to effects.
+    /// Is told the answers to effects that have a reply tag.
     HandleReply,
-    /// Reads states of older versions.
+    /// Turns a state of an older shape into one of the module's own.
     Migrate,
-    /// Joins states of two clusters.
+    /// Joins two states of one document from two clusters. Accepted and never called: nothing joins clusters yet.
     Merge,
 }
 
@@ -141,7 +141,7 @@ impl std::fmt::Display for Handler {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NativePatch {
-    /// With 405.
+    /// It refuses the request with 405.
     #[default]
     None,
     /// By RFC 7396, JSON Merge Patch.
@@ -174,15 +174,15 @@ pub enum Isolation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IndexType {
-    /// UTF-8 text, compared by bytes.
+    /// UTF-8 text; ranges compare bytes, without regard to language.
     String,
-    /// A number, compared by value.
+    /// Integer or floating point; ranges compare the numbers.
     Number,
-    /// False before true.
+    /// True or false; false comes first.
     Boolean,
 }
 
-/// A field to index.
+/// A field that the service wants to be found by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexField {
     /// Dotted path in the state, such as `taskInfo.stage`.
@@ -216,9 +216,9 @@ pub struct LimitsWanted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Descriptor {
-    /// Name of the service, `counter`.
+    /// Name of the service, such as `counter`: ASCII letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// Version of the module, semver.
+    /// Semantic version of the module, such as `1.2.3`; for people, the host does not compare it.
     pub version: String,
     /// Default path of the factory, or of the stateless service.
     pub factory: Link,
@@ -231,37 +231,38 @@ pub struct Descriptor {
     /// Numbers of the shapes that this module reads besides, through `migrate`.
     #[serde(default)]
     pub reads_state_versions: Vec<u32>,
-    /// JSON Schema of the state.
+    /// JSON Schema of the state. Every new state must fit it, whether a client sent it or a guest returned it.
     #[serde(default = "any_object")]
     pub state_schema: Value,
     /// JSON Schemas of request bodies, by handler name and then by `kind` (empty: no kind).
     #[serde(default)]
     pub actions: BTreeMap<String, BTreeMap<String, Value>>,
-    /// Handlers that exist.
+    /// The handlers that the module has; the host never calls one that is not listed.
     #[serde(default)]
     pub handlers: Vec<Handler>,
-    /// Options of the children.
+    /// Options of the children; they must go together, see [`check_options`].
     #[serde(default)]
     pub options: Vec<ServiceOption>,
     /// When `handle-start` runs at a new owner.
     #[serde(default)]
     pub start: Start,
-    /// Microseconds between two calls of `handle-maintenance` on one document.
+    /// Microseconds between two calls of `handle-maintenance` on one document, at least
+    /// [`MAINTENANCE_INTERVAL_MICROS_MIN`]; without the option `PERIODIC_MAINTENANCE` it means nothing.
     #[serde(default)]
     pub maintenance_interval_micros: u64,
-    /// How many versions of a document are kept at the most; 0: 1,000.
+    /// How many versions before the newest one are kept; 0: [`VERSION_RETENTION_DEFAULT`].
     #[serde(default)]
     pub version_retention: u64,
     /// Fields to index; none: every scalar up to depth 3.
     #[serde(default)]
     pub index: Option<Vec<IndexField>>,
-    /// What it wants to be allowed.
+    /// What the module wants to be allowed; an operator grants it, or part of it, at deployment.
     #[serde(default)]
     pub capabilities: Capabilities,
-    /// Limits it wants.
+    /// Limits that the module wants for its calls and documents.
     #[serde(default)]
     pub limits: LimitsWanted,
-    /// How its instances are shared.
+    /// Whether calls may share an instance one after the other.
     #[serde(default)]
     pub isolation: Isolation,
     /// How PATCH works without a handler.
@@ -270,12 +271,12 @@ pub struct Descriptor {
     /// True: children are tasks, a POST answers 202.
     #[serde(default)]
     pub task: bool,
-    /// A sentence about the service.
+    /// A sentence about the service, for people; may be empty.
     #[serde(default)]
     pub docs: String,
 }
 
-/// Versions kept when a descriptor does not say: Xenon's default.
+/// How many versions before the newest one are kept if a descriptor does not say: Xenon's default.
 pub const VERSION_RETENTION_DEFAULT: u64 = 1000;
 
 fn one() -> u32 {
@@ -286,18 +287,18 @@ fn any_object() -> Value {
     serde_json::json!({ "type": "object" })
 }
 
-/// Why a descriptor is refused.
+/// Why the host refuses a descriptor.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptorError {
-    /// It is no JSON of the right shape.
+    /// It is no JSON, has unknown fields, or lacks a field.
     #[error("descriptor does not have the right shape: {0}")]
     Shape(#[from] serde_json::Error),
     /// Its options do not go together.
     #[error("descriptor of {name}: {source}")]
     Options {
-        /// Name of the service.
+        /// The `name` in the descriptor.
         name: String,
-        /// Which options.
+        /// The first pair of options at fault.
         source: OptionsError,
     },
     /// A field has a value that cannot be.
@@ -378,12 +379,12 @@ impl Descriptor {
         if self.has(ServiceOption::Persistence) { Lane::Persisted } else { Lane::Volatile }
     }
 
-    /// Returns `documentKind` of the documents.
+    /// Returns the `documentKind` of the service's documents: the one of the descriptor, or else its name.
     pub fn kind(&self) -> &str {
         if self.document_kind.is_empty() { &self.name } else { &self.document_kind }
     }
 
-    /// Returns how many versions of a document are kept: at least one.
+    /// Returns how many versions before the newest one are kept: at least one.
     pub fn versions_kept(&self) -> u64 {
         if self.version_retention == 0 { VERSION_RETENTION_DEFAULT } else { self.version_retention }
     }
@@ -403,7 +404,7 @@ impl Descriptor {
     }
 }
 
-/// Shortest maintenance interval.
+/// Shortest maintenance interval: one millisecond.
 pub const MAINTENANCE_INTERVAL_MICROS_MIN: u64 = 1000;
 
 #[cfg(test)]

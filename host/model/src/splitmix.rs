@@ -1,5 +1,6 @@
-//! SplitMix64: numbers that look random and are the same on every machine. Source: Steele, Lea and Flood, *Fast splittable
-//! pseudorandom number generators*, 2014. Not for secrets.
+//! SplitMix64: numbers that look random and are the same on every machine. Not for secrets.
+//!
+//! Source: Steele, Lea and Flood, *Fast splittable pseudorandom number generators*, 2014.
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -16,12 +17,12 @@ pub fn mix(number: u64) -> u64 {
 pub struct SplitMix(u64);
 
 impl SplitMix {
-    /// Returns the numbers of `seed`.
+    /// Returns the sequence of numbers that belongs to `seed`, from its beginning.
     pub fn new(seed: u64) -> SplitMix {
         SplitMix(seed)
     }
 
-    /// Returns the next number.
+    /// Returns the next number of the sequence.
     pub fn draw(&mut self) -> u64 {
         let drawn = mix(self.0);
         self.0 = self.0.wrapping_add(STEP);

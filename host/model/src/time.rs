@@ -1,4 +1,4 @@
-//! Times. Nothing here reads a clock; see `clock.rs` of the node.
+//! Two kinds of time: moments of a monotonic clock, and times of day. Only `clock.rs` of the node reads clocks.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,5 +28,10 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, span: std::time::Duration) -> Timestamp {
         Timestamp(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// Returns true if whatever expires at this time has expired by `now`; what expires at 0 never does.
+    pub fn has_expired(self, now: Timestamp) -> bool {
+        self.0 != 0 && self <= now
     }
 }

@@ -1,4 +1,5 @@
-//! Updates: the entries of a partition log. They carry results, never requests, so that replay runs no guest code.
+//! Updates: the entries of a partition log. They carry the results of operations, never the requests, so that a replay
+//! runs no guest code.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,24 +14,23 @@ use crate::time::Timestamp;
 /// One record of a partition log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
-    /// Its name: the reign that appended it, and its place.
+    /// Its name: the epoch of the reign that appended it, and its offset.
     pub position: Position,
     /// The epoch of the record before it; [`Epoch::ZERO`] for the first.
     pub previous: Epoch,
-    /// What it says.
+    /// What it changes.
     pub entry: Entry,
 }
 
-/// What a record says.
+/// What a record changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Entry {
-    /// A reign begins. Committed, it commits everything before it. Where it stands is where its epoch begins: the lineage of a
-    /// log follows from the epochs of its records.
+    /// A reign begins, at this offset. When a marker is committed, every record before it is committed too.
     Marker,
     /// A document changed, or effects of it were issued or settled.
     Update(Box<Update>),
-    /// What is old is forgotten, on every replica at the same place of the log. The primary decides how old that is, so that
-    /// no replica needs a clock to agree with the others.
+    /// Old tombstones and old remembered answers are forgotten. The primary decides how old, and the record says so;
+    /// all replicas forget the same at the same place of their logs, and none needs a clock.
     Forget {
         /// Tombstones whose last record stands below this offset are removed.
         tombstones_below: Offset,
@@ -86,16 +86,16 @@ impl Format for Record {
 /// What happens to the versions of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Change {
-    /// `Update::document` is a new version.
+    /// `Update::document` is the next version; older ones are kept as far as `Update::keep_versions` says.
     NewVersion,
     /// `Update::document` is the first version of a new life: older versions are removed.
     Renewal,
-    /// No new version: only effects, settlements or remembered replies.
+    /// The document gets no new version: the record only has effects, settlements or a remembered answer.
     None,
 }
 
-/// Names one request for ever, through whatever node it passes: the first 16 bytes of the BLAKE3 of the id under which it entered the
-/// group. A request that is sent again because its answer was lost keeps it.
+/// Names one request for ever, on all nodes that pass it on: the first 16 bytes of the BLAKE3 of the id under which it
+/// entered the group. If a node sends it again because the answer was lost, it keeps this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct RequestId(pub [u8; 16]);
 
@@ -117,13 +117,13 @@ pub struct Update {
     pub change: Change,
     /// The request that the operation carried out.
     pub request: RequestId,
-    /// Where it was made.
+    /// The cluster in which it was made.
     pub origin: Origin,
-    /// The document after the operation.
+    /// The document after the operation. With [`Change::None`] its body is empty: the state is the one before.
     pub document: Document,
-    /// How many older versions the store may keep; none: all.
+    /// How many versions before the newest one a client may still read; none: all.
     pub keep_versions: Option<u64>,
-    /// Effects issued by the operation.
+    /// Effects that the handler issued, in its order; they enter the outbox.
     pub effects: Vec<PendingEffect>,
     /// Effects of this document that were settled by the operation: they leave the outbox.
     pub settled: Vec<EffectKey>,
@@ -167,15 +167,16 @@ impl Update {
 /// An effect that waits to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PendingEffect {
-    /// Its name.
+    /// Its name, which is also its idempotency key.
     pub key: EffectKey,
-    /// When it may go out.
+    /// The earliest time at which it may be sent, by the steady clock of the primary.
     pub due: Timestamp,
-    /// When it was issued.
+    /// When the handler decided it, by the steady clock of the primary.
     pub issued: Timestamp,
-    /// What to send.
+    /// The request to send.
     pub effect: Effect,
-    /// The id of the request from which all this began, through however many effects: people find its life by it.
+    /// The id of the client's request from which it came, through however many effects; one search for it shows all of
+    /// them.
     pub request: String,
 }
 
@@ -221,15 +222,16 @@ pub const REMEMBERED_BODY_BYTES_MAX: usize = 16 * 1024;
 /// The body of an answer that is remembered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RememberedBody {
-    /// There was none.
+    /// The answer had no body.
     Empty,
-    /// The state of the document after the request: it stands in the history, as long as that keeps its version.
+    /// The state of the document after the request. It is read from the kept versions, as long as its version is among
+    /// them.
     State,
     /// What the service answered, at most [`REMEMBERED_BODY_BYTES_MAX`].
     Json(#[serde(with = "bytes_run")] Bytes),
     /// It was larger than [`REMEMBERED_BODY_BYTES_MAX`]: a repeat gets everything else of the answer.
     TooLarge {
-        /// Its bytes.
+        /// How many bytes it had.
         bytes: u64,
     },
 }
@@ -247,11 +249,12 @@ impl RememberedBody {
 /// The first answer to a request, kept with the document so that a repeat gets the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RememberedReply {
-    /// Which request.
+    /// The idempotency key of the request, hashed.
     pub key: RequestKey,
-    /// Digest of everything that the request asked for: another request under the same key is refused.
+    /// Digest of everything that the request asked for. If another request comes under the same key, the host refuses
+    /// it.
     pub request_digest: [u8; 16],
-    /// Status of the answer.
+    /// The status of the answer, as a number of HTTP.
     pub status: u16,
     /// Version of the document after the request.
     pub version: Version,
@@ -259,11 +262,11 @@ pub struct RememberedReply {
     pub made: Position,
     /// The record of the request itself: what is remembered is forgotten in this order.
     pub at: Position,
-    /// When the request was answered.
+    /// When the request was answered, by the clock of the primary.
     pub answered: Timestamp,
     /// Headers of the answer that the guest chose.
     pub headers: Vec<Header>,
-    /// Body of the answer.
+    /// The body of the answer, or where it is found.
     pub body: RememberedBody,
 }
 

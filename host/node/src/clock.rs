@@ -1,14 +1,20 @@
-//! The one place of the host that reads clocks.
+//! The clocks of the machine. No other file of the host reads them.
 //!
-//! Three clocks, never mixed. [`Clock::now`] is monotonic, counts suspended time too, and is for deadlines, leases and
-//! intervals. [`Clock::timestamp`] is the time of day, for metadata only. It never runs backwards within a process and never
-//! falls behind a timestamp it has been shown: a hybrid logical clock with a resolution of a microsecond. [`Clock::steady_time`]
-//! is the time of day that steps of the machine's clock do not move: what it was when the process started, and what has
-//! passed since by the monotonic clock. It is for spans that begin or end in metadata, such as delays and the time that
-//! the process is up. Source: Kulkarni et al., "Logical Physical Clocks", 2014.
+//! There are three, for three purposes:
 //!
-//! A clock of the machine that cannot be right is refused at start: every timestamp taken from it would be in the way of
-//! the true ones for good.
+//! - [`Clock::now`] is monotonic, and also counts the time for which the machine sleeps. It is for deadlines and
+//!   intervals.
+//! - [`Clock::timestamp`] is the time of day, for metadata. Within a process it never runs backwards, and it is always
+//!   later than every timestamp that it was shown: a hybrid logical clock with a resolution of a microsecond. The same
+//!   time without that promise is [`Clock::wall_time`]: it is compared with the expiry of documents.
+//! - [`Clock::steady_time`] is the time of day at the start of the process, plus what has passed since by the monotonic
+//!   clock. Setting the clock of the machine does not move it. It is for spans that begin or end in metadata, such as
+//!   delays.
+//!
+//! If the clock of the machine cannot be right, the node does not start. A timestamp that lies far ahead would be kept
+//! with a document, and every later timestamp would have to be later still.
+//!
+//! Source: Kulkarni et al., "Logical Physical Clocks", 2014.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

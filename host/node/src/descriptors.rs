@@ -1,11 +1,11 @@
-//! File descriptors: how many this process may have, and who may have them.
+//! File descriptors: how many this process may have, and how they are shared out.
 //!
-//! Problem: every connection takes a descriptor, and so do the segments of the commit log and the tables of the state store.
-//! Whoever opens connections must not be able to keep the node from writing.
+//! Problem: every connection takes a descriptor. The segments of the commit log and the tables of the state store take
+//! descriptors too. A client that opens many connections must not keep the node from writing.
 //!
-//! Promise: the limit is raised as far as the system allows, and connections get what is left of it after a reserve for
-//! everything else. The reserve is a sum of named shares; a system that allows little gets a smaller one, made of the
-//! same parts, in which the state store keeps fewer tables open.
+//! Promise: the limit is raised as far as the system allows. A reserve is kept for everything but connections, and
+//! connections get the rest. The reserve is a sum of named shares. If the system allows few descriptors, the reserve is
+//! smaller, and the state store keeps fewer tables open.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

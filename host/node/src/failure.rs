@@ -1,15 +1,15 @@
-//! Panics: which of them are the trouble of one request, and which end the process.
+//! Panics: which of them fail one request, and which end the process.
 //!
-//! Problem: a thread that dies takes its duty with it and nobody hears of it. A node whose applier is gone takes updates
-//! that are never applied; one whose log has no writer acknowledges nothing.
+//! Problem: if a thread dies, its duty is no longer done, and nobody hears of it. A node without its applier takes
+//! updates that are never applied; a node without the writer of its log acknowledges nothing.
 //!
-//! Promise: a panic ends the process, with its reason, unless it happened in work that somebody has declared contained:
-//! work for one caller, who is told, and whose end leaves nothing behind that others go on to use. A start out of the log is
-//! known to work; going on in a state that nobody foresaw is not.
+//! Promise: a panic ends the process, with its reason, unless it happened in work that is declared *contained*.
+//! Contained work is done for one caller, who is told of the panic; when it ends early, it leaves nothing behind that
+//! others go on to use. A start out of the log is known to work; going on in a state that nobody foresaw is not.
 //!
-//! Departure: threads without a name belong to the compiler of guests, and those of the workshop take a module of a stranger
-//! apart. Both hand panics to whoever asked them. The engine of the state store panics at damaged files; that is told as damage, which has a
-//! mend.
+//! Exceptions: threads without a name belong to the compiler of guests, and those of the workshop take uploaded modules
+//! apart. Both hand a panic to the caller. The engine of the state store panics at damaged files; the caller is told
+//! that they are damaged, and that can be mended.
 
 use std::future::Future;
 use std::panic::PanicHookInfo;

@@ -1,4 +1,4 @@
-//! Assembly: each part of a node is built once, in the order in which they need one another.
+//! Assembly: each part of a node is built once, after the parts that it needs.
 //!
 //! ```text
 //! listener ─► folder ─► stores, log ─► system group ─► partitions ─► services ─► road ─► duties, HTTP ─► ready

@@ -1,13 +1,13 @@
 //! Queues: the order of operations on each document.
 //!
-//! Problem: two updates of one document must not run at the same time, since each starts from the state that the other
-//! leaves; updates of different documents must not wait for one another.
+//! Problem: two updates of one document must not run at the same time, because each starts from the state that the
+//! other leaves. Updates of different documents must not wait for one another.
 //!
-//! Promise: at most one operation has the turn of a document; turns are granted in the order of arrival; no more than a
-//! set number of operations wait for one document. A document that nobody updates costs nothing, and one that is updated
-//! by one operation at a time costs one entry while that operation runs.
+//! Promise: at most one operation has the turn of a document. Turns are granted in the order of arrival. At most a set
+//! number of operations wait for one document. A document that nobody updates costs nothing here; a document that is
+//! updated by one operation at a time costs one entry while that operation runs.
 //!
-//! Nothing blocks here: the driver of the queues maps tickets to wakers, and wakes the ticket that `leave` or `cancel`
+//! Nothing here blocks: the caller keeps a waker for each ticket, and wakes the ticket that `leave` or `cancel`
 //! returns.
 
 use std::collections::{BTreeMap, VecDeque};

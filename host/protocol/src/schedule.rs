@@ -1,11 +1,11 @@
 //! Schedules: which maintenance and which timers are due.
 //!
-//! Problem: a factory with a million documents may ask for maintenance of each every minute. Run at once they would
-//! starve everything else; kept as a million timers they would cost more memory than the documents' own metadata.
+//! Problem: a factory with a million documents may ask for maintenance of each document every minute. If all of them
+//! ran at once, nothing else could run; a million timers would need more memory than the metadata of the documents.
 //!
-//! Promise: the documents of one interval are spread over it evenly, by the hash of their self-links, and keep their
-//! place across restarts. A document is due once per interval; a caller that did not ask for a while (a busy or a sleeping
-//! node) is told of each document once, not once per missed interval. A document whose last run has not finished is passed over.
+//! Promise: the documents of one interval are spread over it evenly, by the hash of their self-links. A document is due
+//! once per interval. If the caller does not ask for a while (a busy or a sleeping node), it is told of each document
+//! once, not once per missed interval. A document whose last run has not finished is left out of that round.
 //!
 //! ```text
 //!  interval 60 s   ├──────────────┼──────────────┤      the hand goes round; a document is due
@@ -13,9 +13,11 @@
 //!  /core/b  phase 52 s             ▲              ▲     16 bytes and a number for each, no timer
 //! ```
 //!
-//! Two clocks: [`Maintenance`] goes by the monotonic clock, [`Timers`] by the time of day, since timers are durable and
-//! a restart has another monotonic clock. Documents that leave the node are removed one by one, or with the whole
-//! schedule if each partition has one of its own.
+//! There are two clocks. [`Maintenance`] goes by the monotonic clock: intervals begin with the process, so a restart
+//! begins them anew, and each document keeps its phase. [`Timers`] go by timestamps, because timers are durable and a
+//! restart has another monotonic clock; the caller chooses a time of day that nobody sets back.
+//!
+//! Left out: a schedule does not notice that a document is gone. The caller removes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -135,7 +137,7 @@ impl Round {
     }
 }
 
-/// Durable timers in the order in which they are due: effects to send, documents to expire.
+/// Durable timers in the order in which they are due, such as effects that are to be sent later.
 ///
 /// A timer is found again by its time and its name, both of which its record carries; so one entry is all it costs.
 #[derive(Debug, Clone)]

@@ -11,9 +11,11 @@
 
 use std::ops::Bound;
 
+use steward_model::Builtin;
+
 use super::path::Path;
 use super::pattern::{self, Pattern, Shape};
-use super::value::{Bounds, Value, ValueRange};
+use super::value::{Bounds, Scalar, Value, ValueRange};
 
 /// What must hold of a document. Made by the functions below, which keep it in its simplest shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +128,69 @@ impl Condition {
             return Condition::Always;
         }
         if parts.len() == 1 { parts.remove(0) } else { Condition::Or(parts) }
+    }
+}
+
+impl Condition {
+    /// Returns what is left of the condition for documents that are known to be of one kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: &str) -> Condition {
+        match self {
+            Condition::Within { path, range } if is_kind(path) => constant(range.holds(Scalar::Text(kind))),
+            Condition::Prefix { path, text } if is_kind(path) => constant(kind.starts_with(text.as_str())),
+            Condition::Like { path, pattern } if is_kind(path) => constant(pattern.matches(kind)),
+            Condition::Exists { path } if is_kind(path) => Condition::Always,
+            Condition::Not(inner) => match inner.of_kind(kind) {
+                Condition::Always => Condition::never(),
+                inner => Condition::negate(inner),
+            },
+            Condition::And(parts) => folded(parts, kind, (Condition::Always, Condition::never()), Condition::And),
+            Condition::Or(parts) => folded(parts, kind, (Condition::never(), Condition::Always), Condition::Or),
+            Condition::Always
+            | Condition::Within { .. }
+            | Condition::Prefix { .. }
+            | Condition::Like { .. }
+            | Condition::Phrase { .. }
+            | Condition::Exists { .. } => self.clone(),
+        }
+    }
+
+    /// Returns the condition that holds of no document.
+    pub fn never() -> Condition {
+        Condition::Not(Box::new(Condition::Always))
+    }
+
+    /// Returns true if the condition says of itself that it holds of no document.
+    pub fn is_never(&self) -> bool {
+        matches!(self, Condition::Not(inner) if **inner == Condition::Always)
+    }
+}
+
+fn is_kind(path: &Path) -> bool {
+    path.builtin() == Some(Builtin::Kind)
+}
+
+fn constant(holds: bool) -> Condition {
+    if holds { Condition::Always } else { Condition::never() }
+}
+
+/// Returns what is left of parts that are put together by `join`, where one of them may say nothing and another all. They are not put
+/// together anew: two ranges that stood apart must not become one.
+fn folded(
+    parts: &[Condition],
+    kind: &str,
+    (nothing, all): (Condition, Condition),
+    join: fn(Vec<Condition>) -> Condition,
+) -> Condition {
+    let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
+    if parts.contains(&all) {
+        return all;
+    }
+    parts.retain(|part| *part != nothing);
+    match parts.len() {
+        0 => nothing,
+        1 => parts.remove(0),
+        _ => join(parts),
     }
 }
 

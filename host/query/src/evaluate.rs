@@ -50,6 +50,17 @@ impl<'a> View<'a> {
         first
     }
 
+    /// Returns all scalars at the path, in their order.
+    #[cfg(test)]
+    pub(super) fn values(&self, path: &Path) -> Vec<Value> {
+        let mut values = Vec::new();
+        self.any_scalar(path, &mut |scalar| {
+            values.push(scalar.to_value());
+            false
+        });
+        values
+    }
+
     fn any_scalar(&self, path: &Path, test: &mut dyn FnMut(Scalar<'_>) -> bool) -> bool {
         if let Some(builtin) = path.builtin() {
             return value_of(builtin, self.document, self.owner).is_some_and(test);

@@ -24,6 +24,8 @@
 //!
 //! Left out, and refused: grouping, following of links, continuous queries, snapshots in time.
 
+mod answer;
+mod collector;
 pub mod condition;
 pub mod evaluate;
 pub mod filter;
@@ -40,6 +42,7 @@ pub mod source;
 pub mod spec;
 pub mod task;
 pub mod value;
+mod ways;
 
 #[cfg(test)]
 mod memory;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use steward_model::Link;
 
+use super::answer::Answer;
 use super::condition::Condition;
 use super::filter;
 use super::order::{self, SortTerm};
@@ -26,7 +27,6 @@ use super::page::{self, ListingPage};
 use super::path::{self, Path};
 use super::request::{Content, PAGE_ROWS, ROWS_MAX, Request, SKIP_MAX};
 use super::results::{self, Frame};
-use super::run::Answer;
 
 const SUPPORTED: &str = "$filter, $orderby, $top, $skip, $limit, $count, $select, $expand";
 
@@ -283,8 +283,13 @@ mod tests {
 
     fn get(memory: &Memory, query: &str) -> Json {
         let listing = listing(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-        let budget =
-            Budget { now: Timestamp(0), deadline: Moment(1), scanned_max: SCANNED_MAX, held_bytes_max: HELD_BYTES_MAX };
+        let budget = Budget {
+            now: Timestamp(0),
+            deadline: Moment(1),
+            scanned_max: SCANNED_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            reads_max: u64::MAX,
+        };
         let answer = run(listing.request(), memory, &budget, &|| Moment(0)).expect("an answer");
         serde_json::from_slice(&listing.results(&answer, "hostAtPort8000", 999).expect("a result")).expect("JSON")
     }

@@ -56,6 +56,24 @@ impl Rank {
         Rank { keys: keys.collect(), link: document.link.clone(), version: Reverse(document.version) }
     }
 
+    /// Returns the place of a document, given all that is sorted by; none: only the link is.
+    ///
+    /// Such a place stands behind those of all versions of the document, so that none of them comes again after it.
+    pub(super) fn of_index(link: Link, value: Option<(Value, bool)>) -> Rank {
+        let key = value.map(|(value, descending)| match descending {
+            true => Key::Descending(Reverse(Some(value))),
+            false => Key::Ascending(Some(value)),
+        });
+        Rank { keys: key.into_iter().collect(), link, version: Reverse(Version(0)) }
+    }
+
+    /// Returns the value of the first sort term; none: the document has no such field, or nothing is sorted by.
+    pub(super) fn first_value(&self) -> Option<&Value> {
+        match self.keys.first()? {
+            Key::Ascending(value) | Key::Descending(Reverse(value)) => value.as_ref(),
+        }
+    }
+
     /// Returns the document's link.
     pub fn link(&self) -> &Link {
         &self.link

@@ -5,7 +5,10 @@
 //! slow. Without such a part, the documents below a factory are read, or all of them.
 //!
 //! There are no statistics. Parts are tried in this order: a link, one value, a range with two ends, a range with one
-//! end, the kind (which usually names a large share of all documents).
+//! end. The kind is no place to look: which factories have documents of a kind is known before, see
+//! [`Condition::of_kind`].
+
+use std::borrow::Cow;
 
 use steward_model::Builtin;
 use steward_model::Link;
@@ -37,6 +40,8 @@ pub enum Probe {
 pub struct Plan {
     /// Sets of places, best first; all places of one set together hold every document that can match.
     pub lookups: Vec<Vec<Probe>>,
+    /// How much the best set promises.
+    pub best: Option<Quality>,
     /// Below which link to read everything, if no lookup is possible.
     pub below: Option<Link>,
 }
@@ -46,24 +51,75 @@ impl Plan {
     pub fn of(request: &Request) -> Plan {
         let mut places = Vec::new();
         find(&request.condition, &mut places);
-        // An index knows newest, living states only. Where each document has the same kind, that says nothing.
-        let newest_only = !request.all_versions && !request.deleted;
-        places.retain(|place| place.rank == Quality::Links || newest_only);
-        places.retain(|place| place.rank != Quality::Kind || request.factory.is_none());
+        // An index knows newest, living states only.
+        places.retain(|place| place.rank == Quality::Links || request.is_of_newest());
         places.sort_by_key(|place| place.rank);
+        let best = places.first().map(|place| place.rank);
         let below = request.factory.clone().or_else(|| common_parent(&request.condition));
-        Plan { lookups: places.into_iter().map(|place| place.probes).collect(), below }
+        Plan { lookups: places.into_iter().map(|place| place.probes).collect(), best, below }
+    }
+}
+
+/// What a condition asks for, as far as one index answers it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape<'a> {
+    /// Nothing.
+    All,
+    /// A value within a range in one field, and nothing else.
+    Range(&'a Path, Cow<'a, ValueRange>),
+    /// Something else, or more.
+    More,
+}
+
+impl<'a> Shape<'a> {
+    /// Returns the shape of a condition.
+    pub fn of(condition: &'a Condition) -> Shape<'a> {
+        match condition {
+            Condition::Always => Shape::All,
+            Condition::Within { path, range } if path.builtin().is_none() => Shape::Range(path, Cow::Borrowed(range)),
+            Condition::Prefix { path, text } if path.builtin().is_none() => {
+                Shape::Range(path, Cow::Owned(ValueRange::prefix(text)))
+            }
+            Condition::Within { .. }
+            | Condition::Prefix { .. }
+            | Condition::Like { .. }
+            | Condition::Phrase { .. }
+            | Condition::Exists { .. }
+            | Condition::Not(_)
+            | Condition::And(_)
+            | Condition::Or(_) => Shape::More,
+        }
+    }
+}
+
+/// Returns the range in which the field at `path` must have a value, if a condition says so.
+pub fn range_at<'a>(condition: &'a Condition, path: &Path) -> Option<Cow<'a, ValueRange>> {
+    match condition {
+        Condition::And(parts) => parts.iter().find_map(|part| range_at(part, path)),
+        Condition::Within { .. } | Condition::Prefix { .. } => match Shape::of(condition) {
+            Shape::Range(at, range) if at == path => Some(range),
+            Shape::Range(..) | Shape::All | Shape::More => None,
+        },
+        Condition::Always
+        | Condition::Like { .. }
+        | Condition::Phrase { .. }
+        | Condition::Exists { .. }
+        | Condition::Not(_)
+        | Condition::Or(_) => None,
     }
 }
 
 /// How much a lookup promises; earlier is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Quality {
+pub enum Quality {
+    /// Documents by name.
     Links,
+    /// One value of a field.
     OneValue,
+    /// A range with two ends.
     ClosedRange,
+    /// A range with one end.
     OpenRange,
-    Kind,
 }
 
 struct Place {
@@ -101,11 +157,14 @@ fn place_of(path: &Path, range: &ValueRange) -> Option<Place> {
             Some(Value::Boolean(_) | Value::Number(_)) | None => None,
         };
     }
-    let rank = match (path.builtin() == Some(Builtin::Kind), single.is_some(), range.is_closed()) {
-        (true, _, _) => Quality::Kind,
-        (false, true, _) => Quality::OneValue,
-        (false, false, true) => Quality::ClosedRange,
-        (false, false, false) => Quality::OpenRange,
+    // What the host keeps of a document is in no index.
+    if path.builtin().is_some() {
+        return None;
+    }
+    let rank = match (single.is_some(), range.is_closed()) {
+        (true, _) => Quality::OneValue,
+        (false, true) => Quality::ClosedRange,
+        (false, false) => Quality::OpenRange,
     };
     Some(Place { rank, probes: vec![Probe::Range { path: path.clone(), range: range.clone() }] })
 }
@@ -168,7 +227,7 @@ mod tests {
         assert_eq!(best("documentKind eq 'k' and name eq 'x'"), ["name"]);
         assert_eq!(best("a gt 1 and b gt 1 and b lt 5 and documentKind eq 'k'"), ["b"]);
         assert_eq!(best("name eq 'x' and documentSelfLink eq '/a/b'"), ["/a/b"]);
-        assert_eq!(best("documentKind eq 'k'"), ["documentKind"]);
+        assert!(best("documentKind eq 'k'").is_empty() && best("documentVersion eq 3").is_empty());
     }
 
     #[test]
@@ -199,9 +258,16 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_says_nothing_within_a_factory() {
-        let factory = Some(Link::parse("/core/examples").expect("a link"));
-        let condition = filter::parse("documentKind eq 'k'").expect("a filter");
-        assert!(Plan::of(&Request { factory, ..Request::new(condition) }).lookups.is_empty());
+    fn a_condition_of_one_range_is_told_from_more() {
+        let condition = |text: &str| filter::parse(text).expect("a filter");
+        let counter = Path::parse("counter").expect("a path");
+        for one in ["counter ge 1 and counter lt 5", "counter eq 3", "name eq 'x*'"] {
+            assert!(matches!(Shape::of(&condition(one)), Shape::Range(..)), "{one}");
+        }
+        for more in ["counter ge 1 and name eq 'x'", "documentVersion eq 3", "counter ne null", "counter ne 3"] {
+            assert_eq!(Shape::of(&condition(more)), Shape::More, "{more}");
+        }
+        assert!(range_at(&condition("counter ge 1 and name eq 'x'"), &counter).is_some());
+        assert!(range_at(&condition("counter ge 1 or name eq 'x'"), &counter).is_none());
     }
 }

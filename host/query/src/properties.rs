@@ -11,19 +11,25 @@ use super::path::Path;
 use super::request::{Budget, Content, HELD_BYTES_MAX, Request, SCANNED_MAX};
 use super::run::{Answer, Part, Row, collect, gather, run};
 
-const BUDGET: Budget =
-    Budget { now: Timestamp(0), deadline: Moment(1), scanned_max: SCANNED_MAX, held_bytes_max: HELD_BYTES_MAX };
+const BUDGET: Budget = Budget {
+    now: Timestamp(0),
+    deadline: Moment(1),
+    scanned_max: SCANNED_MAX,
+    held_bytes_max: HELD_BYTES_MAX,
+    reads_max: u64::MAX,
+};
 
 /// One thing that happens to one of a few documents.
 #[derive(Debug, Clone)]
 enum Change {
-    Put { number: u8, a: i8, b: String },
+    Put { number: u8, a: Vec<i8>, b: String },
     Delete { number: u8 },
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        6 => (0..30_u8, -3..4_i8, "[xy]{0,2}").prop_map(|(number, a, b)| Change::Put { number, a, b }),
+        6 => (0..30_u8, -3..4_i8, "[xy]{0,2}").prop_map(|(number, a, b)| Change::Put { number, a: vec![a], b }),
+        1 => (0..30_u8, prop::collection::vec(-3..4_i8, 0..3)).prop_map(|(number, a)| Change::Put { number, a, b: "y".into() }),
         1 => (0..30_u8).prop_map(|number| Change::Delete { number }),
     ]
 }
@@ -39,6 +45,10 @@ fn memories(changes: &[Change], count: usize, indexed: bool) -> Vec<Memory> {
     for change in changes {
         match change {
             Change::Put { number, a, b } => {
+                let a = match a[..] {
+                    [one] => one.to_string(),
+                    _ => format!("{a:?}"),
+                };
                 memories[usize::from(*number) % count].put(&link(*number), &format!(r#"{{"a":{a},"b":"{b}"}}"#));
             }
             Change::Delete { number } => {
@@ -62,8 +72,11 @@ fn condition() -> impl Strategy<Value = Condition> {
         "documentSelfLink eq '/core/examples/d1*'",
         "documentSelfLink any '/core/examples/d1;/core/examples/d2' and a gt -9",
         "documentVersion ge 0",
+        "a ge -2",
+        "b eq 'x'",
+        "always",
     ])
-    .prop_map(|text| filter::parse(text).expect("a filter"))
+    .prop_map(|text| if text == "always" { Condition::Always } else { filter::parse(text).expect("a filter") })
 }
 
 fn order() -> impl Strategy<Value = Vec<SortTerm>> {
@@ -82,6 +95,12 @@ fn request() -> impl Strategy<Value = Request> {
             ..Request::new(condition)
         },
     )
+}
+
+/// Returns what a client sees of the rows.
+fn shown(answer: &Answer) -> Vec<(Link, String)> {
+    let text = |row: &Row| String::from_utf8_lossy(&row.content).into_owned();
+    answer.rows.iter().map(|row| (row.rank.link().clone(), text(row))).collect()
 }
 
 fn whole(request: &Request, memory: &Memory) -> Answer {
@@ -115,7 +134,31 @@ proptest! {
     ) {
         let plain = memories(&changes, 1, false).remove(0);
         let indexed = memories(&changes, 1, true).remove(0);
-        prop_assert_eq!(whole(&request, &plain).rows, whole(&request, &indexed).rows);
+        prop_assert_eq!(shown(&whole(&request, &plain)), shown(&whole(&request, &indexed)));
+    }
+
+    #[test]
+    fn an_index_changes_the_cost_and_not_the_pages(
+        changes in prop::collection::vec(change(), 0..80), request in request(),
+        limit in 0..9_usize, skip in 0..5_usize, total in any::<bool>(), in_factory in any::<bool>(),
+    ) {
+        let factory = in_factory.then(|| Link::parse("/core/examples").expect("a link"));
+        let total = total || limit == 0;
+        let (mut plain, request) = (Vec::new(), Request { limit, skip, total, factory, ..request });
+        for indexed in [false, true] {
+            let memory = memories(&changes, 1, indexed).remove(0);
+            let (mut pages, mut page) = (Vec::new(), request.clone());
+            loop {
+                let answer = whole(&page, &memory);
+                pages.push((shown(&answer), answer.total));
+                let Some(next) = answer.next else { break };
+                page = Request { after: Some(next), skip: 0, ..page };
+            }
+            match indexed {
+                false => plain = pages,
+                true => prop_assert_eq!(&pages, &plain),
+            }
+        }
     }
 
     #[test]

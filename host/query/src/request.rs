@@ -37,6 +37,8 @@ pub struct Request {
     pub limit: usize,
     /// Whether to count all rows, which reads all documents.
     pub total: bool,
+    /// Whether to tell what the answer cost.
+    pub explain: bool,
     /// Return only rows after this one.
     pub after: Option<Rank>,
 }
@@ -54,8 +56,19 @@ impl Request {
             skip: 0,
             limit: PAGE_ROWS,
             total: false,
+            explain: false,
             after: None,
         }
+    }
+
+    /// Returns true if every row is the newest state of a document that lives.
+    pub(super) fn is_of_newest(&self) -> bool {
+        !self.all_versions && !self.deleted
+    }
+
+    /// Returns how many rows are needed, those that are left out included.
+    pub(super) fn wanted(&self) -> usize {
+        self.skip + self.limit
     }
 
     /// Returns true if rows come in the order in which documents are read, so that reading can stop early.
@@ -100,6 +113,9 @@ pub struct Budget {
     pub scanned_max: u64,
     /// Most bytes of documents to keep for one answer.
     pub held_bytes_max: usize,
+    /// Most keys of indexes and document versions to read together before the query is given up as a long one, see
+    /// [`run::Error::Long`](super::run::Error::Long).
+    pub reads_max: u64,
 }
 
 /// Most document versions that a query reads, unless configured.

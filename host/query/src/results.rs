@@ -2,8 +2,8 @@
 
 use steward_model::render::{close_object, write_integer, write_name, write_text};
 
+use super::answer::{Answer, Row};
 use super::request::{Content, Request};
-use super::run::{Answer, Row};
 
 /// What belongs into a result document besides the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,25 @@ pub(super) fn write(out: &mut Vec<u8>, request: &Request, answer: &Answer, frame
         write_string(out, "nextPageLink", link);
     }
     write_number(out, "queryTimeMicros", frame.micros);
+    if request.explain {
+        write_cost(out, answer);
+    }
     for zero in ["documentVersion", "documentUpdateTimeMicros", "documentExpirationTimeMicros"] {
         write_number(out, zero, 0);
     }
     write_string(out, "documentOwner", frame.owner);
     close_object(out);
+}
+
+/// Appends which way was gone to the rows, and what that cost.
+fn write_cost(out: &mut Vec<u8>, answer: &Answer) {
+    write_name(out, "queryCost");
+    out.push(b'{');
+    write_string(out, "way", answer.way.name());
+    write_number(out, "keysRead", answer.keys);
+    write_number(out, "documentsRead", answer.scanned);
+    close_object(out);
+    out.push(b',');
 }
 
 /// Appends `"name":number,`.

@@ -12,93 +12,13 @@
 //! Pages are not snapshots: each reads what is committed then. A document that keeps its rank between two pages is
 //! returned exactly once.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use steward_model::Moment;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use steward_model::codec::{Format, bytes_run};
-use steward_model::{Document, Link, Moment};
-
-use super::evaluate::View;
-use super::order::Rank;
-use super::plan::{Plan, Probe};
-use super::request::{Budget, Content, Request};
+pub use super::answer::{Answer, Error, Part, Row, Way};
+use super::collector::Collector;
+use super::request::{Budget, Request};
 use super::source::Source;
-
-/// Most links to take from an index; where it has more, reading the documents in order costs less.
-const LOOKUP_LINKS_MAX: usize = 100_000;
-
-/// How many documents are read between two looks at the clock.
-const READS_PER_LOOK: u64 = 64;
-
-/// Why a query has no answer. All but the first are for the client to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum Error<E: std::error::Error + 'static> {
-    /// The source failed.
-    #[error("documents cannot be read for the query: {0}")]
-    Source(#[source] E),
-    /// The time was over.
-    #[error(
-        "query is not done at its deadline after {scanned} documents: narrow it by an indexed field, or take pages"
-    )]
-    Deadline {
-        /// How many document versions had been read.
-        scanned: u64,
-    },
-    /// Too many documents would have to be read.
-    #[error("query reads more than {max} documents: narrow it by an indexed field")]
-    Scanned {
-        /// How many may be read.
-        max: u64,
-    },
-    /// The documents of one answer are too large together.
-    #[error("documents of one answer have more than {max} bytes: take smaller pages, or fewer fields")]
-    Held {
-        /// How many bytes there may be.
-        max: usize,
-    },
-}
-
-/// One row of a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Where it stands; names the document and its version.
-    pub rank: Rank,
-    /// What was asked for of the document, as JSON; empty if only links were.
-    #[serde(with = "bytes_run")]
-    pub content: Bytes,
-}
-
-/// What one source has to say to a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    /// The first rows, in order; as many as the request leaves out and wants, or all there are.
-    pub rows: Vec<Row>,
-    /// There are rows after these.
-    pub more: bool,
-    /// How many rows there are in all, if that was asked for.
-    pub total: Option<u64>,
-    /// How many document versions were read.
-    pub scanned: u64,
-}
-
-impl Format for Part {
-    const NAME: &'static str = "part of an answer";
-}
-
-/// The answer to a request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
-    /// The rows, in order.
-    pub rows: Vec<Row>,
-    /// Where the next page begins, if there are rows after these.
-    pub next: Option<Rank>,
-    /// How many rows there are in all, if that was asked for.
-    pub total: Option<u64>,
-    /// How many document versions were read.
-    pub scanned: u64,
-}
+use super::ways;
 
 /// Runs a query over one source.
 ///
@@ -123,183 +43,9 @@ pub fn collect<S: Source>(
     budget: &Budget,
     clock: &dyn Fn() -> Moment,
 ) -> Result<Part, Error<S::Error>> {
-    let mut collector = Collector {
-        request,
-        source,
-        budget,
-        clock,
-        rows: BTreeMap::new(),
-        matched: 0,
-        scanned: 0,
-        held: 0,
-        more: false,
-    };
-    let plan = Plan::of(request);
-    let from = request.after.as_ref().filter(|_| request.is_in_order_of_links() && !request.total).map(Rank::link);
-    match look_up(&plan, source)? {
-        Some(links) => {
-            for link in links.iter().filter(|link| from.is_none_or(|from| *link > from)) {
-                let Some(document) = source.document(link).map_err(Error::Source)? else {
-                    continue;
-                };
-                if collector.consider(document)?.is_break() {
-                    break;
-                }
-            }
-        }
-        None => {
-            let deleted = request.deleted || request.all_versions;
-            for document in source.documents(plan.below.as_ref(), from, deleted) {
-                if collector.consider(document.map_err(Error::Source)?)?.is_break() {
-                    break;
-                }
-            }
-        }
-    }
+    let mut collector = Collector::new(request, source, budget, clock);
+    ways::read(&mut collector)?;
     Ok(collector.finish())
-}
-
-/// Returns the links at the best places that the source can look up, in order; none if it can look up none.
-fn look_up<S: Source>(plan: &Plan, source: &S) -> Result<Option<Vec<Link>>, Error<S::Error>> {
-    for probes in &plan.lookups {
-        if let Some(mut links) = links_at(probes, source)? {
-            links.sort_unstable();
-            links.dedup();
-            return Ok(Some(links));
-        }
-    }
-    Ok(None)
-}
-
-fn links_at<S: Source>(probes: &[Probe], source: &S) -> Result<Option<Vec<Link>>, Error<S::Error>> {
-    let mut links = Vec::new();
-    for probe in probes {
-        match probe {
-            Probe::Link(link) => links.push(link.clone()),
-            Probe::Range { path, range } => {
-                let Some(found) = source.indexed(path, range) else {
-                    return Ok(None);
-                };
-                for link in found {
-                    links.push(link.map_err(Error::Source)?);
-                    if links.len() > LOOKUP_LINKS_MAX {
-                        return Ok(None);
-                    }
-                }
-            }
-        }
-    }
-    Ok(Some(links))
-}
-
-/// Keeps the first rows of all it is shown.
-struct Collector<'a, S: Source> {
-    request: &'a Request,
-    source: &'a S,
-    budget: &'a Budget,
-    clock: &'a dyn Fn() -> Moment,
-    /// The first rows so far; with the document if its content is wanted.
-    rows: BTreeMap<Rank, Option<Document>>,
-    matched: u64,
-    scanned: u64,
-    held: usize,
-    more: bool,
-}
-
-impl<S: Source> Collector<'_, S> {
-    /// Looks at one document, given its newest state, and at its versions if they are wanted.
-    fn consider(&mut self, newest: Document) -> Result<ControlFlow<()>, Error<S::Error>> {
-        let outside = self.request.factory.is_some() && newest.link.parent() != self.request.factory;
-        if outside {
-            self.spend()?;
-            return Ok(ControlFlow::Continue(()));
-        }
-        if !self.request.all_versions {
-            return self.offer(newest);
-        }
-        for version in self.source.versions(&newest.link).map_err(Error::Source)? {
-            if self.offer(version)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// Takes one state for a row if it matches and stands among the first.
-    fn offer(&mut self, state: Document) -> Result<ControlFlow<()>, Error<S::Error>> {
-        self.spend()?;
-        let gone = !state.is_there(self.budget.now);
-        if gone && !self.request.deleted {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let view = View::new(&state, self.source.owner(&state.link));
-        if !view.satisfies(&self.request.condition) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        self.matched += 1;
-        if self.request.skip + self.request.limit == 0 {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let rank = Rank::of(&state, &view, &self.request.order);
-        if self.request.after.as_ref().is_some_and(|after| rank <= *after) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        self.keep(rank, state)
-    }
-
-    fn keep(&mut self, rank: Rank, state: Document) -> Result<ControlFlow<()>, Error<S::Error>> {
-        let wanted = self.request.skip + self.request.limit;
-        let in_order = self.request.is_in_order_of_links();
-        if self.rows.len() >= wanted && self.rows.last_key_value().is_none_or(|(last, _)| rank > *last) {
-            self.more = true;
-            let done = in_order && !self.request.total;
-            return Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
-        }
-        let document = match self.request.content {
-            Content::Links => None,
-            Content::Full | Content::Builtin | Content::Fields(_) => Some(state),
-        };
-        let bytes = document.as_ref().map_or(0, |document| document.body.len());
-        if self.held + bytes > self.budget.held_bytes_max && !self.rows.is_empty() {
-            // A page may end early, for the next one goes on where it ended; other answers may not.
-            if in_order && self.request.skip == 0 && !self.request.total {
-                self.more = true;
-                return Ok(ControlFlow::Break(()));
-            }
-            return Err(Error::Held { max: self.budget.held_bytes_max });
-        }
-        self.held += bytes;
-        self.rows.insert(rank, document);
-        if self.rows.len() > wanted {
-            self.more = true;
-            let dropped = self.rows.pop_last().and_then(|(_, document)| document);
-            self.held -= dropped.map_or(0, |document| document.body.len());
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// Accounts for one document version read.
-    fn spend(&mut self) -> Result<(), Error<S::Error>> {
-        self.scanned += 1;
-        if self.scanned > self.budget.scanned_max {
-            return Err(Error::Scanned { max: self.budget.scanned_max });
-        }
-        if self.scanned % READS_PER_LOOK == 1 && (self.clock)() >= self.budget.deadline {
-            return Err(Error::Deadline { scanned: self.scanned });
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Part {
-        let rows = self.rows.into_iter().map(|(rank, document)| {
-            let content = document.map_or_else(Bytes::new, |document| {
-                self.request.content.render(&document, self.source.owner(&document.link))
-            });
-            Row { rank, content }
-        });
-        let total = self.request.total.then_some(self.matched);
-        Part { rows: rows.collect(), more: self.more, total, scanned: self.scanned }
-    }
 }
 
 /// Joins what the sources of a cluster have to say into one answer. Each document must be in one source only.
@@ -309,6 +55,9 @@ pub fn gather(request: &Request, parts: Vec<Part>) -> Answer {
     let horizon = horizon.map(|row| row.rank.clone()).min();
     let total = request.total.then(|| parts.iter().filter_map(|part| part.total).sum());
     let scanned = parts.iter().map(|part| part.scanned).sum();
+    let keys = parts.iter().map(|part| part.keys).sum();
+    // What one node knows of a factory the others know too.
+    let way = parts.first().map(|part| part.way).unwrap_or_default();
     let mut more = parts.iter().any(|part| part.more);
     let mut rows: Vec<Row> = parts.into_iter().flat_map(|part| part.rows).collect();
     rows.sort_unstable_by(|a, b| a.rank.cmp(&b.rank));
@@ -318,19 +67,21 @@ pub fn gather(request: &Request, parts: Vec<Part>) -> Answer {
     rows.truncate(end);
     rows.drain(..request.skip.min(end));
     let next = rows.last().filter(|_| more).map(|row| row.rank.clone());
-    Answer { rows, next, total, scanned }
+    Answer { rows, next, total, scanned, keys, way }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
-    use steward_model::Timestamp;
+    use steward_model::{Document, Link, Timestamp};
 
     use super::super::condition::Condition;
     use super::super::filter;
     use super::super::memory::{Memory, document};
-    use super::super::request::{HELD_BYTES_MAX, SCANNED_MAX};
+    use super::super::order::SortTerm;
+    use super::super::path::Path;
+    use super::super::request::{Content, HELD_BYTES_MAX, SCANNED_MAX};
     use super::*;
 
     const BUDGET: Budget = Budget {
@@ -338,6 +89,7 @@ mod tests {
         deadline: Moment(1_000),
         scanned_max: SCANNED_MAX,
         held_bytes_max: HELD_BYTES_MAX,
+        reads_max: u64::MAX,
     };
 
     fn request(text: &str) -> Request {
@@ -377,6 +129,33 @@ mod tests {
         assert_eq!(memory.scanned.get(), 0);
         assert_eq!(names(&answer(&memory, &request("documentSelfLink eq '/core/examples/n7'"))), ["n7@0"]);
         assert_eq!(memory.scanned.get(), 0);
+    }
+
+    #[test]
+    fn a_document_with_several_values_stands_at_its_first_one_whatever_the_range() {
+        let mut memory = Memory::default().with_index("a");
+        for (name, values) in [("d0", "[5,1]"), ("d1", "2"), ("d2", "[0,3]"), ("d3", "9")] {
+            memory.put(&format!("/core/examples/{name}"), &format!(r#"{{"a":{values}}}"#));
+        }
+        let sorted = |descending| {
+            let order = vec![SortTerm { path: Path::parse("a").expect("a path"), descending }];
+            names(&answer(&memory, &Request { order, ..request("a lt 4") }))
+        };
+        assert_eq!(sorted(false), ["d2@0", "d1@0", "d0@0"]);
+        assert_eq!(sorted(true), ["d0@0", "d1@0", "d2@0"]);
+    }
+
+    #[test]
+    fn a_page_in_the_order_of_an_index_reads_no_document_and_no_key_too_many() {
+        let memory = Memory::examples(500).with_index("counter");
+        let order = vec![SortTerm { path: Path::parse("counter").expect("a path"), descending: true }];
+        let page = Request { order, limit: 3, ..request("counter lt 400") };
+        let first = answer(&memory, &page);
+        assert_eq!(names(&first), ["n399@0", "n398@0", "n397@0"]);
+        assert_eq!((first.way, first.keys, first.scanned), (Way::Order, 4, 0));
+        let second = answer(&memory, &Request { after: first.next, ..page });
+        assert_eq!(names(&second), ["n396@0", "n395@0", "n394@0"]);
+        assert_eq!((second.keys, second.scanned), (4, 0));
     }
 
     #[test]

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use steward_model::Timestamp;
 use steward_model::render::{close_object, write_name};
 
+use super::answer::Answer;
 use super::page::{self, TaskPage};
 use super::request::Request;
 use super::results::{self, Frame, write_number, write_string};
-use super::run::Answer;
 use super::spec::{self, QueryOption, Specification};
 
 /// Where pages are; the token follows as a query parameter, since a self-link has no room for it.
@@ -236,7 +236,13 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_795_251_256_681_000);
 
     fn finished(memory: &Memory, task: &Task) -> Json {
-        let budget = Budget { now: NOW, deadline: Moment(1), scanned_max: SCANNED_MAX, held_bytes_max: HELD_BYTES_MAX };
+        let budget = Budget {
+            now: NOW,
+            deadline: Moment(1),
+            scanned_max: SCANNED_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            reads_max: u64::MAX,
+        };
         let answer = run(task.request(), memory, &budget, &|| Moment(0)).expect("an answer");
         let finish = Finish { link: "/core/query-tasks/1", owner: "hostAtPort8000", now: NOW, micros: 998 };
         serde_json::from_slice(&task.finish(&answer, &finish).expect("a task")).expect("JSON")

@@ -1,11 +1,14 @@
 //! Brings the state stores up to what is committed: one atomic batch per partition and run.
 //!
-//! Runs are gathered for a while, so that a document that changes a thousand times a second is not written a thousand
-//! times, and that what each batch costs is shared by many updates. Nobody waits for that: reads look into what is not
-//! applied yet, and a caller that needs the store to be current now hurries it.
+//! Problem: if each update were written by itself, a document that changes a thousand times a second would be written a
+//! thousand times, and each write would cost a batch of its own.
 //!
-//! A store that refuses a batch has told nothing about what it did: the next attempt begins with what the store says then.
-//! What waits is bounded in bytes: beyond it, no further update is admitted.
+//! Promise: runs are gathered for a while, so many updates share the cost of one batch. Nobody waits for that: readers
+//! also look into the records that are not applied yet; a caller that needs the store to be current now hurries the
+//! applier. If a store refuses a batch, nobody knows what it did of it; the next attempt begins with what the store
+//! says then.
+//!
+//! What waits is bounded in bytes. Beyond the bound, no further update is admitted.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ struct Queue {
     hurry: bool,
 }
 
-/// The partitions whose state stores are behind.
+/// The queue of partitions whose state stores are behind.
 #[derive(Debug)]
 pub struct Applying {
     queue: Mutex<Queue>,

@@ -1,4 +1,4 @@
-//! Documents that were read or written lately and that the state store holds as they are here.
+//! Documents that were read or written lately, as the state store holds them.
 
 use std::sync::Arc;
 

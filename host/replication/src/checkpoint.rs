@@ -1,7 +1,7 @@
 //! Checkpoints: make the state store durable, say so in the log, and let go of the log below.
 //!
-//! A restart reads the log from the last checkpoint on. The checkpoint frame also carries what older frames said and would
-//! be lost with them: the promises. Order is everything here:
+//! A restart reads the log from the last checkpoint on. Older frames may hold promises, which would be lost with them;
+//! so the checkpoint frame carries all promises again. The order of the steps is what makes a checkpoint safe:
 //!
 //! ```text
 //!  1 horizon: the end of the log now      what is appended from here on is not in the rows

@@ -1,7 +1,7 @@
-//! What the log has made durable and nobody was told yet.
+//! Groups that the log has made durable, and that the partitions have not been told of yet.
 //!
-//! The log's writer only leaves a note here and goes on with the next group; it takes no lock that anybody holds while
-//! deciding something. A step turns the notes into messages.
+//! The log's writer only leaves a note here and goes on with the next group. It takes no lock that somebody holds while
+//! a decision is made. A step turns the notes into messages.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,10 +1,13 @@
-//! Works off what a document has pending: in order, one effect at a time, as long as the claim on the document lasts.
+//! Carries out the pending effects of a document: in order, one at a time, as long as the claim on the document lasts.
 //!
-//! Problem: the process may end at any instant between the commit of an effect, the request, the answer and the note that it
-//! was answered. Promise: an effect is settled only after it was answered for good or given up. Until then it stays in the
-//! outbox, which is part of the replicated state, and is sent again under its key, by which its target knows it.
+//! Problem: the process may end at any instant between the commit of an effect, the request, the answer, and the note
+//! that the effect was answered.
 //!
-//! How a request travels, how long a pause is and when an effect is given up is said by a [`Carrier`].
+//! Promise: an effect is settled only after its target has answered for good, or after it was given up. Until then it
+//! stays in the outbox, which is part of the replicated state. After a crash it is sent again under the same key, by
+//! which its target knows it.
+//!
+//! Left out: how a request travels, how long a pause is, and when an effect is given up. A [`Carrier`] decides these.
 
 use std::future::Future;
 
@@ -51,7 +54,7 @@ pub trait Carrier {
     /// Returns the monotonic time.
     fn now(&self) -> Moment;
 
-    /// Returns the time by which delayed effects become due; nobody sets it.
+    /// Returns the time by which delayed effects become due; setting the clock of the machine does not move it.
     fn steady_time(&self) -> Timestamp;
 
     /// Sends an effect once, under its key; the first attempt of this claim was made at `began`.
@@ -63,7 +66,7 @@ pub trait Carrier {
     /// Tells the document of `effect` the answer to it, and settles `settled`, of which it is the last, in the same update.
     fn tell(&self, effect: &PendingEffect, settled: &[EffectKey], reply: &Self::Reply) -> impl Future<Output = Told>;
 
-    /// Leaves the note that effects were carried out.
+    /// Proposes that these effects are settled, and does not wait for it.
     fn settle(&self, partition: &Partition, settled: Vec<EffectKey>);
 }
 

@@ -1,8 +1,9 @@
 //! Forgetting what is old: tombstones and remembered answers.
 //!
-//! How old something is only a clock can say, and no two copies have the same. So the primary decides, and a record says up
-//! to which offset is forgotten: every copy forgets the same at the same place of its log. Ages are counted by a clock that
-//! nobody sets, so that correcting the time forgets nothing early.
+//! Problem: only a clock can tell how old something is, and no two copies have the same clock.
+//!
+//! Promise: the primary decides, and a record says up to which offset is forgotten. So every copy forgets the same at
+//! the same place of its log. Ages are counted by steady time: setting the clock of the machine forgets nothing early.
 
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! One node's copies of partitions: the same driver in production and in simulation.
 //!
-//! Problem: the decisions of a replica (when is an update certain, who may order updates) are made by a core that touches
-//! nothing, and the log and the state store only keep bytes. What lies between them decides whether an acknowledged update
-//! survives: in which order effects are carried out, what is told to whom and when, what a failed write leaves behind, what a
-//! restart finds. That belt is this crate, and it is the code that the simulation runs.
+//! Problem: the core of a replica decides when an update is certain and who may order updates, and touches nothing; the
+//! log and the state store only keep bytes. The code between them decides whether an acknowledged update survives: in
+//! which order effects are carried out, what is told to whom and when, what a failed write leaves behind, what a
+//! restart finds. This crate is that code, and the simulation runs it.
 //!
-//! Promise: time, disks and messages are given. Nothing here reads a clock, starts a thread, opens a socket or waits while it
-//! holds a lock. What takes long is a *step* that somebody calls: a thread in a loop, or a simulation whenever it likes.
+//! Promise: time, disks and messages are given. Nothing here reads a clock, starts a thread, opens a socket, or waits
+//! while it holds a lock. What takes long is a *step* that the caller calls: in production a thread in a loop, in a
+//! simulation the world whenever it likes.
 //!
 //! ```text
 //!  clients ── propose ──┐                                             ┌── steps ─────────────────────────────┐
@@ -16,11 +17,11 @@
 //!                                                                     └──────────────────────────────────────┘
 //! ```
 //!
-//! Read [`partition`] first, then [`applier`] and [`checkpoint`], then [`recovery`]: the life of an update, and what is left
-//! of it after a crash.
+//! Read [`partition`] first, then [`applier`] and [`checkpoint`], then [`recovery`]: the life of an update, and what is
+//! left of it after a crash.
 //!
-//! What copies want from other nodes and from the system group they leave in [`mail`]; what those answer enters through the same
-//! mailboxes.
+//! What copies want from other nodes and from the system group they leave in [`mail`]; the answers of those enter through the
+//! same mailboxes.
 //!
 //! Left out: synchronization sessions, beats.
 
@@ -36,6 +37,7 @@ pub mod observer;
 pub mod partition;
 pub mod partitions;
 pub mod recovery;
+pub mod served;
 pub mod shared;
 pub mod space;
 pub mod watch;

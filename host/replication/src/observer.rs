@@ -1,4 +1,4 @@
-//! What the driver tells of itself, and what ends it.
+//! What the driver reports while it works, and which failures end the process.
 
 use std::sync::{LockResult, MutexGuard};
 

@@ -1,4 +1,4 @@
-//! All copies of partitions of one node, and the steps that move them.
+//! All copies of partitions of one node, and the steps that drive them.
 
 use std::sync::Arc;
 

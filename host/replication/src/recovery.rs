@@ -1,8 +1,8 @@
 //! What a restarted node finds: the state store at some offset per partition, and the log above it.
 //!
-//! The log is read once, frame by frame. A record at an offset that was written before replaces everything from there on:
-//! that is what a truncation looks like in a log that is only ever appended to. Which epoch began where follows from the
-//! records themselves, so that a reign whose marker was cut off leaves no trace.
+//! The log is read once, frame by frame. A log is only ever appended to, so a truncation shows in this way: a record
+//! stands at an offset at which another record stood before. It replaces everything from that offset on. Which epoch
+//! began where follows from the records alone, so a reign whose marker was cut off leaves no trace.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -360,7 +360,6 @@ mod tests {
             lineage: vec![(epoch(1), Offset(0))],
             delta_floor: Offset(0),
             buckets: Default::default(),
-            counts: Default::default(),
         };
         recovery.stored(PARTITION, meta(at(1, 5)));
         (4..8).for_each(|offset| {
@@ -380,13 +379,7 @@ mod tests {
 
     fn stored(applied: Position) -> Meta {
         let lineage = vec![(epoch(1), Offset(0)), (applied.epoch, applied.offset)];
-        Meta {
-            applied: Some(applied),
-            lineage,
-            delta_floor: Offset(0),
-            buckets: Default::default(),
-            counts: Default::default(),
-        }
+        Meta { applied: Some(applied), lineage, delta_floor: Offset(0), buckets: Default::default() }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What all copies of partitions of one node share: the log, what is behind, what is short, what has failed.
+//! What all copies of partitions on one node share: the log, the partitions that wait to be applied, the room on the
+//! disk, and the health of the state store.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use crate::cache::Cache;
 use crate::completions::Completions;
 use crate::mail::Mail;
 use crate::observer::{Fatal, Observer, unpoisoned};
+use crate::served::Served;
 use crate::space::Space;
 
 /// Bounds of a node's copies.
@@ -65,6 +67,8 @@ pub struct Shared {
     pub mail: Mail,
     /// The partitions whose state stores are behind.
     pub applying: Applying,
+    /// Which copies this node answers for.
+    pub served: Served,
     /// Is told what happens.
     pub observer: Arc<dyn Observer>,
     /// This process start of this node.
@@ -93,6 +97,7 @@ impl Shared {
             cache: Cache::new(options.cache_bytes),
             mail: Mail::default(),
             applying: Applying::new(options.unapplied_bytes_max),
+            served: Served::default(),
             observer,
             own,
             options,

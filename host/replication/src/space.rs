@@ -1,5 +1,7 @@
-//! Whether the disk has room for updates. The node looks and says so; updates are refused while there is room
-//! left for what is under way, so that no update is ever half done because a write failed. Reads go on.
+//! Whether the disk has room for updates.
+//!
+//! The node measures the disk and says so here. Updates are refused while there is still room left for those under way,
+//! so that no update fails half-way because a write found no room. Reads go on.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! A value that others wait for, whatever runs them.
+//! A value that tasks wait for. Needs no runtime: whatever polls a task, its waker is woken.
 
 use std::sync::{Mutex, MutexGuard};
 

@@ -1,11 +1,11 @@
-//! The records of `wit/types.wit` as Rust types that cross the border between host and guest.
+//! The records of `wit/types.wit` as Rust types: what crosses the border between host and guest.
 //!
-//! What the host hands over is borrowed (`…Ref`), so that a call copies each text once: into the guest's memory. What a
-//! guest hands over is owned, since the guest's memory is gone when the call returns.
+//! What the host hands over is borrowed (`…Ref`), so a call copies each text only once, into the memory of the guest.
+//! What a guest hands over is owned, because the memory of the guest may change or go when the call returns.
 //!
-//! The types are written by hand and not generated, because `bindgen!` demands every export of the world and copies
-//! what it lowers. That they match the world is checked twice: wasmtime compares them with the type of every function
-//! that a component exports or imports, and the tests do so with a component made from `wit/` itself.
+//! The types are written by hand and not generated: `bindgen!` demands every export of the world and copies what it
+//! hands over. Two checks keep them equal to the world. Wasmtime compares them with the type of every function that a
+//! component exports or imports; the tests do the same with a component made from `wit/` itself.
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 

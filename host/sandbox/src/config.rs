@@ -1,4 +1,4 @@
-//! What the node decides about its guests: ceilings, deadlines, and where compiled code is kept.
+//! What the node decides about its guests: upper limits, deadlines, and where compiled code is kept.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,7 +1,8 @@
-//! From the words of the model to what crosses the border, and back.
+//! Conversion between the types of the model and those that cross the border to guests.
 //!
-//! What a guest returns is not trusted: every JSON text is checked from end to end before anybody else sees it, by the rule for
-//! all texts from outside ([`json::check`]). So whatever passes here can be parsed, queried and merged later.
+//! The host does not trust what a guest returns. Each JSON text is checked from end to end before anybody else sees it,
+//! by the rule for all texts from outside ([`json::check`]). So whatever passes here can be parsed, queried and merged
+//! later.
 
 use bytes::Bytes;
 use steward_model::json;

@@ -1,7 +1,8 @@
-//! One engine for all guests of a node: compiler, pool of memories, and the thread that interrupts guests.
+//! The one engine for all guests of a node: the compiler, the pool of memories, and the thread that interrupts guests.
 //!
-//! What a component imports decides which of the linkers below it gets. All are called on fibres, which give way at deadline ticks
-//! wherever they are. So there is one configuration, and one set of compiled code on disk.
+//! There is one configuration, so there is one set of compiled code on disk. Components differ only in the linker that
+//! they get, which depends on what they import. All calls run on fibres, and give way at deadline ticks wherever they
+//! are.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};

@@ -1,7 +1,8 @@
 //! What can go wrong with guests: why a module is refused, and why a call failed.
 //!
-//! Every failure has a stable name in kebab case, `code()`, which clients see in `application/problem+json`. Names that
-//! begin with `guest-` mean that the code of the service is at fault, names with `module-` that it cannot be deployed.
+//! Every failure has a stable name in kebab case, `code()`, which clients see in `application/problem+json`. A name
+//! that begins with `guest-` says that the code of the service is at fault; a name that begins with `module-` says that
+//! the module cannot be deployed.
 
 use std::time::Duration;
 

@@ -1,15 +1,16 @@
 //! The guests of steward: WebAssembly components that decide what happens to documents.
 //!
-//! A guest is code of somebody else that runs in the node's own process. This crate promises:
+//! A guest is somebody else's code that runs in the node's own process. This crate promises:
 //!
-//! - *Refused early.* A module that is no service, wants something foreign, or speaks an unknown version of the world is
-//!   refused when it is deployed, with a sentence that says how to mend it ([`PrepareError`]).
-//! - *Harmless.* A guest that loops, traps, recurses, hoards memory or returns nonsense fails one call
-//!   ([`CallError`]) and nothing else. It sees no file, no socket, no environment, and no other guest.
-//! - *Fair.* A guest that computes or waits for long gives way at each deadline tick and gets no more than its module's share
-//!   of instances and threads; callers of other modules hardly notice.
-//! - *Quick.* A call on a warm instance costs microseconds: no compilation, no instantiation, no other thread, and no copy of
-//!   a text that could be borrowed.
+//! - *Refused early.* If a module is no service, wants an import that is not offered, or speaks an unknown version of
+//!   the world, it is refused when it is deployed, with a sentence that says how to mend it ([`PrepareError`]).
+//! - *Harmless.* A guest that loops, traps, recurses, hoards memory or returns nonsense fails one call ([`CallError`])
+//!   and nothing else. It sees no file, no socket, no environment and no other guest. Of WASI 0.2 only clocks and
+//!   randomness do anything; the rest is empty or denied.
+//! - *Fair.* A guest that computes or waits for long gives way at each deadline tick, and gets no more than its
+//!   module's share of instances and threads. Callers of other modules hardly notice it.
+//! - *Quick.* A call on a warm instance costs microseconds: no compilation, no instantiation, no other thread, and no
+//!   copy of a text that could be borrowed.
 //!
 //! ```text
 //!  bytes ── intake ── inspect ── encode ── compile ── link ── describe ──▶ Module
@@ -18,8 +19,8 @@
 //!                                                       Pool ── lease ── Instance ── imports ──▶ the node
 //! ```
 //!
-//! Left out, and not known here: HTTP, other nodes, partitions, when a handler has to run. The node offers what guests
-//! import by the trait [`Imports`], and says by [`Call`] what it wants done.
+//! Left out, and not known here: HTTP, other nodes, partitions, and when a handler has to run. The node offers what
+//! guests import through the trait [`Imports`], and says with a [`Call`] which handler to run on what.
 
 mod bindings;
 mod config;

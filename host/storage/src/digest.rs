@@ -1,17 +1,20 @@
 //! Digests of partitions: equal sums mean equal documents.
 //!
-//! Every document falls into one of 256 buckets, by the hash of its self-link. A bucket holds the sum of the digests of
-//! all rows that make up its documents: the newest version with everything that is kept beside it and the chain over its
-//! history, effects that wait, answers that are remembered. An update costs a subtraction and an addition for each row that
-//! changes, whatever the partition holds. The root is a hash over all buckets. A tombstone counts as no document, so that
-//! replicas that forget it sooner or later stay equal.
+//! Problem: two copies of a partition must be compared without sending all their documents, and an update must keep the
+//! digest current at a cost that does not grow with the partition.
 //!
-//! State is a function of the log, so two replicas that applied the same records have the same
-//! root, and where the roots differ, the buckets say where to look.
+//! Promise: two copies that applied the same records have the same root; if their roots differ, their buckets tell
+//! where.
+//!
+//! Each document falls into one of 256 buckets, by the hash of its self-link. A bucket holds the sum of the digests of
+//! all rows of its documents: the newest version with everything that is kept beside it and a hash over its history,
+//! effects that wait, answers that are remembered. An update subtracts and adds one digest for each row that changes.
+//! The root is a hash over all buckets. A tombstone counts as no document, so copies that forget it at different times
+//! stay equal.
 
 use steward_model::Link;
 
-/// The digest of one row, or a sum of such.
+/// The digest of one row, or a sum of such digests; 16 bytes.
 pub type Digest = [u8; BUCKET_BYTES];
 
 /// Which rows are counted. The numbers are frozen: replicas compare what follows from them.
@@ -22,9 +25,9 @@ pub(crate) enum Kind {
     Document = 1,
     /// The older versions of a document; counted as a part of the newest.
     History = 2,
-    /// An effect that waits.
+    /// An effect in the outbox.
     Effect = 3,
-    /// An answer that is remembered.
+    /// A remembered answer to a request.
     Answer = 4,
 }
 
@@ -53,13 +56,13 @@ pub fn sum(one: Digest, other: Digest) -> Digest {
     joined([high.wrapping_add(other_high), low.wrapping_add(other_low)])
 }
 
-/// Number of buckets.
+/// How many buckets a partition has. Frozen: copies compare bucket by bucket.
 pub const BUCKETS: usize = 256;
 
-/// Bytes of one bucket.
+/// How many bytes the sum of one bucket has, and every digest.
 pub const BUCKET_BYTES: usize = 16;
 
-/// The sums of a partition.
+/// The sums of all buckets of one partition.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Buckets([[u64; 2]; BUCKETS]);
 
@@ -86,14 +89,14 @@ fn joined([high, low]: [u64; 2]) -> Digest {
 }
 
 impl Buckets {
-    /// Adds the digest of a document.
+    /// Adds the digest of a row to a bucket.
     pub fn add(&mut self, bucket: u8, digest: &Digest) {
         for (sum, lane) in self.0[usize::from(bucket)].iter_mut().zip(lanes(digest)) {
             *sum = sum.wrapping_add(lane);
         }
     }
 
-    /// Takes away the digest of a document that was added before.
+    /// Takes the digest of a row away from a bucket to which it was added before.
     pub fn subtract(&mut self, bucket: u8, digest: &Digest) {
         for (sum, lane) in self.0[usize::from(bucket)].iter_mut().zip(lanes(digest)) {
             *sum = sum.wrapping_sub(lane);

@@ -1,4 +1,4 @@
-//! The data folder: whose it is, which layout it has, and that one process uses it.
+//! The data folder: whose it is, which layout it has, and that only one process uses it.
 //!
 //! ```text
 //! <data folder>/
@@ -9,8 +9,8 @@
 //!   state/                 the state store
 //! ```
 //!
-//! The log's folder carries the name of the store: a store that takes another name, because it has lost acknowledged
-//! records, begins with an empty log in the same instant, and the damaged one stays for salvage.
+//! The folder of the log is named after the store. A store that has lost acknowledged records takes another name. In
+//! the same instant it then has an empty log, and the damaged log stays for salvage.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -22,8 +22,11 @@ use steward_model::node::StoreId;
 
 use crate::lasting;
 
-/// The layout of data folders that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The layout of data folders that this build writes. The second has one field index for all partitions.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest layout that this build reads.
+pub const FORMAT_READABLE_FROM: u32 = 2;
 
 const PRODUCT: &str = "steward";
 const FORMAT_NAME: &str = "format.json";
@@ -32,16 +35,16 @@ const LOCK_NAME: &str = "lock";
 /// Why a folder cannot be used as a data folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another process uses the folder.
+    /// Another process holds the lock of the folder.
     #[error("another steward uses the folder {}: stop it, or give this one a folder of its own", path.display())]
     InUse {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
     },
     /// There are files in the folder, and they are not of this product.
     #[error("folder {} is not empty and no data folder of steward: choose another one", path.display())]
     Foreign {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
     },
     /// The folder was written by a newer host.
@@ -50,6 +53,17 @@ pub enum Error {
         path.display()
     )]
     Newer {
+        /// The path of the folder, as it was given.
+        path: PathBuf,
+        /// The format version in its `format.json`.
+        found: u32,
+    },
+    /// The folder was written by a host that is too old.
+    #[error(
+        "folder {} has format {found}, this steward reads from {FORMAT_READABLE_FROM} on: use the version that wrote it",
+        path.display()
+    )]
+    Older {
         /// The data folder.
         path: PathBuf,
         /// The format version in its `format.json`.
@@ -58,30 +72,30 @@ pub enum Error {
     /// The file that says what the folder is cannot be understood.
     #[error("file {FORMAT_NAME} in folder {} is damaged: {reason}", path.display())]
     Damaged {
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What of `format.json` cannot be understood.
         reason: String,
     },
-    /// There is no data folder.
+    /// The path leads to no data folder. Only [`DataFolder::look`] says so: [`DataFolder::open`] makes one.
     #[error("{} is no data folder of steward: there is no {FORMAT_NAME} in it", path.display())]
     Absent {
-        /// The data folder.
+        /// The path at which a data folder was looked for.
         path: PathBuf,
     },
-    /// The operating system refused something.
+    /// The operating system refused a call.
     #[error("cannot {what} in folder {}: {source}", path.display())]
     Disk {
         /// The verb that failed, as in "cannot read".
         what: &'static str,
-        /// The data folder.
+        /// The path of the folder, as it was given.
         path: PathBuf,
         /// The reason of the operating system.
         source: std::io::Error,
     },
 }
 
-/// What the format file says.
+/// The content of `format.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Format {
@@ -162,7 +176,7 @@ impl DataFolder {
         Ok(DataFolder { path: path.to_owned(), store, created: Timestamp(format.created_micros), _lock: lock })
     }
 
-    /// Returns the name of what is stored here.
+    /// Returns the store id: the name of what this folder holds. A wiped disk gets another one.
     pub fn store(&self) -> StoreId {
         self.store
     }
@@ -172,7 +186,7 @@ impl DataFolder {
         self.created
     }
 
-    /// Returns where the folder is.
+    /// Returns the path of the folder, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -239,6 +253,9 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Format, Error> {
     if format.format > FORMAT_VERSION {
         return Err(Error::Newer { path: path.to_owned(), found: format.format });
     }
+    if format.format < FORMAT_READABLE_FROM {
+        return Err(Error::Older { path: path.to_owned(), found: format.format });
+    }
     Ok(format)
 }
 
@@ -300,19 +317,22 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_others_and_of_newer_hosts_are_left_alone() {
+    fn folders_of_others_and_of_newer_and_older_hosts_are_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("holiday.jpg"), "x").expect("writable");
         assert!(matches!(open(folder.path(), 7), Err(Error::Foreign { .. })));
         assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
-        let newer = r#"{"product":"steward","format":2,"store":"1","createdMicros":0}"#;
+        let newer = r#"{"product":"steward","format":3,"store":"1","createdMicros":0}"#;
         for (text, is_expected) in [
-            (newer, (|error| matches!(error, Error::Newer { found: 2, .. })) as fn(&Error) -> bool),
-            (r#"{"product":"other","format":1,"store":"1","createdMicros":0}"#, |error| {
+            (newer, (|error| matches!(error, Error::Newer { found: 3, .. })) as fn(&Error) -> bool),
+            (r#"{"product":"steward","format":1,"store":"1","createdMicros":0}"#, |error| {
+                matches!(error, Error::Older { found: 1, .. })
+            }),
+            (r#"{"product":"other","format":2,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Foreign { .. })
             }),
             ("{", |error| matches!(error, Error::Damaged { .. })),
-            (r#"{"product":"steward","format":1,"store":"x","createdMicros":0}"#, |error| {
+            (r#"{"product":"steward","format":2,"store":"x","createdMicros":0}"#, |error| {
                 matches!(error, Error::Damaged { .. })
             }),
         ] {

@@ -1,24 +1,24 @@
 //! The field index: which fields of a document are indexed, and how ranges of values are looked up.
 //!
-//! `documentKind` is indexed always. Of the state either every scalar down to the third level, or the fields that the
-//! service's descriptor lists. A field of an object is named by its path, `taskInfo.stage`; the items of an array
+//! Of the state either every scalar down to the third level is indexed, or the fields that the service's descriptor lists. A field of an object is named by its path, `taskInfo.stage`; the items of an array
 //! stand under the path of the array. Null is not indexed, tombstones are not.
 //!
 //! What a scan finds are candidates: texts are cut in the index, and after a change of the plan older entries may be left
-//! behind. The query compares the documents.
+//! behind. The query compares the documents. Where the plan never changed, a row that stands alone says all there is to know
+//! of its field, so each row says whether the document has other values there.
 //!
 //! A client chooses the names of fields and how many there are, so both are bounded: a path of more than
 //! [`PATH_BYTES_MAX`] bytes is not indexed, and of one document no more than [`ROWS_MAX`] values are. A document of which
 //! anything was left out has a row that says so, and every look-up finds it among the candidates: answers stay complete,
 //! and only who makes such documents pays for them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 use steward_model::service::{IndexField, IndexType};
-use steward_model::{Document, Link};
+use steward_model::{Document, Link, json};
 
 use crate::keys::Space;
 use crate::keys::index::{self as key, TEXT_BYTES_MAX, Value};
@@ -37,16 +37,13 @@ pub const ROWS_MAX: usize = 1024;
 /// object and never indexed.
 const PARTIAL_PATH: &str = "";
 
-/// The name under which the kind of a document is indexed.
-pub const KIND_PATH: &str = "documentKind";
-
 /// Says which fields of which documents are indexed.
 pub trait IndexPlan: Send + Sync {
     /// Returns the fields of the document `link`.
     fn fields(&self, link: &Link) -> IndexFields;
 }
 
-/// Which fields of a document are indexed, besides `documentKind`.
+/// Which fields of a document are indexed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum IndexFields {
     /// Every scalar down to the third level.
@@ -86,19 +83,19 @@ pub enum ValueRange {
 
 impl ValueRange {
     /// Returns the keys of the range.
-    pub(crate) fn keys(&self, space: Space, path: &str) -> KeyRange {
+    pub(crate) fn keys(&self, factory: &Link, path: &str) -> KeyRange {
         match self {
-            ValueRange::Any => KeyRange::prefix(&key::of_path(space, path)),
-            ValueRange::Exactly(value) => KeyRange::prefix(&key::of_value(space, path, value)),
-            ValueRange::TextPrefix(text) => KeyRange::prefix(&key::of_text_prefix(space, path, text)),
+            ValueRange::Any => KeyRange::prefix(&key::of_path(factory, path)),
+            ValueRange::Exactly(value) => KeyRange::prefix(&key::of_value(factory, path, value)),
+            ValueRange::TextPrefix(text) => KeyRange::prefix(&key::of_text_prefix(factory, path, text)),
             ValueRange::Between { start, end } => {
                 let some = match (start, end) {
                     (Bound::Included(value) | Bound::Excluded(value), _)
                     | (_, Bound::Included(value) | Bound::Excluded(value)) => value,
-                    (Bound::Unbounded, Bound::Unbounded) => return ValueRange::Any.keys(space, path),
+                    (Bound::Unbounded, Bound::Unbounded) => return ValueRange::Any.keys(factory, path),
                 };
-                let of_type = KeyRange::prefix(&key::of_type(space, path, some));
-                let values = |value: &Value| KeyRange::prefix(&key::of_value(space, path, value));
+                let of_type = KeyRange::prefix(&key::of_type(factory, path, some));
+                let values = |value: &Value| KeyRange::prefix(&key::of_value(factory, path, value));
                 let from = match start {
                     Bound::Unbounded => of_type.start,
                     Bound::Excluded(value) if !is_cut(value) => inclusive(values(value).end),
@@ -116,7 +113,7 @@ impl ValueRange {
 }
 
 /// Returns true if other texts may look like this one in the index.
-fn is_cut(value: &Value) -> bool {
+pub(crate) fn is_cut(value: &Value) -> bool {
     match value {
         Value::Text(text) => text.len() + 4 > TEXT_BYTES_MAX,
         Value::Boolean(_) | Value::Number(_) => false,
@@ -137,34 +134,60 @@ fn exclusive(bound: Bound<Vec<u8>>) -> Bound<Vec<u8>> {
     }
 }
 
-/// Returns the range of the rows of all documents of which values were left out.
-pub(crate) fn partial_keys(space: Space) -> KeyRange {
-    KeyRange::prefix(&key::of_path(space, PARTIAL_PATH))
+/// Returns the range of the rows of all documents of a factory of which values were left out.
+pub(crate) fn partial_keys(factory: &Link) -> KeyRange {
+    KeyRange::prefix(&key::of_path(factory, PARTIAL_PATH))
 }
 
-/// Returns the index keys of a document; none for a tombstone.
-pub(crate) fn keys_of(space: Space, document: &Document, fields: &IndexFields) -> BTreeSet<Vec<u8>> {
-    let mut keys = BTreeSet::new();
+/// The rows of one document.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Rows {
+    /// Each key, and whether the document has other values in the same field.
+    pub(crate) keys: BTreeMap<Vec<u8>, bool>,
+    /// Values were left out.
+    pub(crate) is_partial: bool,
+}
+
+/// Returns the value of a row.
+pub(crate) fn row_value(is_one_of_several: bool) -> Vec<u8> {
+    if is_one_of_several { vec![1] } else { Vec::new() }
+}
+
+/// Returns the index rows of a document; none for a tombstone.
+pub(crate) fn rows_of(space: Space, document: &Document, fields: &IndexFields) -> Rows {
+    let mut rows = Rows::default();
     if document.is_tombstone() {
-        return keys;
+        return rows;
     }
-    let mut is_partial = false;
+    let mut first_of: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut add = |path: &str, value: &Value| {
-        if path.len() > PATH_BYTES_MAX || keys.len() == ROWS_MAX {
-            is_partial = true;
-        } else {
-            keys.insert(key::encode(space, path, value, &document.link));
+        if path.len() > PATH_BYTES_MAX || rows.keys.len() == ROWS_MAX {
+            rows.is_partial = true;
+            return;
         }
+        let key = key::encode(space, path, value, &document.link);
+        let is_another = match first_of.get(path) {
+            Some(first) => {
+                rows.keys.insert(first.clone(), true);
+                true
+            }
+            None => {
+                first_of.insert(path.to_owned(), key.clone());
+                false
+            }
+        };
+        rows.keys.insert(key, is_another);
     };
-    add(KIND_PATH, &Value::text(&document.kind));
-    // A state that is no JSON is indexed by its kind only; guests cannot make one.
-    if let Ok(state) = serde_json::from_slice::<Json>(&document.body) {
+    // A state that is no JSON is not indexed; guests cannot make one.
+    if let Ok(state) = json::plain(&document.body) {
         add_fields(&state, fields, &mut add);
     }
-    if is_partial {
-        keys.insert(key::encode(space, PARTIAL_PATH, &Value::Boolean(true), &document.link));
+    if rows.is_partial {
+        // What was left out may be another value of any field.
+        rows.keys.values_mut().for_each(|is_one_of_several| *is_one_of_several = true);
+        rows.keys.insert(key::encode(space, PARTIAL_PATH, &Value::Boolean(true), &document.link), true);
     }
-    keys
+    rows
 }
 
 fn add_fields(state: &Json, fields: &IndexFields, add: &mut dyn FnMut(&str, &Value)) {
@@ -187,6 +210,8 @@ fn add_scalars(json: &Json, path: &str, levels: usize, add: &mut dyn FnMut(&str,
         Json::Object(members) if levels > 0 => {
             for (name, member) in members {
                 match path {
+                    // It has no name that a query could give, and what lies below it would look as if it lay beside it.
+                    "" if name.is_empty() => {}
                     "" => add_scalars(member, name, levels - 1, add),
                     path => add_scalars(member, &format!("{path}.{name}"), levels - 1, add),
                 }
@@ -231,8 +256,8 @@ mod tests {
     use crate::keys::strategies::some_space;
 
     fn indexed(body: &str, fields: &IndexFields) -> Vec<(String, Value)> {
-        let keys = keys_of(some_space(), &document("/f/a", 0, body), fields);
-        keys.iter().map(|key| key::decode(key).expect("a key")).map(|(path, value, _)| (path, value)).collect()
+        let rows = rows_of(some_space(), &document("/f/a", 0, body), fields);
+        rows.keys.keys().map(|key| key::decode(key).expect("a key")).map(|(path, value, ..)| (path, value)).collect()
     }
 
     fn number(value: i64) -> Value {
@@ -248,7 +273,6 @@ mod tests {
         let expected = [
             ("a".into(), number(1)),
             ("b.c.d".into(), Value::Boolean(true)),
-            (KIND_PATH.into(), Value::text("kind")),
             ("g".into(), Value::text("x")),
             ("g".into(), Value::text("y")),
             ("g.z".into(), number(1)),
@@ -261,17 +285,17 @@ mod tests {
         let field = |path: &str, kind| IndexField { path: path.into(), kind };
         let listed = [field("a.b", IndexType::Number), field("c", IndexType::String), field("x", IndexType::Boolean)];
         let found = indexed(r#"{"a":{"b":5,"q":1},"c":7}"#, &IndexFields::Listed(listed.into()));
-        assert_eq!(found, [("a.b".into(), number(5)), (KIND_PATH.into(), Value::text("kind"))]);
+        assert_eq!(found, [("a.b".into(), number(5))]);
     }
 
     #[test]
-    fn what_is_no_object_is_indexed_by_kind_only() {
+    fn what_is_no_object_is_not_indexed() {
         for body in ["", "7", "[1]", "{", "null"] {
-            assert_eq!(indexed(body, &IndexFields::Scalars).len(), 1, "{body}");
+            assert!(indexed(body, &IndexFields::Scalars).is_empty(), "{body}");
         }
         let mut deleted = document("/f/a", 0, r#"{"a":1}"#);
         deleted.action = steward_model::document::UpdateAction::Delete;
-        assert!(keys_of(some_space(), &deleted, &IndexFields::Scalars).is_empty());
+        assert_eq!(rows_of(some_space(), &deleted, &IndexFields::Scalars), Rows::default());
     }
 
     #[test]
@@ -279,15 +303,28 @@ mod tests {
         let partial = (String::new(), Value::Boolean(true));
         let long = "k".repeat(PATH_BYTES_MAX + 1);
         let found = indexed(&format!(r#"{{"{long}":1,"a":2}}"#), &IndexFields::Scalars);
-        assert_eq!(found, [partial.clone(), ("a".into(), number(2)), (KIND_PATH.into(), Value::text("kind"))]);
+        assert_eq!(found, [partial.clone(), ("a".into(), number(2))]);
         let many: Vec<String> = (0..2 * ROWS_MAX).map(|value| value.to_string()).collect();
         let found = indexed(&format!(r#"{{"a":[{}]}}"#, many.join(",")), &IndexFields::Scalars);
         assert_eq!((found.len(), found.contains(&partial)), (ROWS_MAX + 1, true));
-        let fits = indexed(&format!(r#"{{"a":[{}]}}"#, many[..ROWS_MAX - 1].join(",")), &IndexFields::Scalars);
+        let fits = indexed(&format!(r#"{{"a":[{}]}}"#, many[..ROWS_MAX].join(",")), &IndexFields::Scalars);
         assert_eq!((fits.len(), fits.contains(&partial)), (ROWS_MAX, false));
         let zeros = "\\u0000".repeat(PATH_BYTES_MAX);
-        let keys = keys_of(some_space(), &document("/f/a", 0, &format!(r#"{{"{zeros}":1}}"#)), &IndexFields::Scalars);
-        assert!(keys.iter().all(|key| key.len() < crate::state::KEY_BYTES_MAX));
+        let rows = rows_of(some_space(), &document("/f/a", 0, &format!(r#"{{"{zeros}":1}}"#)), &IndexFields::Scalars);
+        assert!(rows.keys.keys().all(|key| key.len() < crate::state::KEY_BYTES_MAX));
+    }
+
+    #[test]
+    fn a_row_says_whether_the_document_has_other_values_in_the_field() {
+        let several = |body: &str| -> Vec<bool> {
+            rows_of(some_space(), &document("/f/a", 0, body), &IndexFields::Scalars).keys.into_values().collect()
+        };
+        assert_eq!(several(r#"{"a":1,"b":2}"#), [false, false]);
+        assert_eq!(several(r#"{"a":[1],"b":[2,3],"":{"a":2}}"#), [false, true, true]);
+        assert_eq!(several(r#"{"a":[1,1]}"#), [true], "the same value twice");
+        assert_eq!(several(r#"{"a":{"b":1},"a.b":2}"#), [true, true], "two fields of one name");
+        let long = "k".repeat(PATH_BYTES_MAX + 1);
+        assert_eq!(several(&format!(r#"{{"{long}":1,"a":2}}"#)), [true, true], "anything may be missing");
     }
 
     #[test]
@@ -296,7 +333,7 @@ mod tests {
             let key = key::encode(some_space(), "n", value, &link("/f/a"));
             std::ops::RangeBounds::contains(
                 &{
-                    let keys = range.keys(some_space(), "n");
+                    let keys = range.keys(&link("/f"), "n");
                     (keys.start, keys.end)
                 },
                 &key,

@@ -1,9 +1,13 @@
-//! Files and folders that are there after a power cut.
+//! Files and folders that survive a power cut.
 //!
-//! A file system keeps what a file holds and what it is called apart: each becomes lasting by an fsync of its own, the
-//! name by that of its folder. Promise: what a function here has returned from survives; what it was interrupted in is
-//! as it was before or as it should be, never between. The commit log has its own files, and the state store those of
-//! its engine; everything else that a node keeps is written here.
+//! Problem: a file system keeps the content of a file and its name apart. Each becomes lasting by an fsync of its own;
+//! the name by the fsync of its folder.
+//!
+//! Promise: what a function here has written when it returns survives. If it is interrupted, the old file or the new
+//! one is there, never something between.
+//!
+//! Left out: the files of the commit log and those of the engine of the state store. Everything else that a node keeps
+//! is written here.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};

@@ -1,11 +1,12 @@
-//! steward-storage: the disk.
+//! The disk.
 //!
-//! Two things are kept, for two reasons. The [commit log](log) holds what has been acknowledged, and is fsynced before
-//! anybody hears of it. The [state store](state) holds what the log amounts to, written without fsync after the commit,
-//! always exactly the state at one offset of each partition; it can be rebuilt. [`documents`] is the face that the node
-//! works with; only [`keys`] knows byte layouts.
+//! Two things are kept, for two reasons. The [commit log](log) holds the updates that were acknowledged; each is
+//! fsynced before anybody hears of it. The [state store](state) holds the result of these updates. It is written after
+//! the commit and without fsync, is always exactly the state at one offset of each partition, and can be rebuilt out of
+//! the log.
 //!
-//! This crate does not know what an owner, a quorum or a guest is.
+//! The node works with [`documents`]; only [`keys`] knows byte layouts. This crate does not know what an owner, a
+//! quorum or a guest is.
 
 pub mod digest;
 pub mod documents;

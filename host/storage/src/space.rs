@@ -1,4 +1,4 @@
-//! Space on a file system.
+//! How much room a file system has, and which errors mean that room or another resource is short.
 
 use std::io;
 use std::path::Path;

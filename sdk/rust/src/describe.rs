@@ -1,4 +1,4 @@
-//! The descriptor: what a service says about itself, written by the macro `service` out of its arguments and methods.
+//! The descriptor: what a service says about itself. The macro `service` writes it out of its arguments and methods.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,9 @@
-//! Typed states and bodies: reading them so that a mistake is told with its field, and writing only what the schema allows.
+//! Typed states and bodies: reading them, so that an error names the field at fault, and writing only what the schema
+//! allows.
 //!
-//! The JSON Schema is the one truth about constraints. Reading takes the short way through serde; only if that fails, or
-//! if the schema says more than the types do, the text is walked along the schema, which finds the field.
+//! Constraints are written once, in the JSON Schema. Reading takes the short way through serde. Only if that fails, or
+//! if the schema says more than the types do, the text is compared with the schema, part by part, which finds the
+//! field.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;

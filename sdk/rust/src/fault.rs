@@ -1,4 +1,4 @@
-//! Why a handler refuses. The host turns a fault into a problem document, and nothing happens.
+//! Why a handler refuses. The host turns a fault into a problem document, and nothing has happened.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The seam between texts and types: what a component exports, in Rust's words.
+//! The border between texts and types: what a component exports, in Rust's words.
 
 use crate::effect::Outcome;
 use crate::fault::{Fault, Result, refused};

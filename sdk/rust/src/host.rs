@@ -1,7 +1,7 @@
-//! The capabilities of a guest: in a component the imports of the world, in a native test whatever the mock host offers.
+//! The capabilities of a guest: the imports of the world in a component, those of the mock host in a native test.
 //!
-//! The component's side calls the imports directly and by name, so that a guest imports what it uses and no more; the log it always has,
-//! to say why it broke.
+//! In a component each import is called directly and by name, so a guest imports only what it uses. It always imports
+//! the log, to say why it broke.
 
 /// How urgent a line of the log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! The Rust SDK of steward: what the author of a service touches.
 //!
-//! **Problem.** A service is a state and a few handlers; everything around it (an interface definition, JSON in and out,
-//! schemas, error bodies, a descriptor) is work that says nothing about the service and that is easy to get wrong.
+//! **Problem.** A service is a state and a few handlers. Everything around it (an interface definition, JSON in and out,
+//! schemas, error bodies, a descriptor) is work that is easy to get wrong and says nothing about the service.
 //!
 //! **Promise.** An author writes a struct and a plain `impl`. [`derive@Document`] gives the struct its JSON, its JSON
 //! Schema, its defaults and its checks; [`macro@service`] turns the `impl` into a component. The methods stay ordinary
@@ -49,13 +49,13 @@
 //!
 //! # Rules that a handler can rely on
 //!
-//! - `&mut self` in a handler that a client caused (create, post, put, patch, delete) makes a new version, also when the
-//!   state stayed the same, unless it returns [`Reply::unchanged`]. In start, stop, maintenance and reply handlers it
-//!   makes one only if the state changed. `&self` never makes one.
+//! - A handler of a client's request (create, post, put, patch, delete) with `&mut self` makes a new version, also if the
+//!   state stays the same, unless it returns [`Reply::unchanged`]. A start, stop, maintenance or reply handler with
+//!   `&mut self` makes one only if the state has changed. A handler with `&self` never makes one.
 //! - A state that its own schema forbids is never committed: the request is refused with the field's pointer.
-//! - An error means that nothing happened, effects included.
-//! - Do not panic: a panic is a trap. Its words, with file and line, reach the log and the client, and nothing has happened; but an
-//!   error says better what is wrong, and costs no instance.
+//! - An error means that nothing has happened, and no effect will be sent.
+//! - Do not panic: a panic is a trap. Its text, with file and line, reaches the log and the client, and nothing has
+//!   happened. But an error says better what is wrong, and does not cost an instance.
 
 #[cfg(target_arch = "wasm32")]
 pub mod bindings;

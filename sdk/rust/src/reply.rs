@@ -1,4 +1,4 @@
-//! What a handler answers.
+//! The answer that a handler gives to its request.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What the host tells a guest. The meaning of each field is written in `wit/types.wit`.
+//! What the host tells a guest about a request. `wit/types.wit` says what each field means.
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

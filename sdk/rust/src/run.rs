@@ -1,4 +1,4 @@
-//! From texts to types and back, for one call. The macro `service` writes calls of these functions; nobody else needs to.
+//! From texts to types and back, for one call. Only code that the macro `service` writes calls these functions.
 
 use serde::de::DeserializeOwned;
 

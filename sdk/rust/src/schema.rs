@@ -1,7 +1,6 @@
-//! A walk of a JSON value along a JSON Schema that ends at the first field which does not fit.
+//! Compares a JSON value with a JSON Schema, part by part, and ends at the first field that does not fit.
 //!
-//! It knows the keywords that derived schemas contain, and no others: the host checks documents against the whole of the
-//! schema when they come in natively.
+//! It knows only the keywords that derived schemas contain. The host compares every new state with the whole schema.
 
 use serde_json::Value;
 

@@ -9,7 +9,8 @@ use steward_model::update::RequestKey;
 use steward_model::{Epoch, Link, Offset, Position, Timestamp, Version};
 use steward_storage::keys::index::{Number, Value};
 use steward_storage::keys::{
-    Space, answered, answers, document, expiry, index, meta, outbox, reply, sequence, tombstone, version,
+    Space, answered, answers, document, expiry, factory, index, listing, meta, outbox, reply, sequence, tombstone,
+    version,
 };
 
 use crate::input::Input;
@@ -27,12 +28,14 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// Takes the bytes for a key of each family.
 fn read(key: &[u8]) {
+    same(key, index::decode(key).map(|(path, value, link, space)| index::encode(space, &path, &value, &link)));
+    same(key, listing::decode(key).map(|(link, space)| listing::encode(space, &link)));
+    same(key, factory::decode(key).map(|(link, known)| factory::encode(&link, &known)));
     let Some(space) = Space::of(key) else { return };
     same(key, answered::decode(key).map(|(at, link, request)| answered::encode(space, at, &link, &request)));
     same(key, answers::decode(key).map(|(link, at, request)| answers::encode(space, &link, at, &request)));
     same(key, document::decode(key).map(|link| document::encode(space, &link)));
     same(key, expiry::decode(key).map(|(time, link)| expiry::encode(space, time, &link)));
-    same(key, index::decode(key).map(|(path, value, link)| index::encode(space, &path, &value, &link)));
     same(key, meta::decode(key).map(|known| meta::encode(space, &known)));
     same(key, outbox::decode(key).map(|effect| outbox::encode(space, &effect)));
     same(key, reply::decode(key).map(|(link, request)| reply::encode(space, &link, &request)));
@@ -94,8 +97,12 @@ fn round_trips(space: Space, parts: &Parts) {
     returns(sequence::decode(&sequence::encode(space, at, link)), (at, link.clone()));
     returns(tombstone::decode(&tombstone::encode(space, at, link)), (at, link.clone()));
     returns(version::decode(&version::encode(space, link, Version(number))), (link.clone(), Version(number)));
-    for known in [meta::Key::Progress, meta::Key::Bucket(number as u8), meta::Key::Count(link.clone())] {
+    returns(listing::decode(&listing::encode(space, link)), (link.clone(), space));
+    for known in [meta::Key::Progress, meta::Key::Bucket(number as u8)] {
         returns(meta::decode(&meta::encode(space, &known)), known);
+    }
+    for known in [factory::Key::Count(space), factory::Key::Partial, factory::Key::Expiring] {
+        returns(factory::decode(&factory::encode(link, &known)), (link.clone(), known));
     }
 }
 
@@ -129,14 +136,21 @@ fn sorted(space: Space, one: &Parts, other: &Parts) {
 /// The field index: values of one type sort as they do in JSON, whatever stands behind them.
 fn indexed(space: Space, one: &Parts, other: &Parts) {
     let key = index::encode(space, &one.path, &one.value, &one.link);
-    let (path, value, link) = index::decode(&key).expect("a key");
-    assert_eq!((path.as_str(), &link), (one.path.as_str(), &one.link));
+    let (path, value, link, copy) = index::decode(&key).expect("a key");
+    assert_eq!((path.as_str(), &link, copy), (one.path.as_str(), &one.link, space));
+    let factory = link.parent().unwrap_or_else(|| link.clone());
     // A whole float comes back as the integer that it is; its key is the same.
-    assert_eq!(index::of_value(space, &path, &value), index::of_value(space, &one.path, &one.value));
-    assert!(key.starts_with(&index::of_type(space, &path, &value)) && key.starts_with(&index::of_path(space, &path)));
+    let of_value = index::of_value(&factory, &path, &value);
+    assert_eq!(of_value, index::of_value(&factory, &one.path, &one.value));
+    let (of_type, of_path) = (index::of_type(&factory, &path, &value), index::of_path(&factory, &path));
+    assert!(key.starts_with(&of_value) && of_value.starts_with(&of_type) && of_type.starts_with(&of_path));
+    let entry = index::Entry::read(&key, of_path.len()).expect("a key");
+    assert_eq!((entry.name, entry.space), (link.name(), space));
     let Some(by_value) = order(&one.value, &other.value) else { return };
-    let beside = index::encode(space, &one.path, &other.value, &other.link);
-    let expected = by_value.then(one.link.as_str().cmp(other.link.as_str()));
+    // Documents of one factory; those of others stand elsewhere.
+    let Ok(beside) = factory.child(other.link.name()) else { return };
+    let expected = by_value.then(link.name().cmp(beside.name()));
+    let beside = index::encode(space, &one.path, &other.value, &beside);
     assert_eq!(key.cmp(&beside), expected, "{:?} and {:?}", one.value, other.value);
 }
 

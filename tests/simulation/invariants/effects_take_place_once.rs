@@ -1,4 +1,5 @@
-//! An effect that was committed is carried out at a target that remembers: once, and under a name that no other effect has.
+//! A committed effect is carried out once at a target that remembers requests, and under a name that no other effect
+//! has.
 
 use steward_model::Lane;
 use steward_model::Link;

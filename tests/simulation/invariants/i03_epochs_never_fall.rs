@@ -1,4 +1,4 @@
-//! An epoch is active once, a promise is never forgotten, and a process start begins with no role.
+//! An epoch is active at most once, a promise is never forgotten, and a process starts without a role.
 
 use steward_protocol::replica::RoleName;
 

@@ -1,5 +1,5 @@
-//! A promise is durable before anything that depends on it: here, the marker of the reign. And nothing is called durable that
-//! a power cut could take back.
+//! A promise is durable before anything that depends on it, which here is the marker of the reign. And nothing is
+//! reported as durable that a power cut could take back.
 
 use super::notes;
 use crate::facts::Fact;

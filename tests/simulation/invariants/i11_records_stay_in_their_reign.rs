@@ -1,5 +1,5 @@
-//! A handler's record is appended only by the primary that executed it, in the epoch in which it executed, on the state that
-//! it found.
+//! A record that a handler decided is appended only by the primary that ran the handler, in the same epoch, and on the
+//! state that the handler saw.
 
 use steward_model::update::{Entry, Record};
 

@@ -1,4 +1,5 @@
-//! One request takes effect at most once per document, as long as its answer is remembered; a repeat is told the first answer.
+//! A request takes effect at most once per document, as long as its answer is remembered; a repeat is told the first
+//! answer.
 
 use steward_model::update::{Entry, Record};
 

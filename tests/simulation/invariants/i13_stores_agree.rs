@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_model::{Link, PartitionId};
-use steward_storage::documents::{Error, PartitionStore};
-use steward_storage::index::{KIND_PATH, ValueRange};
-use steward_storage::state::Order;
+use steward_storage::documents::{Across, Copies, Error, PartitionStore};
+use steward_storage::index::ValueRange;
 
 use crate::facts::Fact;
 use crate::model::Model;
@@ -37,9 +36,6 @@ fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result
     if meta.applied != model.applied || meta.lineage != model.lineage {
         return Ok(wrong("lineage", &(meta.applied, &meta.lineage), &(model.applied, &model.lineage)));
     }
-    if meta.counts != model.counts() {
-        return Ok(wrong("counts", &meta.counts, &model.counts()));
-    }
     if let Err(error) = documents(world, partition, store, &model)? {
         return Ok(Err(format!("{partition} at {:?}: {error}", meta.applied)));
     }
@@ -53,14 +49,43 @@ fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result
     if outbox != model.outbox {
         return Ok(wrong("outbox", &outbox, &model.outbox));
     }
-    let live = model.documents.iter().filter(|(_, held)| !held.document.is_tombstone());
-    let live: BTreeSet<Link> = live.map(|(link, _)| link.clone()).collect();
-    let paths = [KIND_PATH, "by"];
-    for path in paths.iter().filter(|path| **path == KIND_PATH || !world.index.has_changed) {
-        let indexed = store.index_scan(view.as_ref(), path, &ValueRange::Any, Order::Ascending);
-        let indexed: BTreeSet<Link> = indexed.map(|row| row.map(|row| row.link)).collect::<Result<_, _>>()?;
+    if let Err((what, found, expected)) = across(world, store, &model)? {
+        return Ok(wrong(&what, &found, &expected));
+    }
+    Ok(Ok(()))
+}
+
+/// What differs: its name, what was found, what is expected.
+type Differs = (String, BTreeSet<Link>, BTreeSet<Link>);
+
+/// Looks at what is kept by factory, for all partitions together.
+fn across(world: &World, store: &PartitionStore, model: &Model) -> Result<Result<(), Differs>, Error> {
+    let mut factories: BTreeMap<Link, BTreeSet<Link>> = BTreeMap::new();
+    for (link, held) in &model.documents {
+        let live = factories.entry(link.parent().unwrap_or_else(|| link.clone())).or_default();
+        if !held.document.is_tombstone() {
+            live.insert(link.clone());
+        }
+    }
+    let view = store.view()?;
+    let mut copies = Copies::none(store.partition().lane);
+    copies.add(store.copy());
+    let across = Across::new(store.store().as_ref(), view.as_ref(), &copies);
+    let counts = model.counts();
+    for (factory, live) in factories {
+        let count = across.count(&factory)?;
+        let listed: BTreeSet<Link> =
+            across.listed(&factory, None).map(|row| Ok(row?.link)).collect::<Result<_, Error>>()?;
+        if listed != live || count != counts.get(&factory).copied().unwrap_or(0) {
+            return Ok(Err((format!("listing, with a count of {count},"), listed, live)));
+        }
+        if world.index.has_changed {
+            continue;
+        }
+        let indexed = across.indexed(&factory, "by", &ValueRange::Any)?;
+        let indexed: BTreeSet<Link> = indexed.map(|row| Ok(row?.link)).collect::<Result<_, Error>>()?;
         if indexed != live {
-            return Ok(wrong("index", &(path, indexed), &live));
+            return Ok(Err(("index".to_owned(), indexed, live)));
         }
     }
     Ok(Ok(()))

@@ -1,4 +1,4 @@
-//! Recovery from a torn tail discards nothing that was durable, and invents nothing.
+//! Recovery from a torn tail drops nothing that was durable, and finds nothing that was never written.
 
 use crate::facts::Fact;
 use crate::world::World;

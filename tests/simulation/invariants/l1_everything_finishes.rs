@@ -1,5 +1,6 @@
-//! With faults stopped, every partition becomes active and everything finishes: every client is answered, no effect waits, the
-//! stores hold everything. That it comes to this is seen where worlds come to rest; here is what must be true then.
+//! When faults have stopped, everything finishes: every partition is active, every client is answered, no effect waits,
+//! and the stores hold everything. `rest.rs` brings a world to that point or fails; this file says what must be true
+//! there.
 
 use crate::facts::Fact;
 use crate::world::World;

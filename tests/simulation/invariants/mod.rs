@@ -1,6 +1,7 @@
-//! What must be true of a world after each step. One file for each statement; numbers are those of the design.
+//! What must be true of a world after each step: one file for each statement, under its number in
+//! `host/docs/protocol.md`.
 //!
-//! What a replica core can check by itself it checks after each event, and a world ends with its panic.
+//! A replica core checks what it can see itself after each event. If that fails, it panics and the world ends.
 
 mod effects_take_place_once;
 mod i01_committed_prefixes_never_differ;

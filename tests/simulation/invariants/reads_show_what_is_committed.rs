@@ -1,5 +1,5 @@
-//! Whoever reads from the primary that the table names is shown the newest committed state: every update acknowledged before,
-//! and none that is not committed.
+//! A reader at the primary that the table names sees the newest committed state: it has every update that was
+//! acknowledged before, and none that is not committed.
 
 use crate::facts::Fact;
 use crate::world::World;

@@ -1,6 +1,6 @@
-//! `cargo demo`: builds guests and host, shows the main job on one node with real requests, and keeps serving.
+//! `cargo demo`: builds guests and host, shows the main features on one node with real requests, and keeps serving.
 //!
-//! With `--once` it ends after the tour; the exit code tells whether everything went as it should.
+//! With `--once` it ends after the tour; the exit code tells whether every step succeeded.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

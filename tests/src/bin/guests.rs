@@ -1,4 +1,4 @@
-//! `cargo guests [NAME …]`: builds the guest examples and says where their components lie.
+//! `cargo guests [NAME …]`: builds the guest examples and prints where their components lie.
 
 use std::process::ExitCode;
 

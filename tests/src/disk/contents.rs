@@ -1,4 +1,4 @@
-//! What a file holds: pages that copies share until one of them is written to.
+//! The contents of a file, in pages. Copies share a page until one of them writes to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Faults of a disk: which call on which path goes wrong, how often, and how.
+//! Faults of a disk: which call on which path fails, how often, and how.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! The words of the kernel's FUSE protocol, as far as a disk of the tests needs them.
+//! The messages of the kernel's FUSE protocol, as far as a disk of the tests needs them.
 //!
-//! By hand, because it is little and needs no unsafe code, and every crate that speaks it changes the features of
-//! dependencies that the host has too: the host would be compiled twice.
+//! They are written by hand. That is little code and needs no `unsafe`. Every crate that speaks FUSE changes the
+//! features of dependencies that the host has too, and then the host would be compiled twice.
 //!
 //! ```text
 //!  request: length u32, opcode u32, unique u64, node u64, uid u32, gid u32, pid u32, - u32, then what the opcode has

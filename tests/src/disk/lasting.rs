@@ -1,12 +1,14 @@
-//! What of files and folders is lasting, and what a power cut leaves of the rest.
+//! Which parts of files and folders are lasting, and what a power cut leaves of the rest.
 //!
-//! A file is what was fsynced, and dirty pages on top: each sector of them may be there or not. Pages may also be
-//! written back at any time, so that what is there is not what was written last. The size is that of any instant since
-//! the fsync. Cutting a file is a change of the file system's own: if it is lost, everything later in the file is too.
+//! A file consists of what was fsynced, and of dirty pages on top. Of a dirty page, each sector may survive or not.
+//! Pages may also be written back at any time, so a sector may survive that has been overwritten since. The size may be
+//! that of any instant since the fsync. If a file is cut, that is a change of the file system itself: if it is lost,
+//! everything written behind that place later is lost too.
 //!
-//! A folder is what was fsynced, and changes of names on top: they survive up to one of them, in their order, as in a
-//! journalling file system. The fsync of a file makes the name lasting under which it was created, as ext4, XFS and btrfs
-//! do. Different from most of these, it does nothing for a later name, nor for other names: whoever needs them must say so.
+//! A folder consists of what was fsynced, and of changes of names on top. They survive up to one of them, in their
+//! order, as in a journalling file system. The fsync of a file also makes the name lasting under which the file was
+//! created, as ext4, XFS and btrfs do. Unlike most of these, it does nothing for a name that the file got later, nor
+//! for other files: for those, the folder must be fsynced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};

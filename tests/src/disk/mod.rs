@@ -1,8 +1,10 @@
-//! A disk of the tests under the real binary: it loses at a power cut what was not fsynced, and fails when it is told to.
+//! A disk of the tests under the real binary: at a power cut it loses what was not fsynced, and it fails when it is
+//! told to.
 //!
-//! A file system in the memory of the test process, mounted with FUSE. The process under test uses it as any other; what
-//! it writes is seen by it at once, and survives a power cut only as far as `lasting.rs` allows. Promise: from the
-//! instant of a cut on the process learns nothing more from the disk, not even an error, because it is killed within.
+//! It is a file system in the memory of the test process, mounted with FUSE. The process under test uses it like any
+//! other. What the process writes it can read at once; what survives a power cut is said in `lasting.rs`. Promise: from
+//! the instant of a cut, the process learns nothing more from the disk, not even an error, because it is killed before
+//! its next call is answered.
 //!
 //! ```text
 //!  steward ──write, fsync──▶ kernel ──FUSE──▶ server ──▶ tree of files: now | lasting
@@ -10,7 +12,7 @@
 //!                                               └── faults: fails, lies, slow
 //! ```
 //!
-//! Left out: moving files between folders, links, owners and times; a device that lies about a flush of its own.
+//! Left out: moving files between folders, links, owners and times; a device that lies about its own flushes.
 
 mod contents;
 mod faults;

@@ -1,4 +1,4 @@
-//! Answers what the kernel asks of a disk.
+//! Answers the requests of the kernel to a disk.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

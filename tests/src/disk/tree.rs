@@ -1,4 +1,4 @@
-//! Files and folders of a disk, by number.
+//! The files and folders of a disk, by number.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! One cargo for all guests.
+//! Compiles all guests with one call of cargo.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! From a core module to a component.
+//! Makes a component of a core module.
 
 use std::fs;
 use std::path::{Path, PathBuf};

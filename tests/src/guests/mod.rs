@@ -1,14 +1,14 @@
 //! Builds the guest examples: finds or installs a Wasm toolchain, compiles, and makes components of the modules.
 //!
-//! **Promise.** One call is all that a test or a demo needs, on a machine with or without the Wasm target, alone or
-//! while other test binaries do the same. It costs a fraction of a second when nothing has changed: cargo decides what to
-//! compile, and a component that is newer than its module is taken as it is.
+//! **Promise.** A test or a demo needs only one call, on a machine with or without the Wasm target, alone or while
+//! other test binaries do the same. If nothing has changed, the call takes a fraction of a second: cargo decides what
+//! to compile, and a component that is newer than its module is taken as it is.
 //!
 //! ```text
 //!  guest-examples/*  ──cargo, profile guest──▶  core module  ──wit-component──▶  target/guests/components/<name>.wasm
 //! ```
 //!
-//! All guests share one target folder, so that the standard library, if it must be built, is built once.
+//! All guests share one target folder, so the standard library, if it must be built, is built once.
 
 mod compile;
 mod component;

@@ -1,4 +1,4 @@
-//! What a person sees who waits for guests.
+//! What a person sees while guests are built.
 
 use std::io::IsTerminal;
 use std::time::Duration;

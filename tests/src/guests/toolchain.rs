@@ -1,8 +1,8 @@
-//! Finding something that compiles Rust to Wasm, and installing it where that is possible.
+//! Finds something that compiles Rust to Wasm, and installs it where that is possible.
 //!
-//! In this order: the target that is installed; `rustup target add`; the distribution's Rust, which has no such target but
-//! has the sources to build its standard library from. The choice is remembered, so that a machine without a network does
-//! not ask rustup again each time.
+//! Three ways are tried in this order: the installed target; `rustup target add`; the distribution's Rust, which has no
+//! such target but has the sources of its standard library, from which it can be built. The choice is remembered, so a
+//! machine without a network does not ask rustup again each time.
 
 use std::fmt;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Words of the command line, before they are parsed: flags alone mean `start`.
+//! The words of the command line before they are parsed: if there are only flags, the command is `start`.
 
 use std::ffi::OsString;
 

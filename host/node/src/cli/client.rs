@@ -1,7 +1,7 @@
-//! The client: one call to a host, its answer, and plain words when there is none.
+//! The client: one call to a host, its answer, and plain words when there is no answer.
 //!
-//! Several hosts may be named; they are tried in order, and the next one only if no connection came about, so that
-//! nothing is ever sent twice.
+//! Several hosts may be named. They are tried in order; the next one is tried only if no connection was made to the one
+//! before. So nothing is ever sent twice.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
-//! `deploy`: bring a guest module in, see what would change, make it answer.
+//! `deploy`: installs a guest module, shows what would change, and makes the module answer.
 //!
 //! ```text
 //! read FILE → POST /core/modules → plan → (confirm) → POST or PATCH /core/factories → what to try next
 //!             stores, compiles            --check and --dry-run end here
 //! ```
-//! Storing a module changes nothing that clients see; only the last step does, and it names the revision that the plan
-//! was made against, so that two people who deploy at once do not overwrite each other unseen.
+//!
+//! Storing a module changes nothing that clients see; only the last step does. That step names the revision for which
+//! the plan was made. If two people deploy at once, the second is refused and does not overwrite the first unseen.
 
 use bytes::Bytes;
 use http::Method;

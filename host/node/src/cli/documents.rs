@@ -1,4 +1,4 @@
-//! `get post put patch delete`: one document, one request. What the host answers is printed as it is.
+//! `get post put patch delete`: one document, one request. The answer of the host is printed as it is.
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, Method};

@@ -1,4 +1,4 @@
-//! Bodies from words: how people write JSON on a command line. Source: the request items of HTTPie.
+//! Bodies out of words: how people write JSON on a command line. Source: the request items of HTTPie.
 //!
 //! ```text
 //! name=c1            "name": "c1"

@@ -1,4 +1,4 @@
-//! The help that `steward` alone prints: commands by what people want to do, in a screen of 80 columns.
+//! The help that `steward` alone prints: the commands, grouped by what people want to do, on a screen of 80 columns.
 
 use clap::{ColorChoice, Command, CommandFactory};
 

@@ -1,4 +1,4 @@
-//! `inspect`: what a module file says about itself, without a host.
+//! `inspect`: prints what the file of a module says about itself, without a host.
 
 use serde_json::json;
 use steward_model::service::Descriptor;

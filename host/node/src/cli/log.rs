@@ -1,7 +1,7 @@
-//! `log`: what stands in the commit log of a node that does not run.
+//! `log`: shows the commit log of a node that does not run.
 //!
-//! Only reads: a torn end stays torn, so that what is shown is what the next start will find. While the command looks, it
-//! holds the folder's lock, so that no node starts on it.
+//! The command only reads. A torn end stays torn, so what is shown is what the next start will find. Meanwhile the
+//! command holds the lock of the folder, so that no node starts on it.
 
 use std::path::{Path, PathBuf};
 
@@ -244,9 +244,10 @@ fn refused(folder: &Path, error: &format::Error) -> Failure {
                 None => failure.hint("the folder of a node is the one that --data names: ./steward-data"),
             }
         }
-        format::Error::Foreign { .. } | format::Error::Newer { .. } | format::Error::Damaged { .. } => {
-            Failure::new(Exit::Failed, "data-folder", message)
-        }
+        format::Error::Foreign { .. }
+        | format::Error::Newer { .. }
+        | format::Error::Older { .. }
+        | format::Error::Damaged { .. } => Failure::new(Exit::Failed, "data-folder", message),
         format::Error::Disk { .. } => Failure::new(Exit::Failed, "unreadable", message),
     }
 }

@@ -1,4 +1,4 @@
-//! What the frames of a log say, as lines of 80 columns and as JSON.
+//! The frames of a log, as lines of 80 columns and as JSON.
 
 use serde_json::{Value, json};
 use steward_model::update::{Change, Entry, Record, Update};

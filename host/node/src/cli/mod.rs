@@ -1,7 +1,8 @@
 //! The command line of steward.
 //!
-//! Data goes to standard output and talk to standard error; a terminal decides about decoration, never about content;
-//! every failure has an exit code ([`error::Exit`]) and says how to mend it. Flags alone mean `start`.
+//! Data goes to standard output, messages to standard error. A terminal decides about decoration, never about content.
+//! Every failure has an exit code ([`error::Exit`]) and says how to mend it. If there are only flags, the command is
+//! `start`.
 
 mod argv;
 mod client;

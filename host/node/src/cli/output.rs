@@ -1,7 +1,7 @@
-//! The terminal: data on standard output, talk on standard error; tables for people, JSON for programs.
+//! The terminal: data on standard output, messages on standard error; tables for people, JSON for programs.
 //!
-//! A closed pipe (`steward history … | head -1`) is no failure: what follows is dropped and the command runs to its end,
-//! so that a deployment is never cut in half by its reader.
+//! If the reader closes the pipe (`steward history … | head -1`), that is no failure. The rest of the output is dropped
+//! and the command runs to its end. So a reader that stops early never cuts a deployment in half.
 
 use std::io::{BufRead, IsTerminal, Write};
 

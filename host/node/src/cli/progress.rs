@@ -1,4 +1,4 @@
-//! Progress: bars where the total is known, else the time that has passed. Only where somebody watches.
+//! Progress: a bar if the total is known, else the time that has passed. It is shown only on a terminal.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `query`: children of a factory that match a filter.
+//! `query`: lists the children of a factory that match a filter.
 
 use http::Method;
 use serde_json::{Map, Value, json};

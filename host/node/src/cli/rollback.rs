@@ -1,4 +1,5 @@
-//! `rollback`: make the module of an earlier revision answer again, as a new revision. Document state stays as it is.
+//! `rollback`: makes the module of an earlier revision answer again, as a new revision. The states of documents do not
+//! change.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `services`: the factories of a host, and the revisions of one.
+//! `services`: lists the factories of a host, or the revisions of one factory.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `start`: flags of a node. They are made from the table of settings, so that flag, variable, file key and help are one.
+//! `start`: the flags of a node. They are made from the table of settings, so flag, variable, file key and help agree.
 
 use std::process::ExitCode;
 

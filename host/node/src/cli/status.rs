@@ -1,4 +1,4 @@
-//! `status`: is this node well, who belongs to its group, what is missing.
+//! `status`: whether this node is well, which nodes belong to its group, and what is missing.
 
 use std::time::Duration;
 

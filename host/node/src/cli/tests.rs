@@ -1,4 +1,4 @@
-//! Tests of whole commands against a host that is played: what is sent, what is printed, how the process ends.
+//! Tests of whole commands against a played host: what is sent, what is printed, how the process ends.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What the host tells about itself, as far as this program shows it. Fields that are absent are empty.
+//! The answers of a host, as far as this program shows them. Fields that the answer does not have are empty.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

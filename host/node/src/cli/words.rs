@@ -1,4 +1,4 @@
-//! The words of the command line, as clap reads them: flags of every command, and the commands.
+//! The command line as clap reads it: the commands, and the flags of each.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why a configuration is refused, said so that it can be mended.
+//! Why a configuration is refused. Every text says how to mend it.
 
 use std::path::PathBuf;
 

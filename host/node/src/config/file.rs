@@ -1,4 +1,4 @@
-//! The configuration file: TOML, the same keys as the flags in snake case, nothing else.
+//! The configuration file: TOML with the keys of the flags in snake case. Any other key is refused.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Layers: where the value of a setting comes from. A flag wins over a variable, that over the file, that over the default.
+//! Layers: where the value of a setting comes from. A flag wins over a variable, a variable over the file, the file
+//! over the default.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

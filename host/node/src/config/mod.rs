@@ -1,8 +1,8 @@
-//! What a node is told when it starts: settings, where their values come from, and the checked result.
+//! The settings of a node: their names, where their values come from, and the checked result.
 //!
-//! Values come in four layers (see [`gather`]): command line, environment, file, defaults. [`Options::from_effective`]
-//! turns their texts into [`Options`] and refuses what cannot be meant; nothing is opened or bound before. Nothing here
-//! knows how a command line is parsed.
+//! Values come from four layers (see [`gather`]): command line, environment, file, defaults.
+//! [`Options::from_effective`] turns their texts into [`Options`] and refuses values that make no sense. Until then,
+//! nothing is opened or bound. Nothing here knows how a command line is parsed.
 
 mod error;
 mod file;

@@ -1,4 +1,4 @@
-//! The value of a setting, and where it was given.
+//! The value of a setting together with the place where it was given.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Changes of factories: mounting, another module, the module before, unmounting.
+//! Changes of factories: mount, move to another module, roll back, unmount.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What the registry does not know: whose a path is, whether a schema can be used, whether stored documents stay readable.
+//! The checks that the registry cannot make: whether the path is free for services, whether the schema can be used, and
+//! whether the stored documents stay readable.
 
 use steward_model::Link;
 use steward_model::service::Descriptor;

@@ -1,7 +1,7 @@
-//! Has a change of a factory decided while nobody writes there.
+//! Has the system group decide a change of a factory, while nobody can write there.
 //!
-//! What is stored is looked through before the command is proposed, with the door of the factory closed: what was written until
-//! then is seen, and whoever wants to write after it finds the new revision. See `service::Doors`.
+//! The door of the factory is closed first; then the stored states are checked, and then the command is proposed. So
+//! the check sees every record that was written before, and a later writer sees the new revision. See `service::Doors`.
 
 use std::sync::Arc;
 use std::time::Duration;

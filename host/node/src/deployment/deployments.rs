@@ -1,4 +1,4 @@
-//! What changes of deployments are made with, and the commands that they become.
+//! The means by which deployments are changed, and the commands that come of it.
 
 use std::sync::Arc;
 

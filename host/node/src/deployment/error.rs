@@ -1,4 +1,4 @@
-//! Why a change of what is deployed is refused or failed.
+//! Why a change of a deployment was refused or failed.
 
 use std::collections::BTreeMap;
 

@@ -7,8 +7,8 @@
 //!                           └── stored states must stay readable, paths must be free
 //! ```
 //!
-//! The rules of the registry are not repeated here: a plan applies its command to a copy of the cluster state and reports
-//! what that says. Checks that need documents or the host are here.
+//! The rules of the registry are not repeated here. A plan applies its command to a copy of the cluster state and
+//! reports the outcome. Checks that need the documents or the host are here.
 
 mod change;
 mod check;

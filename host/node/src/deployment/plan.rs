@@ -1,4 +1,4 @@
-//! What a deployment would do, for people and for `deploy --check`.
+//! What a deployment would do: the answer to `deploy --check`, and what people confirm.
 
 use serde_json::{Value, json};
 use steward_model::Link;

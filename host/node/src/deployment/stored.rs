@@ -1,4 +1,4 @@
-//! What a factory has stored, as far as a deployment depends on it.
+//! Which states a factory has stored, as far as a deployment depends on them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use steward_model::service::Descriptor;
 use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::Service;
+use steward_storage::documents::{Across, Copies};
 
 use super::deployments::Deployments;
 use super::error::{Breaking, Error};
 use crate::failure;
 use crate::partition::{Partitions, flushed_lane};
-use crate::service::all_revisions;
+use crate::service::revisions;
 
 impl Deployments {
     /// Checks that a module with this descriptor could read every document of the factory at `path`.
@@ -24,7 +25,8 @@ impl Deployments {
     pub(super) async fn check_readable(&self, path: &Link, descriptor: &Descriptor) -> Result<(), Error> {
         let state = self.control.state();
         let Some(factory) = state.factory(path) else { return Ok(()) };
-        if all_revisions(&state, factory, &|former| descriptor.reads(former.state_version)) {
+        let is_read = |former: &Descriptor| descriptor.reads(former.state_version);
+        if revisions(&state, factory).is_some_and(|former| former.iter().all(is_read)) {
             return Ok(());
         }
         let mut stored = self.counted(path).await?;
@@ -46,10 +48,14 @@ impl Deployments {
             flushed_lane(table, lane).await.map_err(crate::operation::Error::from)?;
         }
         let mut counts = vec![0; paths.len()];
-        for partition in table.all() {
-            let meta = partition.store().meta()?;
+        for lane in [Lane::Persisted, Lane::Volatile] {
+            let Some(first) = table.lane(lane).first() else { continue };
+            let mut copies = Copies::none(lane);
+            table.lane(lane).iter().for_each(|partition| copies.add(partition.store().copy()));
+            let view = first.store().view()?;
+            let across = Across::new(first.store().store().as_ref(), &*view, &copies);
             for (count, path) in counts.iter_mut().zip(paths) {
-                *count += meta.counts.get(*path).copied().unwrap_or(0);
+                *count += across.count(path)?;
             }
         }
         Ok(counts)

@@ -1,8 +1,9 @@
 //! The body of a request while it arrives.
 //!
-//! A request may be refused before its body was read. Closing the connection then would make the system discard the answer
-//! at clients that send everything before they read anything (RFC 9112, section 9.6), so the rest is taken in and thrown
-//! away, and the connection serves the next request. HTTP/2 has a signal for this of its own (RFC 9113, section 8.1).
+//! A request may be refused before its body was read. If the connection were closed then, a client that sends
+//! everything before it reads would never see the answer (RFC 9112, section 9.6). So the rest of the body is read and
+//! dropped, and the connection serves the next request. HTTP/2 has a signal of its own for this (RFC 9113, section
+//! 8.1).
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Bodies of requests: read no further than they may go, decompressed, and checked to be JSON.
+//! Bodies of requests: read up to their bound, decompressed, and checked to be JSON.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What pages of other web origins may do.
+//! What pages of other web origins may ask of this node.
 
 use std::time::Duration;
 

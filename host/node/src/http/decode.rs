@@ -1,4 +1,4 @@
-//! From HTTP to operations: the headers, which are looked at once, and the query part of the URI.
+//! From HTTP to operations: the headers, which are read in one pass, and the query part of the URI.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -1,6 +1,8 @@
-//! Why a request is not answered as asked: what operations and queries say, and what only HTTP can find wrong.
+//! Why a request does not get the answer that it asked for: the failures of operations and queries, and those of HTTP
+//! itself.
 //!
-//! Every failure of a request is a value of [`Error`]; [`Error::problem`] says what it is to clients.
+//! Every failure of a request is a value of [`Error`]; [`Error::problem`] turns it into the problem that clients are
+//! told.
 
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};

@@ -1,6 +1,6 @@
 //! One request and its response.
 //!
-//! A GET of a document goes straight through [`document`]; everything that costs more is boxed, so that the future of the
+//! A GET of a document goes straight through [`document`]. All work that costs more is boxed, so that the future of the
 //! common request stays small.
 
 use std::panic::AssertUnwindSafe;

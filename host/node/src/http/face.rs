@@ -1,4 +1,5 @@
-//! What all requests to a node share: whom they reach, how many are under way, what every answer says.
+//! What all requests to a node share: the parts of the node that answer them, how many are under way, the headers of
+//! every answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

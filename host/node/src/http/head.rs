@@ -1,7 +1,8 @@
-//! What the head of a request says, in words and without a node: the door of the fuzz target `request_heads`.
+//! What the head of a request says, in words and without a node: the entry of the fuzz target `request_heads`.
 //!
-//! Bytes of strangers come furthest in method, path, query and headers, and reading those needs no node. So the readers that
-//! the road of a request uses are called here one after the other, on a head that hyper would have let through.
+//! Method, path, query and headers are bytes from outside that many readers look into, and none of these readers needs
+//! a node. So the readers that a real request meets are called here one after the other, on a head that hyper would
+//! have let through.
 
 use std::fmt::Write as _;
 

@@ -1,9 +1,10 @@
 //! How many bytes the bodies of requests hold, all of them together.
 //!
-//! Problem: many bodies of which each is allowed take more memory than the node has, and one that never comes to its end
-//! holds what has arrived of it for as long as it may take.
+//! Problem: each body is within its bound, but many of them together take more memory than the node has. A body that
+//! arrives slowly holds its bytes for as long as it may take.
 //!
-//! Promise: what arrives is counted until its request has ended; what would go beyond the bound is refused with the bound.
+//! Promise: the bytes that arrive are counted until their request has ended. What would exceed the bound is refused,
+//! and the refusal names the bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

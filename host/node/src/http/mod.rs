@@ -1,11 +1,11 @@
 //! The HTTP face of a node: requests become operations, replies become responses.
 //!
-//! Problem: clients of Xenon know its paths, shapes and words; everybody else expects what the HTTP standards say. Both
-//! hold at once, and a GET of a document must not cost much more than a bare server would.
+//! Problem: clients of Xenon know its paths, shapes and words; all other clients expect what the HTTP standards say.
+//! Both must hold at once, and a GET of a document must not cost much more than a bare server would.
 //!
-//! Promise: what a client sends never breaks the node: too large, too late, malformed or unknown is refused with a problem
-//! document that says how to mend it. One file (`error.rs`) knows statuses of failures. What a client asks runs as an
-//! operation of its own: a client that hangs up changes nothing.
+//! Promise: no request breaks the node. What is too large, too late, malformed or unknown is refused with a problem
+//! document that says how to mend it. Statuses of failures come from one table, that of kinds in
+//! `steward_model::problem`. A request runs as an operation of its own, so a client that hangs up changes nothing.
 //!
 //! ```text
 //! server ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …
@@ -14,8 +14,10 @@
 //!                  └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
-//! Departures: an `ETag` names the record that made a state, not its bytes, so it is the same with and without compression:
-//! updates need it that way. Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
+//! Departures: an `ETag` names the record that made a state and not the bytes of the answer, because updates need it
+//! that way. So it is the same with and without compression.
+//!
+//! Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
 
 mod arriving;
 mod body;

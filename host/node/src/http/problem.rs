@@ -1,8 +1,8 @@
 //! Problem documents: how a failure is told to clients.
 //!
-//! One document serves two readers. Those who know RFC 9457 find `type`, `title`, `status`, `detail`, `instance`; those
-//! who know Xenon find `message`, `statusCode`, `documentKind`, `errorCode`. Programs decide by `code`, `retry` and
-//! `outcome`; people mend by `hints`.
+//! One document serves two kinds of readers. Those who know RFC 9457 find `type`, `title`, `status`, `detail`,
+//! `instance`; those who know Xenon find `message`, `statusCode`, `documentKind`, `errorCode`. Programs decide by
+//! `code`, `retry` and `outcome`; people mend by `hints`.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};

@@ -1,4 +1,4 @@
-//! Names of requests, where the client gives none.
+//! Ids for requests to which the client has given none.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,8 +1,8 @@
-//! From a path to who answers it.
+//! From a path to the part of the node that answers it.
 //!
-//! Three kinds of paths: those of the host itself, a fixed table ([`Infrastructure`]); utility endpoints, which every
-//! service has below its own path ([`Utility`]); and everything else, which belongs to services. Most requests are for
-//! documents, so those take the shortest way: two comparisons, then the link is parsed.
+//! There are three kinds of paths: those of the host itself, a fixed table ([`Infrastructure`]); utility endpoints,
+//! which every service has below its own path ([`Utility`]); and all others, which belong to services. Most requests
+//! are for documents, so these take the shortest way: two comparisons, then the link is parsed.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! The server: connections, and what is done to every request and response alike.
 //!
-//! HTTP/1.1 and HTTP/2 (with prior knowledge) on one port. Which connections there may be is decided by
-//! [`super::connection`]. Compression and the rules for foreign web origins are tower-http's; a request that asks for
-//! neither does not pass through them.
+//! HTTP/1.1 and HTTP/2 (with prior knowledge) are served on one port. [`super::connection`] decides which connections
+//! there may be. Compression and the rules for other web origins are those of tower-http; a request that needs neither
+//! does not pass through them.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};

@@ -1,4 +1,4 @@
-//! What guests on this node may call: the node's side of the sandbox's imports.
+//! The node's side of the sandbox's imports: what a guest gets when it logs, counts, reads a document or asks a query.
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! Expiry: of documents whose time has passed only a tombstone stays, and that is forgotten like every other.
+//! Expiry: a document whose time has passed becomes a tombstone, which is forgotten later like every other.
 //!
-//! Readers do not wait for this: an expired document is gone for them at once.
+//! Readers do not wait for this. To them, an expired document is gone at once.
 //!
-//! A partition has one round of removals at a time and few places of its own, all partitions share those of the node in the
-//! order in which they come. So a document whose turn does not come holds up its own partition until the deadline of its
-//! operation, and no other.
+//! A partition has one round of removals at a time, and few operations of it are under way at once. All partitions
+//! share the places of the node, in the order in which they ask. So a document whose turn does not come holds up its
+//! own partition until the deadline of its operation, and no other partition.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! What the clock starts: documents of a new reign, periodic maintenance, expiry.
+//! The duties that no request starts: `handle-start` in a new reign, periodic maintenance, expiry.
 //!
-//! Each duty has a number of places on this node, whatever the number of its partitions, and every operation of a duty has a
-//! deadline: what is stuck somewhere takes some of the places for some time.
+//! Each duty has a fixed number of places on this node, however many partitions there are, and every operation of a
+//! duty has a deadline. So an operation that is stuck takes one of the places for a bounded time.
 
 mod expiry;
 mod periodic;

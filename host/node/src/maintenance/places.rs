@@ -1,4 +1,4 @@
-//! Places: how many operations one duty has under way.
+//! Places: how many operations of one duty may be under way at once.
 
 use std::sync::Arc;
 

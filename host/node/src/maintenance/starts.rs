@@ -1,12 +1,13 @@
 //! The start of a reign: the outbox is loaded, and every document whose service wants maintenance gets its place in the
-//! schedule. The same happens to the documents of a factory that is mounted, or moves to another module, during a reign.
+//! schedule. The documents of a factory get theirs also when it is mounted, or moves to another module, during a reign.
 //!
-//! `handle-start` runs before whatever happens to a document first, see `service::Starts`; only services whose descriptor says
-//! `start: eager` have it run for every document here.
+//! `handle-start` runs before the first operation on a document, whatever that is, see `service::Starts`. If the
+//! descriptor of the service says `start: eager`, it runs here for every document.
 //!
-//! A sweep begins when everything that the former module has written is in the state store. What is created later is created
-//! by the new one, which starts it at once, and is put into the schedule by whoever creates it. A document that could not be
-//! started is tried again, and holds up neither other services nor other partitions.
+//! A sweep over a factory begins when everything that the former module has written is in the state store. A document
+//! that is created later is created by the new module, which starts it at once; its creation also puts it into the
+//! schedule. If a document could not be started, it is tried again. It holds up neither other services nor other
+//! partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Says that the node is ready: to people on stderr, to machines where they asked for it.
+//! Says that the node is ready: to people on stderr, and to machines in the place that they asked for.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What everything else of a node stands on: folder, stores, log, system group, partitions.
+//! The parts that all others of a node need: folder, stores, log, system group, partitions.
 
 use std::sync::Arc;
 

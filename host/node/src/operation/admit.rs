@@ -1,4 +1,4 @@
-//! First stage: may this operation enter at all, and who answers at its link?
+//! First stage: whether this operation may enter, and which service answers at its link.
 
 use steward_model::operation::Cause;
 

@@ -1,9 +1,11 @@
 //! The body of a request: what the host looks for in it, and when.
 //!
-//! A guest gets the text as it came. The host looks into it for the built-in fields that a client may send: once, without building a
-//! tree, and only if there can be any, so most updates of documents with a guest are never parsed by the host. A tree is made only
-//! where the host itself replaces, merges or creates a state, and it does not outlive that: an operation may wait for minutes, and
-//! what it holds meanwhile is the text that was counted when it arrived.
+//! A guest gets the text as it came. The host looks into it only for the built-in fields that a client may send: once,
+//! without building a tree, and only if the text can have such fields. So the host never parses most updates of
+//! documents with a guest.
+//!
+//! The host builds a tree only where it replaces, merges or creates a state itself, and drops it after that. An
+//! operation may wait for minutes; meanwhile it holds only the text, whose bytes were counted when they arrived.
 
 use std::sync::{Arc, OnceLock};
 

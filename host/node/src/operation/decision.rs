@@ -1,4 +1,4 @@
-//! What an operation decided, by a guest or by the host, before it is put into the log.
+//! The decision on one operation, by a guest or by the host, before it becomes a record of the log.
 
 use bytes::Bytes;
 use steward_model::Timestamp;

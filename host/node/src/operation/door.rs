@@ -1,9 +1,12 @@
 //! The door of a service: an operation writes only for the module that answers when its record goes into the log.
 //!
-//! An operation takes its service when it is admitted, and may wait long after that. It looks again when it has its turn, before
-//! anything ran; and once more right before its record is made, inside the door of the factory, which nobody passes while
-//! another module is being put there. What began on an earlier module may end on it as long as the new one reads the state; else the
-//! operation begins its road anew, having changed nothing.
+//! Problem: an operation takes its service when it is admitted, and may wait for long after that. Meanwhile the factory
+//! may move to another module.
+//!
+//! Promise: the operation looks again when it has its turn, before anything runs, and once more right before its record
+//! is made. The second look is inside the door of the factory, which nobody enters while another module is put there.
+//! If the operation began on an earlier module whose states the new module reads, it may end on that. Else it begins
+//! its road anew; it has changed nothing.
 
 use steward_model::Link;
 use steward_model::problem::Happened;

@@ -1,4 +1,4 @@
-//! Fourth stage: the guest decides, or the host where the guest has no handler.
+//! Fourth stage: the guest decides, or the host if the guest has no handler.
 
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;

@@ -1,5 +1,6 @@
-//! The group gate: no update is begun while fewer nodes are available than the quorum asks for. It waits, unexecuted, and
-//! goes on by itself when a node returns or an operator relaxes the quorum.
+//! The group gate: no update begins while fewer nodes are available than the quorum demands.
+//!
+//! Such an update waits and is not executed. It goes on by itself when a node returns or an operator lowers the quorum.
 
 use std::sync::Arc;
 use std::time::Duration;

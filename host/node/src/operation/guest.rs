@@ -1,4 +1,4 @@
-//! How a guest is asked: what it is told of the request, and what of its outcome is taken.
+//! How a guest is called: what it is told of the request, and what the host accepts of its outcome.
 
 use std::sync::Arc;
 

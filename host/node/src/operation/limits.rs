@@ -1,4 +1,4 @@
-//! Bounds on operations.
+//! Upper limits on operations: how long they wait, and how large their documents may be.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Third stage: the newest state of the document, repeats of earlier requests, preconditions.
+//! Third stage: the newest state of the document, the answer to a repeated request, the preconditions.
 
 use std::sync::Arc;
 

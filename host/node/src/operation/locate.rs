@@ -1,7 +1,7 @@
-//! Second stage: whose is it? The document, and the partition in which it lies.
+//! Second stage: which document the operation is about, and in which partition that lies.
 //!
-//! All partitions lie on this node so far. An operation on a partition of another node goes on from here, and from nowhere else: nothing
-//! has been waited for yet, and nothing has happened.
+//! All partitions lie on this node so far. An operation on a partition of another node will leave the road here and
+//! nowhere else, because it has not waited for anything yet, and nothing has happened.
 
 use std::sync::Arc;
 

@@ -9,12 +9,13 @@
 //!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
 //! ```
 //!
-//! Each stage is a file of that name and calls no other stage; those that work on a document take a `Road`. What several of them need are files below them:
-//! what is waited for (`wait`), the words of a body (`body`), preconditions, repeats, how a guest is asked (`guest`), what the host does
-//! itself (`native`), the door of a service, the gate of the group, `handle-start`, how a decision becomes an update.
+//! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
+//! several stages need stands in files below them: waiting (`wait`), the fields of a body (`body`), preconditions,
+//! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
+//! group, `handle-start`, and how a decision becomes an update.
 //!
-//! Whatever fails before `propose` has changed nothing. From there on an operation has happened, will have happened, or is taken back whole
-//! with its reign; its answer is given when it is known which.
+//! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
+//! either committed, or cut as a whole with the reign; the answer is given when it is known which.
 
 mod admit;
 mod body;

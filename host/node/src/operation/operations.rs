@@ -1,4 +1,5 @@
-//! What operations work with on this node: the clock, its partitions and services, and those who are told of the outcome.
+//! What all operations of this node share: the clock, partitions and services, and who is told which documents begin
+//! and end.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

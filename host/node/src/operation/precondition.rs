@@ -1,4 +1,4 @@
-//! What must be true of a document before anything is done to it, and what is said of one that is not there.
+//! Preconditions: what must be true of a document before it is changed, and which error tells that it does not exist.
 
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
-//! What a failed operation is to others: the problem that clients and guests are told, and how long an effect goes on trying.
+//! How a failed operation is told to others: as a problem to clients and guests, and as a number of further tries to
+//! effects.
 //!
-//! Both classifications stand here side by side: what passes by itself, for those who wait and for effects.
+//! Both classifications stand here side by side: which failures pass by themselves, for those who wait, and for
+//! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
 use steward_model::{Link, PartitionId};

@@ -1,4 +1,4 @@
-//! Last stage: what others may want to know about an operation that ended.
+//! Last stage: counts the operation, for statistics and metrics, and logs how it ended.
 
 use std::sync::Arc;
 

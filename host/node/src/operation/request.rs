@@ -1,4 +1,4 @@
-//! Operations and replies: what goes into the road and what comes out of it.
+//! Operations and replies: what enters the road and what comes out of it.
 
 use std::sync::Arc;
 

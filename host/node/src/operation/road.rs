@@ -1,4 +1,4 @@
-//! What travels: one operation, whom it concerns, and what this node offers it on its way.
+//! The value that travels the road: one operation, its document's service and partition, and what this node offers it.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Seeds for the randomness of guests.
 //!
-//! Promise: nobody outside can guess one, no two are alike in practice, and drawing one asks the system for nothing: that would
-//! cost more than a small handler.
+//! Promise: nobody outside can guess a seed, and no two are alike in practice. Drawing one does not call the operating
+//! system, because that would cost more than a small handler.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,5 @@
-//! Stages as they are watched: each is a span of its operation's, under the name of its file, and what fails in it is counted under that name.
+//! How stages are observed: each has a span below that of its operation, and its failures are counted. Both carry the
+//! name of its file.
 
 use std::future::Future;
 

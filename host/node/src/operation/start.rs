@@ -1,4 +1,4 @@
-//! `handle-start`: it comes before every other handler of a document in a reign, and under a module.
+//! `handle-start`: runs before every other handler of a document, once per reign and revision of the factory.
 
 use steward_model::Epoch;
 use steward_model::operation::Cause;

@@ -1,4 +1,4 @@
-//! The stage that lets a service without documents answer.
+//! The stage in which a service without documents answers.
 
 use steward_model::Action;
 use steward_sandbox::Occasion;

@@ -1,4 +1,4 @@
-//! What an operation waits for on its way, up to its deadline and no longer.
+//! What an operation waits for on its way, never longer than its deadline.
 
 use std::future::Future;
 use std::sync::Arc;

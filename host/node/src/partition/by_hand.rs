@@ -1,4 +1,4 @@
-//! Partitions whose log is written, and whose state store follows, only when a test says so.
+//! Partitions for tests: the log is written, and the state store follows, only when the test says so.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

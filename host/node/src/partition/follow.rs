@@ -1,4 +1,4 @@
-//! The partitions follow what the system group says about them.
+//! Tells the partitions what the system group says about them, now and at each change.
 
 use std::sync::Arc;
 

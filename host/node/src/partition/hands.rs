@@ -1,4 +1,4 @@
-//! What the driver tells of itself, and whom that wakes.
+//! The node's observer of the driver: it counts facts, and wakes the threads and tasks that have work.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,13 +1,13 @@
-//! The hands of the driver of copies: the threads that loop its steps, the clock, the free space, and the deadlines of those
-//! who wait. Every decision is made in `steward-replication`.
+//! What the driver of copies needs of a node: the threads that loop its steps, the clock, the free space, and the
+//! deadlines of those who wait. Every decision is made in `steward-replication`.
 //!
 //! | thread | loops |
 //! |---|---|
 //! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits |
 //! | `applier` | [`Partitions::apply`]: what is committed reaches the state stores, gathered for a while |
-//! | `checkpoint` | [`Partitions::checkpoint`] and [`Partitions::trim`] |
+//! | `checkpoint` | [`Partitions::checkpoint`] and [`Partitions::trim`]; once a minute `Partitions::forget` |
 //!
-//! A thread that panics ends the process: nobody else would go on with its work.
+//! A thread that panics ends the process, because nobody else would go on with its work.
 
 #[cfg(test)]
 pub(crate) mod by_hand;

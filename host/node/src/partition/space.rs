@@ -1,5 +1,7 @@
-//! How full the disk is. Updates are refused while there is room left for what is under way, so that no update is ever
-//! half done because a write failed; reads go on, and freeing space heals it.
+//! Measures the free space on the disk, and has updates refused before it runs out.
+//!
+//! A reserve is kept for the updates under way, so that none fails half-way because a write found no room. Reads go on.
+//! When space is freed, updates are taken again.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The threads that loop the driver's steps.
+//! The threads that loop the driver's steps, and how they end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

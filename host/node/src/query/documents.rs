@@ -1,22 +1,23 @@
 //! The documents of this node's partitions, as a query reads them.
 //!
-//! Documents are spread over partitions by the hash of their links, and each partition yields them in the order of links:
-//! merging the partitions yields them all in that order.
+//! Indexes, lists and counts of a factory are one range each for all partitions. Documents themselves are spread over partitions by
+//! the hash of their links, and each partition yields them in the order of links: merging the partitions yields them all in that
+//! order.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use steward_model::{Document, Lane, Link, PartitionId};
 use steward_query::path::Path;
-use steward_query::source::{Source, Stream};
-use steward_query::value::ValueRange;
-use steward_storage::documents::{Error, PartitionStore};
+use steward_query::source::{Candidate, Certainty, Listed, Ranked, Source, Stream};
+use steward_query::value::{Value, ValueRange};
+use steward_storage::documents::{Across, Certain, Copies, Error, Indexed, PartitionStore};
 use steward_storage::state::{Order, ReadView};
 
+use super::aim::Aim;
 use super::indexed;
+use super::merge::Merge;
 use super::migration::Migration;
-use crate::partition::{Partition, Partitions};
+use crate::partition::Partitions;
 use crate::service::{Found, Service, ServiceTable};
 
 /// Why the documents cannot be read.
@@ -25,12 +26,13 @@ pub(crate) type SourceError = Error;
 /// The partitions of one lane at one instant.
 struct LaneView {
     lane: Lane,
-    partitions: Vec<Arc<Partition>>,
+    copies: Arc<Copies>,
     view: Box<dyn ReadView>,
 }
 
 /// See the head of this module.
 pub(super) struct Documents {
+    table: Arc<Partitions>,
     lanes: Vec<LaneView>,
     services: Arc<ServiceTable>,
     /// The services whose documents may be found.
@@ -40,15 +42,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// Returns the lanes in which documents of `factory` lie; both if no factory is named.
-    pub(super) fn lanes(services: &ServiceTable, factory: Option<&Link>) -> Vec<Lane> {
-        match factory.and_then(|factory| services.at(factory)) {
-            Some(service) => vec![service.lane()],
-            None => vec![Lane::Persisted, Lane::Volatile],
-        }
-    }
-
-    /// Returns what the partitions hold now.
+    /// Returns what the partitions hold now, as far as a query is concerned; `copies` are those that count, by lane.
     ///
     /// # Errors
     /// Those of the state store.
@@ -56,41 +50,53 @@ impl Documents {
     /// # Panics
     /// Outside of a runtime: guests migrate documents of former shapes.
     pub(super) fn open(
-        table: &Partitions,
+        table: &Arc<Partitions>,
         services: &Arc<ServiceTable>,
-        factory: Option<&Link>,
+        aim: &Aim,
+        copies: Vec<(Lane, Arc<Copies>)>,
         owner: String,
     ) -> Result<Documents, Error> {
-        let lane_view = |lane| {
-            let partitions = table.lane(lane).to_vec();
-            let first = partitions.first().expect("a lane has partitions");
-            let view = first.store().view()?;
-            Ok(LaneView { lane, partitions, view })
+        let lane_view = |(lane, copies): (Lane, Arc<Copies>)| {
+            let view = table.lane(lane).first().expect("a lane has partitions").store().view()?;
+            Ok(LaneView { lane, copies, view })
         };
-        let lanes = Documents::lanes(services, factory).into_iter().map(lane_view).collect::<Result<_, Error>>()?;
-        let concerned = match factory {
-            Some(factory) => services.at(factory).into_iter().collect(),
-            None => services.all(),
-        };
-        let migration = Migration::of(&concerned);
-        Ok(Documents { lanes, services: Arc::clone(services), concerned, migration, owner })
+        let lanes = copies.into_iter().map(lane_view).collect::<Result<_, Error>>()?;
+        let (concerned, migration) = (aim.concerned.clone(), Migration::of(&aim.concerned));
+        Ok(Documents { table: Arc::clone(table), lanes, services: Arc::clone(services), concerned, migration, owner })
     }
 
     fn stores(&self) -> impl Iterator<Item = (&PartitionStore, &dyn ReadView)> {
         self.lanes.iter().flat_map(|lane_view| {
-            lane_view.partitions.iter().map(|partition| (partition.store(), lane_view.view.as_ref()))
+            let partitions = self.table.lane(lane_view.lane).iter().map(|partition| partition.store());
+            let counting = partitions.filter(|store| lane_view.copies.hold(store.copy()));
+            counting.map(|store| (store, lane_view.view.as_ref()))
         })
     }
 
-    /// Returns the partition in which the document lies, if it lies in one that is open here.
-    fn store_of(&self, link: &Link) -> Option<&PartitionStore> {
+    /// Returns all partitions of a lane, if the query is about it.
+    fn across(&self, lane: Lane) -> Option<Across<'_>> {
+        let lane_view = self.lanes.iter().find(|lane_view| lane_view.lane == lane)?;
+        let store = self.table.lane(lane).first()?.store().store();
+        Some(Across::new(store.as_ref(), lane_view.view.as_ref(), &lane_view.copies))
+    }
+
+    /// Returns the only service that the query is about, and all partitions in which its documents lie.
+    fn only(&self) -> Option<(&Service, Across<'_>)> {
+        match &self.concerned[..] {
+            [service] => Some((service.as_ref(), self.across(service.lane())?)),
+            [] | [_, ..] => None,
+        }
+    }
+
+    /// Returns the lane and the partition in which the document lies, if it lies in one that counts.
+    fn place_of(&self, link: &Link) -> Option<(&PartitionStore, &dyn ReadView)> {
         let lane = match self.services.find(link) {
             Some(Found::Child(service)) => service.lane(),
             Some(Found::Factory(_) | Found::Stateless(_)) | None => return None,
         };
         let lane_view = self.lanes.iter().find(|lane_view| lane_view.lane == lane)?;
-        let place = usize::from(PartitionId::of(link, lane).index);
-        lane_view.partitions.get(place).map(|partition| partition.store())
+        let store = self.table.get(PartitionId::of(link, lane)).store();
+        lane_view.copies.hold(store.copy()).then_some((store, lane_view.view.as_ref()))
     }
 }
 
@@ -115,21 +121,66 @@ impl Source for Documents {
     }
 
     fn versions(&self, link: &Link) -> Result<Vec<Document>, Error> {
-        self.store_of(link).map_or(Ok(Vec::new()), |store| store.versions(link, usize::MAX))
+        self.place_of(link).map_or(Ok(Vec::new()), |(store, _)| store.versions(link, usize::MAX))
     }
 
     fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
-        let found = self.store_of(link).map_or(Ok(None), |store| store.document(link))?;
+        let found = self.place_of(link).map_or(Ok(None), |(store, view)| store.document_in(view, link))?;
         Ok(found.map(|document| self.migration.migrated(document)))
     }
 
-    fn indexed<'a>(&'a self, path: &Path, range: &ValueRange) -> Option<Stream<'a, Link, Error>> {
-        let lookup = indexed::lookup(path, range, &self.concerned)?;
-        let scans: Vec<_> = self
-            .stores()
-            .map(|(store, view)| store.index_scan(view, &lookup.path, &lookup.range, Order::Ascending))
-            .collect();
-        Some(Box::new(scans.into_iter().flatten().map(|found| found.map(|indexed| indexed.link))))
+    fn indexed<'a>(&'a self, path: &Path, range: &ValueRange) -> Result<Option<Stream<'a, Candidate, Error>>, Error> {
+        let Some(lookup) = indexed::lookup(path, Some(range), &self.concerned) else { return Ok(None) };
+        let mut scans: Vec<Stream<'a, Candidate, Error>> = Vec::with_capacity(self.concerned.len());
+        for service in &self.concerned {
+            let Some(across) = self.across(service.lane()) else { continue };
+            // A document found in two places would count twice.
+            let is_doubtful = lookup.only_path().is_none() || across.is_expiring(&service.path)?;
+            for path in &lookup.paths {
+                let found = across.indexed(&service.path, path, &lookup.range)?;
+                scans.push(Box::new(found.map(move |found| Ok(candidate(found?, is_doubtful)))));
+            }
+        }
+        Ok(Some(Box::new(scans.into_iter().flatten())))
+    }
+
+    fn ranked<'a>(
+        &'a self,
+        path: &Path,
+        range: Option<&ValueRange>,
+        descending: bool,
+        after: Option<(&Value, &Link)>,
+    ) -> Result<Option<Ranked<'a, Error>>, Error> {
+        let Some((service, across)) = self.only() else { return Ok(None) };
+        let Some(lookup) = indexed::lookup(path, range, &self.concerned) else { return Ok(None) };
+        let Some(path) = lookup.only_path() else { return Ok(None) };
+        // What is not indexed in full may have its place anywhere.
+        if across.is_partial(&service.path)? {
+            return Ok(None);
+        }
+        let may_expire = across.is_expiring(&service.path)?;
+        let order = if descending { Order::Descending } else { Order::Ascending };
+        let after = after.map(|(value, link)| (indexed::stored_value(value), link));
+        let after = after.as_ref().map(|(value, link)| (value, link.name()));
+        let found = across.ranked(&service.path, path, (&lookup.range, order), after);
+        let candidates: Stream<'a, Candidate, Error> =
+            Box::new(found.map(move |found| Ok(candidate(found?, may_expire))));
+        let (is_whole, is_single) = (service.fields.always.contains(path), service.fields.single.contains(path));
+        Ok(Some(Ranked { candidates, is_whole, is_single }))
+    }
+
+    fn listed<'a>(&'a self, after: Option<&Link>) -> Result<Option<Stream<'a, Listed, Error>>, Error> {
+        let Some((service, across)) = self.only() else { return Ok(None) };
+        let list = across.listed(&service.path, after.map(Link::name));
+        Ok(Some(Box::new(list.map(|found| found.map(|found| Listed { link: found.link, expires: found.expires })))))
+    }
+
+    fn counted(&self) -> Result<Option<u64>, Error> {
+        let Some((service, across)) = self.only() else { return Ok(None) };
+        match across.is_expiring(&service.path)? {
+            true => Ok(None),
+            false => across.count(&service.path).map(Some),
+        }
     }
 
     fn owner(&self, _link: &Link) -> &str {
@@ -138,65 +189,13 @@ impl Source for Documents {
     }
 }
 
-/// The next document of one stream, ordered by link.
-struct Head {
-    document: Document,
-    stream: usize,
-}
-
-impl PartialEq for Head {
-    fn eq(&self, other: &Head) -> bool {
-        self.document.link == other.document.link
-    }
-}
-
-impl Eq for Head {}
-
-impl PartialOrd for Head {
-    fn partial_cmp(&self, other: &Head) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Head {
-    fn cmp(&self, other: &Head) -> std::cmp::Ordering {
-        self.document.link.cmp(&other.document.link)
-    }
-}
-
-/// Merges streams that are ordered by link.
-struct Merge<S> {
-    streams: Vec<S>,
-    heads: BinaryHeap<Reverse<Head>>,
-    failures: Vec<Error>,
-}
-
-impl<S: Iterator<Item = Result<Document, Error>>> Merge<S> {
-    fn new(streams: Vec<S>) -> Merge<S> {
-        let count = streams.len();
-        let mut merge = Merge { streams, heads: BinaryHeap::with_capacity(count), failures: Vec::new() };
-        (0..count).for_each(|stream| merge.advance(stream));
-        merge
-    }
-
-    fn advance(&mut self, stream: usize) {
-        match self.streams[stream].next() {
-            Some(Ok(document)) => self.heads.push(Reverse(Head { document, stream })),
-            Some(Err(error)) => self.failures.push(error),
-            None => {}
-        }
-    }
-}
-
-impl<S: Iterator<Item = Result<Document, Error>>> Iterator for Merge<S> {
-    type Item = Result<Document, Error>;
-
-    fn next(&mut self) -> Option<Result<Document, Error>> {
-        if let Some(error) = self.failures.pop() {
-            return Some(Err(error));
-        }
-        let Reverse(Head { document, stream }) = self.heads.pop()?;
-        self.advance(stream);
-        Some(Ok(document))
-    }
+/// Returns what an entry of the index is for the query.
+fn candidate(found: Indexed, is_doubtful: bool) -> Candidate {
+    let Indexed { value, link, certainty } = found;
+    let certainty = match certainty {
+        Certain::Beginning => Certainty::Beginning,
+        Certain::Only if !is_doubtful => Certainty::Whole,
+        Certain::Only | Certain::OneOfSeveral => Certainty::Value,
+    };
+    Candidate { link, value: indexed::query_value(value), certainty }
 }

@@ -1,21 +1,21 @@
 //! Doors: nobody writes at a factory while it is decided which module answers there.
 //!
-//! Problem: an operation begins on the module that answers at that moment, and may wait for its turn, for its guest or for room
-//! before its record is in the log. If the factory moves meanwhile, the record must not have a shape that the new module does
-//! not read. A deployment, on the other hand, looks through the stored states before it is decided, and must not miss a record that
-//! is written while it looks.
+//! Problem: an operation begins on the module that answers at that moment. Before its record is in the log, it may wait
+//! for its turn, for its guest or for room. If the factory moves meanwhile, the record must not have a shape that the
+//! new module does not read. A deployment, in turn, checks the stored states before it is decided, and must not miss a
+//! record that is written during the check.
 //!
-//! Promise: whoever writes holds the door of the factory from the moment he has looked which revision answers until his record is
-//! in the log. Whoever decides closes the door before he looks through the states; it opens again when the decision shows in
-//! the table of services, or is known to be none. So every record is either seen by the check or written by somebody who has
-//! seen the new revision.
+//! Promise: a writer holds the door of the factory from the moment at which it looks which revision answers, until its
+//! record is in the log. A deployment closes the door before it checks the states. The door opens again when the table
+//! of services shows the decision, or when it is certain that there is none. So every record is either seen by the
+//! check, or written by somebody who has seen the new revision.
 //!
 //! ```text
 //!  operation   … guest ──► enter ─ same revision, or readable? ─ append ─► leave
 //!  deployment   close ─► flush, check stored states ─► command ─► (table replaced) ─► open
 //! ```
 //!
-//! Doors are of this node. They are never removed: there are as many as paths that ever had a factory.
+//! A door is for one node only. Doors are never removed: there are as many as paths that ever had a factory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

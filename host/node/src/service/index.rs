@@ -1,4 +1,4 @@
-//! Which fields of a document are indexed, according to the service it belongs to.
+//! Which fields of a document are indexed, according to the service that it belongs to.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
-//! Services on this node: which guest module answers which path, and what it has been doing.
+//! Services on this node: which guest module answers at which path, and its statistics.
 
 mod doors;
+mod fields;
 mod follow;
 mod index;
 mod modules;
@@ -18,7 +19,8 @@ use steward_model::{Action, Lane, Link};
 use steward_sandbox::Module;
 
 pub(crate) use doors::{Closed, Door, Doors};
-pub(crate) use follow::{all_revisions, follow};
+pub(crate) use fields::Fields;
+pub(crate) use follow::{follow, revisions};
 pub(crate) use index::ServiceIndex;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, reserved};
@@ -43,6 +45,10 @@ pub(crate) struct Service {
     /// Every scalar of every document is in the field index, as the module sees it: no revision has listed fields of its
     /// own or written states of another shape.
     pub indexed_by_default: bool,
+    /// The kind of every document, if every revision gave them the same.
+    pub kind_of_all: Option<String>,
+    /// What is known about the fields of every document.
+    pub fields: Fields,
     /// Some documents may be stored in a shape that another revision wrote.
     pub has_former_states: bool,
     /// Held by whoever writes for this service, see [`Doors`]; kept across revisions.

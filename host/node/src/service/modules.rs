@@ -1,8 +1,8 @@
 //! The guest modules of this node that are ready to be called, made of the bytes that its [`ModuleStore`] keeps.
 //!
-//! Preparing (compiling, or loading from the code cache, and linking) happens once per module. A module describes itself when
-//! it is taken in, and is held to that description from then on: one that said something else at a later start would turn its
-//! documents into others.
+//! A module is prepared once per process: compiled or loaded from the code cache, and linked. It describes itself when
+//! it is installed, and the host goes by that description from then on. If it were asked again and said something else,
+//! its documents would change their meaning.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

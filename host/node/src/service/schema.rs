@@ -1,11 +1,15 @@
 //! The schema of a service's state, compiled, with a bound on what checking a state against it may cost.
 //!
-//! Nothing interrupts a check: a schema of sixty lines in which each definition refers twice to the next asks for 2^60 steps.
-//! So the steps are counted before a schema is taken: every `$ref` is followed wherever it stands, as a check would. Two bounds make a
-//! check linear in the state: the number of steps at one value and below it ([`STEPS_MAX`]), and that a definition that refers to
-//! itself does so at most once for each place of the state, since anything more doubles with each level of nesting.
+//! Problem: nothing interrupts a check. A schema of sixty lines, in which each definition refers twice to the next,
+//! asks for 2^60 steps.
 //!
-//! Left out: references to other documents, and by `$anchor` or `$dynamicRef`. A schema brings all it needs below `$defs`.
+//! Promise: a check takes time in proportion to the state. The steps are counted before a schema is accepted; every
+//! `$ref` is followed wherever it stands, as a check would do. There are two bounds. The number of steps at one value
+//! and below it is at most [`STEPS_MAX`]. And a definition may refer to itself at most once for each place of the
+//! state, because more would double the time with each level of nesting.
+//!
+//! Left out: references to other documents, and references by `$anchor` or `$dynamicRef`. A schema brings all it needs
+//! below `$defs`.
 
 use jsonschema::Validator;
 use serde_json::Value;

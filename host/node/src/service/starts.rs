@@ -1,10 +1,11 @@
 //! Which documents have been started in the current reign of their partition, under the revision that answers now.
 //!
-//! `handle-start` runs before any other handler of a document on its new owner, and under a new module: on demand, before
-//! whatever happens to the document first, and for services that ask for it by a sweep over the partition, factory by
-//! factory. Started documents are remembered one by one, by a fingerprint of 16 bytes; after a sweep, all are.
+//! `handle-start` runs before any other handler of a document, on a new owner and under a new module. It runs on
+//! demand, before the first operation on the document; for services that ask for it, a sweep over the partition runs it
+//! for all documents of a factory. Started documents are remembered one by one, by a fingerprint of 16 bytes; after a
+//! sweep, all documents count as started.
 //!
-//! A revision that comes later begins anew: what an earlier module has started says nothing about the documents of this one.
+//! A later revision begins anew: which documents an earlier module has started says nothing about this one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};

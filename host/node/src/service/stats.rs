@@ -1,4 +1,4 @@
-//! What services and documents have been doing since this node started: the numbers behind `/stats`.
+//! Statistics of services and documents since this node started: the numbers behind `/stats`.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,15 +1,16 @@
-//! Guest modules as bytes, by their digest.
+//! Guest modules as bytes, under their digests.
 //!
-//! Promise: what [`ModuleStore::put`] has taken survives a power cut, and what [`ModuleStore::get`] returns has the digest that was
-//! asked for, whatever became of the disk in between. So bytes that are gone or damaged are an error that says so, never another
-//! module, and whoever asks may fetch them elsewhere by the same digest: another node's store can stand behind the same trait.
+//! Promise: bytes that [`ModuleStore::put`] has taken survive a power cut. Bytes that [`ModuleStore::get`] returns have
+//! the digest that was asked for, whatever has happened to the disk meanwhile. Bytes that are gone or damaged are an
+//! error that says so, never another module. The caller may then fetch them elsewhere under the same digest: the store
+//! of another node can stand behind the same trait.
 //!
 //! ```text
-//! <folder>/<digest>.wasm    a component; its BLAKE3 digest is its name
+//! <folder>/<digest>.wasm    a component; its SHA-256 digest is its name
 //! <folder>/<digest>.unfinished    one that is being written, worth nothing after a crash
 //! ```
 //!
-//! Left out: removal. A rollback of the cluster state may name a module that it had forgotten.
+//! Left out: removal. After a rollback, the cluster state may name a module again that it had forgotten.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The mounted services, by path.
+//! The mounted services by path, and the factories that should be mounted and cannot be.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! What the host tells people about itself: log lines, metrics, and the names of their fields.
+//! What the host tells people about itself: log lines and metrics.
 
 pub(crate) mod metrics;
 

@@ -1,4 +1,4 @@
-//! Applying commands: the one way in which the cluster state changes.
+//! Applying commands: nothing else changes the cluster state.
 
 use std::sync::Arc;
 

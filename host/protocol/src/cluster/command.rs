@@ -1,10 +1,11 @@
 //! The commands of the system group, and how they end.
 //!
-//! A command is one entry of the system log. It carries what it was decided on (a boot, an epoch, a version, a
-//! revision) and everything that is not a function of the cluster state (times, random ids), so that applying it is
-//! deterministic and a late one is refused.
+//! A command is one entry of the system log. It carries what its proposer knew when it decided: a boot, an epoch, a
+//! version or a revision. So a command that comes too late is refused. It also carries everything that the cluster
+//! state does not determine (times, random ids). So it has the same effect on every node.
 //!
-//! The order of variants and fields is part of the log format: they are only ever appended, under a new format version.
+//! The order of variants and fields is part of the log format: new ones are only ever appended, under a new format
+//! version.
 
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;

@@ -1,8 +1,9 @@
 //! The node group: which nodes are registered, what state they are in, and the quorum.
 //!
-//! Rules of the quorum: until an operator pins it, it is the majority of the registered peers and follows them. Pinned by
-//! a start parameter or by request, it stays. A node that joins with a value of its own raises the group's to the
-//! greater of the two, and never lowers it. A node that is away keeps showing the value it last knew.
+//! Rules of the quorum: it is the majority of the registered peers and follows their number, until an operator pins it
+//! by a start parameter or by a request. A pinned quorum stays as it is. If a node starts with a quorum of its own, the
+//! quorum of the group becomes the greater of the two; a start never lowers it. A node that is leaving or replaced
+//! keeps showing the value that it knew last.
 //!
 //! Source: host/docs/protocol.md, "Quorum".
 

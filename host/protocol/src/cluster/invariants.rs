@@ -1,6 +1,7 @@
-//! What is true of every cluster state, and of every step from one to the next.
+//! What is true of every cluster state, and of every step from one state to the next.
 //!
-//! Tests check both after every command; a node checks [`check`] on states that come from outside: a genesis, a file.
+//! Tests check both after every command. A node checks [`check`] on states that come from outside: the first state of
+//! an incarnation, and a system snapshot on disk.
 
 use steward_model::{NodeId, PartitionId};
 

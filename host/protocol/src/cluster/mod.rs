@@ -1,10 +1,10 @@
 //! What every node agrees on: the state machine of the system group.
 //!
-//! Problem: nodes, quorum, partition table, guest modules and factories must be the same everywhere, and must change
-//! in one order although any node may ask for a change, at any time, on the ground of what it knew a moment ago.
+//! Problem: nodes, quorum, partition table, guest modules and factories must be the same on every node, and their changes
+//! need one order. But any node may ask for a change at any time, and decides it on what it knew a moment ago.
 //!
 //! Promise: [`ClusterState::apply`] is a pure function. The same commands in the same order lead to the same state on
-//! every node; a command that was decided on an older state is refused with a reason and changes nothing.
+//! every node. A command that was decided on an older state is refused with a reason and changes nothing.
 //!
 //! ```text
 //!  proposer ──Command──► system log (Raft) ──► ClusterState::apply ──► Applied | Refused ──► proposer
@@ -12,13 +12,13 @@
 //!  the clock                                         └──► a shared copy for every reader of this node
 //! ```
 //!
-//! **Why it is small.** Raft here decides a few commands an hour: who is in the group, who is named primary of which
-//! partition, which members count. The updates of documents never pass through it; each partition has a log of its own
-//! (see [`crate::replica`]), and needs this state only when its members or its primary change. So the state is snapshotted
-//! whole, and a group without a majority of voters still reads and writes.
+//! **Why it is small.** Raft decides a few commands an hour here: who is in the group, who is named primary of which
+//! partition, which members count. The updates of documents never pass through it. Each partition has a log of its own
+//! (see [`crate::replica`]), and needs the cluster state only when its members or its primary change. So a snapshot can be
+//! the whole state, and a group that has lost the majority of its voters still reads and writes documents.
 //!
-//! **Why a late command is harmless.** A proposer reads a state, decides, and its command is applied some time later, to
-//! another state perhaps. So each command carries what it was decided on, and is refused if that is no longer so:
+//! **Why a late command is harmless.** A proposer reads a state and decides. Its command is applied some time later, perhaps
+//! to another state. So each command carries the number on which it was decided, and is refused if that number has changed:
 //!
 //! | command about | carries | which |
 //! |---|---|---|
@@ -27,10 +27,10 @@
 //! | a row's members | epoch and version | the version rises with each change of members or quorums |
 //! | a factory | its revision | goes on counting when the factory is unmounted and mounted again |
 //!
-//! **Why naming is not electing.** A row says who *shall* order updates. The named member must still collect promises of
-//! `r` members of `S`, so a row that names a bad candidate stops a partition and loses nothing. What the rows do have to keep
-//! is `W + r > #S` (I4), and that no holder leaves `S` without either `r` staying as it is (amnesia) or the primary having
-//! fed the others (the barrier of `AlterInSync`).
+//! **Why naming is not electing.** A row says who *shall* order updates. The named member must still collect the promises of
+//! `r` members of `S`. So a row that names a bad candidate stops a partition and loses nothing. The rows themselves must keep
+//! two rules: `W + r > #S` (I4); and a holder of committed updates leaves `S` only if it has lost them and `r` stays as it is
+//! (amnesia), or after the primary has brought the others up to date, which it checks before it proposes `AlterInSync`.
 //!
 //! Read `command` for what can be asked, `apply` for the way in, then `table` (rows), `group` (nodes and quorum) and
 //! `registry` (guest modules). [`invariants`] says what is true of every state and every step.

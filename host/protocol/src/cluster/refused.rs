@@ -1,4 +1,4 @@
-//! Why the system group refuses a command.
+//! Why the system group refuses a command. A refused command has changed nothing.
 
 use serde::{Deserialize, Serialize};
 use steward_model::module::Digest;

@@ -1,11 +1,14 @@
 //! The registry: which guest modules the cluster has, and which of them answers at which path.
 //!
-//! Problem: an operator deploys, moves to another version and rolls back while nodes come and go, and later asks who
-//! did what, when and why.
+//! Problem: an operator deploys a module, moves a factory to another version, and rolls back, while nodes come and go.
+//! Later somebody asks who did what, when and why.
 //!
-//! Promise: a module is named by the digest of its bytes and never changes. A factory counts its revisions from 1 and
-//! goes on counting when it is unmounted and mounted again, so that a request decided on an old revision is refused for
-//! ever. The bytes of modules are not here: nodes fetch them by digest.
+//! Promise: a module is named by the digest of its bytes and never changes. A factory counts its revisions from 1, and
+//! goes on counting after it was unmounted and mounted again. So a request that was decided on an old revision is
+//! refused for ever. The newest [`HISTORY_MAX`] revisions of a factory are remembered, with the words of those who
+//! asked for them.
+//!
+//! Left out: the bytes of modules. They lie in the module store of a node, under their digest.
 
 use std::collections::BTreeMap;
 

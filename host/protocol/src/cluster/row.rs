@@ -1,4 +1,4 @@
-//! One row of the partition table, and what may become of it.
+//! One row of the partition table, and the changes that it may undergo.
 
 use std::collections::BTreeSet;
 

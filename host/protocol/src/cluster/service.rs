@@ -1,4 +1,4 @@
-//! What kind of thing answers at a path.
+//! What answers at the path of a factory: documents of one lane, or handlers without documents.
 
 use serde::{Deserialize, Serialize};
 use steward_model::Lane;

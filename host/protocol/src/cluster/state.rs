@@ -1,6 +1,6 @@
-//! The cluster state: what applying all commands has led to.
+//! The cluster state: the result of applying all commands.
 //!
-//! Readers get a copy after each command, so the state is cheap to clone: its parts are shared, and a command copies
+//! Every reader gets a copy after each command, so a clone must cost little: the parts are shared, and a command copies
 //! only the part that it changes.
 
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! The partition table: which reign each partition is in, who its primary is, and whose acknowledgements count.
 //!
-//! Problem: every node must answer *who orders the updates of this partition, and how many copies make an update
-//! certain?* in the same way, although nodes restart and the answer changes while messages are under way.
+//! Problem: all nodes must give the same answer to two questions: who orders the updates of this partition, and how
+//! many copies make an update certain? Meanwhile nodes restart, and the answer changes while messages are under way.
 //!
-//! Promise: a row changes only by commands of the system group. Two numbers make late messages harmless: `epoch` rises
-//! with each naming of a primary, `version` with each change of the members or quorums within an epoch.
+//! Promise: only commands of the system group change a row. Two numbers make late messages harmless: `epoch` rises with
+//! each naming of a primary, `version` with each change of the members or quorums within an epoch.
 //!
 //! ```text
 //! 0/persisted/141 ──► epoch 0.0.7   primary (1, boot 4)   in sync {(1, 4) (2, 9) (3, 2)}   W 2   r 2   version 12
@@ -12,8 +12,8 @@
 //!                                                          └─ any r of these find every commit again: r + W > #S
 //! ```
 //!
-//! Source: host/docs/protocol.md, "The partition row" and "Changing the in-sync set". Left out for now: targets and observers, which a
-//! cluster of one node has no use for.
+//! Source: host/docs/protocol.md, "The partition row" and "Changing the in-sync set". Left out for now: targets and
+//! observers of partitions, which a cluster of one node does not need.
 
 use std::collections::BTreeMap;
 

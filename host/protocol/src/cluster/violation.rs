@@ -1,4 +1,4 @@
-//! What a cluster state may be accused of; `invariants.rs` finds it.
+//! The invariants of the cluster state, as errors: what `invariants.rs` reports when one of them does not hold.
 
 use serde::{Deserialize, Serialize};
 use steward_model::node::HostId;

@@ -1,7 +1,7 @@
-//! Commands and their outcomes in plain words, for log lines, traces and people who look at a system log.
+//! Commands and their outcomes in plain words, for log lines, traces, and people who look at a system log.
 //!
-//! A command is an imperative, an outcome is in the past tense, each one line. Refusals have their words beside their
-//! variants.
+//! A command is written as an imperative, an outcome in the past tense, each in one line. The words of a refusal stand
+//! beside its variant.
 
 use std::fmt::{Display, Formatter, Result};
 

@@ -1,4 +1,4 @@
-//! Choice of the member to name as primary.
+//! The choice of the member that the system group names as primary.
 
 use steward_model::{Member, PartitionId};
 

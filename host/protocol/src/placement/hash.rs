@@ -1,7 +1,8 @@
-//! Rendezvous hashing: every (partition, node) has a score, and the greatest score of a partition wins.
+//! Rendezvous hashing: every pair of a partition and a node has a score, and the node with the greatest score gets the
+//! partition.
 //!
-//! Source: Thaler and Ravishankar, *Using name-based mappings to increase hit rates*, 1998; the mixer is the finalizer
-//! of SplitMix64. The result is part of the replicated state: it is frozen, see the test.
+//! The score decides about replicated state, so it must never change; a test keeps it. Source: Thaler and Ravishankar,
+//! *Using name-based mappings to increase hit rates*, 1998; the mixer is the finalizer of SplitMix64.
 
 use steward_model::splitmix::mix;
 use steward_model::{NodeId, PartitionId};

@@ -1,9 +1,9 @@
 //! Which member should order a partition.
 //!
-//! Promise: the answer depends on nothing but the partition and the members asked about, so every node that applies a
-//! command names the same one, and a member that leaves moves no partition but its own.
+//! Promise: the answer depends only on the partition and the members to choose from. So every node that applies a
+//! command names the same member; and when a member leaves, only the partitions that it ordered get another primary.
 //!
-//! Left out, because a cluster of one node has no use for it: weights by load, locations, and plans that move replicas.
+//! Left out, because a cluster of one node does not need it: weights by load, locations, and plans that move replicas.
 
 pub mod elect;
 pub mod hash;

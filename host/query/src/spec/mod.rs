@@ -13,7 +13,8 @@
 //!
 //! Departures: a clause of negations alone is allowed. A `matchValue` without a `propertyType` also finds the number or
 //! the boolean that it writes. PHRASE looks for words side by side in any text. An option that is not supported is
-//! refused, as is a field that no supported option reads: neither is ever ignored.
+//! refused, as is a field that no supported option reads: neither is ever ignored. EXPLAIN is an option of this host: the results tell
+//! which way was gone to them and what that cost.
 
 mod clause;
 mod error;
@@ -61,6 +62,7 @@ impl Specification {
             skip: self.offset.unwrap_or(0),
             limit: if count { 0 } else { self.page_rows().unwrap_or(ROWS_MAX) },
             total: count,
+            explain: self.has(QueryOption::Explain),
             ..Request::new(condition)
         })
     }

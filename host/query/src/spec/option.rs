@@ -7,6 +7,8 @@ pub(in super::super) enum QueryOption {
     ExpandContent,
     ExpandBuiltinContentOnly,
     ExpandSelectedFields,
+    /// Not in Xenon: what the answer cost.
+    Explain,
     IncludeAllVersions,
     IncludeDeleted,
     Sort,
@@ -14,11 +16,12 @@ pub(in super::super) enum QueryOption {
 }
 
 impl QueryOption {
-    pub(super) const ALL: [QueryOption; 8] = [
+    pub(super) const ALL: [QueryOption; 9] = [
         QueryOption::Count,
         QueryOption::ExpandContent,
         QueryOption::ExpandBuiltinContentOnly,
         QueryOption::ExpandSelectedFields,
+        QueryOption::Explain,
         QueryOption::IncludeAllVersions,
         QueryOption::IncludeDeleted,
         QueryOption::Sort,
@@ -31,6 +34,7 @@ impl QueryOption {
             QueryOption::ExpandContent => "EXPAND_CONTENT",
             QueryOption::ExpandBuiltinContentOnly => "EXPAND_BUILTIN_CONTENT_ONLY",
             QueryOption::ExpandSelectedFields => "EXPAND_SELECTED_FIELDS",
+            QueryOption::Explain => "EXPLAIN",
             QueryOption::IncludeAllVersions => "INCLUDE_ALL_VERSIONS",
             QueryOption::IncludeDeleted => "INCLUDE_DELETED",
             QueryOption::Sort => "SORT",

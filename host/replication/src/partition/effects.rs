@@ -138,6 +138,7 @@ impl Partition {
     fn serve(&self, state: &mut State, epoch: Epoch) {
         // What is pending is known once the state store has told it: before, newer effects would overtake older ones.
         state.outbox.begin(epoch);
+        self.shared.served.begin(self.store.copy());
         self.serving.set(Some(epoch));
         self.shared.observer.observed(self.id, &Fact::Activated(epoch));
         tracing::debug!(partition = %self.id, %epoch, "partition active");
@@ -150,6 +151,7 @@ impl Partition {
         state.waiters.clear();
         // Claims end with the reign: their holders find out before their next effect goes out.
         state.outbox.end();
+        self.shared.served.end(self.store.copy());
         self.serving.set(None);
         self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });
         tracing::info!(partition = %self.id, %epoch, under_way, "partition no longer served here");

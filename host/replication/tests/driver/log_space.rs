@@ -1,4 +1,4 @@
-//! A log that has no room, and who waits for it.
+//! A log that has no room: what waits for it, and what does not.
 
 use steward_storage::log::{Frame, FrameKind, RESERVED_BYTES_MAX};
 

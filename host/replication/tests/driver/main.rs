@@ -1,4 +1,4 @@
-//! The driver of copies, step by step, with a disk and a store that fail when they are told to.
+//! The driver of copies, step by step, over a disk and a store that fail when a test says so.
 
 mod effects;
 mod failing;

@@ -1,8 +1,8 @@
-//! Reigns that end, and what another one orders in their place.
+//! Reigns that end, and another reign that orders something else in their place.
 
 use steward_model::update::RequestKey;
-use steward_model::{Offset, Position};
-use steward_replication::ProposeError;
+use steward_model::{Lane, Offset, Position};
+use steward_replication::{Message, ProposeError};
 use steward_storage::log::Disk;
 
 use crate::stage::{NOW, Stage, answering, epoch, link, now, other, put};
@@ -115,4 +115,27 @@ fn a_lane_does_not_show_what_the_other_one_keeps() {
     assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some(r#"{"n":1}"#));
     assert_eq!(stage.state(stage.volatile(), "a"), None);
     assert_eq!(stage.volatile().newest(&link("a")).expect("readable").document, None);
+}
+
+#[test]
+fn a_copy_counts_for_queries_while_it_serves_and_what_is_committed_is_known_to_wait() {
+    let stage = Stage::new();
+    let partition = stage.persisted();
+    let shared = stage.partitions.shared();
+    let counts = || shared.served.copies(Lane::Persisted).hold(partition.store().copy());
+    assert!(!counts(), "it follows until it is named");
+    stage.serve(1);
+    assert!(counts() && shared.served.copies(Lane::Volatile).hold(stage.volatile().store().copy()));
+    let taken = shared.served.copies(Lane::Persisted);
+    stage.apply();
+    assert_eq!(shared.applying.backlog().bytes, 0, "a query need not ask any partition");
+    stage.propose(partition, put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    assert!(partition.committed_end() > partition.applied());
+    assert!(shared.applying.backlog().bytes > 0, "a client may have been told, and the store does not hold it");
+    stage.apply();
+    assert_eq!((shared.applying.backlog().bytes, partition.committed_end()), (0, partition.applied()));
+    stage.name(2, other());
+    assert!(!counts(), "another node answers for it");
+    assert!(taken.hold(partition.store().copy()), "a query that has begun goes on");
 }

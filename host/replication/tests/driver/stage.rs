@@ -1,4 +1,4 @@
-//! One node's copies that nothing moves but the test, on a disk and a store that fail when they are told to.
+//! The copies of one node, which move only when the test says so, over a disk and a store that fail when it says so.
 
 use std::collections::BTreeSet;
 use std::pin::pin;

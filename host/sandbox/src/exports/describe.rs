@@ -1,4 +1,4 @@
-//! `describe`: the first call into every module.
+//! `describe`: the first call into a module that the host does not know yet.
 
 use std::sync::Arc;
 

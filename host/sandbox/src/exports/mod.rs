@@ -1,8 +1,9 @@
-//! What the host calls in a guest: `describe`, the handlers and `migrate`. Of `merge` only the type is checked: nothing joins
-//! clusters yet.
+//! What the host calls in a guest: `describe`, the handlers and `migrate`.
 //!
-//! Exports are looked up by name once per module ([`Exports`]) and their types compared once per instance and function
-//! ([`Functions`]), so that a call does neither.
+//! Looking up an export by name and comparing its type takes longer than a small call. So exports are looked up once
+//! per module ([`Exports`]), and types are compared once per instance and function ([`Functions`]).
+//!
+//! Left out: of `merge` only the type is checked, because nothing joins clusters yet.
 
 mod describe;
 mod handlers;

@@ -1,4 +1,4 @@
-//! `migrate`: from a state of another shape to one of the module's own.
+//! `migrate`: turns a state of another shape into one of the module's own shape.
 
 use std::sync::Arc;
 

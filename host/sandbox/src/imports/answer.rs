@@ -1,4 +1,4 @@
-//! What a capability that waits gives back.
+//! What `read` and `query`, the capabilities that wait, give back to the guest.
 
 use bytes::Bytes;
 use steward_model::operation::Fault;

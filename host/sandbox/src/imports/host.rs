@@ -1,4 +1,4 @@
-//! What the node offers to a guest during one call.
+//! The trait by which the node offers its capabilities to a guest, during one call.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -1,4 +1,4 @@
-//! How long a line of a guest may be.
+//! How long a log line of a guest may be, and where longer ones are cut.
 
 /// Longest message, and longest text of fields, in bytes; the rest is cut off.
 pub(crate) const LINE_BYTES_MAX: usize = 8 << 10;

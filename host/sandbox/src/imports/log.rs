@@ -1,4 +1,4 @@
-//! `log`: one line for the host's log.
+//! `log`: writes one line of the guest to the host's log.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::WasmStr;

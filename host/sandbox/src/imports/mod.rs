@@ -1,7 +1,7 @@
 //! What a guest may call: the trait that the node offers, and one file per capability that joins it to the world.
 //!
-//! `log` and `stat` return at once. `read` and `query` wait for other documents, so a guest that imports one of them
-//! runs on a fibre; see [`crate::instance`].
+//! `log` and `stat` return at once. `read` and `query` wait for other documents; meanwhile the fibre of the call stands
+//! still, and holds neither a thread nor a worker. See [`crate::instance`].
 
 mod answer;
 mod host;

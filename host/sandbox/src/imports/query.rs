@@ -1,4 +1,4 @@
-//! `query`: a direct query over documents.
+//! `query`: runs a direct query over documents, and waits for its result.
 
 use std::sync::Arc;
 

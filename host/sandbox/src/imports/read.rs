@@ -1,4 +1,4 @@
-//! `read`: the committed state of another document.
+//! `read`: returns the committed state of another document, and waits for it.
 
 use std::sync::Arc;
 

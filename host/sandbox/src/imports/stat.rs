@@ -1,4 +1,4 @@
-//! `stat`: one value for a statistic of the document.
+//! `stat`: adds one value to a statistic of the document.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::WasmStr;

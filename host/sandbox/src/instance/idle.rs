@@ -1,4 +1,4 @@
-//! Instances of one module that wait for a call.
+//! The instances of one module that are kept for the next call.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,10 +1,13 @@
 //! Whether the calls of a module are quick enough to run on the thread of the caller.
 //!
-//! A thread of an asynchronous runtime that is held for milliseconds is felt by everybody who waits for it. So a module has to
-//! prove that it is quick, and owes new proof as soon as it was not: so many quick calls as the long one could have held up.
-//! Two long calls between a handful of quick ones count as slow, therefore, however the calls are mixed.
+//! Problem: if a call holds a thread of an asynchronous runtime for milliseconds, everybody whose task waits for that
+//! thread is late. But moving each call to another thread would cost more than a quick call does.
 //!
-//! Quick calls of a module that owes nothing change nothing here, so that threads do not contend for it.
+//! Promise: a module has to prove that it is quick. After a long call it owes new proof: as many quick calls as could
+//! have run in that time. So a module that mixes two long calls with a handful of quick ones counts as slow, in
+//! whatever order they come.
+//!
+//! Quick calls of a module that owes nothing write nothing here, so threads do not contend for the counter.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The memory and the tables that one instance may have.
+//! Upper limits on the memory and the tables of one instance.
 
 use wasmtime::ResourceLimiter;
 

@@ -10,11 +10,13 @@
 //!                                         └ too much memory ─────────────────▶ dropped
 //! ```
 //!
-//! An instance that broke is never used again, so the next call finds what a fresh module would give it. One that
-//! returned in order may keep what it likes in its memory until it is retired: promises to authors say nothing of it.
+//! An instance that broke is never used again, so the next call finds what a fresh module would give it. An instance
+//! that returned in order may keep things in its memory until it is retired; the host promises authors nothing about
+//! that.
 //!
-//! Every call is a fibre, so that it can give way wherever it is: to other tasks when it computes for long, see [`turn`], and to
-//! what it waits for. It is dropped where it stands when its deadline has passed, be it in its own code or in a wait.
+//! Every call is a fibre, so it can give way wherever it is: to other tasks when it computes for long, see [`turn`],
+//! and to the documents that it waits for. When its deadline has passed it is dropped where it stands, in its own code
+//! or in a wait.
 
 pub(crate) mod idle;
 mod latency;

@@ -1,7 +1,9 @@
-//! What a guest writes to its standard output and error: lines of the host's log, and the last words of one that breaks.
+//! What a guest writes to its standard output and error: lines of the host's log, and the last words of a guest that
+//! breaks.
 //!
-//! Languages write there what they have to say about an uncaught exception or a panic before they give up. A guest cannot fill the host's
-//! memory with it: of what one call writes the last [`KEPT_BYTES_MAX`] are kept.
+//! Before they give up, the runtimes of many languages write there what they know about an uncaught exception or a
+//! panic. A guest cannot fill the host's memory with such text: of one call, the last [`KEPT_BYTES_MAX`] bytes are
+//! kept.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

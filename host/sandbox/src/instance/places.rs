@@ -1,8 +1,9 @@
-//! A bounded number of places with a bounded queue before them: what keeps one service from taking everything.
+//! A bounded number of places, with a bounded queue in front of them: they keep one service from taking everything.
 //!
-//! Two things are shared between all guests of a node: instances, which a call holds from beginning to end, and workers, which it
-//! holds while it computes and not while it waits for other documents. Each module may have a share of both. What exceeds the
-//! share waits its turn behind its own kind, and is refused when the queue is long or slow, so that the client comes back later.
+//! All guests of a node share two things: instances, which a call holds from beginning to end, and workers, which it
+//! holds while it computes, but not while it waits for other documents. Each module has a share of both. A call that
+//! finds no place waits in a queue, behind earlier calls of its own module. It is refused if the queue is full or its
+//! wait too long, so that the client comes back later.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

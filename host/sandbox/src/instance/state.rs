@@ -1,4 +1,4 @@
-//! What the host keeps beside the memory of one instance.
+//! What the host keeps for one instance beside its memory: limits, the capabilities of the current call, outputs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How one call gets on: in slices, so that nobody else is held up by it.
+//! How one call gets its time to compute: in slices, so that it does not hold up others.
 //!
 //! ```text
 //!            module is quick                            module is slow, or the call has used up its first slice
@@ -6,12 +6,14 @@
 //!                    │ returns: most calls                │ waits for another document: gives the worker back
 //! ```
 //!
-//! Guests are interrupted at every deadline tick. A call that is interrupted gives way there and then, stays a fibre, and goes on
-//! when it has a worker: the right to compute on a thread that the runtime has replaced by another. There are few workers, a
-//! service may have a part of them only, and whoever has one keeps it until its call ends or waits, so that calls end one after the
-//! other instead of all of them late. Dropping the future ends the call at its next tick at the latest.
+//! Guests are interrupted at every deadline tick. A call that is interrupted gives way, stays a fibre, and goes on when
+//! it has a worker. A worker is the right to compute on a thread for which the runtime has started a replacement. There
+//! are few workers, and a module may have only a part of them. A call keeps its worker until it ends or waits for a
+//! document. So calls end one after the other, instead of all of them late. If the future is dropped, the call ends at
+//! its next tick at the latest.
 //!
-//! The deadline counts from the first slice and stands still while a call waits for a worker: that is no fault of its own.
+//! The deadline counts from the first slice. It stands still while a call waits for a worker, since that is not its
+//! fault.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,8 +1,9 @@
 //! Compiled code on disk.
 //!
-//! Compiling costs a second of processor time per megabyte of component, loading a millisecond. Machine code cannot be
-//! checked for harmlessness once it is made, so nothing is loaded but what this crate wrote itself, whole and for the
-//! same purpose:
+//! Problem: compiling costs a second of processor time per megabyte of component, loading a millisecond. But nobody can
+//! check machine code for harmlessness once it is made.
+//!
+//! Promise: nothing is loaded but what this crate has written itself, whole, and for the same component and engine.
 //!
 //! ```text
 //! <folder>/<digest of the component>-<fingerprint of the engine>.cwasm
@@ -14,11 +15,12 @@
 //!   seal = BLAKE3 of the code under a key that is derived from digest and fingerprint
 //! ```
 //!
-//! A file that was cut off, damaged, or renamed has the wrong seal; it is compiled again and replaced. Files appear
-//! whole, by rename. The seal is no secret: that nobody else writes to the folder is a matter of its permissions, which
-//! are the node's user alone.
+//! A file that was cut off, damaged or renamed has the wrong seal; the module is compiled again and the file replaced.
+//! Files appear whole, by rename. The seal is no secret: only the permissions of the folder keep others from writing to
+//! it. They allow the node's user alone.
 //!
-//! Left out: files of engines that are no longer in use stay until someone deletes the folder, which is always safe.
+//! Left out: removal. Files of engines that are no longer in use stay until someone deletes the folder, which is always
+//! safe.
 
 use std::fs;
 use std::hash::{Hash, Hasher};

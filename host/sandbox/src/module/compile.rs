@@ -1,4 +1,4 @@
-//! From a component's bytes to machine code: out of the cache, or by the compiler.
+//! From the bytes of a component to machine code: out of the cache, or by the compiler.
 
 use steward_model::module::Digest;
 use tracing::debug;

@@ -1,7 +1,8 @@
-//! From a core module with component metadata to a component.
+//! Makes a component of a core module that has component metadata.
 //!
-//! Compilers for `wasm32-unknown-unknown` write a core module; bindings for a world leave a custom section in it that
-//! says what its functions mean. That is all that is needed, so authors need no further tool.
+//! Compilers for `wasm32-unknown-unknown` write a core module. The bindings for a world leave a custom section in it
+//! that says what its functions mean. Nothing more is needed to make a component of it, so authors need no further
+//! tool.
 
 use wit_component::ComponentEncoder;
 

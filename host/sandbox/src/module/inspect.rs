@@ -1,4 +1,4 @@
-//! What a module says about itself before it is compiled.
+//! What the file of a module says about itself, without compiling it.
 
 use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator};
 

@@ -1,12 +1,15 @@
-//! The first look at the bytes of a stranger, by loops that cannot run away.
+//! The first look at the bytes of an unknown module, by loops whose time is bounded.
 //!
-//! Readers of components call themselves for each component type inside another, validators take time by the square of how many
-//! components there are, compilers by the square of how many variables a function keeps. All of them are made for modules that
-//! compilers wrote. So before anything of that kind sees the bytes, they are counted: what a limit names is refused by name,
-//! and what passes is known to end in bounded time and on a stack of known size, see [`super::workshop`].
+//! Problem: readers of components call themselves for each component type inside another. The time of validators grows
+//! with the square of the number of components, that of compilers with the square of the number of variables in a
+//! function. All of them are made for modules that compilers wrote; a client may send any bytes.
 //!
-//! How deep component types are inside one another is not read but estimated from above: each but the outermost is preceded by
-//! the byte of a declaration, 0x01, and begins with 0x41 or 0x42. Pairs of bytes that only look like it are few in real modules.
+//! Promise: the bytes are counted before any of these see them. What exceeds a limit is refused, with the name of the
+//! limit. What passes can be handled in bounded time and on a stack of known size, see [`super::workshop`].
+//!
+//! How deep component types lie inside one another is not read, but estimated from above. Each type but the outermost
+//! follows the byte of a declaration, 0x01, and begins with 0x41 or 0x42. In real modules, few pairs of bytes look like
+//! that by chance.
 
 use wasmparser::{Parser, Payload};
 

@@ -1,4 +1,4 @@
-//! Modules: a component that has been checked, compiled, linked and asked who it is.
+//! Modules: a component that has been checked, compiled and linked, and has described itself.
 
 pub(crate) mod cache;
 mod compile;

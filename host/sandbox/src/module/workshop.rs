@@ -1,8 +1,10 @@
-//! Where modules are compiled: one at a time, on a thread whose stack is known to suffice.
+//! Where modules are compiled and inspected: one compilation at a time, on a thread with a stack of known size.
 //!
-//! Compiling takes processor time and memory by the hundred megabytes, on behalf of any client that sends a file. One compilation uses all
-//! processors anyhow; others wait in a short queue. A client that has waited too long is told so. A compilation cannot be
-//! interrupted, so one that has passed its deadline keeps the workshop until it ends, and its result is thrown away.
+//! Problem: compiling takes processor time, and memory by the hundred megabytes, for any client that sends a file.
+//!
+//! Promise: one module is compiled at a time, since one compilation uses all processors anyhow. Others wait in a short
+//! queue; a client that has waited too long is told so. A compilation cannot be interrupted. If it passes its deadline,
+//! it keeps the workshop until it ends, and its result is thrown away.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

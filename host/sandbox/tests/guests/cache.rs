@@ -1,4 +1,4 @@
-//! Compiled code on disk: found again, and never loaded when it is not what was written.
+//! Compiled code on disk: found again, and never loaded if it is not what was written.
 
 use std::fs;
 use std::path::{Path, PathBuf};

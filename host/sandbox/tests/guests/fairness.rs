@@ -1,4 +1,4 @@
-//! Guests that compute or wait for long: what they leave to others.
+//! Guests that compute or wait for long: how much time others still get.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

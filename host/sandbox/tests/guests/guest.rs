@@ -1,6 +1,6 @@
 //! Builds guests out of WebAssembly text and the WIT of this repository.
 //!
-//! A guest is one core module with the layout
+//! A guest is one core module. Its memory has this layout:
 //!
 //! ```text
 //!    1024   an outcome that decides nothing

@@ -1,4 +1,4 @@
-//! Guests that misbehave: each fails one call with the right code, and the next call is not harmed.
+//! Guests that misbehave: each fails one call with the right code, and the next call works.
 
 use std::sync::Arc;
 use std::time::Duration;

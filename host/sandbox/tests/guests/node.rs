@@ -1,4 +1,4 @@
-//! A node for guests under test: a sandbox, a host that takes notes, and calls of `handle-patch`.
+//! A node for guests under test: a sandbox, imports that record what the guest calls, and calls of `handle-patch`.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Modules that are refused when they are deployed, each with a sentence that says what and how to mend it.
+//! Modules that are refused when they are deployed, each with a sentence that says what is wrong and how to mend it.
 
 use steward_sandbox::{PrepareError, inspect};
 

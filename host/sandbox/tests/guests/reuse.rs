@@ -1,4 +1,4 @@
-//! Instances: when they are used again, and when they are not.
+//! Instances: when one serves another call, and when it does not.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Guests in order: what goes in and what comes out.
+//! Guests that behave: what the host hands to them, and what it gets back.
 
 use std::sync::Arc;
 

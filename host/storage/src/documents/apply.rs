@@ -312,28 +312,18 @@ impl<'a> Run<'a> {
     /// Returns the batch, and what is known once it is written.
     pub(super) fn finish(mut self) -> Result<(Batch, Summary), Error> {
         let space = self.partition.space;
-        let mut changed_counts = BTreeSet::new();
+        let mut came: BTreeMap<Link, i64> = BTreeMap::new();
         // Documents first: writing them changes buckets, whose sums are written below.
         for (link, mut staged) in std::mem::take(&mut self.staged) {
             self.move_rows(&link, &mut staged);
             // Against the store, not against the last record: what came and went within the run was never counted.
             let (was, is) = (is_live(&staged.before), is_live(&staged.now));
             if let Some(parent) = link.parent().filter(|_| was != is) {
-                let count = self.summary.counts.entry(parent.clone()).or_insert(0);
-                *count = if is { *count + 1 } else { count.saturating_sub(1) };
-                changed_counts.insert(parent);
+                *came.entry(parent).or_insert(0) += if is { 1 } else { -1 };
             }
         }
-        for factory in changed_counts {
-            let key = keys::meta::encode(space, &keys::meta::Key::Count(factory.clone()));
-            match self.summary.counts.get(&factory) {
-                // No row instead of a zero: equal states then have equal rows, whatever they came from.
-                Some(0) | None => {
-                    self.summary.counts.remove(&factory);
-                    self.batch.remove(Family::Meta, key);
-                }
-                Some(count) => self.batch.put(Family::Meta, key, count.to_be_bytes().to_vec()),
-            }
+        for (factory, came) in came.into_iter().filter(|(_, came)| *came != 0) {
+            self.add_to_count(&factory, came)?;
         }
         for bucket in std::mem::take(&mut self.changed_buckets) {
             let key = keys::meta::encode(space, &keys::meta::Key::Bucket(bucket));
@@ -352,7 +342,24 @@ impl<'a> Run<'a> {
         Ok((self.batch, self.summary))
     }
 
-    /// Writes one document, and moves its rows in sequence, tombstones, expiry and index.
+    /// Adds to the number of living documents of a factory.
+    fn add_to_count(&mut self, factory: &Link, came: i64) -> Result<(), Error> {
+        let key = keys::factory::encode(factory, &keys::factory::Key::Count(self.partition.space));
+        let before = match self.row(Family::Factory, &key)? {
+            Some(row) => {
+                super::across::count_in(&row).map_err(|reason| self.partition.damaged(Family::Factory, reason))?
+            }
+            None => 0,
+        };
+        match before.saturating_add_signed(came) {
+            // No row instead of a zero: equal states then have equal rows, whatever they came from.
+            0 => self.batch.remove(Family::Factory, key),
+            count => self.batch.put(Family::Factory, key, count.to_be_bytes().to_vec()),
+        }
+        Ok(())
+    }
+
+    /// Writes one document, and moves its rows in sequence, tombstones, expiry, listing and index.
     fn move_rows(&mut self, link: &Link, staged: &mut Staged) {
         if staged.before == staged.now {
             // It may have been something else at a root in between, and be counted so.
@@ -382,14 +389,61 @@ impl<'a> Run<'a> {
             expires.then(|| keys::expiry::encode(space, document.expires, link))
         };
         self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry));
-        let fields = self.index.fields(link);
-        let index_keys = |current: Option<&Current>| {
-            current.map(|current| index::keys_of(space, &current.document, &fields)).unwrap_or_default()
+        self.move_listing(link, before, now);
+        self.move_index(link, before, now);
+    }
+
+    fn move_listing(&mut self, link: &Link, before: Option<&Current>, now: Option<&Current>) {
+        let lists = |current: Option<&Current>| {
+            let living = current.filter(|current| !current.document.is_tombstone());
+            living.map(|current| keys::listing::value(current.document.expires))
         };
-        let (old, new) = (index_keys(before), index_keys(now));
+        let (old, new) = (lists(before), lists(now));
+        if old == new {
+            return;
+        }
+        let key = keys::listing::encode(self.partition.space, link);
+        match new {
+            Some(value) => {
+                if !value.is_empty() {
+                    self.flag(link, &keys::factory::Key::Expiring);
+                }
+                self.batch.put(Family::Listing, key, value);
+            }
+            None => self.batch.remove(Family::Listing, key),
+        }
+    }
+
+    fn move_index(&mut self, link: &Link, before: Option<&Current>, now: Option<&Current>) {
+        let indexes = |current: Option<&Current>| {
+            let living = current.map(|current| &current.document).filter(|document| !document.is_tombstone());
+            living.map(|document| document.body.clone())
+        };
+        if indexes(before) == indexes(now) {
+            return;
+        }
+        let fields = self.index.fields(link);
+        let rows = |current: Option<&Current>| {
+            current.map(|current| index::rows_of(self.partition.space, &current.document, &fields)).unwrap_or_default()
+        };
+        let (mut old, new) = (rows(before), rows(now));
+        if new.is_partial && !old.is_partial {
+            self.flag(link, &keys::factory::Key::Partial);
+        }
+        for (key, is_one_of_several) in new.keys {
+            if old.keys.remove(&key) != Some(is_one_of_several) {
+                self.batch.put(Family::Index, key, index::row_value(is_one_of_several));
+            }
+        }
         let is_left = mutation::is(Mutation::IndexKeepsRemoved);
-        old.difference(&new).filter(|_| !is_left).for_each(|key| self.batch.remove(Family::Index, key.clone()));
-        new.difference(&old).for_each(|key| self.batch.put(Family::Index, key.clone(), Vec::new()));
+        old.keys.into_keys().filter(|_| !is_left).for_each(|key| self.batch.remove(Family::Index, key));
+    }
+
+    /// Says something of the factory of a document, for good.
+    fn flag(&mut self, link: &Link, what: &keys::factory::Key) {
+        if let Some(factory) = link.parent() {
+            self.batch.put(Family::Factory, keys::factory::encode(&factory, what), Vec::new());
+        }
     }
 
     fn move_row(&mut self, family: Family, old: Option<Vec<u8>>, new: Option<Vec<u8>>) {

@@ -20,6 +20,14 @@ pub enum Error {
         /// The fault of the row.
         reason: String,
     },
+    /// A row of no partition cannot be understood: the state store is damaged and has to be rebuilt.
+    #[error("row of family {family} is damaged: {reason}")]
+    Key {
+        /// The family of the row.
+        family: Family,
+        /// The fault of the row.
+        reason: String,
+    },
     /// Records between the applied position and the run are missing. Nothing was applied.
     #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
     Gap {
@@ -37,7 +45,7 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         match self {
             Error::State(error) => error.is_damage(),
-            Error::Damaged { .. } => true,
+            Error::Damaged { .. } | Error::Key { .. } => true,
             Error::Gap { .. } => false,
         }
     }
@@ -46,7 +54,7 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Error::State(error) => error.is_fatal(),
-            Error::Damaged { .. } | Error::Gap { .. } => false,
+            Error::Damaged { .. } | Error::Key { .. } | Error::Gap { .. } => false,
         }
     }
 }

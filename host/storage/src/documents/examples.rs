@@ -8,7 +8,7 @@ use steward_model::update::{
 };
 use steward_model::{Document, Epoch, Lane, Link, Offset, PartitionId, Position, Timestamp, Version};
 
-use super::PartitionStore;
+use super::{Across, Copies, PartitionStore};
 use crate::keys;
 use crate::state::{Family, KeyRange, Order};
 
@@ -105,4 +105,24 @@ pub(crate) fn sequence(store: &PartitionStore) -> Vec<(Offset, Link)> {
     let view = store.view().expect("a view");
     let keys = view.scan_keys(Family::Sequence, KeyRange::prefix(&store.space.prefix()), Order::Ascending);
     keys.map(|key| keys::sequence::decode(&key.expect("readable")).expect("such a key")).collect()
+}
+
+/// Returns that only the copy in `store` counts.
+pub(crate) fn alone(store: &PartitionStore) -> Copies {
+    let mut copies = Copies::none(store.partition().lane);
+    copies.add(store.copy());
+    copies
+}
+
+/// Returns how many living documents `/f` has.
+pub(crate) fn counted(store: &PartitionStore) -> u64 {
+    let (view, copies) = (store.view().expect("a view"), alone(store));
+    Across::new(store.store().as_ref(), view.as_ref(), &copies).count(&link("/f")).expect("readable")
+}
+
+/// Returns the listing of `/f`.
+pub(crate) fn listed(store: &PartitionStore) -> Vec<String> {
+    let (view, copies) = (store.view().expect("a view"), alone(store));
+    let across = Across::new(store.store().as_ref(), view.as_ref(), &copies);
+    across.listed(&link("/f"), None).map(|listed| listed.expect("readable").link.to_string()).collect()
 }

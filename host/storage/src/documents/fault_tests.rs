@@ -126,7 +126,9 @@ fn damage_is_told_apart_from_what_passes() {
 fn found(store: &PartitionStore, path: &str, value: i64) -> Vec<Link> {
     let view = store.view().expect("a view");
     let range = ValueRange::Exactly(Value::number(&value.into()));
-    let found = store.index_scan(view.as_ref(), path, &range, Order::Ascending);
+    let copies = super::examples::alone(store);
+    let across = super::Across::new(store.store().as_ref(), view.as_ref(), &copies);
+    let found = across.indexed(&link("/f"), path, &range).expect("readable");
     found.map(|entry| entry.expect("readable").link).collect()
 }
 

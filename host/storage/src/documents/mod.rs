@@ -11,12 +11,15 @@
 //! Left out: nothing here knows the time. What is old is forgotten where a record says so, see
 //! [`Entry::Forget`](steward_model::update::Entry::Forget): all replicas do it at the same place of the log.
 
+mod across;
 mod apply;
 mod beside;
 mod error;
 mod held;
 mod page;
 mod query;
+mod ranked;
+mod removal;
 
 #[cfg(test)]
 pub(crate) mod examples;
@@ -27,18 +30,19 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
+pub use across::{Across, Certain, Copies, Indexed, Listed};
 pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
 pub use error::Error;
 pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;
-pub use query::{Horizons, Indexed};
+pub use query::Horizons;
+pub use removal::Removal;
 
 use crate::digest::{BUCKET_BYTES, Buckets, Digest};
 use crate::keys::{self, Space};
@@ -66,8 +70,6 @@ pub struct Meta {
     pub delta_floor: Offset,
     /// The sums over the documents.
     pub buckets: Buckets,
-    /// Live documents by parent; factories without any are left out.
-    pub counts: BTreeMap<Link, u64>,
 }
 
 /// The documents of one copy of one partition.
@@ -85,7 +87,6 @@ struct Summary {
     instance: u64,
     progress: Progress,
     buckets: Buckets,
-    counts: BTreeMap<Link, u64>,
 }
 
 impl PartitionStore {
@@ -97,6 +98,11 @@ impl PartitionStore {
     /// Returns which partition this is.
     pub fn partition(&self) -> PartitionId {
         self.space.partition
+    }
+
+    /// Returns which copy of the partition this is.
+    pub fn copy(&self) -> Space {
+        self.space
     }
 
     /// Returns the store behind.
@@ -128,8 +134,7 @@ impl PartitionStore {
 
     fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
-        let mut summary =
-            Summary { instance, progress: Progress::default(), buckets: Buckets::default(), counts: BTreeMap::new() };
+        let mut summary = Summary { instance, progress: Progress::default(), buckets: Buckets::default() };
         for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
@@ -138,10 +143,6 @@ impl PartitionStore {
                 keys::meta::Key::Bucket(bucket) => {
                     let sum: &[u8; BUCKET_BYTES] = value[..].try_into().map_err(|_| damaged("sum of another size"))?;
                     summary.buckets.set_bucket(bucket, sum);
-                }
-                keys::meta::Key::Count(factory) => {
-                    let count = value[..].try_into().map_err(|_| damaged("count of another size"))?;
-                    summary.counts.insert(factory, u64::from_be_bytes(count));
                 }
             }
         }
@@ -155,10 +156,10 @@ impl PartitionStore {
     pub fn meta(&self) -> Result<Meta, Error> {
         let mut slot = self.summary();
         let summary = self.known(&mut slot)?;
-        let Summary { progress, buckets, counts, .. } = summary.clone();
+        let Summary { progress, buckets, .. } = summary.clone();
         *slot = Some(summary);
         let Progress { applied, lineage, delta_floor, .. } = progress;
-        Ok(Meta { applied, lineage, delta_floor, buckets, counts })
+        Ok(Meta { applied, lineage, delta_floor, buckets })
     }
 
     /// Returns how far the partition has come, for those who bring another copy as far, see [`PartitionStore::adopt`].
@@ -188,6 +189,17 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
         Ok(self.current(link)?.map(|current| current.document))
+    }
+
+    /// Returns the newest version of a document that a view shows, be it a tombstone.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Damaged`]
+    pub fn document_in(&self, view: &dyn ReadView, link: &Link) -> Result<Option<Document>, Error> {
+        match view.get(Family::Document, &keys::document::encode(self.space, link))? {
+            Some(row) => Ok(Some(self.decode::<Current>(Family::Document, &row)?.document)),
+            None => Ok(None),
+        }
     }
 
     /// Returns the newest version of a document with what the store keeps beside it.

@@ -9,10 +9,10 @@ use steward_model::document::UpdateAction;
 use steward_model::update::{Change, Entry, Record, RequestKey, Update};
 use steward_model::{Document, Link, Offset, Timestamp, Version};
 
-use super::PartitionStore;
-use super::examples::{at, document, effect, link, partition, record, reply, sequence, update, updated};
-use crate::index::{EveryScalar, ValueRange};
-use crate::state::{FjallStore, MemoryStore, Options, Order, StateStore};
+use super::examples::{alone, at, document, effect, link, partition, record, reply, sequence, update, updated};
+use super::{Across, Listed, PartitionStore};
+use crate::index::EveryScalar;
+use crate::state::{FjallStore, MemoryStore, Options, StateStore};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -168,16 +168,23 @@ impl Model {
             .collect();
         expiring.sort();
         assert_eq!(store.expired(Timestamp(i64::MAX), usize::MAX).expect("readable"), expiring);
-        let mut indexed: Vec<Link> = store
-            .index_scan(view.as_ref(), "documentKind", &ValueRange::Any, Order::Ascending)
-            .map(|entry| entry.expect("readable").link)
-            .collect();
-        indexed.sort();
-        assert_eq!(indexed, live().map(|document| document.link.clone()).collect::<Vec<_>>());
+        let copies = alone(store);
+        let across = Across::new(store.store().as_ref(), view.as_ref(), &copies);
+        let mut factories: BTreeMap<Link, Vec<&Document>> = BTreeMap::new();
+        let factory_of = |link: &Link| link.parent().expect("a document of a factory");
+        for link in self.lives.keys() {
+            factories.entry(factory_of(link)).or_default();
+        }
+        live().for_each(|document| factories.entry(factory_of(&document.link)).or_default().push(document));
+        for (factory, documents) in factories {
+            let links: Vec<&Link> = documents.iter().map(|document| &document.link).collect();
+            let listed: Vec<Listed> = across.listed(&factory, None).map(|listed| listed.expect("readable")).collect();
+            assert_eq!(listed.iter().map(|listed| &listed.link).collect::<Vec<_>>(), links);
+            let expires: Vec<Timestamp> = documents.iter().map(|document| document.expires).collect();
+            assert_eq!(listed.iter().map(|listed| listed.expires).collect::<Vec<_>>(), expires);
+            assert_eq!(across.count(&factory).expect("readable"), links.len() as u64);
+        }
         let meta = store.meta().expect("readable");
-        let mut counts = BTreeMap::new();
-        live().filter_map(|it| it.link.parent()).for_each(|parent| *counts.entry(parent).or_insert(0) += 1);
-        assert_eq!(meta.counts, counts);
         assert_eq!(meta.applied.map(|position| position.offset), through.checked_sub(1).map(Offset));
         assert_eq!(store.recompute_digest(view.as_ref()).expect("readable"), meta.buckets);
     }

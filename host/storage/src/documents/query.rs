@@ -5,19 +5,8 @@ use steward_model::update::PendingEffect;
 use steward_model::{Document, Link, Offset, Timestamp};
 
 use super::{Current, Error, PartitionStore};
-use crate::index::{self, ValueRange};
 use crate::keys;
-use crate::keys::index::Value;
 use crate::state::{Family, KeyRange, Order, ReadView};
-
-/// One entry of the field index.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Indexed {
-    /// The value; texts are cut. True for a document that is not indexed in full.
-    pub value: Value,
-    /// The document that has it, or had it before the plan changed, or may have it.
-    pub link: Link,
-}
 
 /// How far may be forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,26 +87,6 @@ impl PartitionStore {
         found
             .map(|key| keys::expiry::decode(&key?).ok_or_else(|| self.damaged(Family::Expiry, "no such key")))
             .collect()
-    }
-
-    /// Returns the live documents with values of a range in the field `path`, sorted by value, and then those that are not
-    /// indexed in full, whatever they hold.
-    ///
-    /// These are candidates, see [`crate::index`]; a document may come more than once.
-    pub fn index_scan<'a>(
-        &'a self,
-        view: &'a dyn ReadView,
-        path: &str,
-        range: &ValueRange,
-        order: Order,
-    ) -> impl Iterator<Item = Result<Indexed, Error>> + Send + 'a {
-        let found = view.scan_keys(Family::Index, range.keys(self.space, path), order);
-        let partial = view.scan_keys(Family::Index, index::partial_keys(self.space), order);
-        found.chain(partial).map(|key| {
-            let decoded = keys::index::decode(&key?);
-            let (_, value, link) = decoded.ok_or_else(|| self.damaged(Family::Index, "no such key"))?;
-            Ok(Indexed { value, link })
-        })
     }
 
     /// Returns how far may be forgotten, for [`Entry::Forget`](steward_model::update::Entry::Forget): tombstones that expire

@@ -1,12 +1,16 @@
 //! The field index: which documents have which value in which field; family 4.
 //!
 //! ```text
-//!  9
-//!  ┌──────────────┬──────┬─────────────────────────────────┬──────────────────────┐
-//!  │ path, escaped│ type │ value                           │ self-link, to the end│ → nothing
-//!  │              │  u8  │ 1: u8  2: u64, u16  3: escaped  │                      │
-//!  └──────────────┴──────┴─────────────────────────────────┴──────────────────────┘
+//!  0
+//!  ┌────────────┬───────────────┬──────┬─────────────────────────────────┬─────────┬───────────┐
+//!  │ factory, 0 │ path, escaped │ type │ value                           │ name, 0 │ key space │ → nothing: the only value
+//!  │            │               │  u8  │ 1: u8  2: u64, u16  3: escaped  │         │ 9 bytes   │ → 1: one of several
+//!  └────────────┴───────────────┴──────┴─────────────────────────────────┴─────────┴───────────┘
 //! ```
+//!
+//! The copy of the partition stands behind everything that a query asks for, so that one scan finds the documents of all
+//! partitions of a node, in the order of values and then of names; a reader passes over copies that do not count. *Factory*
+//! and *name* are the self-link, divided at its last slash.
 //!
 //! *Escaped* texts end with two zero bytes, and a zero byte in them is followed by 0xff: shorter texts sort first, and
 //! nothing that follows can change that. A number is the nearest floating-point number, with its bits turned so that
@@ -84,8 +88,10 @@ impl Number {
             Number::Float(value) => (value + 0.0, 1 << 15),
             Number::Integer(value) => {
                 let nearest = value as f64;
-                // Numbers of 64 bits are at most 1,024 away from the nearest floating-point number.
-                (nearest, (value - nearest as i128 + (1 << 15)) as u16)
+                // Numbers of 64 bits are at most 1,024 away from the nearest floating-point number. A larger one is no number
+                // of a document, only a bound: of it counts on which side of that number it lies.
+                let above = (value - nearest as i128).clamp(-(1 << 15), (1 << 15) - 1);
+                (nearest, (above + (1 << 15)) as u16)
             }
         }
     }
@@ -142,65 +148,107 @@ fn escaped(bytes: &[u8]) -> Option<(String, &[u8])> {
     }
 }
 
-/// Returns the key that says that `link` has `value` in the field `path`.
-pub fn encode(space: Space, path: &str, value: &Value, link: &Link) -> Vec<u8> {
-    let mut key = of_value(space, path, value);
-    key.extend_from_slice(link.as_str().as_bytes());
-    key
+/// What a key says about one document.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry<'a> {
+    /// Type and value as they are encoded.
+    encoded: &'a [u8],
+    /// The last segment of the self-link.
+    pub name: &'a str,
+    /// The copy that the document is in.
+    pub space: Space,
 }
 
-/// Reads path, value and self-link in a key; none if it is no such key.
-pub fn decode(key: &[u8]) -> Option<(String, Value, Link)> {
-    let (path, rest) = escaped(super::rest(key)?)?;
-    let (kind, rest) = rest.split_first()?;
-    let (value, rest) = match *kind {
-        BOOLEAN => {
-            let (value, rest) = rest.split_first()?;
-            let value = match *value {
-                0 => false,
-                1 => true,
-                _ => return None,
-            };
-            (Value::Boolean(value), rest)
+impl<'a> Entry<'a> {
+    /// Reads what follows the path, which has `path_bytes` in front of it; none if this is no such key.
+    pub fn read(key: &'a [u8], path_bytes: usize) -> Option<Entry<'a>> {
+        let rest = key.get(path_bytes..)?;
+        let encoded = rest.get(..value_bytes(rest)?)?;
+        let (name, space) = super::placed(&rest[encoded.len()..])?;
+        Some(Entry { encoded, name, space })
+    }
+
+    /// Returns the value; none if no value is written so.
+    pub fn value(&self) -> Option<Value> {
+        value(self.encoded)
+    }
+}
+
+/// Returns how many bytes type and value have at the beginning of `bytes`.
+fn value_bytes(bytes: &[u8]) -> Option<usize> {
+    match *bytes.first()? {
+        BOOLEAN => Some(2),
+        NUMBER => Some(11),
+        TEXT => {
+            let mut at = 1;
+            loop {
+                match (bytes.get(at)?, bytes.get(at + 1)) {
+                    (0, Some(0)) => return Some(at + 2),
+                    (0, Some(0xff)) => at += 2,
+                    (0, Some(_) | None) => return None,
+                    (1.., _) => at += 1,
+                }
+            }
         }
-        NUMBER => {
+        _ => None,
+    }
+}
+
+/// Reads type and value, which reach to the end.
+fn value(bytes: &[u8]) -> Option<Value> {
+    match bytes.split_first()? {
+        (&BOOLEAN, &[0]) => Some(Value::Boolean(false)),
+        (&BOOLEAN, &[1]) => Some(Value::Boolean(true)),
+        (&NUMBER, rest) => {
             let (nearest, rest) = rest.split_first_chunk::<8>()?;
-            let (above, rest) = rest.split_first_chunk::<2>()?;
-            let (nearest, above) = (unsortable(u64::from_be_bytes(*nearest)), u16::from_be_bytes(*above));
+            let above = u16::from_be_bytes(rest.try_into().ok()?);
+            let nearest = unsortable(u64::from_be_bytes(*nearest));
             let number = Number::join(nearest, above);
             // Two keys of one number would be two places to look, so there is one, and no other is a key.
             let (same_nearest, same_above) = number.split();
-            if same_nearest.to_bits() != nearest.to_bits() || same_above != above {
-                return None;
-            }
-            (Value::Number(number), rest)
+            let is_same = same_nearest.to_bits() == nearest.to_bits() && same_above == above;
+            is_same.then_some(Value::Number(number))
         }
-        TEXT => {
-            let (text, rest) = escaped(rest)?;
-            (Value::Text(text), rest)
-        }
-        _ => return None,
-    };
-    Some((path, value, super::link(rest)?))
+        (&TEXT, rest) => match escaped(rest)? {
+            (text, []) => Some(Value::Text(text)),
+            (_, [_, ..]) => None,
+        },
+        _ => None,
+    }
 }
 
-/// Returns what the keys of all values of the field `path` begin with.
-pub fn of_path(space: Space, path: &str) -> Vec<u8> {
-    let mut key = space.prefix().to_vec();
+/// Returns the key that says that `link` has `value` in the field `path`.
+pub fn encode(space: Space, path: &str, value: &Value, link: &Link) -> Vec<u8> {
+    let mut key = of_value(&super::factory_of(link), path, value);
+    super::append_place(&mut key, link, space);
+    key
+}
+
+/// Reads path, value, self-link and copy in a key; none if it is no such key.
+pub fn decode(key: &[u8]) -> Option<(String, Value, Link, Space)> {
+    let (factory, rest) = super::factory(key)?;
+    let (path, rest) = escaped(rest)?;
+    let entry = Entry::read(rest, 0)?;
+    Some((path, entry.value()?, super::child(factory, entry.name)?, entry.space))
+}
+
+/// Returns what the keys of all values of the field `path` of a factory's documents begin with.
+pub fn of_path(factory: &Link, path: &str) -> Vec<u8> {
+    let mut key = super::of_factory(factory);
     append_escaped(&mut key, path);
     key
 }
 
-/// Returns what the keys of all documents with `value` in the field `path` begin with.
-pub fn of_value(space: Space, path: &str, value: &Value) -> Vec<u8> {
-    let mut key = of_path(space, path);
+/// Returns what the keys of all documents of a factory with `value` in the field `path` begin with.
+pub fn of_value(factory: &Link, path: &str, value: &Value) -> Vec<u8> {
+    let mut key = of_path(factory, path);
     value.append(&mut key);
     key
 }
 
 /// Returns what the keys of all values of the type of `value` in the field `path` begin with.
-pub fn of_type(space: Space, path: &str, value: &Value) -> Vec<u8> {
-    let mut key = of_path(space, path);
+pub fn of_type(factory: &Link, path: &str, value: &Value) -> Vec<u8> {
+    let mut key = of_path(factory, path);
     key.push(match value {
         Value::Boolean(_) => BOOLEAN,
         Value::Number(_) => NUMBER,
@@ -210,11 +258,17 @@ pub fn of_type(space: Space, path: &str, value: &Value) -> Vec<u8> {
 }
 
 /// Returns what the keys of all texts that begin with `text` in the field `path` begin with.
-pub fn of_text_prefix(space: Space, path: &str, text: &str) -> Vec<u8> {
-    let mut key = of_value(space, path, &Value::text(text));
+pub fn of_text_prefix(factory: &Link, path: &str, text: &str) -> Vec<u8> {
+    let mut key = of_value(factory, path, &Value::text(text));
     // Without the two bytes that end the text.
     key.truncate(key.len() - 2);
     key
+}
+
+/// Returns the first key behind all that say that the document called `name` has the value of which keys begin with
+/// `of_value`.
+pub fn behind(of_value: &[u8], name: &str) -> Vec<u8> {
+    super::behind_name(of_value, name)
 }
 
 #[cfg(test)]
@@ -223,7 +277,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::strategies::{any_link, any_space, some_space};
+    use super::super::strategies::{any_link, any_space, some_factory, some_space};
     use super::*;
 
     fn any_number() -> impl Strategy<Value = Number> {
@@ -261,8 +315,12 @@ mod tests {
             link in any_link(),
         ) {
             let key = encode(space, &path, &value, &link);
-            prop_assert!(key.starts_with(&of_value(space, &path, &value)));
-            prop_assert_eq!(decode(&key), Some((path, value, link)));
+            let factory = link.parent().expect("a child");
+            prop_assert!(key.starts_with(&of_value(&factory, &path, &value)));
+            prop_assert!(key < behind(&of_value(&factory, &path, &value), link.name()));
+            let entry = Entry::read(&key, of_path(&factory, &path).len()).expect("a key");
+            prop_assert_eq!((entry.value(), entry.name, entry.space), (Some(value.clone()), link.name(), space));
+            prop_assert_eq!(decode(&key), Some((path, value, link, space)));
         }
 
         #[test]
@@ -273,17 +331,18 @@ mod tests {
 
         #[test]
         fn texts_sort_by_bytes_whatever_follows(
-            one in ("[\u{0}ab\u{ff}]{0,4}", any_link()),
-            other in ("[\u{0}ab\u{ff}]{0,4}", any_link()),
+            one in ("[\u{0}ab\u{ff}]{0,4}", "[ab!~-]{1,3}"),
+            other in ("[\u{0}ab\u{ff}]{0,4}", "[ab!~-]{1,3}"),
         ) {
-            let key = |(text, link): &(String, Link)| encode(some_space(), "t", &Value::text(text), link);
+            let link = |name: &str| Link::parse(&format!("/f/{name}")).expect("a valid link");
+            let key = |(text, name): &(String, String)| encode(some_space(), "t", &Value::text(text), &link(name));
             prop_assert_eq!(key(&one).cmp(&key(&other)), one.cmp(&other));
         }
 
         #[test]
         fn no_field_stands_among_the_values_of_another(one in "[\u{0}a.]{0,4}", other in "[\u{0}a.]{0,4}") {
-            let key = of_path(some_space(), &one);
-            prop_assert_eq!(key.starts_with(&of_path(some_space(), &other)), one == other);
+            let key = of_path(&some_factory(), &one);
+            prop_assert_eq!(key.starts_with(&of_path(&some_factory(), &other)), one == other);
         }
     }
 
@@ -293,7 +352,7 @@ mod tests {
         let link = Link::parse("/a").expect("a valid link");
         let keys = floats.map(|value| encode(some_space(), "n", &Value::Number(Number::Float(value)), &link));
         assert!(keys.is_sorted());
-        let zeros = [0.0, -0.0].map(|value| of_value(some_space(), "n", &Value::Number(Number::Float(value))));
+        let zeros = [0.0, -0.0].map(|value| of_value(&some_factory(), "n", &Value::Number(Number::Float(value))));
         assert_eq!(zeros[0], zeros[1]);
     }
 
@@ -305,16 +364,17 @@ mod tests {
 
     #[test]
     fn layout_is_frozen() {
-        let link = Link::parse("/a").expect("a valid link");
-        let key = |value: &Value| encode(some_space(), "n", value, &link)[9..].to_vec();
-        assert_eq!(key(&Value::Boolean(true)), b"n\0\0\x01\x01/a");
-        assert_eq!(key(&Value::Number(Number::Integer(1))), b"n\0\0\x02\xbf\xf0\0\0\0\0\0\0\x80\0/a");
-        assert_eq!(key(&Value::text("x\0")), b"n\0\0\x03x\0\xff\0\0/a");
+        let link = Link::parse("/f/a").expect("a valid link");
+        let key = |value: &Value| encode(some_space(), "n", value, &link);
+        let parts = |value: &[u8]| [b"/f\0n\0\0", value, b"a\0\0\0\0\x01\0\0\0\0\x07"].concat();
+        assert_eq!(key(&Value::Boolean(true)), parts(b"\x01\x01"));
+        assert_eq!(key(&Value::Number(Number::Integer(1))), parts(b"\x02\xbf\xf0\0\0\0\0\0\0\x80\0"));
+        assert_eq!(key(&Value::text("x\0")), parts(b"\x03x\0\xff\0\0"));
     }
 
     #[test]
     fn bytes_that_no_value_is_written_as_are_no_key() {
-        let read = |value: &[u8]| decode(&some_space().key(&[b"a\0\0", value, b"/a"]));
+        let read = |value: &[u8]| decode(&[b"/f\0a\0\0", value, b"a\0", &some_space().prefix()].concat());
         let number = |nearest: f64, above: u16| {
             let mut value = vec![NUMBER];
             value.extend_from_slice(&sortable(nearest).to_be_bytes());

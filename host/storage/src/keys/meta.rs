@@ -5,27 +5,21 @@
 //!  ┌──────┬──────────────────────┐
 //!  │ kind │                      │ → 1: applied position, lineage, horizons and roots
 //!  │ u8   │ bucket, u8           │ → 2: digest of one bucket
-//!  │      │ self-link, to the end│ → 3: number of live documents of a factory
 //!  └──────┴──────────────────────┘
 //! ```
-
-use steward_model::Link;
 
 use super::Space;
 
 const PROGRESS: u8 = 1;
 const BUCKET: u8 = 2;
-const COUNT: u8 = 3;
 
 /// One thing that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// Applied position, lineage, horizons, roots.
     Progress,
     /// Digest of one bucket.
     Bucket(u8),
-    /// Number of live documents with this parent.
-    Count(Link),
 }
 
 /// Returns the key of one thing that is known.
@@ -33,7 +27,6 @@ pub fn encode(space: Space, key: &Key) -> Vec<u8> {
     match key {
         Key::Progress => space.key(&[&[PROGRESS]]),
         Key::Bucket(bucket) => space.key(&[&[BUCKET, *bucket]]),
-        Key::Count(factory) => space.key(&[&[COUNT], factory.as_str().as_bytes()]),
     }
 }
 
@@ -42,7 +35,6 @@ pub fn decode(key: &[u8]) -> Option<Key> {
     match super::rest(key)?.split_first()? {
         (&PROGRESS, []) => Some(Key::Progress),
         (&BUCKET, [bucket]) => Some(Key::Bucket(*bucket)),
-        (&COUNT, factory) => Some(Key::Count(super::link(factory)?)),
         _ => None,
     }
 }
@@ -51,13 +43,13 @@ pub fn decode(key: &[u8]) -> Option<Key> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::strategies::{any_link, any_space, some_space};
+    use super::super::strategies::{any_space, some_space};
     use super::*;
 
     proptest! {
         #[test]
-        fn keys_round_trip(space in any_space(), factory in any_link(), bucket in any::<u8>()) {
-            for key in [Key::Progress, Key::Bucket(bucket), Key::Count(factory)] {
+        fn keys_round_trip(space in any_space(), bucket in any::<u8>()) {
+            for key in [Key::Progress, Key::Bucket(bucket)] {
                 prop_assert_eq!(decode(&encode(space, &key)), Some(key));
             }
         }
@@ -65,10 +57,8 @@ mod tests {
 
     #[test]
     fn layout_is_frozen() {
-        let factory = Link::parse("/a").expect("a valid link");
         assert_eq!(encode(some_space(), &Key::Progress), b"\0\0\0\x01\0\0\0\0\x07\x01");
         assert_eq!(encode(some_space(), &Key::Bucket(9)), b"\0\0\0\x01\0\0\0\0\x07\x02\x09");
-        assert_eq!(encode(some_space(), &Key::Count(factory)), b"\0\0\0\x01\0\0\0\0\x07\x03/a");
         assert_eq!(decode(b"\0\0\0\x01\0\0\0\0\x07\x04"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Keys of the state store: the only place that knows their layouts.
 //!
-//! Every key begins with the same nine bytes, the *key space* of one copy of one partition:
+//! Keys of what a partition keeps begin with the same nine bytes, the *key space* of one copy of one partition:
 //!
 //! ```text
 //!  0            4               9
@@ -10,15 +10,28 @@
 //!  └────────────┴───────────────┴──────────────────────┘
 //! ```
 //!
-//! A new copy of a partition is built under another generation and becomes visible by one batch. All numbers are big
-//! endian, so that keys sort as what they stand for. Texts that something follows end with a zero byte (self-links,
+//! A new copy of a partition is built under another generation and becomes visible by one batch. Keys of what is looked for
+//! over all partitions ([`index`], [`listing`], [`factory`]) begin with the factory, and the key space ends them: one scan
+//! finds everything, and passes over copies that do not count.
+//!
+//! ```text
+//!  0
+//!  ┌────────────┬───────────────────────┬─────────┬───────────┐
+//!  │ factory, 0 │ what is looked for    │ name, 0 │ key space │
+//!  │            │                       │         │ 9 bytes   │
+//!  └────────────┴───────────────────────┴─────────┴───────────┘
+//! ```
+//!
+//! All numbers are big endian, so that keys sort as what they stand for. Texts that something follows end with a zero byte (self-links,
 //! which contain none) or are escaped (see [`index`]). The layouts are frozen: they stand in files.
 
 pub mod answered;
 pub mod answers;
 pub mod document;
 pub mod expiry;
+pub mod factory;
 pub mod index;
+pub mod listing;
 pub mod meta;
 pub mod outbox;
 pub mod reply;
@@ -28,7 +41,7 @@ pub mod version;
 
 use steward_model::{Link, Offset, PartitionId, Timestamp};
 
-/// Bytes in front of every key.
+/// Bytes of a key space.
 pub const SPACE_BYTES: usize = 9;
 
 /// The key space of one copy of one partition.
@@ -41,7 +54,7 @@ pub struct Space {
 }
 
 impl Space {
-    /// Returns the bytes that every key of the space begins with.
+    /// Returns the bytes that the keys of what the copy keeps begin with, and that others end with.
     pub fn prefix(self) -> [u8; SPACE_BYTES] {
         let mut prefix = [0; SPACE_BYTES];
         prefix[..4].copy_from_slice(&self.generation.to_be_bytes());
@@ -100,6 +113,56 @@ fn time(bytes: &[u8]) -> Option<(Timestamp, &[u8])> {
     Some((Timestamp((u64::from_be_bytes(*time) ^ (1 << 63)) as i64), rest))
 }
 
+/// Returns the factory of a document: all of its self-link but the last segment. The root is a child of itself, so that every
+/// link has a factory.
+fn factory_of(link: &Link) -> Link {
+    link.parent().unwrap_or_else(|| link.clone())
+}
+
+/// Returns what the keys about a factory and its documents begin with.
+fn of_factory(factory: &Link) -> Vec<u8> {
+    // The root is written as nothing, so that a slash between factory and name makes every link.
+    let text = if factory.is_root() { "" } else { factory.as_str() };
+    // Room for what usually follows.
+    let mut key = Vec::with_capacity(text.len() + 64);
+    key.extend_from_slice(text.as_bytes());
+    key.push(0);
+    key
+}
+
+/// Reads the factory that a key begins with, and returns it with what follows.
+fn factory(key: &[u8]) -> Option<(&str, &[u8])> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    Some((std::str::from_utf8(&key[..end]).ok()?, &key[end + 1..]))
+}
+
+/// Returns the document called `name` of a factory as [`factory`] reads it.
+fn child(factory: &str, name: &str) -> Option<Link> {
+    // A name with a slash would be a document of another factory.
+    let is_name = !name.contains('/') && (!name.is_empty() || factory.is_empty());
+    Link::parse(&format!("{factory}/{name}")).ok().filter(|_| is_name)
+}
+
+/// Appends the name of a document and the copy that it is in.
+fn append_place(key: &mut Vec<u8>, link: &Link, space: Space) {
+    key.extend_from_slice(link.name().as_bytes());
+    key.push(0);
+    key.extend_from_slice(&space.prefix());
+}
+
+/// Reads what [`append_place`] wrote, to the end.
+fn placed(bytes: &[u8]) -> Option<(&str, Space)> {
+    let (named, space) = bytes.split_at_checked(bytes.len().checked_sub(SPACE_BYTES)?)?;
+    let name = named.strip_suffix(&[0])?;
+    let is_whole = !name.contains(&0);
+    Some((std::str::from_utf8(name).ok().filter(|_| is_whole)?, Space::of(space)?))
+}
+
+/// Returns the first key behind all that go on with `name` behind `prefix`.
+fn behind_name(prefix: &[u8], name: &str) -> Vec<u8> {
+    [prefix, name.as_bytes(), &[1]].concat()
+}
+
 #[cfg(test)]
 pub(crate) mod strategies {
     use proptest::prelude::*;
@@ -122,6 +185,11 @@ pub(crate) mod strategies {
     pub(crate) fn any_link() -> impl Strategy<Value = Link> {
         prop::collection::vec("[ab!~-]{1,3}", 1..4)
             .prop_map(|segments| Link::parse(&format!("/{}", segments.join("/"))).expect("a valid link"))
+    }
+
+    /// Some factory.
+    pub(crate) fn some_factory() -> Link {
+        Link::parse("/f").expect("a valid link")
     }
 
     /// The key space of partition 7 in generation 1.

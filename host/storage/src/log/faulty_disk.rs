@@ -82,6 +82,29 @@ impl State {
         }
     }
 
+    /// Loses what is not lasting: some of the sectors, and all names that are not among `unsynced` any more.
+    fn crash(&mut self) {
+        let mut names = std::mem::take(&mut self.lasting_names);
+        self.unsynced.drain(..).for_each(|change| change.make(&mut names));
+        let mut files = BTreeMap::new();
+        for number in names.values_mut() {
+            let Some(mut file) = self.files.remove(number) else { continue };
+            for sector in std::mem::take(&mut file.dirty) {
+                if self.random.draw().is_multiple_of(2) {
+                    file.keep_sector(sector);
+                }
+            }
+            file.now.clone_from(&file.lasting);
+            // New numbers, so that handles from before the crash find nothing.
+            *number = self.next_number;
+            self.next_number += 1;
+            files.insert(*number, file);
+        }
+        self.files = files;
+        self.lasting_names.clone_from(&names);
+        self.names = names;
+    }
+
     fn used_bytes(&self) -> u64 {
         self.names.values().filter_map(|number| self.files.get(number)).map(|file| file.now.len() as u64).sum()
     }
@@ -115,25 +138,17 @@ impl FaultyDisk {
     pub fn crash(&self) {
         let mut state = self.state();
         let kept = state.random.draw() as usize % (state.unsynced.len() + 1);
-        let mut names = std::mem::take(&mut state.lasting_names);
-        state.unsynced.drain(..).take(kept).for_each(|change| change.make(&mut names));
-        let mut files = BTreeMap::new();
-        for number in names.values_mut() {
-            let Some(mut file) = state.files.remove(number) else { continue };
-            for sector in std::mem::take(&mut file.dirty) {
-                if state.random.draw().is_multiple_of(2) {
-                    file.keep_sector(sector);
-                }
-            }
-            file.now.clone_from(&file.lasting);
-            // New numbers, so that handles from before the crash find nothing.
-            *number = state.next_number;
-            state.next_number += 1;
-            files.insert(*number, file);
-        }
-        state.files = files;
-        state.lasting_names.clone_from(&names);
-        state.names = names;
+        state.unsynced.truncate(kept);
+        state.crash();
+    }
+
+    /// Cuts the power on a file system without a journal: of the creations, renames and removals that were not synced only the
+    /// newest survives.
+    pub fn crash_out_of_order(&self) {
+        let mut state = self.state();
+        let older = state.unsynced.len().saturating_sub(1);
+        state.unsynced.drain(..older);
+        state.crash();
     }
 
     /// Flips one bit of a file, in memory and for good.

@@ -175,7 +175,7 @@ mod tests {
         let position = (any::<u64>(), any::<u64>())
             .prop_map(|(epoch, offset)| Position { epoch: Epoch::from_u64(epoch), offset: Offset(offset) });
         let payload = prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from);
-        (1_u8..=6, partition, position, 0_u8..3, payload).prop_map(|(kind, partition, position, scope, payload)| {
+        (1_u8..=5, partition, position, 0_u8..3, payload).prop_map(|(kind, partition, position, scope, payload)| {
             let kind = FrameKind::from_number(kind).expect("a kind");
             match scope {
                 0 => Frame::of_node(kind, payload),

@@ -69,6 +69,8 @@ mod trim;
 pub mod writer;
 
 #[cfg(test)]
+mod fsync_tests;
+#[cfg(test)]
 mod missing_tests;
 #[cfg(test)]
 mod mutilation_tests;

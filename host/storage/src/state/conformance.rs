@@ -1,6 +1,6 @@
-//! The examination that every state store takes.
+//! The examination that every implementation of [`StateStore`] has to pass.
 //!
-//! [`examine`] is for the tests of a new store; it panics with the sentence that does not hold.
+//! [`examine`] is for the tests of a store; it panics with the sentence that does not hold.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,7 +1,7 @@
-//! The engine behind a store on disk: fjall, opened, with its errors sorted and its panics caught.
+//! The engine of the store on disk: fjall, opened, with its errors sorted and its panics caught.
 //!
-//! Fjall meets bad contents with an error, or with a failed assertion. Both are damage here, wherever they are met, and
-//! are told once, loudly.
+//! If fjall meets contents that cannot be right, it returns an error or fails an assertion. Both are [`Error::Damaged`]
+//! here, wherever they happen. The first is logged as an error; later ones say nothing new.
 
 use std::cell::Cell;
 use std::fs::{File, TryLockError};
@@ -29,16 +29,16 @@ const LOCK_FILE: &str = "lock";
 /// Values from this size on are stored apart from the keys, so that compaction does not move them.
 const SEPARATED_BYTES: u32 = 4096;
 
-/// Budgets of the store.
+/// How much memory, how many threads and how much disk space the store may count on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Memory for blocks that were read.
+    /// Memory for blocks that were read, in bytes.
     pub cache_bytes: u64,
-    /// Memory for writes before they are flushed; up to four times as much for an instant.
+    /// Memory for writes before they are flushed, in bytes; for an instant up to four times as much.
     pub write_buffer_bytes: u64,
-    /// Threads that flush and compact.
+    /// How many threads flush and compact.
     pub threads: usize,
-    /// The store refuses writes if less than this is free on its disk.
+    /// The store refuses writes if fewer bytes than these are free on its disk.
     pub reserve_bytes: u64,
 }
 
@@ -53,12 +53,12 @@ impl Default for Options {
 pub(super) struct Damage(Arc<OnceLock<String>>);
 
 impl Damage {
-    /// Returns what was found.
+    /// Returns the reason of the first damage; none as long as no damage was met.
     pub(super) fn found(&self) -> Option<String> {
         self.0.get().cloned()
     }
 
-    /// Runs something over the contents of the engine; what it says and where it panics is sorted.
+    /// Runs `work` on the contents of the engine. Its error, or its panic, is returned as one of ours.
     pub(super) fn watch<T>(&self, what: &'static str, work: impl FnOnce() -> fjall::Result<T>) -> Result<T, Error> {
         let watched = Watched::enter();
         let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
@@ -226,7 +226,7 @@ impl Engine {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    /// Returns what is there now.
+    /// Returns a view of what the engine holds now; later writes do not change it.
     pub(super) fn view(&self) -> View {
         View { snapshot: self.database.snapshot(), keyspace: self.keyspace.clone(), damage: self.damage.clone() }
     }

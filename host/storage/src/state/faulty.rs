@@ -1,11 +1,12 @@
 //! A state store in memory that fails as stores on disks fail, and the same way for the same seed; for simulation.
 //!
 //! It holds what a [`MemoryStore`] holds. Batches since the last checkpoint are not lasting: a
-//! [`crash`](FaultyStore::crash) keeps any number of them, from the front. Faults are asked for by calls, or drawn with
-//! given [`Odds`]; without any it is a store like the others. After a checkpoint whose sync failed, later checkpoints say
-//! that all is well and make nothing lasting, as a kernel does: a node that goes on after [`Error::Lasting`] loses data.
+//! [`crash`](FaultyStore::crash) keeps some of them, beginning with the oldest. A test asks for faults by calls, or has
+//! them drawn with given [`Odds`]; else the store does not fail. If the sync of a checkpoint fails, later checkpoints
+//! say that all is well and make nothing lasting, as an operating system does. So a node that goes on after
+//! [`Error::Lasting`] loses data.
 //!
-//! Left out: damage that is there without being met. What is damaged says so when it is read.
+//! Left out: damage that nobody is told of. What is damaged says so when it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,14 +18,14 @@ use super::{Batch, Error, Family, KeyRange, Keys, MemoryStore, Order, ReadView, 
 
 type Row = (Family, Vec<u8>);
 
-/// How likely faults are, of 1,024 calls each.
+/// How likely faults are: so many of 1,024 calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Odds {
     /// A write is refused and nothing happens.
     pub refused_writes: u32,
     /// A write fails, and whether it happened shows later.
     pub unknown_writes: u32,
-    /// A read is refused.
+    /// A read is refused, and the next may succeed.
     pub refused_reads: u32,
     /// A checkpoint is refused and makes nothing lasting; the next one may.
     pub refused_checkpoints: u32,
@@ -40,15 +41,15 @@ struct State {
     random: SplitMix,
     now: MemoryStore,
     instance: u64,
-    /// What survives every crash.
+    /// Rows as of the last checkpoint that made anything lasting: what survives every crash.
     lasting: BTreeMap<Row, Bytes>,
-    /// What came since, in order.
+    /// Batches written since then, oldest first.
     unsynced: Vec<Batch>,
     odds: Odds,
     closed: bool,
     /// A reader now looks at what the store holds.
     is_calm: bool,
-    /// Calls that are still refused.
+    /// How many calls of any kind are still refused.
     slow_calls: u32,
     failing_writes: u32,
     unknown_writes: u32,
@@ -199,12 +200,12 @@ impl FaultyStore {
         self.state().failing_syncs = count;
     }
 
-    /// Limits the bytes of keys and values.
+    /// Limits the bytes of all keys and values; writes beyond that are refused as [`Error::Full`].
     pub fn limit_space(&self, bytes: u64) {
         self.state().space_bytes = bytes;
     }
 
-    /// Refuses everything until [`FaultyStore::reopen`].
+    /// Refuses all calls until [`FaultyStore::reopen`].
     pub fn close(&self) {
         self.state().closed = true;
     }

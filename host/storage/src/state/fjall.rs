@@ -1,13 +1,14 @@
 //! A state store on disk, over fjall.
 //!
-//! One keyspace holds all families, each key behind the number of its family. More keyspaces would be flushed one by
-//! one, each pinning the journals that the others no longer need, and a power cut between two flushes could be seen;
-//! with one, the flushed tables and the journal behind them are always a prefix of what was written.
+//! One keyspace holds all families; the number of its family stands in front of each key. Several keyspaces would be
+//! flushed one by one. Each would keep journals alive that the others no longer need, and a power cut between two
+//! flushes could be seen. With one keyspace, the flushed tables and the journal behind them are always a prefix of what
+//! was written.
 //!
-//! Nothing is fsynced on write. Fjall gives up for good when a write fails, be it for want of space only. So the store
-//! refuses writes while little space is left, before fjall sees them. Once fjall has given up, whoever comes next, reader
-//! or writer, opens it anew; others are refused meanwhile. Each opening has a number, see
-//! [`StateStore::instance`]: a batch of unknown outcome may come to light with it.
+//! Writes are not fsynced. After a failed write, fjall refuses all further ones, even if only space was short. So the
+//! store refuses writes itself while little space is left, before fjall tries. When fjall has given up, the next
+//! caller, reader or writer, opens it again; other callers are refused meanwhile. Each opening has a number, see
+//! [`StateStore::instance`], because a batch whose outcome was unknown may have become visible with it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
@@ -22,7 +23,7 @@ use super::{Batch, Error, Family, ReadView, StateStore, marks, notes};
 const REOPEN_TRIES: u32 = 20;
 const REOPEN_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// A state store in a folder.
+/// A state store in a folder; see the head of this module.
 pub struct FjallStore {
     path: PathBuf,
     options: Options,
@@ -62,7 +63,7 @@ impl FjallStore {
         Ok(FjallStore { path, options, slot, reviving, checkpoints, damage })
     }
 
-    /// Returns where the store is.
+    /// Returns the folder that the engine has for itself.
     pub fn path(&self) -> &Path {
         &self.path
     }

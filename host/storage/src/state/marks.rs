@@ -1,13 +1,14 @@
-//! Checkpoint marks: how much of a store is lasting for certain, and cutting its journal back to there.
+//! Checkpoint marks: how much of a store is lasting for certain, and how its journal is cut back to there.
 //!
-//! Every checkpoint has a number. It is written into the store, as a *mark*, and when that is lasting into a small file
-//! beside the store. A store whose mark is older than the file says has lost what it must not lose: fjall takes a missing
-//! folder for a new one, and a damaged tag in its journal for the end.
+//! Every checkpoint has a number. The number is written into the store, as a *mark*. When the mark is lasting, the
+//! number is written into a small file beside the store. If the newest mark in a store is older than the file says, the
+//! store has lost what it must not lose. Fjall does not notice that by itself: it takes a missing folder for a new
+//! store, and a damaged tag in its journal for the end of the journal.
 //!
-//! The journal is not fsynced with each batch, so a power cut can leave a later page of it and lose an earlier one.
-//! Fjall cuts a batch that ends too early, but refuses to open if one is whole in length and wrong in content. What lies
-//! behind the last checkpoint is in the commit log as well and need not be there: the journal is cut behind the mark that
-//! the last checkpoint left in it. A cut anywhere is safe, because fjall drops what is left of a batch.
+//! The journal is not fsynced with each batch. So a power cut can keep a later page of it and lose an earlier one.
+//! Fjall drops a batch that ends too early, but refuses to open if a batch has its full length and wrong content.
+//! Everything after the last checkpoint is in the commit log too, and the store can do without it. So the journal is
+//! cut after the mark of the last checkpoint. Any place is safe for a cut, because fjall drops an incomplete batch.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -73,14 +74,13 @@ pub(super) fn cuts(path: &Path) -> io::Result<Option<(PathBuf, Vec<u64>)>> {
     Ok(Some((journal, cuts)))
 }
 
-/// Cuts a journal.
+/// Cuts a journal. The cut is not fsynced: if a power cut takes it back, the next start finds the same mark and cuts there again, and
+/// the next checkpoint fsyncs the journal, its length included, before the log lets go of anything.
 ///
 /// # Errors
 /// Those of the operating system.
 pub(super) fn cut(journal: &Path, at: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(journal)?;
-    file.set_len(at)?;
-    file.sync_all()
+    OpenOptions::new().write(true).open(journal)?.set_len(at)
 }
 
 fn newest_journal(path: &Path) -> io::Result<Option<PathBuf>> {

@@ -1,8 +1,8 @@
 //! A state store in memory: for the volatile lane, and for simulation.
 //!
 //! Every key has a chain of values, each with the number of the batch that wrote it. Without readers a chain has one
-//! value and a write replaces it; while a view is open, the values that it sees are kept behind newer ones. When a view
-//! closes, the chains that grew meanwhile are cut.
+//! value, and a write replaces it. While a view is open, the values that it sees are kept behind the newer ones. When a
+//! view closes, the chains that grew meanwhile are cut.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -24,7 +24,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     families: [BTreeMap<Bytes, Chain>; Family::ALL.len()],
-    /// Number of the newest batch.
+    /// How many batches were written; the number of the newest one.
     newest: u64,
     /// Open views: the batch that they see, and how many see it.
     views: BTreeMap<u64, usize>,
@@ -33,7 +33,7 @@ struct State {
     bytes: u64,
 }
 
-/// The values of one key.
+/// The values of one key: the newest by itself, and older ones only while a view may see them.
 struct Chain {
     newest: Cell,
     /// Oldest first; empty unless a view is open.
@@ -114,7 +114,7 @@ impl State {
 }
 
 impl MemoryStore {
-    /// Returns an empty store.
+    /// Returns an empty store; it lives as long as the process.
     pub fn new() -> MemoryStore {
         MemoryStore::default()
     }

@@ -1,14 +1,16 @@
 //! The state store: ordered keys in families, written in atomic batches.
 //!
 //! Problem: the newest state of every document, its older versions, the indexes and the bookkeeping must agree at any
-//! instant, also after a crash, and the store must not slow the commit path down. Promise: a [`Batch`] is there wholly
-//! or not at all, and batches are never there out of order: after a crash the store is what it was after some batch at
-//! or behind the last [`checkpoint`](StateStore::checkpoint). What it lost, the commit log still has.
+//! instant, also after a crash. And the store must not slow the commit path down.
 //!
-//! **Errors.** After any error of a store but [`Error::KeyTooLong`] the caller knows nothing: a write may be there or
-//! not, and what was read before it may be older than what is there now. Whoever caches what it read drops it, and asks
-//! anew. A store that was opened anew has another [`instance`](StateStore::instance) number; a [`Batch`] that was made of
-//! reads says of which instance they were, and is refused by any other. Which errors are which:
+//! Promise: a [`Batch`] is there as a whole or not at all, and a later batch is never there without the earlier ones. After
+//! a crash the store is as it was after some batch, which is no earlier than the last
+//! [`checkpoint`](StateStore::checkpoint). The commit log still has what the store has lost.
+//!
+//! **Errors.** After an error the caller knows nothing, unless it was [`Error::KeyTooLong`]: the write may be there or not,
+//! and what the caller has read before may be older than what is there now. A caller with a cache drops it and reads again.
+//! Each time the store is opened again, its [`instance`](StateStore::instance) number changes. A [`Batch`] that follows from
+//! reads carries the number of their instance; the store refuses it under any other number. What each error means:
 //!
 //! | error | means | the caller |
 //! |---|---|---|
@@ -17,8 +19,8 @@
 //! | `Damaged` | what was written is not there | has the store rebuilt, see [`StateStore::condemn`] |
 //! | `Lasting` | what is lasting is unknown | ends the process |
 //!
-//! Three stores stand behind the trait: [`fjall`] on disk, [`memory`] for the volatile lane, and [`faulty`] for
-//! simulation. All of them take the examination in [`conformance`].
+//! The trait has three implementations: [`fjall`] on disk, [`memory`] for the volatile lane, and [`faulty`] for simulation.
+//! All of them pass the examination in [`conformance`].
 
 pub mod conformance;
 mod engine;
@@ -48,33 +50,37 @@ pub use open::{Opened, Reset, open_or_reset};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Family {
-    /// See [`keys::document`](crate::keys::document).
+    /// The newest version of each document; layout in [`keys::document`](crate::keys::document).
     Document = 1,
-    /// See [`keys::version`](crate::keys::version).
+    /// Older versions that are kept; layout in [`keys::version`](crate::keys::version).
     Version = 2,
-    /// See [`keys::sequence`](crate::keys::sequence).
+    /// Documents by the offset of their newest record; layout in [`keys::sequence`](crate::keys::sequence).
     Sequence = 3,
-    /// See [`keys::index`](crate::keys::index).
+    /// Documents by the values of their fields; layout in [`keys::index`](crate::keys::index).
     Index = 4,
-    /// See [`keys::meta`](crate::keys::meta).
+    /// What is known about the partition as a whole; layout in [`keys::meta`](crate::keys::meta).
     Meta = 5,
-    /// See [`keys::outbox`](crate::keys::outbox).
+    /// Effects that wait; layout in [`keys::outbox`](crate::keys::outbox).
     Outbox = 6,
-    /// See [`keys::reply`](crate::keys::reply).
+    /// Remembered answers by document and request; layout in [`keys::reply`](crate::keys::reply).
     Reply = 7,
-    /// See [`keys::expiry`](crate::keys::expiry).
+    /// Documents by the time at which they expire; layout in [`keys::expiry`](crate::keys::expiry).
     Expiry = 8,
-    /// See [`keys::answered`](crate::keys::answered).
+    /// Remembered answers by the offset of their record; layout in [`keys::answered`](crate::keys::answered).
     Answered = 9,
-    /// See [`keys::tombstone`](crate::keys::tombstone).
+    /// Tombstones by the offset of their record; layout in [`keys::tombstone`](crate::keys::tombstone).
     Tombstone = 10,
-    /// See [`keys::answers`](crate::keys::answers).
+    /// Remembered answers of each document, oldest first; layout in [`keys::answers`](crate::keys::answers).
     Answers = 11,
+    /// Living documents of each factory; layout in [`keys::listing`](crate::keys::listing).
+    Listing = 12,
+    /// Counts of each factory, and what is special about its documents; layout in [`keys::factory`](crate::keys::factory).
+    Factory = 13,
 }
 
 impl Family {
-    /// All families.
-    pub const ALL: [Family; 11] = [
+    /// All families, in the order of their numbers.
+    pub const ALL: [Family; 13] = [
         Family::Document,
         Family::Version,
         Family::Sequence,
@@ -86,6 +92,8 @@ impl Family {
         Family::Answered,
         Family::Tombstone,
         Family::Answers,
+        Family::Listing,
+        Family::Factory,
     ];
 }
 
@@ -103,11 +111,13 @@ impl std::fmt::Display for Family {
             Family::Answered => "answered",
             Family::Tombstone => "tombstone",
             Family::Answers => "answers",
+            Family::Listing => "listing",
+            Family::Factory => "factory",
         })
     }
 }
 
-/// Keys are at most so long; what is longer is refused by every store.
+/// Longest key, in bytes; every store refuses longer ones, so that none takes what another does not.
 pub const KEY_BYTES_MAX: usize = 60 * 1024;
 
 /// Why a state store does not do what it was asked.
@@ -120,9 +130,9 @@ pub enum Error {
     KeyTooLong {
         /// The family that the key belongs to.
         family: Family,
-        /// Bytes of the key.
+        /// How many bytes the key has.
         bytes: usize,
-        /// Bytes that every store takes.
+        /// How many it may have: [`KEY_BYTES_MAX`].
         max: usize,
     },
     /// The disk is full. Reads go on; writes succeed again once space was freed.
@@ -144,10 +154,10 @@ pub enum Error {
     /// trusting what the memory of the operating system says.
     #[error("cannot make the state store lasting, what of it is on the disk is unknown: {source}")]
     Lasting {
-        /// What the operating system says.
+        /// The reason of the operating system.
         source: std::io::Error,
     },
-    /// The operating system refused something.
+    /// The operating system refused a call; nothing is known of the cause but its reason.
     #[error("cannot {what} the state store: {source}")]
     Disk {
         /// The verb that failed, as in "cannot read".
@@ -194,16 +204,16 @@ fn check_key(family: Family, key: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Writes that become visible together.
+/// Writes that become visible together, or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     changes: BTreeMap<(Family, Vec<u8>), Option<Bytes>>,
-    /// The store that the changes were made for; none: any.
+    /// The instance of the store from which the changes follow; none: any instance takes them.
     instance: Option<u64>,
 }
 
 impl Batch {
-    /// Returns an empty batch.
+    /// Returns an empty batch that any instance of a store takes.
     pub fn new() -> Batch {
         Batch::default()
     }
@@ -258,7 +268,7 @@ impl Batch {
         within.filter(|(_, value)| value.is_some()).map(|((_, key), _)| key.clone()).collect()
     }
 
-    /// Returns the number of changes.
+    /// Returns how many keys the batch sets or removes.
     pub fn len(&self) -> usize {
         self.changes.len()
     }
@@ -274,18 +284,18 @@ impl Batch {
         self.changes.iter().map(|((_, key), value)| (key.len() + value_bytes(value)) as u64).sum()
     }
 
-    /// Returns the changes, sorted.
+    /// Returns the changes, sorted by family and key; a change without a value removes its key.
     pub fn into_changes(self) -> impl Iterator<Item = (Family, Vec<u8>, Option<Bytes>)> {
         self.changes.into_iter().map(|((family, key), value)| (family, key, value))
     }
 }
 
-/// A range of keys.
+/// A range of keys within one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRange {
-    /// The least key, or none before it.
+    /// The smallest key of the range, or the key after which it begins; unbounded: from the first key on.
     pub start: Bound<Vec<u8>>,
-    /// The greatest key, or none behind it.
+    /// The greatest key of the range, or the key before which it ends; unbounded: to the last key.
     pub end: Bound<Vec<u8>>,
 }
 
@@ -313,25 +323,25 @@ fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
     Bound::Unbounded
 }
 
-/// Which way a scan goes.
+/// The direction of a scan over a range of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Smallest key first.
+    /// From the smallest key to the greatest, byte by byte.
     Ascending,
-    /// Largest key first.
+    /// From the greatest key to the smallest.
     Descending,
 }
 
-/// Key and value.
+/// A key without its family, and its value.
 pub type Row = (Bytes, Bytes);
 
-/// Rows on their way.
+/// The rows of a scan, read one by one; a caller stops at the first error.
 pub type Rows<'a> = Box<dyn Iterator<Item = Result<Row, Error>> + Send + 'a>;
 
-/// Keys on their way.
+/// The keys of a scan, read one by one; a caller stops at the first error.
 pub type Keys<'a> = Box<dyn Iterator<Item = Result<Bytes, Error>> + Send + 'a>;
 
-/// A store of ordered keys.
+/// A store of ordered keys, as the head of this module promises it.
 pub trait StateStore: Send + Sync {
     /// Makes all changes of a batch visible at once. Not lasting before the next checkpoint.
     ///

@@ -1,12 +1,13 @@
-//! Notes beside a state store: how it was left, and that it must not be used.
+//! Notes beside a state store: how it was closed, and that it must not be used.
 //!
 //! After a failed fsync the operating system may keep what it could not write, and say at the next fsync that all is
-//! well. So nothing that an earlier process left in memory is trusted: unless a note says that it closed the store while
-//! all was well, [`harden`] writes the journals once more, byte for byte where they stand, and fsyncs them before the
-//! engine reads them. What a power cut or a failed write took away is missing then for good, and is told from the marks
-//! of checkpoints. Tables and blobs need no such care: the engine fsyncs each before it uses it, and never tries again.
+//! well. So the store does not trust what an earlier process has left in the memory of the system. A note says that the
+//! store was closed while all was well. If it is missing, [`harden`] writes the journals once more, byte for byte in
+//! their places, and fsyncs them before the engine reads them. What a power cut or a failed write has taken away is
+//! missing for good then; the marks of checkpoints show that. Tables and blobs need no such care: the engine fsyncs
+//! each before it uses it, and never tries again.
 //!
-//! A second note condemns a store: damage was found in it while it was in use.
+//! A second note condemns a store: it says that damage was found while the store was in use.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,7 +20,7 @@ const CLOSED_FILE: &str = "steward-closed";
 /// Says why the store must not be used.
 const CONDEMNED_FILE: &str = "steward-condemned";
 
-/// Written at once.
+/// How many bytes are read and written in one call.
 const RUN_BYTES: usize = 1 << 20;
 
 /// Notes that the store at `path` was closed while all was well.

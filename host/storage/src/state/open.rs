@@ -1,4 +1,4 @@
-//! Opening the state store whatever has become of it.
+//! Opening a state store that may be damaged: as it is, repaired, or as a new and empty one.
 
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,21 @@ use super::{marks, notes};
 /// A store that could not be opened and was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reset {
-    /// The damage that was found.
+    /// What was damaged, or why the store was condemned.
     pub reason: String,
-    /// Where it is now; nothing of it was deleted.
+    /// The folder in which it lies now; nothing of it was deleted.
     pub moved_to: PathBuf,
 }
 
-/// A store that can be used.
+/// A store that can be used, and what was done to it for that.
 pub struct Opened {
     /// The store, made anew if the one before was put aside.
     pub store: FjallStore,
-    /// The store is new and empty, because the one before was damaged: everything must be replayed or synchronized.
+    /// None: the store has its contents. Else it is new and empty, because the one before was damaged; everything must
+    /// be replayed or synchronized.
     pub was_reset: Option<Reset>,
-    /// The end of the journal was damaged and cut off: the store is what it was at or after the last checkpoint.
+    /// None: nothing had to be repaired. Else what was damaged: the end of the journal was cut off, and the store is as
+    /// it was at the last checkpoint or later.
     pub was_repaired: Option<String>,
 }
 

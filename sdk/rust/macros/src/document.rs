@@ -1,7 +1,7 @@
 //! `#[derive(Document)]`.
 //!
-//! A derive cannot add attributes to the type that it is written on. So the traits are derived on a shadow, a copy of
-//! the type with all attributes in place, by way of serde's `remote`; the type itself then forwards to its shadow.
+//! A derive cannot add attributes to the type on which it is written. So the traits are derived on a *shadow*: a copy
+//! of the type with all attributes in place, which serde knows as `remote`. The type itself forwards to its shadow.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};

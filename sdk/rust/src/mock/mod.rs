@@ -1,11 +1,12 @@
 //! A host in the memory of a unit test: documents with all their versions, effects, timers, maintenance, restarts.
 //!
-//! **Promise.** One thread, no ports, no waiting: the clock stands until [`Host::advance`] moves it, effects wait until
+//! **Promise.** One thread, no ports, no waiting. The clock stands until [`Host::advance`] moves it, effects wait until
 //! [`Host::settle`], and the same test takes the same course every time. What a guest may rely on holds here too: an error
-//! changes nothing, effects of one document go out in their order and come back with their tags, timers outlive a restart.
+//! changes nothing, effects of one document go out in their order, answers come back with their tags, timers outlive a
+//! restart.
 //!
-//! **Left out.** Quorum, owners and replication, which no guest can see; schema checks of what is patched natively; an
-//! effect that fails is given up at once, where a real host would try again while it is worth it.
+//! **Left out.** Quorum, owners and replication, which no guest can see; checks of natively patched states against the
+//! schema; repeated attempts: an effect that fails is given up at once, where a real host would try again for a while.
 //!
 //! ```
 //! # use steward_sdk::prelude::*;

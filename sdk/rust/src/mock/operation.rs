@@ -1,4 +1,4 @@
-//! One request on its way through the mock host: what the real host does with the answer of a guest, in one thread.
+//! One request on its way through the mock host: what the real host does with the outcome of a guest, on one thread.
 
 use std::cell::RefCell;
 use std::rc::Rc;

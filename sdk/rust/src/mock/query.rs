@@ -1,6 +1,8 @@
 //! Queries over the documents of the mock host: the part of `POST /core/query-tasks` that services use in effects.
 //!
-//! Known: terms (TERM, PREFIX, WILDCARD) and boolean clauses; the options COUNT, EXPAND_CONTENT and INCLUDE_ALL_VERSIONS.
+//! Known are terms (TERM, PREFIX, WILDCARD) and boolean clauses, and the options COUNT, EXPAND_CONTENT and
+//! INCLUDE_ALL_VERSIONS.
+//!
 //! Left out, and refused by name: ranges, sorting, paging, links. Test those against a real host.
 
 use serde_json::{Value, json};

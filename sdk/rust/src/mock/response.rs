@@ -1,4 +1,4 @@
-//! What the mock host answers.
+//! The answer of the mock host to one request.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

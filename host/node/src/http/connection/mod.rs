@@ -1,12 +1,13 @@
-//! Connections of clients: how many there may be, and when one has said or taken nothing for too long.
+//! Connections of clients: how many there may be, and when a connection has been silent or stuck for too long.
 //!
-//! Problem: whoever can connect can hold a descriptor, and whoever asks can hold an answer. Neither may cost those who do
-//! ask and take.
+//! Problem: any client can open a connection, which takes a descriptor, and ask for an answer that it does not read.
+//! Neither may cost the clients that ask and read.
 //!
-//! Promise: connections never take more descriptors than [`crate::descriptors`] gives them. One that says nothing (no
-//! byte, half a preface, no request after the last) is closed after the idle span, whichever protocol it speaks or
-//! would; so is one whose client takes nothing of what it asked for. When all places are taken, the connection that has
-//! been silent longest gives way to a new one; if none is silent, the new one is told so with a status, and closed.
+//! Promise: connections never take more descriptors than [`crate::descriptors`] gives them. A connection that says
+//! nothing (no byte, half a preface, no further request) is closed after the idle span, whatever protocol it speaks. So
+//! is a connection whose client reads nothing of what it asked for. If all places are taken and some connection is
+//! silent, the one that has been silent longest gives its place to the new one. If none is silent, the new one gets a
+//! status that says so, and is closed.
 //!
 //! ```text
 //! accept ─► doorstep ─┬─ a place is free ──────────────► served
@@ -14,7 +15,7 @@
 //!                     └─ all are busy ─────────────────► 503, closed
 //! ```
 //!
-//! Left out: a client that takes a byte now and then holds its answer for as long as that takes, within the bound on
+//! Left out: a client that reads a byte now and then keeps its answer for as long as that takes, within the bound on
 //! connections.
 
 mod stream;

@@ -1,8 +1,8 @@
-//! The two places where it shows whether a client takes what it asked for: the socket, and the body of an answer.
+//! Whether a client reads its answers: seen at the socket, and at the body of an answer.
 //!
 //! With HTTP/1.1 the socket alone tells. With HTTP/2 each answer has a window of its own, and the socket stays writable
-//! while nobody takes anything: there it tells that no further piece of the body is asked for. So bodies are handed over
-//! in pieces, however they are held.
+//! while nobody reads. There it shows in the body, because no further piece of it is asked for. So every body is handed
+//! over in pieces, even if it lies in memory as a whole.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

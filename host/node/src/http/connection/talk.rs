@@ -1,4 +1,4 @@
-//! What is known of one connection: who waits for whom, and since when.
+//! What is known of one connection: whether the host or the client is waiting, and since when.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};

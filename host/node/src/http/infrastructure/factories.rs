@@ -1,8 +1,7 @@
-//! `/core/factories`: which guest module answers at which path. Mounting, moving to another version, rolling back,
-//! unmounting.
+//! `/core/factories`: which guest module answers at which path. Mount, move to another version, roll back, unmount.
 //!
-//! A change is decided on a revision: with `expectedRevision` the client says which one it has seen, so that two people
-//! who deploy at once do not overwrite each other unseen.
+//! A change is decided on a revision: with `expectedRevision` the client names the one that it has seen. If two people
+//! deploy at once, the second is refused and does not overwrite the first unseen.
 
 use std::sync::Arc;
 

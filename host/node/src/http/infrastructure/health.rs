@@ -1,7 +1,8 @@
 //! `/health/live`, `/health/ready`, `/health/startup`: for load balancers, process supervisors and people.
 //!
-//! Live means that the process answers, whatever else is missing: a supervisor that restarts a node for want of a quorum
-//! makes it worse. Ready means that requests may be sent here. `?verbose` lists the checks, in bad health and in good.
+//! *Live* means that the process answers, whatever else is missing: to restart a node because its group has no quorum
+//! makes things worse. *Ready* means that requests may be sent here. `?verbose` lists the checks, in bad health and in
+//! good.
 
 use std::sync::atomic::Ordering;
 

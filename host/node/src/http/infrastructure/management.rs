@@ -1,6 +1,6 @@
 //! `/core/management`: the host itself. `/core/management/synch`: whether its factories are served.
 //!
-//! Departure from Xenon: neither environment nor system properties are told, which there anybody can read.
+//! Departure from Xenon: environment and system properties are not shown. There, everybody can read them.
 
 use http::{Method, StatusCode};
 use serde::Deserialize;

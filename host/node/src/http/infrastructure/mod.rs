@@ -1,4 +1,4 @@
-//! The host's own services, one file each: what Xenon has at these paths, and what steward adds.
+//! The host's own services, one file each: the services that Xenon has at these paths, and those that steward adds.
 
 mod factories;
 mod health;

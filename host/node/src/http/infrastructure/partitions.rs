@@ -1,4 +1,4 @@
-//! `/core/partitions`: how the copies on this node stand.
+//! `/core/partitions`: the state of the copies of partitions on this node.
 
 use http::StatusCode;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `/core/query-tasks`: queries over all documents.
 //!
-//! Departure from Xenon: a task that is not direct is run at once too, and answered finished; nothing is stored. Clients
-//! that poll such a task until it is finished find that it is when they look first.
+//! Departure from Xenon: a task that is not direct is run at once too, and answered as finished; nothing is stored. A
+//! client that asks again until such a task is finished sees that it is when it asks first.
 
 use http::{Method, StatusCode};
 use steward_query::page;

@@ -1,4 +1,4 @@
-//! `/`: what is served here.
+//! `/`: a list of what this node serves.
 
 use http::StatusCode;
 

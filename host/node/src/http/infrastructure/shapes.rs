@@ -1,4 +1,4 @@
-//! Shapes that requests to the host's own services, and their answers, have in common.
+//! Shapes that several of the host's own services use for requests and answers.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! `/config`: the settings of a service. They come from the module's descriptor and change by deploying, not here.
+//! `/config`: the settings of a service. They come from the module's descriptor; to change them, deploy.
 
 use http::StatusCode;
 use serde_json::json;

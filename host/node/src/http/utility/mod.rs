@@ -1,4 +1,4 @@
-//! Utility endpoints: what every service answers below its own path, a line each in the match of [`answer`].
+//! Utility endpoints: what every service answers below its own path. Each is one line in the match of [`answer`].
 
 mod available;
 mod config;

@@ -1,4 +1,4 @@
-//! Examples and descriptions out of a JSON Schema.
+//! Examples and descriptions of fields, made out of a JSON Schema.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! `/stats`: what a service or document has been doing since this node started.
+//! `/stats`: the statistics of a service or document since this node started.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};

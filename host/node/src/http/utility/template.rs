@@ -1,4 +1,4 @@
-//! `/template`, and OPTIONS: an example of a state, and a description of it.
+//! `/template`, and OPTIONS: an example of a state, and a description of its fields.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};

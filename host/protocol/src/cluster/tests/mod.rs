@@ -1,4 +1,4 @@
-//! The state machine of the system group, command by command, and under random ones.
+//! The state machine of the system group: one command at a time, and random sequences of commands.
 
 mod nodes;
 mod random;

@@ -1,4 +1,4 @@
-//! Whatever is proposed, in whatever order: invariants hold, replicas agree, and states survive their encoding.
+//! Random commands in random order: invariants hold, replicas agree, and every state survives its encoding.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What is written beside the `impl`: the descriptor, the dispatch from handlers to methods, the export.
+//! What the macro writes beside the `impl`: the descriptor, the dispatch from handlers to methods, the export.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};

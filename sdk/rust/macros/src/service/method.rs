@@ -1,4 +1,4 @@
-//! The methods of a service: which of them are handlers, and what each takes.
+//! The methods of a service: which of them are handlers, and which arguments each takes.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

@@ -1,4 +1,4 @@
-//! `#[service(…)] impl State { … }`: arguments and methods are read first, then the component is written.
+//! `#[service(…)] impl State { … }`: reads the arguments and the methods first, then writes the component.
 
 mod arguments;
 mod expand;

@@ -19,8 +19,8 @@ pub(crate) enum Note {
     MarkerAppended { position: Position, promised_on_disk: Epoch },
     /// A record of another member's reign was appended.
     Copied(Position),
-    /// Records were committed.
-    Committed { through: Offset, records: Vec<Record> },
+    /// Records were committed, by this reign of the copy, or by another member's.
+    Committed { through: Offset, records: Vec<Record>, reign: Option<Epoch> },
     /// The copy serves.
     Activated(Epoch),
     /// It serves no longer; so many waited.
@@ -93,7 +93,9 @@ impl Observer for Witness {
                 Note::MarkerAppended { position: *position, promised_on_disk }
             }
             Fact::Copied(position) => Note::Copied(*position),
-            Fact::Committed { through, records } => Note::Committed { through: *through, records: records.to_vec() },
+            Fact::Committed { through, records, reign } => {
+                Note::Committed { through: *through, records: records.to_vec(), reign: *reign }
+            }
             Fact::Activated(epoch) => Note::Activated(*epoch),
             Fact::SteppedDown { under_way, .. } => Note::SteppedDown { under_way: *under_way },
             Fact::Truncated { after, records } => Note::Truncated { after: *after, records: *records },

@@ -241,10 +241,10 @@ impl World {
         }
         for (partition, note) in notes {
             self.remember(partition, &note);
-            let reigns = self.reign(partition).is_some();
-            if let (Note::Committed { through, .. }, true) = (&note, reigns) {
+            if let Note::Committed { through, reign: Some(reign), .. } = &note {
                 let known = self.oracle.known(partition);
-                let (marker, durable) = (known.lineage.last().copied(), known.durable);
+                let marker = known.lineage.last().copied().filter(|(epoch, _)| epoch == reign);
+                let durable = known.durable;
                 self.facts.push(Fact::CommittedWith { partition, through: *through, marker, durable });
             }
             self.facts.push(Fact::Noted(partition, note));

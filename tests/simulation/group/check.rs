@@ -38,12 +38,9 @@ impl Group {
         let Some(life) = &self.sites[at].life else { return Ok(()) };
         let status = life.status(partition);
         match note {
-            Note::Committed { records, .. } => {
-                let by = records.last().map(|record| record.position.epoch).unwrap_or_default();
-                // Only the reign that orders it commits a record first; whoever follows hears of it.
-                let epoch = status.row.as_ref().map_or(by, |row| row.epoch.max(by));
+            Note::Committed { records, reign, .. } => {
                 self.seen.commits += records.len();
-                self.oracle.of(partition).commit(&records, epoch.min(status.promised.max(by)))?;
+                self.oracle.of(partition).commit(&records, reign)?;
                 self.holders_are_met(partition)
             }
             Note::Activated(epoch) => {

@@ -106,8 +106,12 @@ fn makes_state(change: Change) -> bool {
 }
 
 impl Ledger {
-    /// I1, I11, I12: takes note of what a site has committed.
-    pub(crate) fn commit(&mut self, records: &[Record], by: Epoch) -> Result<(), String> {
+    /// I1, I11, I12: takes note of what a site has committed, in a reign of its own or in another's.
+    pub(crate) fn commit(&mut self, records: &[Record], reign: Option<Epoch>) -> Result<(), String> {
+        // Whoever heard of it may be looked at before the reign that did it. That one is not below the last of the records:
+        // what follows them in the log was ordered by it, or by a later one.
+        let last = records.last().map(|record| record.position.epoch);
+        let by = reign.or(last).unwrap_or_default();
         for record in records {
             let offset = record.position.offset.0 as usize;
             match self.known.committed.get(offset) {

@@ -127,6 +127,12 @@ impl Group {
         Ok(())
     }
 
+    /// Returns true if all members must promise, or hold the marker, before a reign is active.
+    fn needs_everybody(&self, partition: PartitionId) -> bool {
+        let row = self.system.row(partition);
+        row.recovery_quorum.max(row.write_quorum) as usize >= row.in_sync.len()
+    }
+
     /// L3: at rest, a primary that is gone is replaced, and one that hands over is, each within its budget of virtual time.
     ///
     /// # Errors
@@ -140,8 +146,8 @@ impl Group {
             if is_orderly {
                 self.hand_off(partition, next);
                 self.work(at);
-            } else if self.system.row(partition).recovery_quorum as usize >= self.sites.len() {
-                // Everybody must promise: without the one that is gone nobody can reign.
+            } else if self.needs_everybody(partition) {
+                // Without the one that is gone nobody can reign before it returns, or the quorum is lowered.
                 continue;
             } else {
                 self.crash(at, false)?;

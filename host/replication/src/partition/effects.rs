@@ -125,7 +125,9 @@ impl Partition {
             self.shared.observer.effects_added();
         }
         let records = &state.unapplied[first..];
-        self.shared.observer.observed(self.id, &Fact::Committed { through, records });
+        // The event that led to this commit has changed the role before it, if at all.
+        let reign = Some(state.replica.epoch()).filter(|epoch| state.replica.reigns_in(*epoch));
+        self.shared.observer.observed(self.id, &Fact::Committed { through, records, reign });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
         // Last: a client that is told must find its update when it reads (I10).
         while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {

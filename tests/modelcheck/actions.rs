@@ -308,7 +308,9 @@ impl World {
         let Some(committed) = self.nodes[source].replica.committed() else { return };
         let count = committed.0 as usize + 1;
         let last = self.nodes[source].log.get(count - 1).map(|record| record.position);
-        let lacks = self.nodes[source].log.len() < count || last < self.nodes[at].replica.end() || self.nodes[at].replica.committed() > Some(committed);
+        let lacks = self.nodes[source].log.len() < count
+            || last < self.nodes[at].replica.end()
+            || self.nodes[at].replica.committed() > Some(committed);
         if lacks {
             return;
         }

@@ -269,6 +269,7 @@ impl World {
     pub(crate) fn cut(&mut self, partition: PartitionId) {
         self.tell(partition);
         self.node.partitions.get(partition).step(self.now.get());
+        self.absorb();
         let Some(fork) = self.fork(partition) else { return };
         let count = 1 + self.random.below(4);
         let Some(peer) = self.peers.get_mut(&partition) else { return };

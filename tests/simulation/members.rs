@@ -89,6 +89,8 @@ impl World {
 
     /// Has the other member copy what this node orders.
     pub(crate) fn copy(&mut self, partition: PartitionId) {
+        // It looks at the log as it is now: earlier in the same step this node may have adopted the other one's.
+        self.absorb();
         let reign = self.reign(partition);
         if let (Some(peer), Some(epoch)) = (self.peers.get_mut(&partition), reign) {
             let count = 1 + self.random.below(4);

@@ -94,9 +94,11 @@ impl Peer {
     pub(crate) fn send(&mut self, previous: Option<Position>, count: usize, known: &Known) {
         let Some(epoch) = self.reign else { return };
         let records = self.following(previous, count);
-        // What it has committed in its reign the third member holds as well.
+        // What it has committed in its reign the third member holds as well; this node holds what both logs share, as far
+        // as it is on its disk.
         let committed = known.decreed;
-        self.said.push(Message::Append(Append { epoch, previous, records, committed, low: None }));
+        let held = previous.min(known.durable).map(|held| held.offset);
+        self.said.push(Message::Append(Append { epoch, previous, records, committed, low: committed.min(held) }));
     }
 
     fn following(&self, after: Option<Position>, count: usize) -> Vec<Arc<Record>> {

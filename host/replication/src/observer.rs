@@ -59,7 +59,9 @@ impl std::fmt::Display for Fact<'_> {
             Fact::Proposed(position) => write!(f, "took the update at {position}"),
             Fact::MarkerAppended(position) => write!(f, "began a reign at {position}"),
             Fact::Copied(position) => write!(f, "copied {position}"),
-            Fact::Committed { through, records, .. } => write!(f, "committed up to {through}, {} records", records.len()),
+            Fact::Committed { through, records, .. } => {
+                write!(f, "committed up to {through}, {} records", records.len())
+            }
             Fact::Activated(epoch) => write!(f, "began to serve epoch {epoch}"),
             Fact::SteppedDown { epoch, under_way } => write!(f, "gave up epoch {epoch}, {under_way} updates under way"),
             Fact::Truncated { after: Some(after), records } => write!(f, "cut {records} records after {after}"),

@@ -108,7 +108,9 @@ impl Partitions {
     pub fn tick(&self, now: Moment) -> usize {
         let due = self.shared.mail.take_due(now);
         for partition in &due {
-            self.tell(now, *partition, Event::Tick);
+            let partition = self.get(*partition);
+            partition.post(Message::Tick);
+            partition.step(now);
         }
         due.len()
     }

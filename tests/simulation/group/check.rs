@@ -36,7 +36,6 @@ impl Group {
 
     fn judge(&mut self, at: usize, partition: PartitionId, note: Note) -> Result<(), String> {
         let Some(life) = &self.sites[at].life else { return Ok(()) };
-        let status = life.status(partition);
         match note {
             Note::Committed { records, reign, .. } => {
                 self.seen.commits += records.len();

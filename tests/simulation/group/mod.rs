@@ -217,8 +217,7 @@ impl Group {
             self.settle()?;
         }
         self.come_to_rest()?;
-        self.fail_over()?;
-        self.come_to_rest()
+        self.fail_over()
     }
 
     /// Adds a line to the trace.

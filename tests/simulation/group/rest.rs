@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use steward_model::PartitionId;
-use steward_protocol::replica::RoleName;
-use steward_storage::index::EveryScalar;
+use steward_model::{Offset, PartitionId};
+use steward_protocol::replica;
 use steward_storage::state::Odds;
 
 use crate::group::Group;
@@ -67,21 +66,33 @@ impl Group {
     }
 
     fn is_quiet(&self) -> bool {
-        let is_done = |partition: &PartitionId| {
-            let row = self.system.row(*partition);
-            let Some(at) = self.primary(*partition) else { return false };
-            let copies = self.sites.iter().filter_map(|site| site.life.as_ref());
-            let mut statuses = copies.map(|life| life.node.partitions.get(*partition).status());
-            let primary = self.sites[at].life.as_ref().map(|life| life.status(*partition));
-            let end = primary.and_then(|primary| primary.end);
-            row.in_sync.len() == self.sites.len()
-                && statuses.all(|status| {
-                    let last = end.map(|end| end.offset);
-                    status.replica.end == end && status.replica.committed == last && status.applied == last
-                })
-        };
         let tasks: usize = self.sites.iter().filter_map(|site| site.life.as_ref()).map(|life| life.tasks.len()).sum();
-        self.clients.waiting() == 0 && tasks == 0 && self.partitions.iter().all(is_done)
+        self.clients.waiting() == 0 && tasks == 0 && self.partitions.iter().all(|partition| self.is_whole(*partition))
+    }
+
+    /// Returns true if the primary knows the newest row, everybody who can be fed counts, and all who count are the same.
+    fn is_whole(&self, partition: PartitionId) -> bool {
+        let row = self.system.row(partition);
+        let Some(primary) = self.primary(partition).and_then(|at| self.sites[at].life.as_ref()) else { return false };
+        let replica::Status { row: known, end, .. } = primary.status(partition);
+        let last = end.map(|end| end.offset);
+        let is_same = |at: usize| {
+            let Some(life) = &self.sites[at].life else { return false };
+            let status = life.node.partitions.get(partition).status();
+            let is_listed = row.in_sync.contains(&life.own);
+            is_listed && status.replica.end == end && status.replica.committed == last && status.applied == last
+        };
+        known.as_ref() == Some(row) && (0..self.sites.len()).all(|at| is_same(at) || self.is_left_behind(partition, at))
+    }
+
+    /// Returns true if a copy lacks what the primary's log no longer has, or may: nobody makes copies anew here. Whoever counts
+    /// never lacks it (I22).
+    fn is_left_behind(&self, partition: PartitionId, at: usize) -> bool {
+        let primary = self.primary(partition).and_then(|at| self.sites[at].life.as_ref());
+        let (Some(primary), Some(life)) = (primary, &self.sites[at].life) else { return false };
+        let start = primary.node.partitions.get(partition).log_start();
+        let next = life.status(partition).committed.map_or(Offset(0), Offset::next);
+        !self.system.row(partition).in_sync.contains(&life.own) && next < start
     }
 
     fn unfinished(&self) -> String {
@@ -107,9 +118,9 @@ impl Group {
 
     /// I13, I15: at rest every store holds what the ledger makes.
     fn judge_stores(&mut self) -> Result<()> {
-        for site in &self.sites {
+        for (at, site) in self.sites.iter().enumerate() {
             let Some(life) = &site.life else { continue };
-            for partition in &self.partitions {
+            for partition in self.partitions.iter().filter(|partition| !self.is_left_behind(**partition, at)) {
                 let Some(ledger) = self.oracle.about(*partition) else { continue };
                 let model = &ledger.known.model;
                 let store = site.machine.documents(*partition);
@@ -133,6 +144,12 @@ impl Group {
         row.recovery_quorum.max(row.write_quorum) as usize >= row.in_sync.len()
     }
 
+    /// Returns a member of the in-sync set, not this one.
+    fn member_after(&self, partition: PartitionId, at: usize) -> Option<usize> {
+        let is_member = |other: &usize| self.system.row(partition).in_sync.contains(&self.system.member(*other));
+        (1..self.sites.len()).map(|step| (at + step) % self.sites.len()).find(is_member)
+    }
+
     /// L3: at rest, a primary that is gone is replaced, and one that hands over is, each within its budget of virtual time.
     ///
     /// # Errors
@@ -140,20 +157,22 @@ impl Group {
     pub(crate) fn fail_over(&mut self) -> Result<()> {
         for partition in self.partitions.clone() {
             let Some(at) = self.primary(partition) else { bail!("l3_ nobody reigns at rest") };
-            let next = (at + 1) % self.sites.len();
+            let Some(next) = self.member_after(partition, at) else { continue };
             let began = self.passed;
             let is_orderly = self.random.below(2) == 0;
-            if is_orderly {
-                self.hand_off(partition, next);
-                self.work(at);
-            } else if self.needs_everybody(partition) {
-                // Without the one that is gone nobody can reign before it returns, or the quorum is lowered.
+            // Without the one that is gone nobody can reign before it returns, or the quorum is lowered.
+            if !is_orderly && self.needs_everybody(partition) {
                 continue;
-            } else {
+            }
+            if !is_orderly {
                 self.crash(at, false)?;
                 self.name(partition, next);
             }
             while self.primary(partition) != Some(next) {
+                // Again and again: a primary that does not know yet that the other one is close enough lets it be.
+                if is_orderly {
+                    self.hand_off(partition, next);
+                }
                 self.flow()?;
                 if self.passed - began > FAIL_OVER_MAX {
                     bail!(
@@ -164,21 +183,9 @@ impl Group {
                 }
             }
             self.seen.fail_overs += 1;
-            if self.sites[at].life.is_none() {
-                self.start(at)?;
-            }
+            // The one that is gone may have reigned elsewhere, too.
+            self.come_to_rest()?;
         }
-        let roles =
-            self.sites.iter().filter_map(|site| site.life.as_ref()).map(|life| life.status(self.partitions[0]).role);
-        let count = roles.filter(|role| *role == RoleName::Primary).count();
-        match count {
-            0 | 1 => Ok(()),
-            // A primary that has not heard of its successor yet confirms nothing and commits nothing.
-            _ => self.flow(),
-        }?;
-        self.sites.iter().filter_map(|site| site.life.as_ref()).for_each(|life| {
-            life.node.partitions.apply(&EveryScalar);
-        });
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A node of a group: a machine that stays, the process that runs on it or not, and the clock by which it is driven.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Life {
     pub(crate) around: Rc<Around>,
     pub(crate) tasks: Tasks,
     pub(crate) own: Member,
+    /// Who shall have copies and what the group wants, as the copies were told last.
+    pub(crate) told: Option<(BTreeSet<Member>, u32)>,
 }
 
 /// What a start has found, by partition.
@@ -70,7 +72,7 @@ impl Site {
             self.machine.store.without_faults(|| self.machine.start(own, count, options(), traced, &mut note))?;
         let latest = found.values().map(|recovered| recovered.latest).max().unwrap_or_default().max(self.wall.get());
         let around = Rc::new(Around::new(&node.partitions, &self.now, &self.wall, latest));
-        self.life = Some(Life { node, around, tasks: Tasks::default(), own });
+        self.life = Some(Life { node, around, tasks: Tasks::default(), own, told: None });
         self.is_paused = false;
         Ok(found)
     }

@@ -359,23 +359,27 @@ impl Group {
 
     pub(crate) fn tell_rows(&mut self, at: usize) {
         let now = self.sites[at].now.get();
-        let targets = self.system.members();
-        let quorum = self.system.quorum;
+        let wish = (self.system.members(), self.system.quorum);
         if self.system.is_away {
             return;
         }
         let rows: Vec<_> = self.partitions.iter().map(|id| (*id, self.system.row(*id).clone())).collect();
         let Some(life) = self.sites[at].awake() else { return };
+        // A node that counts for nothing and starts anew changes no row, but its boot.
+        let is_news = life.told.as_ref() != Some(&wish);
         for (partition, row) in rows {
             let copy = life.node.partitions.get(partition);
+            if is_news {
+                copy.post(Message::Core(Box::new(Event::TargetsChanged(wish.0.clone()))));
+                copy.post(Message::Core(Box::new(Event::QuorumChanged(wish.1))));
+            }
             let known = copy.status().replica.row.map(|row| (row.epoch, row.version));
             if known < Some((row.epoch, row.version)) {
-                copy.post(Message::Core(Box::new(Event::TargetsChanged(targets.clone()))));
-                copy.post(Message::Core(Box::new(Event::QuorumChanged(quorum))));
                 copy.post(Message::Row(Box::new(row)));
-                copy.step(now);
             }
+            copy.step(now);
         }
+        life.told = Some(wish);
         self.collect(at);
     }
 

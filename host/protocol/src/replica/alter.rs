@@ -170,15 +170,22 @@ impl Replica {
         }
     }
 
-    /// Looks at the in-sync set again as time passes.
+    /// Proposes again what is undecided, and looks at the in-sync set again as time passes.
     pub(super) fn tick_alterations(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        if let Role::Activating(reign) | Role::Primary(reign) = &self.role
+            && reign.undecided.as_ref().is_some_and(|undecided| undecided.again <= now)
+        {
+            self.propose_undecided(now, effects);
+        }
+        self.tick_review(now, effects);
+    }
+
+    /// Looks at the in-sync set again. While a change is undecided nothing comes of it, but the moment goes on: one that stays
+    /// in the past would have the replica woken for ever.
+    fn tick_review(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let lag = self.settings.in_sync_lag;
         let end = self.end.map(|end| end.offset);
         let (Role::Activating(reign) | Role::Primary(reign)) = &mut self.role else { return };
-        if reign.undecided.as_ref().is_some_and(|undecided| undecided.again <= now) {
-            self.propose_undecided(now, effects);
-            return;
-        }
         if reign.review.is_none_or(|at| at > now) {
             return;
         }

@@ -113,6 +113,12 @@ impl Replica {
         previous.is_none_or(|previous| self.holds(previous) || Some(previous.offset) <= self.committed)
     }
 
+    /// Returns true if the record at `offset` is committed, and the lineage no longer says in which epoch it was: it is there,
+    /// or was, as in every log.
+    fn has_forgotten(&self, offset: Offset) -> bool {
+        Some(offset) <= self.committed && self.lineage.epoch_at(offset).is_none()
+    }
+
     /// Takes the records that fit, in their order, and returns the last one that is proven by then.
     fn take_records(
         &mut self,
@@ -130,7 +136,7 @@ impl Replica {
             if !is_next || position.epoch > self.promising {
                 break;
             }
-            if !self.holds(position) {
+            if !self.holds(position) && !self.has_forgotten(position.offset) {
                 if self.end.is_some_and(|end| end.offset >= position.offset) {
                     self.cut(proven, effects);
                 }

@@ -11,6 +11,12 @@ impl Replica {
         self.tick_reads(now, effects);
         self.tick_hand_off(now, effects);
         self.tick_alterations(now, effects);
+        debug_assert!(
+            self.deadline().is_none_or(|deadline| deadline > now),
+            "{} is told that it is {now:?}, and wants to be told so at {:?}",
+            self.partition,
+            self.deadline()
+        );
     }
 
     /// Returns when [`super::Event::Tick`] has something to do next; none: not before another event.

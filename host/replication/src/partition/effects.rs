@@ -107,15 +107,20 @@ impl Partition {
 
     /// Publishes what is certain now: to readers, to the outbox, to the clients that wait, and to the state store's queue.
     fn commit(&self, state: &mut State, through: Offset) {
+        // The event that led to this commit has changed the role before it, if at all.
+        let reign = Some(state.replica.epoch()).filter(|epoch| state.replica.reigns_in(*epoch));
         let first = state.unapplied.len();
         let (mut bytes, mut adds_effects) = (0, false);
         while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
             if let Entry::Update(update) = &next.record.entry {
                 state.latest = state.latest.max(update.document.updated);
                 state.recent.commit(next.record.position, update);
-                update.settled.iter().for_each(|key| state.outbox.settle(key));
-                adds_effects |= !update.effects.is_empty();
-                update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
+                // Others send the effects of their reign; what is pending when this copy reigns is told by its store.
+                if reign.is_some() {
+                    update.settled.iter().for_each(|key| state.outbox.settle(key));
+                    adds_effects |= !update.effects.is_empty();
+                    update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
+                }
             }
             bytes += next.bytes;
             state.unapplied.push(next.record);
@@ -125,8 +130,6 @@ impl Partition {
             self.shared.observer.effects_added();
         }
         let records = &state.unapplied[first..];
-        // The event that led to this commit has changed the role before it, if at all.
-        let reign = Some(state.replica.epoch()).filter(|epoch| state.replica.reigns_in(*epoch));
         self.shared.observer.observed(self.id, &Fact::Committed { through, records, reign });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
         // Last: a client that is told must find its update when it reads (I10).

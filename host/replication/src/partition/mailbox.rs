@@ -68,6 +68,11 @@ impl Partition {
             Message::Settle { keys, at } => self.settle_now(state, now, keys, at),
             Message::Forget(horizons) => self.forget_now(state, now, horizons),
             Message::Confirm(confirmed) => self.confirm_now(state, now, confirmed),
+            Message::Tick => {
+                // Whoever woke it has forgotten the moment: also the same one has to be asked for anew.
+                state.deadline = None;
+                self.tell(state, now, Event::Tick);
+            }
             Message::Core(event) => self.tell(state, now, *event),
             Message::SpaceInLog => self.send_outgoing(state),
         }

@@ -36,7 +36,9 @@ pub enum Message {
     Forget(Horizons),
     /// Somebody waits for the confirmation that what is committed here is the newest committed state of all.
     Confirm(oneshot::Sender<()>),
-    /// Something for the core that concerns nothing else: what another member said, what the log has, that time has passed.
+    /// The moment has come for which the copy wanted to be woken.
+    Tick,
+    /// Something for the core that concerns nothing else: what another member said, what the log has.
     Core(Box<Event>),
     /// The log may have room again for what it refused.
     SpaceInLog,
@@ -55,6 +57,7 @@ impl std::fmt::Display for Message {
                 write!(f, "proposed {}", Entry::Forget { tombstones_below, answers_below })
             }
             Message::Confirm(_) => f.write_str("a read waits"),
+            Message::Tick => write!(f, "{}", Event::Tick),
             Message::Core(event) => write!(f, "{event}"),
             Message::SpaceInLog => f.write_str("found space in the log"),
         }

@@ -195,6 +195,7 @@ impl Replica {
             |feed: &Feed| self.row.as_ref().is_some_and(|row| is_listed(row, self.partition.lane, feed.member));
         let goes_on = reign.feeds.values().any(|feed| is_behind(feed) || is_wanted(feed) && !is_member(feed));
         reign.review = goes_on.then(|| now.plus(lag / 2));
+        self.ask_joining(now, effects);
         self.review(now, effects);
     }
 }

@@ -33,7 +33,7 @@ use super::message::{Append, LogOutline};
 use super::role::Reign;
 use super::settings::Settings;
 use super::tail::Tail;
-use super::{Effect, Member, Message, Replica, Role};
+use super::{Effect, Member, Message, Replica, Role, is_listed};
 
 /// The pause between two questions grows to so many times the first one.
 const PAUSE_FACTOR_MAX: u32 = 4;
@@ -261,6 +261,13 @@ impl Feed {
         }
     }
 
+    /// Asks the copy whether it is there, if nothing else is under way that it answers.
+    fn ask(&mut self, now: Moment, log: &Log<'_>, effects: &mut Vec<Effect>) {
+        if self.retry.is_none() && !self.is_lost {
+            self.send(now, log, Vec::new(), effects);
+        }
+    }
+
     /// Returns true if the copy lacks something that is so old.
     pub(super) fn lags(&self, now: Moment, proven: Option<Offset>, lag: Duration) -> bool {
         let (mark, at) = self.mark;
@@ -409,6 +416,19 @@ impl Replica {
         let Some((reign, log)) = self.reign_and_log() else { return };
         for feed in reign.feeds.values_mut() {
             feed.note_commit(now, log.committed, &log.settings);
+        }
+    }
+
+    /// Asks the copies that may be taken into the in-sync set whether they are there. One that has everything hears of nothing
+    /// while nobody writes, and so would seem to be away.
+    pub(super) fn ask_joining(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(row) = &self.row else { return };
+        let lane = self.partition.lane;
+        let joining: Vec<Member> =
+            self.targets.iter().filter(|member| !is_listed(row, lane, **member)).copied().collect();
+        let Some((reign, log)) = self.reign_and_log() else { return };
+        for feed in reign.feeds.values_mut().filter(|feed| joining.contains(&feed.member)) {
+            feed.ask(now, &log, effects);
         }
     }
 

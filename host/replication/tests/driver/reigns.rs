@@ -2,7 +2,7 @@
 
 use steward_model::update::RequestKey;
 use steward_model::{Lane, Offset, Position};
-use steward_replication::{Message, ProposeError};
+use steward_replication::ProposeError;
 use steward_storage::log::Disk;
 
 use crate::stage::{NOW, Stage, answering, epoch, link, now, other, put};

@@ -68,6 +68,13 @@ impl Replica {
         {
             reign.undecided = None;
         }
+        // Whoever has left the set, or was never in it, may have everything and nothing more to hear: nobody else would look.
+        let soon = now.plus(self.settings.in_sync_lag / 2);
+        if let Role::Activating(reign) | Role::Primary(reign) = &mut self.role
+            && !reign.feeds.is_empty()
+        {
+            reign.review.get_or_insert(soon);
+        }
         let next = self.next_offset();
         self.sync_feeds(now, next);
         self.advance(now, effects);

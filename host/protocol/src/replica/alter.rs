@@ -31,27 +31,9 @@ use steward_model::mutation::{self, Mutation};
 use super::commit::Configuration;
 use super::feed::Feed;
 use super::role::Reign;
+use super::undecided::Undecided;
 use super::{Effect, Member, Replica, Role, Row, is_listed};
 use crate::cluster::row::Alteration;
-
-/// A change that the system group has not decided.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Undecided {
-    pub(super) in_sync: BTreeSet<Member>,
-    write_quorum: u32,
-    /// The version of the row that it was decided on.
-    version: u64,
-    /// It was refused: the row as it is was proposed in its place.
-    withdrawn: bool,
-    /// When it is proposed again.
-    pub(super) again: Moment,
-}
-
-impl Undecided {
-    pub(super) fn configuration(&self) -> Configuration<'_> {
-        Configuration::new(&self.in_sync, self.write_quorum)
-    }
-}
 
 /// Returns the configurations that a commit and a confirmation must satisfy.
 pub(super) fn configurations<'a>(row: &'a Row, reign: &'a Reign) -> impl Iterator<Item = Configuration<'a>> {

@@ -88,7 +88,7 @@
 //! | `follower`, `truncate` | promises, appends, acknowledgements; the cut |
 //! | `primary`, `commit` | from the marker to the commit; the rule of the quorum |
 //! | `feed`, `tail` | what is on its way to which copy |
-//! | `alter` | changing the in-sync set |
+//! | `alter`, `undecided` | changing the in-sync set |
 //! | `confirm` | reads |
 //! | `hand_off`, `rebuild`, `open`, `time` | what the driver wants or finds |
 //! | `message`, `event`, `effect` | the words |
@@ -121,6 +121,7 @@ mod status;
 mod tail;
 mod time;
 mod truncate;
+mod undecided;
 
 use std::collections::BTreeSet;
 

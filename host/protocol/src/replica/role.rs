@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use steward_model::{Boot, Epoch, Moment, NodeId, Offset};
 
 use super::Member;
-use super::alter::Undecided;
 use super::confirm::Reads;
 use super::feed::Feed;
 use super::message::LogOutline;
 use super::progress::Progress;
 use super::tail::Tail;
+use super::undecided::Undecided;
 
 /// What the replica does for its partition; carries what only that role has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,7 +1,5 @@
 //! Reads that wait for the confirmation that this copy is still the one that orders updates.
 
-use std::collections::VecDeque;
-
 use futures_channel::oneshot;
 use steward_model::{Moment, PartitionId};
 use steward_protocol::replica::Event;
@@ -37,33 +35,6 @@ impl Confirmation {
             Ok(None) => None,
             Err(oneshot::Canceled) => Some(Err(NotConfirmed(self.partition))),
         }
-    }
-}
-
-/// Reads that wait, in the order of their numbers.
-#[derive(Debug, Default)]
-pub(super) struct Readers {
-    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
-    last: u64,
-}
-
-impl Readers {
-    fn enter(&mut self, confirmed: oneshot::Sender<()>) -> u64 {
-        self.last += 1;
-        self.waiting.push_back((self.last, confirmed));
-        self.last
-    }
-
-    pub(super) fn confirm(&mut self, through: u64) {
-        while let Some((_, confirmed)) = self.waiting.pop_front_if(|(number, _)| *number <= through) {
-            // The reader may have given up.
-            let _ = confirmed.send(());
-        }
-    }
-
-    pub(super) fn refuse(&mut self, through: u64) {
-        // Dropped, they learn that nobody confirms.
-        while self.waiting.pop_front_if(|(number, _)| *number <= through).is_some() {}
     }
 }
 

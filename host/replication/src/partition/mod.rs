@@ -51,6 +51,7 @@ mod proposal;
 mod propose;
 mod queues;
 mod read;
+mod readers;
 mod recent;
 mod truncate;
 mod turn;
@@ -77,9 +78,9 @@ use crate::observer::unpoisoned;
 use crate::recovery::{Error, Recovered};
 use crate::shared::Shared;
 use crate::watch::Watch;
-use confirm::Readers;
 use outgoing::Outgoing;
 use queues::Queues;
+use readers::Readers;
 use recent::Recent;
 
 /// A record that was appended and is not known to be committed.

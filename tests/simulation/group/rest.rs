@@ -27,6 +27,7 @@ impl Group {
             self.sites[at].is_paused = false;
             let machine = &self.sites[at].machine;
             machine.store.reopen();
+            machine.store.refuse(0);
             machine.store.set_odds(Odds::default());
             if self.sites[at].life.is_none() {
                 self.start(at)?;

@@ -23,44 +23,11 @@
 use std::collections::BTreeMap;
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Boot, Epoch, Moment, NodeId};
+use steward_model::{Epoch, Moment};
 
 use super::alter::configurations;
+use super::reads::Round;
 use super::{Effect, Member, Message, Replica, Role, is_counted};
-
-/// The reads of one reign.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Reads {
-    /// The last read that waits, or was confirmed.
-    asked: u64,
-    /// The last read that was confirmed.
-    confirmed: u64,
-    /// The number of the last question.
-    rounds: u64,
-    round: Option<Round>,
-}
-
-/// A question under way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Round {
-    number: u64,
-    /// The last read that came before it was asked.
-    covers: u64,
-    answers: BTreeMap<NodeId, Boot>,
-    asked_at: Moment,
-    again: Moment,
-}
-
-impl Reads {
-    pub(super) fn deadline(&self) -> Option<Moment> {
-        self.round.as_ref().map(|round| round.again)
-    }
-
-    /// Returns the last read that waits.
-    pub(super) fn waiting(&self) -> Option<u64> {
-        (self.asked > self.confirmed).then_some(self.asked)
-    }
-}
 
 impl Replica {
     pub(super) fn reads_asked(&mut self, now: Moment, through: u64, effects: &mut Vec<Effect>) {

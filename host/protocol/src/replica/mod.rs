@@ -89,7 +89,7 @@
 //! | `primary`, `commit` | from the marker to the commit; the rule of the quorum |
 //! | `feed`, `tail` | what is on its way to which copy |
 //! | `alter`, `undecided` | changing the in-sync set |
-//! | `confirm` | reads |
+//! | `confirm`, `reads` | reads |
 //! | `hand_off`, `rebuild`, `open`, `time` | what the driver wants or finds |
 //! | `message`, `event`, `effect` | the words |
 //! | [`invariants`] | what is checked after every event |
@@ -114,6 +114,7 @@ mod message;
 mod open;
 mod primary;
 mod progress;
+mod reads;
 mod rebuild;
 mod role;
 mod settings;

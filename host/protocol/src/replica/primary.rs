@@ -9,9 +9,9 @@ use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::alter::configurations;
 use super::commit::committable;
-use super::confirm::Reads;
 use super::message::{Refused, shown};
 use super::progress::Progress;
+use super::reads::Reads;
 use super::role::Reign;
 use super::tail::Tail;
 use super::{Effect, Member, NotAdmitted, Replica, Role};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use steward_model::{Boot, Epoch, Moment, NodeId, Offset};
 
 use super::Member;
-use super::confirm::Reads;
 use super::feed::Feed;
 use super::message::LogOutline;
 use super::progress::Progress;
+use super::reads::Reads;
 use super::tail::Tail;
 use super::undecided::Undecided;
 

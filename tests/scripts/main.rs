@@ -1,6 +1,7 @@
 //! Scripts: commands to a core, with the trace that they must give.
 //!
-//! Each `*.txt` file beside this one is a run of the partition replica's core. Blocks are separated by blank lines; a
+//! Each `*.txt` file beside this one is a run of the partition replica's core: of one that a script talks to (`replica`), or of a
+//! whole group with disks and links (`cluster`). Blocks are separated by blank lines; a
 //! block is commands, `---`, and the trace. After a change that is meant to alter traces, `UPDATE_SCRIPTS=1 cargo scripts`
 //! writes them anew; the difference belongs into the review.
 //!
@@ -12,6 +13,7 @@
 //!   persist the promise of epoch 1
 //! ```
 
+mod cluster;
 mod notation;
 mod replica;
 mod script;

@@ -61,6 +61,10 @@ pub(crate) fn optional_position(text: &str) -> Result<Option<Position>> {
     if text == "none" { Ok(None) } else { position(text).map(Some) }
 }
 
+pub(crate) fn positions(text: &str) -> Result<Vec<Position>> {
+    text.split(',').filter(|entry| !entry.is_empty()).map(position).collect()
+}
+
 pub(crate) fn lineage(text: &str) -> Result<Vec<(Epoch, Offset)>> {
     let entries = text.split(',').filter(|entry| !entry.is_empty()).map(position);
     entries.map(|entry| entry.map(|position| (position.epoch, position.offset))).collect()

@@ -1,20 +1,24 @@
-//! Runs commands on one replica core and writes down what it wants done.
+//! Runs commands on one replica core and writes down what it wants done. A script that begins with `cluster` talks to a whole
+//! group instead, see [`crate::cluster`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use steward_model::document::UpdateAction;
 use steward_model::partition::SelectorId;
-use steward_model::update::{Change, Entry, Origin, RequestId, Update};
-use steward_model::{Document, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
-use steward_protocol::replica::{Event, Message, Recovered, Replica, Row};
+use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
+use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
+use steward_protocol::replica::{Append, Event, Lineage, LogOutline, Message, Recovered, Replica, Row, Settings};
 
-use crate::notation::{Arguments, epoch, lineage, member, number, optional_position, position};
+use crate::cluster::Cluster;
+use crate::notation::{Arguments, epoch, lineage, member, number, optional_position, position, positions};
 
 /// The replica that a script talks to.
 #[derive(Default)]
 pub(crate) struct Interpreter {
     replica: Option<Replica>,
+    cluster: Option<Cluster>,
 }
 
 impl Interpreter {
@@ -23,23 +27,41 @@ impl Interpreter {
         let mut words = command.split_whitespace();
         let name = words.next().context("command is empty")?;
         let mut arguments = Arguments::parse(words)?;
+        if name == "cluster" {
+            self.cluster = Some(Cluster::open(&mut arguments)?);
+            arguments.finish()?;
+            return Ok(vec![]);
+        }
+        if let Some(cluster) = &mut self.cluster {
+            let trace = cluster.run(name, &mut arguments)?;
+            arguments.finish()?;
+            return Ok(trace);
+        }
         let trace = match name {
             "open" => self.open(&mut arguments)?,
             "row" => self.tell(Event::TableChanged(row(&mut arguments)?))?,
             "promise-persisted" => self.tell(Event::PromisePersisted(arguments.take("epoch", epoch)?))?,
             "persisted" => self.tell(Event::Persisted(arguments.take("through", position)?))?,
-            "truncated" => self.tell(Event::Truncated { after: arguments.take("after", optional_position)? })?,
             "promise" => {
-                let from = arguments.take("from", member)?;
                 let epoch = arguments.take("epoch", epoch)?;
                 let last = arguments.take("last", optional_position)?;
-                self.tell(Event::Received { from, message: Message::Promise { epoch, last } })?
+                let lineage = Lineage::from_entries(arguments.take_or("lineage", "", lineage)?)?;
+                let log = LogOutline { lineage, last, start: Offset(0) };
+                self.hear(&mut arguments, Message::Promise { epoch, log })?
             }
             "acknowledge" => {
-                let from = arguments.take("from", member)?;
                 let epoch = arguments.take("epoch", epoch)?;
-                let through = arguments.take("through", position)?;
-                self.tell(Event::Received { from, message: Message::Acknowledgement { epoch, through } })?
+                let through = Some(arguments.take("through", position)?);
+                let message = Message::Acknowledgement { epoch, through, committed: None, start: Offset(0) };
+                self.hear(&mut arguments, message)?
+            }
+            "append" => {
+                let message = Message::Append(append(&mut arguments)?);
+                self.hear(&mut arguments, message)?
+            }
+            "ask-promise" => {
+                let epoch = arguments.take("epoch", epoch)?;
+                self.hear(&mut arguments, Message::PromiseRequest { epoch })?
             }
             "propose" => self.propose(&mut arguments)?,
             "admits" => vec![match self.replica()?.admits() {
@@ -51,6 +73,11 @@ impl Interpreter {
         };
         arguments.finish()?;
         Ok(trace)
+    }
+
+    fn hear(&mut self, arguments: &mut Arguments<'_>, message: Message) -> Result<Vec<String>> {
+        let from = arguments.take("from", member)?;
+        self.tell(Event::Received { from, message })
     }
 
     fn replica(&mut self) -> Result<&mut Replica> {
@@ -69,7 +96,7 @@ impl Interpreter {
             applied: arguments.take_or("applied", "none", optional_position)?,
         };
         let partition = PartitionId { selector: SelectorId::default(), lane, index: 7 };
-        match Replica::open(own, partition, recovered) {
+        match Replica::open(own, partition, Settings::default(), recovered) {
             Ok(replica) => {
                 self.replica = Some(replica);
                 self.status()
@@ -151,7 +178,21 @@ fn row(arguments: &mut Arguments<'_>) -> Result<Row> {
     })
 }
 
-fn lane(text: &str) -> Result<Lane> {
+/// Markers at these places: what records say does not matter to a core.
+fn append(arguments: &mut Arguments<'_>) -> Result<Append> {
+    let epoch = arguments.take("epoch", epoch)?;
+    let previous = arguments.take("after", optional_position)?;
+    let committed = arguments.take_or("committed", "none", optional_position)?.map(|position| position.offset);
+    let mut before = previous.map_or(Epoch::ZERO, |previous| previous.epoch);
+    let mut records = Vec::new();
+    for position in arguments.take_or("records", "", positions)? {
+        records.push(Arc::new(Record { position, previous: before, entry: Entry::Marker }));
+        before = position.epoch;
+    }
+    Ok(Append { epoch, previous, records, committed, low: None })
+}
+
+pub(crate) fn lane(text: &str) -> Result<Lane> {
     match text {
         "persisted" => Ok(Lane::Persisted),
         "volatile" => Ok(Lane::Volatile),

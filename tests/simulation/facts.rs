@@ -14,7 +14,7 @@ use crate::witness::Note;
 pub(crate) enum Fact {
     /// The driver has told so.
     Noted(PartitionId, Note),
-    /// Records were committed, when this was the marker of the reign, and this the end on the disk.
+    /// A reign of this node has committed records, when this was its marker, and this the end on the disk.
     CommittedWith {
         partition: PartitionId,
         through: Offset,

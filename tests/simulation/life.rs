@@ -3,21 +3,27 @@
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use steward_model::{Lane, PartitionId, Position, codec};
+use steward_model::{Lane, PartitionId, Position};
 use steward_protocol::replica::RoleName;
-use steward_replication::{Message, Options};
-use steward_storage::log::Frame;
+use steward_replication::Options;
 use steward_storage::state::Odds;
 
 use crate::carrier::carry;
 use crate::facts::Fact;
 use crate::model::Model;
+use crate::table::PEER;
 use crate::tasks::{Around, Owner, place};
 use crate::world::World;
 
 /// Bounds of a node in a world: small, so that they are met.
 pub(crate) fn options() -> Options {
-    Options { queue_limit: 4, cache_bytes: 16 << 10, unapplied_bytes_max: 24 << 10, backlog_bytes: 0 }
+    Options {
+        queue_limit: 4,
+        cache_bytes: 16 << 10,
+        unapplied_bytes_max: 24 << 10,
+        backlog_bytes: 0,
+        ..Options::default()
+    }
 }
 
 impl World {
@@ -258,49 +264,32 @@ impl World {
         (is_idle && peer.last() > end).then(|| peer.shared_with(self.oracle.known(partition), end))
     }
 
-    /// Cuts this node's log where the peer's goes on otherwise.
+    /// Has the other member, if it reigns, send this node what it has behind their common point: what stands there otherwise
+    /// is cut.
     pub(crate) fn cut(&mut self, partition: PartitionId) {
         self.tell(partition);
         self.node.partitions.get(partition).step(self.now.get());
+        self.absorb();
         let Some(fork) = self.fork(partition) else { return };
+        let count = 1 + self.random.below(4);
+        let Some(peer) = self.peers.get_mut(&partition) else { return };
+        peer.send(fork, count, self.oracle.known(partition));
         let end = self.node.partitions.get(partition).status().replica.end;
-        if fork < end {
-            let copy = self.node.partitions.get(partition);
-            // Rows that wait would be taken before, and might make it a primary.
-            while copy.step_once(self.now.get()) {}
-            if self.fork(partition) == Some(fork) {
-                self.node.partitions.get(partition).post(Message::Truncated { after: fork });
-                self.node.partitions.get(partition).step_once(self.now.get());
-                for link in self.clients.links().iter().filter(|link| place(link) == partition) {
-                    let newest = self.machine.store.without_faults(|| self.around.of(link).newest(link));
-                    let document = newest.ok().and_then(|newest| newest.document);
-                    self.facts.push(Fact::NewestAfterCut { link: link.clone(), after: fork, document });
-                }
+        self.deliver_last(partition);
+        let now = self.node.partitions.get(partition).status().replica;
+        if fork < end && now.end != end {
+            for link in self.clients.links().iter().filter(|link| place(link) == partition) {
+                let newest = self.machine.store.without_faults(|| self.around.of(link).newest(link));
+                let document = newest.ok().and_then(|newest| newest.document);
+                self.facts.push(Fact::NewestAfterCut { link: link.clone(), after: now.end, document });
             }
         }
+        self.seen.fed_records += usize::from(now.end > end);
     }
 
-    /// Gives this node's log what the peer has, and starts the process anew: a follower's copy is not driven yet.
-    ///
-    /// # Errors
-    /// If the node does not start again.
-    pub(crate) fn feed(&mut self, partition: PartitionId) -> Result<()> {
-        self.cut(partition);
-        let Some(fork) = self.fork(partition) else { return Ok(()) };
-        if self.node.partitions.get(partition).status().replica.end != fork {
-            return Ok(());
-        }
-        let first = fork.map_or(0, |fork| fork.offset.0 as usize + 1);
-        for record in self.peers[&partition].log.iter().skip(first) {
-            let frame = Frame::record(partition, record.position, codec::encode(record).into());
-            if self.node.log().append(&[frame]).is_err() {
-                break;
-            }
-            self.seen.fed_records += 1;
-        }
-        for _ in 0..self.random.below(3) {
-            self.node.write();
-        }
-        self.crash(false)
+    /// Delivers what the other member said last.
+    fn deliver_last(&mut self, partition: PartitionId) {
+        let Some(message) = self.peers.get_mut(&partition).and_then(|peer| peer.said.pop()) else { return };
+        self.node.partitions.receive(self.now.get(), partition, PEER, message);
     }
 }

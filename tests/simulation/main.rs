@@ -14,6 +14,8 @@
 //! |---|---|
 //! | fresh seeds and those of `seeds.txt` | `cargo sim` |
 //! | many fresh seeds | `STEWARD_SIMULATION_SEEDS=100000 cargo sim` |
+//! | groups of several nodes, see [`group`] | `STEWARD_SIMULATION_GROUPS=100000 cargo sim` |
+//! | one group, with its steps | `STEWARD_SIMULATION_GROUP=17 cargo sim invariants_hold_in_every_group -- --nocapture` |
 //! | one seed, with its steps | `STEWARD_SIMULATION_SEED=17 cargo sim -- --nocapture` |
 //!
 //! Read `host/docs/simulation.md` for how to read a trace and how to add to a world.
@@ -21,6 +23,7 @@
 mod carrier;
 mod clients;
 mod facts;
+mod group;
 mod invariants;
 mod life;
 mod members;
@@ -50,6 +53,9 @@ use seen::Seen;
 /// Fresh seeds that run if nobody asks for others.
 const SEEDS: u64 = 2000;
 
+/// Fresh groups that run if nobody asks for others.
+const GROUPS: u64 = 400;
+
 /// How many seeds pass between two lines about a long run.
 const SEEDS_PER_LINE: u64 = 10_000;
 
@@ -78,23 +84,29 @@ fn invariants_hold_in_every_world() -> Result<()> {
     }
     let count = number("STEWARD_SIMULATION_SEEDS")?.unwrap_or(SEEDS);
     let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64;
-    let seen = run_all(first, count).context("an invariant is broken; add the seed to seeds.txt")?;
+    let seen =
+        run_all(first, count, world::run, Seen::add).context("an invariant is broken; add the seed to seeds.txt")?;
     seen.are_eventful(count as usize)
 }
 
 /// Runs worlds on all threads.
-fn run_all(first: u64, count: u64) -> Result<Seen> {
+fn run_all<S: Default + Send>(
+    first: u64,
+    count: u64,
+    run: impl Fn(u64) -> Result<S> + Sync,
+    add: impl Fn(&mut S, &S) + Sync,
+) -> Result<S> {
     keep_panics_quiet();
     let (next, start) = (AtomicU64::new(0), Instant::now());
-    let work = || -> Result<Seen> {
-        let mut seen = Seen::default();
+    let work = || -> Result<S> {
+        let mut seen = S::default();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
                 return Ok(seen);
             }
-            match world::run(first + number) {
-                Ok(one) => seen.add(&one),
+            match run(first + number) {
+                Ok(one) => add(&mut seen, &one),
                 Err(error) => {
                     next.store(count, Ordering::Relaxed);
                     return Err(error);
@@ -105,17 +117,17 @@ fn run_all(first: u64, count: u64) -> Result<Seen> {
             }
         }
     };
-    let results: Vec<Result<Seen>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
+    let results: Vec<Result<S>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(&work)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread of worlds panicked")))
             .collect()
     });
     println!("{count} worlds in {:?}", start.elapsed());
-    let mut seen = Seen::default();
+    let mut seen = S::default();
     for result in results {
-        seen.add(&result?);
+        add(&mut seen, &result?);
     }
     Ok(seen)
 }
@@ -128,6 +140,42 @@ fn invariants_hold_in_the_worlds_that_found_mistakes() -> Result<()> {
         world::run(seed.parse().with_context(|| format!("seeds.txt: {line}"))?)?;
     }
     Ok(())
+}
+
+#[test]
+fn invariants_hold_in_every_group() -> Result<()> {
+    if let Some(seed) = number("STEWARD_SIMULATION_GROUP")? {
+        let (lived, trace) = group::trace(seed);
+        println!("group {seed}:\n  {}", trace.join("\n  "));
+        return lived;
+    }
+    let count = number("STEWARD_SIMULATION_GROUPS")?.unwrap_or(GROUPS);
+    let first = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64;
+    let seen = run_all(first, count, group::run, group::Seen::add)
+        .context("a statement is false; add the group to groups.txt")?;
+    println!("{seen:?}");
+    seen.are_eventful(count as usize)
+}
+
+#[test]
+fn invariants_hold_in_the_groups_that_found_mistakes() -> Result<()> {
+    keep_panics_quiet();
+    for line in include_str!("groups.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let seed = line.split_whitespace().next().unwrap_or(line);
+        group::run(seed.parse().with_context(|| format!("groups.txt: {line}"))?)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_group_is_the_same_each_time() {
+    keep_panics_quiet();
+    for seed in 0..5 {
+        let (first, second) = (group::trace(seed).1, group::trace(seed).1);
+        let differing = first.iter().zip(&second).find(|(first, second)| first != second);
+        assert_eq!(differing, None, "group {seed}");
+        assert_eq!(first.len(), second.len());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the system group and the other member do, as steps of a world.
 
 use steward_model::{Epoch, Lane, PartitionId};
-use steward_protocol::replica::RoleName;
+use steward_protocol::replica::{self, Event, RoleName};
 use steward_replication::Message;
 
 use crate::requests::{Times, elsewhere};
@@ -52,6 +52,7 @@ impl World {
         for _ in 0..1 + self.random.below(4) {
             for partition in self.partitions.clone() {
                 self.promise(partition);
+                self.hand_out();
                 self.copy(partition);
                 self.deliver(partition);
                 self.deliver(partition);
@@ -88,6 +89,8 @@ impl World {
 
     /// Has the other member copy what this node orders.
     pub(crate) fn copy(&mut self, partition: PartitionId) {
+        // It looks at the log as it is now: earlier in the same step this node may have adopted the other one's.
+        self.absorb();
         let reign = self.reign(partition);
         if let (Some(peer), Some(epoch)) = (self.peers.get_mut(&partition), reign) {
             let count = 1 + self.random.below(4);
@@ -100,10 +103,22 @@ impl World {
         let Some(peer) = self.peers.get_mut(&partition).filter(|peer| !peer.said.is_empty()) else { return };
         let index = self.random.below(peer.said.len());
         let is_repeated = self.random.below(8) == 0;
-        let message = if is_repeated { peer.said[index] } else { peer.said.remove(index) };
-        self.node.partitions.get(partition).post(Message::Received { from: PEER, message });
+        let message = if is_repeated { peer.said[index].clone() } else { peer.said.remove(index) };
+        let heard = Event::Received { from: PEER, message };
+        self.node.partitions.get(partition).post(Message::Core(Box::new(heard)));
         if self.random.below(2) == 0 {
             self.node.partitions.get(partition).step(self.now.get());
+        }
+    }
+
+    /// Has the other member answer what this node asks it for; whatever else this node sends it is lost.
+    pub(crate) fn hand_out(&mut self) {
+        for letter in self.node.partitions.shared().mail.take_letters() {
+            let count = 1 + self.random.below(8);
+            let Some(peer) = self.peers.get_mut(&letter.partition).filter(|_| letter.to == PEER) else { continue };
+            if let replica::Message::Fetch { epoch, after } = letter.message {
+                peer.hand_out(epoch, after, count);
+            }
         }
     }
 

@@ -58,14 +58,14 @@ broken_rules! {
     an_index_that_keeps_what_is_gone_is_noticed: IndexKeepsRemoved by "i13_";
     trimming_without_a_checkpoint_is_noticed: TrimWithoutCheckpoint by "lost on this node";
     trimming_above_what_is_applied_is_noticed: TrimAboveUnapplied by "i21_", "lost on this node";
-    promises_that_a_checkpoint_forgets_are_noticed: PromiseNotRepeated by "i03_";
+    promises_that_a_checkpoint_forgets_are_noticed: PromiseNotRepeated by "i03_", "i07_";
     a_failed_sync_of_the_store_is_noticed: FailedSyncIgnored by "lost on this node";
     telling_the_client_before_the_commit_is_noticed: AcknowledgedBeforeCommit by "i02_";
     applying_before_the_commit_is_noticed: AppliedBeforeCommit by "i09_";
     losing_a_refused_run_is_noticed: RefusedRunLost by "i13_", "l1_";
     deciding_in_another_reign_is_noticed: DecidedInAnotherReign by "i11_";
-    waiting_by_offset_is_noticed: WaiterByOffset by "i02_";
-    newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_";
+    waiting_by_offset_is_noticed: WaiterByOffset by "i02_", "l1_";
+    newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_", "i12_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
     tombstones_that_stay_in_the_store_are_noticed: TombstonesKept by "i13_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";

@@ -123,6 +123,15 @@ impl Known {
         self.lineage.iter().rev().find(|(_, first)| *first <= offset).map(|(epoch, _)| *epoch)
     }
 
+    /// Notes that this node's log has a record of a reign, perhaps its first.
+    pub(crate) fn appended(&mut self, position: Position) {
+        // What stands behind the cut from now on counts again.
+        self.was_cut = self.was_cut.filter(|last| Some(position.offset) <= *last);
+        if self.lineage.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+            self.lineage.push((position.epoch, position.offset));
+        }
+    }
+
     /// Notes that the log says of a record that it is on the disk.
     pub(crate) fn persisted(&mut self, end: Position) {
         let is_cut = self.was_cut.is_some_and(|last| Some(end.offset) > last);

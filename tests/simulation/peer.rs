@@ -6,10 +6,11 @@
 //! of the peer puts others in their places.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use steward_model::update::{Entry, Record, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, codec};
-use steward_protocol::replica::Message;
+use steward_protocol::replica::{Append, Lineage, LogOutline, Message};
 use steward_storage::log::Log;
 
 use crate::model::Model;
@@ -55,7 +56,9 @@ impl Peer {
             }
         }
         if let Some(through) = self.last().filter(|last| known.own_epoch_at(last.offset) == Some(last.epoch)) {
-            self.said.push(Message::Acknowledgement { epoch, through });
+            let committed = known.committed_end().map(|end| end.offset);
+            let through = Some(through);
+            self.said.push(Message::Acknowledgement { epoch, through, committed, start: Offset(0) });
         }
     }
 
@@ -63,8 +66,44 @@ impl Peer {
     pub(crate) fn promise(&mut self, epoch: Epoch) {
         if epoch >= self.promised {
             (self.promised, self.reign) = (epoch, None);
-            self.said.push(Message::Promise { epoch, last: self.last() });
+            let log = LogOutline { lineage: self.lineage(), last: self.last(), start: Offset(0) };
+            self.said.push(Message::Promise { epoch, log });
         }
+    }
+
+    /// Returns which epoch began where.
+    fn lineage(&self) -> Lineage {
+        let mut entries: Vec<(Epoch, Offset)> = Vec::new();
+        for Record { position, .. } in &self.log {
+            if entries.last().is_none_or(|(epoch, _)| *epoch < position.epoch) {
+                entries.push((position.epoch, position.offset));
+            }
+        }
+        Lineage::from_entries(entries).expect("a log of reigns that follow one another")
+    }
+
+    /// Answers a candidate that adopts its log.
+    pub(crate) fn hand_out(&mut self, epoch: Epoch, after: Option<Position>, count: usize) {
+        let records = self.following(after, count);
+        if self.promised == epoch && !records.is_empty() {
+            self.said.push(Message::Records { epoch, after, records });
+        }
+    }
+
+    /// Sends what it has behind `previous`, in its own reign.
+    pub(crate) fn send(&mut self, previous: Option<Position>, count: usize, known: &Known) {
+        let Some(epoch) = self.reign else { return };
+        let records = self.following(previous, count);
+        // What it has committed in its reign the third member holds as well; this node holds what both logs share, as far
+        // as it is on its disk.
+        let committed = known.decreed;
+        let held = previous.min(known.durable).map(|held| held.offset);
+        self.said.push(Message::Append(Append { epoch, previous, records, committed, low: committed.min(held) }));
+    }
+
+    fn following(&self, after: Option<Position>, count: usize) -> Vec<Arc<Record>> {
+        let first = after.map_or(0, |after| after.offset.0 as usize + 1);
+        self.log.iter().skip(first).take(count).cloned().map(Arc::new).collect()
     }
 
     /// Begins the reign for which the table names it.

@@ -75,11 +75,13 @@ impl World {
     fn move_on(&mut self, partition: PartitionId, round: usize) -> Result<()> {
         if !self.is_alone(partition) && round % 8 == 3 && self.reign(partition).is_none() {
             // It lacks what the peer has.
-            self.feed(partition)?;
+            self.cut(partition);
         }
         self.tell(partition);
         self.node.partitions.get(partition).step(self.now.get());
         self.promise(partition);
+        self.hand_out();
+        self.node.partitions.tick(self.now.get());
         for _ in 0..3 {
             self.copy(partition);
         }

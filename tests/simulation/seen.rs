@@ -55,7 +55,11 @@ impl Seen {
             Note::SteppedDown { under_way } => self.fenced_updates += usize::from(*under_way > 0),
             Note::Truncated { records, .. } => self.truncations += usize::from(*records > 0),
             Note::Refused => self.refused_batches += 1,
-            Note::Proposed(_) | Note::MarkerAppended { .. } | Note::Applied { .. } | Note::Persisted { .. } => {}
+            Note::Proposed(_)
+            | Note::Copied(_)
+            | Note::MarkerAppended { .. }
+            | Note::Applied { .. }
+            | Note::Persisted { .. } => {}
         }
     }
 

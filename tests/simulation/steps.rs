@@ -71,10 +71,8 @@ pub(crate) enum Step {
     Order,
     /// The peer commits what it has ordered.
     Decree,
-    /// This node's log is cut where the peer's goes on otherwise.
+    /// The peer sends what it has, and this node's log is cut where that goes on otherwise.
     Cut,
-    /// This node's log gets what the peer has, and the process starts anew.
-    Feed,
     /// Another module is deployed, or the one before: other fields are indexed.
     Deploy,
     /// The time of day is set forward by hours, or back.
@@ -94,7 +92,7 @@ pub(crate) enum Step {
 }
 
 /// How often each step is taken while there are faults, before a world makes its own choice.
-pub(crate) const STEPS: [(usize, Step); 38] = [
+pub(crate) const STEPS: [(usize, Step); 37] = [
     (30, Step::Send),
     (60, Step::Poll),
     (2, Step::GiveUp),
@@ -123,8 +121,7 @@ pub(crate) const STEPS: [(usize, Step); 38] = [
     (25, Step::Deliver),
     (6, Step::Order),
     (3, Step::Decree),
-    (4, Step::Cut),
-    (4, Step::Feed),
+    (8, Step::Cut),
     (1, Step::Deploy),
     (1, Step::SetClock),
     (10, Step::Flow),
@@ -158,7 +155,7 @@ impl World {
             return elsewhere.copied().filter(|_| self.random.below(4) > 0).unwrap_or(partition);
         }
         let is_of_peer = matches!(step, Step::Promise | Step::Copy | Step::Deliver | Step::Order | Step::Decree)
-            || matches!(step, Step::Cut | Step::Feed | Step::NamePeer);
+            || matches!(step, Step::Cut | Step::NamePeer);
         if !is_of_peer || self.peers.is_empty() {
             return partition;
         }
@@ -189,7 +186,6 @@ impl World {
                 return self.crash(true);
             }
             Step::Stop => return self.stop(),
-            Step::Feed => return self.feed(partition),
             Step::Send => self.send(false),
             Step::Poll => self.poll(),
             Step::GiveUp => self.give_up(),

@@ -17,8 +17,10 @@ pub(crate) enum Note {
     Proposed(Position),
     /// A reign began with its marker; the highest promise that every crash would leave was this one.
     MarkerAppended { position: Position, promised_on_disk: Epoch },
-    /// Records were committed.
-    Committed { through: Offset, records: Vec<Record> },
+    /// A record of another member's reign was appended.
+    Copied(Position),
+    /// Records were committed, by this reign of the copy, or by another member's.
+    Committed { through: Offset, records: Vec<Record>, reign: Option<Epoch> },
     /// The copy serves.
     Activated(Epoch),
     /// It serves no longer; so many waited.
@@ -90,7 +92,10 @@ impl Observer for Witness {
                 let promised_on_disk = crate::node::promised_on(&self.disk.lasting(), partition);
                 Note::MarkerAppended { position: *position, promised_on_disk }
             }
-            Fact::Committed { through, records } => Note::Committed { through: *through, records: records.to_vec() },
+            Fact::Copied(position) => Note::Copied(*position),
+            Fact::Committed { through, records, reign } => {
+                Note::Committed { through: *through, records: records.to_vec(), reign: *reign }
+            }
             Fact::Activated(epoch) => Note::Activated(*epoch),
             Fact::SteppedDown { under_way, .. } => Note::SteppedDown { under_way: *under_way },
             Fact::Truncated { after, records } => Note::Truncated { after: *after, records: *records },

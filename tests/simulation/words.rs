@@ -41,7 +41,6 @@ impl Display for Step {
             Step::Order => "let the peer order",
             Step::Decree => "let the peer commit",
             Step::Cut => "cut the log where the peer's differs",
-            Step::Feed => "feed the log with what the peer has",
             Step::Deploy => "deploy another module",
             Step::SetClock => "set the clock",
             Step::Flow => "let everything flow",

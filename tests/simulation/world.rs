@@ -241,9 +241,10 @@ impl World {
         }
         for (partition, note) in notes {
             self.remember(partition, &note);
-            if let Note::Committed { through, .. } = &note {
+            if let Note::Committed { through, reign: Some(reign), .. } = &note {
                 let known = self.oracle.known(partition);
-                let (marker, durable) = (known.lineage.last().copied(), known.durable);
+                let marker = known.lineage.last().copied().filter(|(epoch, _)| epoch == reign);
+                let durable = known.durable;
                 self.facts.push(Fact::CommittedWith { partition, through: *through, marker, durable });
             }
             self.facts.push(Fact::Noted(partition, note));
@@ -266,7 +267,7 @@ impl World {
         }
         let known = self.oracle.known(partition);
         match note {
-            Note::MarkerAppended { position, .. } => known.lineage.push((position.epoch, position.offset)),
+            Note::MarkerAppended { position, .. } | Note::Copied(position) => known.appended(*position),
             Note::Committed { records, .. } => records.iter().for_each(|record| known.commit(record)),
             Note::Persisted { end, is_synced: true } => known.persisted(*end),
             Note::Truncated { after, .. } => known.cut(*after),

@@ -56,7 +56,7 @@ impl UpdateAction {
 }
 
 /// One version of one document: the guest's state and what the host knows about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Document {
     /// The path of the document; all its versions have the same.
     pub link: Link,

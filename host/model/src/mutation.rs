@@ -21,6 +21,36 @@ pub enum Mutation {
     OneHolderLess,
     /// Updates are admitted and committed although the in-sync set is smaller than the write quorum.
     TooFewInSync,
+    /// A candidate begins its reign with its own promise alone.
+    RecoveryListensToItself,
+    /// A change of the in-sync set is proposed although its quorum does not hold what is committed.
+    AlterationWithoutBarrier,
+    /// While a change of the in-sync set is undecided, only the new configuration is asked.
+    NewRuleAlone,
+    /// A copy enters the in-sync set although its log begins above another member's end.
+    LowWaterIgnored,
+    /// A member takes appends of a lower epoch than the one it has promised.
+    PromiseNotKept,
+    /// A member takes records although it does not have the one before.
+    PreviousUnchecked,
+    /// A member cuts what stands behind a shorter append that is repeated.
+    ShorterAppendCuts,
+    /// A member acknowledges records that are on their way to its disk.
+    AcknowledgedBeforeDurable,
+    /// A member believes everything committed that a message says, also beyond what it has proven.
+    CommitBeyondProven,
+    /// In the volatile lane, what another boot of a member says counts.
+    BootUnchecked,
+    /// A read is confirmed by the answer to a question that was asked before it came.
+    ConfirmedByEarlierQuestion,
+    /// A member confirms a reign although it has promised a higher epoch.
+    ConfirmedInSpiteOfPromise,
+    /// One member less than a recovery would meet confirms a read.
+    OneConfirmationLess,
+    /// The write quorum falls, and the recovery quorum does not rise.
+    RecoveryQuorumNotRaised,
+    /// A restart finds the promises, and no records.
+    RecordsForgotten,
     /// A new process start takes up the reign for which the start before it was named.
     BootResumesRole,
     /// The replica is told that its promise is on the disk when it was only asked for.
@@ -47,6 +77,8 @@ pub enum Mutation {
     TrimWithoutCheckpoint,
     /// A checkpoint releases the log above what the stores hold.
     TrimAboveUnapplied,
+    /// A checkpoint releases records that a member of the in-sync set lacks.
+    LogNotKept,
     /// A checkpoint does not repeat the promises.
     PromiseNotRepeated,
     /// A failed sync of the state store is taken for one that passes.
@@ -55,6 +87,8 @@ pub enum Mutation {
     AcknowledgedBeforeCommit,
     /// The state store gets records that are not committed.
     AppliedBeforeCommit,
+    /// The state store gets records that other members hold and the own disk does not.
+    AppliedBeforeDurable,
     /// A run that the store refused is not tried again.
     RefusedRunLost,
     /// A reign takes what an earlier one decided.

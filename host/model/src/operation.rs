@@ -105,7 +105,7 @@ pub struct Request {
 }
 
 /// One request that a guest wants sent after the commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Effect {
     /// A self-link (with or without a query), or an allow-listed URL.
     pub to: String,

@@ -12,7 +12,7 @@ use crate::operation::{Effect, EffectKey, Header};
 use crate::time::Timestamp;
 
 /// One record of a partition log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// Its name: the epoch of the reign that appended it, and its offset.
     pub position: Position,
@@ -23,7 +23,7 @@ pub struct Record {
 }
 
 /// What a record changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Entry {
     /// A reign begins, at this offset. When a marker is committed, every record before it is committed too.
     Marker,
@@ -64,6 +64,18 @@ impl std::fmt::Display for Record {
     }
 }
 
+impl Record {
+    /// Returns about how many bytes the record takes in memory, in the log and on its way to another node.
+    pub fn bytes(&self) -> usize {
+        /// What a record takes that is about no document, roughly.
+        const BARE_BYTES: usize = 64;
+        match &self.entry {
+            Entry::Update(update) => update.bytes(),
+            Entry::Marker | Entry::Forget { .. } => BARE_BYTES,
+        }
+    }
+}
+
 impl Format for Record {
     const NAME: &'static str = "record";
     // The second has the id of the request in its effects.
@@ -99,7 +111,7 @@ impl RequestId {
 pub struct Origin(pub u16);
 
 /// The result of one operation on one document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Update {
     /// What happens to the versions.
     pub change: Change,
@@ -153,7 +165,7 @@ impl Update {
 }
 
 /// An effect that waits to be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PendingEffect {
     /// Its name, which is also its idempotency key.
     pub key: EffectKey,
@@ -208,7 +220,7 @@ impl RequestKey {
 pub const REMEMBERED_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// The body of an answer that is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RememberedBody {
     /// The answer had no body.
     Empty,
@@ -235,7 +247,7 @@ impl RememberedBody {
 }
 
 /// The first answer to a request, kept with the document so that a repeat gets the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RememberedReply {
     /// The idempotency key of the request, hashed.
     pub key: RequestKey,

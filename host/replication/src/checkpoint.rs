@@ -99,6 +99,9 @@ impl Partitions {
     pub fn trim(&self, checkpoint: Logged) -> Result<Trimmed, Error> {
         let shared = self.shared();
         assert!(shared.log.persisted() >= checkpoint.frame, "a checkpoint releases nothing before it is on disk");
-        shared.log.trim_to(checkpoint.below, shared.options.backlog_bytes).map_err(Error::Trim)
+        let trimmed = shared.log.trim_to(checkpoint.below, shared.options.backlog_bytes).map_err(Error::Trim)?;
+        // Members are told what can be had here with the next answer that they get.
+        self.lane(Lane::Persisted).iter().for_each(|partition| partition.note_trimmed());
+        Ok(trimmed)
     }
 }

@@ -61,7 +61,7 @@ impl Completions {
             messages.push((partition, Message::PromisePersisted(epoch)));
         }
         let ends = group.map(|group| group.ends).unwrap_or_default();
-        messages.extend(ends.into_iter().map(|(partition, end)| (partition, Message::Persisted(end))));
+        messages.extend(ends.into_iter().map(|(partition, end)| (partition, Message::Persisted { end, through })));
         (!messages.is_empty() || !notes.groups.is_empty()).then_some(messages)
     }
 }
@@ -120,7 +120,7 @@ mod tests {
         completions.expect_promise(Lsn(9), partition(), epoch.next_ownership());
         completions.group(Lsn(4), &[(partition(), Position { epoch, offset: Offset(0) })]);
         let messages = completions.next().expect("a group is on disk");
-        assert!(matches!(messages[..], [(_, Message::PromisePersisted(_)), (_, Message::Persisted(_))]));
+        assert!(matches!(messages[..], [(_, Message::PromisePersisted(_)), (_, Message::Persisted { .. })]));
         assert!(completions.next().is_none(), "the other promise is on its way");
     }
 }

@@ -20,7 +20,10 @@
 //! Read [`partition`] first, then [`applier`] and [`checkpoint`], then [`recovery`]: the life of an update, and what is
 //! left of it after a crash.
 //!
-//! Left out: messages between nodes, synchronization sessions, beats. They will enter through the same mailboxes.
+//! What copies want from other nodes and from the system group they leave in [`mail`]; the answers of those enter through the
+//! same mailboxes.
+//!
+//! Left out: synchronization sessions, beats.
 
 pub mod applier;
 pub mod applying;
@@ -29,6 +32,7 @@ pub mod checkpoint;
 pub mod completions;
 pub mod courier;
 pub mod forget;
+pub mod mail;
 pub mod observer;
 pub mod partition;
 pub mod partitions;

@@ -16,12 +16,16 @@ pub enum Fact<'a> {
     Proposed(Position),
     /// A reign began with its marker.
     MarkerAppended(Position),
+    /// A record that another member has ordered stands in the log.
+    Copied(Position),
     /// Records are committed through this offset; those that were not known to be before.
     Committed {
         /// The offset of the last of them.
         through: Offset,
         /// All of them, in their order.
         records: &'a [Record],
+        /// The reign of this copy that has committed them; none: it has heard of it from another member's.
+        reign: Option<Epoch>,
     },
     /// The copy serves as primary.
     Activated(Epoch),
@@ -54,7 +58,10 @@ impl std::fmt::Display for Fact<'_> {
         match self {
             Fact::Proposed(position) => write!(f, "took the update at {position}"),
             Fact::MarkerAppended(position) => write!(f, "began a reign at {position}"),
-            Fact::Committed { through, records } => write!(f, "committed up to {through}, {} records", records.len()),
+            Fact::Copied(position) => write!(f, "copied {position}"),
+            Fact::Committed { through, records, .. } => {
+                write!(f, "committed up to {through}, {} records", records.len())
+            }
             Fact::Activated(epoch) => write!(f, "began to serve epoch {epoch}"),
             Fact::SteppedDown { epoch, under_way } => write!(f, "gave up epoch {epoch}, {under_way} updates under way"),
             Fact::Truncated { after: Some(after), records } => write!(f, "cut {records} records after {after}"),
@@ -101,6 +108,9 @@ pub trait Observer: Send + Sync {
 
     /// Something waits for [`Partitions::step`](crate::Partitions::step).
     fn step_wanted(&self) {}
+
+    /// Something lies in the [mail](crate::mail::Mail) that was not there before.
+    fn mail_left(&self) {}
 
     /// So many records, and more and more until somebody takes them, wait for [`Partitions::apply`](crate::Partitions::apply).
     fn apply_wanted(&self, records: usize) {

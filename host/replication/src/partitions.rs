@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Lane, Link, Moment, PartitionId};
 use steward_protocol::cluster::ClusterState;
+use steward_protocol::replica::{self, Event, Member};
 
 use crate::partition::{Message, Partition};
 use crate::shared::Shared;
@@ -100,6 +101,38 @@ impl Partitions {
             partition.post(message);
             partition.step(now);
         }
+        true
+    }
+
+    /// Tells the copies whose moment has come that time has passed. Returns how many those were.
+    pub fn tick(&self, now: Moment) -> usize {
+        let due = self.shared.mail.take_due(now);
+        for partition in &due {
+            let partition = self.get(*partition);
+            partition.post(Message::Tick);
+            partition.step(now);
+        }
+        due.len()
+    }
+
+    /// Takes what another member said about a partition, over a connection that vouches for it.
+    pub fn receive(&self, now: Moment, partition: PartitionId, from: Member, message: replica::Message) {
+        self.tell(now, partition, Event::Received { from, message });
+    }
+
+    /// Tells the core of a copy something that concerns nothing else, and takes what is in its mailbox.
+    pub fn tell(&self, now: Moment, partition: PartitionId, event: Event) {
+        let partition = self.get(partition);
+        partition.post(Message::Core(Box::new(event)));
+        partition.step(now);
+    }
+
+    /// Reads records that a copy wants for another member; reads of the log take time, so this is a step of its own. Returns
+    /// false if nothing is wanted.
+    pub fn read_log(&self, now: Moment) -> bool {
+        let Some((partition, read)) = self.shared.mail.next_read() else { return false };
+        let records = self.get(partition).logged(&read);
+        self.tell(now, partition, Event::LogRead { read, records });
         true
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use steward_model::PartitionId;
-use steward_protocol::replica::Member;
+use steward_protocol::replica::{self, Member};
 use steward_storage::documents;
 use steward_storage::log::Log;
 use steward_storage::state::StateStore;
@@ -14,6 +14,7 @@ use steward_storage::state::StateStore;
 use crate::applying::Applying;
 use crate::cache::Cache;
 use crate::completions::Completions;
+use crate::mail::Mail;
 use crate::observer::{Fatal, Observer, unpoisoned};
 use crate::served::Served;
 use crate::space::Space;
@@ -29,11 +30,19 @@ pub struct Options {
     pub unapplied_bytes_max: u64,
     /// Bytes of log that are kept for copies that were away, although the state store holds them.
     pub backlog_bytes: u64,
+    /// How patient replicas are, and how much they send at once.
+    pub replica: replica::Settings,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { queue_limit: 1024, cache_bytes: 48 << 20, unapplied_bytes_max: 256 << 20, backlog_bytes: 256 << 20 }
+        Options {
+            queue_limit: 1024,
+            cache_bytes: 48 << 20,
+            unapplied_bytes_max: 256 << 20,
+            backlog_bytes: 256 << 20,
+            replica: replica::Settings::default(),
+        }
     }
 }
 
@@ -54,6 +63,8 @@ pub struct Shared {
     pub space: Space,
     /// Documents read or written lately.
     pub cache: Cache,
+    /// What copies want from others.
+    pub mail: Mail,
     /// The partitions whose state stores are behind.
     pub applying: Applying,
     /// Which copies this node answers for.
@@ -84,6 +95,7 @@ impl Shared {
             completions,
             space: Space::default(),
             cache: Cache::new(options.cache_bytes),
+            mail: Mail::default(),
             applying: Applying::new(options.unapplied_bytes_max),
             served: Served::default(),
             observer,

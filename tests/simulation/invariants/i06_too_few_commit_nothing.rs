@@ -8,7 +8,8 @@ use crate::world::World;
 pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     for (partition, note) in notes(facts) {
         let what = match note {
-            Note::Committed { through, .. } => format!("commits through {through}"),
+            // Of what another member commits this one hears, whatever it knows of the row.
+            Note::Committed { through, reign: Some(_), .. } => format!("commits through {through}"),
             Note::Proposed(position) => format!("takes an update at {position}"),
             _ => continue,
         };

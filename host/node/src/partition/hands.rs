@@ -90,6 +90,7 @@ impl Observer for Hands {
             | Fact::Activated(_)
             | Fact::SteppedDown { .. }
             | Fact::Truncated { .. }
+            | Fact::Copied(_)
             | Fact::Refused(_) => tracing::trace!(%partition, %fact, "replica"),
         }
     }

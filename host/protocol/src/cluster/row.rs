@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Epoch, Lane, Member, NodeId, PartitionId};
 
 /// What the system group says about one partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Row {
     /// The current reign; rises with each naming.
     pub epoch: Epoch,
@@ -31,7 +32,7 @@ impl std::fmt::Display for Row {
 }
 
 /// Members as people read them.
-pub(super) struct Members<'a>(pub(super) &'a BTreeSet<Member>);
+pub(crate) struct Members<'a>(pub(crate) &'a BTreeSet<Member>);
 
 impl std::fmt::Display for Members<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,7 +55,7 @@ impl Row {
     }
 
     /// Begins a new reign under `primary`.
-    pub(super) fn name(&mut self, primary: Member) {
+    pub fn name(&mut self, primary: Member) {
         self.epoch = self.epoch.next_ownership();
         self.primary = primary;
         self.version += 1;
@@ -74,11 +75,25 @@ impl Row {
         self.version += 1;
     }
 
-    /// Lets fewer members commit from now on. What `W` members hold, fewer hold too; in return more must promise.
-    pub(super) fn lower_write_quorum(&mut self, quorum: u32) {
+    /// Changes members and quorums, as the primary has proposed for this version of the row.
+    pub fn alter(&mut self, in_sync: BTreeSet<Member>, write_quorum: u32) {
+        let members = u32::try_from(in_sync.len()).unwrap_or(u32::MAX);
+        self.in_sync = in_sync;
+        self.write_quorum = write_quorum;
+        // I4: `W + r = #S + 1`, the least `r` for which every `r` members meet every `W`.
+        self.recovery_quorum = (members + 1).saturating_sub(write_quorum);
+        self.version += 1;
+    }
+
+    /// Lets fewer members commit from now on. What `W` members hold, fewer hold too; in return as many must promise as meet
+    /// every set of so few. After amnesia `r` is higher than that already, and stays: more would be out of reach.
+    pub fn lower_write_quorum(&mut self, quorum: u32) {
         if self.write_quorum > quorum {
-            self.recovery_quorum += self.write_quorum - quorum;
             self.write_quorum = quorum;
+            let members = u32::try_from(self.in_sync.len()).unwrap_or(u32::MAX);
+            if !mutation::is(Mutation::RecoveryQuorumNotRaised) {
+                self.recovery_quorum = self.recovery_quorum.max((members + 1).saturating_sub(quorum));
+            }
             self.version += 1;
         }
     }
@@ -88,7 +103,7 @@ impl Row {
     /// A persisted member returns with everything it acknowledged: only its boot changes. A volatile member returns
     /// empty, and a replaced one not at all: they leave the in-sync set, and `recovery_quorum` stays as it is, because
     /// each committed update lost at most that one holder.
-    pub(super) fn restart_member(&mut self, lane: Lane, member: Member, replaced: &[NodeId]) {
+    pub fn restart_member(&mut self, lane: Lane, member: Member, replaced: &[NodeId]) {
         let mut kept = self.in_sync.clone();
         let stale = kept.iter().find(|m| m.node == member.node).copied();
         if let Some(stale) = stale {
@@ -113,7 +128,7 @@ impl Row {
 }
 
 /// A change of one row by its primary.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Alteration {
     /// The partition whose row changes.
     pub partition: PartitionId,

@@ -146,11 +146,7 @@ impl Table {
                 return Err(Refused::WrongStatus { node: node.id, status: node.status });
             }
         }
-        row.in_sync = in_sync.clone();
-        row.write_quorum = *write_quorum;
-        // I4: `W + r = #S + 1`, the least `r` for which every `r` members meet every `W`.
-        row.recovery_quorum = members - *write_quorum + 1;
-        row.version += 1;
+        row.alter(in_sync.clone(), *write_quorum);
         Ok(row.version)
     }
 

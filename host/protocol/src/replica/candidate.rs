@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Epoch, Moment, Position};
+use steward_model::{Epoch, Moment};
 
+use super::message::LogOutline;
 use super::role::Candidate;
-use super::{Effect, Member, Replica, Role, Row, is_listed};
+use super::{Effect, Member, Message, Replica, Role, Row, is_listed};
 
 impl Replica {
     pub(super) fn table_changed(&mut self, now: Moment, row: Row, effects: &mut Vec<Effect>) {
@@ -39,8 +40,11 @@ impl Replica {
             Role::Tailing | Role::InSync => {}
             // The members or quorums of the current reign have changed: what was short of a quorum may suffice now. The
             // replica itself cannot have left the set: within its epoch the named member is always in it.
-            Role::Candidate(_) => self.adopt(now, effects),
-            Role::Activating(_) | Role::Primary(_) => self.advance(now, effects),
+            Role::Candidate(_) => {
+                self.ask_for_promises(now, effects);
+                self.adopt(now, effects);
+            }
+            Role::Activating(_) | Role::Primary(_) => self.row_altered(now, effects),
         }
         // Named is this very boot, or nobody here (I3): what an earlier one had promised to do went with it. Who is not
         // listed promises nothing that counts (I14). Below a promise of its own another candidate has overtaken this
@@ -53,19 +57,31 @@ impl Replica {
 
     /// Leaves every role that the reign of an earlier epoch gave.
     fn step_down(&mut self, now: Moment, row: &Row, effects: &mut Vec<Effect>) {
-        match &self.role {
-            Role::Tailing | Role::InSync => {}
-            // They served nobody, so nobody is told. The marker stays in the log: the next reign commits it with its
-            // own, or cuts it. Whether the replica is still listed, the new row decides.
-            Role::Candidate(_) | Role::Activating(_) => self.enter(now, Role::InSync),
-            Role::Primary(reign) => {
-                effects.push(Effect::StopServing { epoch: reign.epoch, successor: row.primary });
-                self.enter(now, Role::InSync);
-            }
+        let is_handed_on = matches!(self.role, Role::Primary(_)) && row.primary.node != self.own.node;
+        self.leave_reign(now, Some(row.primary), effects);
+        // Whoever reigned has the newest log: its successor is spared the question.
+        if is_handed_on && row.epoch > self.promising {
+            self.promise(now, row.epoch, Some(row.primary), effects);
+            self.asker = Some((row.epoch, row.primary));
         }
     }
 
-    /// Becomes candidate for `epoch`: nobody is asked for anything before the own promise is durable.
+    /// Becomes a member like others: a higher epoch was heard of.
+    pub(super) fn leave_reign(&mut self, now: Moment, successor: Option<Member>, effects: &mut Vec<Effect>) {
+        match &self.role {
+            Role::Tailing | Role::InSync => return,
+            // They served nobody, so nobody is told. The marker stays in the log: the next reign commits it with its
+            // own, or cuts it. Whether the replica is still listed, the next row decides.
+            Role::Candidate(_) | Role::Activating(_) => {}
+            Role::Primary(reign) => {
+                effects.extend(reign.reads.waiting().map(|through| Effect::ReadsRefused { through }));
+                effects.push(Effect::StopServing { epoch: reign.epoch, successor });
+            }
+        }
+        self.enter(now, Role::InSync);
+    }
+
+    /// Becomes candidate for `epoch`. The members are asked at once: their promises count once the own one is durable.
     fn stand(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
         assert!(
             epoch > self.promising,
@@ -74,9 +90,21 @@ impl Replica {
             self.own
         );
         // At once, not when it is durable: a row that comes in between must find the promise given.
-        self.promising = epoch;
-        self.enter(now, Role::Candidate(Candidate { epoch, promises: BTreeMap::new() }));
-        effects.push(Effect::PersistPromise(epoch));
+        self.promise(now, epoch, None, effects);
+        let ask_again = now.plus(self.settings.resend);
+        self.enter(now, Role::Candidate(Candidate { epoch, promises: BTreeMap::new(), source: None, ask_again }));
+        self.ask_for_promises(now, effects);
+    }
+
+    /// Asks the members that have not promised.
+    fn ask_for_promises(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let (Role::Candidate(candidate), Some(row)) = (&mut self.role, &self.row) else { return };
+        candidate.ask_again = now.plus(self.settings.resend);
+        let (own, epoch) = (self.own, candidate.epoch);
+        let others = row.in_sync.iter().filter(|member| member.node != own.node);
+        for to in others.filter(|member| !candidate.promises.contains_key(&member.node)) {
+            effects.push(Effect::Send { to: *to, message: Message::PromiseRequest { epoch } });
+        }
     }
 
     pub(super) fn promise_persisted(&mut self, now: Moment, epoch: Epoch, effects: &mut Vec<Effect>) {
@@ -87,10 +115,12 @@ impl Replica {
             self.promising
         );
         self.promised = self.promised.max(epoch);
+        self.answer_asker(effects);
+        self.acknowledge(effects);
         // All of the own log counts, although the end was perhaps not reported durable yet: it was appended before the
         // promise, to the same log, which is written in its order.
-        let (own, last) = (self.own, self.end);
-        self.promise_heard(now, own, epoch, last, effects);
+        let (own, log) = (self.own, LogOutline { lineage: Default::default(), last: self.end, start: self.start });
+        self.promise_heard(now, own, epoch, log, effects);
     }
 
     /// Takes a promise of another member. Any may come late, twice, or from a member that has left.
@@ -99,25 +129,18 @@ impl Replica {
         now: Moment,
         from: Member,
         epoch: Epoch,
-        last: Option<Position>,
+        log: LogOutline,
         effects: &mut Vec<Effect>,
     ) {
         if from.node != self.own.node {
-            self.promise_heard(now, from, epoch, last, effects);
+            self.promise_heard(now, from, epoch, log, effects);
         }
     }
 
-    fn promise_heard(
-        &mut self,
-        now: Moment,
-        from: Member,
-        epoch: Epoch,
-        last: Option<Position>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn promise_heard(&mut self, now: Moment, from: Member, epoch: Epoch, log: LogOutline, effects: &mut Vec<Effect>) {
         match &mut self.role {
             Role::Candidate(candidate) if candidate.epoch == epoch => {
-                candidate.promises.insert(from.node, (from.boot, last));
+                candidate.promises.insert(from.node, (from.boot, log));
                 self.adopt(now, effects);
             }
             // Of another epoch, or too late: the reign has its `r` promises, or is over. It fences its sender all the
@@ -126,10 +149,11 @@ impl Replica {
         }
     }
 
-    /// Begins the reign if `r` members have promised it, this one among them, and none has a greater log.
+    /// Begins the reign if `r` members have promised it, this one among them, and none has a greater log; adopts the
+    /// greatest if that is another's.
     ///
     /// The greatest log is chosen by (last epoch, offset): by length alone, updates would be lost after three epochs.
-    fn adopt(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn adopt(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let (Role::Candidate(candidate), Some(row)) = (&self.role, &self.row) else {
             return;
         };
@@ -138,27 +162,52 @@ impl Replica {
             return;
         }
         // In the volatile lane a promise of an earlier boot speaks of a memory that is gone (I14).
-        let counted = candidate
-            .promises
-            .iter()
-            .filter(|(node, (boot, _))| is_listed(row, self.partition.lane, Member { node: **node, boot: *boot }));
-        let (mut promises, mut greatest) = (0, None);
-        for (_, (_, last)) in counted {
-            promises += 1;
-            greatest = greatest.max(*last);
+        let counted = candidate.promises.iter().filter_map(|(node, (boot, log))| {
+            let member = Member { node: *node, boot: *boot };
+            is_listed(row, self.partition.lane, member).then_some((member, log))
+        });
+        let counted: Vec<_> = counted.collect();
+        let needed = row.recovery_quorum as usize - usize::from(mutation::is(Mutation::OnePromiseLess));
+        let needed = if mutation::is(Mutation::RecoveryListensToItself) { 1 } else { needed };
+        // I4: among any `r` members is one that holds all that is committed, and the greatest log holds that too.
+        if counted.len() < needed {
+            return;
         }
-        let needed = row.recovery_quorum - u32::from(mutation::is(Mutation::OnePromiseLess));
-        let is_greatest = match mutation::is(Mutation::LogChosenByLength) {
-            true => greatest.map(|last| last.offset) <= self.end.map(|end| end.offset),
-            false => greatest <= self.end,
+        let others = || counted.iter().filter(|(member, _)| member.node != self.own.node).copied();
+        let greatest = match mutation::is(Mutation::LogChosenByLength) {
+            true => others().max_by_key(|(_, log)| log.last.map(|last| last.offset)),
+            false => others().max_by_key(|(_, log)| log.last),
         };
-        // I4: among any `r` members is one that holds all that is committed, and the greatest log holds that too. An
-        // equal end is as good: the same position means the same log (I8). With a lesser log the candidate waits, as
-        // nobody can be asked for the rest; leading with it would order other updates in the place of committed ones
-        // (I2).
-        if promises >= needed && is_greatest {
-            let epoch = candidate.epoch;
-            self.activate(now, epoch, effects);
+        let epoch = candidate.epoch;
+        match greatest {
+            Some((member, log)) if self.is_greater(log) => {
+                // The one that is asked already goes on, if its log is as great.
+                let source = candidate.source.map(|source| source.member);
+                let same = others().find(|(other, it)| Some(*other) == source && it.last == log.last);
+                let (member, log) = same.unwrap_or((member, log));
+                let log = log.clone();
+                self.take_from(now, member, &log, effects);
+            }
+            // An equal end is as good: the same position means the same log (I8).
+            Some(_) | None => self.activate(now, epoch, effects),
         }
+    }
+
+    /// Returns true if another log is greater than the own one. Leading with a lesser one would order other updates in the
+    /// place of committed ones (I2).
+    fn is_greater(&self, log: &LogOutline) -> bool {
+        match mutation::is(Mutation::LogChosenByLength) {
+            true => log.last.map(|last| last.offset) > self.end.map(|end| end.offset),
+            false => log.last > self.end,
+        }
+    }
+
+    /// Asks again those who are silent.
+    pub(super) fn tick_candidate(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let Role::Candidate(candidate) = &self.role else { return };
+        if candidate.ask_again <= now {
+            self.ask_for_promises(now, effects);
+        }
+        self.tick_adoption(now, effects);
     }
 }

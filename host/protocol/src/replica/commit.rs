@@ -17,15 +17,29 @@ use super::{Member, Row};
 pub(super) struct Configuration<'a> {
     pub(super) in_sync: &'a BTreeSet<Member>,
     pub(super) write_quorum: u32,
+    /// How many members must promise a later reign.
+    pub(super) recovery_quorum: u32,
 }
 
-impl Configuration<'_> {
-    pub(super) fn of(row: &Row) -> Configuration<'_> {
-        Configuration { in_sync: &row.in_sync, write_quorum: row.write_quorum }
+impl<'a> Configuration<'a> {
+    /// Returns the configuration of a row that is altered so: `r` is the least for which every `r` members meet every `W`.
+    pub(super) fn new(in_sync: &'a BTreeSet<Member>, write_quorum: u32) -> Configuration<'a> {
+        let members = u32::try_from(in_sync.len()).unwrap_or(u32::MAX);
+        Configuration { in_sync, write_quorum, recovery_quorum: (members + 1).saturating_sub(write_quorum) }
+    }
+
+    pub(super) fn of(row: &'a Row) -> Configuration<'a> {
+        let Row { in_sync, write_quorum, recovery_quorum, .. } = row;
+        Configuration { in_sync, write_quorum: *write_quorum, recovery_quorum: *recovery_quorum }
+    }
+
+    /// Returns how many members, this one among them, every set of `r` members meets.
+    pub(super) fn confirmers(self) -> usize {
+        (self.in_sync.len() + 1).saturating_sub(self.recovery_quorum as usize).max(1)
     }
 
     /// Returns the `W`-th largest proven end in the in-sync set; none if fewer than `W` members have proven anything.
-    fn held(self, progress: &Progress) -> Option<Offset> {
+    pub(super) fn held(self, progress: &Progress) -> Option<Offset> {
         // Sets have a handful of members: counting beats sorting, and needs no memory.
         let quorum = self.write_quorum as usize - usize::from(mutation::is(Mutation::OneHolderLess));
         // A member that has proven nothing is left out rather than counted at offset 0: it does not even hold the first
@@ -67,7 +81,7 @@ mod tests {
     }
 
     fn alone(in_sync: &BTreeSet<Member>, write_quorum: u32, ends: &[(u32, u64)]) -> Option<u64> {
-        let configuration = Configuration { in_sync, write_quorum };
+        let configuration = Configuration::new(in_sync, write_quorum);
         committable(std::iter::once(configuration), &progress(ends)).map(|offset| offset.0)
     }
 
@@ -96,7 +110,7 @@ mod tests {
     #[test]
     fn an_undecided_change_needs_both_quorums() {
         let (old, new) = (set(&[1, 2, 3]), set(&[1, 4, 5]));
-        let both = [&old, &new].map(|in_sync| Configuration { in_sync, write_quorum: 2 });
+        let both = [&old, &new].map(|in_sync| Configuration::new(in_sync, 2));
         assert_eq!(committable(both.into_iter(), &progress(&[(1, 9), (2, 8)])), None);
         assert_eq!(committable(both.into_iter(), &progress(&[(1, 9), (2, 8), (4, 3)])), Some(Offset(3)));
     }

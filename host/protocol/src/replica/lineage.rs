@@ -10,13 +10,15 @@
 //!
 //! Source: the leader epochs of Kafka (KIP-101); host/docs/protocol.md, "What a replica keeps".
 
+use serde::{Deserialize, Serialize};
 use steward_model::{Epoch, Offset, Position};
 
 /// Epochs that a lineage keeps even below the start of its log.
 pub const LINEAGE_EPOCHS_MIN: usize = 64;
 
 /// Which epoch began at which offset: both rise strictly.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(Epoch, Offset)>")]
 pub struct Lineage(Vec<(Epoch, Offset)>);
 
 /// Why a list is no lineage.
@@ -27,6 +29,21 @@ pub struct LineageError {
     pub before: (Epoch, Offset),
     /// The one after it, whose epoch or offset does not rise.
     pub next: (Epoch, Offset),
+}
+
+impl TryFrom<Vec<(Epoch, Offset)>> for Lineage {
+    type Error = LineageError;
+
+    fn try_from(entries: Vec<(Epoch, Offset)>) -> Result<Lineage, LineageError> {
+        Lineage::from_entries(entries)
+    }
+}
+
+impl std::fmt::Display for Lineage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entries: Vec<String> = self.0.iter().map(|(epoch, first)| format!("{epoch}@{first}")).collect();
+        f.write_str(if entries.is_empty() { "nothing".to_owned() } else { entries.join(" ") }.as_str())
+    }
 }
 
 impl Lineage {
@@ -61,6 +78,24 @@ impl Lineage {
     /// Returns true if a log of this lineage that reaches so far has the record at `position`.
     pub fn contains(&self, position: Position) -> bool {
         self.epoch_at(position.offset) == Some(position.epoch)
+    }
+
+    /// Returns the last record that a log of this lineage which ends with `end` has in common with another one; none: the two
+    /// share no epoch that both remember.
+    ///
+    /// In the last epoch that both have they agree up to where the first of them leaves it: one primary wrote it, and
+    /// everything below it stands in its log.
+    pub fn common(&self, end: Option<Position>, other: &Lineage, other_end: Option<Position>) -> Option<Position> {
+        let shared = self.0.iter().rev().find(|entry| other.0.contains(entry));
+        let (epoch, _) = *shared?;
+        let offset = self.last_of(epoch, end)?.min(other.last_of(epoch, other_end)?);
+        Some(Position { epoch, offset })
+    }
+
+    /// Returns the last offset of `epoch` in a log that ends with `end`.
+    fn last_of(&self, epoch: Epoch, end: Option<Position>) -> Option<Offset> {
+        let next = self.0.iter().find(|(other, _)| *other > epoch).map(|(_, first)| Offset(first.0.saturating_sub(1)));
+        next.or(end.map(|end| end.offset))
     }
 
     /// Notes that `epoch` begins at `first`.
@@ -122,6 +157,17 @@ mod tests {
     fn entries_that_do_not_rise_are_refused() {
         let refused = Lineage::from_entries(vec![(epoch(2), Offset(0)), (epoch(2), Offset(3))]);
         assert_eq!(refused, Err(LineageError { before: (epoch(2), Offset(0)), next: (epoch(2), Offset(3)) }));
+    }
+
+    #[test]
+    fn two_logs_agree_up_to_where_the_first_leaves_the_last_epoch_of_both() {
+        let at = |ownership, offset| Some(Position { epoch: epoch(ownership), offset: Offset(offset) });
+        let other = Lineage::from_entries(vec![(epoch(1), Offset(0)), (epoch(3), Offset(2))]).expect("it rises");
+        assert_eq!(drawn().common(at(4, 6), &other, at(3, 9)), at(1, 1));
+        assert_eq!(drawn().common(at(4, 6), &drawn(), at(4, 5)), at(4, 5));
+        let prefix = Lineage::from_entries(vec![(epoch(1), Offset(0))]).expect("it rises");
+        assert_eq!(drawn().common(at(4, 6), &prefix, at(1, 7)), at(1, 2));
+        assert_eq!(drawn().common(at(4, 6), &Lineage::default(), None), None);
     }
 
     #[test]

@@ -28,18 +28,22 @@
 //!                               └────── a row of a higher epoch ◄─────────────────── Primary(E)
 //! ```
 //!
-//! 1. *Promise.* A promise of `E` on disk means: no support for any lower epoch, ever. The candidate gives its own before
-//!    anybody else's counts, since it fences the reign that this very node may have had before (I7).
+//! 1. *Promise.* A promise of `E` on disk means: no support for any lower epoch, ever. The candidate asks the members at
+//!    once, and its own promise has to be on disk before anybody else's counts, since it fences the reign that this very
+//!    node may have had before (I7).
 //! 2. *Adopt.* Of the `r` logs that came with the promises the greatest by (last epoch, offset) holds everything that was
 //!    ever committed. Not the longest: a member that was fenced with a long unacknowledged tail has a longer log than one
-//!    that followed the next reign for a single record, and the single record may be committed.
+//!    that followed the next reign for a single record, and the single record may be committed. If it is another's, the
+//!    candidate cuts what that one does not have and fetches what it lacks itself.
 //! 3. *Activate.* The candidate appends a *marker*, the first record of its epoch. Until `W` members hold it nothing of
 //!    the reign and nothing left over from earlier ones is committed (I5); Raft's leader commits an entry of its own term
 //!    first for the same reason. With the marker everything before it is committed at once.
-//! 4. *Serve.* Updates are appended as they come, before the ones in front are committed. The `W`-th greatest proven end
-//!    of `S` is the commit offset; it never falls.
-//! 5. *Step down.* A row of a higher epoch ends the reign. What was appended and not committed is neither lost nor
-//!    certain: the next reign commits it with its marker, or orders something else there, and then it is cut.
+//! 4. *Serve.* Updates are appended as they come, before the ones in front are committed, and sent to every copy. The
+//!    `W`-th greatest proven end of `S` is the commit offset; it never falls. A read is answered once members, asked after
+//!    it came, have said that they promised nothing higher; no clock takes part.
+//! 5. *Step down.* A higher epoch ends the reign, be it in a row, in a question for a promise, in an append or in a refusal.
+//!    What was appended and not committed is neither lost nor certain: the next reign commits it with its marker, or orders
+//!    something else there, and then it is cut.
 //!
 //! No role survives a restart: the acknowledgements were in memory. A node that was primary waits to be named for a
 //! higher epoch, and the row tells the boots apart.
@@ -58,10 +62,17 @@
 //!
 //! - carry effects out in their order; what is persisted must become durable in the order in which it was asked for;
 //! - say [`Event::Persisted`] and [`Event::PromisePersisted`] only when a power cut could not take it back (in the
-//!   volatile lane: at once);
-//! - ask [`Replica::admits`] under the same lock before [`Event::Proposed`].
+//!   volatile lane: at once), and only of records that stand in the log now: one that was cut may be appended once more,
+//!   further up, and is not durable there because it was once;
+//! - apply what is committed only once it is durable in the own log, too ([`Replica::durable`]);
+//! - ask [`Replica::admits`] under the same lock before [`Event::Proposed`];
+//! - hand on messages only of the member at the other end of the connection, and none that was queued by an earlier boot;
+//!   losing, repeating and reordering them is harmless;
+//! - say [`Event::Tick`] when [`Replica::deadline`] is reached. Late is as safe as early: time decides when something is
+//!   asked again, never what is true.
 //!
-//! A reign of a lone member, as a trace of a world prints it (`tests/scripts/activation.txt` is the same in the words of scripts):
+//! A reign of a lone member, as a trace of a world prints it (`tests/scripts/activation.txt` is the same in the words of scripts,
+//! `cluster_reign.txt` is one of three):
 //!
 //! ```text
 //!  table changed to epoch 1 of 1.1, in sync 1.1, W 1, r 1, version 1   ►  persist the promise of epoch 1
@@ -71,53 +82,87 @@
 //!
 //! # Where to read on
 //!
-//! `candidate` from the row to the marker, `primary` from the marker to the commit, `commit` the rule of the quorum,
-//! `truncate` the cut, `open` what a restart may find, [`invariants`] what is checked after every event. Numbers (I4, W, r)
-//! are those of host/docs/protocol.md.
+//! | | |
+//! |---|---|
+//! | `candidate`, `adopt` | from the row to the marker; the greatest log of another member |
+//! | `follower`, `truncate` | promises, appends, acknowledgements; the cut |
+//! | `primary`, `commit` | from the marker to the commit; the rule of the quorum |
+//! | `feed`, `tail` | what is on its way to which copy |
+//! | `alter`, `undecided` | changing the in-sync set |
+//! | `confirm`, `reads` | reads |
+//! | `hand_off`, `rebuild`, `open`, `time` | what the driver wants or finds |
+//! | `message`, `event`, `effect` | the words |
+//! | [`invariants`] | what is checked after every event |
 //!
-//! Departures from the source: promises and acknowledgements of other members are understood, the messages that ask for
-//! them are not sent yet; a candidate whose log is not the greatest therefore waits. Confirmations of reads are left out:
-//! with one member the primary confirms its own. Source: host/docs/protocol.md, "The partition log", "A new reign".
+//! Numbers (I4, W, r) are those of host/docs/protocol.md. Left out: joining copies that are no prefix of a log, observers,
+//! accepted losses. In production nobody tells a replica yet who shall have copies ([`Event::TargetsChanged`]), which quorum
+//! the group wants, or to hand off: a group has one node there. Source: host/docs/protocol.md, "The partition log", "A new reign".
 
+mod adopt;
+mod alter;
 mod candidate;
 mod commit;
+mod confirm;
 mod effect;
 mod event;
+mod feed;
+mod follower;
+mod hand_off;
 pub mod invariants;
 mod lineage;
 mod message;
 mod open;
 mod primary;
 mod progress;
+mod reads;
+mod rebuild;
 mod role;
+mod settings;
 mod status;
+mod tail;
+mod time;
 mod truncate;
+mod undecided;
 
+use std::collections::BTreeSet;
+
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Epoch, Lane, Moment, Offset, PartitionId, Position};
 
-pub use crate::cluster::row::Row;
-pub use effect::Effect;
+pub use crate::cluster::row::{Alteration, Row};
+pub use effect::{Effect, LogRead, Purpose};
 pub use event::Event;
 pub use lineage::{LINEAGE_EPOCHS_MIN, Lineage, LineageError};
-pub use message::Message;
+pub use message::{Append, LogOutline, Message, Refused};
 pub use open::{OpenError, Recovered};
-pub use status::{NotAdmitted, RoleName, Status};
+pub use settings::Settings;
+pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
+use follower::Following;
 use role::Role;
 
 /// One copy of one partition. See the head of this module for how to drive it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Replica {
     own: Member,
     partition: PartitionId,
+    settings: Settings,
     /// The newest row of the partition table that was heard of.
     row: Option<Row>,
+    /// Who shall have a copy, as far as it was told.
+    targets: BTreeSet<Member>,
+    /// How many members the group wants to hold an update.
+    quorum: u32,
     /// The highest epoch whose promise is durable here.
     promised: Epoch,
     /// The highest epoch whose promise was asked to be persisted.
     promising: Epoch,
+    /// Who waits for a promise that is not durable yet, or for the answer to a question about it.
+    asker: Option<(Epoch, Member)>,
     lineage: Lineage,
+    /// The oldest offset that the own log has.
+    start: Offset,
     /// The last record of the own log, durable or not.
     end: Option<Position>,
     /// The last durable record of the own log.
@@ -126,6 +171,10 @@ pub struct Replica {
     was_cut: bool,
     /// The last record known to be committed.
     committed: Option<Offset>,
+    /// The last record that every in-sync member is known to hold; logs are kept from behind it on. Never falls.
+    low: Option<Offset>,
+    /// What was taken from the primary of the promised epoch.
+    following: Option<Following>,
     role: Role,
     /// When the replica took its role.
     since: Moment,
@@ -138,15 +187,31 @@ impl Replica {
     ///
     /// # Panics
     /// If the caller breaks a rule: proposes without having been admitted, reports something persisted that was not
-    /// asked for, cuts off what is committed or what this replica orders itself, or shows a row that names this very boot for an epoch it promised before.
+    /// asked for, or shows a row that names this very boot for an epoch it promised before; and if another reign has ordered
+    /// something else in the place of what is committed here: then an invariant of the group is broken, and nothing may go on.
     pub fn handle(&mut self, now: Moment, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::TableChanged(row) => self.table_changed(now, row, effects),
+            Event::TargetsChanged(targets) => {
+                self.targets = targets;
+                self.row_altered(now, effects);
+            }
+            Event::QuorumChanged(quorum) => {
+                self.quorum = quorum;
+                self.review(now, effects);
+            }
             Event::PromisePersisted(epoch) => self.promise_persisted(now, epoch, effects),
-            Event::Proposed(entry) => self.proposed(entry, effects),
+            Event::Proposed(entry) => self.proposed(now, entry, effects),
             Event::Persisted(position) => self.persisted(now, position, effects),
-            Event::Truncated { after } => self.truncated(after),
             Event::Received { from, message } => self.received(now, from, message, effects),
+            Event::LogRead { read, records } => self.log_read(now, read, records, effects),
+            Event::Trimmed { start } => self.trimmed(start),
+            Event::Rebuilt { log } => self.rebuilt(log, effects),
+            Event::ReadsAsked { through } => self.reads_asked(now, through, effects),
+            Event::RowConfirmed { epoch, through } => self.row_confirmed(now, epoch, through, effects),
+            Event::AlterationRefused { version } => self.alteration_refused(now, version, effects),
+            Event::HandOffAsked { to } => self.hand_off_asked(now, to, effects),
+            Event::Tick => self.tick(now, effects),
         }
         self.assert_sound();
     }
@@ -171,6 +236,19 @@ impl Replica {
         self.end.is_some_and(|end| position.offset <= end.offset) && self.lineage.contains(position)
     }
 
+    /// Returns the position of the record at `offset` of the own log, if its epoch is remembered.
+    pub fn position_at(&self, offset: Offset) -> Option<Position> {
+        Some(Position { epoch: self.lineage.epoch_at(offset)?, offset })
+    }
+
+    /// Returns true if this replica orders the records of that epoch, or begins to.
+    pub fn reigns_in(&self, epoch: Epoch) -> bool {
+        match &self.role {
+            Role::Tailing | Role::InSync | Role::Candidate(_) => false,
+            Role::Activating(reign) | Role::Primary(reign) => reign.epoch == epoch,
+        }
+    }
+
     /// Returns the epoch of the newest row that was heard of, or the zero epoch before the first.
     pub fn epoch(&self) -> Epoch {
         self.row.as_ref().map_or(Epoch::ZERO, |row| row.epoch)
@@ -187,6 +265,22 @@ impl Replica {
         self.promising
     }
 
+    /// Returns the oldest offset of the own log.
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// Returns from which offset on the log has to be kept: below, every in-sync member holds everything (I22).
+    pub fn keeps_from(&self) -> Offset {
+        self.low.map_or(Offset(0), Offset::next)
+    }
+
+    /// Returns the last durable offset of the own log. What is committed beyond it must not be applied yet: the log is what a
+    /// restart trusts.
+    pub fn durable(&self) -> Option<Offset> {
+        self.durable
+    }
+
     /// Returns which epoch began at which offset in the own log.
     pub fn lineage(&self) -> &Lineage {
         &self.lineage
@@ -194,10 +288,19 @@ impl Replica {
 
     fn received(&mut self, now: Moment, from: Member, message: Message, effects: &mut Vec<Effect>) {
         match message {
-            Message::Promise { epoch, last } => self.promise_received(now, from, epoch, last, effects),
-            Message::Acknowledgement { epoch, through } => {
-                self.acknowledgement_received(now, from, epoch, through, effects);
+            Message::PromiseRequest { epoch } => self.promise_wanted(now, from, epoch, effects),
+            Message::Promise { epoch, log } => self.promise_received(now, from, epoch, log, effects),
+            Message::Append(append) => self.append_received(now, from, append, effects),
+            Message::Acknowledgement { epoch, through, committed, start } => {
+                self.acknowledgement_received(now, from, (epoch, through), (committed, start), effects);
             }
+            Message::Refusal { epoch, reason } => self.refused(now, from, epoch, reason, effects),
+            Message::Fetch { epoch, after } => self.fetch_asked(from, epoch, after, effects),
+            Message::Records { epoch, after, records } => {
+                self.records_received(now, (from, epoch), after, records, effects);
+            }
+            Message::Confirm { epoch, round } => self.confirm_asked(from, epoch, round, effects),
+            Message::Confirmed { epoch, round } => self.confirmed_by(now, from, epoch, round, effects),
         }
     }
 
@@ -219,8 +322,13 @@ impl Replica {
 
 /// Returns true if what `member` says counts in `row`: its node is listed, in the volatile lane with this very boot.
 fn is_listed(row: &Row, lane: Lane, member: Member) -> bool {
+    is_counted(&row.in_sync, lane, member)
+}
+
+/// Returns true if what `member` says counts in a configuration with these members.
+fn is_counted(members: &BTreeSet<Member>, lane: Lane, member: Member) -> bool {
     match lane {
-        Lane::Persisted => row.in_sync.iter().any(|listed| listed.node == member.node),
-        Lane::Volatile => row.in_sync.contains(&member),
+        Lane::Volatile if !mutation::is(Mutation::BootUnchecked) => members.contains(&member),
+        Lane::Persisted | Lane::Volatile => members.iter().any(|listed| listed.node == member.node),
     }
 }

@@ -1,10 +1,12 @@
 //! Opening a replica: what a restart found on disk, and whether it can be true.
 
+use std::collections::BTreeSet;
+
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
 use super::lineage::{Lineage, LineageError};
 use super::message::shown;
-use super::{Member, Replica, Role};
+use super::{Member, Replica, Role, Settings};
 
 /// What the disk says about one partition; the default is a partition that was never here, and every volatile one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,7 +15,7 @@ pub struct Recovered {
     pub promised: Epoch,
     /// Which epoch began at which offset, as the last marker of the log has it.
     pub lineage: Vec<(Epoch, Offset)>,
-    /// The oldest offset that the log still has; zero is always safe, it only keeps the lineage longer.
+    /// The oldest offset that the log still has: other members are fed from there on.
     pub start: Offset,
     /// The last record of the log.
     pub last: Option<Position>,
@@ -81,7 +83,12 @@ impl Replica {
     /// # Errors
     /// [`OpenError`] if the parts contradict one another. The caller keeps the files, and keeps the replica out of every
     /// in-sync set until it has been synchronized anew.
-    pub fn open(own: Member, partition: PartitionId, recovered: Recovered) -> Result<Replica, OpenError> {
+    pub fn open(
+        own: Member,
+        partition: PartitionId,
+        settings: Settings,
+        recovered: Recovered,
+    ) -> Result<Replica, OpenError> {
         let Recovered { promised, lineage, start, last, applied } = recovered;
         let mut lineage = Lineage::from_entries(lineage).map_err(|source| OpenError::Lineage { partition, source })?;
         // I8: lineages stand for logs when those are compared. One that does not end where its log does would find a
@@ -107,14 +114,21 @@ impl Replica {
         Ok(Replica {
             own,
             partition,
+            settings,
             row: None,
+            targets: BTreeSet::new(),
+            quorum: 0,
             promised,
             promising: promised,
+            asker: None,
             lineage,
+            start,
             end: last,
             durable: last.map(|last| last.offset),
             was_cut: false,
             committed: applied.map(|applied| applied.offset),
+            low: None,
+            following: None,
             role: Role::Tailing,
             since: Moment::default(),
         })

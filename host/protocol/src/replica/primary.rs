@@ -1,14 +1,20 @@
 //! Reigning: the marker, the order of updates, and what is committed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, Record};
 use steward_model::{Epoch, Moment, Offset, Position};
 
-use super::commit::{Configuration, committable};
-use super::message::shown;
+use super::alter::configurations;
+use super::commit::committable;
+use super::message::{Refused, shown};
 use super::progress::Progress;
+use super::reads::Reads;
 use super::role::Reign;
-use super::{Effect, Member, NotAdmitted, Replica, Role, is_listed};
+use super::tail::Tail;
+use super::{Effect, Member, NotAdmitted, Replica, Role};
 
 impl Replica {
     /// Returns the epoch in which operations are admitted now.
@@ -27,6 +33,8 @@ impl Replica {
             {
                 Err(NotAdmitted::TooFewInSync { in_sync: row.in_sync.len(), write_quorum: row.write_quorum })
             }
+            // The next one is named in a moment: who waits until then loses nothing.
+            Role::Primary(reign) if reign.hand_off.is_some() => Err(NotAdmitted::Recovering),
             Role::Primary(reign) => Ok(reign.epoch),
             Role::Candidate(_) | Role::Activating(_) => Err(NotAdmitted::Recovering),
             // The row names an earlier boot of this node, or an epoch below its promise. Forwarding would come back
@@ -60,14 +68,28 @@ impl Replica {
         if let Some(durable) = self.durable {
             progress.prove(self.own, durable);
         }
+        let reign = Reign {
+            epoch,
+            marker,
+            progress,
+            feeds: BTreeMap::new(),
+            tail: Tail::default(),
+            undecided: None,
+            review: None,
+            quiet_until: now,
+            reads: Reads::default(),
+            hand_off: None,
+        };
+        self.enter(now, Role::Activating(Box::new(reign)));
+        self.sync_feeds(now, marker);
+        self.append(now, epoch, Entry::Marker, effects);
         // The epoch is above every one in the log: no record stands above its promise, and `stand` takes only epochs
         // above all promises.
         self.lineage.begin(epoch, marker);
-        self.enter(now, Role::Activating(Reign { epoch, marker, progress }));
-        self.append(epoch, Entry::Marker, effects);
+        self.feed(now, effects);
     }
 
-    pub(super) fn proposed(&mut self, entry: Entry, effects: &mut Vec<Effect>) {
+    pub(super) fn proposed(&mut self, now: Moment, entry: Entry, effects: &mut Vec<Effect>) {
         let position = self.next_position();
         match &entry {
             Entry::Marker => panic!("{} is proposed a marker: only a new reign writes one", self.partition),
@@ -89,15 +111,18 @@ impl Replica {
                 Change::None => {}
             },
         }
-        self.append(position.epoch, entry, effects);
+        self.append(now, position.epoch, entry, effects);
+        self.feed(now, effects);
     }
 
-    fn append(&mut self, epoch: Epoch, entry: Entry, effects: &mut Vec<Effect>) {
+    fn append(&mut self, now: Moment, epoch: Epoch, entry: Entry, effects: &mut Vec<Effect>) {
         let position = Position { epoch, offset: self.next_offset() };
         // A member that copies the record sees by the epoch before it that its own log is the same up to there (I8).
         let previous = self.last_epoch();
+        let record = Arc::new(Record { position, previous, entry });
+        self.keep_for_copies(now, &record);
         self.end = Some(position);
-        effects.push(Effect::Persist(Record { position, previous, entry }));
+        effects.push(Effect::Persist(record));
     }
 
     pub(super) fn persisted(&mut self, now: Moment, position: Position, effects: &mut Vec<Effect>) {
@@ -117,7 +142,13 @@ impl Replica {
         // late says nothing new.
         self.durable = self.durable.max(Some(position.offset));
         let own = self.own;
-        self.proven(now, own, position.offset, effects);
+        if let Role::Activating(reign) | Role::Primary(reign) = &mut self.role {
+            reign.progress.prove(own, position.offset);
+        }
+        // Only who orders updates knows what the others hold. A candidate's tail may be on every disk and is not
+        // committed before a marker of this reign is (I5).
+        self.advance(now, effects);
+        self.acknowledge(effects);
     }
 
     /// Takes an acknowledgement of another member. It counts only if it was given in this reign, for a record of this
@@ -126,32 +157,43 @@ impl Replica {
         &mut self,
         now: Moment,
         from: Member,
-        epoch: Epoch,
-        through: Position,
+        (epoch, through): (Epoch, Option<Position>),
+        said: (Option<Offset>, Offset),
         effects: &mut Vec<Effect>,
     ) {
-        let is_of_this_reign = match &self.role {
-            Role::Activating(reign) | Role::Primary(reign) => reign.epoch == epoch,
-            Role::Tailing | Role::InSync | Role::Candidate(_) => false,
-        };
-        // Who is not listed may hold the record and still counts for nothing: the `r` members that the next candidate
-        // hears are drawn from those who are (I4). This node counts by its disk alone, never by what a message says in
-        // its name (I7).
-        let is_member = self.row.as_ref().is_some_and(|row| is_listed(row, self.partition.lane, from));
-        if is_of_this_reign && self.holds(through) && is_member && from.node != self.own.node {
-            self.proven(now, from, through.offset, effects);
+        let is_of_this_log = through.is_none_or(|through| self.holds(through));
+        let (Role::Activating(reign) | Role::Primary(reign)) = &mut self.role else { return };
+        // This node counts by its disk alone, never by what a message says in its name (I7). Who is not listed may hold
+        // the record and still counts for nothing: the `r` members that the next candidate hears are drawn from those
+        // who are (I4); that is for the configurations to say.
+        if reign.epoch != epoch || !is_of_this_log || !reign.feeds.contains_key(&from.node) {
+            return;
         }
+        if let Some(through) = through {
+            reign.progress.prove(from, through.offset);
+        }
+        self.copy_acknowledged(now, from, through.map(|through| through.offset), said);
+        self.advance(now, effects);
+        self.feed(now, effects);
     }
 
-    fn proven(&mut self, now: Moment, member: Member, offset: Offset, effects: &mut Vec<Effect>) {
-        match &mut self.role {
-            Role::Activating(reign) | Role::Primary(reign) => {
-                reign.progress.prove(member, offset);
-                self.advance(now, effects);
-            }
-            // Only who orders updates knows what the others hold. A candidate's tail may be on every disk and is not
-            // committed before a marker of this reign is (I5).
-            Role::Tailing | Role::InSync | Role::Candidate(_) => {}
+    /// Takes the refusal of something that this replica asked for in its reign, or as candidate.
+    pub(super) fn refused(
+        &mut self,
+        now: Moment,
+        from: Member,
+        epoch: Epoch,
+        reason: Refused,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.own_epoch() != Some(epoch) {
+            return;
+        }
+        match reason {
+            // Somebody was named for that epoch, so this one is over, whether or not its row has come.
+            Refused::Promised(promised) if promised > epoch => self.leave_reign(now, None, effects),
+            Refused::Promised(_) => {}
+            Refused::Unmatched { log, committed } => self.copy_refused(now, from, &log, committed, effects),
         }
     }
 
@@ -160,9 +202,14 @@ impl Replica {
         let (Role::Activating(reign) | Role::Primary(reign), Some(row)) = (&self.role, &self.row) else {
             return;
         };
-        let Some(held) = committable(std::iter::once(Configuration::of(row)), &reign.progress) else {
-            return;
-        };
+        let held = committable(configurations(row, reign), &reign.progress);
+        self.commit(now, held, effects);
+        self.raise_low();
+        self.review(now, effects);
+    }
+
+    fn commit(&mut self, now: Moment, held: Option<Offset>, effects: &mut Vec<Effect>) {
+        let (Role::Activating(reign) | Role::Primary(reign), Some(held)) = (&self.role, held) else { return };
         // I5: `W` members may hold a record of an earlier reign and the next candidate still displace it, if its own
         // log ends in an epoch between the two. Once `W` hold the marker, every `r` members include one of them, and no
         // log without the marker is the greatest.
@@ -175,11 +222,25 @@ impl Replica {
         self.committed = Some(held);
         effects.push(Effect::Commit { through: held });
         // After the commit: an operation that is admitted must find everything that earlier reigns committed.
-        if let Role::Activating(reign) = &self.role {
-            let reign = reign.clone();
-            effects.push(Effect::Serve(reign.epoch));
-            self.enter(now, Role::Primary(reign));
-        }
+        self.role = match std::mem::replace(&mut self.role, Role::InSync) {
+            Role::Activating(reign) => {
+                effects.push(Effect::Serve(reign.epoch));
+                self.since = now;
+                Role::Primary(reign)
+            }
+            role @ (Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Primary(_)) => role,
+        };
+        self.note_commit(now);
+    }
+
+    /// Raises what every member holds, by what each has proven in this reign; it never falls. Logs may be trimmed below.
+    fn raise_low(&mut self) {
+        let (Role::Activating(reign) | Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return };
+        let members = configurations(row, reign).flat_map(|configuration| configuration.in_sync);
+        let low = members.map(|member| reign.progress.proven(*member)).min().flatten();
+        // What is held by all is committed, or will be: but a reign that has not committed its marker may end, and its
+        // records with it.
+        self.low = self.low.max(low.min(self.committed));
     }
 
     fn reign(&self) -> &Reign {

@@ -7,7 +7,7 @@ use steward_model::{Boot, Lane, NodeId, Offset};
 use super::Member;
 
 /// The proven end of each member during one reign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Progress {
     lane: Lane,
     proven: BTreeMap<NodeId, (Boot, Offset)>,

@@ -2,6 +2,7 @@
 
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
+use super::feed::Feed;
 use super::message::shown;
 use super::{Member, Replica, Role, Row};
 
@@ -88,6 +89,36 @@ pub struct Status {
     pub durable: Option<Offset>,
     /// The last record known to be committed.
     pub committed: Option<Offset>,
+    /// What every in-sync member is known to hold.
+    pub low: Option<Offset>,
+    /// The copies that this replica feeds in its reign.
+    pub copies: Vec<CopyStatus>,
+    /// A change of the in-sync set is proposed and not decided.
+    pub alters: bool,
+}
+
+/// A copy as its primary knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyStatus {
+    /// Whose it is.
+    pub member: Member,
+    /// The last record that it is known to hold.
+    pub proven: Option<Offset>,
+    /// It lacks more than the log has: it has to be made anew.
+    pub is_lost: bool,
+    /// When it answered last.
+    pub heard: Moment,
+}
+
+/// How a copy stands to the state that a reader has seen elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fence {
+    /// It has committed that record.
+    Reached,
+    /// It has not heard of it yet.
+    Ahead,
+    /// It has committed another record there: what the reader saw was never committed.
+    Elsewhere,
 }
 
 impl std::fmt::Display for Status {
@@ -126,6 +157,32 @@ impl Replica {
             end: self.end,
             durable: self.durable,
             committed: self.committed,
+            low: self.low,
+            copies: self.copies(),
+            alters: matches!(&self.role, Role::Primary(reign) if reign.undecided.is_some()),
+        }
+    }
+
+    fn copies(&self) -> Vec<CopyStatus> {
+        let (Role::Activating(reign) | Role::Primary(reign)) = &self.role else { return Vec::new() };
+        let copy = |feed: &Feed| CopyStatus {
+            member: feed.member,
+            proven: reign.progress.proven(feed.member),
+            is_lost: feed.is_lost,
+            heard: feed.heard,
+        };
+        reign.feeds.values().map(copy).collect()
+    }
+
+    /// Returns how this copy stands to a record that a reader has seen committed elsewhere.
+    pub fn fence(&self, seen: Position) -> Fence {
+        if self.committed < Some(seen.offset) {
+            return Fence::Ahead;
+        }
+        // Where the epoch is forgotten, 64 reigns have gone by: what was seen then is long committed.
+        match self.lineage.epoch_at(seen.offset) {
+            Some(epoch) if epoch != seen.epoch => Fence::Elsewhere,
+            Some(_) | None => Fence::Reached,
         }
     }
 }

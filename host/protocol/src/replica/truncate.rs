@@ -8,10 +8,11 @@ use steward_model::Position;
 use steward_model::mutation::{self, Mutation};
 
 use super::message::shown;
-use super::{Replica, Role};
+use super::{Effect, Replica, Role};
 
 impl Replica {
-    pub(super) fn truncated(&mut self, after: Option<Position>) {
+    /// Cuts everything behind `after` off the own log.
+    pub(super) fn cut(&mut self, after: Option<Position>, effects: &mut Vec<Effect>) {
         match &self.role {
             // A candidate cuts its log when it adopts a greater one of another member.
             Role::Tailing | Role::InSync | Role::Candidate(_) => {}
@@ -42,5 +43,6 @@ impl Replica {
         self.end = after;
         self.durable = self.durable.min(keep);
         self.was_cut = true;
+        effects.push(Effect::Truncate { after });
     }
 }

@@ -7,7 +7,7 @@ use steward_model::update::{Entry, Record};
 use steward_model::{Lane, Link, Offset};
 use steward_storage::index::IndexPlan;
 
-use super::Partition;
+use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
@@ -20,7 +20,7 @@ impl Partition {
                 let early: Vec<Record> = state.uncommitted.iter().map(|early| early.record.clone()).collect();
                 state.unapplied.extend(early);
             }
-            (std::mem::take(&mut state.unapplied), std::mem::take(&mut state.unapplied_bytes))
+            self.take_run(&mut state)
         };
         let Some(end) = run.last().map(|record| record.position.offset) else { return true };
         // The store works without the partition being held: reads and steps go on.
@@ -46,6 +46,24 @@ impl Partition {
                 false
             }
         }
+    }
+
+    /// Takes what may be applied, and its bytes: what other members hold and the own disk does not is committed, but a restart
+    /// trusts the own log, and must not find the store ahead of it.
+    fn take_run(&self, state: &mut State) -> (Vec<Record>, u64) {
+        let durable = state.replica.durable();
+        let is_late = |record: &Record| Some(record.position.offset) > durable && self.id.lane == Lane::Persisted;
+        state.is_held_back =
+            state.unapplied.last().is_some_and(is_late) && !mutation::is(Mutation::AppliedBeforeDurable);
+        if !state.is_held_back {
+            return (std::mem::take(&mut state.unapplied), std::mem::take(&mut state.unapplied_bytes));
+        }
+        let count = state.unapplied.iter().take_while(|record| !is_late(record)).count();
+        let later = state.unapplied.split_off(count);
+        let run = std::mem::replace(&mut state.unapplied, later);
+        let bytes = run.iter().map(|record| record.bytes() as u64).sum();
+        state.unapplied_bytes = state.unapplied_bytes.saturating_sub(bytes);
+        (run, bytes)
     }
 
     /// Forgets what only memory knew about documents that the state store now holds, and says how far that has come.

@@ -2,9 +2,11 @@
 
 use steward_model::mutation::{self, Mutation};
 use steward_model::{Epoch, Lsn};
+use steward_protocol::replica::Event;
 use steward_storage::documents::Error;
 
-use super::Partition;
+use super::message::Message;
+use super::{Partition, State};
 use crate::checkpoint::Row;
 
 impl Partition {
@@ -12,7 +14,8 @@ impl Partition {
     pub(crate) fn checkpoint_row(&self) -> Result<(Row, Option<Lsn>), Error> {
         // Asked before the store is made durable, so the row never names more than will be.
         let applied = self.store.meta()?.applied;
-        let state = self.lock();
+        let mut state = self.lock();
+        self.keep_for_members(&mut state);
         // The promise that was asked for, durable or not: it may lie in a part of the log that this checkpoint releases.
         let promised = match mutation::is(Mutation::PromiseNotRepeated) {
             true => Epoch::ZERO,
@@ -22,5 +25,26 @@ impl Partition {
         // see records without those before them.
         let oldest = [state.in_log.front(), state.cut.as_ref()].into_iter().flatten().map(|(_, lsn)| *lsn).min();
         Ok((Row { partition: self.id, promised, applied, latest: state.latest }, oldest))
+    }
+
+    /// Keeps what some in-sync member may lack, although the own store has it: whoever is elected must be able to feed every
+    /// other one (I22).
+    fn keep_for_members(&self, state: &mut State) {
+        let from = state.replica.keeps_from().max(state.replica.start());
+        let is_lacked =
+            state.replica.end().is_some_and(|end| from <= end.offset) && !mutation::is(Mutation::LogNotKept);
+        // The new pin before the old one goes: nothing may be trimmed in between.
+        let pinned = is_lacked.then(|| self.shared.log.pin_records(self.id, from)).flatten();
+        state.pinned = pinned;
+    }
+
+    /// Takes note of what the log still has.
+    pub(crate) fn note_trimmed(&self) {
+        let first = self.shared.log.first(self.id);
+        let state = self.lock();
+        let start = first.or(state.replica.end().map(|end| end.offset.next())).unwrap_or_default();
+        if start > state.replica.start() {
+            self.post(Message::Core(Box::new(Event::Trimmed { start })));
+        }
     }
 }

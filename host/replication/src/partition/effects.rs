@@ -1,5 +1,7 @@
 //! Carries out what a replica core asks for. Nothing else does.
 
+use std::sync::Arc;
+
 use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lane, Moment, Offset};
@@ -8,6 +10,7 @@ use steward_storage::log::append;
 
 use super::outgoing::About;
 use super::{Partition, State, Uncommitted};
+use crate::mail::{Letter, Request};
 use crate::observer::{Fact, Fatal};
 
 impl Partition {
@@ -28,13 +31,35 @@ impl Partition {
 
     fn carry_out_one(&self, state: &mut State, now: Moment, effect: Effect) {
         self.shared.observer.wanted(self.id, &effect);
+        let (partition, mail) = (self.id, &self.shared.mail);
         match effect {
             Effect::PersistPromise(epoch) => self.persist_promise(state, now, epoch),
             Effect::Persist(record) => self.persist(state, now, record),
+            Effect::Truncate { after } => self.truncate(state, after),
             Effect::Commit { through } => self.commit(state, through),
             Effect::Serve(epoch) => self.serve(state, epoch),
             Effect::StopServing { epoch, .. } => self.stop_serving(state, epoch),
+            Effect::AdmissionChanged => self.serving.set(self.serving.get()),
+            Effect::Send { to, message } => {
+                mail.send(Letter { partition, to, message });
+                self.shared.observer.mail_left();
+            }
+            Effect::ReadLog(read) => {
+                mail.read(partition, read);
+                self.shared.observer.mail_left();
+            }
+            Effect::Alter(alteration) => self.request(Request::Alter(alteration)),
+            Effect::MovePrimary { epoch, to } => self.request(Request::MovePrimary { partition, epoch, to }),
+            Effect::ConfirmRow { epoch, through } => self.request(Request::ConfirmRow { partition, epoch, through }),
+            Effect::Rebuild { member } => self.request(Request::Rebuild { partition, member }),
+            Effect::ReadsConfirmed { through } => state.readers.confirm(through),
+            Effect::ReadsRefused { through } => state.readers.refuse(through),
         }
+    }
+
+    fn request(&self, request: Request) {
+        self.shared.mail.request(request);
+        self.shared.observer.mail_left();
     }
 
     fn persist_promise(&self, state: &mut State, now: Moment, epoch: Epoch) {
@@ -51,11 +76,20 @@ impl Partition {
         }
     }
 
-    fn persist(&self, state: &mut State, now: Moment, record: Record) {
+    fn persist(&self, state: &mut State, now: Moment, record: Arc<Record>) {
         let end = record.position;
-        if let Entry::Marker = record.entry {
-            self.shared.observer.observed(self.id, &Fact::MarkerAppended(end));
+        let is_own = state.replica.reigns_in(end.epoch);
+        match &record.entry {
+            Entry::Marker if is_own => self.shared.observer.observed(self.id, &Fact::MarkerAppended(end)),
+            // Own updates are there since they were proposed.
+            Entry::Update(update) if !is_own => state.recent.copy(end, update),
+            Entry::Marker | Entry::Update(_) | Entry::Forget { .. } => {}
         }
+        if !is_own {
+            self.shared.observer.observed(self.id, &Fact::Copied(end));
+        }
+        // Shared only with messages that are on their way to other members.
+        let record = Arc::unwrap_or_clone(record);
         match self.id.lane {
             Lane::Persisted => {
                 // The core counts the record as appended, so it cannot be refused any more: what the log has no room
@@ -73,15 +107,20 @@ impl Partition {
 
     /// Publishes what is certain now: to readers, to the outbox, to the clients that wait, and to the state store's queue.
     fn commit(&self, state: &mut State, through: Offset) {
+        // The event that led to this commit has changed the role before it, if at all.
+        let reign = Some(state.replica.epoch()).filter(|epoch| state.replica.reigns_in(*epoch));
         let first = state.unapplied.len();
         let (mut bytes, mut adds_effects) = (0, false);
         while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
             if let Entry::Update(update) = &next.record.entry {
                 state.latest = state.latest.max(update.document.updated);
                 state.recent.commit(next.record.position, update);
-                update.settled.iter().for_each(|key| state.outbox.settle(key));
-                adds_effects |= !update.effects.is_empty();
-                update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
+                // Others send the effects of their reign; what is pending when this copy reigns is told by its store.
+                if reign.is_some() {
+                    update.settled.iter().for_each(|key| state.outbox.settle(key));
+                    adds_effects |= !update.effects.is_empty();
+                    update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
+                }
             }
             bytes += next.bytes;
             state.unapplied.push(next.record);
@@ -91,7 +130,7 @@ impl Partition {
             self.shared.observer.effects_added();
         }
         let records = &state.unapplied[first..];
-        self.shared.observer.observed(self.id, &Fact::Committed { through, records });
+        self.shared.observer.observed(self.id, &Fact::Committed { through, records, reign });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
         // Last: a client that is told must find its update when it reads (I10).
         while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {

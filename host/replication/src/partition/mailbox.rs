@@ -1,6 +1,6 @@
 //! The mailbox of a partition, and the step that takes what is in it.
 
-use steward_model::Moment;
+use steward_model::{Lsn, Moment, Position};
 use steward_protocol::replica::Event;
 
 use super::message::Message;
@@ -42,6 +42,15 @@ impl Partition {
     }
 
     fn take(&self, state: &mut State, now: Moment, message: Message) {
+        self.take_one(state, now, message);
+        let deadline = state.replica.deadline();
+        if deadline != state.deadline {
+            state.deadline = deadline;
+            self.shared.mail.wake_at(self.id, deadline);
+        }
+    }
+
+    fn take_one(&self, state: &mut State, now: Moment, message: Message) {
         // What the core believes and what the disk holds may differ by now: whatever is decided could contradict a
         // promise.
         if self.shared.has_failed() {
@@ -54,13 +63,36 @@ impl Partition {
                 self.serving.set(self.serving.get());
             }
             Message::Propose(proposal) => self.propose_now(state, now, *proposal),
-            Message::Persisted(end) => self.tell(state, now, Event::Persisted(end)),
+            Message::Persisted { end, through } => self.persisted(state, now, end, through),
             Message::PromisePersisted(epoch) => self.tell(state, now, Event::PromisePersisted(epoch)),
             Message::Settle { keys, at } => self.settle_now(state, now, keys, at),
             Message::Forget(horizons) => self.forget_now(state, now, horizons),
-            Message::Received { from, message } => self.tell(state, now, Event::Received { from, message }),
+            Message::Confirm(confirmed) => self.confirm_now(state, now, confirmed),
+            Message::Tick => {
+                // Whoever woke it has forgotten the moment: also the same one has to be asked for anew.
+                state.deadline = None;
+                self.tell(state, now, Event::Tick);
+            }
+            Message::Core(event) => self.tell(state, now, *event),
             Message::SpaceInLog => self.send_outgoing(state),
-            Message::Truncated { after } => self.truncate(state, now, after),
+        }
+    }
+
+    /// Tells the core what has become durable. A record that was cut meanwhile may stand in the log anew, further up, where it is
+    /// not written yet: what counts is where the record that stands there now lies.
+    fn persisted(&self, state: &mut State, now: Moment, end: Position, through: Lsn) {
+        let durable = state.in_log.iter().rev().find(|(_, lsn)| *lsn <= through).map(|(offset, _)| *offset);
+        let standing = durable.and_then(|offset| state.replica.position_at(offset));
+        match standing {
+            Some(standing) => {
+                self.tell(state, now, Event::Persisted(standing));
+                if std::mem::take(&mut state.is_held_back) {
+                    self.shared.applying.committed(self.id, 0, 0, &*self.shared.observer);
+                    self.shared.applying.hurry(&*self.shared.observer);
+                }
+            }
+            // All of it is applied, and so was reported before, or was cut.
+            None => tracing::trace!(partition = %self.id, %end, "nothing of what became durable stands in the log"),
         }
     }
 

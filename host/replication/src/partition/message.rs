@@ -1,9 +1,10 @@
 //! What a partition can be told.
 
+use futures_channel::oneshot;
 use steward_model::operation::EffectKey;
 use steward_model::update::Entry;
-use steward_model::{Epoch, Position, Timestamp};
-use steward_protocol::replica::{self, Event, Member, Row};
+use steward_model::{Epoch, Lsn, Position, Timestamp};
+use steward_protocol::replica::{Event, Row};
 use steward_storage::documents::Horizons;
 
 use super::proposal::Proposal;
@@ -15,8 +16,13 @@ pub enum Message {
     Row(Box<Row>),
     /// Somebody wants an update in the log.
     Propose(Box<Proposal>),
-    /// The log is on disk through this record.
-    Persisted(Position),
+    /// The log is on disk through this place, where it had this record of the partition, the last one so far.
+    Persisted {
+        /// The record; it may have been cut meanwhile.
+        end: Position,
+        /// Everything in the log up to here is on disk.
+        through: Lsn,
+    },
     /// The promise is on disk.
     PromisePersisted(Epoch),
     /// Effects were carried out and are no longer pending.
@@ -28,20 +34,14 @@ pub enum Message {
     },
     /// What is below is old enough to be forgotten, says the state store of the primary.
     Forget(Horizons),
-    /// Another member said something, over a connection that vouches for its node and boot.
-    Received {
-        /// The member at the other end of the connection.
-        from: Member,
-        /// A promise or an acknowledgement.
-        message: replica::Message,
-    },
+    /// Somebody waits for the confirmation that what is committed here is the newest committed state of all.
+    Confirm(oneshot::Sender<()>),
+    /// The moment has come for which the copy wanted to be woken.
+    Tick,
+    /// Something for the core that concerns nothing else: what another member said, what the log has.
+    Core(Box<Event>),
     /// The log may have room again for what it refused.
     SpaceInLog,
-    /// Another reign ordered something else behind this record; nothing of it was committed.
-    Truncated {
-        /// The last record that stays.
-        after: Option<Position>,
-    },
 }
 
 impl std::fmt::Display for Message {
@@ -49,18 +49,17 @@ impl std::fmt::Display for Message {
         match self {
             Message::Row(row) => write!(f, "table changed to {row}"),
             Message::Propose(proposal) => write!(f, "proposed {proposal}"),
-            Message::Persisted(position) => write!(f, "{}", Event::Persisted(*position)),
+            Message::Persisted { end, .. } => write!(f, "{}", Event::Persisted(*end)),
             Message::PromisePersisted(epoch) => write!(f, "{}", Event::PromisePersisted(*epoch)),
             Message::Settle { keys, .. } => write!(f, "carried out effects: {}", keys.len()),
             Message::Forget(Horizons { tombstones_below, answers_below }) => {
                 let (tombstones_below, answers_below) = (*tombstones_below, *answers_below);
                 write!(f, "proposed {}", Entry::Forget { tombstones_below, answers_below })
             }
-            Message::Received { from, message } => {
-                write!(f, "{}", Event::Received { from: *from, message: *message })
-            }
+            Message::Confirm(_) => f.write_str("a read waits"),
+            Message::Tick => write!(f, "{}", Event::Tick),
+            Message::Core(event) => write!(f, "{event}"),
             Message::SpaceInLog => f.write_str("found space in the log"),
-            Message::Truncated { after } => write!(f, "{}", Event::Truncated { after: *after }),
         }
     }
 }

@@ -40,7 +40,9 @@
 
 mod apply;
 mod checkpoint;
+mod confirm;
 mod effects;
+mod logged;
 mod mailbox;
 mod message;
 mod outbox;
@@ -49,6 +51,7 @@ mod proposal;
 mod propose;
 mod queues;
 mod read;
+mod readers;
 mod recent;
 mod truncate;
 mod turn;
@@ -58,10 +61,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_channel::oneshot;
 use steward_model::update::{Entry, Record};
-use steward_model::{Epoch, Lsn, Offset, PartitionId, Position, Timestamp};
+use steward_model::{Epoch, Lsn, Moment, Offset, PartitionId, Position, Timestamp};
 use steward_protocol::replica::{self, NotAdmitted, Replica};
 use steward_storage::documents::{self, PartitionStore};
+use steward_storage::log::Pinned;
 
+pub use confirm::{Confirmation, NotConfirmed};
 pub use message::Message;
 pub use outbox::{Claim, Outbox};
 pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
@@ -75,6 +80,7 @@ use crate::shared::Shared;
 use crate::watch::Watch;
 use outgoing::Outgoing;
 use queues::Queues;
+use readers::Readers;
 use recent::Recent;
 
 /// A record that was appended and is not known to be committed.
@@ -101,6 +107,8 @@ struct State {
     /// Committed, not in the state store; its bytes are counted in the shared queue.
     unapplied: Vec<Record>,
     unapplied_bytes: u64,
+    /// Some of it was not applied because the own disk does not have it yet.
+    is_held_back: bool,
     /// Where each record that the state store does not hold lies in the log, for trimming; the front has the lowest offset.
     in_log: VecDeque<(Offset, Lsn)>,
     /// The first record that was cut off the log and has frames there, as long as the store holds nothing in its place: a start
@@ -110,6 +118,11 @@ struct State {
     waiters: VecDeque<Waiter>,
     recent: Recent,
     outbox: Outbox,
+    readers: Readers,
+    /// Holds the part of the log that in-sync members may lack.
+    pinned: Option<Pinned>,
+    /// When the core wants to be told next that time has passed.
+    deadline: Option<Moment>,
     /// The latest time of a committed update.
     latest: Timestamp,
 }
@@ -140,7 +153,7 @@ impl Partition {
     ) -> Result<Partition, Error> {
         let Recovered { core, tail, latest } = recovered;
         let applied = core.applied;
-        let replica = Replica::open(shared.own, id, core)?;
+        let replica = Replica::open(shared.own, id, shared.options.replica, core)?;
         let in_log = tail.iter().map(|(record, lsn)| (record.position.offset, *lsn)).collect();
         let recent = remembered_tail(&store, &tail)?;
         let uncommitted = tail.into_iter().map(|(record, _)| Uncommitted::new(record)).collect();
@@ -152,11 +165,15 @@ impl Partition {
             uncommitted,
             unapplied: Vec::new(),
             unapplied_bytes: 0,
+            is_held_back: false,
             in_log,
             cut: None,
             waiters: VecDeque::new(),
             recent,
             outbox: Outbox::default(),
+            readers: Readers::default(),
+            pinned: None,
+            deadline: None,
             latest,
         };
         Ok(Partition {
@@ -199,6 +216,17 @@ impl Partition {
         &self.serving
     }
 
+    /// Returns true if the record at `position` stands in the log of this copy and is durable there.
+    pub fn holds_durably(&self, position: Position) -> bool {
+        let state = self.lock();
+        state.replica.holds(position) && state.replica.durable() >= Some(position.offset)
+    }
+
+    /// Returns the oldest offset that the log of this copy still has: other members are fed from there on.
+    pub fn log_start(&self) -> Offset {
+        self.lock().replica.start()
+    }
+
     /// Lets `work` look at the pending effects and claim them.
     pub fn with_outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> T {
         work(&mut self.lock().outbox)
@@ -220,10 +248,7 @@ impl Partition {
 
 impl Uncommitted {
     fn new(record: Record) -> Uncommitted {
-        let bytes = match &record.entry {
-            Entry::Update(update) => update.bytes() as u64,
-            Entry::Marker | Entry::Forget { .. } => 64,
-        };
+        let bytes = record.bytes() as u64;
         Uncommitted { record, bytes }
     }
 }

@@ -64,6 +64,15 @@ impl Recent {
         before: Option<&Arc<Document>>,
     ) -> Arc<Document> {
         let found = before.map_or(Presence::Absent, |document| Presence::Present(Arc::clone(document)));
+        self.append_to(position, update, found)
+    }
+
+    /// Takes note of an update that another member has ordered. What the document was before, the state store says.
+    pub(super) fn copy(&mut self, position: Position, update: &Update) {
+        self.append_to(position, update, Presence::Unknown);
+    }
+
+    fn append_to(&mut self, position: Position, update: &Update, found: Presence) -> Arc<Document> {
         let touched = match self.touched.entry(update.document.link.clone()) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Touched {

@@ -1,17 +1,16 @@
 //! Cutting the end of the log off, when another reign has ordered something else there.
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Moment, Offset, Position};
-use steward_protocol::replica::Event;
+use steward_model::{Offset, Position};
 
 use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
-    /// Forgets every record above `after`: the core, the queues, the states that they made, and the clients that wait for them.
+    /// Forgets every record above `after`, as the core has done: the queues, the states that they made, and the clients that wait for them.
     ///
     /// The log keeps the frames; the records that follow name lower offsets, which is how a later start sees it, too.
-    pub(super) fn truncate(&self, state: &mut State, now: Moment, after: Option<Position>) {
+    pub(super) fn truncate(&self, state: &mut State, after: Option<Position>) {
         let keep = after.map(|after| after.offset);
         let is_cut = |offset: Offset| Some(offset) > keep;
         let before = state.uncommitted.len();
@@ -27,7 +26,5 @@ impl Partition {
         state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
         let records = before - state.uncommitted.len();
         self.shared.observer.observed(self.id, &Fact::Truncated { after, records });
-        // The core last: what it may ask for then finds everything else cut.
-        self.tell(state, now, Event::Truncated { after });
     }
 }

@@ -2,7 +2,7 @@
 
 use steward_model::update::RequestKey;
 use steward_model::{Lane, Offset, Position};
-use steward_replication::{Message, ProposeError};
+use steward_replication::ProposeError;
 use steward_storage::log::Disk;
 
 use crate::stage::{NOW, Stage, answering, epoch, link, now, other, put};
@@ -30,7 +30,7 @@ fn whoever_waits_for_a_record_is_not_answered_by_another_one_at_its_place() {
     stage.name(2, other());
     assert!(matches!(first.try_committed(), Some(Err(_))), "the outcome is unknown here");
     // The next primary did not have it.
-    partition.post(Message::Truncated { after: Some(Position { epoch: epoch(1), offset: Offset(0) }) });
+    stage.overrule(partition, 2, Some(Position { epoch: epoch(1), offset: Offset(0) }));
     partition.step(NOW);
     stage.serve(3);
     let second = stage.propose(partition, put("b", 0, "{}")).expect("it is served");
@@ -49,7 +49,7 @@ fn what_was_cut_off_is_neither_newest_nor_remembered() {
     stage.propose(partition, answering("a", 1, "key")).expect("it is served");
     let committed = partition.committed_end().map(|offset| Position { epoch: epoch(1), offset });
     stage.name(2, other());
-    partition.post(Message::Truncated { after: committed });
+    stage.overrule(partition, 2, committed);
     partition.step(NOW);
     stage.serve(3);
     let newest = partition.newest(&link("a")).expect("readable").document.expect("it exists");
@@ -70,13 +70,13 @@ fn a_log_that_was_cut_opens_again_without_its_marker() {
     stage.drive();
     stage.name(3, other());
     let end = Position { epoch: epoch(1), offset: Offset(1) };
-    partition.post(Message::Truncated { after: Some(end) });
+    stage.overrule(partition, 3, Some(end));
     partition.step(NOW);
     stage.serve(4);
     stage.apply();
     let stage = stage.crash();
     let status = stage.persisted().status();
-    assert_eq!(status.replica.end, Some(Position { epoch: epoch(4), offset: Offset(2) }));
+    assert_eq!(status.replica.end, Some(Position { epoch: epoch(4), offset: Offset(3) }));
     stage.serve(5);
     assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some("{}"));
 }
@@ -93,16 +93,17 @@ fn a_branch_that_was_cut_stays_whole_in_the_log_until_the_store_holds_another() 
         stage.drive();
     }
     stage.name(2, other());
-    partition.post(Message::Truncated { after: Some(Position { epoch: epoch(1), offset: Offset(0) }) });
+    stage.overrule(partition, 2, Some(Position { epoch: epoch(1), offset: Offset(0) }));
     stage.write();
     let segments = stage.disk.list().expect("a readable folder").len();
     let logged = stage.partitions.checkpoint(stage.store.as_ref()).expect("the store works");
     stage.write();
     stage.partitions.trim(logged).expect("the disk works");
     assert!(segments > 1, "the branch goes on in another segment");
+    assert_eq!(stage.disk.list().expect("a readable folder").len(), segments, "all of it is there");
     // A start that found only its rest could not tell it from records that were lost.
     let stage = stage.crash();
-    assert_eq!(stage.persisted().status().replica.end, Some(Position { epoch: epoch(1), offset: Offset(5) }));
+    assert_eq!(stage.persisted().status().replica.end, Some(Position { epoch: epoch(2), offset: Offset(1) }));
 }
 
 #[test]

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use steward_model::document::UpdateAction;
 use steward_model::operation::{Action, Effect, EffectKey};
 use steward_model::update::{
-    Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
+    Change, Entry, Origin, PendingEffect, Record, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
 use steward_model::{Boot, NodeId};
-use steward_model::{Document, Epoch, Lane, Link, Moment, PartitionId, Position, Timestamp, Version};
-use steward_protocol::replica::{Member, Row};
+use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp, Version};
+use steward_protocol::replica::{self, Append, Member, Row};
 use steward_replication::completions::{Completions, DurabilityListener};
 use steward_replication::partition::{Proposed, Taken};
 use steward_replication::{
@@ -156,6 +156,17 @@ impl Stage {
             partition.post(Message::Row(Box::new(row.clone())));
             partition.step(NOW);
         }
+    }
+
+    /// Has the other member, whose reign this is, order its marker behind `previous`: what stands there otherwise is cut.
+    pub(crate) fn overrule(&self, partition: &Partition, ownership: u32, previous: Option<Position>) {
+        let offset = previous.map_or(Offset(0), |previous| previous.offset.next());
+        let position = Position { epoch: epoch(ownership), offset };
+        let before = previous.map_or(Epoch::ZERO, |previous| previous.epoch);
+        let record = Arc::new(Record { position, previous: before, entry: Entry::Marker });
+        let append = Append { epoch: epoch(ownership), previous, records: vec![record], committed: None, low: None };
+        let message = replica::Message::Append(append);
+        self.partitions.receive(NOW, partition.id(), other(), message);
     }
 
     /// Writes what waits in the log, and takes what has become durable.

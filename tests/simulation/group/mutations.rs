@@ -1,0 +1,47 @@
+//! Rules that only several nodes can show to be broken: each must be noticed, by the statement that names it.
+
+use anyhow::{Context, Result, bail};
+use steward_model::mutation::{self, Mutation};
+
+use crate::group::judge;
+use crate::keep_panics_quiet;
+
+/// Groups in which a broken rule must be noticed.
+const GROUPS: u64 = 1500;
+
+fn is_noticed(broken: Mutation, by: &[&str]) -> Result<()> {
+    keep_panics_quiet();
+    for seed in 0..GROUPS {
+        mutation::set(Some(broken));
+        let judged = judge(seed);
+        mutation::set(None);
+        let Err(error) = judged else { continue };
+        let text = format!("{error:#}");
+        if by.iter().any(|name| text.contains(name)) {
+            println!("{broken:?} is noticed in group {seed} by {}", text.chars().take(160).collect::<String>());
+            return Ok(());
+        }
+        return Err(error).with_context(|| format!("{broken:?} is noticed in group {seed}, but not by {by:?}"));
+    }
+    bail!("{broken:?} is not noticed in {GROUPS} groups")
+}
+
+macro_rules! broken_rules {
+    ($($test:ident: $mutation:ident by $($name:literal),+;)*) => {
+        $(
+            #[test]
+            fn $test() -> Result<()> {
+                is_noticed(Mutation::$mutation, &[$($name),+])
+            }
+        )*
+    };
+}
+
+broken_rules! {
+    a_recovery_that_listens_to_itself_is_noticed: RecoveryListensToItself by "i01_", "i02_", "panic";
+    a_broken_promise_is_noticed: PromiseNotKept by "i01_", "i02_", "panic";
+    a_shorter_append_that_cuts_is_noticed: ShorterAppendCuts by "i01_", "i02_", "i04_", "panic";
+    a_confirmation_in_spite_of_a_promise_is_noticed: ConfirmedInSpiteOfPromise by "i10_";
+    a_read_confirmed_by_an_earlier_question_is_noticed: ConfirmedByEarlierQuestion by "i10_";
+    applying_what_the_own_disk_lacks_is_noticed: AppliedBeforeDurable by "i09_";
+}

@@ -1,0 +1,157 @@
+//! What must be true from now on in a group: every record that was ever committed, and what each disk promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_model::update::{Change, Entry, Record, RememberedReply, RequestId};
+use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position};
+
+use crate::oracle::Known;
+use crate::requests::Request;
+use crate::tasks::place;
+
+/// What is known about one partition.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// What was committed, what it makes, and what is wrong with it.
+    pub(crate) known: Known,
+    /// In which epoch each record was committed first.
+    by: Vec<Epoch>,
+    active: BTreeSet<Epoch>,
+    /// The highest promise that each site has called durable.
+    pub(crate) promised: BTreeMap<usize, Epoch>,
+}
+
+/// See the head of this module.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    partitions: BTreeMap<PartitionId, Ledger>,
+}
+
+impl Oracle {
+    pub(crate) fn of(&mut self, partition: PartitionId) -> &mut Ledger {
+        self.partitions.entry(partition).or_default()
+    }
+
+    pub(crate) fn about(&self, partition: PartitionId) -> Option<&Ledger> {
+        self.partitions.get(&partition)
+    }
+
+    /// Returns what a read that begins now must show: everything that is committed by now.
+    pub(crate) fn begins_to_read(&self, link: &Link) -> usize {
+        self.about(place(link)).map_or(0, |ledger| ledger.known.committed.len())
+    }
+
+    /// I10: what was read is the state after some record, and not before the ones that were committed when it began.
+    pub(crate) fn judge_read(&self, link: &Link, found: Option<&Document>, begins: usize) -> Result<(), String> {
+        let Some(ledger) = self.about(place(link)) else { return Ok(()) };
+        let is_about = |record: &&Record| matches!(&record.entry, Entry::Update(update) if update.document.link == *link && makes_state(update.change));
+        let committed = &ledger.known.committed;
+        let last = committed[..begins].iter().rev().find(is_about).map(|record| record.position);
+        match found {
+            Some(document) => {
+                let at = Position { epoch: document.epoch, offset: document.offset };
+                let is_committed = committed.get(at.offset.0 as usize).is_some_and(|record| record.position == at);
+                if !is_committed || Some(at) < last {
+                    return Err(format!(
+                        "i10_ {link} is read at {at}, committed: {is_committed}, last before {last:?}"
+                    ));
+                }
+            }
+            None => {
+                // Only a tombstone that was forgotten leaves nothing.
+                if last.is_some() && !ledger.known.model.forgotten.contains_key(link) {
+                    return Err(format!("i10_ {link} is read as absent, {last:?} was committed before"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// I2: an answer names a committed record of that very request.
+    pub(crate) fn judge_answer(&self, partition: PartitionId, at: Position, request: &Request) -> Result<(), String> {
+        let record = self.about(partition).and_then(|ledger| ledger.known.committed_at(at.offset));
+        let is_it = |entry: &Entry| matches!(entry, Entry::Update(update) if update.document.link == request.link && update.request == RequestId::of(&request.name));
+        match record.is_some_and(|record| record.position == at && is_it(&record.entry)) {
+            true => Ok(()),
+            false => Err(format!("i02_ {request:?} was acknowledged at {at}, committed there is {record:?}")),
+        }
+    }
+
+    /// I12: a repeat is told what was committed, and the first answer.
+    pub(crate) fn judge_repeat(
+        &self,
+        partition: PartitionId,
+        request: &Request,
+        reply: &RememberedReply,
+        first: Option<Position>,
+    ) -> Result<(), String> {
+        let record = self.about(partition).and_then(|ledger| ledger.known.committed_at(reply.at.offset));
+        let is_it = |entry: &Entry| matches!(entry, Entry::Update(update) if update.remembered.as_ref() == Some(reply));
+        if !record.is_some_and(|record| is_it(&record.entry)) {
+            return Err(format!("i12_ {request:?} is told {reply:?}, committed there is {record:?}"));
+        }
+        match first.is_some_and(|first| first > reply.at) {
+            true => Err(format!("i12_ {request:?} is told {}, and was told {first:?} before", reply.at)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns true if a change leaves another state than there was.
+fn makes_state(change: Change) -> bool {
+    match change {
+        Change::NewVersion | Change::Renewal => true,
+        Change::None => false,
+    }
+}
+
+impl Ledger {
+    /// I1, I11, I12: takes note of what a site has committed, in a reign of its own or in another's.
+    pub(crate) fn commit(&mut self, records: &[Record], reign: Option<Epoch>) -> Result<(), String> {
+        // Whoever heard of it may be looked at before the reign that did it. That one is not below the last of the records:
+        // what follows them in the log was ordered by it, or by a later one.
+        let last = records.last().map(|record| record.position.epoch);
+        let by = reign.or(last).unwrap_or_default();
+        for record in records {
+            let offset = record.position.offset.0 as usize;
+            match self.known.committed.get(offset) {
+                Some(first) if first == record => {}
+                Some(first) => {
+                    return Err(format!("i01_ {record:?} is committed in {by}, and before there was {first:?}"));
+                }
+                None if offset == self.known.committed.len() => {
+                    self.known.commit(record);
+                    self.by.push(by);
+                }
+                None => return Err(format!("i01_ {} is committed without those before it", record.position)),
+            }
+        }
+        let strays = [("i11_", &self.known.stray), ("i12_", &self.known.doubled)];
+        let wrong = strays.iter().find_map(|(name, stray)| stray.as_ref().map(|stray| format!("{name} {stray}")));
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// I3, I2: an epoch is active once, with everything that earlier ones have committed.
+    pub(crate) fn activate(&mut self, epoch: Epoch, committed: Option<Offset>) -> Result<(), String> {
+        if !self.active.insert(epoch) {
+            return Err(format!("i03_ epoch {epoch} is active for the second time"));
+        }
+        let held = committed.map_or(0, |offset| offset.0 as usize + 1);
+        let missed = self.by.iter().enumerate().skip(held).find(|(_, by)| **by < epoch);
+        match missed {
+            Some((offset, by)) => {
+                Err(format!("i02_ epoch {epoch} is active through {committed:?}, {by} has committed {offset}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// I3: a start finds every promise that was called durable.
+    pub(crate) fn opened(&mut self, site: usize, promised: Epoch) -> Result<(), String> {
+        let given = self.promised.get(&site).copied().unwrap_or_default();
+        match promised < given {
+            true => Err(format!("i03_ node {} finds the promise {promised}, and gave {given}", site + 1)),
+            false => Ok(()),
+        }
+    }
+}

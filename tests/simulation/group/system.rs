@@ -1,0 +1,119 @@
+//! The system group of a group of nodes: rows, boots, and what waits to be decided. It may be slow, or away.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_model::{Boot, Epoch, Lane, NodeId, PartitionId};
+use steward_protocol::replica::{Event, Member, Row};
+use steward_replication::mail::Request;
+
+/// See the head of this module.
+#[derive(Debug)]
+pub(crate) struct System {
+    rows: BTreeMap<PartitionId, Row>,
+    boots: Vec<u32>,
+    pub(crate) is_away: bool,
+    /// What was asked, by which site.
+    pub(crate) asked: Vec<(usize, Request)>,
+    /// The quorum that the group wants.
+    pub(crate) quorum: u32,
+}
+
+/// Returns the number of a node, by its place in the group.
+pub(crate) fn node(site: usize) -> NodeId {
+    NodeId(site as u32 + 1)
+}
+
+/// Returns the place of a node in the group.
+pub(crate) fn site(node: NodeId) -> usize {
+    node.0 as usize - 1
+}
+
+impl System {
+    /// Returns the rows of a group in which nobody was named yet; the first `members` count.
+    pub(crate) fn new(partitions: &[PartitionId], sites: usize, members: usize, quorum: u32) -> System {
+        let first = Member { node: node(0), boot: Boot(0) };
+        let in_sync: BTreeSet<Member> = (0..members).map(|at| Member { node: node(at), boot: Boot(0) }).collect();
+        let mut row = Row {
+            epoch: Epoch::ZERO,
+            primary: first,
+            in_sync: BTreeSet::new(),
+            write_quorum: quorum,
+            recovery_quorum: 1,
+            version: 0,
+        };
+        row.alter(in_sync, quorum);
+        let rows = partitions.iter().map(|partition| (*partition, row.clone())).collect();
+        System { rows, boots: vec![0; sites], is_away: false, asked: Vec::new(), quorum }
+    }
+
+    pub(crate) fn row(&self, partition: PartitionId) -> &Row {
+        &self.rows[&partition]
+    }
+
+    /// Returns this boot of a site.
+    pub(crate) fn member(&self, site: usize) -> Member {
+        Member { node: node(site), boot: Boot(self.boots[site]) }
+    }
+
+    /// Returns every node in its newest boot.
+    pub(crate) fn members(&self) -> BTreeSet<Member> {
+        (0..self.boots.len()).map(|site| self.member(site)).collect()
+    }
+
+    /// Registers a process start.
+    pub(crate) fn register(&mut self, site: usize) -> Member {
+        self.boots[site] += 1;
+        let own = self.member(site);
+        for (partition, row) in &mut self.rows {
+            assert_eq!(partition.lane, Lane::Persisted, "groups keep what they keep on disks");
+            row.restart_member(partition.lane, own, &[]);
+        }
+        own
+    }
+
+    /// Names a member for a new reign, if it is in the in-sync set.
+    pub(crate) fn name(&mut self, partition: PartitionId, site: usize) {
+        let member = self.member(site);
+        let row = self.rows.get_mut(&partition).expect("the world has this partition");
+        if row.in_sync.contains(&member) {
+            row.name(member);
+        }
+    }
+
+    /// Lowers the quorum, or wants a higher one.
+    pub(crate) fn set_quorum(&mut self, quorum: u32) {
+        self.quorum = quorum;
+        self.rows.values_mut().for_each(|row| row.lower_write_quorum(quorum));
+    }
+
+    /// Decides what a site has asked; returns what it is told.
+    pub(crate) fn decide(&mut self, request: Request) -> Option<(PartitionId, Event)> {
+        match request {
+            Request::Alter(alteration) => {
+                let boots: BTreeSet<Member> = self.members();
+                let row = self.rows.get_mut(&alteration.partition).expect("the world has this partition");
+                let is_current = (row.epoch, row.version) == (alteration.epoch, alteration.version);
+                if !is_current {
+                    return None;
+                }
+                let is_sound = alteration.in_sync.is_subset(&boots) && alteration.in_sync.contains(&row.primary);
+                if is_sound {
+                    row.alter(alteration.in_sync, alteration.write_quorum);
+                    return None;
+                }
+                Some((alteration.partition, Event::AlterationRefused { version: alteration.version }))
+            }
+            Request::MovePrimary { partition, epoch, to } => {
+                if self.row(partition).epoch == epoch && self.member(site(to.node)) == to {
+                    self.name(partition, site(to.node));
+                }
+                None
+            }
+            Request::ConfirmRow { partition, through, .. } => {
+                let epoch = self.row(partition).epoch;
+                Some((partition, Event::RowConfirmed { epoch, through }))
+            }
+            Request::Rebuild { .. } => None,
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 use steward_replication::Observer;
 use steward_replication::applier::IndexSource;
 use steward_replication::completions::DurabilityListener;
+use steward_storage::background;
 use steward_storage::state::StateStore;
 
 use super::Partitions;
@@ -122,6 +123,7 @@ fn drive(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) {
 }
 
 fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSource) {
+    background::enter();
     let applying = &partitions.shared().applying;
     loop {
         let stopping = Stop::wanted(&stop.applier);
@@ -156,6 +158,7 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
 }
 
 fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, clock: &Clock) {
+    background::enter();
     let log = &partitions.shared().log;
     let mut forgot = clock.now();
     let mut waited = Duration::ZERO;

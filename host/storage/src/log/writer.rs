@@ -147,14 +147,18 @@ fn publish(shared: &Shared, listener: &dyn Listener, group: Group, (at, sync_mic
     // Before `persisted` rises: a reader that sees it must find the records.
     shared.index().note(group.first_lsn, through, &group.spans, at);
     shared.stats().count(&group, sync_micros);
-    {
+    let is_last = {
         // Under the lock of those who wait, so that none of them misses it.
-        let _queue = shared.queue();
+        let mut queue = shared.queue();
         shared.persisted.store(through.0, Ordering::Release);
-    }
+        queue.give_back(group.bytes);
+        queue.groups.is_empty()
+    };
     shared.progress.notify_all();
-    listener.persisted(through, &ends);
-    shared.queue().give_back(group.bytes);
+    match is_last {
+        true => listener.persisted_last(through, &ends),
+        false => listener.persisted(through, &ends),
+    }
 }
 
 /// Waits for a group; none once the log is closed and empty.

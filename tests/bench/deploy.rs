@@ -109,6 +109,7 @@ fn row(how: &str, component: &[u8], turns: &[Steps], alone: &[Duration], wanted:
         ratio: format!("{:.2} ×", all / alone),
         wanted: format!("< {} ms", wanted.as_millis()),
         met: Some(all < millis(wanted)),
+        ..Row::default()
     }
 }
 

@@ -31,3 +31,18 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     Ok(kib.with_context(|| format!("{path} tells the resident set"))? << 10)
 }
+
+/// Bytes of a sector in `/proc/diskstats`, whatever those of the disk are.
+const SECTOR_BYTES: u64 = 512;
+
+/// Returns how many bytes were written to a device since the system started.
+///
+/// # Errors
+/// If the system does not count for it.
+pub(crate) fn device_bytes(name: &str) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/diskstats").context("read /proc/diskstats")?;
+    let line =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|words| words.get(2) == Some(&name));
+    let sectors = line.and_then(|words| words.get(9)?.parse::<u64>().ok());
+    Ok(sectors.with_context(|| format!("/proc/diskstats counts for {name}"))? * SECTOR_BYTES)
+}

@@ -154,5 +154,6 @@ pub(crate) fn measure(_wish: &Wish) -> anyhow::Result<Vec<Row>> {
         ratio: format!("{:.2} ×", ours / theirs),
         wanted: format!("≤ {RATIO_MAX} ×"),
         met: Some(ours <= theirs * RATIO_MAX),
+        ..Row::default()
     }])
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Room for an answer; larger ones make the buffer grow.
-const ANSWER_BYTES: usize = 8 << 10;
+pub(crate) const ANSWER_BYTES: usize = 8 << 10;
 
 /// What a run reached.
 #[derive(Debug, Clone)]
@@ -22,10 +22,26 @@ pub(crate) struct Reached {
     pub(crate) answers: u64,
     /// Answers per second.
     pub(crate) per_second: f64,
-    /// Time to an answer, at the median and at 99 of 100.
+    /// Time to an answer, at the median, at 99 of 100 and at 999 of 1,000.
     pub(crate) median: Duration,
     /// See `median`.
     pub(crate) p99: Duration,
+    /// See `median`.
+    pub(crate) p999: Duration,
+}
+
+impl Reached {
+    /// Returns what a run reached whose answers took these `times`, and which `took` so long itself.
+    ///
+    /// # Errors
+    /// If there was no answer.
+    pub(crate) fn of(mut times: Vec<Duration>, took: Duration) -> anyhow::Result<Reached> {
+        ensure!(!times.is_empty(), "no answer came");
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+        let per_second = times.len() as f64 / took.as_secs_f64();
+        Ok(Reached { answers: times.len() as u64, per_second, median: at(0.5), p99: at(0.99), p999: at(0.999) })
+    }
 }
 
 /// When a run ends.
@@ -69,16 +85,15 @@ impl Load<'_> {
             let times = try_join_all(streams.into_iter().map(|stream| run.one(stream))).await?;
             anyhow::Ok((times, run.began.elapsed()))
         })?;
-        let mut times: Vec<Duration> = times.into_iter().flatten().collect();
-        ensure!(!times.is_empty(), "no answer came");
-        times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        let per_second = times.len() as f64 / took.as_secs_f64();
-        Ok(Reached { answers: times.len() as u64, per_second, median: at(0.5), p99: at(0.99) })
+        Reached::of(times.into_iter().flatten().collect(), took)
     }
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+/// Returns a connection to a server.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     let stream = TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -109,7 +124,11 @@ impl Run<'_> {
     }
 }
 
-async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
+/// Reads one answer into `buffer`.
+///
+/// # Errors
+/// If the connection ends, or the answer is no success.
+pub(crate) async fn receive(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<()> {
     buffer.clear();
     loop {
         ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");

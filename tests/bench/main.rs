@@ -7,11 +7,14 @@
 //! ```text
 //! cargo bench-all                         the whole table, on standard output
 //! cargo bench-all --write FILE            and into a file
-//! cargo bench-all --only get              one row: guest, get, volatile, persisted, queries,
+//! cargo bench-all --only get              some rows: guest, get, volatile, persisted, queries, beside, many, steady,
 //!                                         deploy or idle
 //! cargo bench-all --profile FOLDER        for the rows over HTTP also a profile of the host, made with linux-perf
 //! cargo bench-all --documents N           how many idle documents are made, 1,000,000 by itself
 //! cargo bench-all --seconds N             how long each of the runs over HTTP lasts, 3 by itself
+//! cargo bench-all --rounds N              how often each side has its turn, 5 by itself
+//! cargo bench-all --connections N         of the rows beside a service by hand, only those with N connections
+//! STEWARD_BINARY=FILE cargo bench-all     another build of the host
 //! ```
 //!
 //! Where the time goes is read from a profile: `perf record -g -p PID` beside any row works as well, the release profile
@@ -21,6 +24,8 @@
 //! Left out: several nodes, and a network between clients and host.
 
 mod baseline;
+mod beside;
+mod by_hand;
 mod commit_log;
 mod deploy;
 mod folder;
@@ -28,12 +33,15 @@ mod footprint;
 mod guest;
 mod idle;
 mod load;
+mod many;
+mod paced;
 mod persisted;
 mod profile;
 mod queries;
 mod rest;
 mod rounds;
 mod service;
+mod steady;
 mod table;
 
 use std::path::PathBuf;
@@ -42,6 +50,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
+use rounds::ROUNDS;
 use table::Row;
 
 /// What the command line says.
@@ -51,24 +60,40 @@ struct Wish {
     profile: Option<PathBuf>,
     documents: u64,
     span: Duration,
+    rounds: usize,
+    connections: Option<usize>,
 }
 
 /// Makes rows of the table.
 type Measure = fn(&Wish) -> anyhow::Result<Vec<Row>>;
 
 /// What can be measured, in the order of the table.
-const MEASURES: [(&str, Measure); 7] = [
+const MEASURES: [(&str, Measure); 10] = [
     ("guest", guest::measure),
     ("get", rest::get),
     ("volatile", rest::patch_volatile),
     ("persisted", persisted::measure),
     ("queries", queries::measure),
+    ("beside", beside::measure),
+    ("many", many::measure),
+    ("steady", steady::measure),
     ("deploy", deploy::measure),
     ("idle", idle::measure),
 ];
 
+/// What is measured only when it is asked for by name.
+const ONLY_WHEN_ASKED: [&str; 1] = ["steady"];
+
 fn wish() -> anyhow::Result<Wish> {
-    let mut wish = Wish { only: None, write: None, profile: None, documents: 1_000_000, span: Duration::from_secs(3) };
+    let mut wish = Wish {
+        only: None,
+        write: None,
+        profile: None,
+        documents: 1_000_000,
+        span: Duration::from_secs(3),
+        rounds: ROUNDS,
+        connections: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} needs a value"));
@@ -78,10 +103,13 @@ fn wish() -> anyhow::Result<Wish> {
             "--profile" => wish.profile = Some(value()?.into()),
             "--documents" => wish.documents = value()?.parse().context("read --documents")?,
             "--seconds" => wish.span = Duration::from_secs(value()?.parse().context("read --seconds")?),
+            "--rounds" => wish.rounds = value()?.parse().context("read --rounds")?,
+            "--connections" => wish.connections = Some(value()?.parse().context("read --connections")?),
             // What cargo adds for harnesses that it knows, and what people put before the flags of another program.
             "--bench" | "--" => {}
             other => bail!(
-                "{other} is not understood: --only NAME, --write FILE, --profile FOLDER, --documents N, --seconds N"
+                "{other} is not understood: --only NAME, --write FILE, --profile FOLDER, --documents N, --seconds N, \
+                 --rounds N, --connections N"
             ),
         }
     }
@@ -111,7 +139,8 @@ fn run() -> anyhow::Result<bool> {
     let mut rows: Vec<Row> = Vec::new();
     let mut all = true;
     for (name, measure) in MEASURES {
-        if wish.only.as_deref().is_some_and(|only| only != name) {
+        let is_wanted = wish.only.as_deref().map_or(!ONLY_WHEN_ASKED.contains(&name), |only| only == name);
+        if !is_wanted {
             continue;
         }
         eprintln!("{name}: begins");

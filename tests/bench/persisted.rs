@@ -16,7 +16,7 @@ use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version,
 use crate::commit_log::{self, Reached, Written};
 use crate::load::Load;
 use crate::rest::{self, DOCUMENTS, Scene, Turn};
-use crate::rounds::{ROUNDS, in_turns, median};
+use crate::rounds::{in_turns, median};
 use crate::service::{self, STATE_BYTES};
 use crate::table::{Row, grouped};
 use crate::{Wish, folder, profile};
@@ -85,7 +85,7 @@ fn measured(wish: &Wish, connections: usize) -> anyhow::Result<Measured> {
     };
     let rate = |group| commit_log::rate(&ground, &payload, group, wish.span);
     let largest = || (connections == MANY).then(|| rate(connections as u64)).transpose();
-    let (host, alone) = in_turns(ROUNDS, ours, || Ok((rate(group.get())?, largest()?)))?;
+    let (host, alone) = in_turns(wish.rounds, ours, || Ok((rate(group.get())?, largest()?)))?;
     let name = format!("persisted-{connections}");
     profile::beside(wish.profile.as_deref(), &name, pid, wish.span, || rest::turn(pid, load, wish).map(drop))?;
     let (alike, largest): (Vec<_>, Vec<_>) = alone.into_iter().unzip();
@@ -105,13 +105,13 @@ fn measured(wish: &Wish, connections: usize) -> anyhow::Result<Measured> {
 impl Measured {
     /// Returns the row beside `log`; nothing is wanted of rows without a share.
     fn beside(&self, what: String, log: &[Reached], how: &str, share: Option<f64>) -> Row {
-        let (ours, reached) = rest::told(&self.host);
+        let (ours, figures) = rest::told(&self.host);
         let rate = median(log, |log| log.per_second);
         let sync = median(log, |log| log.sync.as_secs_f64() * 1e6);
         let group = median(log, |log| log.per_group);
         Row {
             what,
-            reached,
+            reached: rest::rate(ours),
             baseline: format!(
                 "{}/s, the commit log alone in {how}: {group:.0} records, fsync {sync:.0} µs",
                 grouped(rate as u64)
@@ -119,6 +119,8 @@ impl Measured {
             ratio: format!("{:.0} %", ours / rate * 100.0),
             wanted: share.map_or(String::new(), |share| format!("≥ {:.0} %", share * 100.0)),
             met: share.map(|share| ours >= rate * share),
+            ours: Some(figures),
+            theirs: None,
         }
     }
 }

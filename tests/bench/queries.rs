@@ -9,7 +9,7 @@ use steward_tests::host::Host;
 
 use crate::load::{Load, Until, request};
 use crate::rest::{self, Turn};
-use crate::rounds::{ROUNDS, in_turns, median};
+use crate::rounds::{in_turns, median};
 use crate::service::{self, COUNTER_MIN, FACTORY, STATE_BYTES, Service};
 use crate::table::{Row, grouped};
 use crate::{Wish, folder, profile};
@@ -150,9 +150,9 @@ impl Question {
             let next = |number: u64, buffer: &mut Vec<u8>| rest::prepared(requests, number, buffer);
             rest::turn(pid, Load { address, connections: self.connections, request: &next }, wish)
         };
-        let (ours, theirs) = in_turns(ROUNDS, || run(&self.requests), || run(&reads))?;
+        let (ours, theirs) = in_turns(wish.rounds, || run(&self.requests), || run(&reads))?;
         let middle = median(&ours, Turn::median_micros);
-        let ((rate, reached), (base, baseline)) = (rest::told(&ours), rest::told(&theirs));
+        let ((rate, our_figures), (base, their_figures)) = (rest::told(&ours), rest::told(&theirs));
         let (wanted, met) = match self.wanted {
             Wanted::Nothing => (String::new(), None),
             Wanted::PerSecond(wanted) => (format!("≥ {}/s", grouped(wanted as u64)), Some(rate >= wanted)),
@@ -167,8 +167,16 @@ impl Question {
             grouped(DOCUMENTS),
             self.connections
         );
-        let baseline = format!("{baseline}, GET by link");
-        Ok(Row { what, reached, baseline, ratio: format!("{:.0} %", rate / base * 100.0), wanted, met })
+        Ok(Row {
+            what,
+            reached: rest::rate(rate),
+            baseline: format!("{}, GET by link", rest::rate(base)),
+            ratio: format!("{:.0} %", rate / base * 100.0),
+            wanted,
+            met,
+            ours: Some(our_figures),
+            theirs: Some(their_figures),
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use steward_tests::host::Host;
 
 use crate::load::{Load, Reached, Until, request};
-use crate::rounds::{ROUNDS, in_turns, median};
+use crate::rounds::{in_turns, median};
 use crate::service::{self, STATE_BYTES, Service};
-use crate::table::{Row, grouped};
+use crate::table::{Figures, Row, grouped};
 use crate::{Wish, baseline, folder, footprint, profile};
 
 /// Documents that are read and changed.
@@ -16,7 +16,10 @@ const CHANGES: u64 = 4 * DOCUMENTS;
 
 const CONNECTIONS: usize = 64;
 
-const GET_SHARE: f64 = 0.60;
+/// More connections than processors could ever serve at once.
+const MANY: usize = 256;
+
+const GET_SHARE: f64 = 0.90;
 const VOLATILE_SHARE: f64 = 0.35;
 
 /// A host with documents.
@@ -29,9 +32,9 @@ pub(crate) struct Scene {
 
 /// One run of load against one process.
 pub(crate) struct Turn {
-    reached: Reached,
+    pub(crate) reached: Reached,
     /// Processor time of the process per answer.
-    cpu_micros: f64,
+    pub(crate) cpu_micros: f64,
 }
 
 /// Starts a host with documents, in the persisted or the volatile lane.
@@ -60,41 +63,64 @@ impl Turn {
 /// # Errors
 /// If an answer is no success.
 pub(crate) fn turn(pid: u32, load: Load<'_>, wish: &Wish) -> anyhow::Result<Turn> {
+    counted(pid, || load.run(Until::Span(wish.span)))
+}
+
+/// Runs load at a constant rate against the process `pid`.
+///
+/// # Errors
+/// If an answer is no success.
+pub(crate) fn paced(pid: u32, load: Load<'_>, per_second: f64, wish: &Wish) -> anyhow::Result<Turn> {
+    counted(pid, || load.run_paced(per_second, wish.span))
+}
+
+fn counted(pid: u32, run: impl FnOnce() -> anyhow::Result<Reached>) -> anyhow::Result<Turn> {
     let before = footprint::cpu(pid)?;
-    let reached = load.run(Until::Span(wish.span))?;
+    let reached = run()?;
     let cpu = footprint::cpu(pid)?.saturating_sub(before);
     let cpu_micros = cpu.as_secs_f64() * 1e6 / reached.answers as f64;
     Ok(Turn { reached, cpu_micros })
 }
 
-/// Tells the medians of several runs.
-pub(crate) fn told(turns: &[Turn]) -> (f64, String) {
-    let per_second = median(turns, |turn| turn.reached.per_second);
+/// Returns the medians of several runs: the rate, and what stands in the columns.
+pub(crate) fn told(turns: &[Turn]) -> (f64, Figures) {
     let millis =
         |figure: fn(&Reached) -> std::time::Duration| median(turns, |turn| figure(&turn.reached).as_secs_f64() * 1e3);
-    let (middle, p99) = (millis(|reached| reached.median), millis(|reached| reached.p99));
-    let cpu = median(turns, |turn| turn.cpu_micros);
-    let rate = grouped(per_second as u64);
-    (per_second, format!("{rate}/s, median {middle:.2} ms, p99 {p99:.2} ms, {cpu:.0} µs of processor each"))
+    let millis = [millis(|reached| reached.median), millis(|reached| reached.p99), millis(|reached| reached.p999)];
+    let cpu_micros = median(turns, |turn| turn.cpu_micros);
+    (median(turns, |turn| turn.reached.per_second), Figures { millis, cpu_micros })
+}
+
+/// Tells a rate.
+pub(crate) fn rate(per_second: f64) -> String {
+    format!("{}/s", grouped(per_second as u64))
 }
 
 /// Measures prepared requests against the host and against a bare server whose answers are as long.
-fn beside_bare(wish: &Wish, name: &str, scene: &Scene, requests: &[Vec<u8>], wanted: f64) -> anyhow::Result<Row> {
+fn beside_bare(
+    wish: &Wish,
+    (name, connections): (&str, usize),
+    scene: &Scene,
+    requests: &[Vec<u8>],
+    wanted: f64,
+) -> anyhow::Result<Row> {
     let bare = baseline::start(scene.answer_bytes)?;
     let next = |number: u64, buffer: &mut Vec<u8>| prepared(requests, number, buffer);
-    let load = |address| Load { address, connections: CONNECTIONS, request: &next };
+    let load = |address| Load { address, connections, request: &next };
     let (pid, address) = (scene.host.pid(), service::address(&scene.host)?);
     let ours = || turn(pid, load(address), wish);
-    let (ours, theirs) = in_turns(ROUNDS, ours, || turn(bare.pid(), load(bare.address), wish))?;
+    let (ours, theirs) = in_turns(wish.rounds, ours, || turn(bare.pid(), load(bare.address), wish))?;
     profile::beside(wish.profile.as_deref(), name, pid, wish.span, || turn(pid, load(address), wish).map(drop))?;
-    let ((ours, reached), (theirs, baseline)) = (told(&ours), told(&theirs));
+    let ((ours, our_figures), (theirs, their_figures)) = (told(&ours), told(&theirs));
     Ok(Row {
         what: String::new(),
-        reached,
-        baseline: format!("{baseline}, bare hyper"),
+        reached: rate(ours),
+        baseline: format!("{}, bare hyper", rate(theirs)),
         ratio: format!("{:.0} %", ours / theirs * 100.0),
         wanted: format!("≥ {:.0} %", wanted * 100.0),
         met: Some(ours >= theirs * wanted),
+        ours: Some(our_figures),
+        theirs: Some(their_figures),
     })
 }
 
@@ -111,13 +137,16 @@ pub(crate) fn prepared(requests: &[Vec<u8>], number: u64, buffer: &mut Vec<u8>) 
 pub(crate) fn get(wish: &Wish) -> anyhow::Result<Vec<Row>> {
     let scene = set(false)?;
     let requests: Vec<Vec<u8>> = (0..DOCUMENTS).map(|number| request("GET", &service::link(number), "")).collect();
-    let row = beside_bare(wish, "get", &scene, &requests, GET_SHARE)?;
-    let what = format!(
-        "GET of {} documents over loopback, {CONNECTIONS} connections, answer {} B of JSON (state {STATE_BYTES} B), no fsync",
-        grouped(DOCUMENTS),
-        scene.answer_bytes
-    );
-    Ok(vec![Row { what, ..row }])
+    let rows = [CONNECTIONS, MANY].map(|connections| {
+        let row = beside_bare(wish, ("get", connections), &scene, &requests, GET_SHARE)?;
+        let what = format!(
+            "GET of {} documents over loopback, {connections} connections, answer {} B of JSON (state {STATE_BYTES} B), no fsync",
+            grouped(DOCUMENTS),
+            scene.answer_bytes
+        );
+        Ok(Row { what, ..row })
+    });
+    rows.into_iter().collect()
 }
 
 /// Returns the requests that change documents.
@@ -132,7 +161,7 @@ pub(crate) fn changes() -> Vec<Vec<u8>> {
 /// As [`get`].
 pub(crate) fn patch_volatile(wish: &Wish) -> anyhow::Result<Vec<Row>> {
     let scene = set(true)?;
-    let row = beside_bare(wish, "volatile", &scene, &changes(), VOLATILE_SHARE)?;
+    let row = beside_bare(wish, ("volatile", CONNECTIONS), &scene, &changes(), VOLATILE_SHARE)?;
     let what = format!(
         "PATCH of {} documents, volatile lane, {CONNECTIONS} connections, body {} B, answer {} B (state {STATE_BYTES} B), no fsync",
         grouped(DOCUMENTS),

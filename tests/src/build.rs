@@ -12,9 +12,13 @@ pub fn repository() -> PathBuf {
     here.parent().map(PathBuf::from).unwrap_or(here)
 }
 
-fn target_folder() -> PathBuf {
+/// Returns the folder in which cargo builds.
+pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
+
+/// Names a binary that is tested or measured instead of one that is built from what stands here.
+const BINARY: &str = "STEWARD_BINARY";
 
 /// Returns the path of the binary `steward`, built in the profile of the caller.
 ///
@@ -38,6 +42,9 @@ pub fn steward_with_progress() -> anyhow::Result<PathBuf> {
 }
 
 fn build() -> anyhow::Result<PathBuf> {
+    if let Some(binary) = std::env::var_os(BINARY) {
+        return Ok(binary.into());
+    }
     let output = command().arg("--quiet").output().context("run cargo build")?;
     if !output.status.success() {
         bail!("steward does not build:\n{}", String::from_utf8_lossy(&output.stderr));

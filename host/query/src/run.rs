@@ -199,6 +199,8 @@ mod tests {
     use super::super::condition::Condition;
     use super::super::filter;
     use super::super::memory::{Memory, document};
+    use super::super::order::SortTerm;
+    use super::super::path::Path;
     use super::super::request::{Content, HELD_BYTES_MAX, SCANNED_MAX};
     use super::*;
 
@@ -247,6 +249,33 @@ mod tests {
         assert_eq!(memory.scanned.get(), 0);
         assert_eq!(names(&answer(&memory, &request("documentSelfLink eq '/core/examples/n7'"))), ["n7@0"]);
         assert_eq!(memory.scanned.get(), 0);
+    }
+
+    #[test]
+    fn a_document_with_several_values_stands_at_its_first_one_whatever_the_range() {
+        let mut memory = Memory::default().with_index("a");
+        for (name, values) in [("d0", "[5,1]"), ("d1", "2"), ("d2", "[0,3]"), ("d3", "9")] {
+            memory.put(&format!("/core/examples/{name}"), &format!(r#"{{"a":{values}}}"#));
+        }
+        let sorted = |descending| {
+            let order = vec![SortTerm { path: Path::parse("a").expect("a path"), descending }];
+            names(&answer(&memory, &Request { order, ..request("a lt 4") }))
+        };
+        assert_eq!(sorted(false), ["d2@0", "d1@0", "d0@0"]);
+        assert_eq!(sorted(true), ["d0@0", "d1@0", "d2@0"]);
+    }
+
+    #[test]
+    fn a_page_in_the_order_of_an_index_reads_no_document_and_no_key_too_many() {
+        let memory = Memory::examples(500).with_index("counter");
+        let order = vec![SortTerm { path: Path::parse("counter").expect("a path"), descending: true }];
+        let page = Request { order, limit: 3, ..request("counter lt 400") };
+        let first = answer(&memory, &page);
+        assert_eq!(names(&first), ["n399@0", "n398@0", "n397@0"]);
+        assert_eq!((first.way, first.keys, first.scanned), (Way::Order, 4, 0));
+        let second = answer(&memory, &Request { after: first.next, ..page });
+        assert_eq!(names(&second), ["n396@0", "n395@0", "n394@0"]);
+        assert_eq!((second.keys, second.scanned), (4, 0));
     }
 
     #[test]

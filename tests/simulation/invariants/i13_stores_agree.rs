@@ -50,7 +50,7 @@ fn look(world: &World, partition: PartitionId, store: &PartitionStore) -> Result
         return Ok(wrong("outbox", &outbox, &model.outbox));
     }
     if let Err((what, found, expected)) = across(world, store, &model)? {
-        return Ok(wrong(what, &found, &expected));
+        return Ok(wrong(&what, &found, &expected));
     }
     Ok(Ok(()))
 }

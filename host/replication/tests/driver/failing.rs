@@ -1,10 +1,12 @@
 //! State stores and disks that fail.
 
+use steward_model::Lane;
 use steward_replication::checkpoint::Error;
 use steward_replication::{Options, ProposeError};
+use steward_storage::documents::Across;
 use steward_storage::state::StateStore;
 
-use crate::stage::{Stage, put};
+use crate::stage::{Stage, link, put};
 
 #[test]
 fn a_batch_of_unknown_outcome_is_counted_once() {
@@ -20,8 +22,10 @@ fn a_batch_of_unknown_outcome_is_counted_once() {
     assert_eq!(stage.apply(), 0);
     assert_eq!(stage.partitions.shared().store_problem(), None);
     assert_eq!(stage.persisted().digest_agrees().expect("readable"), Some(true));
-    let meta = stage.persisted().store().meta().expect("readable");
-    assert_eq!(meta.counts.values().sum::<u64>(), 3);
+    let (store, copies) = (stage.persisted().store(), stage.partitions.shared().served.copies(Lane::Persisted));
+    let view = store.view().expect("a view");
+    let across = Across::new(store.store().as_ref(), view.as_ref(), &copies);
+    assert_eq!(across.count(&link("a").parent().expect("a factory")).expect("readable"), 3);
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Document {
 
     /// Returns true if the document has an expiry that is not after `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.0 != 0 && self.expires <= now
+        self.expires.has_expired(now)
     }
 
     /// Returns true if clients find the document at `now`: it is no tombstone, and it has no expiry or one after `now`.

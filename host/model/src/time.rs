@@ -29,4 +29,9 @@ impl Timestamp {
     pub fn plus(self, span: std::time::Duration) -> Timestamp {
         Timestamp(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
     }
+
+    /// Returns true if whatever expires at this time has expired by `now`; what expires at 0 never does.
+    pub fn has_expired(self, now: Timestamp) -> bool {
+        self.0 != 0 && self <= now
+    }
 }

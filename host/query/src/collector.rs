@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use steward_model::{Document, Link, Moment};
 
+use super::answer::{Error, Part, Row, Way};
 use super::evaluate::View;
 use super::order::Rank;
 use super::request::{Budget, Content, Request};
-use super::run::{Error, Part, Row, Way};
 use super::source::Source;
 use super::value::Value;
 
@@ -96,11 +96,7 @@ impl<'a, S: Source> Collector<'a, S> {
 
     /// Takes a document for a row that is known to match without being read, and of which only the link is wanted.
     pub(super) fn take(&mut self, rank: Rank) -> Result<ControlFlow<()>, Error<S::Error>> {
-        self.matched += 1;
-        if self.request.wanted() == 0 || self.request.after.as_ref().is_some_and(|after| rank <= *after) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        self.keep(rank, None)
+        self.place(rank, None)
     }
 
     /// Looks at one document, given its newest state, and at its versions if they are wanted.
@@ -136,17 +132,19 @@ impl<'a, S: Source> Collector<'a, S> {
         if at.is_some_and(|at| rank.first_value() != Some(at)) {
             return Ok(ControlFlow::Continue(()));
         }
-        self.matched += 1;
-        if self.request.wanted() == 0 {
-            return Ok(ControlFlow::Continue(()));
-        }
-        if self.request.after.as_ref().is_some_and(|after| rank <= *after) {
-            return Ok(ControlFlow::Continue(()));
-        }
         let document = match self.request.content {
             Content::Links => None,
             Content::Full | Content::Builtin | Content::Fields(_) => Some(state),
         };
+        self.place(rank, document)
+    }
+
+    /// Counts a row, and keeps it if it belongs to the page.
+    fn place(&mut self, rank: Rank, document: Option<Document>) -> Result<ControlFlow<()>, Error<S::Error>> {
+        self.matched += 1;
+        if self.request.wanted() == 0 || self.request.after.as_ref().is_some_and(|after| rank <= *after) {
+            return Ok(ControlFlow::Continue(()));
+        }
         self.keep(rank, document)
     }
 

@@ -141,30 +141,11 @@ impl Condition {
             Condition::Like { path, pattern } if is_kind(path) => constant(pattern.matches(kind)),
             Condition::Exists { path } if is_kind(path) => Condition::Always,
             Condition::Not(inner) => match inner.of_kind(kind) {
-                Condition::Always => constant(false),
+                Condition::Always => Condition::never(),
                 inner => Condition::negate(inner),
             },
-            // Put together as they are: two ranges that stood apart must not become one.
-            Condition::And(parts) => {
-                let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
-                parts.retain(|part| *part != Condition::Always);
-                match parts.len() {
-                    _ if parts.iter().any(Condition::is_never) => constant(false),
-                    0 => Condition::Always,
-                    1 => parts.remove(0),
-                    _ => Condition::And(parts),
-                }
-            }
-            Condition::Or(parts) => {
-                let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
-                parts.retain(|part| !part.is_never());
-                match parts.len() {
-                    _ if parts.contains(&Condition::Always) => Condition::Always,
-                    0 => constant(false),
-                    1 => parts.remove(0),
-                    _ => Condition::Or(parts),
-                }
-            }
+            Condition::And(parts) => folded(parts, kind, (Condition::Always, Condition::never()), Condition::And),
+            Condition::Or(parts) => folded(parts, kind, (Condition::never(), Condition::Always), Condition::Or),
             Condition::Always
             | Condition::Within { .. }
             | Condition::Prefix { .. }
@@ -174,10 +155,9 @@ impl Condition {
         }
     }
 
-    /// Returns the condition that holds of no document, in place of this one.
-    #[must_use]
-    pub fn of_none(self) -> Condition {
-        constant(false)
+    /// Returns the condition that holds of no document.
+    pub fn never() -> Condition {
+        Condition::Not(Box::new(Condition::Always))
     }
 
     /// Returns true if the condition says of itself that it holds of no document.
@@ -191,7 +171,27 @@ fn is_kind(path: &Path) -> bool {
 }
 
 fn constant(holds: bool) -> Condition {
-    if holds { Condition::Always } else { Condition::Not(Box::new(Condition::Always)) }
+    if holds { Condition::Always } else { Condition::never() }
+}
+
+/// Returns what is left of parts that are put together by `join`, where one of them may say nothing and another all. They are not put
+/// together anew: two ranges that stood apart must not become one.
+fn folded(
+    parts: &[Condition],
+    kind: &str,
+    (nothing, all): (Condition, Condition),
+    join: fn(Vec<Condition>) -> Condition,
+) -> Condition {
+    let mut parts: Vec<Condition> = parts.iter().map(|part| part.of_kind(kind)).collect();
+    if parts.contains(&all) {
+        return all;
+    }
+    parts.retain(|part| *part != nothing);
+    match parts.len() {
+        0 => nothing,
+        1 => parts.remove(0),
+        _ => join(parts),
+    }
 }
 
 /// Adds one part of a conjunction, as the missing bound of an earlier part where it is one.

@@ -24,6 +24,7 @@
 //!
 //! Left out, and refused: grouping, following of links, continuous queries, snapshots in time.
 
+mod answer;
 mod collector;
 pub mod condition;
 pub mod evaluate;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use steward_model::Link;
 
+use super::answer::Answer;
 use super::condition::Condition;
 use super::filter;
 use super::order::{self, SortTerm};
@@ -26,7 +27,6 @@ use super::page::{self, ListingPage};
 use super::path::{self, Path};
 use super::request::{Content, PAGE_ROWS, ROWS_MAX, Request, SKIP_MAX};
 use super::results::{self, Frame};
-use super::run::Answer;
 
 const SUPPORTED: &str = "$filter, $orderby, $top, $skip, $limit, $count, $select, $expand";
 

@@ -2,8 +2,8 @@
 
 use steward_model::render::{close_object, write_integer, write_name, write_text};
 
+use super::answer::{Answer, Row};
 use super::request::{Content, Request};
-use super::run::{Answer, Row};
 
 /// What belongs into a result document besides the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,7 +52,7 @@ pub struct Listed {
 impl Listed {
     /// Returns true if the document has expired by `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires.0 != 0 && self.expires <= now
+        self.expires.has_expired(now)
     }
 }
 

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use steward_model::Timestamp;
 use steward_model::render::{close_object, write_name};
 
+use super::answer::Answer;
 use super::page::{self, TaskPage};
 use super::request::Request;
 use super::results::{self, Frame, write_number, write_string};
-use super::run::Answer;
 use super::spec::{self, QueryOption, Specification};
 
 /// Where pages are; the token follows as a query parameter, since a self-link has no room for it.

@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 
 use steward_model::Link;
 
+use super::answer::{Error, Way};
 use super::collector::Collector;
 use super::order::{Rank, SortTerm};
 use super::plan::{Plan, Probe, Quality, Shape, range_at};
 use super::request::{Content, Request};
-use super::run::{Error, Way};
 use super::source::{Candidate, Certainty, Source};
 use super::value::ValueRange;
 
@@ -44,6 +44,9 @@ enum Went {
 }
 
 type Walk<S> = Result<Went, Error<<S as Source>::Error>>;
+
+/// Links that an index names, and how sure it is of each; none if it cannot say, or names too many.
+type Links<S> = Result<Option<Vec<(Link, Certainty)>>, Error<<S as Source>::Error>>;
 
 /// Shows a collector all documents that its answer depends on.
 ///
@@ -258,10 +261,7 @@ fn looked_up<S: Source>(collector: &mut Collector<'_, S>, plan: &Plan) -> Walk<S
 }
 
 /// Returns what is found at the places of one set; none if the source cannot look one up, or too much is there.
-fn links_at<S: Source>(
-    collector: &mut Collector<'_, S>,
-    probes: &[Probe],
-) -> Result<Option<Vec<(Link, Certainty)>>, Error<S::Error>> {
+fn links_at<S: Source>(collector: &mut Collector<'_, S>, probes: &[Probe]) -> Links<S> {
     let mut links = Vec::new();
     for probe in probes {
         match probe {

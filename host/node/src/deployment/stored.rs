@@ -12,7 +12,7 @@ use super::deployments::Deployments;
 use super::error::{Breaking, Error};
 use crate::failure;
 use crate::partition::{Partitions, flushed_lane};
-use crate::service::all_revisions;
+use crate::service::revisions;
 
 impl Deployments {
     /// Checks that a module with this descriptor could read every document of the factory at `path`.
@@ -25,7 +25,8 @@ impl Deployments {
     pub(super) async fn check_readable(&self, path: &Link, descriptor: &Descriptor) -> Result<(), Error> {
         let state = self.control.state();
         let Some(factory) = state.factory(path) else { return Ok(()) };
-        if all_revisions(&state, factory, &|former| descriptor.reads(former.state_version)) {
+        let is_read = |former: &Descriptor| descriptor.reads(former.state_version);
+        if revisions(&state, factory).is_some_and(|former| former.iter().all(is_read)) {
             return Ok(());
         }
         let mut stored = self.counted(path).await?;

@@ -41,7 +41,7 @@ impl Aim {
             }
         }
         if left.is_empty() && !stateful.is_empty() {
-            request.condition = request.condition.of_none();
+            request.condition = Condition::never();
         }
         // Of several, each would have a condition of its own, and its own place in an order.
         if let [(service, condition)] = &left[..]

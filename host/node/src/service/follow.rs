@@ -3,7 +3,6 @@
 //! If the module of a factory cannot be loaded, the factory is not forgotten. It is [`Absent`], with the reason, and is
 //! tried again after pauses that grow. So a file that somebody has repaired is found without a restart.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,13 +148,13 @@ fn service(
     let descriptor = mounted.overrides.apply(module.descriptor())?;
     let schema = Schema::compile(&descriptor.state_schema)?;
     let stats = table.stats_of(&factory.path);
-    let same_states = |former: &Descriptor| former.state_version == descriptor.state_version;
-    let has_former_states = !all_revisions(state, factory, &same_states);
-    let lists_nothing = descriptor.index.is_none() && all_revisions(state, factory, &|former| former.index.is_none());
+    let former = revisions(state, factory);
+    let all = |property: &dyn Fn(&Descriptor) -> bool| former.as_deref().is_some_and(|all| all.iter().all(property));
+    let has_former_states = !all(&|former| former.state_version == descriptor.state_version);
+    let lists_nothing = descriptor.index.is_none() && all(&|former| former.index.is_none());
     let indexed_by_default = lists_nothing && !has_former_states;
-    let same_kind = |former: &Descriptor| former.kind() == descriptor.kind();
-    let kind_of_all = all_revisions(state, factory, &same_kind).then(|| descriptor.kind().to_owned());
-    let fields = fields_of_all(state, factory, &descriptor);
+    let kind_of_all = all(&|former| former.kind() == descriptor.kind()).then(|| descriptor.kind().to_owned());
+    let fields = former.as_deref().map_or_else(Fields::default, |former| fields_of_all(&descriptor, former));
     let (path, revision, door) = (factory.path.clone(), factory.revision, table.doors().of(&factory.path));
     Ok(Service {
         path,
@@ -172,21 +171,16 @@ fn service(
     })
 }
 
-/// Returns what the schemas of all modules that have ever answered at the factory say of its fields.
-fn fields_of_all(state: &ClusterState, factory: &Factory, descriptor: &Descriptor) -> Fields {
-    let former = RefCell::new(Fields::of(&descriptor.state_schema));
-    let agree = |other: &Descriptor| {
-        former.borrow_mut().keep(&Fields::of(&other.state_schema));
-        true
-    };
-    if all_revisions(state, factory, &agree) { former.into_inner() } else { Fields::default() }
+/// Returns what the schemas of a module and of all before it at the same factory say of its fields.
+fn fields_of_all(descriptor: &Descriptor, former: &[Descriptor]) -> Fields {
+    let mut fields = Fields::of(&descriptor.state_schema);
+    former.iter().for_each(|former| fields.keep(&Fields::of(&former.state_schema)));
+    fields
 }
 
-/// Returns true if the property is known of every module that has ever answered at the factory.
-pub(crate) fn all_revisions(state: &ClusterState, factory: &Factory, property: &dyn Fn(&Descriptor) -> bool) -> bool {
-    factory.remembers_all()
-        && factory.history.iter().filter_map(|revision| revision.module).all(|digest| {
-            let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok());
-            descriptor.is_some_and(|descriptor| property(&descriptor))
-        })
+/// Returns the descriptors of all modules that have ever answered at the factory; none if one of them is not known any more.
+pub(crate) fn revisions(state: &ClusterState, factory: &Factory) -> Option<Vec<Descriptor>> {
+    let digests = factory.history.iter().filter_map(|revision| revision.module);
+    let descriptor = |digest| state.module(&digest).and_then(|module| module.descriptor().ok());
+    factory.remembers_all().then(|| digests.map(descriptor).collect()).flatten()
 }

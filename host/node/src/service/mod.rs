@@ -20,7 +20,7 @@ use steward_sandbox::Module;
 
 pub(crate) use doors::{Closed, Door, Doors};
 pub(crate) use fields::Fields;
-pub(crate) use follow::{all_revisions, follow};
+pub(crate) use follow::{follow, revisions};
 pub(crate) use index::ServiceIndex;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, reserved};

@@ -13,7 +13,7 @@ use std::ops::Bound;
 use steward_model::partition::{PARTITIONS_PER_LANE, SelectorId};
 use steward_model::{Lane, Link, PartitionId, Timestamp};
 
-use super::{Error, ranked};
+use super::Error;
 use crate::index::{self, ValueRange};
 use crate::keys::index::{Entry, Value};
 use crate::keys::{self, Space};
@@ -131,19 +131,6 @@ impl<'a> Across<'a> {
         });
         let left_out = left_out.into_iter().flatten();
         Ok(found.chain(left_out.map(|found| found.map(|found| Indexed { certainty: Certain::OneOfSeveral, ..found }))))
-    }
-
-    /// Returns the living documents of a factory with values of a range in the field `path`, sorted by value, which `order`
-    /// turns round, and then by name, which it does not; behind the document called `after` that has this value, if one is
-    /// given. Documents that are not indexed in full are missing, see [`Across::is_partial`].
-    pub fn ranked(
-        self,
-        factory: &Link,
-        path: &str,
-        (range, order): (&ValueRange, Order),
-        after: Option<(&Value, &str)>,
-    ) -> Box<dyn Iterator<Item = Result<Indexed, Error>> + Send + 'a> {
-        ranked::ranked(self, factory, path, (range, order), after)
     }
 
     /// Returns the entries of keys of one field.

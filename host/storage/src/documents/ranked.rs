@@ -20,8 +20,22 @@ const HELD_MAX: usize = 1000;
 
 type Entries<'a> = Box<dyn Iterator<Item = Result<Indexed, Error>> + Send + 'a>;
 
-/// See [`Across::ranked`].
-pub(super) fn ranked<'a>(
+impl<'a> Across<'a> {
+    /// Returns the living documents of a factory with values of a range in the field `path`, sorted by value, which `order`
+    /// turns round, and then by name, which it does not; behind the document called `after` that has this value, if one is
+    /// given. Documents that are not indexed in full are missing, see [`Across::is_partial`].
+    pub fn ranked(
+        self,
+        factory: &Link,
+        path: &str,
+        (range, order): (&ValueRange, Order),
+        after: Option<(&Value, &str)>,
+    ) -> Box<dyn Iterator<Item = Result<Indexed, Error>> + Send + 'a> {
+        ranked(self, factory, path, (range, order), after)
+    }
+}
+
+fn ranked<'a>(
     across: Across<'a>,
     factory: &Link,
     path: &str,

@@ -48,14 +48,14 @@ impl Removal {
     }
 }
 
-/// Returns the copy that a row belongs to; none if it belongs to no copy.
-fn copy_of(family: Family, key: &[u8]) -> Option<Space> {
+/// Reads from a key which copy its row belongs to; none if it belongs to no copy.
+type CopyOf = fn(&[u8]) -> Option<Space>;
+
+/// Returns how the copy of a row is read, in a family whose keys begin with the factory; none if they begin with the key space.
+fn walked(family: Family) -> Option<CopyOf> {
     match family {
-        Family::Index | Family::Listing => keys::listing::space(key),
-        Family::Factory => match keys::factory::decode(key)?.1 {
-            keys::factory::Key::Count(copy) => Some(copy),
-            keys::factory::Key::Partial | keys::factory::Key::Expiring => None,
-        },
+        Family::Index | Family::Listing => Some(keys::listing::space),
+        Family::Factory => Some(keys::factory::space),
         Family::Document
         | Family::Version
         | Family::Sequence
@@ -65,7 +65,7 @@ fn copy_of(family: Family, key: &[u8]) -> Option<Space> {
         | Family::Expiry
         | Family::Answered
         | Family::Tombstone
-        | Family::Answers => Space::of(key),
+        | Family::Answers => None,
     }
 }
 
@@ -79,22 +79,14 @@ impl PartitionStore {
         let Some(family) = ORDER.get(removal.done).copied() else { return Ok(()) };
         // Whatever is known of the copy is true no more.
         *self.summary() = None;
-        // Rows of others stay where they are, so a walk over them has to go on from where it was.
-        let (range, is_walk) = match family {
-            Family::Index | Family::Listing | Family::Factory => {
+        let walked = walked(family);
+        let range = match walked {
+            // Rows of others stay where they are, so a walk over them has to go on from where it was.
+            Some(_) => {
                 let start = removal.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
-                (KeyRange { start, end: Bound::Unbounded }, true)
+                KeyRange { start, end: Bound::Unbounded }
             }
-            Family::Document
-            | Family::Version
-            | Family::Sequence
-            | Family::Meta
-            | Family::Outbox
-            | Family::Reply
-            | Family::Expiry
-            | Family::Answered
-            | Family::Tombstone
-            | Family::Answers => (KeyRange::prefix(&self.space.prefix()), false),
+            None => KeyRange::prefix(&self.space.prefix()),
         };
         // The position is the first row of its family.
         let order = if family == Family::Meta { Order::Descending } else { Order::Ascending };
@@ -103,7 +95,7 @@ impl PartitionStore {
         for key in view.scan_keys(family, range, order).take(limit) {
             let key = Vec::from(key?);
             seen += 1;
-            if copy_of(family, &key) == Some(self.space) {
+            if walked.is_none_or(|copy_of| copy_of(&key) == Some(self.space)) {
                 batch.remove(family, key.clone());
             }
             last = Some(key);
@@ -113,7 +105,7 @@ impl PartitionStore {
         }
         *removal = match seen < limit {
             true => Removal { done: removal.done + 1, after: None },
-            false => Removal { done: removal.done, after: last.filter(|_| is_walk) },
+            false => Removal { done: removal.done, after: last.filter(|_| walked.is_some()) },
         };
         Ok(())
     }
@@ -171,7 +163,8 @@ mod tests {
         let (mut removal, mut steps) = (Removal::default(), 0);
         while !removal.is_done() {
             goes.remove_some(&mut removal, 7).expect("memory takes writes");
-            let of_ours = |(family, key): &&(Family, Vec<u8>)| copy_of(*family, key) == Some(goes.copy());
+            let of_ours =
+                |(family, key): &&(Family, Vec<u8>)| walked(*family).unwrap_or(Space::of)(key) == Some(goes.copy());
             let is_left = rows(&*shared).iter().any(|row| of_ours(&row));
             assert_eq!(goes.meta().expect("readable").applied.is_some(), is_left, "its position goes last");
             steps += 1;

@@ -61,6 +61,14 @@ pub fn decode(key: &[u8]) -> Option<(Link, Key)> {
     }
 }
 
+/// Reads the copy whose documents a key counts; none if it is another key.
+pub fn space(key: &[u8]) -> Option<Space> {
+    match decode(key)?.1 {
+        Key::Count(space) => Some(space),
+        Key::Partial | Key::Expiring => None,
+    }
+}
+
 /// Returns what the keys of the counts of a factory begin with.
 pub fn counts(factory: &Link) -> Vec<u8> {
     let mut key = super::of_factory(factory);

@@ -4,6 +4,7 @@
 //! the disk lie about it, or an entry in `host/docs/storage.md` names the test elsewhere.
 
 use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use futures_util::FutureExt as _;
@@ -48,6 +49,25 @@ fn path(rig: &Rig, pattern: &str) -> String {
     pattern.replace("DATA", &name)
 }
 
+/// Returns true if both logs have their next segment ready.
+fn have_spares(data: &Path) -> anyhow::Result<bool> {
+    let is_log = |path: &PathBuf| {
+        path.is_dir() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("log"))
+    };
+    let below =
+        |folder: &Path| anyhow::Ok(std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
+    let mut folders = below(data)?;
+    for system in below(&data.join("system"))? {
+        folders.extend(if system.is_dir() { below(&system)? } else { Vec::new() });
+    }
+    let mut logs = 0;
+    for log in folders.iter().filter(|path| is_log(path)) {
+        let segments = below(log)?.into_iter().filter(|path| path.extension().is_some_and(|it| it == "log")).count();
+        logs += usize::from(segments >= 2);
+    }
+    Ok(logs == 2)
+}
+
 /// Starts a host, lets it acknowledge an id, a deployment and documents, cuts the power, and asks for all of it.
 async fn live(rig: &mut Rig, survival: Survival, counter: &[u8]) -> anyhow::Result<()> {
     rig.start().context("first start")?;
@@ -57,6 +77,11 @@ async fn live(rig: &mut Rig, survival: Survival, counter: &[u8]) -> anyhow::Resu
         rig.host.client().post("/core/counters", &json!({ "documentSelfLink": link })).await.expect(201);
         rig.host.client().patch(&format!("/core/counters/{link}"), &json!({})).await.expect(200);
     }
+    // The next segments are prepared without haste, and are what a lie about their fsync harms.
+    wait::until("the logs have their next segments", || async {
+        have_spares(rig.host.data()).ok().filter(|have| *have)
+    })
+    .await;
     rig.cut_power(survival, &mut Random::new(1));
     rig.start().context("start after the power cut")?;
     for number in 0..COUNTERS {

@@ -8,6 +8,7 @@
 //! The node works with [`documents`]; only [`keys`] knows byte layouts. This crate does not know what an owner, a
 //! quorum or a guest is.
 
+pub mod background;
 pub mod digest;
 pub mod documents;
 pub mod format;

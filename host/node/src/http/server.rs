@@ -74,7 +74,8 @@ impl Http {
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
         let shutdown = self.parts.shutdown.clone();
         let mut builder = Builder::new(Tasks(shutdown.clone()));
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.parts.idle_span);
+        // Whoever stays silent is noticed by `attend`; a timer of each request would cost as much as reading its head.
+        builder.http1().header_read_timeout(None);
         builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX);
         let builder = Arc::new(builder);
         loop {

@@ -12,7 +12,7 @@
 //! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
 //! several stages need stands in files below them: waiting (`wait`), the fields of a body (`body`), preconditions,
 //! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
-//! group, `handle-start`, and how a decision becomes an update.
+//! group, `handle-start`, how an operation outlives whoever waits for it (`kept`), and how a decision becomes an update.
 //!
 //! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
 //! either committed, or cut as a whole with the reign; the answer is given when it is known which.
@@ -26,6 +26,7 @@ mod error;
 mod execute;
 mod gate;
 mod guest;
+mod kept;
 mod limits;
 mod load;
 mod locate;
@@ -58,7 +59,6 @@ use steward_model::problem::Happened;
 use steward_model::service::Handler;
 use steward_model::{Action, Link};
 use steward_sandbox::CallError;
-use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 pub(crate) use body::Body;
@@ -73,6 +73,7 @@ use crate::failure;
 use crate::partition::{Partition, Turn};
 use crate::service::{Found, Service};
 use decision::Decision;
+use kept::Kept;
 use locate::Place;
 use road::{Asking, Road};
 use stage::stage;
@@ -90,8 +91,8 @@ enum Step {
 }
 
 impl Operations {
-    /// Runs an operation in a task of its own: a caller that goes away changes nothing. Reads that no guest answers change
-    /// nothing anyhow and run at once.
+    /// Runs an operation to its end: a caller that goes away changes nothing, see [`Kept`]. Reads that no guest answers change
+    /// nothing anyhow and end with their caller.
     ///
     /// # Errors
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
@@ -111,17 +112,14 @@ impl Operations {
             let found = stage!(admit, admit::found(self, &operation))?;
             return Box::pin(self.run(operation, found)).await;
         }
-        self.start(operation, found).await.unwrap_or_else(|failure| {
-            tracing::error!(%failure, "operation ended in a panic");
-            Err(Error::Broken)
-        })
+        self.keep(operation, found).await
     }
 
-    /// Starts the task of an operation. Apart from its caller, whose future would otherwise have room for a second one.
-    fn start(self: &Arc<Self>, operation: Box<Operation>, found: Found) -> JoinHandle<Result<Reply, Error>> {
+    /// Returns the future of an operation. Apart from its caller, whose future would otherwise have room for a second one.
+    fn keep(self: &Arc<Self>, operation: Box<Operation>, found: Found) -> Kept {
         let operations = Arc::clone(self);
         let span = tracing::Span::current();
-        self.shutdown.run(async move { operations.run(operation, found).await }.instrument(span))
+        Kept::new(async move { operations.run(operation, found).await }.instrument(span), &self.shutdown)
     }
 
     /// Runs an operation inside the caller's own task. For callers that are tasks of the host themselves.

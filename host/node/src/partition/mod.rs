@@ -3,7 +3,7 @@
 //!
 //! | thread | loops |
 //! |---|---|
-//! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits |
+//! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits; the writer does it itself when nothing else waits to be written |
 //! | `applier` | [`Partitions::apply`]: what is committed reaches the state stores, gathered for a while |
 //! | `checkpoint` | [`Partitions::checkpoint`] and [`Partitions::trim`]; once a minute `Partitions::forget` |
 //!
@@ -14,6 +14,7 @@ pub(crate) mod by_hand;
 mod follow;
 mod hands;
 mod space;
+mod stepping;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use steward_replication::Observer;
 use steward_replication::applier::IndexSource;
-use steward_replication::completions::DurabilityListener;
+use steward_storage::background;
+use steward_storage::log::Listener;
 use steward_storage::state::StateStore;
 
 use super::Partitions;
 use super::hands::{Awaited, Bell, GATHERED_MAX, Hands};
+use super::stepping::Stepping;
 use crate::clock::Clock;
 use crate::telemetry::metrics as telemetry;
 
@@ -83,13 +84,12 @@ impl Threads {
         index: IndexSource,
         store: Arc<dyn StateStore>,
     ) -> std::io::Result<Threads> {
-        let shared = partitions.shared();
-        let listener = DurabilityListener::new(Arc::clone(&shared.completions), Arc::clone(hands) as Arc<dyn Observer>);
-        shared.log.start(Arc::new(listener))?;
+        let stepping = Arc::new(Stepping::new(partitions, hands, clock));
+        partitions.shared().log.start(Arc::clone(&stepping) as Arc<dyn Listener>)?;
         let stop = Arc::new(Stop::default());
         let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
-        let ((driven, bells, flags), time) = (own(), Arc::clone(clock));
-        let driver = supervised("driver", move || drive(&driven, &bells, &flags, &time))?;
+        let (driven, bells, flags) = own();
+        let driver = supervised("driver", move || drive(&driven, &stepping, &bells, &flags))?;
         let (applied, bells, flags) = own();
         let applier = supervised("applier", move || apply(&applied, &bells, &flags, &index))?;
         let ((kept, _, flags), time) = (own(), Arc::clone(clock));
@@ -113,15 +113,16 @@ impl Threads {
     }
 }
 
-fn drive(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) {
+fn drive(partitions: &Partitions, stepping: &Stepping, hands: &Hands, stop: &Stop) {
     while !Stop::wanted(&stop.driver) {
-        partitions.step(clock.now());
+        stepping.step(partitions);
         let is_wanting = partitions.shared().is_wanting_space();
         hands.step.wait(if is_wanting { ASK_AGAIN } else { LOOK });
     }
 }
 
 fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSource) {
+    background::enter();
     let applying = &partitions.shared().applying;
     loop {
         let stopping = Stop::wanted(&stop.applier);
@@ -156,6 +157,7 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
 }
 
 fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, clock: &Clock) {
+    background::enter();
     let log = &partitions.shared().log;
     let mut forgot = clock.now();
     let mut waited = Duration::ZERO;

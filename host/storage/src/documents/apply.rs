@@ -147,15 +147,15 @@ impl<'a> Run<'a> {
             history,
             document: update.document.clone(),
         };
-        let old = self.stage(link)?.now.clone();
         match update.change {
             Change::NewVersion => {
-                let new = match &old {
+                // Taken, not copied: it is replaced below, and after an error nothing of the run is kept.
+                let new = match self.stage(link)?.now.take() {
                     Some(old) => {
                         // Encoded once: it becomes a part of the history, and a row of its own.
                         let row = codec::encode(&old.document);
                         let new = current(old.history_with(&row));
-                        self.keep_version(old, row, &new)?;
+                        self.keep_version(&old, row, &new)?;
                         new
                     }
                     None => current(Digest::default()),
@@ -169,8 +169,10 @@ impl<'a> Run<'a> {
             // The state stays as it is, so the record does not carry it. Without a document there is nothing that the
             // record could be about but effects and answers.
             Change::None => {
-                if let Some(old) = old {
-                    self.set(link, Some(Current { touched: position.offset, ..old }))?;
+                let staged = self.stage(link)?;
+                if let Some(now) = &mut staged.now {
+                    now.touched = position.offset;
+                    staged.is_dirty = true;
                 }
             }
         }

@@ -9,6 +9,11 @@ pub trait Listener: Send + Sync {
     /// A record that was truncated after it was appended is reported as well; the listener compares positions.
     fn persisted(&self, through: Lsn, ends: &[(PartitionId, Position)]);
 
+    /// As [`Listener::persisted`], when nothing else waits to be written: the writer's thread has time for what follows from it.
+    fn persisted_last(&self, through: Lsn, ends: &[(PartitionId, Position)]) {
+        self.persisted(through, ends);
+    }
+
     /// The disk failed. Nothing is persisted any more.
     ///
     /// # Panics

@@ -291,7 +291,8 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
 }
 
 fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, Error> {
-    let made = segment::reserve(disk, bytes).and_then(|file| segment::finish(disk, file, identity, 1, bytes));
+    let finish = |file| segment::finish(disk, file, (identity, 1, bytes), &mut |_| Ok(()));
+    let made = segment::reserve(disk, bytes).and_then(finish);
     made.map_err(|source| match is_full(&source) {
         true => Error::Full { free: disk.free_bytes().unwrap_or(0), needed: bytes },
         false => Error::Disk { what: "create the first segment of", source },

@@ -18,8 +18,8 @@ use fjall::{
 };
 
 use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Keys, Order, ReadView, Row, Rows, marks, notes};
-use crate::lasting;
 use crate::space::is_full;
+use crate::{background, lasting};
 
 const KEYSPACE: &str = "state";
 
@@ -36,7 +36,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Memory for writes before they are flushed, in bytes; for an instant up to four times as much.
     pub write_buffer_bytes: u64,
-    /// How many threads flush and compact.
+    /// How many threads flush and compact. With more than one, fjall keeps one free for flushes, which asks for work without a
+    /// pause while another compacts.
     pub threads: usize,
     /// The store refuses writes if fewer bytes than these are free on its disk.
     pub reserve_bytes: u64,
@@ -44,7 +45,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { cache_bytes: 32 << 20, write_buffer_bytes: 16 << 20, threads: 2, reserve_bytes: 32 << 20 }
+        Options { cache_bytes: 32 << 20, write_buffer_bytes: 16 << 20, threads: 1, reserve_bytes: 32 << 20 }
     }
 }
 
@@ -146,6 +147,7 @@ impl Engine {
             notes::harden(path).map_err(|source| Error::Lasting { source })?;
         }
         drop(lock);
+        // The engine starts threads that flush and compact, which are in no hurry.
         let open = || {
             let database = Database::builder(path)
                 .cache_size(options.cache_bytes)
@@ -157,7 +159,8 @@ impl Engine {
             Ok((database, keyspace))
         };
         // Whether what is damaged here is told loudly is decided by who can repair it.
-        let (database, keyspace) = Damage::default().watch("open", open)?;
+        let opened = background::run("state-open", || Damage::default().watch("open", open));
+        let (database, keyspace) = opened.map_err(|source| Error::Disk { what: "open", source })??;
         // The engine fsyncs files and the folders that they are in, but not the folders that those folders are in.
         lasting::sync_folders(path).map_err(|source| Error::Lasting { source })?;
         Ok(Engine { database, keyspace, damage, instance })

@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 pub use super::engine::Options;
 use super::engine::{Damage, Engine};
+use super::write_back::WriteBack;
 use super::{Batch, Error, Family, ReadView, StateStore, marks, notes};
 
 /// How often a store that gave up is opened, while views of it may still be open, and how long between.
@@ -33,6 +34,7 @@ pub struct FjallStore {
     /// Number of the newest checkpoint, completed or not.
     checkpoints: Mutex<u64>,
     damage: Damage,
+    write_back: WriteBack,
 }
 
 struct Slot {
@@ -60,7 +62,8 @@ impl FjallStore {
         }
         let slot = RwLock::new(Slot { engine: Some(engine), instance: 0 });
         let (reviving, checkpoints) = (Mutex::default(), Mutex::new(found));
-        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage })
+        let write_back = WriteBack::default();
+        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage, write_back })
     }
 
     /// Returns the folder that the engine has for itself.
@@ -163,7 +166,8 @@ impl StateStore for FjallStore {
     fn write(&self, batch: Batch) -> Result<(), Error> {
         self.writing(|engine| {
             batch.check(engine.instance)?;
-            engine.write(&batch)
+            engine.write(&batch)?;
+            self.write_back.wrote(&self.path, &batch).map_err(|source| Error::Lasting { source })
         })
     }
 

@@ -30,6 +30,7 @@ mod marks;
 pub mod memory;
 mod notes;
 mod open;
+mod write_back;
 
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -1,0 +1,77 @@
+//! The engine's journal on its way to the disk, in small portions.
+//!
+//! Problem: the engine writes its journal without fsync and makes up for it when it flushes and at each checkpoint, tens of
+//! megabytes at once. The log's `fdatasync`, for which clients wait, then stands behind them. Promise: after a write no more
+//! than a portion of the journal, and what one batch adds to it, waits to be made lasting. Nobody relies on it: the engine's
+//! own fsyncs count, and they find less to do. But if it fails, what is lasting is unknown, as when one of those fails.
+//!
+//! Left out: tables, which the engine writes and fsyncs one by one.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Batch;
+
+/// So much of the journal is made lasting at once.
+const PORTION_BYTES: u64 = 1 << 20;
+
+/// What the journal adds to each key and value, about.
+const ENTRY_BYTES: u64 = 16;
+
+/// Bytes of the journal that wait, about.
+#[derive(Debug, Default)]
+pub(super) struct WriteBack {
+    waiting: AtomicU64,
+}
+
+impl WriteBack {
+    /// Takes note that `batch` was written to the engine in `folder`, and makes the journal lasting if a portion of it waits.
+    ///
+    /// # Errors
+    /// Those of the operating system: what of the journal is lasting is unknown then.
+    pub(super) fn wrote(&self, folder: &Path, batch: &Batch) -> io::Result<()> {
+        let size = |((_, key), value): (&(_, Vec<u8>), &Option<bytes::Bytes>)| {
+            (key.len() + value.as_ref().map_or(0, bytes::Bytes::len)) as u64 + ENTRY_BYTES
+        };
+        let written: u64 = batch.changes.iter().map(size).sum();
+        if self.waiting.fetch_add(written, Ordering::Relaxed) + written < PORTION_BYTES {
+            return Ok(());
+        }
+        self.waiting.store(0, Ordering::Relaxed);
+        let journal = newest_journal(folder)?.map(File::open).transpose();
+        match journal {
+            Ok(journal) => journal.map_or(Ok(()), |journal| journal.sync_data()),
+            // It is gone: what it held is in tables.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Returns the journal that is written to: the one with the highest number.
+fn newest_journal(folder: &Path) -> io::Result<Option<PathBuf>> {
+    let mut newest: Option<(u64, PathBuf)> = None;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse().ok());
+        newest = newest.max(number.map(|number| (number, path)));
+    }
+    Ok(newest.map(|(_, path)| path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_with_the_highest_number_is_the_newest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(newest_journal(folder.path()).expect("readable"), None);
+        for name in ["9.jnl", "10.jnl", "11.tmp", "lock"] {
+            std::fs::write(folder.path().join(name), b"").expect("writable");
+        }
+        assert_eq!(newest_journal(folder.path()).expect("readable"), Some(folder.path().join("10.jnl")));
+    }
+}

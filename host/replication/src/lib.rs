@@ -42,7 +42,7 @@ pub mod shared;
 pub mod space;
 pub mod watch;
 
-pub use observer::{Fact, Fatal, Observer};
+pub use observer::{Fact, Fatal, Left, Observer};
 pub use partition::{Message, Newest, Partition, Proposal, ProposeError, Proposed, Status};
 pub use partitions::Partitions;
 pub use recovery::{Recovered, Recovery};

@@ -87,7 +87,15 @@ impl Mail {
     }
 
     pub(crate) fn read(&self, partition: PartitionId, read: LogRead) {
-        unpoisoned(self.0.lock()).reads.push_back((partition, read));
+        let mut boxes = unpoisoned(self.0.lock());
+        // Asked again, it takes the place of the question before: whoever is slow to read must not read everything twice.
+        let same = |(of, known): &mut (PartitionId, LogRead)| {
+            *of == partition && known.to.node == read.to.node && known.purpose == read.purpose
+        };
+        match boxes.reads.iter_mut().find_map(|known| same(known).then_some(&mut known.1)) {
+            Some(known) => *known = read,
+            None => boxes.reads.push_back((partition, read)),
+        }
     }
 
     pub(crate) fn next_read(&self) -> Option<(PartitionId, LogRead)> {
@@ -142,5 +150,32 @@ impl Mail {
 impl std::fmt::Display for Letter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} to {}: {}", self.partition, self.to, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_model::{Boot, Lane, NodeId, Offset, Position};
+    use steward_protocol::replica::Purpose;
+
+    use super::*;
+
+    fn read(after: u64, purpose: Purpose) -> LogRead {
+        let epoch = Epoch { ownership: 1, ..Epoch::ZERO };
+        let to = Member { node: NodeId(2), boot: Boot(1) };
+        let after = Some(Position { epoch, offset: Offset(after) });
+        LogRead { to, epoch, purpose, after, records_max: 3, bytes_max: 1 << 10 }
+    }
+
+    #[test]
+    fn what_is_wanted_of_the_log_again_is_read_once() {
+        let mail = Mail::default();
+        let partition = PartitionId::all(Lane::Persisted).next().expect("there are partitions");
+        mail.read(partition, read(1, Purpose::Feed));
+        mail.read(partition, read(7, Purpose::Adoption));
+        mail.read(partition, read(4, Purpose::Feed));
+        assert_eq!(mail.next_read(), Some((partition, read(4, Purpose::Feed))));
+        assert_eq!(mail.next_read(), Some((partition, read(7, Purpose::Adoption))));
+        assert_eq!(mail.next_read(), None);
     }
 }

@@ -88,6 +88,17 @@ pub enum Fatal {
     Store(documents::Error),
 }
 
+/// What a step has left in the mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// A message to another member: see [`Mail::take_letters`](crate::mail::Mail::take_letters).
+    Letter,
+    /// Something for the system group: see [`Mail::take_requests`](crate::mail::Mail::take_requests).
+    Request,
+    /// A wish for records of the log: see [`Partitions::read_log`](crate::Partitions::read_log).
+    Read,
+}
+
 /// Is told what happens. Called while a partition is held: it must be quick and must not call back.
 pub trait Observer: Send + Sync {
     /// Something has happened to the copy of `partition`.
@@ -110,7 +121,9 @@ pub trait Observer: Send + Sync {
     fn step_wanted(&self) {}
 
     /// Something lies in the [mail](crate::mail::Mail) that was not there before.
-    fn mail_left(&self) {}
+    fn mail_left(&self, what: Left) {
+        let _ = what;
+    }
 
     /// So many records, and more and more until somebody takes them, wait for [`Partitions::apply`](crate::Partitions::apply).
     fn apply_wanted(&self, records: usize) {

@@ -1,10 +1,12 @@
 //! All copies of partitions of one node, and the steps that drive them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Lane, Link, Moment, PartitionId};
 use steward_protocol::cluster::ClusterState;
+use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 use steward_protocol::replica::{self, Event, Member};
 
 use crate::partition::{Message, Partition};
@@ -53,6 +55,11 @@ impl Partitions {
         found.unwrap_or_else(|| panic!("partition {id} does not exist"))
     }
 
+    /// Returns true if this node has a copy of the partition.
+    pub fn has(&self, id: PartitionId) -> bool {
+        usize::from(id.index) < self.lane(id.lane).len()
+    }
+
     /// Returns the partition of a document.
     pub fn of(&self, link: &Link, lane: Lane) -> &Arc<Partition> {
         self.get(PartitionId::of(link, lane))
@@ -71,11 +78,26 @@ impl Partitions {
         }
     }
 
-    /// Tells every partition what the system group says about it.
-    pub fn cluster_changed(&self, now: Moment, cluster: &ClusterState) {
+    /// Tells every partition what the system group says about it, as far as that is not what it said `before`: its row, and in the
+    /// persisted lane who shall have a copy and how many members the group wants to hold an update.
+    ///
+    /// Copies in memory stay where they are: nobody feeds them to other nodes yet.
+    pub fn cluster_changed(&self, now: Moment, before: Option<&ClusterState>, cluster: &ClusterState) {
+        let (targets, quorum) = (targets(cluster), cluster.quorum().value);
+        let are_new = before.is_none_or(|before| before.quorum().value != quorum || self::targets(before) != targets);
         for partition in self.all() {
-            if let Some(row) = cluster.row(partition.id()) {
+            let row = cluster.row(partition.id());
+            let row = row.filter(|row| before.and_then(|before| before.row(partition.id())) != Some(row));
+            let is_told = are_new && partition.id().lane == Lane::Persisted;
+            // First what the group wants: a row whose quorum was lowered would otherwise be raised to the old one at once.
+            if is_told {
+                partition.post(Message::Core(Box::new(Event::TargetsChanged(targets.clone()))));
+                partition.post(Message::Core(Box::new(Event::QuorumChanged(quorum))));
+            }
+            if let Some(row) = row {
                 partition.post(Message::Row(Box::new(row.clone())));
+            }
+            if row.is_some() || is_told {
                 partition.step(now);
             }
         }
@@ -144,4 +166,14 @@ impl Partitions {
             partition.step(now);
         }
     }
+}
+
+/// Returns who shall have a copy of each partition: all nodes that are there. One that is believed to be gone is fed again
+/// when it reports.
+fn targets(cluster: &ClusterState) -> BTreeSet<Member> {
+    let holds = |node: &&Node| match node.status {
+        NodeStatus::Synchronizing | NodeStatus::Available | NodeStatus::Leaving => node.role == Role::Peer,
+        NodeStatus::Unavailable | NodeStatus::Replaced => false,
+    };
+    cluster.group().nodes().filter(holds).map(Node::member).collect()
 }

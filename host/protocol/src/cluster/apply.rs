@@ -61,8 +61,11 @@ impl ClusterState {
                 self.change_table(|table, group| table.lower_write_quorums(group));
                 Ok(Applied::Done)
             }
-            Command::MovePrimary { partition, epoch, to } => {
-                done(self.change_table(|table, group| table.move_primary(group, *partition, *epoch, *to)))
+            Command::MovePrimaries(moves) => {
+                let name = |table: &mut Table, group: &Group| {
+                    moves.iter().map(|wanted| table.move_primary(group, wanted)).collect()
+                };
+                Ok(Applied::Altered(self.change_table(name)))
             }
             Command::AlterInSync(alterations) => {
                 let alter = |table: &mut Table, group: &Group| {

@@ -10,13 +10,13 @@
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
 use steward_model::module::Digest;
-use steward_model::{Boot, Epoch, Link, NodeId, PartitionId, Timestamp};
+use steward_model::{Boot, Link, NodeId, Timestamp};
 
 pub use super::group::{Registration, Scope};
 pub use super::refused::Refused;
 pub use super::registry::Deployment;
 use super::registry::{Authorship, GuestModule};
-pub use super::row::Alteration;
+pub use super::row::{Alteration, Move};
 use super::state::ClusterState;
 use crate::liveness::Evidence;
 
@@ -63,15 +63,8 @@ pub enum Command {
         /// When that was asked for.
         at: Timestamp,
     },
-    /// A partition gets another primary.
-    MovePrimary {
-        /// The partition whose row changes.
-        partition: PartitionId,
-        /// The reign to end; in another one the command is refused.
-        epoch: Epoch,
-        /// The node to name, an available member of the in-sync set.
-        to: NodeId,
-    },
+    /// Partitions get other primaries; each is decided on its own.
+    MovePrimaries(Vec<Move>),
     /// Primaries change who counts; each row is decided on its own.
     AlterInSync(Vec<Alteration>),
     /// A guest module comes in; the same bytes again change nothing.
@@ -146,7 +139,7 @@ pub enum Applied {
         /// The number of the process start, greater than all before.
         boot: Boot,
     },
-    /// Rows were altered, or not: the new version of each, in the order of the alterations.
+    /// Rows were altered, or not: the new version of each, in the order of the alterations or moves.
     Altered(Vec<Result<u64, Refused>>),
     /// A factory has a new revision.
     Revised {

@@ -141,3 +141,14 @@ pub struct Alteration {
     /// The acknowledgements needed from now on.
     pub write_quorum: u32,
 }
+
+/// A partition that is to get another primary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The partition whose row changes.
+    pub partition: PartitionId,
+    /// The reign to end; in another one the move is refused.
+    pub epoch: Epoch,
+    /// The node to name, an available member of the in-sync set.
+    pub to: NodeId,
+}

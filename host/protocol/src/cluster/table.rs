@@ -24,7 +24,7 @@ use steward_model::{Epoch, Lane, NodeId, PartitionId};
 
 use super::group::{Group, NodeStatus, Role};
 use super::refused::Refused;
-pub use super::row::{Alteration, Row};
+pub use super::row::{Alteration, Move, Row};
 use crate::placement::elect;
 
 /// All rows, and a number that tells whether any changed.
@@ -98,14 +98,9 @@ impl Table {
         }
     }
 
-    /// Names `to` as the primary of `partition`.
-    pub(super) fn move_primary(
-        &mut self,
-        group: &Group,
-        partition: PartitionId,
-        epoch: Epoch,
-        to: NodeId,
-    ) -> Result<(), Refused> {
+    /// Names another primary, if the reign is still the one that is to end. Returns the new version of the row.
+    pub(super) fn move_primary(&mut self, group: &Group, wanted: &Move) -> Result<u64, Refused> {
+        let Move { partition, epoch, to } = *wanted;
         let row = self.row_in(partition, epoch)?;
         let member = row.in_sync.iter().find(|m| m.node == to).copied();
         let member = member.ok_or(Refused::NotInSync { partition, node: to })?;
@@ -116,7 +111,7 @@ impl Table {
             return Err(Refused::NotAvailable { member });
         }
         row.name(member);
-        Ok(())
+        Ok(row.version)
     }
 
     /// Changes members and quorums of one row, if it is still the row that the change was decided on.

@@ -8,7 +8,7 @@ use std::fmt::{Display, Formatter, Result};
 use steward_model::Member;
 use steward_model::node::Role;
 
-use super::command::{Applied, Command};
+use super::command::{Applied, Command, Move};
 use super::group::{Registration, Scope};
 use super::registry::Deployment;
 use super::row::{Alteration, Members};
@@ -23,7 +23,7 @@ impl Command {
             Command::SetQuorum { .. } => "SetQuorum",
             Command::BeginLeave { .. } => "BeginLeave",
             Command::RemoveNode { .. } => "RemoveNode",
-            Command::MovePrimary { .. } => "MovePrimary",
+            Command::MovePrimaries(_) => "MovePrimaries",
             Command::AlterInSync(_) => "AlterInSync",
             Command::RegisterModule(_) => "RegisterModule",
             Command::RemoveModule { .. } => "RemoveModule",
@@ -34,6 +34,13 @@ impl Command {
             Command::FenceNode { .. } => "FenceNode",
             Command::Unfence { .. } => "Unfence",
         }
+    }
+}
+
+impl Display for Move {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Move { partition, epoch, to } = self;
+        write!(f, "node {to} as primary of partition {partition} after epoch {epoch}")
     }
 }
 
@@ -56,8 +63,9 @@ impl Display for Command {
                 write!(f, "let node {} leave", Member { node: *node, boot: *boot })
             }
             Command::RemoveNode { node, boot, .. } => write!(f, "remove node {}", Member { node: *node, boot: *boot }),
-            Command::MovePrimary { partition, epoch, to } => {
-                write!(f, "name node {to} as primary of partition {partition} after epoch {epoch}")
+            Command::MovePrimaries(moves) => {
+                let moves: Vec<String> = moves.iter().map(Move::to_string).collect();
+                write!(f, "name {}", moves.join("; "))
             }
             Command::AlterInSync(alterations) => {
                 let alterations: Vec<String> = alterations.iter().map(Alteration::to_string).collect();

@@ -29,11 +29,10 @@ use steward_model::{Epoch, Moment, NodeId, Offset, Position};
 
 use super::effect::{LogRead, Purpose};
 use super::lineage::Lineage;
-use super::message::{Append, LogOutline};
-use super::role::Reign;
+use super::message::Append;
 use super::settings::Settings;
 use super::tail::Tail;
-use super::{Effect, Member, Message, Replica, Role, is_listed};
+use super::{Effect, Member, Message};
 
 /// The pause between two questions grows to so many times the first one.
 const PAUSE_FACTOR_MAX: u32 = 4;
@@ -43,19 +42,19 @@ const PAUSE_FACTOR_MAX: u32 = 4;
 pub(super) struct Feed {
     pub(super) member: Member,
     /// The first record that was not sent.
-    next: Offset,
+    pub(super) next: Offset,
     /// The last records of messages that are not answered, and the bytes of those messages.
     sent: VecDeque<(Offset, usize)>,
     sent_bytes: usize,
     flow: Flow,
     /// Records are being read from the log.
-    reading: bool,
+    pub(super) reading: bool,
     /// The log begins above what the copy lacks.
     pub(super) is_lost: bool,
     /// The oldest offset of the copy's log, as far as it was told.
     pub(super) start: Option<Offset>,
     /// The last record that the copy knows to be committed.
-    knows: Option<Offset>,
+    pub(super) knows: Option<Offset>,
     /// When the copy answered last.
     pub(super) heard: Moment,
     /// When something is asked again, if it is not answered before.
@@ -88,23 +87,23 @@ pub(super) struct Log<'a> {
 
 impl Log<'_> {
     /// Returns the record before `offset`: nothing before the first one, an error if nobody remembers its epoch.
-    fn before(&self, offset: Offset) -> Result<Option<Position>, Forgotten> {
+    pub(super) fn before(&self, offset: Offset) -> Result<Option<Position>, Forgotten> {
         let Some(before) = offset.0.checked_sub(1).map(Offset) else { return Ok(None) };
         let epoch = self.lineage.epoch_at(before).ok_or(Forgotten)?;
         Ok(Some(Position { epoch, offset: before }))
     }
 
-    fn last(&self) -> Option<Offset> {
+    pub(super) fn last(&self) -> Option<Offset> {
         self.end.map(|end| end.offset)
     }
 }
 
 /// The lineage no longer has the epoch of a record.
-struct Forgotten;
+pub(super) struct Forgotten;
 
 impl Feed {
     /// Returns the feed of a copy that is believed to hold everything below `next`.
-    fn new(now: Moment, member: Member, next: Offset, end: Option<Offset>) -> Feed {
+    pub(super) fn new(now: Moment, member: Member, next: Offset, end: Option<Offset>) -> Feed {
         Feed {
             member,
             next,
@@ -123,7 +122,7 @@ impl Feed {
     }
 
     /// Sends as much as may be under way.
-    fn pump(&mut self, now: Moment, log: &Log<'_>, tail: &Tail, effects: &mut Vec<Effect>) {
+    pub(super) fn pump(&mut self, now: Moment, log: &Log<'_>, tail: &Tail, effects: &mut Vec<Effect>) {
         while self.may_send(log) {
             if self.next < log.start {
                 return self.lose(now, log, effects);
@@ -140,7 +139,7 @@ impl Feed {
         }
     }
 
-    fn may_send(&self, log: &Log<'_>) -> bool {
+    pub(super) fn may_send(&self, log: &Log<'_>) -> bool {
         let has_room = match self.flow {
             Flow::Unmatched { asked } => !asked,
             Flow::Matched => {
@@ -150,7 +149,7 @@ impl Feed {
         has_room && !self.reading && !self.is_lost && Some(self.next) <= log.last()
     }
 
-    fn send(&mut self, now: Moment, log: &Log<'_>, records: Vec<Arc<Record>>, effects: &mut Vec<Effect>) {
+    pub(super) fn send(&mut self, now: Moment, log: &Log<'_>, records: Vec<Arc<Record>>, effects: &mut Vec<Effect>) {
         let Ok(previous) = log.before(self.next) else { return self.lose(now, log, effects) };
         if let Some(last) = records.last() {
             let bytes = records.iter().map(|record| record.bytes()).sum();
@@ -182,7 +181,7 @@ impl Feed {
     }
 
     /// Gives the copy up for a while: what it lacks is no longer in the log, so it has to be made anew from elsewhere.
-    fn lose(&mut self, now: Moment, log: &Log<'_>, effects: &mut Vec<Effect>) {
+    pub(super) fn lose(&mut self, now: Moment, log: &Log<'_>, effects: &mut Vec<Effect>) {
         self.is_lost = true;
         self.retry = Some(now.plus(log.settings.resend * PAUSE_FACTOR_MAX));
         effects.push(Effect::Rebuild { member: self.member });
@@ -193,7 +192,7 @@ impl Feed {
     }
 
     /// Takes note that the copy holds everything through `through`.
-    fn acknowledged(&mut self, now: Moment, through: Option<Offset>, log: &Log<'_>) {
+    pub(super) fn acknowledged(&mut self, now: Moment, through: Option<Offset>, log: &Log<'_>) {
         let behind = through.map_or(Offset(0), Offset::next);
         while self.sent.front().is_some_and(|(last, _)| Some(*last) <= through) {
             self.sent_bytes -= self.sent.pop_front().map_or(0, |(_, bytes)| bytes);
@@ -209,7 +208,7 @@ impl Feed {
     }
 
     /// Goes on from the last record that both logs have.
-    fn refused(&mut self, now: Moment, common: Option<Offset>, log: &Log<'_>) {
+    pub(super) fn refused(&mut self, now: Moment, common: Option<Offset>, log: &Log<'_>) {
         self.next = common.map_or(Offset(0), Offset::next);
         self.sent.clear();
         self.sent_bytes = 0;
@@ -224,7 +223,7 @@ impl Feed {
     }
 
     /// Has the copy told of a commit, if nothing that is sent before tells it.
-    fn note_commit(&mut self, now: Moment, committed: Option<Offset>, settings: &Settings) {
+    pub(super) fn note_commit(&mut self, now: Moment, committed: Option<Offset>, settings: &Settings) {
         if self.knows < committed && self.sent.is_empty() && !self.is_lost {
             let soon = now.plus(settings.commit_delay);
             self.retry = Some(self.retry.map_or(soon, |retry| retry.min(soon)));
@@ -232,7 +231,7 @@ impl Feed {
     }
 
     /// Asks again what was not answered.
-    fn tick(&mut self, now: Moment, proven: Option<Offset>, log: &Log<'_>, effects: &mut Vec<Effect>) {
+    pub(super) fn tick(&mut self, now: Moment, proven: Option<Offset>, log: &Log<'_>, effects: &mut Vec<Effect>) {
         if self.retry.is_none_or(|retry| retry > now) {
             return;
         }
@@ -262,7 +261,7 @@ impl Feed {
     }
 
     /// Asks the copy whether it is there, if nothing else is under way that it answers.
-    fn ask(&mut self, now: Moment, log: &Log<'_>, effects: &mut Vec<Effect>) {
+    pub(super) fn ask(&mut self, now: Moment, log: &Log<'_>, effects: &mut Vec<Effect>) {
         if self.retry.is_none() && !self.is_lost {
             self.send(now, log, Vec::new(), effects);
         }
@@ -274,170 +273,9 @@ impl Feed {
         proven < mark && now.since(at) >= lag
     }
 
-    fn set_mark(&mut self, now: Moment, proven: Option<Offset>, end: Option<Offset>) {
+    pub(super) fn set_mark(&mut self, now: Moment, proven: Option<Offset>, end: Option<Offset>) {
         if proven >= self.mark.0 {
             self.mark = (end, now);
-        }
-    }
-}
-
-impl Replica {
-    /// Returns what feeds need to know, and the reign if there is one.
-    fn reign_and_log(&mut self) -> Option<(&mut Reign, Log<'_>)> {
-        let (Role::Activating(reign) | Role::Primary(reign)) = &mut self.role else { return None };
-        let log = Log {
-            epoch: reign.epoch,
-            lineage: &self.lineage,
-            start: self.start,
-            end: self.end,
-            committed: self.committed,
-            low: self.low,
-            settings: self.settings,
-        };
-        Some((reign, log))
-    }
-
-    /// Has a feed for each copy that belongs somewhere: members, targets, and those who were proposed.
-    pub(super) fn sync_feeds(&mut self, now: Moment, next: Offset) {
-        let Some(row) = &self.row else { return };
-        let listed = row.in_sync.iter().chain(&self.targets);
-        let mut wanted: BTreeMap<NodeId, Member> = BTreeMap::new();
-        for member in listed.filter(|member| member.node != self.own.node) {
-            // The row and the targets may know different boots; the later one is there.
-            let known = wanted.entry(member.node).or_insert(*member);
-            *known = (*known).max(*member);
-        }
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        let proposed = reign.undecided.iter().flat_map(|undecided| &undecided.in_sync);
-        reign.feeds.retain(|node, _| wanted.contains_key(node) || proposed.clone().any(|member| member.node == *node));
-        for (node, member) in wanted {
-            match reign.feeds.get_mut(&node) {
-                Some(feed) if feed.member == member => {}
-                // Another boot has received nothing of what is under way.
-                Some(_) | None => {
-                    reign.feeds.insert(node, Feed::new(now, member, next, log.last()));
-                }
-            }
-        }
-        if reign.feeds.is_empty() {
-            reign.tail = Tail::default();
-        }
-    }
-
-    /// Sends every copy what may be under way.
-    pub(super) fn feed(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        for feed in reign.feeds.values_mut() {
-            feed.pump(now, &log, &reign.tail, effects);
-        }
-    }
-
-    /// Keeps a record for the copies, and notes since when they lack it.
-    pub(super) fn keep_for_copies(&mut self, now: Moment, record: &Arc<Record>) {
-        let (before, bytes_max, lag) = (self.end, self.settings.tail_bytes_max, self.settings.in_sync_lag);
-        let Some((reign, _)) = self.reign_and_log() else { return };
-        if reign.feeds.is_empty() {
-            return;
-        }
-        reign.tail.push(Arc::clone(record), bytes_max);
-        reign.review.get_or_insert(now.plus(lag));
-        for feed in reign.feeds.values_mut() {
-            let proven = reign.progress.proven(feed.member);
-            if proven >= before.map(|before| before.offset) {
-                feed.set_mark(now, proven, Some(record.position.offset));
-            }
-        }
-    }
-
-    /// Takes note of what a copy holds, as it said itself.
-    pub(super) fn copy_acknowledged(
-        &mut self,
-        now: Moment,
-        from: Member,
-        through: Option<Offset>,
-        said: (Option<Offset>, Offset),
-    ) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        let Some(feed) = reign.feeds.get_mut(&from.node) else { return };
-        let (committed, start) = said;
-        feed.knows = feed.knows.max(committed);
-        feed.start = Some(start);
-        let proven = reign.progress.proven(feed.member).max(through);
-        feed.acknowledged(now, proven, &log);
-        feed.set_mark(now, proven, log.last());
-        feed.note_commit(now, log.committed, &log.settings);
-        let proven = reign.feeds.values().map(|feed| reign.progress.proven(feed.member));
-        reign.tail.release(proven.min().flatten());
-    }
-
-    /// Finds where a copy's log parts from this one, and goes on from there.
-    pub(super) fn copy_refused(
-        &mut self,
-        now: Moment,
-        from: Member,
-        outline: &LogOutline,
-        committed: Option<Offset>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        let Some(feed) = reign.feeds.get_mut(&from.node) else { return };
-        let common = log.lineage.common(log.end, &outline.lineage, outline.last).map(|common| common.offset);
-        // All logs agree about what is committed, also where nobody remembers its epoch; and what was proven in this reign
-        // stays, whatever an old refusal says.
-        let agreed = committed.filter(|committed| Some(*committed) <= log.last());
-        feed.start = Some(outline.start);
-        feed.refused(now, common.max(agreed).max(reign.progress.proven(feed.member)), &log);
-        feed.pump(now, &log, &reign.tail, effects);
-    }
-
-    /// Sends records that were read from the log.
-    pub(super) fn read_for_copy(
-        &mut self,
-        now: Moment,
-        read: LogRead,
-        records: Vec<Arc<Record>>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        let Some(feed) = reign.feeds.get_mut(&read.to.node).filter(|feed| feed.reading) else { return };
-        feed.reading = false;
-        // A reading that was overtaken by an answer of the copy is not what it lacks any more.
-        let is_next = read.epoch == log.epoch && log.before(feed.next).is_ok_and(|before| before == read.after);
-        match records.is_empty() {
-            true if is_next => feed.lose(now, &log, effects),
-            false if is_next && feed.may_send(&log) => feed.send(now, &log, records, effects),
-            true | false => {}
-        }
-        feed.pump(now, &log, &reign.tail, effects);
-    }
-
-    /// Has copies told of what was committed, soon.
-    pub(super) fn note_commit(&mut self, now: Moment) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        for feed in reign.feeds.values_mut() {
-            feed.note_commit(now, log.committed, &log.settings);
-        }
-    }
-
-    /// Asks the copies that may be taken into the in-sync set whether they are there. One that has everything hears of nothing
-    /// while nobody writes, and so would seem to be away.
-    pub(super) fn ask_joining(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(row) = &self.row else { return };
-        let lane = self.partition.lane;
-        let joining: Vec<Member> =
-            self.targets.iter().filter(|member| !is_listed(row, lane, **member)).copied().collect();
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        for feed in reign.feeds.values_mut().filter(|feed| joining.contains(&feed.member)) {
-            feed.ask(now, &log, effects);
-        }
-    }
-
-    /// Asks copies again that have not answered.
-    pub(super) fn tick_feeds(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let Some((reign, log)) = self.reign_and_log() else { return };
-        for feed in reign.feeds.values_mut() {
-            feed.tick(now, reign.progress.proven(feed.member), &log, effects);
-            feed.pump(now, &log, &reign.tail, effects);
         }
     }
 }

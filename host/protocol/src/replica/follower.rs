@@ -25,21 +25,9 @@ use steward_model::update::Record;
 use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::effect::{LogRead, Purpose};
+use super::following::Following;
 use super::message::{Append, LogOutline, Refused};
 use super::{Effect, Member, Message, Replica, Role};
-
-/// What a copy has taken from the primary of one reign.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Following {
-    epoch: Epoch,
-    primary: Member,
-    /// The last record that appends of this reign have proven: up to there the own log is the primary's.
-    proven: Option<Position>,
-    /// The last offset that was acknowledged in this reign.
-    acknowledged: Option<Offset>,
-    /// Something was accepted and is not acknowledged.
-    owes: bool,
-}
 
 impl Replica {
     pub(super) fn refuse_as_promised(&self, to: Member, epoch: Epoch, effects: &mut Vec<Effect>) {

@@ -19,6 +19,10 @@ impl Replica {
         let (Role::Primary(reign), Some(row)) = (&mut self.role, &self.row) else { return };
         // One that lacks committed records would have to fetch them first, and one that is not listed cannot be named.
         let is_close = reign.progress.proven(to) >= committed;
+        // Asked again while it is under way, it would be under way for ever.
+        if reign.hand_off.is_some() {
+            return;
+        }
         if to.node == self.own.node || !is_listed(row, self.partition.lane, to) || !is_close {
             return;
         }

@@ -87,7 +87,7 @@
 //! | `candidate`, `adopt` | from the row to the marker; the greatest log of another member |
 //! | `follower`, `truncate` | promises, appends, acknowledgements; the cut |
 //! | `primary`, `commit` | from the marker to the commit; the rule of the quorum |
-//! | `feed`, `tail` | what is on its way to which copy |
+//! | `feeds`, `feed`, `tail` | what is on its way to which copy |
 //! | `alter`, `undecided` | changing the in-sync set |
 //! | `confirm`, `reads` | reads |
 //! | `hand_off`, `rebuild`, `open`, `time` | what the driver wants or finds |
@@ -106,7 +106,9 @@ mod confirm;
 mod effect;
 mod event;
 mod feed;
+mod feeds;
 mod follower;
+mod following;
 mod hand_off;
 pub mod invariants;
 mod lineage;
@@ -139,7 +141,7 @@ pub use settings::Settings;
 pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
-use follower::Following;
+use following::Following;
 use role::Role;
 
 /// One copy of one partition. See the head of this module for how to drive it.

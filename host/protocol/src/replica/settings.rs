@@ -41,7 +41,7 @@ impl Default for Settings {
             confirm_patience: Duration::from_millis(100),
             in_sync_lag: Duration::from_secs(2),
             propose_again: Duration::from_secs(1),
-            hand_off_patience: Duration::from_secs(5),
+            hand_off_patience: Duration::from_secs(1),
             message_records_max: 1024,
             message_bytes_max: 256 << 10,
             window_messages: 16,

@@ -11,7 +11,7 @@ use steward_storage::log::append;
 use super::outgoing::About;
 use super::{Partition, State, Uncommitted};
 use crate::mail::{Letter, Request};
-use crate::observer::{Fact, Fatal};
+use crate::observer::{Fact, Fatal, Left};
 
 impl Partition {
     /// Carries out the effects that wait in `state`, and those that they cause.
@@ -42,11 +42,11 @@ impl Partition {
             Effect::AdmissionChanged => self.serving.set(self.serving.get()),
             Effect::Send { to, message } => {
                 mail.send(Letter { partition, to, message });
-                self.shared.observer.mail_left();
+                self.shared.observer.mail_left(Left::Letter);
             }
             Effect::ReadLog(read) => {
                 mail.read(partition, read);
-                self.shared.observer.mail_left();
+                self.shared.observer.mail_left(Left::Read);
             }
             Effect::Alter(alteration) => self.request(Request::Alter(alteration)),
             Effect::MovePrimary { epoch, to } => self.request(Request::MovePrimary { partition, epoch, to }),
@@ -59,7 +59,7 @@ impl Partition {
 
     fn request(&self, request: Request) {
         self.shared.mail.request(request);
-        self.shared.observer.mail_left();
+        self.shared.observer.mail_left(Left::Request);
     }
 
     fn persist_promise(&self, state: &mut State, now: Moment, epoch: Epoch) {
@@ -150,16 +150,15 @@ impl Partition {
     }
 
     fn stop_serving(&self, state: &mut State, epoch: Epoch) {
-        // Clients that wait learn that the outcome is unknown; what was appended may still be committed in the next
-        // reign.
+        // Clients that wait go on waiting: the next reign commits what was appended, or cuts it, and this copy hears of
+        // either when it follows. One that does not hear in time is told that the outcome is unknown.
         let under_way = state.waiters.len();
-        state.waiters.clear();
         // Claims end with the reign: their holders find out before their next effect goes out.
         state.outbox.end();
         self.shared.served.end(self.store.copy());
         self.serving.set(None);
         self.shared.observer.observed(self.id, &Fact::SteppedDown { epoch, under_way });
-        tracing::info!(partition = %self.id, %epoch, under_way, "partition no longer served here");
+        tracing::debug!(partition = %self.id, %epoch, under_way, "partition no longer served here");
     }
 
     /// Hands the log what it takes. Never waits: what it has no room for is tried again when it says that it has.

@@ -31,9 +31,9 @@
 //! state; readers may see only the second, or they would see what a fail-over takes back; the store shows the third, and
 //! `recent` bridges the way to it. A cut (`truncate`) takes back the first age alone: what is committed stays.
 //!
-//! What can end a thought early is a reign that ends. A client that waits then learns that the outcome is unknown, not that it
-//! failed: the record is in the log, and the next reign commits it or cuts it. Claims of effects end with their reign for the
-//! same reason.
+//! What can end a thought early is a reign that ends. A client that waits then goes on waiting: its record is in the log, the next
+//! reign commits it or cuts it, and this copy learns which when it follows. Claims of effects end with their reign: the
+//! next owner sends them.
 //!
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.
@@ -210,6 +210,14 @@ impl Partition {
         self.lock().replica.admits()
     }
 
+    /// Returns why nobody serves the partition, as far as this node can tell; none if it is served here or by another node.
+    pub fn problem(&self) -> Option<String> {
+        match self.admits() {
+            Ok(_) | Err(NotAdmitted::NotPrimary { .. }) => None,
+            Err(reason @ (NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. })) => Some(reason.to_string()),
+        }
+    }
+
     /// Watches which reign this node serves. What [`Partition::admits`] says may change whenever it is set, to the same value
     /// too.
     pub fn serving(&self) -> &Watch<Option<Epoch>> {
@@ -220,6 +228,14 @@ impl Partition {
     pub fn holds_durably(&self, position: Position) -> bool {
         let state = self.lock();
         state.replica.holds(position) && state.replica.durable() >= Some(position.offset)
+    }
+
+    /// Returns true if a record of the reign `epoch`, or of a later one, is known to be committed: it has collected all promises, and
+    /// orders updates.
+    pub fn has_committed_in(&self, epoch: Epoch) -> bool {
+        let state = self.lock();
+        let committed = state.replica.committed().and_then(|offset| state.replica.position_at(offset));
+        committed.is_some_and(|position| position.epoch >= epoch)
     }
 
     /// Returns the oldest offset that the log of this copy still has: other members are fed from there on.

@@ -2,6 +2,7 @@
 
 mod effects;
 mod failing;
+mod group;
 mod log_space;
 mod reigns;
 mod stage;

@@ -6,7 +6,7 @@ use steward_model::group::GroupId;
 use steward_model::module::Digest;
 use steward_model::{Boot, Lane, Link, NodeId, PartitionId, Timestamp, codec};
 
-use super::super::command::{Alteration, Command, Deployment, Registration, Scope};
+use super::super::command::{Alteration, Command, Deployment, Move, Registration, Scope};
 use super::super::group::Role;
 use super::super::registry::{Authorship, GuestModule, Mounted, Overrides, Service};
 use super::super::state::ClusterState;
@@ -84,7 +84,7 @@ fn command(wish: &Wish, seen: &ClusterState) -> Command {
         Wish::Move { partition: index, lane, to } => {
             let partition = partition(*lane, *index);
             let epoch = seen.row(partition).map(|row| row.epoch).unwrap_or_default();
-            Command::MovePrimary { partition, epoch, to: NodeId(*to) }
+            Command::MovePrimaries(vec![Move { partition, epoch, to: NodeId(*to) }])
         }
         Wish::Alter { partition: index, lane, nodes, write_quorum } => {
             let partition = partition(*lane, *index);

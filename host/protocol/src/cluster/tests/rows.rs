@@ -2,7 +2,7 @@
 
 use steward_model::{Boot, Epoch, Lane, NodeId, PartitionId, Timestamp};
 
-use super::super::command::{Alteration, Applied, Command, Refused, Scope};
+use super::super::command::{Alteration, Applied, Command, Move, Refused, Scope};
 use super::super::group::NodeStatus;
 use super::super::table::Row;
 use super::{Examined, member, partition, registration};
@@ -105,7 +105,9 @@ fn primary_moves_to_a_member_that_serves() {
     let mut examined = Examined::with_peers(2);
     examined.spread(persisted(), 1);
     let epoch = examined.row(persisted()).epoch;
-    examined.accept(Command::MovePrimary { partition: persisted(), epoch, to: NodeId(2) });
+    let version = examined.row(persisted()).version;
+    let moved = examined.accept(Command::MovePrimaries(vec![Move { partition: persisted(), epoch, to: NodeId(2) }]));
+    assert_eq!(moved, Applied::Altered(vec![Ok(version + 1)]));
     let row = examined.row(persisted());
     assert_eq!((row.primary, row.epoch), (member(2, 1), epoch.next_ownership()));
 }
@@ -118,12 +120,19 @@ fn primary_does_not_move_late_or_to_the_wrong_node() {
     examined.register("h2", 2);
     let row = examined.row(persisted());
     let partition = persisted();
-    let to = |node, epoch| Command::MovePrimary { partition, epoch, to: NodeId(node) };
-    let refused = examined.refuse(to(2, Epoch::ZERO));
-    assert_eq!(refused, Refused::StaleEpoch { partition, row: Box::new(row.clone()) });
-    assert_eq!(examined.refuse(to(3, row.epoch)), Refused::NotInSync { partition, node: NodeId(3) });
-    assert_eq!(examined.refuse(to(2, row.epoch)), Refused::NotAvailable { member: member(2, 2) });
-    assert_eq!(examined.refuse(to(1, row.epoch)), Refused::AlreadyPrimary { partition, node: NodeId(1) });
+    let refused = |examined: &mut Examined, node, epoch| {
+        let moves = vec![Move { partition, epoch, to: NodeId(node) }];
+        match examined.accept(Command::MovePrimaries(moves)) {
+            Applied::Altered(mut outcomes) => outcomes.remove(0).expect_err("it does not move"),
+            other => panic!("{other}"),
+        }
+    };
+    let stale = Refused::StaleEpoch { partition, row: Box::new(row.clone()) };
+    assert_eq!(refused(&mut examined, 2, Epoch::ZERO), stale);
+    assert_eq!(refused(&mut examined, 3, row.epoch), Refused::NotInSync { partition, node: NodeId(3) });
+    assert_eq!(refused(&mut examined, 2, row.epoch), Refused::NotAvailable { member: member(2, 2) });
+    assert_eq!(refused(&mut examined, 1, row.epoch), Refused::AlreadyPrimary { partition, node: NodeId(1) });
+    assert_eq!(examined.row(persisted()), row, "nothing has changed");
 }
 
 #[test]

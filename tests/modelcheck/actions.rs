@@ -42,8 +42,10 @@ pub(crate) enum Action {
     Sync(usize),
     /// A log loses what it may lose.
     Trim(usize),
-    /// A copy is made anew out of the one of the primary.
+    /// A copy is made anew out of the one of the primary: documents and log.
     Rebuild(usize),
+    /// A copy is made anew out of the documents of the primary: its log begins where they end.
+    RebuildBare(usize),
 }
 
 impl World {
@@ -88,7 +90,12 @@ impl World {
         let may_trim = node.replica.keeps_from() > node.start;
         add(spent.trims < scope.trims && may_trim, Action::Trim(at));
         let is_joiner = !is_listed && status.role == RoleName::Tailing && at != self.row.primary.node.0 as usize;
-        add(spent.rebuilds < scope.rebuilds && is_joiner, Action::Rebuild(at));
+        let may_rebuild = spent.rebuilds < scope.rebuilds && is_joiner;
+        add(may_rebuild, Action::Rebuild(at));
+        // One that could be fed keeps its log: the primary may have proposed to count it, because of where that log begins.
+        let next = node.replica.end().map_or(Offset(0), |end| end.offset.next());
+        let is_lost = next < self.nodes[self.row.primary.node.0 as usize].start;
+        add(may_rebuild && is_lost, Action::RebuildBare(at));
     }
 
     /// Returns true if a node may be named that was named before: nobody else would be, at first.
@@ -160,7 +167,8 @@ impl World {
                 self.nodes[at].start = start;
                 self.tell(scope, at, Event::Trimmed { start });
             }
-            Action::Rebuild(at) => self.rebuild(scope, at),
+            Action::Rebuild(at) => self.rebuild(scope, at, false),
+            Action::RebuildBare(at) => self.rebuild(scope, at, true),
         }
     }
 
@@ -302,8 +310,8 @@ impl World {
         }
     }
 
-    /// Makes the copy of a node anew out of the one that reigns.
-    fn rebuild(&mut self, scope: &Scope, at: usize) {
+    /// Makes the copy of a node anew out of the one that reigns; of its log it gets nothing if that `is_bare`.
+    fn rebuild(&mut self, scope: &Scope, at: usize, is_bare: bool) {
         let source = self.row.primary.node.0 as usize;
         let Some(committed) = self.nodes[source].replica.committed() else { return };
         let count = committed.0 as usize + 1;
@@ -318,7 +326,7 @@ impl World {
         let log: Vec<_> = self.nodes[source].log[..count].to_vec();
         let last = log.last().map(|record| record.position);
         let own = self.nodes[at].own;
-        let start = self.nodes[source].start;
+        let start = if is_bare { Offset(count as u64) } else { self.nodes[source].start };
         let opened = Node::open(
             scope,
             own,

@@ -64,5 +64,5 @@ mutations! {
     a_recovery_quorum_that_does_not_rise_is_noticed:
         RecoveryQuorumNotRaised in Scope { quorum: Some(1), ..REIGNS }, by "I1", "I2", "I4";
     a_joiner_whose_log_begins_too_high_is_noticed:
-        LowWaterIgnored in Scope { members: 2, alterations: 2, ticks: 3, trims: 2, rebuilds: 1, ..REIGNS }, by "I22";
+        LowWaterIgnored in Scope { members: 2, write_quorum: 1, alterations: 2, ticks: 3, trims: 1, rebuilds: 1, ..REIGNS }, by "I22";
 }

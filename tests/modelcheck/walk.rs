@@ -46,7 +46,8 @@ pub(crate) fn walk(scope: &Scope, seed: u64, steps: usize) -> Option<Found> {
             | Action::Confirm(_)
             | Action::Sync(_)
             | Action::Trim(_)
-            | Action::Rebuild(_) => true,
+            | Action::Rebuild(_)
+            | Action::RebuildBare(_) => true,
         };
         actions.retain(hears);
         if actions.is_empty() {

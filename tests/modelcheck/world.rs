@@ -162,7 +162,7 @@ impl World {
     }
 
     /// Returns the node of a member, if it is listed in the boot that it has.
-    pub(crate) fn members<'a>(&'a self, lane: Lane) -> impl Iterator<Item = &'a Node> {
+    pub(crate) fn members(&self, lane: Lane) -> impl Iterator<Item = &Node> {
         self.row.in_sync.iter().filter_map(move |member| {
             let node = &self.nodes[member.node.0 as usize];
             (lane == Lane::Persisted || node.own == *member).then_some(node)

@@ -14,6 +14,7 @@
 //! | `cut from to`, `heal` | nothing comes through in that direction any more |
 //! | `freeze node`, `thaw node` | a process that is stopped: what is sent to it waits |
 //! | `slow node`, `sync node` | its disk keeps what it is given until it is told to write |
+//! | `slow-log node`, `read-log node` | its log gives no records until it is told to; then those that were asked for first |
 //! | `crash node`, `start node` | the power fails; the node comes back with the next boot |
 //! | `tick after=MS` | time passes |
 //! | `propose node`, `read node number` | clients |
@@ -56,6 +57,8 @@ struct Node {
     /// Everything through here is in the state store.
     applied: Option<Position>,
     unwritten: VecDeque<Write>,
+    /// What is to be read from its log, if that is slow.
+    unread: Option<VecDeque<LogRead>>,
     is_slow: bool,
     is_frozen: bool,
 }
@@ -125,6 +128,7 @@ impl Cluster {
                 start: Offset(0),
                 applied: None,
                 unwritten: VecDeque::new(),
+                unread: None,
                 is_slow: false,
                 is_frozen: false,
             };
@@ -179,6 +183,7 @@ impl Cluster {
     }
 
     fn run_rare(&mut self, name: &str, arguments: &mut Arguments<'_>) -> Result<()> {
+        let node = |arguments: &mut Arguments<'_>| arguments.take("node", number::<u32>);
         let nodes: Vec<u32> = self.nodes.keys().copied().collect();
         match name {
             "targets" => {
@@ -196,24 +201,33 @@ impl Cluster {
                 nodes.into_iter().try_for_each(|node| self.tell(node, Event::QuorumChanged(value)))
             }
             "read" => {
-                let (node, through) = (arguments.take("node", number)?, arguments.take("number", number)?);
+                let (node, through) = (node(arguments)?, arguments.take("number", number)?);
                 self.tell(node, Event::ReadsAsked { through })
             }
             "confirm" => {
-                let (node, through) = (arguments.take("node", number)?, arguments.take("number", number)?);
+                let (node, through) = (node(arguments)?, arguments.take("number", number)?);
                 self.tell(node, Event::RowConfirmed { epoch: self.row.epoch, through })
             }
             "hand-off" => {
-                let (node, to) = (arguments.take("node", number)?, arguments.take("to", number::<u32>)?);
+                let (node, to) = (node(arguments)?, arguments.take("to", number::<u32>)?);
                 let to = self.node(to)?.own;
                 self.tell(node, Event::HandOffAsked { to })
             }
             "trim" => {
-                let (node, start) = (arguments.take("node", number)?, Offset(arguments.take("start", number)?));
+                let (node, start) = (node(arguments)?, Offset(arguments.take("start", number)?));
                 let it = self.node(node)?;
                 it.log.retain(|record| record.position.offset >= start);
                 it.start = start;
                 self.tell(node, Event::Trimmed { start })
+            }
+            "slow-log" => {
+                self.node(node(arguments)?)?.unread = Some(VecDeque::new());
+                Ok(())
+            }
+            "read-log" => {
+                let node = node(arguments)?;
+                let read = self.node(node)?.unread.as_mut().and_then(VecDeque::pop_front);
+                read.map_or(Ok(()), |read| self.give_records(node, read))
             }
             "rebuild" => self.rebuild(arguments.take("node", number)?, arguments.take("from", number)?),
             _ => bail!("command {name} is unknown"),
@@ -279,6 +293,14 @@ impl Cluster {
     }
 
     fn read_log(&mut self, node: u32, read: LogRead) -> Result<()> {
+        match &mut self.node(node)?.unread {
+            Some(unread) => unread.push_back(read),
+            None => self.give_records(node, read)?,
+        }
+        Ok(())
+    }
+
+    fn give_records(&mut self, node: u32, read: LogRead) -> Result<()> {
         let from = read.after.map_or(Offset(0), |after| after.offset.next());
         let records = self.node(node)?.log.iter().filter(|record| record.position.offset >= from);
         let records: Vec<_> = records.take(read.records_max).cloned().collect();

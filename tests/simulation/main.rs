@@ -118,7 +118,7 @@ fn run_all<S: Default + Send>(
         }
     };
     let results: Vec<Result<S>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(&work)).collect();
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread of worlds panicked")))

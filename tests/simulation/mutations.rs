@@ -65,7 +65,7 @@ broken_rules! {
     losing_a_refused_run_is_noticed: RefusedRunLost by "i13_", "l1_";
     deciding_in_another_reign_is_noticed: DecidedInAnotherReign by "i11_";
     waiting_by_offset_is_noticed: WaiterByOffset by "i02_", "l1_";
-    newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_", "i12_";
+    newest_states_that_are_not_cut_are_noticed: RecentNotCut by "i09_", "i12_", "l1_";
     answers_forgotten_early_are_noticed: AnswersForgottenEarly by "i12_";
     tombstones_that_stay_in_the_store_are_noticed: TombstonesKept by "i13_";
     effects_that_a_reign_does_not_load_are_noticed: OutboxNotLoaded by "effects_", "l1_";

@@ -72,7 +72,7 @@ impl Seen {
             ("restarts with a tail", self.tails, 1),
             ("batches of the store lost", self.lost_batches, 2),
             ("torn ends", self.torn_ends, 40),
-            ("trimmed segments", self.trimmed_segments, 1),
+            ("trimmed segments", self.trimmed_segments, 2),
             ("acknowledged updates", self.acknowledged, 1),
             ("repeats answered", self.repeats, 1),
             ("batches refused", self.refused_batches, 1),

@@ -75,7 +75,7 @@ pub(crate) enum Step {
     Cut,
     /// Another module is deployed, or the one before: other fields are indexed.
     Deploy,
-    /// The time of day is set forward by hours, or back.
+    /// Hours pass, or the time of day is set forward by so many, or back.
     SetClock,
     /// All that goes by itself goes on for a while, undisturbed.
     Flow,
@@ -338,9 +338,13 @@ impl World {
     }
 
     fn set_clock(&mut self) {
-        let hour = Duration::from_secs(3600);
         let forward = self.random.below(3) > 0;
-        let span = hour * (1 + self.random.below(30) as u32);
+        let hours = 1 + self.random.below(30) as u32;
+        let span = Duration::from_secs(3600) * hours;
+        // Ages are counted by what has passed, whatever the time of day says.
+        if forward && hours.is_multiple_of(3) {
+            self.now.set(self.now.get().plus(span));
+        }
         let now = self.wall.get();
         let back = steward_model::Timestamp(now.0 - span.as_micros() as i64 / 2);
         self.wall.set(if forward { now.plus(span) } else { back });

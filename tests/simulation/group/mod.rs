@@ -12,9 +12,11 @@
 //! ```
 //!
 //! After the last step the faults stop: everything must become active, be answered and be the same everywhere, and a
-//! primary that dies or hands over then is replaced within its budget of virtual time.
+//! primary that dies or hands over then is replaced within its budget of virtual time. Last of all one is replaced while its
+//! process is stopped, and reads when it goes on.
 
 mod check;
+mod deposed;
 mod mutations;
 mod network;
 mod oracle;
@@ -218,7 +220,8 @@ impl Group {
             self.settle()?;
         }
         self.come_to_rest()?;
-        self.fail_over()
+        self.fail_over()?;
+        self.read_when_deposed()
     }
 
     /// Adds what the processes did last to the trace, unjudged.

@@ -1,4 +1,9 @@
 //! Coming to rest: the faults stop, and everything must become active, be answered, and be the same everywhere.
+//!
+//! Two cases are judged otherwise, because the rules want them so. A copy that counts for nothing and lacks what the primary's
+//! log no longer has stays behind: it has to be made anew, which nobody does in these worlds. Its store must be what it was
+//! at the record it has come to; and whoever counts is never such a copy (I22). Where every member must promise, or hold the
+//! marker, nobody can reign while one is down: there it is judged that nobody does, and that all is well when it returns.
 
 use std::time::Duration;
 
@@ -14,6 +19,9 @@ const ROUNDS_MAX: usize = 600;
 
 /// In so much virtual time a member that was named must reign, if nothing is in its way.
 const FAIL_OVER_MAX: Duration = Duration::from_millis(100);
+
+/// So many rounds are given to a member that must not come to reign.
+const ROUNDS_IN_VAIN: usize = 30;
 
 impl Group {
     /// Ends all faults and waits until nothing is left to do.
@@ -83,7 +91,11 @@ impl Group {
             let is_listed = row.in_sync.contains(&life.own);
             is_listed && status.replica.end == end && status.replica.committed == last && status.applied == last
         };
-        known.as_ref() == Some(row) && (0..self.sites.len()).all(|at| is_same(at) || self.is_left_behind(partition, at))
+        // A hand-off that the system group never heard of ends after its patience.
+        let admits = primary.node.partitions.get(partition).admits().is_ok();
+        admits
+            && known.as_ref() == Some(row)
+            && (0..self.sites.len()).all(|at| is_same(at) || self.is_left_behind(partition, at))
     }
 
     /// Returns true if a copy lacks what the primary's log no longer has, or may: nobody makes copies anew here. Whoever counts
@@ -117,14 +129,19 @@ impl Group {
         texts.join("\n  ")
     }
 
-    /// I13, I15: at rest every store holds what the ledger makes.
+    /// I13, I15: at rest every store holds what the ledger makes; one that was left behind, what it makes of those records that
+    /// the store has applied.
     fn judge_stores(&mut self) -> Result<()> {
         for (at, site) in self.sites.iter().enumerate() {
             let Some(life) = &site.life else { continue };
-            for partition in self.partitions.iter().filter(|partition| !self.is_left_behind(**partition, at)) {
+            for partition in &self.partitions {
                 let Some(ledger) = self.oracle.about(*partition) else { continue };
-                let model = &ledger.known.model;
                 let store = site.machine.documents(*partition);
+                let before = match self.is_left_behind(*partition, at) {
+                    true => Some(ledger.known.model_at(site.machine.store.without_faults(|| store.meta())?.applied)),
+                    false => None,
+                };
+                let model = before.as_ref().unwrap_or(&ledger.known.model);
                 for link in self.clients.links().iter().filter(|link| crate::tasks::place(link) == *partition) {
                     let found = site.machine.store.without_faults(|| store.document(link))?;
                     if found.as_ref() != model.document(link) {
@@ -139,14 +156,25 @@ impl Group {
         Ok(())
     }
 
+    /// Without the one that is gone nobody can reign: too few promise, or hold the marker, until it returns.
+    fn wait_in_vain(&mut self, partition: PartitionId, next: usize) -> Result<()> {
+        for _ in 0..ROUNDS_IN_VAIN {
+            self.flow()?;
+            if self.primary(partition) == Some(next) {
+                bail!("l3_ node {} reigns without a member that it needs: {}", next + 1, self.unfinished());
+            }
+        }
+        Ok(())
+    }
+
     /// Returns true if all members must promise, or hold the marker, before a reign is active.
-    fn needs_everybody(&self, partition: PartitionId) -> bool {
+    pub(crate) fn needs_everybody(&self, partition: PartitionId) -> bool {
         let row = self.system.row(partition);
         row.recovery_quorum.max(row.write_quorum) as usize >= row.in_sync.len()
     }
 
     /// Returns a member of the in-sync set, not this one.
-    fn member_after(&self, partition: PartitionId, at: usize) -> Option<usize> {
+    pub(crate) fn member_after(&self, partition: PartitionId, at: usize) -> Option<usize> {
         let is_member = |other: &usize| self.system.row(partition).in_sync.contains(&self.system.member(*other));
         (1..self.sites.len()).map(|step| (at + step) % self.sites.len()).find(is_member)
     }
@@ -161,13 +189,14 @@ impl Group {
             let Some(next) = self.member_after(partition, at) else { continue };
             let began = self.passed;
             let is_orderly = self.random.below(2) == 0;
-            // Without the one that is gone nobody can reign before it returns, or the quorum is lowered.
-            if !is_orderly && self.needs_everybody(partition) {
-                continue;
-            }
             if !is_orderly {
                 self.crash(at, false)?;
                 self.name(partition, next);
+            }
+            if !is_orderly && self.needs_everybody(partition) {
+                self.wait_in_vain(partition, next)?;
+                self.come_to_rest()?;
+                continue;
             }
             while self.primary(partition) != Some(next) {
                 // Again and again: a primary that does not know yet that the other one is close enough lets it be.

@@ -273,15 +273,7 @@ impl Group {
     fn read(&mut self) {
         let link = self.clients.link(&mut self.random);
         let Some(at) = self.owner(place(&link)) else { return };
-        let begins = self.oracle.begins_to_read(&link);
-        let number = self.readers;
-        self.readers += 1;
-        self.reading.insert(number, begins);
-        let now = self.sites[at].now.get();
-        let Some(life) = self.sites[at].awake() else { return };
-        life.tasks.spawn(Owner::Client(READERS + number), super::reads::confirmed(Rc::clone(&life.around), link, now));
-        let last = life.tasks.len() - 1;
-        self.poll_one(at, last);
+        self.read_at(at, link);
     }
 
     fn poll(&mut self, at: usize) {
@@ -303,7 +295,7 @@ impl Group {
         self.collect(at);
     }
 
-    fn poll_one(&mut self, at: usize, index: usize) -> bool {
+    pub(crate) fn poll_one(&mut self, at: usize, index: usize) -> bool {
         let Some(life) = self.sites[at].awake() else { return false };
         let Some((owner, done)) = life.tasks.poll(index) else { return false };
         self.say(|| format!("  {owner} at node {}: {done}", at + 1));

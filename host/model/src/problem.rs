@@ -7,6 +7,7 @@
 //!
 //! Source: RFC 9457; the codes of Xenon's `ServiceErrorResponse`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::operation::Fault;
@@ -24,7 +25,7 @@ pub const ALREADY_EXISTS: i32 = i32::MIN + 3;
 pub const QUEUE_LIMIT: i32 = i32::MIN + 7;
 
 /// The sort of "no": each has one status of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The request cannot be understood, or says something that cannot be.
     Invalid,
@@ -105,7 +106,7 @@ impl Kind {
 }
 
 /// When the same request may succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retry {
     /// Never: the request itself has to change.
     Never,
@@ -127,7 +128,7 @@ impl Retry {
 }
 
 /// Whether a failed operation may have changed something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Happened {
     /// Nothing has changed.
     No,
@@ -145,7 +146,7 @@ impl Happened {
 }
 
 /// One place in a body that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// A JSON pointer into the body of the request.
     pub pointer: String,
@@ -154,7 +155,7 @@ pub struct Violation {
 }
 
 /// One failure, told without words of HTTP; see the head of this module.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
     /// What sort of "no" it is.
     pub kind: Kind,
@@ -171,6 +172,7 @@ pub struct Problem {
     /// What is wrong where in the body.
     pub violations: Vec<Violation>,
     /// What programs may want to know besides, by name.
+    #[serde(with = "as_text")]
     pub members: Map<String, Value>,
     /// What can be done about it, the best first.
     pub hints: Vec<String>,
@@ -281,6 +283,22 @@ impl From<Problem> for Fault {
     fn from(problem: Problem) -> Fault {
         let pointer = problem.violations.into_iter().next().map(|violation| violation.pointer).unwrap_or_default();
         Fault { status: problem.kind.status(), code: problem.code, message: problem.detail, pointer }
+    }
+}
+
+/// Serializes members as one JSON text: between nodes travels a format that does not describe itself.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde_json::{Map, Value};
+
+    pub(super) fn serialize<S: Serializer>(members: &Map<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+        // A map of names and values always has a text.
+        serde_json::to_string(members).unwrap_or_default().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(de::Error::custom)
     }
 }
 

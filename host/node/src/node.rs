@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use steward_model::Member;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -29,11 +28,12 @@ use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts, Waiting};
-use crate::operation::{Limits, Operations};
+use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{self, Threads};
-use crate::query::Queries;
-use crate::service::{self, ModuleFolder, Modules, ServiceIndex, ServiceTable};
+use crate::partition::{self, Exchange, Threads};
+use crate::peer::Topic;
+use crate::query::{OtherNodes, Queries, Shares};
+use crate::service::{self, GroupModules, ModuleFolder, ModuleShelf, ModuleStore, Modules, ServiceIndex, ServiceTable};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
@@ -87,8 +87,16 @@ struct Guests {
 /// Starts what guests run in, and follows what is deployed.
 async fn start_guests(folder: &Folder, system: &System, options: &Options, stop: &Shutdown) -> anyhow::Result<Guests> {
     let sandbox = Sandbox::new(folder.sandbox_config(options)).context("start the sandbox")?;
-    let store = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
-    let modules = Arc::new(Modules::new(Arc::new(store), sandbox.clone()));
+    let own = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
+    let own = Arc::new(own);
+    let store: Arc<dyn ModuleStore> = match system.links() {
+        Some(links) => Arc::new(GroupModules::new(Arc::clone(&own), links.clone())),
+        None => Arc::clone(&own) as Arc<dyn ModuleStore>,
+    };
+    let modules = Arc::new(Modules::new(store, sandbox.clone()));
+    if let Some(links) = system.links() {
+        links.offer(Topic::Modules, ModuleShelf::new(own, Arc::clone(&modules)));
+    }
     let services = Arc::new(ServiceTable::default());
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), stop).await;
     Ok(Guests { sandbox, modules, services })
@@ -103,12 +111,18 @@ async fn start_partitions(
 ) -> anyhow::Result<Threads> {
     let Foundation { folder, persisted, system, partitions, hands } = foundation;
     let index = Arc::new(ServiceIndex::new(Arc::clone(services)));
-    let threads = Threads::start(partitions, hands, clock, index, Arc::clone(persisted)).context("start the driver")?;
+    let own = system.member();
+    let exchange = system.links().map(|links| Exchange::start(links, own, hands));
+    let threads =
+        Threads::start(partitions, hands, clock, index, Arc::clone(persisted), exchange).context("start the driver")?;
+    partition::carry_wishes(partitions, hands, &system.control, clock, stop);
     partition::follow(&system.control, partitions, clock, stop);
     partition::watch_space(partitions.shared(), folder.path(), stop);
-    let own = Member { node: system.node, boot: system.boot };
-    partition::all_serving(partitions, &system.control, own).await;
+    partition::all_here(partitions, &system.control, own).await;
     system.report(clock).await.context("tell the system group that this node is available")?;
+    if system.links().is_some() {
+        partition::balance(partitions, &system.control, clock, own, stop);
+    }
     Ok(threads)
 }
 
@@ -121,15 +135,27 @@ fn start_operations(
     stop: &Shutdown,
 ) -> (Arc<Operations>, Arc<Queries>) {
     let owner = foundation.folder.host_id().to_string();
-    let limits = Limits { wait: WAIT, document_bytes_max: options.max_request_bytes };
-    let (road_clock, partitions) = (Arc::clone(clock), Arc::clone(&foundation.partitions));
-    let cluster = foundation.system.control.watch();
-    let operations =
-        Operations::new(road_clock, partitions, Arc::clone(&services), limits, stop.clone(), owner.clone(), cluster);
+    let links = foundation.system.links();
+    let operations = Operations::new(operation::Parts {
+        clock: Arc::clone(clock),
+        table: Arc::clone(&foundation.partitions),
+        services: Arc::clone(&services),
+        limits: Limits { wait: WAIT, document_bytes_max: options.max_request_bytes },
+        shutdown: stop.clone(),
+        owner: owner.clone(),
+        cluster: foundation.system.control.watch(),
+        links: links.cloned(),
+    });
     let operations = Arc::new(operations);
-    let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner);
+    let cluster = foundation.system.control.watch();
+    let others = links.map(|links| OtherNodes { links: links.clone(), cluster });
+    let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner, others);
     let queries = Arc::new(queries);
     imports::connect(&operations, &queries);
+    if let Some(links) = links {
+        links.offer(Topic::Operations, Arrivals::new(&operations));
+        links.offer(Topic::Queries, Shares::new(&queries));
+    }
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), stop);
     maintenance::start(&operations, stop);
     (operations, queries)
@@ -158,7 +184,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let signals = wait.over()?;
     let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
-    let (control, outbound) = (system.control, options.outbound_allow.clone());
+    let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
     let deployments = Deployments::new(Arc::clone(&operations), Arc::clone(&control), outbound, shutdown.clone());
     let http = Http::new(Parts {
         operations,
@@ -166,7 +192,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         queries,
         modules,
         control: Arc::clone(&control),
-        view: system.view,
+        view: system.view.clone(),
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
@@ -182,7 +208,8 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;
 
     stop::wait(signals, &shutdown).await;
+    let own = system.member();
     let _peers = system.thread;
-    let running = Running { shutdown, clock, control, partitions, threads, sandbox, _folder: folder };
+    let running = Running { shutdown, clock, control, partitions, own, threads, sandbox, _folder: folder };
     running.stop(serving, options.shutdown_grace).await
 }

@@ -70,7 +70,7 @@ fn detail(command: &Command) -> Value {
         | Command::SetQuorum { .. }
         | Command::BeginLeave { .. }
         | Command::RemoveNode { .. }
-        | Command::MovePrimary { .. }
+        | Command::MovePrimaries(_)
         | Command::AlterInSync(_)
         | Command::RegisterModule(_)
         | Command::RemoveModule { .. }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use steward_model::node::NodeStatus;
-use steward_model::{Boot, NodeId};
+use steward_model::{Boot, Member, NodeId};
 use steward_protocol::cluster::{Command, Refused};
 use tokio::net::TcpListener;
 
@@ -13,7 +13,7 @@ use super::control_log::{ControlLog, ProposeError};
 use super::standing::View;
 use crate::clock::Clock;
 use crate::config::PeerAddress;
-use crate::peer::{PeerThread, Secret};
+use crate::peer::{Links, PeerThread, Secret};
 
 /// Pause before the group is told again that this node is up to date.
 const REPORT_PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +50,16 @@ pub(crate) struct System {
 }
 
 impl System {
+    /// Returns the connections to other nodes; none if this node was started without peers.
+    pub(crate) fn links(&self) -> Option<&Links> {
+        self.view.group.links.as_ref()
+    }
+
+    /// Returns this process start as a member of partitions.
+    pub(crate) fn member(&self) -> Member {
+        Member { node: self.node, boot: self.boot }
+    }
+
     /// Reports that this node is up to date, until the group knows it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use steward_model::module::Digest;
 use steward_model::service::{Capabilities, Descriptor};
 use steward_model::{Link, outbound};
@@ -9,8 +10,10 @@ use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Deployment;
 use steward_protocol::cluster::registry::{Authorship, Factory, Mounted, Overrides, Service};
 
+use super::error::Error;
 use crate::cluster::ControlLog;
 use crate::operation::Operations;
+use crate::service::keep_elsewhere;
 use crate::shutdown::Shutdown;
 
 /// Changes what is deployed.
@@ -65,6 +68,20 @@ impl Deployments {
     /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.
     pub(crate) fn authorship(&self, message: String) -> Authorship {
         Authorship { by: String::new(), at: self.operations.clock().timestamp(), message }
+    }
+
+    /// Has as many nodes keep a module as hold an update, this one among them, which keeps it already.
+    ///
+    /// # Errors
+    /// [`Error::KeptByFew`]: the module is not registered, and may be uploaded again.
+    pub(crate) async fn keep_elsewhere(&self, module: &Bytes) -> Result<(), Error> {
+        let Some(links) = self.operations.links() else { return Ok(()) };
+        let kept = keep_elsewhere(links, module).await.len() + 1;
+        let quorum = self.control.state().quorum().value;
+        match kept >= quorum as usize {
+            true => Ok(()),
+            false => Err(Error::KeptByFew { kept, quorum }),
+        }
     }
 
     /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.

@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// The factory never had such a revision, or none to return to.
     #[error("factory {path} {reason}")]
     NoSuchRevision { path: Link, reason: String },
+    /// Too few nodes have the module on their disks.
+    #[error("the module is kept by {kept} of the {quorum} nodes that the quorum asks for; it is not registered")]
+    KeptByFew { kept: usize, quorum: u32 },
     /// What is stored cannot be looked at now.
     #[error(transparent)]
     Operation(#[from] operation::Error),
@@ -107,6 +110,8 @@ impl Error {
             Error::Module(error) => of_module(error),
             Error::Refused(refused) => of_refused(refused),
             Error::Undecided(error) => of_undecided(error),
+            Error::KeptByFew { .. } => Problem::later(Kind::Unavailable, "no-quorum", 1, self)
+                .hint("GET /core/node-groups/default shows which nodes are missing; upload the module again when they are back"),
             Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),
             Error::Reserved { .. } => never(Kind::Conflict, "deploy-path-reserved"),
             Error::NoSuchRevision { .. } => never(Kind::NotFound, "not-found").xenon(NOT_FOUND),

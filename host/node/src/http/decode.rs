@@ -284,6 +284,8 @@ pub(super) fn operation(
         version,
         first_action: None,
         force: head.force,
+        child: None,
+        handed_on: false,
     }))
 }
 

@@ -44,8 +44,9 @@ const NOT_FOR_GUESTS: [&str; 13] = [
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
     let document = reply.document.as_deref();
     let left_out = minimal && reply.content == Content::State;
+    let owner = reply.owner.as_deref().unwrap_or(http.owner_name());
     let body = match (&reply.content, document) {
-        (Content::State, Some(document)) if !left_out => render::render(document, http.owner_name()),
+        (Content::State, Some(document)) if !left_out => render::render(document, owner),
         (Content::Json(json), _) => json.clone(),
         (Content::State | Content::Empty, _) => Bytes::new(),
     };
@@ -65,6 +66,9 @@ pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Some(document) = document {
         describe(&mut headers, document, status);
+    }
+    if let Some(Ok(owner)) = reply.owner.as_deref().map(HeaderValue::from_str) {
+        headers.insert(&headers::OWNER, owner);
     }
     if reply.replayed {
         headers.insert(&REPLAYED, HeaderValue::from_static("true"));

@@ -59,7 +59,8 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answ
 /// Adds what every response carries.
 fn complete(http: &Http, response: &mut Answer, id: String) {
     let headers = response.headers_mut();
-    headers.insert(&headers::OWNER, http.owner.clone());
+    // Set already if another node has answered.
+    headers.entry(&headers::OWNER).or_insert_with(|| http.owner.clone());
     if !headers.contains_key(&headers::EPOCH) {
         let incarnation = http.parts.control.state().incarnation().counter;
         headers.insert(&headers::EPOCH, HeaderValue::from(Epoch { incarnation, ..Epoch::ZERO }.as_u64()));

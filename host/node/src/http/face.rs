@@ -119,13 +119,13 @@ impl Http {
         Err(Error::Overloaded { max: REQUESTS_MAX })
     }
 
-    /// Returns why a service cannot answer for all its documents here now, if it cannot.
+    /// Returns why a service cannot answer for all its documents now, if it cannot: those of other nodes are asked there.
     pub(super) fn problem_of(&self, service: &Service) -> Option<String> {
         if service.is_stateless() {
             return None;
         }
         let partitions = self.operations().table().lane(service.lane());
-        partitions.iter().find_map(|partition| partition.admits().err()).map(|reason| reason.to_string())
+        partitions.iter().find_map(|partition| partition.problem())
     }
 
     /// Returns the name of this node, `documentOwner` in what it answers.

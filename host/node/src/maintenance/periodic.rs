@@ -11,7 +11,7 @@ use steward_protocol::schedule::Maintenance;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::places::{Places, places};
-use crate::operation::{Existence, Operations, Purpose, Reply};
+use crate::operation::{Error, Existence, Operations, Purpose, Reply};
 use crate::service::{Found, Service};
 use crate::shutdown::Shutdown;
 
@@ -117,6 +117,8 @@ impl Periodic {
             match self.operations.perform(maintain).await {
                 Ok(Reply { document: None, .. }) => self.remove(&link),
                 Ok(Reply { document: Some(_), .. }) => {}
+                // Its owner has it in his schedule.
+                Err(Error::Elsewhere { .. } | Error::NotConfirmed(_)) => self.remove(&link),
                 Err(error) => tracing::warn!(%link, %error, "handle-maintenance failed"),
             }
         } else {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
-use steward_model::Moment;
+use steward_model::{Member, Moment};
 use steward_sandbox::Sandbox;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -15,7 +15,7 @@ use super::folder::Folder;
 use crate::cli::error::Exit;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
-use crate::partition::{Partitions, Threads};
+use crate::partition::{self, Partitions, Threads};
 use crate::shutdown::Shutdown;
 
 /// How long tasks may take to notice that they are to end, however little is left of the grace.
@@ -30,6 +30,7 @@ pub(super) struct Running {
     pub(super) clock: Arc<Clock>,
     pub(super) control: Arc<dyn ControlLog>,
     pub(super) partitions: Arc<Partitions>,
+    pub(super) own: Member,
     pub(super) threads: Threads,
     pub(super) sandbox: Sandbox,
     pub(super) _folder: Folder,
@@ -91,6 +92,7 @@ impl Running {
         let drained = tokio::time::timeout(grace, serving).await.is_ok();
         // Requests under way needed the quorum until now.
         self.control.leave(self.clock.timestamp()).await;
+        partition::taken_over(&self.partitions, &self.control, self.own).await;
         let ended = self.shutdown.stop(watch.left().max(TASKS_WITHIN)).await;
         if !drained || !ended {
             tracing::warn!(seconds = grace.as_secs(), "some work did not end in time");

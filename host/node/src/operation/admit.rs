@@ -11,7 +11,8 @@ use crate::service::Found;
 /// [`Error::Stopping`] for new requests of clients while the host drains, [`Error::UnknownPath`] if nothing is mounted
 /// there, [`Error::NotServed`] if something should be.
 pub(super) fn admit(operations: &Operations, operation: &Operation) -> Result<Found, Error> {
-    if operation.cause == Cause::Client && operations.shutdown.is_draining() {
+    // Other nodes hand on what this one still owns: they hear from the group when that is over.
+    if operation.cause == Cause::Client && !operation.handed_on && operations.shutdown.is_draining() {
         return Err(Error::Stopping);
     }
     found(operations, operation)

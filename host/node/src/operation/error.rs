@@ -2,11 +2,12 @@
 
 use steward_model::link;
 use steward_model::operation::Fault;
-use steward_model::problem::{Happened, Violation};
+use steward_model::problem::{Happened, Problem, Violation};
 use steward_model::{Action, Epoch, Link, PartitionId, Version};
 use steward_sandbox::CallError;
 
-use crate::partition::{Behind, Lost, Partition, ProposeError, TurnError};
+use super::patience::Patience;
+use crate::partition::{Behind, Lost, NotConfirmed, Partition, ProposeError, TurnError};
 use crate::query::Refusal;
 use crate::service::{Absent, ServiceTable};
 
@@ -232,7 +233,7 @@ pub(crate) enum Error {
         copies: Copies,
     },
     /// Another node orders the updates of the document.
-    #[error("{link} belongs to node {owner}, and this node does not hand requests on yet")]
+    #[error("{link} belongs to node {owner}")]
     Elsewhere {
         /// What was asked for.
         link: Link,
@@ -244,6 +245,17 @@ pub(crate) enum Error {
         address: String,
         /// The reign of the owner.
         epoch: Epoch,
+    },
+    /// It is not certain any more that this node orders the updates of the document; nothing has happened.
+    #[error("{0}")]
+    NotConfirmed(#[from] NotConfirmed),
+    /// The owner of the document has said no.
+    #[error("{}", problem.detail)]
+    Remote {
+        /// What it said.
+        problem: Box<Problem>,
+        /// How long an effect that met this is tried again.
+        patience: Patience,
     },
     /// Fewer nodes are available than the quorum asks for.
     #[error("waited {seconds} s for the quorum: {available} of the {quorum} nodes that it needs are available")]
@@ -306,16 +318,10 @@ impl Error {
     }
 
     /// Returns the error of an update that was not taken.
-    pub(crate) fn propose(partition: &Partition, error: ProposeError) -> Error {
+    pub(crate) fn propose(error: ProposeError) -> Error {
         match error {
             ProposeError::NoSpace(reason) => Error::NoSpace(reason),
-            ProposeError::NotAdmitted { partition: id, reason } => Error::Unavailable {
-                partition: id,
-                reason: reason.to_string(),
-                seconds: 0,
-                happened: Happened::No,
-                copies: Copies::of(partition),
-            },
+            ProposeError::NotAdmitted { partition, .. } => Error::NotConfirmed(NotConfirmed(partition)),
             ProposeError::TooLarge { bytes, most } => Error::UpdateTooLarge { bytes, most },
             ProposeError::Behind { .. } | ProposeError::Stopping => Error::Busy(error),
         }

@@ -51,6 +51,12 @@ impl Gate {
         Arc::clone(&self.cluster.borrow())
     }
 
+    /// Returns once the group has agreed on what `wanted` looks for.
+    pub(super) async fn until(&self, mut wanted: impl FnMut(&ClusterState) -> bool) {
+        // The sender lives as long as the node.
+        let _ = self.cluster.clone().wait_for(|state| wanted(state)).await;
+    }
+
     /// Returns once the quorum is met, and moves the operation's deadline by the time that took.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! Second stage: which document the operation is about, and in which partition that lies.
 //!
-//! An operation on a partition of another node will leave the road here and nowhere else, because it has not waited for anything
-//! yet, and nothing has happened. Left out so far: it is not handed on, and whoever waits for the partition is told whose it is.
+//! Whether that partition is served here is looked at next, because it may have to be waited for; see `forward`.
 
 use std::sync::Arc;
 
@@ -47,7 +46,13 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
         Found::Stateless(service) => return Ok(Place::Stateless { service }),
         Found::Child(service) => (service, false),
         Found::Factory(service) if operation.action == Action::Post => {
-            operation.link = child_link(operation, &service)?;
+            let child = match operation.child.take() {
+                Some(child) => child,
+                None => child_link(operation, &service)?,
+            };
+            // Whoever begins the road anew, here or on another node, must come to the same document.
+            operation.child = Some(child.clone());
+            operation.link = child;
             (service, true)
         }
         Found::Factory(_) => {

@@ -3,7 +3,9 @@
 //! ```text
 //! admit ─► locate ─┬─► stateless ─────────────────────────────────────────────────► publish
 //!                  │
-//!                  └─ serving? ─┬─► read ───────────────────────────────────────► publish
+//!                  ├─ another node's ──► forward ──────────────────────────────────► publish
+//!                  │
+//!                  └─ ours ─────┬─► read ───────────────────────────────────────► publish
 //!                               │
 //!                               └─ quorum? turn! ─► load ─┬─► execute ─┬─► propose ─► publish
 //!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
@@ -19,11 +21,13 @@
 
 mod admit;
 mod body;
+mod carried;
 mod create;
 mod decision;
 mod door;
 mod error;
 mod execute;
+mod forward;
 mod gate;
 mod guest;
 mod kept;
@@ -32,6 +36,7 @@ mod load;
 mod locate;
 mod native;
 mod operations;
+mod patience;
 mod precondition;
 mod problem;
 mod propose;
@@ -63,9 +68,10 @@ use tracing::Instrument;
 
 pub(crate) use body::Body;
 pub(crate) use error::Error;
+pub(crate) use forward::Arrivals;
 pub(crate) use limits::Limits;
-pub(crate) use operations::{Existence, Operations};
-pub(crate) use problem::Patience;
+pub(crate) use operations::{Existence, Operations, Parts};
+pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
 pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status, write_entity_tag};
 
@@ -77,9 +83,9 @@ use kept::Kept;
 use locate::Place;
 use road::{Asking, Road};
 use stage::stage;
-use wait::Waiting;
+use wait::{Waiting, Whose};
 
-/// How often an operation begins anew because its factory moves to another module.
+/// How often an operation begins anew because its factory moves to another module, or its document to another owner.
 const ANEW_MAX: usize = 16;
 
 /// How far an operation came while it held the turn.
@@ -171,12 +177,13 @@ impl Operations {
             Ok(_) => shown(road).await,
             Err(_) => {
                 // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
-                Box::pin(async {
-                    road.waiting().serving().await?;
-                    shown(road).await
-                })
-                .await
+                Box::pin(looked_up(road, false)).await
             }
+        };
+        let reply = match reply {
+            // Another node orders its updates by now.
+            Err(Error::NotConfirmed(_)) => Box::pin(looked_up(road, false)).await,
+            reply => reply,
         };
         publish::publish(self, service, Action::Get, operation, began, &reply);
         reply
@@ -191,7 +198,7 @@ impl Operations {
             let place = stage!(locate, locate::locate(self, &mut operation, found))?;
             let (action, service, creates) = (operation.action, Arc::clone(place.service()), place.creates());
             let reply = self.travel(&mut operation, place).await;
-            if tries >= ANEW_MAX || !door::is_outdated(self, &service, &reply) {
+            if tries >= ANEW_MAX || !self.begins_anew(&operation, &service, &reply) {
                 publish::publish(self, &service, action, &operation, began, &reply);
                 return reply;
             }
@@ -204,6 +211,17 @@ impl Operations {
         }
     }
 
+    /// Returns true if an operation that ended so has to be carried out once more, because its factory or the owner of its document
+    /// has changed meanwhile, and may be.
+    fn begins_anew(&self, operation: &Operation, service: &Service, reply: &Result<Reply, Error>) -> bool {
+        match reply {
+            Err(Error::NotConfirmed(_)) => true,
+            // It may have happened. Whoever orders updates by now knows, and answers a repeat as at first.
+            Err(Error::Lost(_)) => operation.idempotency_key.is_some(),
+            reply => door::is_outdated(self, service, reply),
+        }
+    }
+
     async fn travel(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
         let (service, partition, creates) = match place {
             Place::Document { service, partition, creates } => (service, partition, creates),
@@ -212,12 +230,14 @@ impl Operations {
                 return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
             }
         };
-        self.road(operation, &service, &partition).waiting().serving().await?;
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            return shown(self.road(operation, &service, &partition)).await;
+            return looked_up(self.road(operation, &service, &partition), creates).await;
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
         self.gate.pass(&self.clock, &self.limits, operation).await?;
+        if let Some(reply) = handed_on(self.road(operation, &service, &partition), creates).await? {
+            return Ok(reply);
+        }
         if creates {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;
@@ -227,13 +247,37 @@ impl Operations {
             drop(turn);
             (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
             // What held while the turn was taken may hold no more.
-            self.road(operation, &service, &partition).waiting().serving().await?;
             self.gate.pass(&self.clock, &self.limits, operation).await?;
+            if let Some(reply) = handed_on(self.road(operation, &service, &partition), false).await? {
+                return Ok(reply);
+            }
         }
         let road = self.road(operation, &service, &partition);
         let turn = road.waiting().turn().await?;
         let step = update(road).await;
         finish(road.waiting(), turn, step).await
+    }
+}
+
+/// Returns the owner's answer if another node owns the document; none if this node does.
+async fn handed_on(road: Road<'_>, creates: bool) -> Result<Option<Reply>, Error> {
+    match road.waiting().whose().await? {
+        Whose::Ours => Ok(None),
+        Whose::Of(_) => Box::pin(async { stage!(forward, await forward::forward(road.waiting(), creates)) }).await,
+    }
+}
+
+/// Answers a read, wherever its document is.
+async fn looked_up(road: Road<'_>, creates: bool) -> Result<Reply, Error> {
+    loop {
+        if let Some(reply) = handed_on(road, creates).await? {
+            return Ok(reply);
+        }
+        match shown(road).await {
+            // The copy knows by now that another node was named, so this ends with that node's answer.
+            Err(Error::NotConfirmed(_)) => tokio::task::yield_now().await,
+            reply => return reply,
+        }
     }
 }
 
@@ -323,7 +367,11 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
         Ok(Step::Answered(reply)) => Ok(reply),
         Err(refusal) => Err(refusal),
     };
-    waiting.witnessed(seen, Happened::No).await.and(answer)
+    // A refusal shows the state as well as an answer does.
+    let asked = waiting.ask();
+    waiting.witnessed(seen, Happened::No).await?;
+    waiting.confirmed(asked).await?;
+    answer
 }
 
 /// Returns true if the answer to an effect has been told to its document already.

@@ -19,6 +19,7 @@ use super::request::{Condition, Operation, Purpose};
 use super::seeds::Seeds;
 use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
+use crate::peer::Links;
 use crate::service::{Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
 
@@ -40,6 +41,26 @@ pub(super) type Watcher = dyn Fn(&Arc<Service>, &Link, Existence) + Send + Sync;
 /// How long the state store may take to get what is in the log.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Everything that the road of operations needs.
+pub(crate) struct Parts {
+    /// The clocks.
+    pub clock: Arc<Clock>,
+    /// The partitions of this node.
+    pub table: Arc<Partitions>,
+    /// What is mounted.
+    pub services: Arc<ServiceTable>,
+    /// Bounds on operations.
+    pub limits: Limits,
+    /// Owns the tasks of operations.
+    pub shutdown: Shutdown,
+    /// The name of this node, as `documentOwner` has it.
+    pub owner: String,
+    /// What the group has agreed on.
+    pub cluster: watch::Receiver<Arc<ClusterState>>,
+    /// The connections to other nodes; none on a node without peers.
+    pub links: Option<Links>,
+}
+
 /// Runs operations on this node.
 pub(crate) struct Operations {
     pub(super) clock: Arc<Clock>,
@@ -54,19 +75,14 @@ pub(crate) struct Operations {
     pub(super) imports: OnceLock<Arc<ImportsOf>>,
     watcher: OnceLock<Box<Watcher>>,
     pub(super) gate: Gate,
+    /// The connections to other nodes; none on a node without peers.
+    pub(super) links: Option<Links>,
 }
 
 impl Operations {
-    /// Returns a road over these partitions and services, in the group that `cluster` tells of.
-    pub(crate) fn new(
-        clock: Arc<Clock>,
-        table: Arc<Partitions>,
-        services: Arc<ServiceTable>,
-        limits: Limits,
-        shutdown: Shutdown,
-        owner: String,
-        cluster: watch::Receiver<Arc<ClusterState>>,
-    ) -> Operations {
+    /// Returns a road that is made of these parts.
+    pub(crate) fn new(parts: Parts) -> Operations {
+        let Parts { clock, table, services, limits, shutdown, owner, cluster, links } = parts;
         Operations {
             clock,
             table,
@@ -79,6 +95,7 @@ impl Operations {
             imports: OnceLock::new(),
             watcher: OnceLock::new(),
             gate: Gate::new(cluster),
+            links,
         }
     }
 
@@ -120,6 +137,11 @@ impl Operations {
         &self.clock
     }
 
+    /// Returns the connections to other nodes; none on a node without peers.
+    pub(crate) fn links(&self) -> Option<&Links> {
+        self.links.as_ref()
+    }
+
     /// Returns the name of this node.
     pub(crate) fn owner(&self) -> &str {
         &self.owner
@@ -149,6 +171,8 @@ impl Operations {
             version: None,
             first_action: None,
             force: false,
+            child: None,
+            handed_on: false,
         }
     }
 

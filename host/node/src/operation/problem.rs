@@ -9,20 +9,10 @@ use steward_model::{Link, PartitionId};
 use steward_sandbox::CallError;
 
 use super::error::{Copies, Error};
+use super::patience::Patience;
 
 /// Statuses of refusals that pass by themselves, whoever gives them.
 pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
-
-/// How long an effect is tried again that was not carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// Not at all: its target has answered.
-    None,
-    /// As long as it takes to mount a factory everywhere.
-    Short,
-    /// As long as targets remember keys.
-    Long,
-}
 
 impl Error {
     /// Returns the failure as everybody speaks of it.
@@ -88,6 +78,8 @@ impl Error {
             Error::Unavailable { partition, happened, copies, .. } => {
                 self.of_unavailable(*partition, *happened, *copies)
             }
+            Error::NotConfirmed(_) => later(Kind::Unavailable, "not-available", 1),
+            Error::Remote { problem, .. } => (**problem).clone(),
             Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
             Error::NoSpace(_) => later(Kind::NoSpace, "no-space", 30),
             Error::Stopping => later(Kind::Unavailable, "stopping", 5),
@@ -173,6 +165,7 @@ impl Error {
             | Error::KeyReused { .. }
             | Error::Outcome { .. }
             | Error::Query(_) => Patience::None,
+            Error::Remote { patience, .. } => *patience,
             Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
             Error::Refused(_) => Patience::None,
             Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
@@ -186,6 +179,7 @@ impl Error {
             | Error::Unavailable { .. }
             | Error::NoQuorum { .. }
             | Error::Elsewhere { .. }
+            | Error::NotConfirmed(_)
             | Error::Busy(_)
             | Error::Lost(_)
             | Error::NoSpace(_)

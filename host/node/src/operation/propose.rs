@@ -39,6 +39,11 @@ impl Pending {
     /// # Errors
     /// [`Error::Lost`], or [`Error::Unavailable`] with an unknown outcome at the deadline.
     pub(super) async fn committed(self, waiting: Waiting<'_>) -> Result<Reply, Error> {
+        let asked = match &self.waits {
+            // Its own commit confirms the reign.
+            Waits::Own(_) => None,
+            Waits::Other(_) | Waits::Nothing => Some(waiting.ask()),
+        };
         let commit = async {
             match self.waits {
                 Waits::Own(taken) => taken.committed().await.map(|_| ()),
@@ -46,7 +51,11 @@ impl Pending {
                 Waits::Nothing => Ok(()),
             }
         };
-        match waiting.in_time(commit).await {
+        let committed = waiting.in_time(commit).await;
+        if let (Some(Ok(())), Some(asked)) = (&committed, asked) {
+            waiting.confirmed(asked).await?;
+        }
+        match committed {
             Some(Ok(())) => Ok(self.reply),
             Some(Err(lost)) => Err(Error::Lost(lost)),
             None => {
@@ -77,7 +86,7 @@ pub(super) async fn propose(road: Road<'_>, before: Before, decision: Decision) 
     let Before { document, epoch, .. } = before;
     let proposed = partition.propose(epoch, document, update, space);
     partition.step(operations.clock.now());
-    let taken = proposed.taken().await.map_err(|error| Error::propose(road.partition, error))?;
+    let taken = proposed.taken().await.map_err(Error::propose)?;
     // The document at its place: epoch and offset are known only now.
     let reply = reply_of(&decision, Some(Arc::clone(&taken.placed.document)));
     if creates {
@@ -91,7 +100,7 @@ pub(super) async fn propose(road: Road<'_>, before: Before, decision: Decision) 
 /// Waits for space in the log, which is taken before the record exists: nothing waits for the disk while others wait for it.
 async fn space_for(road: Road<'_>, update: &Update) -> Result<Option<Reservation>, Error> {
     match road.waiting().in_time(road.partition.space_for(update)).await {
-        Some(space) => space.map_err(|error| Error::propose(road.partition, error)),
+        Some(space) => space.map_err(Error::propose),
         None => {
             let reason = "the commit log is behind: the disk is slow".to_owned();
             Err(road.waiting().unavailable(reason, Happened::No))
@@ -118,5 +127,5 @@ fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
         (Answer::State, None) | (Answer::Nothing, _) => Content::Empty,
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
-    Reply { status: decision.status, document, content, headers: decision.headers.clone(), replayed: false }
+    Reply { document, content, headers: decision.headers.clone(), ..Reply::empty(decision.status) }
 }

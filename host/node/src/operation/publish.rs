@@ -22,7 +22,11 @@ pub(super) fn publish(
     let failed = reply.is_err();
     let took = operations.clock().now().since(began);
     let kept = service.has(ServiceOption::Instrumentation).then_some(took);
-    service.stats.operation(action, kept, failed, operations.clock().wall_time());
+    // What another node has carried out is counted there.
+    let is_ours = !matches!(reply, Ok(Reply { owner: Some(_), .. }) | Err(Error::Remote { .. }));
+    if is_ours {
+        service.stats.operation(action, kept, failed, operations.clock().wall_time());
+    }
     telemetry::operation(&service.path, action, cause, took, failed);
     if tracing::enabled!(tracing::Level::DEBUG) {
         let (id, request, link, micros) = (&operation.id, operation.root(), &operation.link, took.as_micros() as u64);

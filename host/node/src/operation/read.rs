@@ -22,9 +22,10 @@ use crate::partition::flushed;
 pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
     let Road { operations, operation, service, partition } = road;
     let link = &operation.link;
+    // Asked before the state is read, so that the answer is on its way meanwhile.
+    let asked = road.waiting().ask();
     let newest = partition.read(link)?;
-    // The lease is looked at after the state: a pause between the two must not let an old state out.
-    road.waiting().reign()?;
+    road.waiting().confirmed(asked).await?;
     let newest = newest.filter(|document| !document.ended_by_expiry());
     if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.

@@ -73,7 +73,8 @@ async fn replayed(operation: &Operation, partition: &Partition, first: Remembere
     // What a repeat shows of the document is what the first answer showed: an entity tag of now would let its client overwrite
     // what it has never seen.
     let document = Some(state.unwrap_or_else(|| Arc::new(trace(&operation.link, &first))));
-    Ok(Reply { status: Status::Chosen(first.status), document, content, headers: first.headers, replayed: true })
+    let status = Status::Chosen(first.status);
+    Ok(Reply { document, content, headers: first.headers, replayed: true, ..Reply::empty(status) })
 }
 
 /// Returns what is known of the document after the first request when its state is not: enough for the headers.

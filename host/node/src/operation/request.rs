@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use steward_model::codec::bytes_run;
 use steward_model::document::Document;
 use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
 use steward_model::render::write_integer;
@@ -43,7 +45,7 @@ impl Purpose {
 }
 
 /// What must be true of a document for the operation to go on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Condition {
     /// Nothing.
     #[default]
@@ -93,6 +95,10 @@ pub(crate) struct Operation {
     pub first_action: Option<Action>,
     /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
     pub force: bool,
+    /// The child that a POST to a factory creates, once it has a link.
+    pub child: Option<Link>,
+    /// Another node has handed it on: it goes no further.
+    pub handed_on: bool,
 }
 
 impl Operation {
@@ -103,7 +109,7 @@ impl Operation {
 }
 
 /// How an operation ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     /// Done.
     Ok,
@@ -118,14 +124,14 @@ pub(crate) enum Status {
 }
 
 /// What a reply carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {
     /// Nothing.
     Empty,
     /// The state of [`Reply::document`] with its built-in fields.
     State,
     /// A JSON text.
-    Json(Bytes),
+    Json(#[serde(with = "bytes_run")] Bytes),
 }
 
 /// What an operation gives back.
@@ -141,17 +147,20 @@ pub(crate) struct Reply {
     pub headers: Vec<Header>,
     /// True if this is the first answer to a repeated request.
     pub replayed: bool,
+    /// The name of the node that has answered; none: this one.
+    pub owner: Option<Arc<str>>,
 }
 
 impl Reply {
     /// Returns a reply that shows a document.
     pub(crate) fn state(status: Status, document: Arc<Document>) -> Reply {
-        Reply { status, document: Some(document), content: Content::State, headers: Vec::new(), replayed: false }
+        Reply { document: Some(document), content: Content::State, ..Reply::empty(status) }
     }
 
     /// Returns a reply without content.
     pub(crate) fn empty(status: Status) -> Reply {
-        Reply { status, document: None, content: Content::Empty, headers: Vec::new(), replayed: false }
+        let headers = Vec::new();
+        Reply { status, document: None, content: Content::Empty, headers, replayed: false, owner: None }
     }
 }
 

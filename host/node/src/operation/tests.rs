@@ -11,7 +11,7 @@ use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
 use super::wait::Waiting;
-use super::{Content, Error, Limits, Operation, Operations, Purpose, Reply, Status, Step, finish, repeat};
+use super::{Content, Error, Limits, Operation, Operations, Parts, Purpose, Reply, Status, Step, finish, repeat};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
@@ -20,9 +20,16 @@ fn operations(node: &ByHand) -> Operations {
     let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024 };
     // Nobody changes the group here.
     let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
-    let clock = Arc::clone(&node.clock);
-    let services = Arc::new(ServiceTable::default());
-    Operations::new(clock, Arc::clone(&node.table), services, limits, Shutdown::default(), "here".to_owned(), cluster)
+    Operations::new(Parts {
+        clock: Arc::clone(&node.clock),
+        table: Arc::clone(&node.table),
+        services: Arc::new(ServiceTable::default()),
+        limits,
+        shutdown: Shutdown::default(),
+        owner: "here".to_owned(),
+        cluster,
+        links: None,
+    })
 }
 
 fn waiting<'a>(node: &'a ByHand, operations: &'a Operations, operation: &'a Operation) -> Waiting<'a> {

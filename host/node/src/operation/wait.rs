@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_model::problem::Happened;
 use steward_model::{Epoch, Member, Position};
@@ -9,7 +10,16 @@ use steward_protocol::replica::NotAdmitted;
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
-use crate::partition::{Partition, Turn};
+use crate::partition::{Confirmation, Partition, Turn};
+
+/// Who serves a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This node.
+    Ours,
+    /// Another one.
+    Of(Member),
+}
 
 /// An operation that waits for something of a partition.
 #[derive(Clone, Copy)]
@@ -20,41 +30,50 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// Returns what `waited` for, or none at the operation's deadline.
-    pub(super) async fn in_time<T>(self, waited: impl Future<Output = T>) -> Option<T> {
-        let left = self.operation.deadline.since(self.operations.clock.now());
-        tokio::time::timeout(left, waited).await.ok()
+    /// Returns how much time the operation has left.
+    pub(super) fn left(self) -> Duration {
+        self.operation.deadline.since(self.operations.clock.now())
     }
 
-    /// Returns once this node serves the partition.
+    /// Returns true once the operation's deadline has passed.
+    pub(super) fn is_over(self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// Returns what `waited` for, or none at the operation's deadline.
+    pub(super) async fn in_time<T>(self, waited: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.left(), waited).await.ok()
+    }
+
+    /// Returns who serves the partition; while this node is on its way to serve it, once it does.
     ///
     /// # Errors
-    /// [`Error::Elsewhere`] if another node does, [`Error::Unavailable`] at the operation's deadline.
-    pub(super) async fn serving(self) -> Result<(), Error> {
+    /// [`Error::Unavailable`] at the operation's deadline.
+    pub(super) async fn whose(self) -> Result<Whose, Error> {
         let partition = self.partition;
-        let admitted = async {
+        if partition.admits().is_ok() {
+            return Ok(Whose::Ours);
+        }
+        let settled = async {
             loop {
                 // Registered before the look: a change between the two must not be missed.
                 let changed = partition.serving().changed();
                 match partition.admits() {
-                    Ok(_) => return Ok(()),
-                    Err(NotAdmitted::NotPrimary { primary }) => return Err(self.elsewhere(primary)),
+                    Ok(_) => return Whose::Ours,
+                    Err(NotAdmitted::NotPrimary { primary }) => return Whose::Of(primary),
                     Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => changed.await,
                 }
             }
         };
-        if partition.admits().is_ok() {
-            return Ok(());
-        }
         // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
-        match self.in_time(admitted).await {
-            Some(settled) => settled,
-            None => self.reign().map(|_| ()),
+        match self.in_time(settled).await {
+            Some(whose) => Ok(whose),
+            None => self.reign().map(|_| Whose::Ours),
         }
     }
 
     /// Returns the error of an operation on a document of another node.
-    fn elsewhere(self, primary: Member) -> Error {
+    pub(super) fn elsewhere(self, primary: Member) -> Error {
         let cluster = self.operations.gate.state();
         let owner = cluster.node(primary.node);
         let name = owner.map_or_else(|| primary.node.to_string(), |node| node.host.to_string());
@@ -64,6 +83,31 @@ impl Waiting<'_> {
             owner: name,
             address: owner.map(|node| node.address.clone()).unwrap_or_default(),
             epoch: cluster.row(self.partition.id()).map(|row| row.epoch).unwrap_or_default(),
+        }
+    }
+
+    /// Asks whether this node is still the one that orders updates of the partition. What is read here may be shown once that is
+    /// confirmed, whether it was read before or after the question.
+    pub(super) fn ask(self) -> Confirmation {
+        let asked = self.partition.confirm();
+        self.partition.step(self.operations.clock.now());
+        asked
+    }
+
+    /// Returns once it is confirmed that what was read was the newest state of all.
+    ///
+    /// # Errors
+    /// [`Error::NotConfirmed`] if another node may be the owner by now, [`Error::Unavailable`] at the operation's deadline.
+    pub(super) async fn confirmed(self, mut asked: Confirmation) -> Result<(), Error> {
+        if let Some(known) = asked.try_confirmed() {
+            return Ok(known?);
+        }
+        match self.in_time(asked.confirmed()).await {
+            Some(known) => Ok(known?),
+            None => {
+                let reason = "no other member says whether this node still is the owner".to_owned();
+                Err(self.unavailable(reason, Happened::No))
+            }
         }
     }
 
@@ -107,8 +151,7 @@ impl Waiting<'_> {
     /// Returns the error of an operation that waited in vain.
     pub(super) fn unavailable(self, reason: String, happened: Happened) -> Error {
         let limit = self.operations.limits.wait;
-        let left = self.operation.deadline.since(self.operations.clock.now());
-        let (partition, seconds) = (self.partition.id(), limit.saturating_sub(left).as_secs());
+        let (partition, seconds) = (self.partition.id(), limit.saturating_sub(self.left()).as_secs());
         Error::Unavailable { partition, reason, seconds, happened, copies: Copies::of(self.partition) }
     }
 }

@@ -80,9 +80,10 @@ impl Outbox {
     }
 
     fn body_of(&self, reply: &Reply) -> Option<Bytes> {
+        let owner = reply.owner.as_deref().unwrap_or(self.operations.owner());
         match (&reply.content, &reply.document) {
             (Content::Json(json), _) => Some(json.clone()),
-            (Content::State, Some(document)) => Some(render::render(document, self.operations.owner())),
+            (Content::State, Some(document)) => Some(render::render(document, owner)),
             (Content::State, None) | (Content::Empty, _) => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use steward_model::PartitionId;
 use steward_model::update::{Change, Entry};
-use steward_replication::{Fact, Observer};
+use steward_replication::{Fact, Left, Observer};
 use tokio::sync::Notify;
 
 use crate::telemetry::metrics as telemetry;
@@ -53,8 +53,10 @@ impl Bell {
 pub(crate) struct Hands {
     pub(super) step: Bell,
     pub(super) apply: Bell,
+    pub(super) read: Bell,
     awaited: AtomicU8,
     effects_added: Notify,
+    wishes_left: Notify,
 }
 
 impl Hands {
@@ -66,6 +68,16 @@ impl Hands {
     /// Wakes whoever waits for effects, as if there were new ones.
     pub(crate) fn look_at_effects(&self) {
         self.effects_added.notify_one();
+    }
+
+    /// Returns once a copy wants something of the system group.
+    pub(super) async fn wishes_left(&self) {
+        self.wishes_left.notified().await;
+    }
+
+    /// Wakes the driver: letters of other nodes have come in.
+    pub(super) fn look_at_mail(&self) {
+        self.step.ring();
     }
 
     /// Says what the applier waits for: whoever commits next must not wake it for less.
@@ -101,6 +113,14 @@ impl Observer for Hands {
 
     fn step_wanted(&self) {
         self.step.ring();
+    }
+
+    fn mail_left(&self, what: Left) {
+        match what {
+            Left::Letter => self.step.ring(),
+            Left::Request => self.wishes_left.notify_one(),
+            Left::Read => self.read.ring(),
+        }
     }
 
     fn apply_wanted(&self, records: usize) {

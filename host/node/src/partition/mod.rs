@@ -3,14 +3,17 @@
 //!
 //! | thread | loops |
 //! |---|---|
-//! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits; the writer does it itself when nothing else waits to be written |
+//! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits (the writer does it itself when nothing else waits to be written); letters of copies come and go; time passes for them |
+//! | `reader` | [`Partitions::read_log`]: records that other members lack |
 //! | `applier` | [`Partitions::apply`]: what is committed reaches the state stores, gathered for a while |
 //! | `checkpoint` | [`Partitions::checkpoint`] and [`Partitions::trim`]; once a minute `Partitions::forget` |
 //!
 //! A thread that panics ends the process, because nobody else would go on with its work.
 
+mod balance;
 #[cfg(test)]
 pub(crate) mod by_hand;
+mod exchange;
 mod follow;
 mod hands;
 mod space;
@@ -19,11 +22,17 @@ mod stepping;
 mod tests;
 mod threads;
 mod waits;
+mod wishes;
 
-pub(crate) use follow::{all_serving, follow};
+pub(crate) use balance::{balance, taken_over};
+pub(crate) use exchange::Exchange;
+pub(crate) use follow::{all_here, follow};
 pub(crate) use hands::Hands;
 pub(crate) use space::watch_space;
-pub(crate) use steward_replication::partition::{Claim, Lost, ProposeError, Status, Taken, Turn, TurnError};
+pub(crate) use steward_replication::partition::{
+    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Status, Taken, Turn, TurnError,
+};
 pub(crate) use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
 pub(crate) use threads::Threads;
 pub(crate) use waits::{Behind, digests_agree, flushed, flushed_lane, load_outbox};
+pub(crate) use wishes::carry_wishes;

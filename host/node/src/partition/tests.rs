@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::poll;
-use steward_model::{Boot, NodeId};
-use steward_model::{Epoch, Link};
-use steward_protocol::replica::Member;
+use steward_model::update::{Entry, Record};
+use steward_model::{Boot, Epoch, Link, NodeId, Offset, Position};
+use steward_protocol::replica::{Append, Member, Message};
 
 use super::by_hand::ByHand;
 use super::{Lost, ProposeError};
@@ -50,22 +51,34 @@ async fn a_store_that_lags_behind_shows_nobody_an_older_state() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_commit_learns_that_the_reign_ended_first() {
+async fn whoever_waits_for_a_commit_when_the_reign_ends_learns_what_the_next_one_made_of_it() {
     let (node, link) = (ByHand::serving(), link());
     let partition = node.of(&link);
+    let reign = Epoch::ZERO.next_ownership();
     let proposed = node.propose(&link, "{}").await;
     let position = partition.appended(&link).expect("it is in the log");
     let mut shown = std::pin::pin!(partition.committed(position));
+    let mut answered = std::pin::pin!(proposed.committed());
     assert!(poll!(&mut shown).is_pending());
 
-    node.name(2, Member { node: NodeId(2), boot: Boot(1) });
-    assert_eq!(poll!(&mut shown), Poll::Ready(Err(Lost(partition.id()))));
-    assert_eq!(proposed.committed().await.map(|placed| placed.position), Err(Lost(partition.id())));
+    let next = Member { node: NodeId(2), boot: Boot(1) };
+    node.name(2, next);
+    assert!(poll!(&mut shown).is_pending() && poll!(&mut answered).is_pending(), "nobody knows yet");
     assert!(partition.serving().get().is_none());
-    let refused = node.propose_in(Epoch::ZERO.next_ownership(), &link, "{}", None).await;
+    let refused = node.propose_in(reign, &link, "{}", None).await;
     assert!(matches!(refused, Err(ProposeError::NotAdmitted { .. })), "{refused:?}");
     node.write();
     assert_eq!(node.state(&link), None, "the next primary says what became of it");
+
+    // It orders its marker where the record stands, which is cut with that.
+    let epoch = reign.next_ownership();
+    let marker = Position { epoch, offset: position.offset };
+    let record = Arc::new(Record { position: marker, previous: reign, entry: Entry::Marker });
+    let before = Position { epoch: reign, offset: Offset(position.offset.0 - 1) };
+    let append = Append { epoch, previous: Some(before), records: vec![record], committed: None, low: None };
+    node.table.receive(node.clock.now(), partition.id(), next, Message::Append(append));
+    assert_eq!(poll!(&mut shown), Poll::Ready(Err(Lost(partition.id()))));
+    assert_eq!(answered.await.map(|placed| placed.position), Err(Lost(partition.id())));
 }
 
 #[tokio::test]

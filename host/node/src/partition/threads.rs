@@ -12,6 +12,7 @@ use steward_storage::log::Listener;
 use steward_storage::state::StateStore;
 
 use super::Partitions;
+use super::exchange::Exchange;
 use super::hands::{Awaited, Bell, GATHERED_MAX, Hands};
 use super::stepping::Stepping;
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub(crate) struct Threads {
     stop: Arc<Stop>,
     hands: Arc<Hands>,
     driver: JoinHandle<()>,
+    reader: JoinHandle<()>,
     applier: JoinHandle<()>,
     checkpoint: JoinHandle<()>,
 }
@@ -73,7 +75,8 @@ fn supervised(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Resu
 }
 
 impl Threads {
-    /// Starts all threads, those of the commit log too. `store` is the state store of the persisted lane.
+    /// Starts all threads, those of the commit log too. `store` is the state store of the persisted lane, `exchange` none on a node
+    /// without peers.
     ///
     /// # Errors
     /// Those of the system when it has no thread to give.
@@ -83,18 +86,22 @@ impl Threads {
         clock: &Arc<Clock>,
         index: IndexSource,
         store: Arc<dyn StateStore>,
+        exchange: Option<Arc<Exchange>>,
     ) -> std::io::Result<Threads> {
         let stepping = Arc::new(Stepping::new(partitions, hands, clock));
         partitions.shared().log.start(Arc::clone(&stepping) as Arc<dyn Listener>)?;
         let stop = Arc::new(Stop::default());
         let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
-        let (driven, bells, flags) = own();
-        let driver = supervised("driver", move || drive(&driven, &stepping, &bells, &flags))?;
+        let ((driven, bells, flags), time) = (own(), Arc::clone(clock));
+        let drive = move || drive(&driven, &stepping, &bells, &flags, &time, exchange.as_deref());
+        let driver = supervised("driver", drive)?;
+        let ((read, bells, flags), time) = (own(), Arc::clone(clock));
+        let reader = supervised("reader", move || read_log(&read, &bells, &flags, &time))?;
         let (applied, bells, flags) = own();
         let applier = supervised("applier", move || apply(&applied, &bells, &flags, &index))?;
         let ((kept, _, flags), time) = (own(), Arc::clone(clock));
         let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags, &time))?;
-        Ok(Threads { stop, hands: Arc::clone(hands), driver, applier, checkpoint })
+        Ok(Threads { stop, hands: Arc::clone(hands), driver, reader, applier, checkpoint })
     }
 
     /// Ends the threads in order: what is committed reaches the state store first, then a checkpoint says so. Returns true if
@@ -108,16 +115,42 @@ impl Threads {
         let kept = self.checkpoint.join().is_ok();
         self.stop.driver.store(true, Ordering::Release);
         self.hands.step.ring();
-        let driven = self.driver.join().is_ok();
+        self.hands.read.ring();
+        let driven = self.driver.join().is_ok() & self.reader.join().is_ok();
         applied && kept && driven
     }
 }
 
-fn drive(partitions: &Partitions, stepping: &Stepping, hands: &Hands, stop: &Stop) {
+fn drive(
+    partitions: &Partitions,
+    stepping: &Stepping,
+    hands: &Hands,
+    stop: &Stop,
+    clock: &Clock,
+    exchange: Option<&Exchange>,
+) {
+    let mail = &partitions.shared().mail;
     while !Stop::wanted(&stop.driver) {
         stepping.step(partitions);
-        let is_wanting = partitions.shared().is_wanting_space();
-        hands.step.wait(if is_wanting { ASK_AGAIN } else { LOOK });
+        if let Some(exchange) = exchange {
+            exchange.take_in(partitions, clock);
+        }
+        partitions.tick(clock.now());
+        let letters = mail.take_letters();
+        if let Some(exchange) = exchange {
+            exchange.send_out(letters);
+        }
+        let look = if partitions.shared().is_wanting_space() { ASK_AGAIN } else { LOOK };
+        let due = mail.next_tick().map_or(look, |at| at.since(clock.now()));
+        hands.step.wait(due.min(look));
+    }
+}
+
+/// Reads records that other members lack. Apart from the driver: a disk that is slow to read must not hold up promises.
+fn read_log(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) {
+    while !Stop::wanted(&stop.driver) {
+        while partitions.read_log(clock.now()) {}
+        hands.read.wait(LOOK);
     }
 }
 

@@ -54,17 +54,35 @@ pub(crate) enum Topic {
     Control,
     /// Who is there.
     Liveness,
+    /// What copies of partitions say to one another.
+    Copies,
+    /// Operations on documents that the other node owns.
+    Operations,
+    /// What a query finds among the documents that the other node owns.
+    Queries,
+    /// Guest modules as bytes.
+    Modules,
 }
 
 impl Topic {
     /// All of them.
-    pub(super) const ALL: [Topic; 3] = [Topic::Raft, Topic::Control, Topic::Liveness];
+    pub(super) const ALL: [Topic; 7] = [
+        Topic::Raft,
+        Topic::Control,
+        Topic::Liveness,
+        Topic::Copies,
+        Topic::Operations,
+        Topic::Queries,
+        Topic::Modules,
+    ];
 
     /// Returns true if a node that is not registered may ask about it.
     pub(super) fn is_for_guests(self) -> bool {
         match self {
             Topic::Control => true,
-            Topic::Raft | Topic::Liveness => false,
+            Topic::Raft | Topic::Liveness | Topic::Copies | Topic::Operations | Topic::Queries | Topic::Modules => {
+                false
+            }
         }
     }
 }
@@ -75,6 +93,10 @@ impl Display for Topic {
             Topic::Raft => "raft",
             Topic::Control => "control",
             Topic::Liveness => "liveness",
+            Topic::Copies => "copies",
+            Topic::Operations => "operations",
+            Topic::Queries => "queries",
+            Topic::Modules => "modules",
         })
     }
 }

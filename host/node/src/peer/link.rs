@@ -28,7 +28,7 @@ use crate::failure;
 const QUEUE_MAX: usize = 1024;
 
 /// Requests of the other side that may be worked on at once.
-const REQUESTS_MAX: usize = 256;
+pub(super) const REQUESTS_MAX: usize = 4096;
 
 /// How long the other side may take nothing of what is written.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
@@ -204,6 +204,24 @@ impl Link {
             if self.queue.try_send(Frame::Notice { topic, body }).is_err() {
                 self.shared.window.give(bytes);
             }
+        }
+    }
+
+    /// Sends a message that nobody answers, as soon as there is room for it; lost if the connection ends first.
+    pub(super) async fn send(&self, topic: Topic, body: Vec<u8>) {
+        let body = Bytes::from(body);
+        if self.check(body.len()).is_err() {
+            return;
+        }
+        let sending = async {
+            let spent = self.shared.window.spend(body.len()).await;
+            if self.queue.send(Frame::Notice { topic, body }).await.is_ok() {
+                spent.sent();
+            }
+        };
+        tokio::select! {
+            () = sending => {}
+            () = self.shared.ended.cancelled() => {}
         }
     }
 

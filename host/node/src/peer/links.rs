@@ -116,7 +116,8 @@ impl Links {
         Arc::new(move |topic| links.shared.services[topic as usize].get().cloned())
     }
 
-    pub(super) fn tasks(&self) -> &Tasks {
+    /// Returns the tasks that serve the connections.
+    pub(crate) fn tasks(&self) -> &Tasks {
         &self.shared.tasks
     }
 
@@ -206,6 +207,13 @@ impl Links {
     pub(crate) fn notify(&self, node: NodeId, lane: Lane, topic: Topic, body: Vec<u8>) {
         if let Some(link) = self.link(node, lane) {
             link.notify(topic, body);
+        }
+    }
+
+    /// Sends a message to which there is no answer, as soon as the connection has room for it; lost without a connection.
+    pub(crate) async fn send(&self, node: NodeId, lane: Lane, topic: Topic, body: Vec<u8>) {
+        if let Some(link) = self.link(node, lane) {
+            link.send(topic, body).await;
         }
     }
 

@@ -14,6 +14,7 @@ use steward_query::request::Request;
 use crate::service::{Service, ServiceTable};
 
 /// What to run, and over what.
+#[derive(Clone)]
 pub(super) struct Aim {
     pub(super) request: Request,
     /// The services whose documents may be found through an index.

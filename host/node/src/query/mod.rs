@@ -4,6 +4,7 @@
 //! documents: the partitions of this node ([`documents`]), their field index, and states of former shapes, migrated on their way.
 
 mod aim;
+mod asked;
 mod documents;
 mod indexed;
 mod merge;
@@ -11,5 +12,7 @@ mod migration;
 mod places;
 mod problem;
 mod queries;
+mod refusal;
 
-pub(crate) use queries::{Queries, Refusal};
+pub(crate) use queries::{OtherNodes, Queries, Shares};
+pub(crate) use refusal::Refusal;

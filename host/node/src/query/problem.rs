@@ -18,10 +18,8 @@ impl Refusal {
             Refusal::Run(run::Error::Scanned { .. } | run::Error::Held { .. }) => {
                 Problem::never(Kind::Unprocessable, "query-too-large", self)
             }
-            Refusal::Elsewhere { partition, owner } => Problem::later(Kind::Unavailable, "not-owner", 1, self)
-                .with("partition", partition.to_string())
-                .with("ownerNode", owner.0)
-                .hint("send the query to that node; GET /core/nodes tells its address"),
+            Refusal::OutOfReach { .. } => Problem::later(Kind::Unavailable, "not-available", 1, self),
+            Refusal::Remote(problem) => (**problem).clone(),
             // The node asks for what is not quick in another way; if it does not, that is a fault of ours.
             Refusal::Run(run::Error::Long { .. }) => Problem::never(Kind::Internal, "internal", self),
             Refusal::Behind(_) | Refusal::NotServed(_) => Problem::later(Kind::Unavailable, "not-available", 1, self),

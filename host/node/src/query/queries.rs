@@ -1,24 +1,31 @@
-//! Queries on this node: whoever asks, HTTP clients or guests, they are run here.
+//! Queries: whoever asks, HTTP clients or guests, this node answers for all documents of the group. Each owner is asked for its
+//! part, and the parts are merged here.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use steward_model::{Lane, Link, Moment, NodeId, PartitionId, Timestamp};
-use steward_protocol::replica::NotAdmitted;
+use futures_util::future::BoxFuture;
+use steward_model::{Lane, Link, Moment, NodeId, PartitionId, Timestamp, codec};
+use steward_protocol::cluster::ClusterState;
 use steward_query::request::{Budget, HELD_BYTES_MAX, Request, SCANNED_MAX};
-use steward_query::run::Answer;
-use steward_query::{odata, page, run, task};
+use steward_query::run::{Answer, Part};
+use steward_query::{odata, run, task};
 use steward_storage::documents::Copies;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::aim::Aim;
+use super::asked::{Asked, Said, Share};
 use super::documents::{Documents, SourceError};
-use super::places::{Crowded, Places};
+use super::places::Places;
+use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::failure;
-use crate::partition::{Behind, Partitions, flushed_lane};
+use crate::partition::{Partitions, flushed_lane};
+use crate::peer::{self, Links, Origin, Service, Topic};
 use crate::service::ServiceTable;
 
 /// How long a query may take.
@@ -28,45 +35,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// nobody waits long for the worker.
 const QUICK_READS: u64 = 128;
 
+/// Pause before partitions that nobody served a moment ago are asked for again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long members may take to confirm that this node still answers for its partitions.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long a query may take there. The disk may be slow.
 const QUICK_WITHIN: Duration = Duration::from_millis(2);
-
-/// Why a query has no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
-    /// The listing of a factory is asked for in a wrong way.
-    #[error("{0}")]
-    Listing(#[from] odata::Error),
-    /// The query task is wrong.
-    #[error("{0}")]
-    Task(#[from] task::Error),
-    /// The next page cannot be named.
-    #[error("{0}")]
-    Page(#[from] page::Error),
-    /// The query failed or is too large.
-    #[error("{0}")]
-    Run(#[from] run::Error<SourceError>),
-    /// Another node has documents that the query is about.
-    #[error("partition {partition} belongs to node {owner}, and queries do not reach other nodes yet")]
-    Elsewhere {
-        /// The first partition that is not here.
-        partition: PartitionId,
-        /// The node that serves it.
-        owner: NodeId,
-    },
-    /// The documents are not up to date.
-    #[error("{0}")]
-    Behind(#[from] Behind),
-    /// Nobody answers for some of the documents now.
-    #[error("partition {0} has no primary now, so the answer would not be complete")]
-    NotServed(PartitionId),
-    /// Too many queries wait.
-    #[error("{0}")]
-    Crowded(#[from] Crowded),
-    /// A bug of ours: the thread that ran the query ended without an answer.
-    #[error("the query ended unexpectedly; this is a fault of the host")]
-    Broken,
-}
 
 /// See the head of this module.
 pub(crate) struct Queries {
@@ -75,20 +51,31 @@ pub(crate) struct Queries {
     services: Arc<ServiceTable>,
     places: Places,
     owner: String,
+    /// None on a node without peers, which serves everything.
+    group: Option<OtherNodes>,
+}
+
+/// The other nodes of the group.
+pub(crate) struct OtherNodes {
+    /// The connections to them.
+    pub(crate) links: Links,
+    /// Which partitions they serve.
+    pub(crate) cluster: watch::Receiver<Arc<ClusterState>>,
 }
 
 /// The copies that count, by lane.
 type Counting = Vec<(Lane, Arc<Copies>)>;
 
 impl Queries {
-    /// Returns the queries over these partitions; `owner` is the name of this node.
+    /// Returns the queries over these partitions and those of the `group`; `owner` is the name of this node.
     pub(crate) fn new(
         clock: Arc<Clock>,
         table: Arc<Partitions>,
         services: Arc<ServiceTable>,
         owner: String,
+        group: Option<OtherNodes>,
     ) -> Queries {
-        Queries { clock, table, services, places: Places::default(), owner }
+        Queries { clock, table, services, places: Places::default(), owner, group }
     }
 
     /// Returns the result document of `GET <factory>?<query>`: the children, as OData options ask for them.
@@ -98,7 +85,8 @@ impl Queries {
     pub(crate) async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
         let listing = odata::Listing::parse(factory.clone(), query)?;
         let began = self.clock.now();
-        let answer = self.run(listing.request().clone()).await?;
+        let asked = Asked::Listing { factory: factory.clone(), query: query.to_owned() };
+        let answer = self.run(asked, listing.request().clone()).await?;
         Ok(listing.results(&answer, &self.owner, self.micros_since(began))?)
     }
 
@@ -108,7 +96,7 @@ impl Queries {
     /// [`Refusal`] says what to change.
     pub(crate) async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let link = format!("/core/query-tasks/{}", Uuid::now_v7().simple());
-        self.finish(task::Task::parse(body)?, &link).await
+        self.finish(task::Task::parse(body)?, Asked::Task(Bytes::copy_from_slice(body)), &link).await
     }
 
     /// Returns one page of a query task, whose token is the parameter [`page::PARAMETER`] of `GET /core/query-page`.
@@ -116,33 +104,91 @@ impl Queries {
     /// # Errors
     /// [`Refusal`] if the page is not to be had any more.
     pub(crate) async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
-        self.finish(task::Task::page(token, self.clock.wall_time())?, "").await
+        self.finish(task::Task::page(token, self.clock.wall_time())?, Asked::Page(token.to_owned()), "").await
     }
 
-    async fn finish(&self, task: task::Task, link: &str) -> Result<Bytes, Refusal> {
+    async fn finish(&self, task: task::Task, asked: Asked, link: &str) -> Result<Bytes, Refusal> {
         let began = self.clock.now();
-        let answer = self.run(task.request().clone()).await?;
+        let answer = self.run(asked, task.request().clone()).await?;
         let micros = self.micros_since(began);
         let now = self.clock.wall_time();
         Ok(task.finish(&answer, &task::Finish { link, owner: &self.owner, now, micros })?)
     }
 
-    fn micros_since(&self, began: steward_model::Moment) -> u64 {
+    fn micros_since(&self, began: Moment) -> u64 {
         u64::try_from(self.clock.now().since(began).as_micros()).unwrap_or(u64::MAX)
     }
 
-    async fn run(&self, request: Request) -> Result<Answer, Refusal> {
+    /// Runs a query over all partitions, wherever they are served. One that is handed over meanwhile is asked for anew.
+    async fn run(&self, asked: Asked, request: Request) -> Result<Answer, Refusal> {
+        let now = self.clock.wall_time();
+        let deadline = self.clock.now().plus(ANSWER_WITHIN);
         let aim = Aim::of(request, &self.services);
-        let copies = self.complete(&aim.lanes).await?;
+        let request = aim.request.clone();
+        let Some(group) = &self.group else {
+            let all = self.partitions_of(&aim).collect::<Vec<_>>();
+            return Ok(run::gather(&request, vec![self.part(aim, &all, now).await?]));
+        };
+        loop {
+            match self.attempt(group, &asked, &aim, now, deadline).await {
+                Err(refusal @ (Refusal::NotServed(_) | Refusal::OutOfReach { .. })) => {
+                    if self.clock.now() >= deadline {
+                        return Err(refusal);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                parts => return Ok(run::gather(&request, parts?)),
+            }
+        }
+    }
+
+    fn partitions_of<'a>(&'a self, aim: &'a Aim) -> impl Iterator<Item = PartitionId> {
+        aim.lanes.iter().flat_map(|lane| self.table.lane(*lane)).map(|partition| partition.id())
+    }
+
+    /// Asks every owner for its part, this node among them.
+    async fn attempt(
+        &self,
+        group: &OtherNodes,
+        asked: &Asked,
+        aim: &Aim,
+        now: Timestamp,
+        deadline: Moment,
+    ) -> Result<Vec<Part>, Refusal> {
+        let own = self.table.shared().own.node;
+        let state = group.cluster.borrow().clone();
+        let mut shares: BTreeMap<NodeId, Vec<PartitionId>> = BTreeMap::new();
+        for partition in self.partitions_of(aim) {
+            let row = state.row(partition).ok_or(Refusal::NotServed(partition))?;
+            shares.entry(row.primary.node).or_default().push(partition);
+        }
+        let ours = shares.remove(&own);
+        let within = deadline.since(self.clock.now());
+        let others = shares
+            .into_iter()
+            .map(|(node, partitions)| group.ask(node, Share { asked: asked.clone(), now, partitions, within }));
+        let ours = async {
+            match ours {
+                Some(partitions) => self.part(aim.clone(), &partitions, now).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (ours, mut parts) = futures_util::try_join!(ours, futures_util::future::try_join_all(others))?;
+        parts.extend(ours);
+        Ok(parts)
+    }
+
+    /// Returns what the documents of these partitions, which are served here, have to say.
+    async fn part(&self, aim: Aim, partitions: &[PartitionId], now: Timestamp) -> Result<Part, Refusal> {
+        let copies = self.complete(&aim.lanes, partitions).await?;
         let (table, services) = (Arc::clone(&self.table), Arc::clone(&self.services));
         let (clock, owner) = (Arc::clone(&self.clock), self.owner.clone());
         let source = Source { table, services, aim, copies, clock, owner };
-        let now = self.clock.wall_time();
         // A state of a former shape is migrated by a guest, which may take its time.
         if !source.aim.concerned.iter().any(|service| service.has_former_states) {
             let deadline = self.clock.now().plus(QUICK_WITHIN);
             let budget = Budget { deadline, reads_max: QUICK_READS, ..budget(now) };
-            match contained(|| source.answer(&budget))? {
+            match contained(|| source.collect(&budget))? {
                 Err(run::Error::Long { .. } | run::Error::Deadline { .. }) => {}
                 done => return Ok(done?),
             }
@@ -151,31 +197,127 @@ impl Queries {
         let place = self.places.take().await?;
         let work = move || {
             let _place = place;
-            contained(|| source.answer(&budget))
+            contained(|| source.collect(&budget))
         };
         Ok(tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Broken)???)
     }
 
-    /// Returns the copies that count, once they hold every update that was acknowledged before the query began.
-    async fn complete(&self, lanes: &[Lane]) -> Result<Counting, Refusal> {
+    /// Returns the copies of these partitions, once they hold every update that was acknowledged before the query began.
+    async fn complete(&self, lanes: &[Lane], partitions: &[PartitionId]) -> Result<Counting, Refusal> {
+        self.confirmed(partitions).await?;
         let mut counting = Vec::with_capacity(lanes.len());
         for lane in lanes {
-            let copies = self.table.shared().served.copies(*lane);
-            if let Some(id) = copies.lacking(self.table.lane(*lane).iter().map(|partition| partition.id())) {
-                return Err(self.not_served(id));
+            let wanted = || partitions.iter().copied().filter(|partition| partition.lane == *lane);
+            let served = self.table.shared().served.copies(*lane);
+            if let Some(id) = served.lacking(wanted()) {
+                return Err(Refusal::NotServed(id));
             }
+            let copies = match wanted().count() == self.table.lane(*lane).len() {
+                true => served,
+                false => {
+                    let mut copies = Copies::none(*lane);
+                    wanted().for_each(|id| copies.add(self.table.get(id).store().copy()));
+                    Arc::new(copies)
+                }
+            };
             flushed_lane(&self.table, *lane).await?;
             counting.push((*lane, copies));
         }
         Ok(counting)
     }
 
-    /// Returns why a partition's copy here does not count.
-    fn not_served(&self, id: PartitionId) -> Refusal {
-        match self.table.get(id).admits() {
-            Err(NotAdmitted::NotPrimary { primary }) => Refusal::Elsewhere { partition: id, owner: primary.node },
-            Ok(_) | Err(NotAdmitted::Recovering | NotAdmitted::TooFewInSync { .. }) => Refusal::NotServed(id),
+    /// Returns once it is certain that this node still answers for these partitions. A node without peers always does.
+    async fn confirmed(&self, partitions: &[PartitionId]) -> Result<(), Refusal> {
+        if self.group.is_none() {
+            return Ok(());
         }
+        let now = self.clock.now();
+        let ask = |id: &PartitionId| {
+            let partition = self.table.get(*id);
+            let asked = partition.confirm();
+            partition.step(now);
+            (*id, asked)
+        };
+        // All are asked before the first answer is waited for: the questions travel together.
+        let asked: Vec<_> = partitions.iter().map(ask).collect();
+        let all = async {
+            for (id, confirmation) in asked {
+                confirmation.confirmed().await.map_err(|_| Refusal::NotServed(id))?;
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(CONFIRMED_WITHIN, all).await {
+            Ok(confirmed) => confirmed,
+            Err(_) => Err(Refusal::NotServed(partitions[0])),
+        }
+    }
+
+    /// Answers another node's question.
+    async fn share(&self, share: Share) -> Said {
+        let request = match share.asked.request(share.now) {
+            Ok(request) => request,
+            Err(refusal) => return Said::Failed(refusal.problem()),
+        };
+        let mut aim = Aim::of(request, &self.services);
+        aim.lanes.retain(|lane| share.partitions.iter().any(|partition| partition.lane == *lane));
+        let part = self.part(aim, &share.partitions, share.now);
+        match tokio::time::timeout(share.within, part).await {
+            Ok(Ok(part)) => Said::Part(part),
+            Ok(Err(Refusal::NotServed(partition))) => Said::NotServed(partition),
+            Ok(Err(refusal)) => Said::Failed(refusal.problem()),
+            Err(_) => Said::Failed(Refusal::Broken.problem()),
+        }
+    }
+}
+
+impl OtherNodes {
+    /// Asks another node for its part.
+    async fn ask(&self, node: NodeId, share: Share) -> Result<Part, Refusal> {
+        let answer =
+            self.links.request(node, peer::Lane::Bulk, Topic::Queries, codec::encode(&share), share.within).await;
+        // Reads are repeated whatever became of the question.
+        let answer = answer.map_err(|reason| Refusal::OutOfReach { node, reason })?;
+        match codec::decode(&answer) {
+            Ok(Said::Part(part)) => Ok(part),
+            Ok(Said::NotServed(partition)) => Err(Refusal::NotServed(partition)),
+            Ok(Said::Failed(problem)) => Err(Refusal::Remote(Box::new(problem))),
+            Err(error) => {
+                tracing::error!(%error, %node, "part of an answer cannot be read");
+                Err(Refusal::Broken)
+            }
+        }
+    }
+}
+
+/// Takes the questions of other nodes.
+pub(crate) struct Shares {
+    queries: Arc<Queries>,
+    /// Where they are answered: reading documents must not hold up the thread that other nodes are heard on.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Shares {
+    /// Returns the taker; queries run on the runtime of the caller.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(queries: &Arc<Queries>) -> Arc<Shares> {
+        Arc::new(Shares { queries: Arc::clone(queries), runtime: tokio::runtime::Handle::current() })
+    }
+}
+
+impl Service for Shares {
+    fn notice(&self, from: &Origin, _: Bytes) {
+        tracing::debug!(peer = %from.host, "query without a question ignored");
+    }
+
+    fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let queries = Arc::clone(&self.queries);
+        let task = self.runtime.spawn(failure::contained(async move {
+            let share: Share = codec::decode(&body).map_err(|error| error.to_string())?;
+            Ok(codec::encode(&queries.share(share).await))
+        }));
+        Box::pin(async { task.await.unwrap_or_else(|_| Err("the query ended in a panic".to_owned())) })
     }
 }
 
@@ -211,9 +353,9 @@ struct Source {
 }
 
 impl Source {
-    fn answer(&self, budget: &Budget) -> Result<Answer, run::Error<SourceError>> {
+    fn collect(&self, budget: &Budget) -> Result<Part, run::Error<SourceError>> {
         let (aim, owner) = (&self.aim, self.owner.clone());
         let documents = Documents::open(&self.table, &self.services, aim, self.copies.clone(), owner);
-        run::run(&aim.request, &documents.map_err(run::Error::Source)?, budget, &|| self.clock.now())
+        run::collect(&aim.request, &documents.map_err(run::Error::Source)?, budget, &|| self.clock.now())
     }
 }

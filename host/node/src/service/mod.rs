@@ -7,6 +7,7 @@ mod index;
 mod modules;
 mod paths;
 mod schema;
+mod shared;
 mod starts;
 mod stats;
 mod store;
@@ -25,9 +26,10 @@ pub(crate) use index::ServiceIndex;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, reserved};
 pub(crate) use schema::{Schema, SchemaError};
+pub(crate) use shared::{GroupModules, ModuleShelf, keep_elsewhere};
 pub(crate) use starts::Starts;
 pub(crate) use stats::{Measure, ServiceStats};
-pub(crate) use store::{ModuleFolder, StoreError};
+pub(crate) use store::{ModuleFolder, ModuleStore, StoreError};
 pub(crate) use table::{Absent, Found, ServiceTable};
 
 /// One mounted service: a factory with its children, or a stateless service with everything below its path.

@@ -119,6 +119,8 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     let path = factory.unwrap_or_else(|| descriptor.factory.clone());
     let plan = http.parts.deployments.plan(&path, &registered, descriptor).await?;
     if !dry {
+        let component = module.component_bytes().map_or(&bytes, |component| component);
+        http.parts.deployments.keep_elsewhere(component).await?;
         http.parts.control.propose(Command::RegisterModule(registered.clone())).await?;
     }
     let mut told = shown(http, &http.parts.control.state(), &registered);

@@ -37,8 +37,9 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
     let statuses: Vec<(Status, bool)> = all.map(|partition| (partition.status(), partition.admits().is_ok())).collect();
     let serving = statuses.iter().filter(|(_, serves)| *serves).count();
     let shown: Vec<Value> = statuses.iter().map(|(status, serves)| shown(http, status, *serves)).collect();
-    // Null until every partition knows.
-    let pending: Option<usize> = statuses.iter().map(|(status, _)| status.pending_effects).sum();
+    // Null until every partition that is served here knows.
+    let served = statuses.iter().filter(|(_, serves)| *serves);
+    let pending: Option<usize> = served.map(|(status, _)| status.pending_effects).sum();
     let mut document = json!({"partitionCount": shown.len(), "servingCount": serving, "pendingEffects": pending});
     if decode::parameter(asked.query(), "verify")?.as_deref() == Some("true") {
         document["digestsAgree"] = json!(digests_agree(http).await?);
@@ -63,6 +64,11 @@ fn shown(http: &Http, status: &Status, serves: bool) -> Value {
     let cluster = http.parts.control.state();
     let host = |node| cluster.node(node).map(|node| node.host.to_string());
     let members = row.into_iter().flat_map(|row| &row.in_sync);
+    let end = replica.end.map_or(0, |end| end.offset.0 + 1);
+    let fed = replica.copies.iter().map(|copy| {
+        let proven = copy.proven.map_or(0, |proven| proven.0 + 1);
+        json!({"node": host(copy.member.node), "behind": end.saturating_sub(proven), "isLost": copy.is_lost})
+    });
     json!({
         "id": status.partition.to_string(),
         "role": replica.role.as_str(),
@@ -74,6 +80,7 @@ fn shown(http: &Http, status: &Status, serves: bool) -> Value {
         "recoveryQuorum": row.map(|row| row.recovery_quorum),
         "rowVersion": row.map(|row| row.version),
         "promisedEpoch": replica.promised.as_u64(),
+        "copies": fed.collect::<Vec<Value>>(),
         "lastOffset": replica.end.map(|end| end.offset.0),
         "durableOffset": replica.durable.map(|offset| offset.0),
         "committedOffset": replica.committed.map(|offset| offset.0),

@@ -13,17 +13,18 @@ use crate::service::Found;
 ///
 /// # Errors
 /// [`Error::NotAvailable`] with the reason if not, [`Error::Operation`] if there is no such document.
-pub(super) fn answer(http: &Http, link: &Link, found: &Found) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Http, link: &Link, found: &Found) -> Result<Answer, Error> {
     let problem = match found {
         Found::Factory(service) | Found::Stateless(service) => http.problem_of(service),
         Found::Child(service) => {
             let partition = http.operations().table().of(link, service.lane());
+            http.operations().fence(link, partition).await?;
             let document = partition.read(link)?;
             let now = http.operations().clock().wall_time();
             if !document.is_some_and(|document| document.is_there(now)) {
                 return Err(operation::Error::NotFound { link: link.clone() }.into());
             }
-            partition.admits().err().map(|reason| reason.to_string())
+            partition.problem()
         }
     };
     match problem {

@@ -34,8 +34,8 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
     let not_found = || operation::Error::NotFound { link: link.clone() };
     let Found::Child(service) = found else { return Err(not_found().into()) };
     let partition = http.operations().table().of(link, service.lane());
-    // Versions are read from the state store, which may lag behind what was acknowledged.
-    crate::partition::flushed(partition).await.map_err(operation::Error::from)?;
+    // Versions are read from the state store of this node, which may lag behind what was acknowledged, here or elsewhere.
+    http.operations().fence(link, partition).await?;
     let versions = partition.store().versions(link, usize::MAX)?;
     if versions.first().is_none_or(|newest| newest.ended_by_expiry()) {
         return Err(not_found().into());

@@ -43,7 +43,7 @@ pub(super) async fn answer(
     match utility {
         Utility::Stats => stats::answer(http, link, &found),
         Utility::Config => config::answer(http, &found),
-        Utility::Available => available::answer(http, link, &found),
+        Utility::Available => available::answer(http, link, &found).await,
         Utility::Template => Ok(template::answer(http, &found)),
         Utility::History => history::answer(http, link, &found, asked.query()).await,
         Utility::Later(what) => Err(Error::NotOffered { path: asked.path().to_owned(), what }),

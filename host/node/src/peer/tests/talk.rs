@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use steward_model::NodeId;
 
+use super::super::link::REQUESTS_MAX;
 use super::super::{Error, Lane, Topic};
 use super::rig::{Rig, until};
 
@@ -75,13 +76,13 @@ async fn a_message_that_is_too_large_is_refused_before_it_is_sent() {
 async fn more_requests_than_a_node_works_on_are_refused_and_the_others_go_on() {
     let (one, two) = pair().await;
     let many = join_all(
-        (0..400)
+        (0..REQUESTS_MAX + 144)
             .map(|_| one.links.request(NodeId(2), Lane::Bulk, Topic::Raft, b"wait".to_vec(), Duration::from_secs(1))),
     )
     .await;
     let refused = many.iter().filter(|outcome| matches!(outcome, Err(Error::Refused(_)))).count();
-    assert_eq!(refused, 400 - 256);
-    assert_eq!(two.echo.asked.load(Ordering::Relaxed), 256);
+    assert_eq!(refused, 144);
+    assert_eq!(two.echo.asked.load(Ordering::Relaxed), REQUESTS_MAX);
     let urgent = one.links.request(NodeId(2), Lane::Urgent, Topic::Raft, b"hello".to_vec(), LONG).await;
     assert!(urgent.is_ok(), "{urgent:?}");
 }

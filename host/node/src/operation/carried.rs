@@ -1,0 +1,170 @@
+//! An operation, and what comes back, in the form in which they travel between nodes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use steward_model::codec::{Format, bytes_run};
+use steward_model::operation::{Cause, Header};
+use steward_model::problem::Problem;
+use steward_model::{Action, Document, Epoch, Link, Moment, Offset, PartitionId, Version};
+
+use super::Error;
+use super::body::Body;
+use super::patience::Patience;
+use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
+
+/// An operation that somebody asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Carried {
+    id: String,
+    root: Option<String>,
+    action: Action,
+    link: Link,
+    /// The operation was asked of the factory above the link.
+    creates: bool,
+    query: String,
+    headers: Vec<Header>,
+    body: Option<Run>,
+    principal: String,
+    cause: Cause,
+    /// How long somebody waits for it: the clocks of two nodes have nothing in common.
+    within: Duration,
+    condition: Condition,
+    idempotency_key: Option<String>,
+    version: Option<Version>,
+    first_action: Option<Action>,
+    force: bool,
+}
+
+/// What a node asks the owner of a partition.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Question {
+    /// To carry out an operation.
+    Operation(Box<Carried>),
+    /// Up to where the partition is committed.
+    Committed(PartitionId),
+}
+
+impl Format for Question {
+    const NAME: &'static str = "question to an owner";
+}
+
+/// Bytes that are written as one run.
+#[derive(Debug, Serialize, Deserialize)]
+struct Run(#[serde(with = "bytes_run")] Bytes);
+
+impl Carried {
+    /// Returns an operation as it travels to a node that has `within` for it.
+    pub(super) fn new(operation: &Operation, creates: bool, within: Duration) -> Carried {
+        let operation = operation.clone();
+        Carried {
+            id: operation.id,
+            root: operation.root,
+            action: operation.action,
+            link: operation.link,
+            creates,
+            query: operation.query,
+            headers: operation.headers,
+            body: operation.body.map(|body| Run(body.text().clone())),
+            principal: operation.principal,
+            cause: operation.cause,
+            within,
+            condition: operation.condition,
+            idempotency_key: operation.idempotency_key,
+            version: operation.version,
+            first_action: operation.first_action,
+            force: operation.force,
+        }
+    }
+
+    /// Returns the operation as it goes on here, where it is `now`.
+    pub(super) fn operation(self, now: Moment) -> Operation {
+        let factory = if self.creates { self.link.parent() } else { None };
+        let (link, child) = match factory {
+            Some(factory) => (factory, Some(self.link)),
+            None => (self.link, None),
+        };
+        Operation {
+            id: self.id,
+            root: self.root,
+            action: self.action,
+            link,
+            query: self.query,
+            headers: self.headers,
+            body: self.body.map(|run| Body::new(run.0)),
+            principal: self.principal,
+            cause: self.cause,
+            purpose: Purpose::Act,
+            deadline: now.plus(self.within),
+            condition: self.condition,
+            idempotency_key: self.idempotency_key,
+            version: self.version,
+            first_action: self.first_action,
+            force: self.force,
+            child,
+            handed_on: true,
+        }
+    }
+}
+
+/// What an owner answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Brought {
+    /// The operation ended well.
+    Reply(Box<Answered>),
+    /// It did not.
+    Failed {
+        /// Why not.
+        problem: Problem,
+        /// How long an effect that met this is tried again.
+        patience: Patience,
+    },
+    /// Everything through this offset was committed when the question came.
+    Committed(Option<Offset>),
+    /// This node is not the owner. Nothing has happened.
+    NotOwner {
+        /// The reign of which this node knows; whoever knows of a later one need not wait before it asks again.
+        epoch: Epoch,
+    },
+}
+
+impl Format for Brought {
+    const NAME: &'static str = "answer of an owner";
+}
+
+/// A reply.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answered {
+    status: Status,
+    document: Option<Document>,
+    content: Content,
+    headers: Vec<Header>,
+    replayed: bool,
+    owner: String,
+}
+
+impl Brought {
+    /// Returns what the node called `owner` answers.
+    pub(super) fn of(outcome: Result<Reply, Error>, owner: &str) -> Brought {
+        match outcome {
+            Ok(Reply { status, document, content, headers, replayed, owner: _ }) => {
+                let document = document.map(Arc::unwrap_or_clone);
+                let owner = owner.to_owned();
+                Brought::Reply(Box::new(Answered { status, document, content, headers, replayed, owner }))
+            }
+            Err(Error::Elsewhere { epoch, .. }) => Brought::NotOwner { epoch },
+            // The next owner answers: the node that was asked first finds it.
+            Err(Error::NotConfirmed(_)) => Brought::NotOwner { epoch: Epoch::default() },
+            Err(error) => Brought::Failed { problem: error.problem(), patience: error.patience() },
+        }
+    }
+}
+
+impl From<Box<Answered>> for Reply {
+    fn from(answered: Box<Answered>) -> Reply {
+        let Answered { status, document, content, headers, replayed, owner } = *answered;
+        Reply { status, document: document.map(Arc::new), content, headers, replayed, owner: Some(owner.into()) }
+    }
+}

@@ -1,0 +1,227 @@
+//! The stage of an operation on a document of another node: it goes there, one hop and no further.
+//!
+//! Problem: the table of this node may be older than the world. The node that it names may be gone, or no longer the owner, or
+//! not yet. Promise: an operation is repeated as long as it is certain that nothing has happened, or that a repeat is harmless; if
+//! it may have happened, its client is told so. A wrong table costs a retry and never a wrong answer, because only an owner
+//! answers.
+//!
+//! ```text
+//!  whose? ─┬─ ours, by now ──────────────────────────────► the road goes on here
+//!          └─ of node n ─► ask it ─┬─ its answer ────────► published here
+//!                                  ├─ not the owner ─┐
+//!                                  ├─ out of reach ──┴───► wait for a newer row, look again
+//!                                  └─ no answer ─────────► repeat if that is harmless, else 503 with an unknown outcome
+//! ```
+//!
+//! Source: host/docs/protocol.md, "Reads" and D9. Left out: keys of the host's own for requests without one, so that each could be
+//! repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use steward_model::operation::Cause;
+use steward_model::problem::Happened;
+use steward_model::{Action, Epoch, Link, Member, PartitionId, codec};
+use steward_protocol::cluster::ClusterState;
+
+use super::carried::{Brought, Carried, Question};
+use super::wait::{Waiting, Whose};
+use super::{Error, Operations, Purpose, Reply};
+use crate::partition::{Behind, Partition};
+use crate::peer::{self, Lane, Origin, Service, Topic};
+
+/// Pause before a node that could not be asked is asked again, if its row does not change before.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
+
+/// Returns the owner's answer; none if this node has become the owner meanwhile. `creates`: the operation was asked of a factory,
+/// and creates the child at its link.
+///
+/// # Errors
+/// What the owner says; [`Error::Elsewhere`] if the operation was handed on before, [`Error::Unavailable`] if no owner answers in time.
+pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Option<Reply>, Error> {
+    loop {
+        let owner = match waiting.whose().await? {
+            Whose::Ours => return Ok(None),
+            Whose::Of(owner) => owner,
+        };
+        // Only what somebody asked for goes to another node: what a node does for its own documents the next owner does itself.
+        let travels = waiting.operation.purpose == Purpose::Act && !waiting.operation.handed_on;
+        if !travels {
+            return Err(waiting.elsewhere(owner));
+        }
+        let question = Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
+        match ask(waiting, owner, &question).await {
+            Asked::Brought(Brought::Reply(reply)) => return Ok(Some(reply.into())),
+            Asked::Brought(Brought::Failed { problem, patience }) => {
+                return Err(Error::Remote { problem: Box::new(problem), patience });
+            }
+            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
+            Asked::Brought(Brought::Committed(_)) => return Err(Error::Broken),
+            Asked::NotAtAll => newer_row(waiting, row_of(waiting)).await,
+            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, row_of(waiting)).await,
+            Asked::Perhaps => {
+                let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
+                return Err(waiting.unavailable(reason, Happened::Unknown));
+            }
+        }
+        in_time(waiting, owner)?;
+    }
+}
+
+fn in_time(waiting: Waiting<'_>, owner: Member) -> Result<(), Error> {
+    if !waiting.is_over() {
+        return Ok(());
+    }
+    let reason = format!("its owner, node {}, cannot be reached", owner.node);
+    Err(waiting.unavailable(reason, Happened::No))
+}
+
+impl Operations {
+    /// Returns once the state store of this node shows everything about the document that was acknowledged before the call, whoever
+    /// owns it: what is read there afterwards is as new as what its owner would say.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if no owner answers in time, [`Error::Behind`] if the store does not follow.
+    pub(crate) async fn fence(&self, link: &Link, partition: &Arc<Partition>) -> Result<(), Error> {
+        let id = format!("fence-{}", link.name());
+        let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
+        let waiting = Waiting { operations: self, operation: &read, partition };
+        let committed = loop {
+            let owner = match waiting.whose().await? {
+                Whose::Ours => {
+                    waiting.confirmed(waiting.ask()).await?;
+                    break partition.committed_end();
+                }
+                Whose::Of(owner) => owner,
+            };
+            match ask(waiting, owner, &Question::Committed(partition.id())).await {
+                Asked::Brought(Brought::Committed(committed)) => break committed,
+                Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
+                Asked::Brought(Brought::Failed { problem, patience }) => {
+                    return Err(Error::Remote { problem: Box::new(problem), patience });
+                }
+                Asked::Brought(Brought::Reply(_)) => return Err(Error::Broken),
+                Asked::NotAtAll | Asked::Perhaps => newer_row(waiting, row_of(waiting)).await,
+            }
+            in_time(waiting, owner)?;
+        };
+        let followed = waiting.in_time(partition.applied_through(committed)).await;
+        followed.ok_or(Error::Behind(Behind(partition.id())))
+    }
+
+    /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
+    async fn committed_here(&self, id: PartitionId) -> Result<Brought, Error> {
+        let partition = self.table.get(id);
+        let asked = partition.confirm();
+        partition.step(self.clock.now());
+        match tokio::time::timeout(self.limits.wait, asked.confirmed()).await {
+            Ok(confirmed) => confirmed.map(|()| Brought::Committed(partition.committed_end())).map_err(Into::into),
+            Err(_) => Err(Error::Behind(Behind(id))),
+        }
+    }
+}
+
+/// How a question ended.
+enum Asked {
+    /// With an answer.
+    Brought(Brought),
+    /// It did not get there.
+    NotAtAll,
+    /// It may have got there.
+    Perhaps,
+}
+
+async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
+    let Some(links) = &waiting.operations.links else { return Asked::NotAtAll };
+    let (left, seen) = (waiting.left(), row_of(waiting));
+    let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), left);
+    let succeeded = async {
+        waiting.operations.gate.until(|state| is_newer(state, waiting.partition.id(), seen)).await;
+        tokio::time::sleep(LAST_WORD_WITHIN).await;
+    };
+    let answer = tokio::select! {
+        answer = answer => answer,
+        // It hangs, or is gone and its link does not know it yet.
+        () = succeeded => return Asked::Perhaps,
+    };
+    match answer {
+        Ok(answer) => match codec::decode(&answer) {
+            Ok(brought) => Asked::Brought(brought),
+            Err(error) => {
+                tracing::error!(%error, %owner, "answer of an owner cannot be read");
+                Asked::Perhaps
+            }
+        },
+        Err(peer::Error::NotConnected | peer::Error::Refused(_)) => Asked::NotAtAll,
+        Err(peer::Error::TooLarge { .. } | peer::Error::Broken | peer::Error::Late(_)) => Asked::Perhaps,
+    }
+}
+
+/// Returns true if the operation may be carried out twice with the effect of once.
+fn is_repeatable(waiting: Waiting<'_>) -> bool {
+    waiting.operation.action == Action::Get || waiting.operation.idempotency_key.is_some()
+}
+
+fn row_of(waiting: Waiting<'_>) -> Epoch {
+    waiting.operations.gate.state().row(waiting.partition.id()).map(|row| row.epoch).unwrap_or_default()
+}
+
+fn is_newer(state: &ClusterState, partition: PartitionId, seen: Epoch) -> bool {
+    state.row(partition).is_some_and(|row| row.epoch > seen)
+}
+
+/// Returns once the row is newer than `seen`, or after a pause: the owner may be about to serve, or its link to come back.
+async fn newer_row(waiting: Waiting<'_>, seen: Epoch) {
+    let partition = waiting.partition.id();
+    let newer = waiting.operations.gate.until(|state| is_newer(state, partition, seen));
+    let _ = tokio::time::timeout(PAUSE, newer).await;
+}
+
+/// Takes the operations that other nodes hand on to this one.
+pub(crate) struct Arrivals {
+    operations: Arc<Operations>,
+    /// Where they run: guests must not hold up the thread that other nodes are heard on.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Arrivals {
+    /// Returns the taker; operations run on the runtime of the caller.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(operations: &Arc<Operations>) -> Arc<Arrivals> {
+        let runtime = tokio::runtime::Handle::current();
+        Arc::new(Arrivals { operations: Arc::clone(operations), runtime })
+    }
+}
+
+impl Service for Arrivals {
+    fn notice(&self, from: &Origin, _: Bytes) {
+        tracing::debug!(peer = %from.host, "operation without a question ignored");
+    }
+
+    fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let operations = Arc::clone(&self.operations);
+        let task = self.runtime.spawn(async move {
+            let question: Question = codec::decode(&body).map_err(|error| error.to_string())?;
+            let brought = match question {
+                Question::Operation(carried) => {
+                    let outcome = operations.submit(Box::new(carried.operation(operations.clock.now()))).await;
+                    Brought::of(outcome, operations.owner())
+                }
+                Question::Committed(partition) if operations.table.has(partition) => {
+                    operations.committed_here(partition).await.unwrap_or_else(|error| Brought::of(Err(error), ""))
+                }
+                Question::Committed(partition) => return Err(format!("there is no partition {partition}")),
+            };
+            Ok(codec::encode(&brought))
+        });
+        // Goes on if the link ends: a client that hangs up changes nothing, and neither does its node.
+        Box::pin(async { task.await.unwrap_or_else(|_| Err("the operation ended in a panic".to_owned())) })
+    }
+}

@@ -1,0 +1,100 @@
+//! Hands partitions to the members that should own them, a few at a time.
+//!
+//! Problem: a node that joins or returns owns nothing, and one that was there all the time owns everything. Promise: each owner
+//! hands on what another available member of the in-sync set should own by the placement, which all nodes compute alike; never more
+//! than a few partitions at once, and none while the system group cannot decide, because a partition that is being handed on
+//! admits nothing.
+//!
+//! Source: host/docs/protocol.md, "Hand-off, stop, volatile lane". Left out: weights by load.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_model::{Lane, Member, PartitionId};
+use steward_protocol::cluster::ClusterState;
+use steward_protocol::cluster::group::NodeStatus;
+use steward_protocol::placement::elect;
+use steward_protocol::replica::Event;
+use steward_replication::Partitions;
+
+use crate::clock::Clock;
+use crate::cluster::ControlLog;
+use crate::shutdown::Shutdown;
+
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Partitions that are handed on at one look, at most.
+const PARTITIONS_MAX: usize = 32;
+
+/// Hands on what others should own, until the host drains: then the system group takes everything from this node at once.
+pub(crate) fn balance(
+    partitions: &Arc<Partitions>,
+    control: &Arc<dyn ControlLog>,
+    clock: &Arc<Clock>,
+    own: Member,
+    shutdown: &Shutdown,
+) {
+    let (partitions, control, clock) = (Arc::clone(partitions), Arc::clone(control), Arc::clone(clock));
+    let stop = shutdown.clone();
+    shutdown.spawn("balance", async move {
+        loop {
+            tokio::select! {
+                () = stop.draining() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if misplaced(&control.state(), &partitions, own).next().is_none() {
+                continue;
+            }
+            // Nothing is handed on that the group would not take over in a moment.
+            let Ok(state) = control.newest().await else { continue };
+            for (partition, to) in misplaced(&state, &partitions, own).take(PARTITIONS_MAX) {
+                partitions.tell(clock.now(), partition, Event::HandOffAsked { to });
+            }
+        }
+    });
+}
+
+/// Returns the partitions of `own` that another member should own, and which.
+fn misplaced<'a>(
+    state: &'a ClusterState,
+    partitions: &'a Partitions,
+    own: Member,
+) -> impl Iterator<Item = (PartitionId, Member)> + 'a {
+    let is_available = |member: Member| {
+        state.node(member.node).is_some_and(|node| node.boot == member.boot && node.status == NodeStatus::Available)
+    };
+    partitions.lane(Lane::Persisted).iter().filter_map(move |partition| {
+        let row = state.row(partition.id()).filter(|row| row.primary == own)?;
+        let members = row.in_sync.iter().copied().filter(|member| *member == own || is_available(*member));
+        let chosen = elect::candidate(partition.id(), members).filter(|chosen| *chosen != own)?;
+        Some((partition.id(), chosen))
+    })
+}
+
+/// How long a node that stops waits for the next owners.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Pause between two looks whether they have begun.
+const TAKEN_OVER_LOOK: Duration = Duration::from_millis(10);
+
+/// Returns once every partition of a node that is leaving is ordered by another member, if there is one. What the next reigns need
+/// from here, promises and the acknowledgement of their markers, they have by then.
+pub(crate) async fn taken_over(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member) {
+    let is_taken_over = || {
+        let state = control.state();
+        partitions.lane(Lane::Persisted).iter().all(|partition| {
+            let Some(row) = state.row(partition.id()) else { return true };
+            let is_alone = row.in_sync.iter().all(|member| member.node == own.node);
+            is_alone || (row.primary != own && partition.has_committed_in(row.epoch))
+        })
+    };
+    let waiting = async {
+        while !is_taken_over() {
+            tokio::time::sleep(TAKEN_OVER_LOOK).await;
+        }
+    };
+    if tokio::time::timeout(TAKEN_OVER_WITHIN, waiting).await.is_err() {
+        tracing::warn!("stopping although not every partition has another owner yet");
+    }
+}

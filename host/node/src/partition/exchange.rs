@@ -1,0 +1,201 @@
+//! What copies of partitions say to one another, on the links between nodes.
+//!
+//! Problem: a step leaves a handful of short letters, for many partitions and few nodes, and nothing may hold it up. Promise:
+//! letters to one member travel together; what comes in is taken by the driver and never by the thread that beats; everything
+//! that waits is bounded, and what does not fit is dropped, because a replica says again what is not answered.
+//!
+//! ```text
+//!  step ─► mail ─► driver ─► parcels, by node and lane ─► queue ─► task of the node ─► link
+//!  link ─► inbox ─► driver ─► Partitions::receive ─► step
+//! ```
+//!
+//! Letters with records take the lane for bulk, so that promises and confirmations pass them by.
+//!
+//! Source: host/docs/protocol.md, "Messages".
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use steward_model::codec::{self, Format};
+use steward_model::{Member, NodeId, PartitionId};
+use steward_protocol::replica::Message;
+use steward_replication::Partitions;
+use steward_replication::mail::Letter;
+use tokio::sync::mpsc;
+
+use super::hands::Hands;
+use crate::clock::Clock;
+use crate::peer::{Lane, Links, Origin, Service, Topic};
+
+/// A parcel takes no further letter once it has about so many bytes.
+const PARCEL_BYTES: usize = 256 << 10;
+
+/// Parcels that may wait for the link to one node.
+const QUEUE_MAX: usize = 256;
+
+/// Bytes of parcels that may wait for the driver.
+const INBOX_BYTES_MAX: usize = 64 << 20;
+
+/// Letters to one member.
+#[derive(Debug, Serialize, Deserialize)]
+struct Parcel {
+    /// Another boot of the node must not have them.
+    to: Member,
+    letters: Vec<(PartitionId, Message)>,
+}
+
+impl Format for Parcel {
+    const NAME: &'static str = "letters of copies";
+}
+
+#[derive(Default)]
+struct Inbox {
+    parcels: VecDeque<(Member, Bytes)>,
+    bytes: usize,
+}
+
+/// Parcels that wait for the link to a node, by lane.
+type Queues = BTreeMap<(NodeId, Lane), mpsc::Sender<Vec<u8>>>;
+
+/// See the head of this module.
+pub(crate) struct Exchange {
+    links: Links,
+    own: Member,
+    hands: Arc<Hands>,
+    inbox: Mutex<Inbox>,
+    queues: Mutex<Queues>,
+}
+
+impl Exchange {
+    /// Begins to take letters of other nodes, for the process start `own`.
+    pub(crate) fn start(links: &Links, own: Member, hands: &Arc<Hands>) -> Arc<Exchange> {
+        let exchange = Arc::new(Exchange {
+            links: links.clone(),
+            own,
+            hands: Arc::clone(hands),
+            inbox: Mutex::default(),
+            queues: Mutex::default(),
+        });
+        links.offer(Topic::Copies, Arc::clone(&exchange) as Arc<dyn Service>);
+        exchange
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        // Each change leaves it whole before anything that could panic.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the partitions what has come in. Returns how many parcels that were.
+    pub(super) fn take_in(&self, partitions: &Partitions, clock: &Clock) -> usize {
+        let mut taken = 0;
+        loop {
+            let Some((from, body)) = self.next() else { return taken };
+            taken += 1;
+            let parcel = match codec::decode::<Parcel>(&body) {
+                Ok(parcel) if parcel.to == self.own => parcel,
+                Ok(parcel) => {
+                    tracing::debug!(%from, to = %parcel.to, "letters for another boot of this node ignored");
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%from, %error, "letters of another node cannot be read");
+                    continue;
+                }
+            };
+            for (partition, message) in parcel.letters {
+                if partitions.has(partition) {
+                    partitions.receive(clock.now(), partition, from, message);
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<(Member, Bytes)> {
+        let mut inbox = self.inbox();
+        let next = inbox.parcels.pop_front()?;
+        inbox.bytes -= next.1.len();
+        Some(next)
+    }
+
+    /// Sends letters off.
+    pub(super) fn send_out(&self, letters: Vec<Letter>) {
+        let mut open: BTreeMap<(Member, Lane), (Parcel, usize)> = BTreeMap::new();
+        for Letter { partition, to, message } in letters {
+            let bytes = weight(&message);
+            let lane = if bytes > 0 { Lane::Bulk } else { Lane::Urgent };
+            let (parcel, weight) = open.entry((to, lane)).or_insert((Parcel { to, letters: Vec::new() }, 0));
+            parcel.letters.push((partition, message));
+            *weight += bytes;
+            if *weight >= PARCEL_BYTES {
+                let full = std::mem::replace(parcel, Parcel { to, letters: Vec::new() });
+                *weight = 0;
+                self.send(&full, lane);
+            }
+        }
+        for ((_, lane), (parcel, _)) in open {
+            if !parcel.letters.is_empty() {
+                self.send(&parcel, lane);
+            }
+        }
+    }
+
+    fn send(&self, parcel: &Parcel, lane: Lane) {
+        let node = parcel.to.node;
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry((node, lane)).or_insert_with(|| {
+            let (queue, mut queued) = mpsc::channel::<Vec<u8>>(QUEUE_MAX);
+            let links = self.links.clone();
+            self.links.tasks().spawn(async move {
+                while let Some(body) = queued.recv().await {
+                    links.send(node, lane, Topic::Copies, body).await;
+                }
+            });
+            queue
+        });
+        // A full queue: the link is slower than the copies, or there is none.
+        if queue.try_send(codec::encode(parcel)).is_err() {
+            tracing::debug!(%node, %lane, "letters dropped, too many wait");
+        }
+    }
+}
+
+/// Returns about how many bytes of records a message carries.
+fn weight(message: &Message) -> usize {
+    let records = match message {
+        Message::Append(append) => &append.records,
+        Message::Records { records, .. } => records,
+        Message::PromiseRequest { .. }
+        | Message::Promise { .. }
+        | Message::Acknowledgement { .. }
+        | Message::Refusal { .. }
+        | Message::Fetch { .. }
+        | Message::Confirm { .. }
+        | Message::Confirmed { .. } => return 0,
+    };
+    records.iter().map(|record| record.bytes()).sum()
+}
+
+impl Service for Exchange {
+    fn notice(&self, from: &Origin, body: Bytes) {
+        let (Some(node), Some(boot)) = (from.node, from.boot) else {
+            tracing::debug!(peer = %from.host, "letters of a node that is not registered ignored");
+            return;
+        };
+        let mut inbox = self.inbox();
+        if inbox.bytes + body.len() > INBOX_BYTES_MAX {
+            tracing::debug!(peer = %from.host, "letters dropped, too many wait to be read");
+            return;
+        }
+        inbox.bytes += body.len();
+        inbox.parcels.push_back((Member { node, boot }, body));
+        drop(inbox);
+        self.hands.look_at_mail();
+    }
+
+    fn request(&self, _: &Origin, _: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        Box::pin(std::future::ready(Err("copies answer by letters of their own".to_owned())))
+    }
+}

@@ -1,0 +1,168 @@
+//! Guest modules of the whole group: what this node does not keep, another one does.
+//!
+//! Problem: a factory is decided for all nodes at once, and its module was uploaded to one of them. Promise: bytes that are
+//! missing or damaged here are fetched from whoever has them; they count only under their own digest, so it does not matter
+//! who that is. Before a module is registered, as many nodes as hold an update have it on their disks.
+//!
+//! Source: host/docs/protocol.md, D12.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::{Deserialize, Serialize};
+use steward_model::NodeId;
+use steward_model::codec::{self, Format, bytes_run};
+use steward_model::module::Digest;
+use tokio::runtime::Handle;
+
+use super::modules::Modules;
+use super::store::{ModuleFolder, ModuleStore, StoreError};
+use crate::failure;
+use crate::peer::{Lane, Links, Origin, Service, Topic};
+
+/// Pause before all nodes are asked for a module once more.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long is asked for a module, of all nodes together.
+const FETCHED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long another node may take to compile and keep a module.
+const KEPT_WITHIN: Duration = Duration::from_secs(60);
+
+/// What another node is asked.
+#[derive(Debug, Serialize, Deserialize)]
+enum Ask {
+    /// The bytes with this digest.
+    Get(Digest),
+    /// To compile these, and to keep them.
+    Keep(#[serde(with = "bytes_run")] Bytes),
+}
+
+impl Format for Ask {
+    const NAME: &'static str = "question about a guest module";
+}
+
+/// The modules of the group, behind those of this node.
+pub(crate) struct GroupModules {
+    own: Arc<ModuleFolder>,
+    links: Links,
+    runtime: Handle,
+}
+
+impl GroupModules {
+    /// Returns the modules of the group; `own` keeps those of this node.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(own: Arc<ModuleFolder>, links: Links) -> GroupModules {
+        GroupModules { own, links, runtime: Handle::current() }
+    }
+
+    /// Asks the other nodes until one has the module. A node that has just started may not be connected to any of them yet.
+    async fn fetch(&self, digest: Digest) -> Option<Bytes> {
+        let asking = async {
+            loop {
+                for node in self.links.connected(Lane::Bulk) {
+                    if let Some(bytes) = self.ask(node, digest).await {
+                        return bytes;
+                    }
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::time::timeout(FETCHED_WITHIN, asking).await.ok()
+    }
+
+    async fn ask(&self, node: NodeId, digest: Digest) -> Option<Bytes> {
+        let question = codec::encode(&Ask::Get(digest));
+        match self.links.request(node, Lane::Bulk, Topic::Modules, question, FETCHED_WITHIN).await {
+            Ok(bytes) if Digest::of(&bytes) == digest => return Some(bytes),
+            Ok(bytes) => {
+                let (found, digest) = (Digest::of(&bytes), digest.short());
+                tracing::warn!(%node, %found, digest, "another module than was asked for");
+            }
+            Err(error) => tracing::debug!(%node, %error, digest = digest.short(), "guest module not fetched"),
+        }
+        None
+    }
+}
+
+impl ModuleStore for GroupModules {
+    fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.own.put(bytes)
+    }
+
+    fn get(&self, digest: Digest) -> Result<Bytes, StoreError> {
+        let lacking = match self.own.get(digest) {
+            Err(lacking @ (StoreError::Missing { .. } | StoreError::Damaged { .. })) => lacking,
+            settled => return settled,
+        };
+        // On a thread that may block: every call of a store does.
+        let Some(bytes) = self.runtime.block_on(self.fetch(digest)) else { return Err(lacking) };
+        tracing::info!(digest = digest.short(), bytes = bytes.len(), "guest module fetched from another node");
+        self.own.put(&bytes)?;
+        Ok(bytes)
+    }
+
+    fn has(&self, digest: Digest) -> bool {
+        self.own.has(digest)
+    }
+
+    fn list(&self) -> Result<Vec<Digest>, StoreError> {
+        self.own.list()
+    }
+}
+
+/// Has other nodes compile and keep a module; returns which did.
+pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes) -> Vec<NodeId> {
+    let question = codec::encode(&Ask::Keep(bytes.clone()));
+    let asked = links.connected(Lane::Bulk).into_iter().map(|node| {
+        let question = question.clone();
+        async move { (node, links.request(node, Lane::Bulk, Topic::Modules, question, KEPT_WITHIN).await) }
+    });
+    let mut answers: FuturesUnordered<_> = asked.collect();
+    let mut kept = Vec::new();
+    while let Some((node, answer)) = answers.next().await {
+        match answer {
+            Ok(_) => kept.push(node),
+            Err(error) => tracing::warn!(%node, %error, "guest module is not kept there"),
+        }
+    }
+    kept
+}
+
+/// Answers what other nodes ask about modules.
+pub(crate) struct ModuleShelf {
+    own: Arc<ModuleFolder>,
+    modules: Arc<Modules>,
+    runtime: Handle,
+}
+
+impl ModuleShelf {
+    /// Returns the shelf; it reads and compiles on threads of the caller's runtime.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub(crate) fn new(own: Arc<ModuleFolder>, modules: Arc<Modules>) -> Arc<ModuleShelf> {
+        Arc::new(ModuleShelf { own, modules, runtime: Handle::current() })
+    }
+}
+
+impl Service for ModuleShelf {
+    fn notice(&self, from: &Origin, _: Bytes) {
+        tracing::debug!(peer = %from.host, "notice about modules ignored: there are none");
+    }
+
+    fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let (own, modules) = (Arc::clone(&self.own), Arc::clone(&self.modules));
+        let work = move || match codec::decode(&body).map_err(|error| error.to_string())? {
+            Ask::Get(digest) => own.get(digest).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string()),
+            Ask::Keep(bytes) => modules.install(&bytes).map(|_| Vec::new()).map_err(|error| error.to_string()),
+        };
+        let task = self.runtime.spawn_blocking(|| failure::contain(work));
+        Box::pin(async { task.await.unwrap_or_else(|_| Err("the module could not be looked at".to_owned())) })
+    }
+}

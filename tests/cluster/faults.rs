@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::nodes::Nodes;
+use steward_tests::nodes::Nodes;
 
 /// Longest time until a node that died is UNAVAILABLE, on a machine that is busy with other tests: the ceiling of the
 /// patience, an election of the system group, and a margin for the machine.

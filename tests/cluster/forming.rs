@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steward_tests::wait::until;
 
-use crate::nodes::Nodes;
+use steward_tests::nodes::Nodes;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_that_start_at_once_become_one_group_and_three_restarts_at_once_change_nothing() {

@@ -1,7 +1,10 @@
 //! Several nodes: real processes on ports of the system, kills, pauses and restarts.
 
+mod documents;
 mod faults;
 mod forming;
-mod nodes;
+mod history;
+mod load;
 mod quorum;
 mod refusals;
+mod walk_through;

@@ -2,7 +2,7 @@
 
 use steward_tests::wait::until;
 
-use crate::nodes::Nodes;
+use steward_tests::nodes::Nodes;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_another_secret_is_refused_and_both_sides_say_why() {

@@ -79,7 +79,7 @@ async fn live(rig: &mut Rig, survival: Survival, counter: &[u8]) -> anyhow::Resu
     }
     // The next segments are prepared without haste, and are what a lie about their fsync harms.
     wait::until("the logs have their next segments", || async {
-        have_spares(rig.host.data()).ok().filter(|have| *have)
+        have_spares(&rig.host.data()).ok().filter(|have| *have)
     })
     .await;
     rig.cut_power(survival, &mut Random::new(1));

@@ -5,13 +5,18 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::build;
 use crate::client::Client;
+
+/// How long a host may take to become ready, on a machine that is busy with other tests.
+pub const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a host meets that others do not.
 #[derive(Debug, Clone, Default)]
@@ -129,10 +134,21 @@ impl Host {
     /// Waits until the host is ready.
     ///
     /// # Errors
-    /// If it ends before; its log lines are in the text.
+    /// If it ends before, or takes longer than [`READY_WITHIN`] and is killed; its log lines are in the text.
     pub fn ready(&mut self) -> anyhow::Result<()> {
         let mut line = String::new();
-        self.output.as_mut().context("the host was started")?.read_line(&mut line)?;
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("the host has a process")?;
+        let (done, is_done) = channel::<()>();
+        let watch = std::thread::spawn(move || {
+            if is_done.recv_timeout(READY_WITHIN) == Err(RecvTimeoutError::Timeout) {
+                // It may have ended by itself a moment ago.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        let read = self.output.as_mut().context("the host was started")?.read_line(&mut line);
+        drop(done);
+        watch.join().map_err(|_| anyhow!("the watch of the start panicked"))?;
+        read?;
         let Ok(ready) = serde_json::from_str::<serde_json::Value>(&line) else {
             bail!("the host did not become ready, it said {line:?} and\n{}", self.log());
         };

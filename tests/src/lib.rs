@@ -5,5 +5,6 @@ pub mod client;
 pub mod disk;
 pub mod guests;
 pub mod host;
+pub mod nodes;
 pub mod random;
 pub mod wait;

@@ -1,12 +1,18 @@
-//! A group of processes under test.
+//! A group of hosts under test: real processes with one list, one secret, and ports of the system.
+//!
+//! Whatever does not come true within the patience of [`crate::wait`] panics, and so does a process that does not start: every
+//! caller is a test, or shows something to somebody who watches.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use steward_tests::host::Host;
-use steward_tests::wait::until;
 use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::guests::{self, Progress};
+use crate::host::Host;
+use crate::wait::until;
 
 /// How far the port for peers is from the one of the API.
 const DISTANCE: u16 = 10_000;
@@ -15,15 +21,19 @@ const DISTANCE: u16 = 10_000;
 fn free_port() -> anyhow::Result<u16> {
     loop {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let peers = port.checked_add(DISTANCE).unwrap_or(port.wrapping_sub(DISTANCE));
-        if TcpListener::bind(("127.0.0.1", peers)).is_ok() {
+        if TcpListener::bind(("127.0.0.1", peer_port(port))).is_ok() {
             return Ok(port);
         }
     }
 }
 
+/// Returns the port for peers beside a port for an API.
+fn peer_port(port: u16) -> u16 {
+    port.checked_add(DISTANCE).unwrap_or(port.wrapping_sub(DISTANCE))
+}
+
 /// See the head of this module. Nodes are counted from 0.
-pub(crate) struct Nodes {
+pub struct Nodes {
     hosts: Vec<Host>,
     /// Holds the secret and the data folders.
     folder: TempDir,
@@ -32,7 +42,7 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     /// Returns `count` nodes with one list and one secret, none of them started; with further flags.
-    pub(crate) fn prepared(count: usize, flags: &[&str]) -> Nodes {
+    pub fn prepared(count: usize, flags: &[&str]) -> Nodes {
         let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir().expect("a folder");
         std::fs::write(folder.path().join("secret"), "a secret for all nodes of a test").expect("a secret");
         let ports: Vec<u16> = (0..count).map(|_| free_port().expect("a port")).collect();
@@ -47,7 +57,10 @@ impl Nodes {
     fn add(&mut self, port: u16, flags: &[&str]) {
         let place = self.folder.path().join(format!("node-{}", self.hosts.len()));
         std::fs::create_dir_all(&place).expect("a folder");
-        let flags = self.flags(&format!("host-{}", self.hosts.len()), flags);
+        // Said, so that a node whose list names no other can grow all the same.
+        let peer_port = peer_port(port).to_string();
+        let flags: Vec<&str> = ["--peer-port", &peer_port].iter().chain(flags).copied().collect();
+        let flags = self.flags(&format!("host-{}", self.hosts.len()), &flags);
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         self.hosts.push(Host::prepared_at(port, &place, &flags).expect("a host"));
     }
@@ -62,20 +75,20 @@ impl Nodes {
     }
 
     /// Lets a node start with other further flags the next time.
-    pub(crate) fn set_flags(&mut self, at: usize, flags: &[&str]) {
+    pub fn set_flags(&mut self, at: usize, flags: &[&str]) {
         let flags = self.flags(&format!("host-{at}"), flags);
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
         self.hosts[at].set_flags(&flags);
     }
 
     /// Returns a further node with the same list, not started.
-    pub(crate) fn join(&mut self, flags: &[&str]) -> usize {
+    pub fn join(&mut self, flags: &[&str]) -> usize {
         self.add(free_port().expect("a port"), flags);
         self.hosts.len() - 1
     }
 
     /// Returns `count` nodes that were started at once and have become one group.
-    pub(crate) async fn started(count: usize, flags: &[&str]) -> Nodes {
+    pub async fn started(count: usize, flags: &[&str]) -> Nodes {
         let mut nodes = Nodes::prepared(count, flags);
         for at in 0..count {
             nodes.host(at).spawn().expect("a process");
@@ -87,25 +100,77 @@ impl Nodes {
         nodes
     }
 
-    pub(crate) fn host(&mut self, at: usize) -> &mut Host {
+    /// Returns a node, to start, stop, kill or hold it up.
+    pub fn host(&mut self, at: usize) -> &mut Host {
         &mut self.hosts[at]
     }
 
+    /// Returns a client of a node.
+    pub fn client(&self, at: usize) -> Client {
+        self.hosts[at].client().clone()
+    }
+
+    /// Returns a client of each node.
+    pub fn clients(&self) -> Vec<Client> {
+        self.hosts.iter().map(|host| host.client().clone()).collect()
+    }
+
+    /// Deploys guests through the first node, and returns once every node serves them.
+    pub async fn deploy(&self, names: &[&'static str]) {
+        let wanted = names.to_vec();
+        let build = move || guests::build(&wanted, &Progress::hidden());
+        let built =
+            tokio::task::spawn_blocking(build).await.expect("the build does not panic").expect("the guests build");
+        for guest in built {
+            let component = std::fs::read(&guest.path).expect("a component");
+            let path = self.hosts[0].client().deploy(&component, None).await;
+            for client in self.clients() {
+                until("the factory is served", || async { (client.get(&path).await.status == 200).then_some(()) })
+                    .await;
+            }
+        }
+    }
+
+    /// Returns once each of `count` nodes owns about its share of the documents.
+    pub async fn until_balanced(&self, count: usize) {
+        until("the partitions are shared out", || async {
+            let partitions = self.client(0).get("/core/partitions?lane=persisted").await.json();
+            let partitions = partitions["partitions"].as_array()?.clone();
+            let owned = |at: usize| {
+                let host = format!("host-{at}");
+                let is_owned = |row: &&Value| row["primary"] == host.as_str();
+                partitions.iter().filter(is_owned).count()
+            };
+            (0..count).all(|at| owned(at) > 256 / count / 2).then_some(())
+        })
+        .await;
+    }
+
+    /// Returns once node `at` answers for all documents.
+    pub async fn until_answered(&self, at: usize) {
+        let client = self.client(at);
+        until("all documents are served", || async {
+            let answer = client.get("/core/counters").await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+
     /// Returns the group as a node shows it; none if it does not answer.
-    pub(crate) async fn group(&self, at: usize) -> Option<Value> {
+    pub async fn group(&self, at: usize) -> Option<Value> {
         let client = self.hosts[at].client();
         let answer = client.send(http::Method::GET, "/core/node-groups/default", &[], "").await.ok()?;
         answer.status.is_success().then(|| answer.json())
     }
 
     /// Returns what node `by` shows of node `of`.
-    pub(crate) async fn shown(&self, by: usize, of: usize) -> Option<Value> {
+    pub async fn shown(&self, by: usize, of: usize) -> Option<Value> {
         let group = self.group(by).await?;
         group["nodes"].get(format!("host-{of}")).cloned()
     }
 
     /// Returns once every node shows `count` nodes that are available.
-    pub(crate) async fn until_available(&self, count: usize) {
+    pub async fn until_available(&self, count: usize) {
         for at in 0..count {
             until("the group is whole", || async move {
                 let group = self.group(at).await?;
@@ -118,7 +183,7 @@ impl Nodes {
     }
 
     /// Returns once node `by` shows node `of` in this status, and how long that took.
-    pub(crate) async fn until_status(&self, by: usize, of: usize, status: &str) -> Duration {
+    pub async fn until_status(&self, by: usize, of: usize, status: &str) -> Duration {
         let began = Instant::now();
         until(&format!("node {of} is {status}"), || async move {
             (self.shown(by, of).await?["status"] == status).then_some(())
@@ -128,7 +193,7 @@ impl Nodes {
     }
 
     /// Returns which node leads, as node `by` knows it, once `count` nodes vote.
-    pub(crate) async fn leader(&self, by: usize, count: usize) -> usize {
+    pub async fn leader(&self, by: usize, count: usize) -> usize {
         until("somebody leads", || async move {
             let group = self.group(by).await?;
             let nodes = group["nodes"].as_object()?;
@@ -140,7 +205,7 @@ impl Nodes {
     }
 
     /// Returns the first node that is none of these.
-    pub(crate) fn other_than(&self, these: &[usize]) -> usize {
+    pub fn other_than(&self, these: &[usize]) -> usize {
         (0..self.hosts.len()).find(|at| !these.contains(at)).expect("another node")
     }
 }

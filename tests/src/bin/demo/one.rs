@@ -1,76 +1,23 @@
-//! `cargo demo`: builds guests and host, shows the main features on one node with real requests, and keeps serving.
-//!
-//! With `--once` it ends after the tour; the exit code tells whether every step succeeded.
-
-use std::io::IsTerminal;
-use std::process::ExitCode;
+//! The tour of one node.
 
 use anyhow::{Context, ensure};
 use http::Method;
 use serde_json::{Value, json};
-use steward_tests::client::{Answer, Client};
+use steward_tests::client::Client;
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 use steward_tests::{build, wait};
 
+use crate::guide::Guide;
+
 /// The guests of the tour.
 const GUESTS: [&str; 3] = ["examples", "example-tasks", "counter"];
 
-/// Longest line of an answer that is shown.
-const SHOWN_CHARACTERS: usize = 220;
-
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> ExitCode {
-    let once = std::env::args().any(|argument| argument == "--once");
-    match tour(once).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("demo failed: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Prints the tour, step by step.
-struct Guide {
-    bold: (&'static str, &'static str),
-    dim: (&'static str, &'static str),
-    step: usize,
-}
-
-impl Guide {
-    fn new() -> Guide {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if plain || !std::io::stdout().is_terminal() {
-            return Guide { bold: ("", ""), dim: ("", ""), step: 0 };
-        }
-        Guide { bold: ("\u{1b}[1m", "\u{1b}[0m"), dim: ("\u{1b}[2m", "\u{1b}[0m"), step: 0 }
-    }
-
-    fn step(&mut self, title: &str) {
-        self.step += 1;
-        println!("\n{}{}  {title}{}", self.bold.0, self.step, self.bold.1);
-    }
-
-    fn say(&self, text: &str) {
-        println!("   {text}");
-    }
-
-    /// Sends a request, shows it as a curl line, and shows the answer.
-    async fn ask(&self, client: &Client, method: Method, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        let shown = if method == Method::GET { String::new() } else { format!("-X {method} ") };
-        let data = if body.is_null() { String::new() } else { format!(" --json '{body}'") };
-        println!("   $ curl {shown}{}{path}{data}", client.base());
-        let answer = client.with_headers(method, path, &[], body).await;
-        let text = String::from_utf8_lossy(&answer.body);
-        let cut = text.char_indices().nth(SHOWN_CHARACTERS).map_or(text.len(), |(at, _)| at);
-        let rest = if cut < text.len() { " …" } else { "" };
-        println!("     {}{} {}{rest}{}", self.dim.0, answer.status.as_u16(), &text[..cut], self.dim.1);
-        Ok(answer)
-    }
-}
-
-async fn tour(once: bool) -> anyhow::Result<()> {
+/// Shows the main features on one node, and keeps serving unless it is to end `once` the tour is over.
+///
+/// # Errors
+/// The first step that did not go as it is told.
+pub(crate) async fn tour(once: bool) -> anyhow::Result<()> {
     let mut guide = Guide::new();
     println!("{}steward{}: documents with guests for logic, on one node", guide.bold.0, guide.bold.1);
 

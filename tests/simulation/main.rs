@@ -26,6 +26,7 @@ mod facts;
 mod group;
 mod invariants;
 mod life;
+mod lives;
 mod members;
 mod model;
 mod mutations;

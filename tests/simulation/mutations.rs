@@ -1,39 +1,21 @@
 //! Breaks each rule that can be broken on purpose. The invariant that names the rule must notice it within [`WORLDS`]
 //! worlds.
 
-use anyhow::{Context, Result, bail};
-use steward_model::mutation::{self, Mutation};
+use anyhow::Result;
+use steward_model::mutation::Mutation;
 
-use crate::keep_panics_quiet;
+use crate::lives::is_noticed;
 use crate::world::judge;
 
 /// Worlds in which a broken rule must be noticed.
 const WORLDS: u64 = 800;
-
-/// Breaks a rule in one world after the other until it is noticed, and checks by what.
-fn is_noticed(broken: Mutation, by: &[&str]) -> Result<()> {
-    keep_panics_quiet();
-    for seed in 0..WORLDS {
-        mutation::set(Some(broken));
-        let judged = judge(seed);
-        mutation::set(None);
-        let Err(error) = judged else { continue };
-        let text = format!("{error:#}");
-        if by.iter().any(|name| text.contains(name)) {
-            println!("{broken:?} is noticed in world {seed} by {}", text.chars().take(160).collect::<String>());
-            return Ok(());
-        }
-        return Err(error).with_context(|| format!("{broken:?} is noticed in world {seed}, but not by {by:?}"));
-    }
-    bail!("{broken:?} is not noticed in {WORLDS} worlds")
-}
 
 macro_rules! broken_rules {
     ($($test:ident: $mutation:ident by $($name:literal),+;)*) => {
         $(
             #[test]
             fn $test() -> Result<()> {
-                is_noticed(Mutation::$mutation, &[$($name),+])
+                is_noticed(Mutation::$mutation, &[$($name),+], ("world", WORLDS), judge)
             }
         )*
     };

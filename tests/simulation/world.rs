@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use steward_model::partition::SelectorId;
 use steward_model::{Epoch, Lane, Link, Moment, Offset, PartitionId, Position, Timestamp};
 use steward_storage::documents::PartitionStore;
@@ -14,6 +14,7 @@ use steward_storage::index::{IndexFields, IndexPlan};
 use crate::clients::Clients;
 use crate::facts::Fact;
 use crate::invariants;
+use crate::lives::{self, panicked};
 use crate::model::Model;
 use crate::node::{Machine, Node};
 use crate::oracle::Oracle;
@@ -24,9 +25,6 @@ use crate::steps::{STEPS, Step};
 use crate::table::Table;
 use crate::tasks::{Around, Tasks};
 use crate::witness::Note;
-
-/// Largest number of lines that are shown when an invariant breaks.
-const LINES_SHOWN_MAX: usize = 120;
 
 /// So many of the last proposals somebody may still ask about.
 const PROPOSED_KEPT: usize = 16;
@@ -108,11 +106,7 @@ fn run_once(seed: u64, traced: bool) -> (Result<()>, Vec<String>, Seen) {
             }
         }
     }));
-    let lived = lived.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("panic: {}", text.unwrap_or_default()))
-    });
+    let lived = lived.unwrap_or_else(|panic| Err(panicked(&*panic)));
     (lived, trace, seen)
 }
 
@@ -121,12 +115,7 @@ fn run_once(seed: u64, traced: bool) -> (Result<()>, Vec<String>, Seen) {
 /// # Errors
 /// The invariant that broke, with the last lines of the trace before it.
 pub(crate) fn run(seed: u64) -> Result<Seen> {
-    let (lived, _, seen) = run_once(seed, false);
-    let Err(error) = lived else { return Ok(seen) };
-    // The same once more, with a trace.
-    let (_, trace, _) = run_once(seed, true);
-    let start = trace.len().saturating_sub(LINES_SHOWN_MAX);
-    Err(error.context(format!("seed {seed}, last steps:\n  {}\n", trace[start..].join("\n  "))))
+    lives::run("seed", seed, run_once)
 }
 
 /// Runs the world of `seed` without a trace, and returns only whether an invariant broke.

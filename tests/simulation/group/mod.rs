@@ -36,6 +36,7 @@ use steward_model::{Lane, PartitionId, Timestamp};
 use steward_storage::state::Odds;
 
 use crate::clients::Clients;
+use crate::lives::{self, panicked};
 use crate::node::Machine;
 use crate::random::Random;
 use crate::tasks::Owner;
@@ -44,9 +45,6 @@ use oracle::Oracle;
 use site::Site;
 use steps::{READERS, STEPS, Step};
 use system::System;
-
-/// Largest number of lines that are shown when a statement is false.
-const LINES_SHOWN_MAX: usize = 160;
 
 /// When groups begin, in microseconds.
 const BEGINNING: Timestamp = Timestamp(1_700_000_000_000_000);
@@ -129,11 +127,7 @@ fn run_once(seed: u64, traced: bool) -> (Result<()>, Vec<String>, Seen) {
             }
         }
     }));
-    let lived = lived.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(anyhow!("panic: {}", text.unwrap_or_default()))
-    });
+    let lived = lived.unwrap_or_else(|panic| Err(panicked(&*panic)));
     (lived, trace, seen)
 }
 
@@ -142,11 +136,7 @@ fn run_once(seed: u64, traced: bool) -> (Result<()>, Vec<String>, Seen) {
 /// # Errors
 /// The statement that does not hold, with the last lines of the trace before it.
 pub(crate) fn run(seed: u64) -> Result<Seen> {
-    let (lived, _, seen) = run_once(seed, false);
-    let Err(error) = lived else { return Ok(seen) };
-    let (_, trace, _) = run_once(seed, true);
-    let start = trace.len().saturating_sub(LINES_SHOWN_MAX);
-    Err(error.context(format!("group {seed}, last steps:\n  {}\n", trace[start..].join("\n  "))))
+    lives::run("group", seed, run_once)
 }
 
 /// Runs the group of `seed` without a trace, and returns only whether a statement is false.

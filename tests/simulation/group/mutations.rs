@@ -1,37 +1,20 @@
 //! Rules that only several nodes can show to be broken: each must be noticed, by the statement that names it.
 
-use anyhow::{Context, Result, bail};
-use steward_model::mutation::{self, Mutation};
+use anyhow::Result;
+use steward_model::mutation::Mutation;
 
 use crate::group::judge;
-use crate::keep_panics_quiet;
+use crate::lives::is_noticed;
 
 /// Groups in which a broken rule must be noticed.
 const GROUPS: u64 = 300;
-
-fn is_noticed(broken: Mutation, by: &[&str]) -> Result<()> {
-    keep_panics_quiet();
-    for seed in 0..GROUPS {
-        mutation::set(Some(broken));
-        let judged = judge(seed);
-        mutation::set(None);
-        let Err(error) = judged else { continue };
-        let text = format!("{error:#}");
-        if by.iter().any(|name| text.contains(name)) {
-            println!("{broken:?} is noticed in group {seed} by {}", text.chars().take(160).collect::<String>());
-            return Ok(());
-        }
-        return Err(error).with_context(|| format!("{broken:?} is noticed in group {seed}, but not by {by:?}"));
-    }
-    bail!("{broken:?} is not noticed in {GROUPS} groups")
-}
 
 macro_rules! broken_rules {
     ($($test:ident: $mutation:ident by $($name:literal),+;)*) => {
         $(
             #[test]
             fn $test() -> Result<()> {
-                is_noticed(Mutation::$mutation, &[$($name),+])
+                is_noticed(Mutation::$mutation, &[$($name),+], ("group", GROUPS), judge)
             }
         )*
     };

@@ -8,8 +8,8 @@ use steward_tests::wait::until;
 use crate::load::{self, Load};
 use steward_tests::nodes::Nodes;
 
-/// Longest gap of a client of a survivor when an owner dies, on a machine that is busy with other tests.
-const GAP_MAX: Duration = Duration::from_secs(15);
+/// Longest gap of a client, those of the frozen node included, on a machine that is busy with other tests.
+const GAP_MAX: Duration = Duration::from_secs(40);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_node_takes_any_request_and_shows_everything_that_was_acknowledged() {
@@ -101,8 +101,8 @@ async fn one_node_grows_to_three_and_all_restart_at_once_with_everything() {
         let at = nodes.join(&[]);
         nodes.host(at).restart().expect("the node joins");
         nodes.until_available(at + 1).await;
+        nodes.until_balanced(at + 1).await;
     }
-    nodes.until_balanced(3).await;
     for n in 0..20 {
         let path = format!("/core/examples/e{n:02}");
         let changed = nodes.client(n % 3).patch(&path, &json!({ "name": "after" })).await.expect(200).json();

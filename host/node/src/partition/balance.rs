@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::{Lane, Member, PartitionId};
+use steward_model::{Lane, Member, Moment, PartitionId};
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::group::NodeStatus;
 use steward_protocol::placement::elect;
@@ -27,6 +27,13 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Partitions that are handed on at one look, at most.
 const PARTITIONS_MAX: usize = 32;
 
+/// How long a node that joins may keep owners from being shared out.
+const JOINED_WITHIN: Duration = Duration::from_secs(30);
+
+fn is_joining(state: &ClusterState) -> bool {
+    state.group().nodes().any(|node| node.status == NodeStatus::Synchronizing)
+}
+
 /// Hands on what others should own, until the host drains: then the system group takes everything from this node at once.
 pub(crate) fn balance(
     partitions: &Arc<Partitions>,
@@ -38,10 +45,17 @@ pub(crate) fn balance(
     let (partitions, control, clock) = (Arc::clone(partitions), Arc::clone(control), Arc::clone(clock));
     let stop = shutdown.clone();
     shutdown.spawn("balance", async move {
+        let mut joining: Option<Moment> = None;
         loop {
             tokio::select! {
                 () = stop.draining() => return,
                 () = tokio::time::sleep(LOOK) => {}
+            }
+            // Owners feed a node that joins, and should not change meanwhile. One that does not come to an end holds nobody up.
+            let now = clock.now();
+            joining = is_joining(&control.state()).then(|| joining.unwrap_or(now));
+            if joining.is_some_and(|since| now.since(since) < JOINED_WITHIN) {
+                continue;
             }
             if misplaced(&control.state(), &partitions, own).next().is_none() {
                 continue;

@@ -42,13 +42,14 @@ async fn keep(links: Links, node: NodeId, address: PeerAddress, lane: Lane) {
     let seed = mix(Uuid::new_v4().as_u64_pair().0);
     let peer = format!("node {node} at {address}");
     loop {
+        let told = links.identity();
         match connect(&links, address.as_str(), lane, Some(node)).await {
             Ok((wire, hello)) => {
                 links.refusals().settled(&peer);
                 (pause, failed) = (PAUSE_MIN, 0);
                 tracing::debug!(peer = %hello.host, %node, %lane, "link stands");
                 let (link, serve) = Link::begin(wire, hello, links.offered(), links.tasks().clone());
-                links.stand(node, &link);
+                links.stand(node, &link, told);
                 serve.await;
                 links.fall(node, &link);
             }

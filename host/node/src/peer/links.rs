@@ -1,6 +1,7 @@
 //! All connections of this node: who may have one, which of them stands, and what is offered over them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub(crate) struct Links {
 
 struct Shared {
     ourselves: Mutex<Ourselves>,
+    /// Counts what was said of `ourselves`: a connection is good for what was said when it was made.
+    identity: AtomicU64,
     secret: Secret,
     tasks: Tasks,
     table: Mutex<Table>,
@@ -77,6 +80,7 @@ impl Links {
     pub(crate) fn new(tasks: Tasks, ourselves: Ourselves, secret: Secret) -> Links {
         let shared = Shared {
             ourselves: Mutex::new(ourselves),
+            identity: AtomicU64::new(0),
             secret,
             tasks,
             table: Mutex::default(),
@@ -100,8 +104,16 @@ impl Links {
     /// Says who this node is from now on. Connections that were told otherwise end, and are made anew.
     pub(crate) fn identify(&self, change: impl FnOnce(&mut Ourselves)) {
         change(&mut self.shared.ourselves.lock().unwrap_or_else(PoisonError::into_inner));
+        // Before the table is looked at: a connection that enters it later finds that it was told otherwise, see `stand`.
+        self.shared.identity.fetch_add(1, Ordering::AcqRel);
         let links = std::mem::take(&mut self.table().links);
         links.values().for_each(Link::close);
+    }
+
+    /// Returns which of the things said of this node is true now; asked before a connection is made, and told to
+    /// [`Links::stand`].
+    pub(super) fn identity(&self) -> u64 {
+        self.shared.identity.load(Ordering::Acquire)
     }
 
     /// Lets `service` take the messages of a topic from now on.
@@ -171,11 +183,15 @@ impl Links {
         }
     }
 
-    /// Makes `link` the connection to `node`; an older one ends.
-    pub(super) fn stand(&self, node: NodeId, link: &Link) {
+    /// Makes `link` the connection to `node`; an older one ends. `told` is the identity that was true when it was made: if this
+    /// node is called otherwise by now, the connection ends, for the other side would know it under the old name for ever.
+    pub(super) fn stand(&self, node: NodeId, link: &Link, told: u64) {
         let before = self.table().links.insert((node, link.origin().lane), link.clone());
         if let Some(before) = before {
             before.close();
+        }
+        if self.identity() != told {
+            link.close();
         }
     }
 

@@ -32,10 +32,11 @@ impl Links {
                     if let Ok(place) = Arc::clone(&handshakes).try_acquire_owned() {
                         let links = self.clone();
                         self.spawn(async move {
+                            let told = links.identity();
                             let begun = links.greet(stream).await;
                             drop(place);
                             if let Some((link, serve)) = begun {
-                                links.host(link, serve).await;
+                                links.host(link, serve, told).await;
                             }
                         });
                     }
@@ -82,10 +83,10 @@ impl Links {
     }
 
     /// Serves a connection to its end.
-    async fn host(&self, link: Link, serve: BoxFuture<'static, ()>) {
+    async fn host(&self, link: Link, serve: BoxFuture<'static, ()>, told: u64) {
         match link.origin().node {
             Some(node) => {
-                self.stand(node, &link);
+                self.stand(node, &link, told);
                 serve.await;
                 self.fall(node, &link);
             }

@@ -1,5 +1,6 @@
 //! Links over real sockets: who may talk, what is refused and where that is said, and what a bad neighbour can do.
 
+mod identity;
 mod rig;
 mod strangers;
 mod talk;

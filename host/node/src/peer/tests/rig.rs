@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +40,8 @@ pub(super) fn secret() -> Secret {
 pub(super) struct Echo {
     pub(super) noticed: AtomicUsize,
     pub(super) asked: AtomicUsize,
+    /// The process start that the last request came from.
+    pub(super) boot: AtomicU32,
 }
 
 impl Service for Echo {
@@ -47,8 +49,9 @@ impl Service for Echo {
         self.noticed.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn request(&self, _from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+    fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        self.boot.store(from.boot.map_or(0, |boot| boot.0), Ordering::Relaxed);
         Box::pin(async move {
             match body.first() {
                 Some(b'w') => std::future::pending().await,

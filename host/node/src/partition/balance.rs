@@ -10,9 +10,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::{Lane, Member, Moment, PartitionId};
+use steward_model::{Lane, Member, PartitionId};
 use steward_protocol::cluster::ClusterState;
-use steward_protocol::cluster::group::NodeStatus;
 use steward_protocol::placement::elect;
 use steward_protocol::replica::Event;
 use steward_replication::Partitions;
@@ -27,13 +26,6 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Partitions that are handed on at one look, at most.
 const PARTITIONS_MAX: usize = 32;
 
-/// How long a node that joins may keep owners from being shared out.
-const JOINED_WITHIN: Duration = Duration::from_secs(30);
-
-fn is_joining(state: &ClusterState) -> bool {
-    state.group().nodes().any(|node| node.status == NodeStatus::Synchronizing)
-}
-
 /// Hands on what others should own, until the host drains: then the system group takes everything from this node at once.
 pub(crate) fn balance(
     partitions: &Arc<Partitions>,
@@ -45,17 +37,10 @@ pub(crate) fn balance(
     let (partitions, control, clock) = (Arc::clone(partitions), Arc::clone(control), Arc::clone(clock));
     let stop = shutdown.clone();
     shutdown.spawn("balance", async move {
-        let mut joining: Option<Moment> = None;
         loop {
             tokio::select! {
                 () = stop.draining() => return,
                 () = tokio::time::sleep(LOOK) => {}
-            }
-            // Owners feed a node that joins, and should not change meanwhile. One that does not come to an end holds nobody up.
-            let now = clock.now();
-            joining = is_joining(&control.state()).then(|| joining.unwrap_or(now));
-            if joining.is_some_and(|since| now.since(since) < JOINED_WITHIN) {
-                continue;
             }
             if misplaced(&control.state(), &partitions, own).next().is_none() {
                 continue;
@@ -75,12 +60,10 @@ fn misplaced<'a>(
     partitions: &'a Partitions,
     own: Member,
 ) -> impl Iterator<Item = (PartitionId, Member)> + 'a {
-    let is_available = |member: Member| {
-        state.node(member.node).is_some_and(|node| node.boot == member.boot && node.status == NodeStatus::Available)
-    };
     partitions.lane(Lane::Persisted).iter().filter_map(move |partition| {
         let row = state.row(partition.id()).filter(|row| row.primary == own)?;
-        let members = row.in_sync.iter().copied().filter(|member| *member == own || is_available(*member));
+        let members =
+            row.in_sync.iter().copied().filter(|member| *member == own || state.group().is_available(*member));
         let chosen = elect::candidate(partition.id(), members).filter(|chosen| *chosen != own)?;
         Some((partition.id(), chosen))
     })

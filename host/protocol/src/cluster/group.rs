@@ -130,7 +130,7 @@ impl Group {
     }
 
     /// Returns true if `member` is the current process start of a node that serves.
-    pub(super) fn is_available(&self, member: Member) -> bool {
+    pub fn is_available(&self, member: Member) -> bool {
         self.node(member.node).is_some_and(|node| node.boot == member.boot && node.status == NodeStatus::Available)
     }
 

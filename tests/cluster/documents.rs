@@ -83,10 +83,10 @@ async fn a_node_that_stops_in_order_and_returns_costs_no_request() {
     nodes.until_available(3).await;
     nodes.until_balanced(3).await;
     let (histories, longest) = load.end().await;
-    let unknown: u64 = histories.iter().map(|history| history.unknown).sum();
+    let unknown: Vec<String> = histories.iter().flat_map(|history| history.unknown.iter().cloned()).collect();
     let acknowledged = load::judge(&histories, &nodes.client(0)).await;
     println!("{acknowledged} additions acknowledged, longest gap {longest:?}");
-    assert_eq!(unknown, 0, "every request was answered for sure");
+    assert!(unknown.is_empty(), "not every request was answered for sure: {unknown:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,8 +101,8 @@ async fn one_node_grows_to_three_and_all_restart_at_once_with_everything() {
         let at = nodes.join(&[]);
         nodes.host(at).restart().expect("the node joins");
         nodes.until_available(at + 1).await;
-        nodes.until_balanced(at + 1).await;
     }
+    nodes.until_balanced(3).await;
     for n in 0..20 {
         let path = format!("/core/examples/e{n:02}");
         let changed = nodes.client(n % 3).patch(&path, &json!({ "name": "after" })).await.expect(200).json();

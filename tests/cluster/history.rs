@@ -25,8 +25,8 @@ pub(crate) struct Told {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) told: Vec<Told>,
-    /// Additions of which nobody knows whether they happened.
-    pub(crate) unknown: u64,
+    /// Additions of which nobody knows whether they happened: what their clients were told.
+    pub(crate) unknown: Vec<String>,
 }
 
 impl History {
@@ -41,10 +41,10 @@ impl History {
             return Err(format!("two additions were told the sum {}", twice[0]));
         }
         let acknowledged = sums.len() as u64;
-        if last < acknowledged || last > acknowledged + self.unknown {
+        if last < acknowledged || last > acknowledged + self.unknown.len() as u64 {
             return Err(format!(
                 "{acknowledged} additions were acknowledged, {} are unknown, the sum is {last}",
-                self.unknown
+                self.unknown.len()
             ));
         }
         let mut by_end = self.told.clone();
@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn histories_that_cannot_be_are_refused() {
-        let judge = |told: Vec<Told>, unknown, last| History { told, unknown }.judge(last);
+        let judge = |told: Vec<Told>, unknown, last| {
+            History { told, unknown: vec!["no answer".to_owned(); unknown] }.judge(last)
+        };
         assert_eq!(judge(vec![told(0, 2, 1, true), told(1, 3, 2, true), told(4, 5, 2, false)], 0, 2), Ok(()));
         assert!(judge(vec![told(0, 2, 1, true), told(1, 3, 1, true)], 0, 2).is_err(), "a sum was told twice");
         assert!(judge(vec![told(0, 2, 1, true)], 0, 0).is_err(), "an addition is lost");

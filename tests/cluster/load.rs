@@ -60,7 +60,7 @@ impl Load {
         for client in self.clients {
             let (counter, history, waited) = client.await.expect("a client does not panic");
             histories[counter].told.extend(history.told);
-            histories[counter].unknown += history.unknown;
+            histories[counter].unknown.extend(history.unknown);
             longest = longest.max(waited);
         }
         (histories, longest.0)
@@ -106,8 +106,8 @@ impl Worker {
                     }
                 }
                 Asked::Nothing => tokio::time::sleep(PAUSE).await,
-                Asked::Unknown => {
-                    history.unknown += u64::from(self.adds);
+                Asked::Unknown(told) => {
+                    history.unknown.extend(self.adds.then(|| format!("after {:?}: {told}", began.elapsed())));
                     tokio::time::sleep(PAUSE).await;
                 }
                 // Its own node is away: what it waits for says nothing about the group.
@@ -129,13 +129,14 @@ impl Worker {
         let answer = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) if format!("{error:?}").contains("ConnectError") => return Asked::Away,
-            Ok(Err(_)) | Err(_) => return Asked::Unknown,
+            Ok(Err(error)) => return Asked::Unknown(format!("{error:?}")),
+            Err(_) => return Asked::Unknown("no answer".to_owned()),
         };
         let document = answer.json();
         match answer.status.as_u16() {
             200 => Asked::Told(document["count"].as_u64().expect("a sum")),
             503 if document["outcome"] == "none" => Asked::Nothing,
-            503 => Asked::Unknown,
+            503 => Asked::Unknown(document.to_string()),
             other => panic!("{other}: {document}"),
         }
     }
@@ -145,8 +146,8 @@ enum Asked {
     Told(u64),
     /// It did not happen.
     Nothing,
-    /// It may have happened.
-    Unknown,
+    /// It may have happened: what the client was told.
+    Unknown(String),
     /// Nobody listens at the node.
     Away,
 }

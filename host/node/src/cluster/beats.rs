@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use steward_model::node::NodeStatus;
 use steward_model::{Member, NodeId, codec};
 use steward_protocol::cluster::ClusterState;
@@ -110,9 +109,5 @@ impl Service for Beats {
             Ok(message) => self.handle(Event::Arrived { from, message }),
             Err(error) => tracing::debug!(%error, peer = %from, "beat not understood"),
         }
-    }
-
-    fn request(&self, _from: &Origin, _body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
-        Box::pin(async { Err("beats are not answered".to_owned()) })
     }
 }

@@ -78,10 +78,6 @@ pub(super) struct Answers {
 }
 
 impl Service for Answers {
-    fn notice(&self, from: &Origin, _body: Bytes) {
-        tracing::debug!(peer = %from.host, "notice about raft ignored: there are none");
-    }
-
     fn request(&self, _from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let (raft, own) = (self.raft.clone(), self.own);
         Box::pin(async move {

@@ -63,10 +63,6 @@ impl Group {
 pub(super) struct Leads(pub(super) Group);
 
 impl Service for Leads {
-    fn notice(&self, from: &Origin, _body: Bytes) {
-        tracing::debug!(peer = %from.host, "notice to the leader ignored: there are none");
-    }
-
     fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let (group, guest) = (self.0.clone(), from.node.is_none());
         Box::pin(async move {

@@ -44,7 +44,7 @@ const NOT_FOR_GUESTS: [&str; 13] = [
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
     let document = reply.document.as_deref();
     let left_out = minimal && reply.content == Content::State;
-    let owner = reply.owner.as_deref().unwrap_or(http.owner_name());
+    let owner = reply.answered_by(http.owner_name());
     let body = match (&reply.content, document) {
         (Content::State, Some(document)) if !left_out => render::render(document, owner),
         (Content::Json(json), _) => json.clone(),

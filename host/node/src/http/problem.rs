@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use steward_model::Action;
 use steward_model::problem::{Problem, Retry};
 
@@ -28,6 +28,13 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
     document.insert("instance".to_owned(), path.into());
     document.insert("node".to_owned(), http.owner_name().into());
     document.insert("requestId".to_owned(), request_id.into());
+    let mut response = response_of(document, status, retry);
+    add_headers(error, response.headers_mut());
+    response
+}
+
+/// Returns the response with a problem document.
+pub(super) fn response_of(document: Map<String, Value>, status: StatusCode, retry: Retry) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(Value::Object(document).to_string())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -36,11 +43,11 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
     if let Retry::Later(seconds @ 1..) = retry {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    add_headers(error, headers);
     response
 }
 
-fn status_of(problem: &Problem) -> StatusCode {
+/// Returns the status that a problem has in HTTP.
+pub(super) fn status_of(problem: &Problem) -> StatusCode {
     StatusCode::from_u16(problem.kind.status()).expect("kinds have statuses from 400 to 599")
 }
 

@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::json;
 use steward_model::problem::{Kind, Problem};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::problem::{response_of, status_of};
 use crate::shutdown::Shutdown;
 
 /// Connections that may be answered at once.
@@ -88,23 +88,21 @@ impl Waiting {
         }
         let words = self.words();
         let detail = format!("this node waits for its group: {words}");
-        let mut document = Problem::later(Kind::Unavailable, "starting", RETRY_SECONDS, detail).document();
+        let problem = Problem::later(Kind::Unavailable, "starting", RETRY_SECONDS, detail);
+        let mut document = problem.document();
         if path == "/health/ready" {
             document.insert("checks".to_owned(), json!([{"name": "group", "ok": false, "detail": words}]));
         }
         document.insert("instance".to_owned(), path.into());
-        let mut response = Response::new(Full::new(Bytes::from(Value::Object(document).to_string())));
-        *response.status_mut() = StatusCode::from_u16(Kind::Unavailable.status()).unwrap_or_default();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-        response
+        response_of(document, status_of(&problem), problem.retry)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::RETRY_AFTER;
+
     use super::*;
 
     #[test]

@@ -73,10 +73,10 @@ impl Imports for GuestImports {
             read.root = Some(self.request.clone());
             query.clone_into(&mut read.query);
             let reply = self.operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
-            let owner = reply.owner.as_deref().unwrap_or(self.operations.owner());
-            match (reply.content, reply.document) {
-                (Content::Json(json), _) => Ok(json),
-                (Content::State, Some(document)) => Ok(render::render(&document, owner)),
+            let owner = reply.answered_by(self.operations.owner());
+            match (&reply.content, &reply.document) {
+                (Content::Json(json), _) => Ok(json.clone()),
+                (Content::State, Some(document)) => Ok(render::render(document, owner)),
                 (Content::State | Content::Empty, _) => Ok(Bytes::from_static(b"{}")),
             }
         })

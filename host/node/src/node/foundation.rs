@@ -39,7 +39,7 @@ impl Foundation {
         clock.observe(recovery.latest());
         let system = system(options, &folder, start).await.context("start the system group")?;
         let hands = Arc::new(Hands::default());
-        let own = Member { node: system.node, boot: system.boot };
+        let own = system.member();
         let bounds = partition::Options {
             queue_limit: options.queue_limit,
             backlog_bytes: options.backlog_bytes,

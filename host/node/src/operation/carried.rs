@@ -109,20 +109,18 @@ impl Carried {
     }
 }
 
-/// What an owner answers.
+/// What an owner says to a question.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Brought {
-    /// The operation ended well.
-    Reply(Box<Answered>),
-    /// It did not.
+    /// What was asked for.
+    Answer(Answer),
+    /// The operation failed.
     Failed {
-        /// Why not.
+        /// Why.
         problem: Problem,
         /// How long an effect that met this is tried again.
         patience: Patience,
     },
-    /// Everything through this offset was committed when the question came.
-    Committed(Option<Offset>),
     /// This node is not the owner. Nothing has happened.
     NotOwner {
         /// The reign of which this node knows; whoever knows of a later one need not wait before it asks again.
@@ -132,6 +130,15 @@ pub(super) enum Brought {
 
 impl Format for Brought {
     const NAME: &'static str = "answer of an owner";
+}
+
+/// What an owner was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// How the operation ended.
+    Reply(Box<Answered>),
+    /// Everything through this offset was committed when the question came.
+    Committed(Option<Offset>),
 }
 
 /// A reply.
@@ -145,15 +152,20 @@ pub(super) struct Answered {
     owner: String,
 }
 
+impl Answer {
+    /// Returns the reply of the node called `owner`.
+    pub(super) fn reply(reply: Reply, owner: &str) -> Answer {
+        let Reply { status, document, content, headers, replayed, owner: _ } = reply;
+        let (document, owner) = (document.map(Arc::unwrap_or_clone), owner.to_owned());
+        Answer::Reply(Box::new(Answered { status, document, content, headers, replayed, owner }))
+    }
+}
+
 impl Brought {
-    /// Returns what the node called `owner` answers.
-    pub(super) fn of(outcome: Result<Reply, Error>, owner: &str) -> Brought {
+    /// Returns how an outcome is told.
+    pub(super) fn of(outcome: Result<Answer, Error>) -> Brought {
         match outcome {
-            Ok(Reply { status, document, content, headers, replayed, owner: _ }) => {
-                let document = document.map(Arc::unwrap_or_clone);
-                let owner = owner.to_owned();
-                Brought::Reply(Box::new(Answered { status, document, content, headers, replayed, owner }))
-            }
+            Ok(answer) => Brought::Answer(answer),
             Err(Error::Elsewhere { epoch, .. }) => Brought::NotOwner { epoch },
             // The next owner answers: the node that was asked first finds it.
             Err(Error::NotConfirmed(_)) => Brought::NotOwner { epoch: Epoch::default() },

@@ -26,7 +26,7 @@ use steward_model::problem::Happened;
 use steward_model::{Action, Epoch, Link, Member, PartitionId, codec};
 use steward_protocol::cluster::ClusterState;
 
-use super::carried::{Brought, Carried, Question};
+use super::carried::{Answer, Brought, Carried, Question};
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
@@ -44,6 +44,16 @@ const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
 /// # Errors
 /// What the owner says; [`Error::Elsewhere`] if the operation was handed on before, [`Error::Unavailable`] if no owner answers in time.
 pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Option<Reply>, Error> {
+    let question = || Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
+    match ask_owner(waiting, question).await? {
+        Some(Answer::Reply(reply)) => Ok(Some(reply.into())),
+        Some(Answer::Committed(_)) => Err(Error::Broken),
+        None => Ok(None),
+    }
+}
+
+/// Asks whoever owns the partition until there is an answer; none if this node owns it.
+async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Result<Option<Answer>, Error> {
     loop {
         let owner = match waiting.whose().await? {
             Whose::Ours => return Ok(None),
@@ -54,14 +64,12 @@ pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Optio
         if !travels {
             return Err(waiting.elsewhere(owner));
         }
-        let question = Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
-        match ask(waiting, owner, &question).await {
-            Asked::Brought(Brought::Reply(reply)) => return Ok(Some(reply.into())),
+        match ask(waiting, owner, &question()).await {
+            Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
             Asked::Brought(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
             }
             Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
-            Asked::Brought(Brought::Committed(_)) => return Err(Error::Broken),
             Asked::NotAtAll => newer_row(waiting, row_of(waiting)).await,
             Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, row_of(waiting)).await,
             Asked::Perhaps => {
@@ -69,16 +77,11 @@ pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Optio
                 return Err(waiting.unavailable(reason, Happened::Unknown));
             }
         }
-        in_time(waiting, owner)?;
+        if waiting.is_over() {
+            let reason = format!("its owner, node {}, cannot be reached", owner.node);
+            return Err(waiting.unavailable(reason, Happened::No));
+        }
     }
-}
-
-fn in_time(waiting: Waiting<'_>, owner: Member) -> Result<(), Error> {
-    if !waiting.is_over() {
-        return Ok(());
-    }
-    let reason = format!("its owner, node {}, cannot be reached", owner.node);
-    Err(waiting.unavailable(reason, Happened::No))
 }
 
 impl Operations {
@@ -91,36 +94,25 @@ impl Operations {
         let id = format!("fence-{}", link.name());
         let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
         let waiting = Waiting { operations: self, operation: &read, partition };
-        let committed = loop {
-            let owner = match waiting.whose().await? {
-                Whose::Ours => {
-                    waiting.confirmed(waiting.ask()).await?;
-                    break partition.committed_end();
-                }
-                Whose::Of(owner) => owner,
-            };
-            match ask(waiting, owner, &Question::Committed(partition.id())).await {
-                Asked::Brought(Brought::Committed(committed)) => break committed,
-                Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
-                Asked::Brought(Brought::Failed { problem, patience }) => {
-                    return Err(Error::Remote { problem: Box::new(problem), patience });
-                }
-                Asked::Brought(Brought::Reply(_)) => return Err(Error::Broken),
-                Asked::NotAtAll | Asked::Perhaps => newer_row(waiting, row_of(waiting)).await,
+        let committed = match ask_owner(waiting, || Question::Committed(partition.id())).await? {
+            Some(Answer::Committed(committed)) => committed,
+            Some(Answer::Reply(_)) => return Err(Error::Broken),
+            None => {
+                waiting.confirmed(waiting.ask()).await?;
+                partition.committed_end()
             }
-            in_time(waiting, owner)?;
         };
         let followed = waiting.in_time(partition.applied_through(committed)).await;
         followed.ok_or(Error::Behind(Behind(partition.id())))
     }
 
     /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
-    async fn committed_here(&self, id: PartitionId) -> Result<Brought, Error> {
+    async fn committed_here(&self, id: PartitionId) -> Result<Answer, Error> {
         let partition = self.table.get(id);
         let asked = partition.confirm();
         partition.step(self.clock.now());
         match tokio::time::timeout(self.limits.wait, asked.confirmed()).await {
-            Ok(confirmed) => confirmed.map(|()| Brought::Committed(partition.committed_end())).map_err(Into::into),
+            Ok(confirmed) => confirmed.map(|()| Answer::Committed(partition.committed_end())).map_err(Into::into),
             Err(_) => Err(Error::Behind(Behind(id))),
         }
     }
@@ -157,8 +149,8 @@ async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked 
                 Asked::Perhaps
             }
         },
-        Err(peer::Error::NotConnected | peer::Error::Refused(_)) => Asked::NotAtAll,
-        Err(peer::Error::TooLarge { .. } | peer::Error::Broken | peer::Error::Late(_)) => Asked::Perhaps,
+        Err(peer::Error::NotConnected | peer::Error::Refused(_) | peer::Error::TooLarge { .. }) => Asked::NotAtAll,
+        Err(peer::Error::Broken | peer::Error::Late(_)) => Asked::Perhaps,
     }
 }
 
@@ -201,10 +193,6 @@ impl Arrivals {
 }
 
 impl Service for Arrivals {
-    fn notice(&self, from: &Origin, _: Bytes) {
-        tracing::debug!(peer = %from.host, "operation without a question ignored");
-    }
-
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let operations = Arc::clone(&self.operations);
         let task = self.runtime.spawn(async move {
@@ -212,10 +200,10 @@ impl Service for Arrivals {
             let brought = match question {
                 Question::Operation(carried) => {
                     let outcome = operations.submit(Box::new(carried.operation(operations.clock.now()))).await;
-                    Brought::of(outcome, operations.owner())
+                    Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
                 Question::Committed(partition) if operations.table.has(partition) => {
-                    operations.committed_here(partition).await.unwrap_or_else(|error| Brought::of(Err(error), ""))
+                    Brought::of(operations.committed_here(partition).await)
                 }
                 Question::Committed(partition) => return Err(format!("there is no partition {partition}")),
             };

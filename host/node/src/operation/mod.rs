@@ -173,17 +173,15 @@ impl Operations {
         let began = self.clock.now();
         let partition = self.table.of(&operation.link, service.lane());
         let road = self.road(operation, service, partition);
-        let reply = match partition.admits() {
-            Ok(_) => shown(road).await,
-            Err(_) => {
-                // Boxed, as all that is rarer than an update: the task of an operation is moved and cleared as a whole.
-                Box::pin(looked_up(road, false)).await
-            }
+        let ours = match partition.admits() {
+            Ok(_) => Some(shown(road).await),
+            Err(_) => None,
         };
-        let reply = match reply {
-            // Another node orders its updates by now.
-            Err(Error::NotConfirmed(_)) => Box::pin(looked_up(road, false)).await,
-            reply => reply,
+        let reply = match ours {
+            // Another node orders its updates, or does by now. Boxed, as all that is rarer than an update: the task of an operation is
+            // moved and cleared as a whole.
+            None | Some(Err(Error::NotConfirmed(_))) => Box::pin(looked_up(road)).await,
+            Some(reply) => reply,
         };
         publish::publish(self, service, Action::Get, operation, began, &reply);
         reply
@@ -231,7 +229,7 @@ impl Operations {
             }
         };
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
-            return looked_up(self.road(operation, &service, &partition), creates).await;
+            return looked_up(self.road(operation, &service, &partition)).await;
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
         self.gate.pass(&self.clock, &self.limits, operation).await?;
@@ -268,9 +266,9 @@ async fn handed_on(road: Road<'_>, creates: bool) -> Result<Option<Reply>, Error
 }
 
 /// Answers a read, wherever its document is.
-async fn looked_up(road: Road<'_>, creates: bool) -> Result<Reply, Error> {
+async fn looked_up(road: Road<'_>) -> Result<Reply, Error> {
     loop {
-        if let Some(reply) = handed_on(road, creates).await? {
+        if let Some(reply) = handed_on(road, false).await? {
             return Ok(reply);
         }
         match shown(road).await {

@@ -157,6 +157,11 @@ impl Reply {
         Reply { document: Some(document), content: Content::State, ..Reply::empty(status) }
     }
 
+    /// Returns the name of the node that has answered, given that of this one.
+    pub(crate) fn answered_by<'a>(&'a self, here: &'a str) -> &'a str {
+        self.owner.as_deref().unwrap_or(here)
+    }
+
     /// Returns a reply without content.
     pub(crate) fn empty(status: Status) -> Reply {
         let headers = Vec::new();

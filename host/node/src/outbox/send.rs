@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     fn body_of(&self, reply: &Reply) -> Option<Bytes> {
-        let owner = reply.owner.as_deref().unwrap_or(self.operations.owner());
+        let owner = reply.answered_by(self.operations.owner());
         match (&reply.content, &reply.document) {
             (Content::Json(json), _) => Some(json.clone()),
             (Content::State, Some(document)) => Some(render::render(document, owner)),

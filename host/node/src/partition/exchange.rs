@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use steward_model::codec::{self, Format};
 use steward_model::{Member, NodeId, PartitionId};
@@ -180,7 +179,7 @@ fn weight(message: &Message) -> usize {
 
 impl Service for Exchange {
     fn notice(&self, from: &Origin, body: Bytes) {
-        let (Some(node), Some(boot)) = (from.node, from.boot) else {
+        let Some(member) = from.member() else {
             tracing::debug!(peer = %from.host, "letters of a node that is not registered ignored");
             return;
         };
@@ -190,12 +189,8 @@ impl Service for Exchange {
             return;
         }
         inbox.bytes += body.len();
-        inbox.parcels.push_back((Member { node, boot }, body));
+        inbox.parcels.push_back((member, body));
         drop(inbox);
         self.hands.look_at_mail();
-    }
-
-    fn request(&self, _: &Origin, _: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
-        Box::pin(std::future::ready(Err("copies answer by letters of their own".to_owned())))
     }
 }

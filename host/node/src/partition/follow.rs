@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use steward_model::{Lane, Member};
 use steward_protocol::cluster::ClusterState;
-use steward_protocol::cluster::group::NodeStatus;
 use steward_replication::Partitions;
 
 use crate::clock::Clock;
@@ -54,9 +53,7 @@ pub(crate) async fn all_here(partitions: &Partitions, control: &Arc<dyn ControlL
 /// Returns in how many persisted partitions the copy of `own` does not count although it could.
 fn lacking(state: &ClusterState, partitions: &Partitions, own: Member) -> usize {
     let is_fed = |primary: Member| {
-        state.node(primary.node).is_some_and(|node| {
-            node.boot == primary.boot && matches!(node.status, NodeStatus::Available | NodeStatus::Synchronizing)
-        })
+        state.node(primary.node).is_some_and(|node| node.member() == primary && node.status.is_present())
     };
     let rows = partitions.lane(Lane::Persisted).iter().filter_map(|partition| state.row(partition.id()));
     rows.filter(|row| !row.in_sync.contains(&own) && is_fed(row.primary)).count()

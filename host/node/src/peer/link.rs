@@ -50,14 +50,19 @@ pub(crate) type Origin = Arc<Hello>;
 
 /// Takes the messages of one topic.
 pub(crate) trait Service: Send + Sync {
-    /// Takes a message that nobody waits for. Must return at once.
-    fn notice(&self, from: &Origin, body: Bytes);
+    /// Takes a message that nobody waits for. Must return at once. A topic that has none ignores it.
+    fn notice(&self, from: &Origin, body: Bytes) {
+        tracing::debug!(peer = %from.host, bytes = body.len(), "message of a topic that only answers ignored");
+    }
 
-    /// Answers a request; dropped when its connection ends.
+    /// Answers a request; dropped when its connection ends. A topic that has none refuses it.
     ///
     /// # Errors
     /// Why there is no answer, in words for a log.
-    fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>>;
+    fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let _ = (from, body);
+        Box::pin(std::future::ready(Err("messages of this topic are not answered".to_owned())))
+    }
 }
 
 /// Finds the service of a topic.

@@ -307,10 +307,6 @@ impl Shares {
 }
 
 impl Service for Shares {
-    fn notice(&self, from: &Origin, _: Bytes) {
-        tracing::debug!(peer = %from.host, "query without a question ignored");
-    }
-
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let queries = Arc::clone(&self.queries);
         let task = self.runtime.spawn(failure::contained(async move {

@@ -152,10 +152,6 @@ impl ModuleShelf {
 }
 
 impl Service for ModuleShelf {
-    fn notice(&self, from: &Origin, _: Bytes) {
-        tracing::debug!(peer = %from.host, "notice about modules ignored: there are none");
-    }
-
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let (own, modules) = (Arc::clone(&self.own), Arc::clone(&self.modules));
         let work = move || match codec::decode(&body).map_err(|error| error.to_string())? {

@@ -103,6 +103,7 @@ impl Observer for Hands {
             | Fact::SteppedDown { .. }
             | Fact::Truncated { .. }
             | Fact::Copied(_)
+            | Fact::MadeAnew { .. }
             | Fact::Refused(_) => tracing::trace!(%partition, %fact, "replica"),
         }
     }

@@ -210,6 +210,9 @@ impl Feed {
     /// Goes on from the last record that both logs have.
     pub(super) fn refused(&mut self, now: Moment, common: Option<Offset>, log: &Log<'_>) {
         self.next = common.map_or(Offset(0), Offset::next);
+        // It says what it has now: whether that is too little is found out anew. Left as lost, without anything under way that it
+        // could answer, it would never be asked again.
+        self.is_lost = false;
         self.sent.clear();
         self.sent_bytes = 0;
         self.flow = Flow::Matched;

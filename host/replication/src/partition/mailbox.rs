@@ -17,6 +17,9 @@ impl Partition {
     pub fn step(&self, now: Moment) -> usize {
         let mut state = self.lock();
         let mut taken = 0;
+        if state.is_held {
+            return taken;
+        }
         // Looked for under the lock: what is posted before this step ends is taken by it or by the poster's own step.
         while let Some(message) = self.next_message() {
             self.take(&mut state, now, message);
@@ -28,13 +31,17 @@ impl Partition {
     /// Takes one message if there is one, for simulations that stop between two.
     pub fn step_once(&self, now: Moment) -> bool {
         let mut state = self.lock();
-        match self.next_message() {
+        match self.next_message_unless(state.is_held) {
             Some(message) => {
                 self.take(&mut state, now, message);
                 true
             }
             None => false,
         }
+    }
+
+    fn next_message_unless(&self, is_held: bool) -> Option<Message> {
+        if is_held { None } else { self.next_message() }
     }
 
     fn next_message(&self) -> Option<Message> {

@@ -52,6 +52,7 @@ mod propose;
 mod queues;
 mod read;
 mod readers;
+mod rebuild;
 mod recent;
 mod truncate;
 mod turn;
@@ -72,6 +73,7 @@ pub use outbox::{Claim, Outbox};
 pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
 pub use queues::TurnError;
 pub use read::Newest;
+pub use rebuild::{Error as RebuildError, Rebuild, Snapshot};
 pub use turn::Turn;
 
 use crate::observer::unpoisoned;
@@ -121,6 +123,10 @@ struct State {
     readers: Readers,
     /// Holds the part of the log that in-sync members may lack.
     pinned: Option<Pinned>,
+    /// The copy is being made anew, beside what is here.
+    is_rebuilt: bool,
+    /// Nothing is taken from the mailbox: one copy takes the place of another.
+    is_held: bool,
     /// When the core wants to be told next that time has passed.
     deadline: Option<Moment>,
     /// The latest time of a committed update.
@@ -173,6 +179,8 @@ impl Partition {
             outbox: Outbox::default(),
             readers: Readers::default(),
             pinned: None,
+            is_rebuilt: false,
+            is_held: false,
             deadline: None,
             latest,
         };

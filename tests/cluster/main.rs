@@ -6,5 +6,6 @@ mod forming;
 mod history;
 mod load;
 mod quorum;
+mod rebuilds;
 mod refusals;
 mod walk_through;

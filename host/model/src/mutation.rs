@@ -79,6 +79,8 @@ pub enum Mutation {
     TrimAboveUnapplied,
     /// A checkpoint releases records that a member of the in-sync set lacks.
     LogNotKept,
+    /// Members that do not hear of anything else do not hear that all of them hold everything.
+    LowNotTold,
     /// A copy that was made anew is told to the core before it is lasting.
     RebuiltBeforeLasting,
     /// Documents of the copy that was replaced stay in memory.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use steward_replication::applier::IndexSource;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -30,7 +31,7 @@ use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{self, Exchange, Threads};
+use crate::partition::{self, Exchange, RebuildParts, Rebuilds, Threads};
 use crate::peer::Topic;
 use crate::query::{OtherNodes, Queries, Shares};
 use crate::service::{self, GroupModules, ModuleFolder, ModuleShelf, ModuleStore, Modules, ServiceIndex, ServiceTable};
@@ -113,9 +114,21 @@ async fn start_partitions(
     let index = Arc::new(ServiceIndex::new(Arc::clone(services)));
     let own = system.member();
     let exchange = system.links().map(|links| Exchange::start(links, own, hands));
+    let rebuilt_index = Arc::clone(&index) as IndexSource;
     let threads =
         Threads::start(partitions, hands, clock, index, Arc::clone(persisted), exchange).context("start the driver")?;
-    partition::carry_wishes(partitions, hands, &system.control, clock, stop);
+    let rebuilds = system.links().map(|links| {
+        Rebuilds::start(RebuildParts {
+            partitions: Arc::clone(partitions),
+            links: links.clone(),
+            own,
+            clock: Arc::clone(clock),
+            index: rebuilt_index,
+            store: Arc::clone(persisted),
+            shutdown: stop.clone(),
+        })
+    });
+    partition::carry_wishes(partitions, hands, &system.control, clock, rebuilds, stop);
     partition::follow(&system.control, partitions, clock, stop);
     partition::watch_space(partitions.shared(), folder.path(), stop);
     partition::all_here(partitions, &system.control, own).await;

@@ -88,7 +88,9 @@ impl Group {
             let Some(life) = &self.sites[at].life else { return false };
             let status = life.node.partitions.get(partition).status();
             let is_listed = row.in_sync.contains(&life.own);
-            is_listed && status.replica.end == end && status.replica.committed == last && status.applied == last
+            let has_all = status.replica.end == end && status.replica.committed == last && status.applied == last;
+            // One that does not know that all hold everything would keep its log for ever.
+            is_listed && has_all && status.replica.low == last
         };
         // A hand-off that the system group never heard of ends after its patience.
         let admits = primary.node.partitions.get(partition).admits().is_ok();

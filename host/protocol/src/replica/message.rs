@@ -46,6 +46,8 @@ pub enum Message {
         through: Option<Position>,
         /// The last record that the sender knows to be committed.
         committed: Option<Offset>,
+        /// What the sender knows every member to hold.
+        low: Option<Offset>,
         /// The oldest offset of the sender's log.
         start: Offset,
     },
@@ -161,7 +163,7 @@ impl std::fmt::Display for Message {
             Message::PromiseRequest { epoch } => write!(f, "promise epoch {epoch}?"),
             Message::Promise { epoch, log } => write!(f, "promised epoch {epoch}, {log}"),
             Message::Append(append) => write!(f, "{append}"),
-            Message::Acknowledgement { epoch, through, committed, start } => {
+            Message::Acknowledgement { epoch, through, committed, start, .. } => {
                 let (through, committed) = (shown(through), shown(committed));
                 write!(f, "persisted up to {through} in epoch {epoch}, committed {committed}, log from {start}")
             }

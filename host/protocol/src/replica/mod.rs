@@ -141,6 +141,7 @@ pub use settings::Settings;
 pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
+use feeds::Said;
 use following::Following;
 use role::Role;
 
@@ -293,8 +294,8 @@ impl Replica {
             Message::PromiseRequest { epoch } => self.promise_wanted(now, from, epoch, effects),
             Message::Promise { epoch, log } => self.promise_received(now, from, epoch, log, effects),
             Message::Append(append) => self.append_received(now, from, append, effects),
-            Message::Acknowledgement { epoch, through, committed, start } => {
-                self.acknowledgement_received(now, from, (epoch, through), (committed, start), effects);
+            Message::Acknowledgement { epoch, through, committed, low, start } => {
+                self.acknowledgement_received(now, from, (epoch, through), Said { committed, low, start }, effects);
             }
             Message::Refusal { epoch, reason } => self.refused(now, from, epoch, reason, effects),
             Message::Fetch { epoch, after } => self.fetch_asked(from, epoch, after, effects),

@@ -262,6 +262,7 @@ impl Partition {
         Status {
             partition: self.id,
             replica: state.replica.status(),
+            log_start: state.replica.start(),
             applied: self.applied.get(),
             pending_effects: state.outbox.is_loaded().then(|| state.outbox.pending()),
             refused_by_log: state.outgoing.len(),
@@ -299,6 +300,8 @@ pub struct Status {
     pub partition: PartitionId,
     /// What its replica core says.
     pub replica: replica::Status,
+    /// The oldest offset that the log still has, or the one behind its end.
+    pub log_start: Offset,
     /// The last offset in the state store.
     pub applied: Option<Offset>,
     /// Effects that wait to be carried out; none: not known yet, the reign has just begun.

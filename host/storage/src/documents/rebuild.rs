@@ -60,12 +60,19 @@ impl Format for Head {
 }
 
 /// Some documents of a copy, in the order of their links.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Portion {
     /// Everything about each of them.
     pub pages: Vec<Page>,
     /// There are no others behind them.
     pub is_last: bool,
+}
+
+impl Format for Portion {
+    // It changes with the pages in it.
+    const VERSION: u8 = Page::VERSION;
+    const READABLE_FROM: u8 = Page::READABLE_FROM;
+    const NAME: &'static str = "portion of a copy";
 }
 
 impl PartitionStore {

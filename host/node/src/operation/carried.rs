@@ -123,7 +123,7 @@ pub(super) enum Brought {
     },
     /// This node is not the owner. Nothing has happened.
     NotOwner {
-        /// The reign of which this node knows; whoever knows of a later one need not wait before it asks again.
+        /// The reign of which this node knows: whoever asks waits until it knows of that one, too.
         epoch: Epoch,
     },
 }

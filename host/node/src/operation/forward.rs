@@ -64,14 +64,16 @@ async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Res
         if !travels {
             return Err(waiting.elsewhere(owner));
         }
+        let asked_in = row_of(waiting);
         match ask(waiting, owner, &question()).await {
             Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
             Asked::Brought(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
             }
-            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
-            Asked::NotAtAll => newer_row(waiting, row_of(waiting)).await,
-            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, row_of(waiting)).await,
+            // Its row is on its way here, if it is newer than the one by which it was asked.
+            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
+            Asked::NotAtAll => newer_row(waiting, asked_in, asked_in).await,
+            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
             Asked::Perhaps => {
                 let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
                 return Err(waiting.unavailable(reason, Happened::Unknown));
@@ -167,10 +169,14 @@ fn is_newer(state: &ClusterState, partition: PartitionId, seen: Epoch) -> bool {
     state.row(partition).is_some_and(|row| row.epoch > seen)
 }
 
-/// Returns once the row is newer than `seen`, or after a pause: the owner may be about to serve, or its link to come back.
-async fn newer_row(waiting: Waiting<'_>, seen: Epoch) {
+/// Returns once the row is newer than `seen` and as new as `told`, or after a pause: the owner may be about to serve, or its link to
+/// come back.
+async fn newer_row(waiting: Waiting<'_>, seen: Epoch, told: Epoch) {
     let partition = waiting.partition.id();
-    let newer = waiting.operations.gate.until(|state| is_newer(state, partition, seen));
+    let is_there = |state: &ClusterState| {
+        is_newer(state, partition, seen) && state.row(partition).is_some_and(|row| row.epoch >= told)
+    };
+    let newer = waiting.operations.gate.until(is_there);
     let _ = tokio::time::timeout(PAUSE, newer).await;
 }
 

@@ -89,13 +89,11 @@ impl Table {
         }
     }
 
-    /// Lowers the write quorum of every row to the one its primary's node shows.
+    /// Lowers the write quorum of every row to the one of the group. What single nodes show changes none: how many disks an update
+    /// is on must not depend on who happens to own its document.
     pub(super) fn lower_write_quorums(&mut self, group: &Group) {
-        for row in self.rows.values_mut() {
-            if let Some(node) = group.node(row.primary.node) {
-                row.lower_write_quorum(node.quorum);
-            }
-        }
+        let quorum = group.quorum().value;
+        self.rows.values_mut().for_each(|row| row.lower_write_quorum(quorum));
     }
 
     /// Names another primary, if the reign is still the one that is to end. Returns the new version of the row.

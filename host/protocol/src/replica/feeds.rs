@@ -10,21 +10,10 @@ use steward_model::{Moment, NodeId, Offset};
 
 use super::effect::LogRead;
 use super::feed::{Feed, Log};
-use super::message::LogOutline;
+use super::message::{LogOutline, Said};
 use super::role::Reign;
 use super::tail::Tail;
 use super::{Effect, Member, Replica, Role, is_listed};
-
-/// What a copy says beside what it holds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
-    /// The last record that it knows to be committed.
-    pub(super) committed: Option<Offset>,
-    /// The last one that it knows every member to hold.
-    pub(super) low: Option<Offset>,
-    /// The oldest offset of its log.
-    pub(super) start: Offset,
-}
 
 impl Replica {
     /// Returns what feeds need to know, and the reign if there is one.

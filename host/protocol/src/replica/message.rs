@@ -157,6 +157,17 @@ impl std::fmt::Display for LogOutline {
     }
 }
 
+/// What a copy says beside what it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    /// The last record that it knows to be committed.
+    pub(super) committed: Option<Offset>,
+    /// The last one that it knows every member to hold.
+    pub(super) low: Option<Offset>,
+    /// The oldest offset of its log.
+    pub(super) start: Offset,
+}
+
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -141,8 +141,8 @@ pub use settings::Settings;
 pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
-use feeds::Said;
 use following::Following;
+use message::Said;
 use role::Role;
 
 /// One copy of one partition. See the head of this module for how to drive it.

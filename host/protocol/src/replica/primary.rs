@@ -9,8 +9,7 @@ use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::alter::configurations;
 use super::commit::committable;
-use super::feeds::Said;
-use super::message::{Refused, shown};
+use super::message::{Refused, Said, shown};
 use super::progress::Progress;
 use super::reads::Reads;
 use super::role::Reign;

@@ -17,11 +17,8 @@ impl Partition {
     pub fn step(&self, now: Moment) -> usize {
         let mut state = self.lock();
         let mut taken = 0;
-        if state.is_held {
-            return taken;
-        }
         // Looked for under the lock: what is posted before this step ends is taken by it or by the poster's own step.
-        while let Some(message) = self.next_message() {
+        while let Some(message) = self.next_message(&state) {
             self.take(&mut state, now, message);
             taken += 1;
         }
@@ -31,7 +28,7 @@ impl Partition {
     /// Takes one message if there is one, for simulations that stop between two.
     pub fn step_once(&self, now: Moment) -> bool {
         let mut state = self.lock();
-        match self.next_message_unless(state.is_held) {
+        match self.next_message(&state) {
             Some(message) => {
                 self.take(&mut state, now, message);
                 true
@@ -40,11 +37,11 @@ impl Partition {
         }
     }
 
-    fn next_message_unless(&self, is_held: bool) -> Option<Message> {
-        if is_held { None } else { self.next_message() }
-    }
-
-    fn next_message(&self) -> Option<Message> {
+    fn next_message(&self, state: &State) -> Option<Message> {
+        // Where one copy takes the place of another, what comes meanwhile waits.
+        if state.is_held {
+            return None;
+        }
         unpoisoned(self.mailbox.lock()).pop_front()
     }
 

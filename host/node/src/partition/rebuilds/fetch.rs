@@ -4,11 +4,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use steward_model::{Moment, NodeId, PartitionId, codec};
+use steward_model::{NodeId, PartitionId, codec};
 use steward_replication::partition::{Rebuild, RebuildError};
 use steward_storage::documents::{self, Head, Portion};
 
-use super::{Ask, Piece, Rebuilds};
+use super::desk::Rebuilds;
+use super::parts::Tally;
+use super::words::{Ask, Piece};
 use crate::failure;
 use crate::peer::{self, Lane, Topic};
 
@@ -17,15 +19,6 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
 /// How soon the state store is asked again what became of a batch.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
-/// What was made anew since nothing was under way.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    began: Option<Moment>,
-    partitions: usize,
-    documents: usize,
-    bytes: usize,
-}
 
 /// Why a copy is not made anew this time.
 #[derive(Debug, thiserror::Error)]

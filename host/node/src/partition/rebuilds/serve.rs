@@ -8,7 +8,8 @@ use bytes::Bytes;
 use steward_model::{Member, Moment, PartitionId, codec};
 use steward_replication::partition::Snapshot;
 
-use super::{Ask, Parts, Piece};
+use super::parts::Parts;
+use super::words::{Ask, Piece};
 
 /// Snapshots that are open at once: each keeps the state store from letting go of what it shows.
 const SESSIONS_MAX: usize = 16;

@@ -6,15 +6,11 @@ use steward_model::Lane;
 use steward_storage::documents::{Error, Sweep};
 use steward_storage::keys::Space;
 
-use super::Rebuilds;
+use super::desk::Rebuilds;
 use crate::failure;
 
 /// Rows that are looked at in one batch.
 const ROWS: usize = 4096;
-
-/// Held by the sweep that is under way.
-#[derive(Default)]
-pub(super) struct Sweeper(tokio::sync::Mutex<()>);
 
 impl Rebuilds {
     /// Begins a sweep if rows of copies that do not count are left.
@@ -30,7 +26,7 @@ impl Rebuilds {
 
     /// Removes what is left, as far as the state store takes it: whoever finds it in the way tries again.
     pub(super) async fn sweep(&self) {
-        let _only_one = self.sweeper.0.lock().await;
+        let _only_one = self.sweeping.lock().await;
         let mut sweep = Sweep::default();
         let (store, partitions) = (Arc::clone(&self.parts.store), Arc::clone(&self.parts.partitions));
         let copies = Arc::clone(&partitions);

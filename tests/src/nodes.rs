@@ -4,6 +4,7 @@
 //! caller is a test, or shows something to somebody who watches.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -48,7 +49,12 @@ pub struct Nodes {
 impl Nodes {
     /// Returns `count` nodes with one list and one secret, none of them started; with further flags.
     pub fn prepared(count: usize, flags: &[&str]) -> Nodes {
-        let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir().expect("a folder");
+        Nodes::prepared_in(&std::env::temp_dir(), count, flags)
+    }
+
+    /// Returns what [`Nodes::prepared`] does, with the data below `place`.
+    pub fn prepared_in(place: &Path, count: usize, flags: &[&str]) -> Nodes {
+        let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir_in(place).expect("a folder");
         std::fs::write(folder.path().join("secret"), "a secret for all nodes of a test").expect("a secret");
         let ports: Vec<u16> = (0..count).map(|_| free_port().expect("a port")).collect();
         let list = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
@@ -97,6 +103,18 @@ impl Nodes {
         let mut nodes = Nodes::prepared(count, flags);
         nodes.all_started().await;
         nodes
+    }
+
+    /// Returns `count` nodes that keep their data below `place`, were started at once and have become one group.
+    pub async fn started_in(place: &Path, count: usize, flags: &[&str]) -> Nodes {
+        let mut nodes = Nodes::prepared_in(place, count, flags);
+        nodes.all_started().await;
+        nodes
+    }
+
+    /// Returns how many nodes there are, started or not.
+    pub fn count(&self) -> usize {
+        self.hosts.len()
     }
 
     /// Returns nodes that were started at once, each a host of `network`, and have become one group.

@@ -37,6 +37,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
+/// How much longer than the owner has for it an answer is waited for: the owner knows best why it comes late.
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
+
 
 /// Returns the owner's answer; none if this node has become the owner meanwhile. `creates`: the operation was asked of a factory,
 /// and creates the child at its link.
@@ -131,7 +134,8 @@ enum Asked {
 async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
     let Some(links) = &waiting.operations.links else { return Asked::NotAtAll };
     let (left, seen) = (waiting.left(), row_of(waiting));
-    let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), left);
+    let within = left + ANSWER_WITHIN;
+    let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), within);
     let succeeded = async {
         waiting.operations.gate.until(|state| is_newer(state, waiting.partition.id(), seen)).await;
         tokio::time::sleep(LAST_WORD_WITHIN).await;

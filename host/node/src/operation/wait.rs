@@ -10,7 +10,7 @@ use steward_protocol::replica::NotAdmitted;
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
-use crate::partition::{Confirmation, Partition, Turn};
+use crate::partition::{Confirmation, Partition, Turn, Wanted};
 
 /// Who serves a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,27 @@ impl Waiting<'_> {
                 Err(self.unavailable(reason, happened))
             }
         }
+    }
+
+    /// Returns once as many members as the operation's client wants hold the update that the answer shows, if it wants more than
+    /// a commit needs.
+    ///
+    /// # Errors
+    /// [`Error::TooFewCopies`] at the operation's deadline, or if nobody here hears any more who holds it.
+    pub(super) async fn held(self, position: Option<Position>) -> Result<(), Error> {
+        let (Some(wanted), Some(position)) = (self.operation.wanted, position) else { return Ok(()) };
+        let began = self.operations.clock.now();
+        if let Some(Ok(())) = self.in_time(self.partition.held(position, wanted)).await {
+            return Ok(());
+        }
+        let by = self.partition.holders(position);
+        let wanted = match wanted {
+            Wanted::Members(count) => count.get() as usize,
+            Wanted::All => by.map_or(0, |by| by.members),
+        };
+        let seconds = self.operations.clock.now().since(began).as_secs();
+        let held = by.map_or(0, |by| by.holders);
+        Err(Error::TooFewCopies { link: self.operation.link.clone(), held, wanted, seconds })
     }
 
     /// Returns the reign that this node serves.

@@ -6,6 +6,7 @@ mod faults;
 mod forming;
 mod history;
 mod load;
+mod metrics;
 mod operator;
 mod quorum;
 mod refusals;

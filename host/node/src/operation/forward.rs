@@ -25,21 +25,23 @@ use steward_model::operation::Cause;
 use steward_model::problem::Happened;
 use steward_model::{Action, Epoch, Link, Member, PartitionId, codec};
 use steward_protocol::cluster::ClusterState;
+use tracing::Instrument;
 
 use super::carried::{Answer, Brought, Carried, Question};
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
 use crate::peer::{self, Lane, Origin, Service, Topic};
+use crate::telemetry::group as telemetry;
 
 /// Pause before a node that could not be asked is asked again, if its row does not change before.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
-const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
 /// How much longer than the owner has for it an answer is waited for: the owner knows best why it comes late.
 const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 
+/// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
 
 /// Returns the owner's answer; none if this node has become the owner meanwhile. `creates`: the operation was asked of a factory,
 /// and creates the child at its link.
@@ -67,7 +69,12 @@ async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Res
         if !travels {
             return Err(waiting.elsewhere(owner));
         }
-        match ask(waiting, owner, &question()).await {
+        let span =
+            tracing::debug_span!("hop", to = %owner, partition = %waiting.partition.id(), epoch = %row_of(waiting));
+        let began = waiting.operations.clock.now();
+        let asked = ask(waiting, owner, &question()).instrument(span).await;
+        telemetry::forwarded(asked.outcome(), waiting.operations.clock.now().since(began));
+        match asked {
             Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
             Asked::Brought(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
@@ -129,6 +136,19 @@ enum Asked {
     NotAtAll,
     /// It may have got there.
     Perhaps,
+}
+
+impl Asked {
+    /// Returns the word by which such ends are counted.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Asked::Brought(Brought::Answer(_)) => "answered",
+            Asked::Brought(Brought::Failed { .. }) => "refused",
+            Asked::Brought(Brought::NotOwner { .. }) => "not-owner",
+            Asked::NotAtAll => "unreachable",
+            Asked::Perhaps => "unknown",
+        }
+    }
 }
 
 async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
@@ -197,12 +217,14 @@ impl Arrivals {
 }
 
 impl Service for Arrivals {
-    fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+    fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let operations = Arc::clone(&self.operations);
-        let task = self.runtime.spawn(async move {
+        let span = tracing::debug_span!("arrival", from = %from.host);
+        let arrived = async move {
             let question: Question = codec::decode(&body).map_err(|error| error.to_string())?;
             let brought = match question {
                 Question::Operation(carried) => {
+                    telemetry::arrived();
                     let outcome = operations.submit(Box::new(carried.operation(operations.clock.now()))).await;
                     Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
@@ -212,7 +234,8 @@ impl Service for Arrivals {
                 Question::Committed(partition) => return Err(format!("there is no partition {partition}")),
             };
             Ok(codec::encode(&brought))
-        });
+        };
+        let task = self.runtime.spawn(arrived.instrument(span));
         // Goes on if the link ends: a client that hangs up changes nothing, and neither does its node.
         Box::pin(async { task.await.unwrap_or_else(|_| Err("the operation ended in a panic".to_owned())) })
     }

@@ -10,7 +10,8 @@ use steward_protocol::replica::NotAdmitted;
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
-use crate::partition::{Confirmation, Partition, Turn, Wanted};
+use crate::partition::{Confirmation, NotConfirmed, Partition, Turn, Wanted};
+use crate::telemetry::group::{self as telemetry, Confirmed};
 
 /// Who serves a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +100,16 @@ impl Waiting<'_> {
     /// # Errors
     /// [`Error::NotConfirmed`] if another node may be the owner by now, [`Error::Unavailable`] at the operation's deadline.
     pub(super) async fn confirmed(self, mut asked: Confirmation) -> Result<(), Error> {
+        let how = |known: &Result<(), NotConfirmed>| if known.is_ok() { Confirmed::Yes } else { Confirmed::Refused };
         if let Some(known) = asked.try_confirmed() {
+            telemetry::confirmed(how(&known), None);
             return Ok(known?);
         }
-        match self.in_time(asked.confirmed()).await {
+        let began = self.operations.clock.now();
+        let known = self.in_time(asked.confirmed()).await;
+        let waited = self.operations.clock.now().since(began);
+        telemetry::confirmed(known.as_ref().map_or(Confirmed::Late, how), Some(waited));
+        match known {
             Some(known) => Ok(known?),
             None => {
                 let reason = "no other member says whether this node still is the owner".to_owned();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod clocks;
 mod connections;
+mod copies;
 mod deploying;
 mod documents;
 mod duties;

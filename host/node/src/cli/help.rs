@@ -7,7 +7,7 @@ use super::words::Cli;
 
 /// Commands in groups, in the order of the help.
 const GROUPS: [(&str, &[&str]); 3] = [
-    ("Node", &["start", "status", "nodes", "config", "log"]),
+    ("Node", &["start", "status", "nodes", "owner", "quorum", "config", "log"]),
     ("Services", &["deploy", "rollback", "services", "modules", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history"]),
 ];

@@ -19,8 +19,10 @@ mod log_frames;
 mod modules;
 mod nodes;
 mod output;
+mod owner;
 mod progress;
 mod query;
+mod quorum;
 mod rollback;
 mod services;
 mod start;
@@ -79,7 +81,9 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
     let files = &mut fields::Files;
     match command {
         Command::Status(args) => status::run(args, client, terminal).await,
-        Command::Nodes(_) => nodes::run(client, terminal).await,
+        Command::Nodes(args) => nodes::run(args, client, terminal).await,
+        Command::Owner(args) => owner::run(args, client, terminal).await,
+        Command::Quorum(args) => quorum::run(args, client, terminal).await,
         Command::Config(args) => config::run(args, std::env::vars(), terminal),
         Command::Deploy(args) => deploy::run(args, client, terminal).await,
         Command::Rollback(args) => rollback::run(args, client, terminal).await,

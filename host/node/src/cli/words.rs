@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, documents, history, inspect, log, modules, nodes, query, rollback, services, start, status,
+    config, deploy, documents, history, inspect, log, modules, nodes, owner, query, quorum, rollback, services, start,
+    status,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -103,6 +104,8 @@ pub(super) enum Verb {
 pub(super) enum Command {
     Status(status::Args),
     Nodes(nodes::Args),
+    Owner(owner::Args),
+    Quorum(quorum::Args),
     Config(Box<config::Args>),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
@@ -125,6 +128,8 @@ impl Command {
             Command::Deploy(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
             Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
             Command::Nodes(_)
+            | Command::Owner(_)
+            | Command::Quorum(_)
             | Command::Inspect(_)
             | Command::Get(_)
             | Command::Post(_)

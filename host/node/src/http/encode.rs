@@ -10,7 +10,7 @@ use steward_model::operation::Header;
 use steward_model::render;
 
 use super::{Http, headers};
-use crate::operation::{Content, Reply, Status, write_entity_tag};
+use crate::operation::{Content, Copied, Reply, Status, tag_of, write_entity_tag};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -70,6 +70,9 @@ pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
     if let Some(Ok(owner)) = reply.owner.as_deref().map(HeaderValue::from_str) {
         headers.insert(&headers::OWNER, owner);
     }
+    if let Some(copied) = &reply.copy {
+        say_copy(&mut headers, copied);
+    }
     if reply.replayed {
         headers.insert(&REPLAYED, HeaderValue::from_static("true"));
     }
@@ -94,6 +97,11 @@ fn describe(headers: &mut HeaderMap, document: &Document, status: StatusCode) {
     if status == StatusCode::CREATED || status == StatusCode::ACCEPTED {
         headers.insert(LOCATION, visible(document.link.as_str().as_bytes().to_vec()));
     }
+}
+
+fn say_copy(headers: &mut HeaderMap, copied: &Copied) {
+    headers.insert(&headers::POSITION, visible(tag_of(copied.position).into_bytes()));
+    headers.insert(&headers::COPY, visible(copied.node.clone().into_bytes()));
 }
 
 /// Returns a header value made of digits, quotes or a self-link: nothing that a header cannot have.

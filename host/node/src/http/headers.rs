@@ -6,5 +6,13 @@ use http::HeaderName;
 pub(super) static OWNER: HeaderName = HeaderName::from_static("x-steward-owner");
 /// The epoch of the document, or the incarnation of the system group where there is none.
 pub(super) static EPOCH: HeaderName = HeaderName::from_static("x-steward-epoch");
+/// Up to where the copy is committed that has answered a read that any copy may answer: `<epoch>-<offset>`.
+pub(super) static POSITION: HeaderName = HeaderName::from_static("x-steward-position");
+/// The name of the node whose copy that is.
+pub(super) static COPY: HeaderName = HeaderName::from_static("x-steward-copy");
+/// What a reader has seen elsewhere, as the query parameter `atLeast`.
+pub(super) const AT_LEAST: &str = "x-steward-at-least";
+/// How many nodes shall hold an update before it is answered: a number, or all. Xenon's word.
+pub(super) const WANTED: &str = "x-xenon-rpl-quorum";
 /// The name of the request.
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

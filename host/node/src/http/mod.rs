@@ -28,6 +28,7 @@ mod encode;
 mod error;
 mod exchange;
 mod face;
+mod freshness;
 mod head;
 mod headers;
 mod held;

@@ -5,10 +5,11 @@
 //! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
-use steward_model::{Link, PartitionId};
+use steward_model::{Link, PartitionId, Position};
 use steward_sandbox::CallError;
 
 use super::error::{Copies, Error};
+use super::freshness::{Copied, tag_of};
 use super::patience::Patience;
 
 /// Statuses of refusals that pass by themselves, whoever gives them.
@@ -75,9 +76,14 @@ impl Error {
             Error::NoQuorum { available, quorum, .. } => {
                 later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
             }
+            Error::TooFewNodes { wanted, nodes } => self.of_few_nodes(*wanted, *nodes),
+            Error::TooFewCopies { held, wanted, .. } => self.of_few_copies(*held, *wanted),
             Error::Unavailable { partition, happened, copies, .. } => {
                 self.of_unavailable(*partition, *happened, *copies)
             }
+            Error::CopyBehind { partition, named, shows, .. } => self.of_late_copy(*partition, *named, *shows),
+            Error::NotInLog { named, .. } => self.of_other_log(*named),
+            Error::OfCopy { error, copied } => of_copy(error, copied),
             Error::NotConfirmed(_) => later(Kind::Unavailable, "not-available", 1),
             Error::Remote { problem, .. } => (**problem).clone(),
             Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
@@ -117,6 +123,26 @@ impl Error {
         Problem { happened: Some(happened), ..problem }
     }
 
+    fn of_late_copy(&self, partition: PartitionId, named: Position, shows: Position) -> Problem {
+        Problem::later(Kind::Unavailable, "copy-behind", 1, self)
+            .with("atLeast", tag_of(named))
+            .with("position", tag_of(shows))
+            .with("partition", partition.to_string())
+    }
+
+    fn of_other_log(&self, named: Position) -> Problem {
+        Problem::never(Kind::PreconditionFailed, "position-not-in-log", self).with("atLeast", tag_of(named))
+    }
+
+    fn of_few_nodes(&self, wanted: u32, nodes: u32) -> Problem {
+        Problem::never(Kind::Invalid, "quorum-beyond-nodes", self).with("wanted", wanted).with("nodes", nodes)
+    }
+
+    fn of_few_copies(&self, held: usize, wanted: usize) -> Problem {
+        let problem = Problem::later(Kind::Unavailable, "too-few-copies", 1, self);
+        problem.with("available", held).with("quorum", wanted).unknown()
+    }
+
     /// Returns what can be done about it.
     fn hint(&self) -> Option<String> {
         if let Error::UnknownPath { nearest, .. } = self {
@@ -130,6 +156,16 @@ impl Error {
             "use a new Idempotency-Key for each new request"
         } else if matches!(self, Error::StateVersion { .. }) {
             "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
+        } else if matches!(self, Error::TooFewNodes { .. }) {
+            "ask for at most as many as GET /core/node-groups/default shows, or for x-xenon-all"
+        } else if matches!(self, Error::TooFewCopies { .. }) {
+            "it is committed by its quorum and stays; repeat it with the same Idempotency-Key to wait for more copies"
+        } else if matches!(self, Error::CopyBehind { .. }) {
+            "read without consistency and atLeast: the owner answers with the newest state"
+        } else if matches!(self, Error::NotInLog { .. }) {
+            "send the ETag of an answer about the same document, or read without atLeast"
+        } else if matches!(self, Error::OfCopy { .. }) {
+            "read without consistency and atLeast: the owner may know more"
         } else if matches!(
             self,
             Error::Unavailable { happened: Happened::Unknown, .. } | Error::Lost(_) | Error::Broken
@@ -164,7 +200,10 @@ impl Error {
             | Error::UpdateTooLarge { .. }
             | Error::KeyReused { .. }
             | Error::Outcome { .. }
+            | Error::NotInLog { .. }
+            | Error::TooFewNodes { .. }
             | Error::Query(_) => Patience::None,
+            Error::OfCopy { error, .. } => error.patience(),
             Error::Remote { patience, .. } => *patience,
             Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
             Error::Refused(_) => Patience::None,
@@ -179,6 +218,8 @@ impl Error {
             | Error::Unavailable { .. }
             | Error::NoQuorum { .. }
             | Error::Elsewhere { .. }
+            | Error::CopyBehind { .. }
+            | Error::TooFewCopies { .. }
             | Error::NotConfirmed(_)
             | Error::Busy(_)
             | Error::Lost(_)
@@ -189,6 +230,10 @@ impl Error {
             | Error::Broken => Patience::Long,
         }
     }
+}
+
+fn of_copy(error: &Error, copied: &Copied) -> Problem {
+    error.classified().with("position", tag_of(copied.position)).with("copy", copied.node.as_str())
 }
 
 /// Returns what to say to whoever asks for a path at which nothing answers.

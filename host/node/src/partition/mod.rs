@@ -32,7 +32,7 @@ pub(crate) use hands::Hands;
 pub(crate) use rebuilds::{Parts as RebuildParts, Rebuilds};
 pub(crate) use space::watch_space;
 pub(crate) use steward_replication::partition::{
-    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Status, Taken, Turn, TurnError,
+    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Standing, Status, Taken, Turn, TurnError, Wanted,
 };
 pub(crate) use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
 pub(crate) use threads::Threads;

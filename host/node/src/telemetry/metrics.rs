@@ -1,4 +1,4 @@
-//! The metrics of the host, declared once. Names carry their unit; labels have a bounded number of values.
+//! The metrics of the host, declared once; those of a group are in `group`. Names carry their unit; labels have a bounded number of values.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -71,6 +71,7 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     );
     describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
     describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
+    super::group::describe();
     gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
@@ -86,19 +87,12 @@ pub(crate) async fn keep(handle: PrometheusHandle) {
     }
 }
 
-fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Persisted => "persisted",
-        Lane::Volatile => "volatile",
-    }
-}
-
 fn by_lane(cell: &'static [OnceLock<Counter>; 2], name: &'static str, lane: Lane) -> &'static Counter {
     let place = match lane {
         Lane::Persisted => 0,
         Lane::Volatile => 1,
     };
-    cell[place].get_or_init(|| counter!(name, "lane" => lane_name(lane)))
+    cell[place].get_or_init(|| counter!(name, "lane" => lane.as_str()))
 }
 
 /// Counts an update that was taken into the log.

@@ -1,5 +1,6 @@
 //! What the host tells people about itself: log lines and metrics.
 
+pub(crate) mod group;
 pub(crate) mod metrics;
 
 use tracing_subscriber::EnvFilter;

@@ -138,7 +138,7 @@ pub use lineage::{LINEAGE_EPOCHS_MIN, Lineage, LineageError};
 pub use message::{Append, LogOutline, Message, Refused};
 pub use open::{OpenError, Recovered};
 pub use settings::Settings;
-pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
+pub use status::{CopyStatus, Fence, Holders, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
 use following::Following;

@@ -47,6 +47,7 @@ impl Partition {
 
     fn take(&self, state: &mut State, now: Moment, message: Message) {
         self.take_one(state, now, message);
+        state.patient.release(&state.replica);
         let deadline = state.replica.deadline();
         if deadline != state.deadline {
             state.deadline = deadline;

@@ -38,15 +38,18 @@
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.
 
+mod ahead;
 mod apply;
 mod checkpoint;
 mod confirm;
 mod effects;
+mod holders;
 mod logged;
 mod mailbox;
 mod message;
 mod outbox;
 mod outgoing;
+mod patient;
 mod proposal;
 mod propose;
 mod queues;
@@ -54,6 +57,7 @@ mod read;
 mod readers;
 mod rebuild;
 mod recent;
+mod standing;
 mod truncate;
 mod turn;
 
@@ -70,17 +74,21 @@ use steward_storage::log::Pinned;
 pub use confirm::{Confirmation, NotConfirmed};
 pub use message::Message;
 pub use outbox::{Claim, Outbox};
+pub use patient::Wanted;
 pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
 pub use queues::TurnError;
 pub use read::Newest;
 pub use rebuild::{Error as RebuildError, Rebuild, Snapshot};
+pub use standing::{Behind, Standing};
 pub use turn::Turn;
 
 use crate::observer::unpoisoned;
 use crate::recovery::{Error, Recovered};
 use crate::shared::Shared;
 use crate::watch::Watch;
+use ahead::Ahead;
 use outgoing::Outgoing;
+use patient::Patient;
 use queues::Queues;
 use readers::Readers;
 use recent::Recent;
@@ -121,6 +129,10 @@ struct State {
     recent: Recent,
     outbox: Outbox,
     readers: Readers,
+    /// Readers of this copy that have seen more elsewhere.
+    ahead: Ahead,
+    /// Clients that want more members to hold what is committed.
+    patient: Patient,
     /// Holds the part of the log that in-sync members may lack.
     pinned: Option<Pinned>,
     /// The copy is being made anew, beside what is here.
@@ -178,6 +190,8 @@ impl Partition {
             recent,
             outbox: Outbox::default(),
             readers: Readers::default(),
+            ahead: Ahead::default(),
+            patient: Patient::default(),
             pinned: None,
             is_rebuilt: false,
             is_held: false,

@@ -7,10 +7,12 @@ mod metrics;
 mod modules;
 mod node_group;
 mod node_selector;
+mod nodes;
 mod partitions;
 mod query_tasks;
 mod root;
 mod shapes;
+mod shares;
 
 use std::sync::Arc;
 
@@ -36,8 +38,8 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::NodeGroup => node_group::answer(http, asked).await,
         Infrastructure::NodeSelectors => folder(http, &asked, &["/core/node-selectors/default"]),
         Infrastructure::NodeSelector => node_selector::answer(http, asked).await,
-        Infrastructure::Nodes => node_group::nodes(http, &asked),
-        Infrastructure::Node(id) => node_group::node(http, &asked, id),
+        Infrastructure::Nodes => nodes::all(http, &asked),
+        Infrastructure::Node(id) => nodes::one(http, asked, id).await,
         Infrastructure::Partitions => partitions::answer(http, &asked).await,
         Infrastructure::Modules => modules::answer(http, asked).await,
         Infrastructure::Module(digest) => modules::one(http, asked, digest).await,

@@ -3,6 +3,7 @@
 //! A GET of a document goes straight through [`document`]. All work that costs more is boxed, so that the future of the
 //! common request stays small.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, headers, infrastructure, listing, problem, utility};
+use super::{Http, body, headers, infrastructure, listing, parameters, problem, utility};
 use crate::failure;
 use crate::service::Found;
 use crate::telemetry::metrics as telemetry;
@@ -29,12 +30,14 @@ use crate::telemetry::metrics as telemetry;
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Answers a request, whatever it is, and never fails.
-pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {
+/// Answers a request, whatever it is, and never fails. `local` is the address at which it arrived.
+pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, local: IpAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Arriving::new(http, &parts, body);
     let mut head = Head::default();
+    // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
+    let read = http.strangers.check(&parts, local).and(read);
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
@@ -110,6 +113,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Resul
         return Box::pin(listing::answer(http, &link, asked.query())).await;
     }
     let query = asked.parts.uri.query().unwrap_or_default();
+    parameters::of_service(http, &link, Action::Get, query)?;
     let operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
     let reply = http.operations().submit(operation).await?;
     Ok(encode::reply(http, reply, false))
@@ -124,6 +128,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: HostRequest
     let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
+    parameters::of_service(http, &link, action, query)?;
     let minimal = head.minimal;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;

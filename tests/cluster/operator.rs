@@ -51,7 +51,7 @@ async fn every_node_says_who_owns_a_document_and_how_the_group_stands() {
 
     let status = said(&nodes, 2, &["status"]);
     assert!(status.contains("3/3 AVAILABLE") && status.contains("quorum 2") && status.contains("epoch "), "{status}");
-    assert!(status.contains("owns") && status.contains("in sync") && status.contains("behind"), "{status}");
+    assert!(status.contains("OWNS") && status.contains("IN SYNC") && status.contains("BEHIND"), "{status}");
     assert!(!status.contains("problem"), "{status}");
     let group = nodes.group(0).await.expect("the group");
     let of = |field: &str| -> u64 {

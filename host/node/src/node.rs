@@ -153,7 +153,11 @@ fn start_operations(
         clock: Arc::clone(clock),
         table: Arc::clone(&foundation.partitions),
         services: Arc::clone(&services),
-        limits: Limits { wait: WAIT, document_bytes_max: options.max_request_bytes },
+        limits: Limits {
+            wait: WAIT,
+            document_bytes_max: options.max_request_bytes,
+            guest_lines_max: options.guest_log_lines,
+        },
         shutdown: stop.clone(),
         owner: owner.clone(),
         cluster: foundation.system.control.watch(),
@@ -198,7 +202,13 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
-    let deployments = Deployments::new(Arc::clone(&operations), Arc::clone(&control), outbound, shutdown.clone());
+    let deployments = Deployments::new(
+        Arc::clone(&operations),
+        Arc::clone(&control),
+        Arc::clone(&modules),
+        outbound,
+        shutdown.clone(),
+    );
     let http = Http::new(Parts {
         operations,
         deployments,
@@ -212,7 +222,9 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_answer_bytes: options.answer_bytes,
         max_module_bytes: options.modules.bytes_max,
+        host_names: options.host_names.clone(),
         cors_origins: options.cors_origin.clone(),
         descriptors,
         idle_span: options.idle_timeout,

@@ -8,7 +8,9 @@ mod argv;
 mod client;
 mod config;
 mod deploy;
+mod doctor;
 mod documents;
+mod effects;
 pub(crate) mod error;
 mod fields;
 mod help;
@@ -25,14 +27,17 @@ mod query;
 mod quorum;
 mod rollback;
 mod services;
+mod shell;
 mod start;
 mod status;
+mod stop;
+mod undeploy;
 mod views;
 mod words;
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
+use clap::{ColorChoice, FromArgMatches};
 use steward_model::Timestamp;
 
 use crate::config::Options;
@@ -49,7 +54,8 @@ pub(crate) fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<
     let parsed = help::command(argv::colour(&words)).try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            help::suggest(&mut error);
             // A closed pipe is no failure of ours: `steward --help | head -1`.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
@@ -98,6 +104,12 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Delete(args) => documents::delete(args, client, terminal).await,
         Command::Query(args) => query::run(args, client, terminal).await,
         Command::History(args) => history::run(args, client, terminal).await,
+        Command::Effects(args) => effects::run(args, client, terminal).await,
+        Command::Stop(args) => stop::run(args, client, terminal).await,
+        Command::Undeploy(args) => undeploy::run(args, client, terminal).await,
+        Command::Doctor(args) => doctor::run(args, client, terminal).await,
+        Command::Completions(args) => Ok(shell::completions(args, help::command(ColorChoice::Never), terminal)),
+        Command::Man(args) => shell::man(args, help::command(ColorChoice::Never), terminal),
     }
 }
 

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, documents, history, inspect, log, modules, nodes, owner, query, quorum, rollback, services, start,
-    status,
+    config, deploy, doctor, documents, effects, history, inspect, log, modules, nodes, owner, query, quorum, rollback,
+    services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -120,6 +120,12 @@ pub(super) enum Command {
     Delete(documents::DeleteArgs),
     Query(query::Args),
     History(history::Args),
+    Effects(effects::Args),
+    Stop(stop::Args),
+    Undeploy(undeploy::Args),
+    Doctor(doctor::Args),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 impl Command {
@@ -136,6 +142,10 @@ impl Command {
             | Command::Put(_)
             | Command::Patch(_) => TIMEOUT,
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
+            // A node may end what is under way first, for as long as its --shutdown-grace.
+            Command::Stop(_) => TIMEOUT_LONG,
+            Command::Effects(_) => TIMEOUT,
+            Command::Undeploy(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => TIMEOUT,
         }
     }
 }

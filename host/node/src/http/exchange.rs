@@ -3,6 +3,7 @@
 //! A GET of a document goes straight through [`document`]. All work that costs more is boxed, so that the future of the
 //! common request stays small.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, freshness, headers, infrastructure, listing, problem, utility};
+use super::{Http, body, freshness, headers, infrastructure, listing, parameters, problem, utility};
 use crate::failure;
 use crate::operation::Freshness;
 use crate::service::Found;
@@ -30,12 +31,14 @@ use crate::telemetry::metrics as telemetry;
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Answers a request, whatever it is, and never fails.
-pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {
+/// Answers a request, whatever it is, and never fails. `local` is the address at which it arrived.
+pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, local: IpAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Arriving::new(http, &parts, body);
     let mut head = Head::default();
+    // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
+    let read = http.strangers.check(&parts, local).and(read);
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
@@ -117,6 +120,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Resul
         return Box::pin(listing::answer(http, &link, asked.query())).await;
     }
     let query = asked.parts.uri.query().unwrap_or_default();
+    parameters::of_service(http, &link, Action::Get, query)?;
     let freshness = match is_stateless(http, &link, query, &asked.head) {
         true => Freshness::Newest,
         false => freshness::freshness(query, asked.head.at_least.as_deref())?,
@@ -140,6 +144,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: HostRequest
         let reason = "is for GET: updates are made by the owner, on the newest state";
         freshness::refuse(query, head.at_least.as_deref(), reason)?;
     }
+    parameters::of_service(http, &link, action, query)?;
     let minimal = head.minimal;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;

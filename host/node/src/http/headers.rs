@@ -1,4 +1,4 @@
-//! Headers of our own that every answer carries.
+//! Headers of answers that are our own, or that the library of HTTP does not know.
 
 use http::HeaderName;
 
@@ -16,3 +16,7 @@ pub(super) const AT_LEAST: &str = "x-steward-at-least";
 pub(super) const WANTED: &str = "x-xenon-rpl-quorum";
 /// The name of the request.
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says that an answer is the first one under the same key.
+pub(super) static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Says which preference of the client was followed.
+pub(super) static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -81,7 +81,8 @@ pub(crate) enum Error {
     },
     /// A document of this link existed and was deleted.
     #[error(
-        "{link} is marked deleted at version {version}: create it with a higher documentVersion or with the pragma xn-force-index-update"
+        "{link} was deleted, at version {version}: create it anew with documentVersion {} or higher, or with the header Pragma: xn-force-index-update",
+        version.0.saturating_add(1)
     )]
     CreateDeleted {
         /// The document.
@@ -179,6 +180,14 @@ pub(crate) enum Error {
     /// The guest said no.
     #[error("{0}")]
     Refused(Fault),
+    /// The guest said no to the body, which does not fit at other places either.
+    #[error("{}", fault.message)]
+    RefusedBody {
+        /// What the guest said.
+        fault: Fault,
+        /// What else is wrong.
+        further: Vec<Violation>,
+    },
     /// The guest failed, or what it returned cannot be used.
     #[error("service {service}: {error}")]
     Guest {

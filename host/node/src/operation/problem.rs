@@ -5,12 +5,13 @@
 //! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
-use steward_model::{Link, PartitionId, Position};
+use steward_model::{Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
 use super::error::{Copies, Error};
 use super::freshness::{Copied, tag_of};
 use super::patience::Patience;
+use crate::service::problem_of_call;
 
 /// Statuses of refusals that pass by themselves, whoever gives them.
 pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
@@ -37,8 +38,11 @@ impl Error {
             }
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
-            Error::CreateDeleted { .. } => never(Kind::Conflict, "marked-deleted").xenon(problem::MARKED_DELETED),
-            Error::NotSupported { .. } => never(Kind::NotSupported, "method-not-allowed"),
+            Error::CreateDeleted { version, .. } => self.of_deleted(*version),
+            Error::NotSupported { allowed, .. } => {
+                let allowed: Vec<&str> = allowed.iter().map(|action| action.as_str()).collect();
+                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
+            }
             Error::PreconditionFailed { have, .. } => {
                 reread(Kind::PreconditionFailed, "precondition-failed").with("currentETag", have.clone())
             }
@@ -57,7 +61,11 @@ impl Error {
             Error::UpdateTooLarge { .. } => never(Kind::TooLarge, "update-too-large"),
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
-            Error::Guest { error, .. } => self.of_guest(error),
+            Error::RefusedBody { fault, further } => {
+                let Problem { violations, .. } = Problem::from(fault.clone());
+                Problem { violations: [violations, further.clone()].concat(), ..Problem::from(fault.clone()) }
+            }
+            Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
             Error::StateVersion { .. } => never(Kind::Internal, "state-version"),
             Error::Query(refusal) => refusal.problem(),
@@ -93,23 +101,12 @@ impl Error {
         }
     }
 
-    fn of_guest(&self, error: &CallError) -> Problem {
-        match error {
-            CallError::Refused(fault) => Problem::from(fault.clone()),
-            CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), self),
-            CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, self),
-            CallError::Trap { .. }
-            | CallError::Memory { .. }
-            | CallError::StackOverflow { .. }
-            | CallError::OutputTooLarge { .. }
-            | CallError::TooManyEffects { .. }
-            | CallError::NotJson { .. }
-            | CallError::NotAnObject
-            | CallError::Status { .. }
-            | CallError::Effect { .. }
-            | CallError::NotText { .. }
-            | CallError::MissingHandler { .. } => Problem::never(Kind::Internal, error.code(), self),
-        }
+    fn of_deleted(&self, version: Version) -> Problem {
+        Problem::never(Kind::Conflict, "marked-deleted", self)
+            .xenon(problem::MARKED_DELETED)
+            .with("currentVersion", version.0)
+            .hint(format!("send \"documentVersion\": {} in the body", version.0.saturating_add(1)))
+            .hint("or send the header Pragma: xn-force-index-update")
     }
 
     fn of_unavailable(&self, partition: PartitionId, happened: Happened, copies: Copies) -> Problem {
@@ -206,7 +203,7 @@ impl Error {
             Error::OfCopy { error, .. } => error.patience(),
             Error::Remote { patience, .. } => *patience,
             Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
-            Error::Refused(_) => Patience::None,
+            Error::Refused(_) | Error::RefusedBody { .. } => Patience::None,
             Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
             Error::Guest { .. } => Patience::None,
             // A factory that is just being mounted or moved comes; one that does not exist does not.
@@ -246,7 +243,6 @@ pub(crate) fn served(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steward_model::Version;
     use steward_model::operation::Fault;
 
     use super::*;

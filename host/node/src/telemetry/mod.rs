@@ -2,6 +2,7 @@
 
 pub(crate) mod group;
 pub(crate) mod metrics;
+mod process;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;

@@ -25,10 +25,13 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
         return asked.other(READ_ONLY);
     }
     metrics::connections(http.connections.open(), http.connections.max());
+    metrics::answers(http.answers.held());
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
-    metrics::log_written(&http.operations().table().shared().log.stats());
+    let stats = http.operations().table().shared().log.stats();
+    metrics::log_written(&stats);
     stand(http);
-    let mut response = Response::new(Full::new(Bytes::from(http.parts.metrics.render())));
+    let text = http.parts.metrics.render() + &metrics::fractions(&stats);
+    let mut response = Response::new(Full::new(Bytes::from(text)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -71,6 +71,14 @@ impl Scene {
         (0..self.nodes.count()).map(|at| footprint::cpu(self.nodes.host(at).pid())).sum()
     }
 
+    /// Waits until all three nodes serve, and own their shares.
+    fn wait_until_whole(&self) {
+        self.runtime.block_on(async {
+            self.nodes.until_available(3).await;
+            self.nodes.until_balanced(3).await;
+        });
+    }
+
     /// Returns a document that node `at` owns.
     fn owned_by(&self, by: usize, at: usize) -> anyhow::Result<String> {
         let (client, host) = (self.nodes.client(by), format!("host-{at}"));
@@ -182,10 +190,7 @@ fn fail_overs(scene: &mut Scene, blow: Blow, rounds: usize) -> anyhow::Result<Ve
             Blow::Killed => scene.nodes.host(victim).restart()?,
             Blow::Stopped => scene.nodes.host(victim).resume()?,
         }
-        scene.runtime.block_on(async {
-            scene.nodes.until_available(3).await;
-            scene.nodes.until_balanced(3).await;
-        });
+        scene.wait_until_whole();
     }
     waited.sort_unstable();
     Ok(waited)
@@ -242,10 +247,7 @@ fn hand_off(scene: &mut Scene, wish: &Wish) -> anyhow::Result<Row> {
         gaps.push(gap);
         scene.nodes.host(0).ended()?;
         scene.nodes.host(0).restart()?;
-        scene.runtime.block_on(async {
-            scene.nodes.until_available(3).await;
-            scene.nodes.until_balanced(3).await;
-        });
+        scene.wait_until_whole();
     }
     let gap = median(&gaps, Duration::as_secs_f64);
     Ok(Row {
@@ -282,10 +284,7 @@ fn relaxed(scene: &mut Scene, wish: &Wish) -> anyhow::Result<Row> {
         })?;
         took.push(waited);
         scene.nodes.host(2).restart()?;
-        scene.runtime.block_on(async {
-            scene.nodes.until_available(3).await;
-            scene.nodes.until_balanced(3).await;
-        });
+        scene.wait_until_whole();
     }
     let middle = median(&took, Duration::as_secs_f64);
     Ok(Row {

@@ -6,7 +6,8 @@ use super::error::EXIT_CODES;
 use super::words::Cli;
 
 /// Commands in groups, in the order of the help.
-const GROUPS: [(&str, &[&str]); 3] = [
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Author", &["new", "build", "test", "dev"]),
     ("Node", &["start", "status", "nodes", "config", "log"]),
     ("Services", &["deploy", "rollback", "services", "modules", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history"]),

@@ -78,9 +78,21 @@ impl Load<'_> {
     /// # Errors
     /// If a connection fails or an answer is no success.
     pub(crate) fn run(self, until: Until) -> anyhow::Result<Reached> {
+        self.run_over(&[self.address], until)
+    }
+
+    /// Asks several servers, with the connections spread over them.
+    ///
+    /// # Errors
+    /// As [`Load::run`].
+    ///
+    /// # Panics
+    /// If there is no server.
+    pub(crate) fn run_over(self, servers: &[SocketAddr], until: Until) -> anyhow::Result<Reached> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (times, took) = runtime.block_on(async {
-            let streams = try_join_all((0..self.connections).map(|_| connect(self.address))).await?;
+            let streams =
+                try_join_all((0..self.connections).map(|number| connect(servers[number % servers.len()]))).await?;
             let run = Run { load: self, until, began: Instant::now(), next: Cell::new(0) };
             let times = try_join_all(streams.into_iter().map(|stream| run.one(stream))).await?;
             anyhow::Ok((times, run.began.elapsed()))

@@ -8,7 +8,7 @@
 //! cargo bench-all                         the whole table, on standard output
 //! cargo bench-all --write FILE            and into a file
 //! cargo bench-all --only get              some rows: guest, get, volatile, persisted, queries, beside, many, steady,
-//!                                         deploy or idle
+//!                                         group, deploy or idle
 //! cargo bench-all --profile FOLDER        for the rows over HTTP also a profile of the host, made with linux-perf
 //! cargo bench-all --documents N           how many idle documents are made, 1,000,000 by itself
 //! cargo bench-all --seconds N             how long each of the runs over HTTP lasts, 3 by itself
@@ -21,7 +21,7 @@
 //! keeps line tables. On one machine the load generator and the host share the cores; so the rows over HTTP also tell the
 //! processor time of the servers alone, in which the generator has no part.
 //!
-//! Left out: several nodes, and a network between clients and host.
+//! Left out: a network between clients and host, and between nodes.
 
 mod baseline;
 mod beside;
@@ -30,10 +30,12 @@ mod commit_log;
 mod deploy;
 mod folder;
 mod footprint;
+mod group;
 mod guest;
 mod idle;
 mod load;
 mod many;
+mod members;
 mod paced;
 mod persisted;
 mod profile;
@@ -68,7 +70,7 @@ struct Wish {
 type Measure = fn(&Wish) -> anyhow::Result<Vec<Row>>;
 
 /// What can be measured, in the order of the table.
-const MEASURES: [(&str, Measure); 10] = [
+const MEASURES: [(&str, Measure); 11] = [
     ("guest", guest::measure),
     ("get", rest::get),
     ("volatile", rest::patch_volatile),
@@ -77,12 +79,13 @@ const MEASURES: [(&str, Measure); 10] = [
     ("beside", beside::measure),
     ("many", many::measure),
     ("steady", steady::measure),
+    ("group", group::measure),
     ("deploy", deploy::measure),
     ("idle", idle::measure),
 ];
 
 /// What is measured only when it is asked for by name.
-const ONLY_WHEN_ASKED: [&str; 1] = ["steady"];
+const ONLY_WHEN_ASKED: [&str; 2] = ["steady", "group"];
 
 fn wish() -> anyhow::Result<Wish> {
     let mut wish = Wish {

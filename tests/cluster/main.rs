@@ -1,10 +1,15 @@
 //! Several nodes: real processes on ports of the system, kills, pauses and restarts.
 
+mod copies;
+mod cuts;
 mod documents;
 mod faults;
 mod forming;
 mod history;
 mod load;
+mod metrics;
+mod operator;
 mod quorum;
+mod rebuilds;
 mod refusals;
 mod walk_through;

@@ -53,8 +53,8 @@ async fn connections_that_say_nothing_are_closed_whatever_they_might_speak() {
         b"G",
         b"PRI * HT",
         PREFACE,
-        b"GET /health/live HTTP/1.1\r\nhost: a\r\n",
-        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ];
     let all: Vec<_> = sayings
         .into_iter()
@@ -137,7 +137,7 @@ async fn a_client_that_finds_all_places_in_use_is_told_so_and_gets_one_later() {
     let most = counted(client, "steward_http_connections_max").await;
     // A request whose body does not come is under way all the while.
     let withheld =
-        b"PATCH /core/counters/c HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+        b"PATCH /core/counters/c HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
     let busy: Vec<TcpStream> = (0..most)
         .map(|_| {
             let mut stream = connect(client);

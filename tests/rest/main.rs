@@ -2,8 +2,11 @@
 
 mod author;
 mod bad_input;
+mod bounds;
 mod clocks;
+mod commands;
 mod connections;
+mod copies;
 mod deploying;
 mod documents;
 mod duties;
@@ -17,11 +20,14 @@ mod native;
 mod outcomes;
 mod outside;
 mod queries;
+mod readable;
 mod readme;
 mod refusals;
 mod repeats;
 mod stateless;
 mod stopping;
+mod strangers;
+mod strictness;
 mod tasks;
 mod unread_bodies;
 mod utility;
@@ -75,4 +81,25 @@ async fn components(names: &[&str]) -> Vec<Vec<u8>> {
         anyhow::Ok(names.iter().filter_map(|name| built.get(name).cloned()).collect())
     });
     built.await.expect("the build does not panic").expect("the guests build")
+}
+
+/// Returns the component `misbehave` with other things in its descriptor. They take the place of the old ones in the file, so they
+/// cannot have more bytes together.
+async fn misbehave_with(changes: &serde_json::Value) -> Vec<u8> {
+    let mut component = component("misbehave").await;
+    let place = |wanted: &[u8]| component.windows(wanted.len()).position(|window| window == wanted);
+    let begin = place(b"{\n    \"name\": \"misbehave\"").expect("a descriptor begins");
+    let end = begin + component[begin..].windows(4).position(|window| window == b"\"]\n}").expect("it ends") + 4;
+    let mut descriptor: serde_json::Value = serde_json::from_slice(&component[begin..end]).expect("a descriptor");
+    for (field, value) in changes.as_object().expect("fields") {
+        match value.is_null() {
+            true => drop(descriptor.as_object_mut().expect("fields").remove(field)),
+            false => descriptor[field] = value.clone(),
+        }
+    }
+    let mut text = descriptor.to_string().into_bytes();
+    assert!(text.len() <= end - begin, "the descriptor has no room for {changes}");
+    text.resize(end - begin, b' ');
+    component[begin..end].copy_from_slice(&text);
+    component
 }

@@ -1,4 +1,4 @@
-//! The README is run: its commands, in their order, against the real binary, must print what it shows.
+//! The README and the reference of REST are run: their commands, in their order, against the real binary, must print what they show.
 //!
 //! The commands of one block share a temporary folder and a host. A block that starts no host itself belongs to the
 //! tour, which deploys the counter before the part that is shown. Times, random ids, digests and ports differ from run
@@ -137,7 +137,7 @@ impl Place {
             ["steward", arguments @ .., "&"] => self.start(arguments),
             ["steward", arguments @ ..] => self.steward(arguments),
             ["curl", arguments @ ..] => self.curl(arguments).await,
-            other => panic!("the README runs {other:?}: teach this test how, or say in NOT_RUN why not"),
+            other => panic!("the page runs {other:?}: teach this test how, or say in NOT_RUN why not"),
         }
     }
 
@@ -215,17 +215,14 @@ fn compare(shown: &Shown, printed: &str) {
         None if wanted.is_empty() => status(&printed).is_none_or(|status| status < 400),
         None => printed.trim_end() == wanted,
     };
-    assert!(is_same, "$ {}\nthe README shows  {wanted}\nprinted is        {printed}", shown.command);
+    assert!(is_same, "$ {}\nthe page shows    {wanted}\nprinted is        {printed}", shown.command);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_readme_prints_what_it_shows() {
-    let page = std::fs::read_to_string(build::repository().join("README.md")).expect("the README");
-    let mut unused: Vec<&str> = NOT_RUN.iter().map(|(command, _)| *command).collect();
+/// Runs what a page shows; returns how many commands that were.
+async fn run_all(page: &str) -> usize {
     let mut run = 0;
-    for block in blocks(&page) {
+    for block in blocks(page) {
         let is_run = |shown: &&Shown| !NOT_RUN.iter().any(|(command, _)| shown.command.starts_with(command));
-        unused.retain(|command| !block.iter().any(|shown| shown.command.starts_with(command)));
         let commands: Vec<&Shown> = block.iter().filter(is_run).collect();
         if commands.is_empty() {
             continue;
@@ -238,8 +235,24 @@ async fn the_readme_prints_what_it_shows() {
         }
         drop(place.tour.take());
     }
+    run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_prints_what_it_shows() {
+    let page = std::fs::read_to_string(build::repository().join("README.md")).expect("the README");
+    let run = run_all(&page).await;
     assert!(run >= 8, "only {run} commands of the README were run");
-    assert!(unused.is_empty(), "the README does not show {unused:?} any more: take them out of NOT_RUN");
+    let all: Vec<String> = blocks(&page).into_iter().flatten().map(|shown| shown.command).collect();
+    let mut unused = NOT_RUN.iter().filter(|(command, _)| !all.iter().any(|shown| shown.starts_with(command)));
+    assert_eq!(unused.next(), None, "the README does not show it any more: take it out of NOT_RUN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_of_rest_prints_what_it_shows() {
+    let page = std::fs::read_to_string(build::repository().join("host/docs/rest.md")).expect("the reference");
+    let run = run_all(&page).await;
+    assert!(run >= 15, "only {run} commands of the reference were run");
 }
 
 #[test]

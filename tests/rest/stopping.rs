@@ -23,7 +23,7 @@ async fn looping() -> (Host, TcpStream) {
     let client = host.client();
     client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
     let mut stream = TcpStream::connect(client.base().trim_start_matches("http://")).expect("a connection");
-    let request = "PATCH /core/misbehave/m HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"do\":\"loop\"}";
+    let request = "PATCH /core/misbehave/m HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"do\":\"loop\"}";
     stream.write_all(request.as_bytes()).expect("it is taken");
     wait::until("the loop has the turn", || async {
         let hasty = [("prefer", "wait=1")];

@@ -21,7 +21,7 @@
 //! | `decide`, `refuse`, `confirm node number` | the system group decides what was proposed last, refuses it, confirms the row |
 //! | `targets nodes`, `quorum value`, `wants value`, `hand-off node to` | who shall have copies; `W` falls; `W` shall rise |
 //! | `trim node start`, `rebuild node from` | a log loses its beginning; a copy is made anew out of another |
-//! | `status` | |
+//! | `status`, `holders node offset` | who is where; how many members hold a record |
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -195,6 +195,11 @@ impl Cluster {
                     .collect::<Vec<_>>()
                     .into_iter()
                     .try_for_each(|node| self.tell(node, Event::TargetsChanged(targets.clone())))
+            }
+            "holders" => {
+                let (node, offset) = (node(arguments)?, arguments.take("offset", number)?);
+                self.holders(node, Offset(offset))?;
+                Ok(())
             }
             "wants" => {
                 let value = arguments.take("value", number)?;
@@ -466,6 +471,16 @@ impl Cluster {
         (it.log, it.start, it.applied) = (log, start, last);
         it.unwritten.clear();
         self.tell(node, Event::Rebuilt { log: LogOutline { lineage, last, start } })
+    }
+
+    fn holders(&mut self, node: u32, offset: Offset) -> Result<()> {
+        let replica = self.node(node)?.replica.as_ref().context("the node is down")?;
+        let held = replica.position_at(offset).and_then(|position| Some((position, replica.holders(position)?)));
+        self.trace.push(match held {
+            Some((position, by)) => format!("{node}: {} of {} hold {position}", by.holders, by.members),
+            None => format!("{node}: cannot say who holds {offset}"),
+        });
+        Ok(())
     }
 
     fn status(&mut self) {

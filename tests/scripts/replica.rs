@@ -52,7 +52,7 @@ impl Interpreter {
             "acknowledge" => {
                 let epoch = arguments.take("epoch", epoch)?;
                 let through = Some(arguments.take("through", position)?);
-                let message = Message::Acknowledgement { epoch, through, committed: None, start: Offset(0) };
+                let message = Message::Acknowledgement { epoch, through, committed: None, low: None, start: Offset(0) };
                 self.hear(&mut arguments, message)?
             }
             "append" => {

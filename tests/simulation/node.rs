@@ -18,9 +18,6 @@ use crate::witness::{Listening, Witness};
 /// Small segments, so that worlds of a few hundred steps fill and trim several.
 const SEGMENT_BYTES: u64 = 64 << 10;
 
-/// The copy of each partition that is used.
-const GENERATION: u32 = 1;
-
 /// What a crash leaves.
 pub(crate) struct Machine {
     pub(crate) disk: FaultyDisk,
@@ -76,7 +73,16 @@ impl Machine {
 
     /// Returns the documents of a persisted partition as they are, for whoever judges them.
     pub(crate) fn documents(&self, partition: PartitionId) -> PartitionStore {
-        PartitionStore::new(Arc::new(self.store.clone()), GENERATION, partition)
+        let store: Arc<dyn StateStore> = Arc::new(self.store.clone());
+        let found = self.store.without_faults(|| PartitionStore::find(store, partition));
+        found.expect("a store without faults can be read")
+    }
+
+    /// Returns the epoch that a copy which was made anew has promised by that.
+    pub(crate) fn base(&self, partition: PartitionId) -> Epoch {
+        let store = self.documents(partition);
+        let meta = self.store.without_faults(|| store.meta());
+        meta.ok().and_then(|meta| meta.base).map_or(Epoch::ZERO, |base| base.at.epoch)
     }
 
     /// Starts the node as production does: stores, log, partitions. `found` is told what was found of each.
@@ -95,8 +101,9 @@ impl Machine {
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
         let ids = PartitionId::all(Lane::Persisted).take(usize::from(count));
         let ledger = Arc::clone(&self.ledger) as Arc<dyn log::Ledger>;
-        let stores = ids.map(|id| PartitionStore::new(Arc::clone(&persisted), GENERATION, id));
-        let opened = recovery::open(stores, Arc::new(self.disk.clone()), log_options(Some(ledger)));
+        let stores = ids.map(|id| PartitionStore::find(Arc::clone(&persisted), id));
+        let stores = stores.collect::<Result<Vec<_>, _>>().context("find the copies")?;
+        let opened = recovery::open(stores.into_iter(), Arc::new(self.disk.clone()), log_options(Some(ledger)));
         let recovery::Opened { log, found: log_found, mut recovery } = opened.context("open the stores")?;
         let witness = Arc::new(Witness::new(self.disk.clone(), traced));
         let observer = Arc::clone(&witness) as Arc<dyn Observer>;
@@ -123,7 +130,7 @@ fn open_one(
 ) -> Result<Partition> {
     let recovered = recovery.take(id);
     found(id, recovered.clone());
-    let store = PartitionStore::new(Arc::clone(store), GENERATION, id);
+    let store = PartitionStore::find(Arc::clone(store), id).context("find the copy")?;
     Partition::open(id, Arc::clone(shared), store, recovered).with_context(|| format!("open partition {id}"))
 }
 
@@ -145,6 +152,6 @@ impl Node {
 
     /// Returns the documents of a volatile partition as they are.
     pub(crate) fn volatile_documents(&self, partition: PartitionId) -> PartitionStore {
-        PartitionStore::new(Arc::clone(&self.volatile), GENERATION, partition)
+        PartitionStore::find(Arc::clone(&self.volatile), partition).expect("memory can be read")
     }
 }

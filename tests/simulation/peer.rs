@@ -58,7 +58,7 @@ impl Peer {
         if let Some(through) = self.last().filter(|last| known.own_epoch_at(last.offset) == Some(last.epoch)) {
             let committed = known.committed_end().map(|end| end.offset);
             let through = Some(through);
-            self.said.push(Message::Acknowledgement { epoch, through, committed, start: Offset(0) });
+            self.said.push(Message::Acknowledgement { epoch, through, committed, low: None, start: Offset(0) });
         }
     }
 

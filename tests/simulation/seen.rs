@@ -59,6 +59,7 @@ impl Seen {
             | Note::Copied(_)
             | Note::MarkerAppended { .. }
             | Note::Applied { .. }
+            | Note::MadeAnew { .. }
             | Note::Persisted { .. } => {}
         }
     }

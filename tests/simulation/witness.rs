@@ -29,6 +29,8 @@ pub(crate) enum Note {
     Truncated { after: Option<Position>, records: usize },
     /// The store took records.
     Applied { through: Option<Position> },
+    /// The copy was made anew.
+    MadeAnew { at: Option<Position> },
     /// The store refused them.
     Refused,
     /// The log said that records are on the disk, and they were, or not.
@@ -100,6 +102,7 @@ impl Observer for Witness {
             Fact::SteppedDown { under_way, .. } => Note::SteppedDown { under_way: *under_way },
             Fact::Truncated { after, records } => Note::Truncated { after: *after, records: *records },
             Fact::Applied { records } => Note::Applied { through: end(records) },
+            Fact::MadeAnew { at } => Note::MadeAnew { at: *at },
             Fact::Refused(_) => Note::Refused,
         };
         self.note(partition, note);

@@ -265,6 +265,7 @@ impl World {
             | Note::Activated(_)
             | Note::SteppedDown { .. }
             | Note::Applied { .. }
+            | Note::MadeAnew { .. }
             | Note::Refused => {}
         }
     }

@@ -53,6 +53,16 @@ impl Answer {
         text.lines().filter_map(value).sum()
     }
 
+    /// Returns a measure without labels, if this is the text of `/metrics`.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn measured(&self, name: &str) -> f64 {
+        let text = String::from_utf8_lossy(&self.body);
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines().find_map(value).unwrap_or_else(|| panic!("there is no {name} in\n{text}"))
+    }
+
     /// Returns the answer if it has this status.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! A host under test: the real binary, in a process of its own, with its data in a temporary folder.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -25,18 +26,24 @@ pub struct Circumstances {
     pub descriptors: Option<u32>,
     /// Further variables of its environment.
     pub environment: Vec<(String, String)>,
+    /// The network namespace that it runs in; none: that of the test.
+    pub namespace: Option<String>,
 }
 
 impl Circumstances {
     fn command(&self, program: PathBuf) -> Command {
-        let mut command = match self.descriptors {
-            Some(descriptors) => {
-                let mut shell = Command::new("sh");
-                shell.arg("-c").arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")).arg(program);
-                shell
-            }
-            None => Command::new(program),
-        };
+        // Each of them becomes the next, so that signals reach the program.
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(namespace) = &self.namespace {
+            words.extend(["ip", "netns", "exec", namespace].map(OsString::from));
+        }
+        if let Some(descriptors) = self.descriptors {
+            let limit = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+            words.extend(["sh", "-c", &limit].map(OsString::from));
+        }
+        words.push(program.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -106,6 +113,11 @@ impl Host {
         let client = Client::new(&format!("http://127.0.0.1:{port}"));
         let (place, circumstances) = (place.to_owned(), Circumstances::default());
         Ok(Host { folder, place, flags, circumstances, port, child: None, output: None, client })
+    }
+
+    /// Has the next start happen in other circumstances.
+    pub fn set_circumstances(&mut self, circumstances: Circumstances) {
+        self.circumstances = circumstances;
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod disk;
 pub mod guests;
 pub mod host;
+pub mod network;
 pub mod nodes;
 pub mod random;
 pub mod wait;

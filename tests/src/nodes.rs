@@ -4,6 +4,7 @@
 //! caller is a test, or shows something to somebody who watches.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,8 +12,12 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::guests::{self, Progress};
-use crate::host::Host;
+use crate::host::{Circumstances, Host};
+use crate::network::Network;
 use crate::wait::until;
+
+/// The port for the API of a host that has an address of its own.
+const APART: u16 = 8000;
 
 /// How far the port for peers is from the one of the API.
 const DISTANCE: u16 = 10_000;
@@ -38,16 +43,22 @@ pub struct Nodes {
     /// Holds the secret and the data folders.
     folder: TempDir,
     list: String,
+    network: Option<Network>,
 }
 
 impl Nodes {
     /// Returns `count` nodes with one list and one secret, none of them started; with further flags.
     pub fn prepared(count: usize, flags: &[&str]) -> Nodes {
-        let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir().expect("a folder");
+        Nodes::prepared_in(&std::env::temp_dir(), count, flags)
+    }
+
+    /// Returns what [`Nodes::prepared`] does, with the data below `place`.
+    pub fn prepared_in(place: &Path, count: usize, flags: &[&str]) -> Nodes {
+        let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir_in(place).expect("a folder");
         std::fs::write(folder.path().join("secret"), "a secret for all nodes of a test").expect("a secret");
         let ports: Vec<u16> = (0..count).map(|_| free_port().expect("a port")).collect();
         let list = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
-        let mut nodes = Nodes { hosts: Vec::new(), folder, list };
+        let mut nodes = Nodes { hosts: Vec::new(), folder, list, network: None };
         for port in ports {
             nodes.add(port, flags);
         }
@@ -90,14 +101,51 @@ impl Nodes {
     /// Returns `count` nodes that were started at once and have become one group.
     pub async fn started(count: usize, flags: &[&str]) -> Nodes {
         let mut nodes = Nodes::prepared(count, flags);
-        for at in 0..count {
-            nodes.host(at).spawn().expect("a process");
-        }
-        for at in 0..count {
-            nodes.host(at).ready().expect("the node becomes ready");
-        }
-        nodes.until_available(count).await;
+        nodes.all_started().await;
         nodes
+    }
+
+    /// Returns `count` nodes that keep their data below `place`, were started at once and have become one group.
+    pub async fn started_in(place: &Path, count: usize, flags: &[&str]) -> Nodes {
+        let mut nodes = Nodes::prepared_in(place, count, flags);
+        nodes.all_started().await;
+        nodes
+    }
+
+    /// Returns how many nodes there are, started or not.
+    pub fn count(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// Returns nodes that were started at once, each a host of `network`, and have become one group.
+    pub async fn started_on(network: Network) -> Nodes {
+        let mut nodes = Nodes::prepared(0, &[]);
+        let addresses: Vec<String> = (0..network.hosts()).map(|at| network.address(at).to_string()).collect();
+        nodes.list = addresses.iter().map(|address| format!("http://{address}:{APART}")).collect::<Vec<_>>().join(",");
+        for (at, address) in addresses.iter().enumerate() {
+            nodes.add(APART, &["--bind-address", address, "--insecure-public"]);
+            let namespace = Some(network.namespace(at));
+            nodes.host(at).set_circumstances(Circumstances { namespace, ..Circumstances::default() });
+        }
+        nodes.network = Some(network);
+        nodes.all_started().await;
+        nodes
+    }
+
+    async fn all_started(&mut self) {
+        let count = self.hosts.len();
+        for at in 0..count {
+            self.host(at).spawn().expect("a process");
+        }
+        for at in 0..count {
+            self.host(at).ready().expect("the node becomes ready");
+        }
+        self.until_available(count).await;
+    }
+
+    /// Returns the network that the nodes were started on.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("the nodes have a network of their own")
     }
 
     /// Returns a node, to start, stop, kill or hold it up.

@@ -11,8 +11,8 @@ pub const LINK_BYTES_MAX: usize = 1024;
 const SEGMENT_PUNCTUATION: &str = "-_.~@!$&'()*+,;=:";
 
 /// Last segments that every service answers itself; no child may have such a name.
-pub const UTILITY_SUFFIXES: [&str; 8] =
-    ["stats", "config", "subscriptions", "available", "template", "history", "synchronization", "ui"];
+pub const UTILITY_SUFFIXES: [&str; 9] =
+    ["stats", "config", "subscriptions", "available", "template", "history", "effects", "synchronization", "ui"];
 
 /// A self-link: an absolute path without empty segments, query or trailing slash; `/` alone is the root.
 ///

@@ -79,6 +79,12 @@ pub enum Mutation {
     TrimAboveUnapplied,
     /// A checkpoint releases records that a member of the in-sync set lacks.
     LogNotKept,
+    /// Members that do not hear of anything else do not hear that all of them hold everything.
+    LowNotTold,
+    /// A copy that was made anew is told to the core before it is lasting.
+    RebuiltBeforeLasting,
+    /// Documents of the copy that was replaced stay in memory.
+    CacheSurvivesRebuild,
     /// A checkpoint does not repeat the promises.
     PromiseNotRepeated,
     /// A failed sync of the state store is taken for one that passes.

@@ -56,6 +56,26 @@ pub enum NodeStatus {
 }
 
 impl NodeStatus {
+    /// All states, in the order of a node's life.
+    pub const ALL: [NodeStatus; 5] = [
+        NodeStatus::Synchronizing,
+        NodeStatus::Available,
+        NodeStatus::Leaving,
+        NodeStatus::Replaced,
+        NodeStatus::Unavailable,
+    ];
+
+    /// Returns the word that people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NodeStatus::Synchronizing => "synchronizing",
+            NodeStatus::Available => "available",
+            NodeStatus::Leaving => "leaving",
+            NodeStatus::Replaced => "replaced",
+            NodeStatus::Unavailable => "unavailable",
+        }
+    }
+
     /// Returns true if the node takes part: it hears of changes of the quorum as they happen.
     pub fn is_present(self) -> bool {
         match self {
@@ -67,13 +87,7 @@ impl NodeStatus {
 
 impl std::fmt::Display for NodeStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            NodeStatus::Synchronizing => "synchronizing",
-            NodeStatus::Available => "available",
-            NodeStatus::Leaving => "leaving",
-            NodeStatus::Replaced => "replaced",
-            NodeStatus::Unavailable => "unavailable",
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -16,6 +16,16 @@ pub enum Lane {
     Volatile,
 }
 
+impl Lane {
+    /// Returns the word that people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lane::Persisted => "persisted",
+            Lane::Volatile => "volatile",
+        }
+    }
+}
+
 /// Names a way to spread documents over nodes. Selector 0 is `/core/node-selectors/default`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct SelectorId(pub u16);
@@ -73,11 +83,7 @@ impl PartitionId {
 
 impl std::fmt::Display for PartitionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lane = match self.lane {
-            Lane::Persisted => "persisted",
-            Lane::Volatile => "volatile",
-        };
-        write!(f, "{}/{lane}/{}", self.selector.0, self.index)
+        write!(f, "{}/{}/{}", self.selector.0, self.lane.as_str(), self.index)
     }
 }
 

@@ -29,6 +29,8 @@ pub const QUEUE_LIMIT: i32 = i32::MIN + 7;
 pub enum Kind {
     /// The request cannot be understood, or says something that cannot be.
     Invalid,
+    /// Whoever asks may not do this.
+    Forbidden,
     /// Nothing answers at the link, or the document does not exist.
     NotFound,
     /// The service does not take this action.
@@ -47,6 +49,8 @@ pub enum Kind {
     TooLarge,
     /// The body has a media type or an encoding that the host does not read.
     MediaType,
+    /// The request was meant for another host.
+    Misdirected,
     /// The request is understood and will never be carried out as it is.
     Unprocessable,
     /// The service demands that an update names the version on which it is based, and this one does not.
@@ -64,8 +68,9 @@ pub enum Kind {
 }
 
 /// All kinds with a number of their own, their numbers in HTTP and the names of these. The one table of statuses.
-const KINDS: [(Kind, u16, &str); 16] = [
+const KINDS: [(Kind, u16, &str); 18] = [
     (Kind::Invalid, 400, "Bad Request"),
+    (Kind::Forbidden, 403, "Forbidden"),
     (Kind::NotFound, 404, "Not Found"),
     (Kind::NotSupported, 405, "Method Not Allowed"),
     (Kind::NotAcceptable, 406, "Not Acceptable"),
@@ -75,6 +80,7 @@ const KINDS: [(Kind, u16, &str); 16] = [
     (Kind::PreconditionFailed, 412, "Precondition Failed"),
     (Kind::TooLarge, 413, "Payload Too Large"),
     (Kind::MediaType, 415, "Unsupported Media Type"),
+    (Kind::Misdirected, 421, "Misdirected Request"),
     (Kind::Unprocessable, 422, "Unprocessable Entity"),
     (Kind::PreconditionRequired, 428, "Precondition Required"),
     (Kind::Internal, 500, "Internal Server Error"),

@@ -240,8 +240,8 @@ pub struct Descriptor {
     /// The handlers that the module has; the host never calls one that is not listed.
     #[serde(default)]
     pub handlers: Vec<Handler>,
-    /// Options of the children; they must go together, see [`check_options`].
-    #[serde(default)]
+    /// Options of the children; they must go together, see [`check_options`]. A descriptor without them means [`OPTIONS_DEFAULT`].
+    #[serde(default = "options_default")]
     pub options: Vec<ServiceOption>,
     /// When `handle-start` runs at a new owner.
     #[serde(default)]
@@ -276,8 +276,16 @@ pub struct Descriptor {
     pub docs: String,
 }
 
+/// Options of a service that names none: its documents outlive the process.
+pub const OPTIONS_DEFAULT: [ServiceOption; 3] =
+    [ServiceOption::Persistence, ServiceOption::Replication, ServiceOption::OwnerSelection];
+
 /// How many versions before the newest one are kept if a descriptor does not say: Xenon's default.
 pub const VERSION_RETENTION_DEFAULT: u64 = 1000;
+
+fn options_default() -> Vec<ServiceOption> {
+    OPTIONS_DEFAULT.to_vec()
+}
 
 fn one() -> u32 {
     1
@@ -374,6 +382,14 @@ impl Descriptor {
         self.handlers.contains(&handler)
     }
 
+    /// Returns true if states may have fields that the schema does not name: those that the host makes of a client's body itself, for
+    /// a guest writes what its schema says.
+    pub fn has_strays(&self) -> bool {
+        let guests = self.handles(Handler::HandleCreate)
+            && (self.handles(Handler::HandlePut) || self.has(ServiceOption::Immutable));
+        !guests || self.patch == NativePatch::Merge
+    }
+
     /// Returns the lane in which documents of the service live.
     pub fn lane(&self) -> Lane {
         if self.has(ServiceOption::Persistence) { Lane::Persisted } else { Lane::Volatile }
@@ -420,7 +436,8 @@ mod tests {
         let descriptor = described("").expect("a valid descriptor");
         assert_eq!(descriptor.kind(), "counter");
         assert_eq!(descriptor.versions_kept(), VERSION_RETENTION_DEFAULT);
-        assert_eq!(descriptor.lane(), Lane::Volatile);
+        assert_eq!((descriptor.lane(), &descriptor.options[..]), (Lane::Persisted, &OPTIONS_DEFAULT[..]));
+        assert_eq!(described(r#","options":[]"#).expect("a valid descriptor").lane(), Lane::Volatile);
         assert_eq!(descriptor.start, Start::Lazy);
     }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use steward_replication::applier::IndexSource;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
@@ -30,7 +31,7 @@ use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
-use crate::partition::{self, Exchange, Threads};
+use crate::partition::{self, Exchange, RebuildParts, Rebuilds, Threads};
 use crate::peer::Topic;
 use crate::query::{OtherNodes, Queries, Shares};
 use crate::service::{self, GroupModules, ModuleFolder, ModuleShelf, ModuleStore, Modules, ServiceIndex, ServiceTable};
@@ -113,9 +114,21 @@ async fn start_partitions(
     let index = Arc::new(ServiceIndex::new(Arc::clone(services)));
     let own = system.member();
     let exchange = system.links().map(|links| Exchange::start(links, own, hands));
+    let rebuilt_index = Arc::clone(&index) as IndexSource;
     let threads =
         Threads::start(partitions, hands, clock, index, Arc::clone(persisted), exchange).context("start the driver")?;
-    partition::carry_wishes(partitions, hands, &system.control, clock, stop);
+    let rebuilds = system.links().map(|links| {
+        Rebuilds::start(RebuildParts {
+            partitions: Arc::clone(partitions),
+            links: links.clone(),
+            own,
+            clock: Arc::clone(clock),
+            index: rebuilt_index,
+            store: Arc::clone(persisted),
+            shutdown: stop.clone(),
+        })
+    });
+    partition::carry_wishes(partitions, hands, &system.control, clock, rebuilds, stop);
     partition::follow(&system.control, partitions, clock, stop);
     partition::watch_space(partitions.shared(), folder.path(), stop);
     partition::all_here(partitions, &system.control, own).await;
@@ -140,7 +153,11 @@ fn start_operations(
         clock: Arc::clone(clock),
         table: Arc::clone(&foundation.partitions),
         services: Arc::clone(&services),
-        limits: Limits { wait: WAIT, document_bytes_max: options.max_request_bytes },
+        limits: Limits {
+            wait: WAIT,
+            document_bytes_max: options.max_request_bytes,
+            guest_lines_max: options.guest_log_lines,
+        },
         shutdown: stop.clone(),
         owner: owner.clone(),
         cluster: foundation.system.control.watch(),
@@ -185,7 +202,13 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
-    let deployments = Deployments::new(Arc::clone(&operations), Arc::clone(&control), outbound, shutdown.clone());
+    let deployments = Deployments::new(
+        Arc::clone(&operations),
+        Arc::clone(&control),
+        Arc::clone(&modules),
+        outbound,
+        shutdown.clone(),
+    );
     let http = Http::new(Parts {
         operations,
         deployments,
@@ -199,7 +222,9 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_answer_bytes: options.answer_bytes,
         max_module_bytes: options.modules.bytes_max,
+        host_names: options.host_names.clone(),
         cors_origins: options.cors_origin.clone(),
         descriptors,
         idle_span: options.idle_timeout,

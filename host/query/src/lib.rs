@@ -38,6 +38,7 @@ pub mod plan;
 pub mod request;
 mod results;
 pub mod run;
+pub mod shape;
 pub mod source;
 pub mod spec;
 pub mod task;

@@ -39,6 +39,14 @@ pub enum Error {
     /// There is no such option.
     #[error("query option {0} is not supported: supported are {SUPPORTED}")]
     Unsupported(String),
+    /// There is no such parameter.
+    #[error("there is no query parameter {name}{}: there are expand, {SUPPORTED}; fields are compared in $filter", nearest.map(|nearest| format!(", did you mean {nearest}?")).unwrap_or_default())]
+    Unknown {
+        /// What was written.
+        name: String,
+        /// A parameter with a similar name.
+        nearest: Option<&'static str>,
+    },
     /// A name lacks its dollar sign.
     #[error("query parameter {0} needs a dollar sign: ${0}")]
     Dollar(String),
@@ -162,7 +170,7 @@ struct Options {
 }
 
 impl Options {
-    /// Takes one parameter, its value still encoded. Parameters without a dollar sign may be somebody else's.
+    /// Takes one parameter, its value still encoded.
     fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let (option, slot) = match name {
             "expand" | "$expand" => {
@@ -181,7 +189,7 @@ impl Options {
                 return Err(Error::Dollar(name.to_owned()));
             }
             other if other.starts_with('$') => return Err(Error::Unsupported(other.to_owned())),
-            _ => return Ok(()),
+            other => return Err(Error::Unknown { name: other.to_owned(), nearest: nearest(other) }),
         };
         if slot.is_some() {
             return Err(Error::Repeated(option));
@@ -229,6 +237,11 @@ impl Options {
             None => Ok(Content::Fields(names)),
         }
     }
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let known = ["expand", "$filter", "$orderby", "$top", "$skip", "$limit", "$count", "$select"];
+    known.into_iter().find(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()) <= 2)
 }
 
 fn read_order(text: &str) -> Result<Vec<SortTerm>, Error> {

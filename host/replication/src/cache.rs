@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as QuickCache;
-use steward_model::{Document, Lane, Link};
+use steward_model::{Document, Link, PartitionId};
 
 /// What a link, a document and their place in the cache cost besides their text, in bytes, by measurement.
 const ENTRY_BYTES: usize = 400;
@@ -12,13 +12,13 @@ const ENTRY_BYTES: usize = 400;
 /// A document has another life in each lane: the same link may name one in both, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    lane: Lane,
+    partition: PartitionId,
     link: Link,
 }
 
 impl Key {
-    fn of(lane: Lane, link: &Link) -> Key {
-        Key { lane, link: link.clone() }
+    fn of(partition: PartitionId, link: &Link) -> Key {
+        Key { partition, link: link.clone() }
     }
 }
 
@@ -31,7 +31,7 @@ impl Weighter<Key, Arc<Document>> for Bytes {
     }
 }
 
-/// Documents that were read or written lately, by lane and link, up to so many bytes.
+/// Documents that were read or written lately, by partition and link, up to so many bytes.
 pub struct Cache {
     documents: QuickCache<Key, Arc<Document>, Bytes>,
 }
@@ -43,21 +43,26 @@ impl Cache {
         Cache { documents: QuickCache::with_weighter(expected, bytes_max, Bytes) }
     }
 
-    pub(crate) fn get(&self, lane: Lane, link: &Link) -> Option<Arc<Document>> {
-        self.documents.get(&Key::of(lane, link))
+    pub(crate) fn get(&self, partition: PartitionId, link: &Link) -> Option<Arc<Document>> {
+        self.documents.get(&Key::of(partition, link))
     }
 
-    pub(crate) fn insert(&self, lane: Lane, document: &Arc<Document>) {
-        self.documents.insert(Key::of(lane, &document.link), Arc::clone(document));
+    pub(crate) fn insert(&self, partition: PartitionId, document: &Arc<Document>) {
+        self.documents.insert(Key::of(partition, &document.link), Arc::clone(document));
     }
 
-    /// Removes what stands for documents that were deleted.
-    pub(crate) fn remove_tombstones(&self, lane: Lane) {
-        self.documents.retain(|key, document| key.lane != lane || !document.is_tombstone());
+    /// Removes what stands for documents of a partition that were deleted.
+    pub(crate) fn remove_tombstones(&self, partition: PartitionId) {
+        self.documents.retain(|key, document| key.partition != partition || !document.is_tombstone());
     }
 
-    pub(crate) fn remove(&self, lane: Lane, link: &Link) {
-        self.documents.remove(&Key::of(lane, link));
+    /// Removes the documents of a partition.
+    pub(crate) fn remove_partition(&self, partition: PartitionId) {
+        self.documents.retain(|key, _| key.partition != partition);
+    }
+
+    pub(crate) fn remove(&self, partition: PartitionId, link: &Link) {
+        self.documents.remove(&Key::of(partition, link));
     }
 }
 
@@ -65,12 +70,12 @@ impl Cache {
 mod tests {
     use bytes::Bytes;
     use steward_model::document::UpdateAction;
-    use steward_model::{Epoch, Offset, Timestamp, Version};
+    use steward_model::{Epoch, Lane, Offset, Timestamp, Version};
 
     use super::*;
 
     #[test]
-    fn each_lane_has_its_own_documents() {
+    fn each_partition_has_its_own_documents() {
         let link = Link::parse("/core/a/b").expect("a valid link");
         let document = Arc::new(Document {
             link: link.clone(),
@@ -87,9 +92,13 @@ mod tests {
             body: Bytes::from_static(b"{}"),
         });
         let cache = Cache::new(1 << 20);
-        cache.insert(Lane::Persisted, &document);
-        assert_eq!(cache.get(Lane::Volatile, &link), None);
-        cache.remove(Lane::Volatile, &link);
-        assert_eq!(cache.get(Lane::Persisted, &link), Some(document));
+        let [persisted, volatile] = [Lane::Persisted, Lane::Volatile].map(|lane| PartitionId::of(&link, lane));
+        cache.insert(persisted, &document);
+        assert_eq!(cache.get(volatile, &link), None);
+        cache.remove(volatile, &link);
+        cache.remove_partition(volatile);
+        assert_eq!(cache.get(persisted, &link), Some(document));
+        cache.remove_partition(persisted);
+        assert_eq!(cache.get(persisted, &link), None);
     }
 }

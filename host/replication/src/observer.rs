@@ -4,7 +4,7 @@ use std::sync::{LockResult, MutexGuard};
 
 use steward_model::update::Record;
 use steward_model::{Epoch, Offset, PartitionId, Position};
-use steward_protocol::replica::{Effect, Event};
+use steward_protocol::replica::{Effect, Event, LineageError};
 use steward_storage::documents;
 use steward_storage::log::{append, writer};
 
@@ -48,6 +48,11 @@ pub enum Fact<'a> {
         /// The records of the batch.
         records: &'a [Record],
     },
+    /// The copy was made anew out of the primary's.
+    MadeAnew {
+        /// The last record that it holds.
+        at: Option<Position>,
+    },
     /// The state store did not take a batch; it will be tried again.
     Refused(&'a documents::Error),
 }
@@ -67,6 +72,8 @@ impl std::fmt::Display for Fact<'_> {
             Fact::Truncated { after: Some(after), records } => write!(f, "cut {records} records after {after}"),
             Fact::Truncated { after: None, records } => write!(f, "cut all {records} records"),
             Fact::Applied { records } => write!(f, "applied up to {}, {} records", end(records), records.len()),
+            Fact::MadeAnew { at: Some(at) } => write!(f, "made anew up to {at}"),
+            Fact::MadeAnew { at: None } => f.write_str("made anew, empty"),
             Fact::Refused(error) => write!(f, "failed to apply: {error}"),
         }
     }
@@ -82,6 +89,14 @@ pub enum Fatal {
         partition: PartitionId,
         /// The refusal, which no admitted frame should meet.
         source: append::Error,
+    },
+    /// A copy was taken whose lineage is none.
+    #[error("partition {partition} was made anew out of a copy whose lineage is damaged: {error}")]
+    Lineage {
+        /// The partition.
+        partition: PartitionId,
+        /// What is wrong with it.
+        error: LineageError,
     },
     /// Nobody knows what of the state store is on the disk.
     #[error("state store could not be made durable: {0}")]

@@ -135,6 +135,8 @@ struct Collected {
     first: Option<Offset>,
     /// A record before which others are missing, unless a later one replaces it.
     gap: Option<Offset>,
+    /// Where the copy was made anew out of another one.
+    base: Option<Position>,
 }
 
 /// Collects, frame by frame, what the log says beyond the state store.
@@ -173,12 +175,14 @@ impl Collected {
 impl Recovery {
     /// Takes note of what the state store holds of a partition. Called before the log is read.
     fn stored(&mut self, partition: PartitionId, meta: Meta) {
-        let lineage = meta.lineage;
+        let (lineage, base) = (meta.lineage, meta.base);
         let promised = lineage.last().map_or(Epoch::ZERO, |(epoch, _)| *epoch);
         let (last, applied) = (meta.applied, meta.applied);
         let core = replica::Recovered { promised, lineage, last, applied, ..replica::Recovered::default() };
-        let recovered = Recovered { core, ..Recovered::default() };
-        self.partitions.insert(partition, Collected { recovered, ..Collected::default() });
+        let latest = base.map_or(Timestamp::default(), |base| base.latest);
+        let recovered = Recovered { core, latest, ..Recovered::default() };
+        let base = base.map(|base| base.at);
+        self.partitions.insert(partition, Collected { recovered, base, ..Collected::default() });
     }
 
     /// Takes one frame of the log, in their order.
@@ -225,6 +229,12 @@ impl Recovery {
     fn record(&mut self, lsn: Lsn, frame: &Frame) -> Result<(), Error> {
         let (Some(partition), Some(position)) = (frame.partition, frame.position) else { return Ok(()) };
         let collected = self.partitions.entry(partition).or_default();
+        // What a copy logged that was made anew since stands on another branch, or before a gap. Behind the base stands what came
+        // since, and it is of that reign or a later one: a log never goes back to an earlier epoch.
+        let is_of_another = |base: Position| position.offset <= base.offset || position.epoch < base.epoch;
+        if collected.base.is_some_and(is_of_another) {
+            return Ok(());
+        }
         collected.first = Some(collected.first.map_or(position.offset, |first| first.min(position.offset)));
         let behind = |position: Option<Position>| position.map_or(Offset(0), |position| position.offset.next());
         let (unapplied, expected) = (behind(collected.recovered.core.applied), behind(collected.recovered.core.last));
@@ -360,6 +370,7 @@ mod tests {
             lineage: vec![(epoch(1), Offset(0))],
             delta_floor: Offset(0),
             buckets: Default::default(),
+            base: None,
         };
         recovery.stored(PARTITION, meta(at(1, 5)));
         (4..8).for_each(|offset| {
@@ -379,7 +390,7 @@ mod tests {
 
     fn stored(applied: Position) -> Meta {
         let lineage = vec![(epoch(1), Offset(0)), (applied.epoch, applied.offset)];
-        Meta { applied: Some(applied), lineage, delta_floor: Offset(0), buckets: Default::default() }
+        Meta { applied: Some(applied), lineage, delta_floor: Offset(0), buckets: Default::default(), base: None }
     }
 
     #[test]
@@ -407,5 +418,23 @@ mod tests {
         recovery.check().expect("nothing is missing");
         let recovered = recovery.take(PARTITION);
         assert_eq!((recovered.core.last, recovered.tail.len()), (Some(at(2, 6)), 2));
+    }
+
+    #[test]
+    fn of_a_copy_that_was_made_anew_the_log_begins_behind_its_base() {
+        // The copy that was here before logged through 7 in reign 1; another one, of reign 3, was taken at 4.
+        let base = Some(documents::Base { at: at(3, 4), latest: Timestamp(9) });
+        let mut recovery = Recovery::default();
+        recovery.stored(PARTITION, Meta { base, ..stored(at(3, 4)) });
+        for (lsn, frame) in (1..).map(Lsn).zip([at(1, 2), at(1, 3), at(1, 4), at(1, 5), at(1, 6), at(1, 7)].map(marker))
+        {
+            recovery.frame(lsn, &frame).expect("it is passed over");
+        }
+        recovery.frame(Lsn(7), &marker(at(3, 5))).expect("it follows");
+        recovery.check().expect("nothing is missing");
+        let recovered = recovery.take(PARTITION);
+        assert_eq!((recovered.core.last, recovered.core.start), (Some(at(3, 5)), Offset(5)));
+        assert_eq!((recovered.tail.len(), recovered.latest), (1, Timestamp(9)));
+        assert_eq!(recovered.core.promised, epoch(3));
     }
 }

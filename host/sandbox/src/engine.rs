@@ -122,7 +122,7 @@ fn settings(config: &Config) -> wasmtime::Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances);
     pool.total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT));
-    pool.total_memories(instances);
+    pool.total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT));
     pool.total_tables(instances.saturating_mul(TABLES_PER_COMPONENT));
     pool.total_stacks(instances);
     pool.max_memory_size(config.memory_bytes_max);

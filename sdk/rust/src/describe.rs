@@ -42,6 +42,13 @@ impl Description {
         self
     }
 
+    /// Adds a `kind` under which a handler takes bodies with nothing else in them.
+    pub fn action_without_body(mut self, handler: &str, kind: &str) -> Description {
+        let actions = self.fields.entry("actions").or_insert_with(|| json!({}));
+        actions[handler][kind] = json!({ "type": "object" });
+        self
+    }
+
     /// Returns the JSON text.
     pub fn finish(self) -> String {
         Value::Object(self.fields).to_string()

@@ -64,6 +64,16 @@ impl Group {
                     false => Ok(()),
                 }
             }
+            Note::MadeAnew { at: end } => {
+                self.seen.made_anew += 1;
+                let known = &self.oracle.of(partition).known;
+                let is_committed =
+                    end.is_some_and(|end| known.committed_at(end.offset).is_some_and(|record| record.position == end));
+                match is_committed {
+                    true => self.holders_are_met(partition),
+                    false => Err(format!("i02_ node {} is made anew through {end:?}, which is not committed", at + 1)),
+                }
+            }
             Note::Proposed(_)
             | Note::MarkerAppended { .. }
             | Note::Persisted { .. }
@@ -120,7 +130,8 @@ impl Group {
             return;
         }
         let disk = self.sites[at].machine.disk.lasting();
-        let promised = promised_on(&disk, letter.partition);
+        let base = self.sites[at].machine.base(letter.partition);
+        let promised = promised_on(&disk, letter.partition).max(base);
         let needed = match &letter.message {
             Message::Promise { epoch, .. } | Message::Acknowledgement { epoch, .. } => *epoch,
             _ => return,

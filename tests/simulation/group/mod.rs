@@ -21,6 +21,7 @@ mod mutations;
 mod network;
 mod oracle;
 mod reads;
+mod rebuild;
 mod rest;
 mod site;
 mod steps;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::partition::SelectorId;
 use steward_model::{Lane, PartitionId, Timestamp};
+use steward_protocol::replica::Member;
 use steward_storage::state::Odds;
 
 use crate::clients::Clients;
@@ -42,6 +44,7 @@ use crate::random::Random;
 use crate::tasks::Owner;
 use network::Network;
 use oracle::Oracle;
+use rebuild::Rebuilding;
 use site::Site;
 use steps::{READERS, STEPS, Step};
 use system::System;
@@ -62,6 +65,7 @@ pub(crate) struct Seen {
     pub(crate) unknown_outcomes: usize,
     pub(crate) alterations: usize,
     pub(crate) fail_overs: usize,
+    pub(crate) made_anew: usize,
 }
 
 impl Seen {
@@ -76,12 +80,13 @@ impl Seen {
         self.unknown_outcomes += other.unknown_outcomes;
         self.alterations += other.alterations;
         self.fail_overs += other.fail_overs;
+        self.made_anew += other.made_anew;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
         let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads];
-        let rare = [self.cuts, self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs];
+        let rare = [self.cuts, self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
         if all.iter().any(|count| *count < groups) || rare.iter().any(|count| *count < groups / 25) {
             bail!("{groups} groups were too quiet: {self:?}");
         }
@@ -101,6 +106,11 @@ pub(crate) struct Group {
     /// What each read under way must show.
     reading: BTreeMap<usize, usize>,
     readers: usize,
+    /// Copies that lack more than a primary's log has: who said so, and whose they are.
+    lost: Vec<(usize, PartitionId, Member)>,
+    rebuilding: Vec<Rebuilding>,
+    /// A node that stays away for long.
+    away: Option<usize>,
     steps: Vec<(usize, Step)>,
     passed: Duration,
     broken: Option<String>,
@@ -155,7 +165,7 @@ impl Group {
     fn new(seed: u64, traced: bool) -> Result<Group> {
         let mut random = Random::new(seed ^ 0x6772_6f75_7073);
         let count = if random.below(4) == 0 { 5 } else { 3 };
-        let members = if random.below(4) == 0 { count - 1 } else { count };
+        let members = if random.below(3) == 0 { count - 1 } else { count };
         let lane = Lane::Persisted;
         let partitions: Vec<_> = (0..1 + random.below(2) as u16)
             .map(|index| PartitionId { selector: SelectorId::default(), lane, index })
@@ -185,12 +195,17 @@ impl Group {
             oracle: Oracle::default(),
             reading: BTreeMap::new(),
             readers: 0,
+            lost: Vec::new(),
+            rebuilding: Vec::new(),
+            away: None,
             steps,
             passed: Duration::ZERO,
             broken: None,
             trace: traced.then(Vec::new),
             seen: Seen::default(),
         };
+        // One that joins late finds logs without their beginnings.
+        group.away = Some(members).filter(|at| *at < count && group.random.below(4) > 0);
         for at in 0..count {
             group.start(at)?;
         }
@@ -204,7 +219,9 @@ impl Group {
         for _ in 0..10 {
             self.flow()?;
         }
-        for _ in 0..150 + self.random.below(350) {
+        let steps = 150 + self.random.below(350);
+        for number in 0..steps {
+            self.come_and_go(number * 10 / steps)?;
             let step = self.random.weighted(&self.steps);
             self.take(step).with_context(|| format!("step: {step:?}"))?;
             self.settle()?;
@@ -212,6 +229,43 @@ impl Group {
         self.come_to_rest()?;
         self.fail_over()?;
         self.read_when_deposed()
+    }
+
+    /// Keeps a node away while the others let go of logs, so that it has to be made anew; it goes after the second tenth of the steps
+    /// and returns after the fifth.
+    fn come_and_go(&mut self, tenth: usize) -> Result<()> {
+        match tenth {
+            2 if self.away.is_none() && self.random.below(40) == 0 => {
+                let at = self.random.below(self.sites.len());
+                self.crash(at, false)?;
+                self.away = Some(at);
+                self.pass(Duration::from_millis(2_500));
+            }
+            5.. => {
+                if let Some(at) = self.away.take() {
+                    self.go_on_without()?;
+                    self.start(at)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Fills logs and lets go of their beginnings.
+    fn go_on_without(&mut self) -> Result<()> {
+        for round in 0..24 {
+            self.send(false);
+            self.flow()?;
+            if round % 8 == 7 {
+                self.pass(Duration::from_millis(2_500));
+                for at in 0..self.sites.len() {
+                    self.apply(at);
+                    self.checkpoint(at);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds what the processes did last to the trace, unjudged.
@@ -253,6 +307,7 @@ impl Group {
         }
         self.judge_notes().map_err(|broken| anyhow!(broken))?;
         self.sites[at].machine.disk.fail_syncs(0);
+        self.give_up_rebuilds(at);
         let Some(mut life) = self.sites[at].life.take() else { return Ok(()) };
         self.say(|| format!("  node {} loses its power", at + 1));
         for owner in life.tasks.clear() {
@@ -272,7 +327,7 @@ impl Group {
 
     /// Starts a node that is down, if the system group can register it.
     fn start(&mut self, at: usize) -> Result<()> {
-        if self.sites[at].life.is_some() || self.system.is_away {
+        if self.sites[at].life.is_some() || self.system.is_away || self.away == Some(at) {
             return Ok(());
         }
         let own = self.system.register(at);

@@ -26,5 +26,9 @@ broken_rules! {
     a_shorter_append_that_cuts_is_noticed: ShorterAppendCuts by "i01_", "i02_", "i04_", "panic";
     a_confirmation_in_spite_of_a_promise_is_noticed: ConfirmedInSpiteOfPromise by "i10_";
     a_read_confirmed_by_an_earlier_question_is_noticed: ConfirmedByEarlierQuestion by "i10_";
+    a_log_that_is_not_kept_for_members_is_noticed: LogNotKept by "i22_";
+    a_member_that_is_not_told_what_all_hold_is_noticed: LowNotTold by "l1_";
+    a_rebuilt_copy_that_is_not_lasting_is_noticed: RebuiltBeforeLasting by "open the stores", "i02_", "i04_";
+    documents_that_survive_a_rebuild_in_memory_are_noticed: CacheSurvivesRebuild by "i10_", "i11_", "i13_";
     applying_what_the_own_disk_lacks_is_noticed: AppliedBeforeDurable by "i09_";
 }

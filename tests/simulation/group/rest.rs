@@ -1,14 +1,13 @@
 //! Coming to rest: the faults stop, and everything must become active, be answered, and be the same everywhere.
 //!
-//! Two cases are judged otherwise, because the rules want them so. A copy that counts for nothing and lacks what the primary's
-//! log no longer has stays behind: it has to be made anew, which nobody does in these worlds. Its store must be what it was
-//! at the record it has come to; and whoever counts is never such a copy (I22). Where every member must promise, or hold the
-//! marker, nobody can reign while one is down: there it is judged that nobody does, and that all is well when it returns.
+//! A copy that counts for nothing and lacks what the primary's log no longer has is made anew. One case is judged otherwise,
+//! because the rules want it so: where every member must promise, or hold the marker, nobody can reign while one is down; there it
+//! is judged that nobody does, and that all is well when it returns.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use steward_model::{Offset, PartitionId};
+use steward_model::PartitionId;
 use steward_protocol::replica;
 use steward_storage::state::Odds;
 
@@ -79,7 +78,7 @@ impl Group {
         self.clients.waiting() == 0 && tasks == 0 && self.partitions.iter().all(|partition| self.is_whole(*partition))
     }
 
-    /// Returns true if the primary knows the newest row, everybody who can be fed counts, and all who count are the same.
+    /// Returns true if the primary knows the newest row, everybody counts, and all who count are the same.
     fn is_whole(&self, partition: PartitionId) -> bool {
         let row = self.system.row(partition);
         let Some(primary) = self.primary(partition).and_then(|at| self.sites[at].life.as_ref()) else { return false };
@@ -89,23 +88,13 @@ impl Group {
             let Some(life) = &self.sites[at].life else { return false };
             let status = life.node.partitions.get(partition).status();
             let is_listed = row.in_sync.contains(&life.own);
-            is_listed && status.replica.end == end && status.replica.committed == last && status.applied == last
+            let has_all = status.replica.end == end && status.replica.committed == last && status.applied == last;
+            // One that does not know that all hold everything would keep its log for ever.
+            is_listed && has_all && status.replica.low == last
         };
         // A hand-off that the system group never heard of ends after its patience.
         let admits = primary.node.partitions.get(partition).admits().is_ok();
-        admits
-            && known.as_ref() == Some(row)
-            && (0..self.sites.len()).all(|at| is_same(at) || self.is_left_behind(partition, at))
-    }
-
-    /// Returns true if a copy lacks what the primary's log no longer has, or may: nobody makes copies anew here. Whoever counts
-    /// never lacks it (I22).
-    fn is_left_behind(&self, partition: PartitionId, at: usize) -> bool {
-        let primary = self.primary(partition).and_then(|at| self.sites[at].life.as_ref());
-        let (Some(primary), Some(life)) = (primary, &self.sites[at].life) else { return false };
-        let start = primary.node.partitions.get(partition).log_start();
-        let next = life.status(partition).committed.map_or(Offset(0), Offset::next);
-        !self.system.row(partition).in_sync.contains(&life.own) && next < start
+        admits && known.as_ref() == Some(row) && (0..self.sites.len()).all(is_same)
     }
 
     fn unfinished(&self) -> String {
@@ -129,19 +118,14 @@ impl Group {
         texts.join("\n  ")
     }
 
-    /// I13, I15: at rest every store holds what the ledger makes; one that was left behind, what it makes of those records that
-    /// the store has applied.
+    /// I13, I15: at rest every store holds what the ledger makes.
     fn judge_stores(&mut self) -> Result<()> {
-        for (at, site) in self.sites.iter().enumerate() {
+        for site in &self.sites {
             let Some(life) = &site.life else { continue };
             for partition in &self.partitions {
                 let Some(ledger) = self.oracle.about(*partition) else { continue };
                 let store = site.machine.documents(*partition);
-                let before = match self.is_left_behind(*partition, at) {
-                    true => Some(ledger.known.model_at(site.machine.store.without_faults(|| store.meta())?.applied)),
-                    false => None,
-                };
-                let model = before.as_ref().unwrap_or(&ledger.known.model);
+                let model = &ledger.known.model;
                 for link in self.clients.links().iter().filter(|link| crate::tasks::place(link) == *partition) {
                     let found = site.machine.store.without_faults(|| store.document(link))?;
                     if found.as_ref() != model.document(link) {

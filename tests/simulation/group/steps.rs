@@ -76,10 +76,12 @@ pub(crate) enum Step {
     Checkpoint,
     /// A store fails for a while.
     Fault,
+    /// A copy that is made anew goes on, or one begins.
+    Rebuild,
 }
 
 /// How often each step is taken.
-pub(crate) const STEPS: [(usize, Step); 27] = [
+pub(crate) const STEPS: [(usize, Step); 28] = [
     (30, Step::Flow),
     (30, Step::Send),
     (30, Step::Poll),
@@ -95,7 +97,7 @@ pub(crate) const STEPS: [(usize, Step); 27] = [
     (3, Step::Resume),
     (1, Step::Crash),
     (1, Step::CrashDuringSync),
-    (5, Step::Start),
+    (3, Step::Start),
     (4, Step::Name),
     (12, Step::Tell),
     (10, Step::Decide),
@@ -104,9 +106,10 @@ pub(crate) const STEPS: [(usize, Step); 27] = [
     (1, Step::Quorum),
     (1, Step::HandOff),
     (5, Step::Leap),
-    (6, Step::Apply),
-    (3, Step::Checkpoint),
+    (12, Step::Apply),
+    (20, Step::Checkpoint),
     (1, Step::Fault),
+    (20, Step::Rebuild),
 ];
 
 impl Group {
@@ -161,6 +164,7 @@ impl Group {
                 let times = 1 + self.random.below(3) as u32;
                 self.sites[at].machine.store.refuse(times);
             }
+            Step::Rebuild => self.rebuild_some(),
         }
         Ok(())
     }
@@ -184,6 +188,7 @@ impl Group {
             }
         }
         self.decide();
+        self.rebuild_all();
         self.pass(Duration::from_millis(1));
         self.settle()
     }
@@ -206,7 +211,14 @@ impl Group {
             let to = site(letter.to.node);
             self.network.send((at, to), Flight { from, letter });
         }
-        self.system.asked.extend(requests.into_iter().map(|request| (at, request)));
+        for request in requests {
+            match request {
+                Request::Rebuild { partition, member } => self.lost.push((at, partition, member)),
+                Request::Alter(_) | Request::MovePrimary { .. } | Request::ConfirmRow { .. } => {
+                    self.system.asked.push((at, request));
+                }
+            }
+        }
     }
 
     fn deliver_some(&mut self, is_copy: bool) {
@@ -415,7 +427,7 @@ impl Group {
     }
 
     /// Makes a checkpoint and lets go of the log below.
-    fn checkpoint(&mut self, at: usize) {
+    pub(crate) fn checkpoint(&mut self, at: usize) {
         let site = &mut self.sites[at];
         let Some(life) = site.life.as_mut().filter(|_| !site.is_paused) else { return };
         let Ok(logged) = life.node.partitions.checkpoint(&site.machine.store) else { return };

@@ -277,6 +277,10 @@ fn normal_host(text: &str) -> Result<String, Failure> {
     let refused = |reason: &str| {
         Failure::usage(format!("{text:?} {reason}")).hint("name a host like this: -H http://127.0.0.1:8000")
     };
+    // A number alone is the port of a host on this machine, not the name of one.
+    let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let local = format!("127.0.0.1:{text}");
+    let text = if is_port { local.as_str() } else { text };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let uri: Uri = full.parse().map_err(|_| refused("is not an address"))?;
     match uri.scheme_str() {
@@ -317,10 +321,10 @@ mod tests {
 
     #[test]
     fn hosts_may_be_written_short() {
-        for text in ["127.0.0.1:8000", "http://127.0.0.1:8000", "http://127.0.0.1:8000/"] {
+        for text in ["8000", "127.0.0.1:8000", "http://127.0.0.1:8000", "http://127.0.0.1:8000/"] {
             assert_eq!(normal_host(text).expect("valid"), "http://127.0.0.1:8000");
         }
-        for text in ["", "https://a", "ftp://a", "http://", "a b"] {
+        for text in ["", "99999", "https://a", "ftp://a", "http://", "a b"] {
             assert_eq!(normal_host(text).expect_err("must be refused").exit, Exit::Usage, "{text}");
         }
     }

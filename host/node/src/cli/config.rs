@@ -23,12 +23,9 @@ A flag wins over a variable, that over the file, that over the default.
 
 Examples:
   steward config show
-  STEWARD_PORT=9000 steward config show --origin
-  steward config show --config node.toml --port 8001 --origin")]
+  STEWARD_PORT=9000 steward config show
+  steward config show --config node.toml --port 8001")]
     Show {
-        /// Where each value was given
-        #[arg(long)]
-        origin: bool,
         #[command(flatten)]
         settings: SettingsArgs,
     },
@@ -43,7 +40,7 @@ pub(super) fn run(
     variables: impl Iterator<Item = (String, String)>,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    let Action::Show { origin, settings } = &args.action;
+    let Action::Show { settings } = &args.action;
     let effective = gather(&settings.given, variables)?;
     Options::from_effective(&effective)?;
     if terminal.format == Format::Json {
@@ -51,15 +48,10 @@ pub(super) fn run(
         terminal.print_json(&json!({"type": "config", "schema": 1, "settings": settings}));
         return Ok(Exit::Done);
     }
-    let heads = if *origin { vec!["setting", "value", "origin"] } else { vec!["setting", "value"] };
-    let mut table = Table::new(heads);
+    let mut table = Table::new(["setting", "value", "origin"]);
     for one in &effective {
         let value = if one.text.is_empty() { "–".to_owned() } else { one.text.clone() };
-        let mut cells = vec![one.setting.key.to_owned(), value];
-        if *origin {
-            cells.push(one.origin.layer());
-        }
-        table.row(cells);
+        table.row(vec![one.setting.key.to_owned(), value, one.origin.layer()]);
     }
     terminal.print(&table.render());
     Ok(Exit::Done)

@@ -59,6 +59,10 @@ struct Plan {
     detail: String,
     /// Revision that answers now.
     from: Option<u64>,
+    /// Once the new module has written a state, the one of now cannot read it.
+    no_way_back: bool,
+    /// Documents live in memory, and are gone with the process.
+    volatile: bool,
     /// Why the host would refuse.
     refusal: Option<Failure>,
 }
@@ -206,8 +210,15 @@ fn plan(installed: &Value) -> Result<Plan, Failure> {
         change,
         detail: detail(installed, plan),
         from: plan.get("from").and_then(revision),
+        no_way_back: plan.get("noWayBack").and_then(Value::as_bool).unwrap_or(false),
+        volatile: text(plan, "lane") == "volatile" && !is_stateless(installed),
         refusal: plan.get("refusal").filter(|refusal| !refusal.is_null()).map(planned_refusal),
     })
+}
+
+fn is_stateless(installed: &Value) -> bool {
+    let options = installed.pointer("/descriptor/options").and_then(Value::as_array);
+    options.is_some_and(|options| options.iter().any(|option| option == "STATELESS"))
 }
 
 /// Says in a line what happens to code, state and documents.
@@ -250,7 +261,7 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
             "type": "deploy.plan", "schema": 1, "module": installed.get("name"), "version": installed.get("version"),
             "digest": installed.get("digest"), "size": installed.get("size"), "imports": installed.get("imports"),
             "factories": [{"path": plan.factory, "change": plan.change.as_str(), "detail": plan.detail,
-                           "revision": plan.from, "refusal": refusal}],
+                           "revision": plan.from, "volatile": plan.volatile, "noWayBack": plan.no_way_back, "refusal": refusal}],
         }));
     }
     let size = installed.get("size").and_then(Value::as_u64).map(show_size).unwrap_or_default();
@@ -270,6 +281,18 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
     table.row(vec![plan.factory.clone(), plan.change.as_str().to_owned(), plan.detail.clone()]);
     if !terminal.quiet {
         terminal.print(&table.render());
+    }
+    if plan.no_way_back {
+        terminal.say("no way back: once this module has written a state, a rollback is refused, for the one of now cannot read it");
+    }
+    if let Some(refusal) = &plan.refusal {
+        terminal.say(&format!("refused: {}", refusal.message));
+    }
+    if plan.volatile {
+        terminal.say(&format!(
+            "note: documents of {} live in memory and are gone when the node ends: the options have no PERSISTENCE",
+            plan.factory
+        ));
     }
 }
 
@@ -321,7 +344,7 @@ fn show_result(installed: &Value, plan: &Plan, revision: Option<u64>, terminal: 
     }
     terminal.print(&format!("Deployed {revision}of {name} at {}", plan.factory));
     terminal.hint("try: ", &format!("steward post {}", plan.factory));
-    if plan.change == Change::Update {
+    if plan.change == Change::Update && !plan.no_way_back {
         terminal.hint("undo:", &format!("steward rollback {}", plan.factory));
     }
 }

@@ -1,23 +1,38 @@
 //! The help that `steward` alone prints: the commands, grouped by what people want to do, on a screen of 80 columns.
 
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{ColorChoice, Command, CommandFactory};
 
 use super::error::EXIT_CODES;
 use super::words::Cli;
 
 /// Commands in groups, in the order of the help.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
     ("Author", &["new", "build", "test", "dev"]),
-    ("Node", &["start", "status", "nodes", "config", "log"]),
-    ("Services", &["deploy", "rollback", "services", "modules", "inspect"]),
-    ("Documents", &["get", "post", "put", "patch", "delete", "query", "history"]),
+    ("Node", &["start", "stop", "status", "nodes", "owner", "quorum", "config", "log"]),
+    ("Services", &["deploy", "rollback", "undeploy", "services", "modules", "inspect"]),
+    ("Documents", &["get", "post", "put", "patch", "delete", "query", "history", "effects"]),
+    ("This machine", &["doctor", "completions", "man"]),
+];
+
+/// What people call a command that is called otherwise here.
+const OTHER_WORDS: [(&str, &str); 9] = [
+    ("create", "post"),
+    ("list", "services"),
+    ("logs", "log"),
+    ("ls", "services"),
+    ("run", "start"),
+    ("serve", "start"),
+    ("show", "get"),
+    ("update", "patch"),
+    ("version", "--version"),
 ];
 
 const EXAMPLES: &str = "\
 Try:
   steward start --ephemeral &
   steward deploy counter.wasm
-  steward post /core/counters name=c1";
+  steward post /core/counters --id c1 step:=5";
 
 /// Returns the whole command, with its designed help.
 pub(super) fn command(colour: ColorChoice) -> Command {
@@ -33,6 +48,28 @@ pub(super) fn command(colour: ColorChoice) -> Command {
         .after_long_help(format!("{EXAMPLES}\n\n{EXIT_CODES}"))
         .disable_help_subcommand(false)
         .arg_required_else_help(true)
+}
+
+/// Puts our own suggestion in the place of the one that an error has for a command that is not there. What merely begins alike helps
+/// nobody: who writes `stop` does not mean `history`.
+pub(super) fn suggest(error: &mut Error) {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return };
+    let meant = meant(word);
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.remove(ContextKind::Suggested);
+    if let Some(meant) = meant {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
+    }
+}
+
+fn meant(word: &str) -> Option<&'static str> {
+    let other = OTHER_WORDS.into_iter().find(|(other, _)| *other == word).map(|(_, ours)| ours);
+    let ours = GROUPS.into_iter().flat_map(|(_, names)| names.iter().copied());
+    let near = ours.map(|name| (strsim::damerau_levenshtein(name, word), name)).min();
+    other.or_else(|| near.filter(|(distance, _)| *distance <= 1.max(word.len() / 4)).map(|(_, name)| name))
 }
 
 /// Returns true if `word` is a command.
@@ -52,7 +89,7 @@ fn listing(command: &Command) -> String {
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            text.push_str(&format!("  {name:<9} {about}\n"));
+            text.push_str(&format!("  {name:<11} {about}\n"));
         }
     }
     text
@@ -74,10 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_may_have_been_meant_is_suggested() {
+        assert_eq!(
+            (meant("stauts"), meant("logs"), meant("version")),
+            (Some("status"), Some("log"), Some("--version"))
+        );
+        assert_eq!((meant("test"), meant("generate"), meant("xyz")), (None, None, None));
+    }
+
+    #[test]
     fn help_fits_a_terminal_of_80_columns() {
         let mut whole = command(ColorChoice::Never).term_width(80);
         let short = whole.render_help().to_string();
-        assert!(short.lines().count() <= 42, "{short}");
+        assert!(short.lines().count() <= 50, "{short}");
         whole.build();
         for one in whole.get_subcommands_mut() {
             let long = one.clone().term_width(80).render_long_help().to_string();

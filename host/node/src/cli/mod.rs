@@ -9,7 +9,9 @@ mod author;
 mod client;
 mod config;
 mod deploy;
+mod doctor;
 mod documents;
+mod effects;
 pub(crate) mod error;
 mod fields;
 mod help;
@@ -20,18 +22,23 @@ mod log_frames;
 mod modules;
 mod nodes;
 mod output;
+mod owner;
 mod progress;
 mod query;
+mod quorum;
 mod rollback;
 mod services;
+mod shell;
 mod start;
 mod status;
+mod stop;
+mod undeploy;
 mod views;
 mod words;
 
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
+use clap::{ColorChoice, FromArgMatches};
 use steward_model::Timestamp;
 
 use crate::config::Options;
@@ -48,7 +55,8 @@ pub(crate) fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<
     let parsed = help::command(argv::colour(&words)).try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            help::suggest(&mut error);
             // A closed pipe is no failure of ours: `steward --help | head -1`.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
@@ -80,7 +88,9 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
     let files = &mut fields::Files;
     match command {
         Command::Status(args) => status::run(args, client, terminal).await,
-        Command::Nodes(_) => nodes::run(client, terminal).await,
+        Command::Nodes(args) => nodes::run(args, client, terminal).await,
+        Command::Owner(args) => owner::run(args, client, terminal).await,
+        Command::Quorum(args) => quorum::run(args, client, terminal).await,
         Command::Config(args) => config::run(args, std::env::vars(), terminal),
         Command::New(args) => author::new::run(args, terminal),
         Command::Build(args) => author::build::run(args, terminal),
@@ -99,6 +109,12 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Delete(args) => documents::delete(args, client, terminal).await,
         Command::Query(args) => query::run(args, client, terminal).await,
         Command::History(args) => history::run(args, client, terminal).await,
+        Command::Effects(args) => effects::run(args, client, terminal).await,
+        Command::Stop(args) => stop::run(args, client, terminal).await,
+        Command::Undeploy(args) => undeploy::run(args, client, terminal).await,
+        Command::Doctor(args) => doctor::run(args, client, terminal).await,
+        Command::Completions(args) => Ok(shell::completions(args, help::command(ColorChoice::Never), terminal)),
+        Command::Man(args) => shell::man(args, help::command(ColorChoice::Never), terminal),
     }
 }
 

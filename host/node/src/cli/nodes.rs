@@ -1,5 +1,6 @@
-//! `nodes`: who belongs to the group, and how each stands.
+//! `nodes`: who belongs to the group, how each stands, and how one is removed for good.
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Call, Client};
@@ -7,19 +8,63 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal};
 use super::views::{self, Node};
 
-/// Shows the nodes of the group
+/// Shows the nodes of the group, or removes one for good
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   steward nodes
-  steward nodes -o json | jq '.nodes[] | select(.status != \"AVAILABLE\")'")]
-pub(super) struct Args {}
+  steward nodes -o json | jq '.nodes[] | select(.status != \"AVAILABLE\")'
+  steward nodes remove host-3")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Lists the nodes (also without this word)
+    #[command(visible_alias = "ls")]
+    List,
+    /// Forgets a node that will not come back
+    #[command(after_help = "\
+The node must be stopped or silent, and must not hold what no other node has. Its copies count no longer, another node
+votes in its place if there is one, and a quorum that follows the majority is counted anew. Its number is never given
+again: its data folder cannot come back, and a node of the same name begins on an empty one.")]
+    Remove {
+        /// Its name, or its number
+        node: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
 
 /// Runs `nodes`.
 ///
 /// # Errors
-/// A failure if there is no answer, or it has another shape.
-pub(super) async fn run(client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+/// A failure if there is no answer, it has another shape, or the host refuses.
+pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match &args.action {
+        None | Some(Action::List) => list(client, terminal).await,
+        Some(Action::Remove { node, yes }) => remove(node, *yes, client, terminal).await,
+    }
+}
+
+async fn remove(node: &str, yes: bool, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let path = format!("/core/nodes/{node}");
+    let found: Node = views::one(client.ask(&Call::new(Method::GET, &path)?).await?.json()?)?;
+    terminal.confirm(&format!("remove node {} ({}) for good?", found.id, found.status), yes)?;
+    let removed = client.ask(&Call::new(Method::DELETE, &path)?).await?.json()?;
+    if terminal.format == Format::Json {
+        terminal.print_json(&json!({"type": "node.removed", "schema": 1, "node": removed}));
+    } else {
+        terminal.print(&found.id);
+        terminal.say("removed; its number is never given again");
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let answer = client.ask(&Call::get("/core/node-groups/default")).await?.json()?;
     let own = answer.get("documentOwner").and_then(Value::as_str).unwrap_or_default().to_owned();
     if terminal.format == Format::Json {
@@ -57,14 +102,16 @@ pub(super) fn of(group: &Value) -> Result<Vec<Node>, Failure> {
 
 /// Returns the table of nodes; `own` is the one that has answered.
 pub(super) fn table(nodes: &[Node], own: &str, terminal: &Terminal) -> Table {
-    let mut table = Table::new(["node", "status", "quorum", "role", "changed", "address"]);
+    let mut table = Table::new(["node", "status", "quorum", "role", "owns", "in sync", "behind", "changed", "address"]);
     for node in nodes {
         let name = if node.id == own { format!("{}*", node.id) } else { node.id.clone() };
         let address = node.group_reference.split("/core/").next().unwrap_or_default().to_owned();
-        let quorum = node.membership_quorum.map_or_else(|| "–".to_owned(), |members| members.to_string());
+        let count = |number: Option<u64>| number.map_or_else(|| "–".to_owned(), |number| number.to_string());
+        let [owns, in_sync] = [node.owned_partitions, node.in_sync_partitions].map(count);
+        let (quorum, behind) = (count(node.membership_quorum), count(node.behind));
         let role = role(node);
         let changed = terminal.time(node.document_update_time_micros);
-        table.row(vec![name, status(node), quorum, role.to_owned(), changed, address]);
+        table.row(vec![name, status(node), quorum, role.to_owned(), owns, in_sync, behind, changed, address]);
     }
     table
 }

@@ -135,7 +135,7 @@ impl Terminal {
         self.answers.read_line(&mut answer).map_err(|error| Failure::unreadable("the answer", &error))?;
         match answer.trim().to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
-            _ => Err(refused("not confirmed: nothing was activated")),
+            _ => Err(refused("not confirmed: nothing was changed")),
         }
     }
 

@@ -8,7 +8,7 @@ use steward_model::json;
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::nodes;
-use super::output::{Format, Terminal};
+use super::output::{Format, Terminal, cell};
 use super::progress;
 
 /// Pause between two questions whether the node is ready.
@@ -132,8 +132,9 @@ fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Termina
     let version = management.get("version").and_then(Value::as_str).unwrap_or("–");
     let state = if ready.ready { "ready" } else { "NOT READY" };
     let quorum = quorum.map_or_else(|| "–".to_owned(), |members| members.to_string());
+    let epoch = group.get("highestEpoch").map_or_else(|| "–".to_owned(), cell);
     terminal.print(&format!(
-        "group default   {available}/{} AVAILABLE   quorum {quorum}   {state}   steward {version}\n",
+        "group default   {available}/{} AVAILABLE   quorum {quorum}   epoch {epoch}   {state}   steward {version}\n",
         nodes.len()
     ));
     terminal.print(&nodes::table(&nodes, own, terminal).render());

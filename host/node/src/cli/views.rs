@@ -86,6 +86,12 @@ pub(super) struct Node {
     pub votes: bool,
     /// True if it leads the system group.
     pub leads: bool,
+    /// How many partitions it owns, and in how many its copy counts.
+    pub owned_partitions: Option<u64>,
+    /// See there.
+    pub in_sync_partitions: Option<u64>,
+    /// How many records its copies lack of what the node that answers orders.
+    pub behind: Option<u64>,
     /// Whether messages pass between it and the node that answers.
     pub reached: Option<bool>,
 }

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, documents, history, inspect, log, modules, nodes, query, rollback, services, start, status,
+    config, deploy, doctor, documents, effects, history, inspect, log, modules, nodes, owner, query, quorum, rollback,
+    services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -104,6 +105,8 @@ pub(super) enum Verb {
 pub(super) enum Command {
     Status(status::Args),
     Nodes(nodes::Args),
+    Owner(owner::Args),
+    Quorum(quorum::Args),
     Config(Box<config::Args>),
     New(new::Args),
     Build(build::Args),
@@ -122,6 +125,12 @@ pub(super) enum Command {
     Delete(documents::DeleteArgs),
     Query(query::Args),
     History(history::Args),
+    Effects(effects::Args),
+    Stop(stop::Args),
+    Undeploy(undeploy::Args),
+    Doctor(doctor::Args),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
 }
 
 impl Command {
@@ -130,6 +139,8 @@ impl Command {
             Command::Deploy(_) | Command::Dev(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
             Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
             Command::Nodes(_)
+            | Command::Owner(_)
+            | Command::Quorum(_)
             | Command::Inspect(_)
             | Command::Get(_)
             | Command::Post(_)
@@ -137,6 +148,10 @@ impl Command {
             | Command::Patch(_) => TIMEOUT,
             Command::New(_) | Command::Build(_) | Command::Test(_) => TIMEOUT,
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
+            // A node may end what is under way first, for as long as its --shutdown-grace.
+            Command::Stop(_) => TIMEOUT_LONG,
+            Command::Effects(_) => TIMEOUT,
+            Command::Undeploy(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => TIMEOUT,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::node::NodeStatus;
+use steward_model::node::{NodeStatus, Role};
 use steward_model::{Member, NodeId};
 use steward_protocol::cluster::ClusterState;
 use steward_protocol::liveness;
@@ -58,11 +58,13 @@ impl Standing {
                     .to_owned(),
             );
         }
+        problems.extend(of_quorum(state));
         for node in state.group().nodes() {
             match node.status {
                 NodeStatus::Unavailable => problems.push(format!(
-                    "node {} ({}) is silent: start it again, or remove it for good if it will not come back",
-                    node.id, node.host
+                    "node {} ({}) is silent: start it again, or remove it for good if it will not come back: \
+                     steward nodes remove {}",
+                    node.id, node.host, node.id
                 )),
                 NodeStatus::Synchronizing | NodeStatus::Available | NodeStatus::Leaving | NodeStatus::Replaced => {}
             }
@@ -74,6 +76,31 @@ impl Standing {
         problems.extend(self.refused.iter().map(|refused| format!("{}: {}", refused.peer, refused.reason)));
         problems
     }
+}
+
+/// Returns what keeps updates from going on: too few nodes, and documents whose owner is gone with nobody in its place.
+fn of_quorum(state: &ClusterState) -> Vec<String> {
+    let mut problems = Vec::new();
+    let peers = || state.group().nodes().filter(|node| node.role == Role::Peer);
+    let (quorum, available) =
+        (state.quorum().value as usize, peers().filter(|node| node.status == NodeStatus::Available).count());
+    if available < quorum {
+        let possible =
+            if available == 0 { String::new() } else { format!(", or relax it: steward quorum {available}") };
+        problems.push(format!(
+            "updates wait: {available} of the {quorum} nodes that the quorum asks for are available; start the others{possible}"
+        ));
+    }
+    let is_gone = |node: NodeId| state.node(node).is_none_or(|node| node.status == NodeStatus::Unavailable);
+    let rows = state.table().rows();
+    let orphans: Vec<NodeId> = rows.map(|(_, row)| row.primary.node).filter(|owner| is_gone(*owner)).collect();
+    if let Some(owner) = orphans.first() {
+        problems.push(format!(
+            "{} partitions have no owner that is there, and no other copy that may follow: start node {owner} again",
+            orphans.len()
+        ));
+    }
+    problems
 }
 
 /// Looks at the system group. Cheap to clone.

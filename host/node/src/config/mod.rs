@@ -28,11 +28,18 @@ pub(crate) use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;
 use steward_sandbox::ModuleLimits;
+use tracing_subscriber::filter::Directive;
 
 /// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
 /// besides (4 MiB), in a frame of 32 MiB at most.
 const REQUEST_BYTES_MAX: u64 = 12 << 20;
 const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
+
+/// Answers that take more memory are more than a node has.
+const ANSWER_BYTES_MAX: u64 = 1 << 40;
+
+/// More lines than a disk takes.
+const GUEST_LOG_LINES_MAX: u32 = 1_000_000;
 
 /// No guest can address more: its pointers have 32 bits.
 const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
@@ -102,6 +109,8 @@ pub(crate) struct Options {
     pub public_uri: Option<String>,
     /// True if an address that is not loopback was allowed by name.
     pub insecure_public: bool,
+    /// Further names by which clients may call this node, in lower case; `*`: any.
+    pub host_names: Vec<String>,
     /// Web origins whose pages may call the API.
     pub cors_origin: Vec<String>,
     /// Name of the node; none: the one kept in the data folder, or a new random one.
@@ -118,12 +127,16 @@ pub(crate) struct Options {
     pub ephemeral: bool,
     /// Largest body of a request, in bytes.
     pub max_request_bytes: usize,
+    /// Most bytes of answers that clients have not taken yet.
+    pub answer_bytes: usize,
     /// Most memory of one guest instance, in bytes.
     pub guest_memory_bytes: usize,
     /// Longest time of one guest call.
     pub guest_deadline: Duration,
     /// How many hundredths of the instances and workers for guests one service may have, from 1 to 100.
     pub guest_share_percent: u8,
+    /// Most log lines of one service in a second.
+    pub guest_log_lines: u32,
     /// What guest modules may be like.
     pub modules: ModuleLimits,
     /// Most operations that wait for one document, at least one.
@@ -155,6 +168,7 @@ impl Options {
             bind_address: read(all, "bind_address", parse_address)?,
             public_uri: read(all, "public_uri", |text| optional(text, parse_uri))?,
             insecure_public: read(all, "insecure_public", parse_switch)?,
+            host_names: read(all, "host_names", |text| list(text, parse_name))?,
             cors_origin: read(all, "cors_origin", |text| list(text, parse_origin))?,
             id: read(all, "id", |text| optional(text, |id| HostId::parse(id).map_err(|e| format!("is refused: {e}"))))?,
             location: read(all, "location", |text| optional(text, parse_tag))?,
@@ -168,9 +182,11 @@ impl Options {
             data: read(all, "data", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
+            answer_bytes: read(all, "answer_bytes", |text| parse_bytes(text, ANSWER_BYTES_MAX))?,
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
             guest_deadline: read(all, "guest_deadline", |text| parse_span(text, GUEST_DEADLINE_MAX))?,
             guest_share_percent: read(all, "guest_share", parse_percent)?,
+            guest_log_lines: read(all, "guest_log_lines", |text| parse_count(text, GUEST_LOG_LINES_MAX))?,
             modules: ModuleLimits {
                 bytes_max: read(all, "module_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
                 functions_max: read(all, "module_functions", |text| parse_count(text, u32::MAX))?,
@@ -182,7 +198,7 @@ impl Options {
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,
             shutdown_grace: read(all, "shutdown_grace", |text| parse_span_or_none(text, SHUTDOWN_GRACE_MAX))?,
-            log_level: read(all, "log_level", |text| Ok(text.to_owned()))?,
+            log_level: read(all, "log_level", parse_filter)?,
             log_format: read(all, "log_format", parse_format)?,
             announce: read(all, "announce", |text| optional(text, |place| Ok(parse_announce(place))))?,
         };
@@ -264,6 +280,14 @@ fn parse_uri(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
+fn parse_name(text: &str) -> Result<String, String> {
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if text == "*" || text.bytes().all(in_name) {
+        return Ok(text.trim_end_matches('.').to_ascii_lowercase());
+    }
+    Err("is not the name of a host: write NAME, without scheme and port".to_owned())
+}
+
 fn parse_origin(text: &str) -> Result<String, String> {
     let uri = http::Uri::from_str(text).ok();
     let whole = uri.is_some_and(|uri| uri.scheme().is_some() && uri.path() == "/" && !text.ends_with('/'));
@@ -339,6 +363,21 @@ fn parse_percent(text: &str) -> Result<u8, String> {
         Ok(percent @ 1..=100) => Ok(percent),
         Ok(_) | Err(_) => Err("must be a percentage: 1 to 100".to_owned()),
     }
+}
+
+/// A word that is no level would be taken for the name of a module, and silence everything else.
+fn parse_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let refused =
+        || "is not understood: write error, warn, info, debug or trace, or add modules: info,steward_node=debug";
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level.trim());
+        if !is_level(level) || directive.parse::<Directive>().is_err() {
+            return Err(refused().to_owned());
+        }
+    }
+    Ok(text.to_owned())
 }
 
 fn parse_format(text: &str) -> Result<LogFormat, String> {

@@ -102,6 +102,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Allow an address that is not loopback: nobody is asked who they are",
     )
     .of(Shape::Switch),
+    text("host_names", "NAME,…", "", ADDRESS, "Further names by which clients may call this node; * for any").of(Shape::List),
     text("cors_origin", "ORIGIN,…", "", ADDRESS, "Web origins whose pages may call the API").of(Shape::List),
     text("id", "ID", "", IDENTITY, "Name of the node [default: random, kept in the data folder]"),
     text("location", "TAG", "", IDENTITY, "Rack or zone, shown beside the node"),
@@ -123,6 +124,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("ephemeral", "BOOL", "false", STATE, "Keep state in a temporary folder and delete it at the end")
         .of(Shape::Switch),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
+    text("answer_bytes", "SIZE", "256MiB", LIMITS, "Most bytes of answers that clients have not taken yet"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
     text("guest_deadline", "DURATION", "1s", LIMITS, "Longest time of one guest call"),
     text(
@@ -133,6 +135,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Most of the instances and workers for guests that one service may have",
     )
     .of(Shape::Number),
+    text("guest_log_lines", "N", "200", LIMITS, "Most log lines of one service in a second").of(Shape::Number),
     text("module_bytes", "SIZE", "64MiB", LIMITS, "Largest guest module"),
     text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),

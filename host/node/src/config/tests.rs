@@ -83,6 +83,7 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("bind_address", "here", "is not an IP address"),
         ("public_uri", "https://a", "is not an http URI"),
         ("public_uri", "http://", "is not an http URI"),
+        ("host_names", "http://a", "is not the name of a host"),
         ("cors_origin", "https://a/b", "is not a web origin"),
         ("id", "a b", "is refused"),
         ("peer_nodes", "127.0.0.1:8000", "is not the address of a node"),
@@ -105,6 +106,9 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("location", &"x".repeat(257), "256 bytes are enough"),
         ("outbound_allow", "http://a", "is not a host"),
         ("log_format", "xml", "must be text or json"),
+        ("log_level", "loud", "write error, warn, info, debug or trace"),
+        ("log_level", "info,steward_node=loud", "write error, warn"),
+        ("log_level", "", "write error, warn"),
         ("ephemeral", "yes", "must be true or false"),
     ] {
         let refused = refusal(&[(key, text)]);
@@ -117,6 +121,7 @@ fn every_setting_is_read() {
     let given = [
         ("announce", "-"),
         ("cors_origin", "https://a,http://b:1"),
+        ("host_names", "API.example.,*"),
         ("id", "hostAtPort8000"),
         ("location", "rack-1"),
         ("log_format", "json"),
@@ -127,6 +132,7 @@ fn every_setting_is_read() {
     let options = options_of(&given);
     assert_eq!(options.announce, Some(Announce::Stdout));
     assert_eq!(options.cors_origin, ["https://a", "http://b:1"]);
+    assert_eq!(options.host_names, ["api.example", "*"]);
     assert_eq!(options.id.expect("an id").as_str(), "hostAtPort8000");
     assert_eq!(options.location.as_deref(), Some("rack-1"));
     assert_eq!(options.log_format, LogFormat::Json);

@@ -53,7 +53,8 @@ impl Deployments {
         let state = self.control.state();
         let descriptor = descriptor_of(&state, module)?;
         let path = path.unwrap_or_else(|| descriptor.factory.clone());
-        self.check(&path, &descriptor).await?;
+        let ready = self.ready(module, &descriptor).await?;
+        self.check(&path, &ready, &descriptor).await?;
         let revision = seen.or(state.factory(&path).map(|factory| factory.revision)).unwrap_or(0);
         let command = self.command(&path, revision, (module, &descriptor), message, Change::Create);
         let changed = self.decided(&path, revision, Some(descriptor), command).await?;
@@ -78,7 +79,8 @@ impl Deployments {
             Wanted::Earlier(number) => earlier_module(factory, number)?,
         };
         let descriptor = descriptor_of(&state, module)?;
-        self.check(path, &descriptor).await?;
+        let ready = self.ready(module, &descriptor).await?;
+        self.check(path, &ready, &descriptor).await?;
         let revision = seen.unwrap_or(factory.revision);
         let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
         if runs && revision == factory.revision {

@@ -9,17 +9,21 @@ use steward_model::{Link, outbound};
 use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Deployment;
 use steward_protocol::cluster::registry::{Authorship, Factory, Mounted, Overrides, Service};
+use steward_sandbox::Module;
 
 use super::error::Error;
 use crate::cluster::ControlLog;
+use crate::failure;
 use crate::operation::Operations;
-use crate::service::keep_elsewhere;
+use crate::service::{Modules, keep_elsewhere};
 use crate::shutdown::Shutdown;
 
 /// Changes what is deployed.
 pub(crate) struct Deployments {
     pub(super) operations: Arc<Operations>,
     pub(super) control: Arc<dyn ControlLog>,
+    /// The guest modules on this node.
+    modules: Arc<Modules>,
     /// Hosts outside that guests may be granted.
     pub(super) outbound_allowed: Vec<String>,
     pub(super) shutdown: Shutdown,
@@ -59,10 +63,11 @@ impl Deployments {
     pub(crate) fn new(
         operations: Arc<Operations>,
         control: Arc<dyn ControlLog>,
+        modules: Arc<Modules>,
         outbound_allowed: Vec<String>,
         shutdown: Shutdown,
     ) -> Arc<Deployments> {
-        Arc::new(Deployments { operations, control, outbound_allowed, shutdown })
+        Arc::new(Deployments { operations, control, modules, outbound_allowed, shutdown })
     }
 
     /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.
@@ -82,6 +87,17 @@ impl Deployments {
             true => Ok(()),
             false => Err(Error::KeptByFew { kept, quorum }),
         }
+    }
+
+    /// Returns a registered module, ready to be called.
+    ///
+    /// # Errors
+    /// [`Error::Module`] if it is not to be had on this node.
+    pub(super) async fn ready(&self, digest: Digest, descriptor: &Descriptor) -> Result<Arc<Module>, Error> {
+        let (modules, descriptor) = (Arc::clone(&self.modules), descriptor.clone());
+        // It may have to be compiled.
+        let load = move || failure::contain(|| modules.load(digest, descriptor));
+        Ok(tokio::task::spawn_blocking(load).await.map_err(|_| Error::Broken)??)
     }
 
     /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.

@@ -30,9 +30,15 @@ pub(crate) enum Error {
     /// The schema of a module's state cannot be compiled.
     #[error("{0}")]
     Schema(#[from] SchemaError),
+    /// The index names a field that states do not have.
+    #[error("index of {field} is of no use: {reason}")]
+    Index { field: String, reason: String },
     /// Stored documents could not be read any more.
     #[error("{0}")]
     Breaking(Box<Breaking>),
+    /// A stored document could not be read any more.
+    #[error("{0}")]
+    Unfit(Box<Unfit>),
     /// The factory never had such a revision, or none to return to.
     #[error("factory {path} {reason}")]
     NoSuchRevision { path: Link, reason: String },
@@ -66,6 +72,23 @@ pub(crate) struct Breaking {
     pub(crate) stored: BTreeMap<u32, u64>,
     /// Which state versions the module reads.
     pub(crate) reads: Vec<u32>,
+}
+
+/// A document that a module could not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the module cannot read {link}, which is stored in state version {stored}{}: {reason}",
+    if stored == own { ", its own, with another schema" } else { "" }
+)]
+pub(crate) struct Unfit {
+    /// The document.
+    pub(crate) link: Link,
+    /// The state version it is stored in.
+    pub(crate) stored: u32,
+    /// The state version that the module writes.
+    pub(crate) own: u32,
+    /// Why it cannot be read.
+    pub(crate) reason: String,
 }
 
 fn listed<'a>(numbers: impl IntoIterator<Item = &'a u32>) -> String {
@@ -113,13 +136,26 @@ impl Error {
             Error::KeptByFew { .. } => Problem::later(Kind::Unavailable, "no-quorum", 1, self)
                 .hint("GET /core/node-groups/default shows which nodes are missing; upload the module again when they are back"),
             Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),
+            Error::Index { field, .. } => never(Kind::Unprocessable, "module-index")
+                .with("field", field.as_str())
+                .hint("name fields of the state schema in the descriptor's index, with their types"),
             Error::Reserved { .. } => never(Kind::Conflict, "deploy-path-reserved"),
             Error::NoSuchRevision { .. } => never(Kind::NotFound, "not-found").xenon(NOT_FOUND),
             Error::Storage(_) => never(Kind::Internal, "storage"),
             Error::Broken => never(Kind::Internal, "internal").unknown(),
+            Error::Unfit(unfit) => {
+                let hint = match unfit.stored == unfit.own {
+                    true => "raise state_version and add #[migrate(from = …)], or let the new schema allow what is stored",
+                    false => "let #[migrate(from = …)] take this document, too",
+                };
+                never(Kind::Conflict, "deploy-breaking-state")
+                    .with("link", unfit.link.as_str())
+                    .hint(hint)
+                    .hint("or keep both: mount the new module at another path")
+            }
             Error::Breaking(breaking) => {
                 let mut problem = never(Kind::Conflict, "deploy-breaking-state")
-                    .hint("let the module read the stored state: list its version in readsStateVersions and export migrate")
+                    .hint("let the module read the stored state: #[migrate(from = …)] in Rust, readsStateVersions and migrate elsewhere")
                     .hint("or keep both: mount the new module at another path");
                 problem.members.extend(breaking.members());
                 problem
@@ -163,6 +199,12 @@ fn of_refused(refused: &Refused) -> Problem {
         }
         Refused::ServiceDiffers { .. } => conflict("deploy-service-differs"),
         Refused::Overlap { .. } => conflict("deploy-path-overlap"),
+        Refused::WrongStatus { node, status } if status.is_present() => conflict("node-present")
+            .hint(format!("stop node {node} first; once the group has seen that it is gone it can be removed")),
+        Refused::CopiesNeeded { partition, left, needed, .. } => conflict("copies-needed")
+            .with("partition", partition.to_string())
+            .with("available", *left)
+            .with("quorum", *needed),
         Refused::NoGenesis
         | Refused::GenesisExists
         | Refused::GenesisInvalid(_)

@@ -17,6 +17,7 @@ mod deployments;
 mod error;
 mod plan;
 mod stored;
+mod trial;
 
 pub(crate) use change::{Changed, Wanted};
 pub(crate) use deployments::Deployments;

@@ -1,10 +1,11 @@
 //! What a deployment would do: the answer to `deploy --check`, and what people confirm.
 
 use serde_json::{Value, json};
-use steward_model::Link;
 use steward_model::service::Descriptor;
+use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, GuestModule};
 use steward_protocol::cluster::{ClusterState, Command};
+use steward_sandbox::Module;
 
 use super::deployments::{Change, Deployments};
 use super::error::Error;
@@ -14,18 +15,14 @@ impl Deployments {
     ///
     /// # Errors
     /// Those of the state store; a refusal is a part of the plan.
-    pub(crate) async fn plan(
-        &self,
-        path: &Link,
-        module: &GuestModule,
-        descriptor: &Descriptor,
-    ) -> Result<Value, Error> {
+    pub(crate) async fn plan(&self, path: &Link, module: &GuestModule, ready: &Module) -> Result<Value, Error> {
+        let descriptor = ready.descriptor();
         let state = self.control.state();
         let factory = state.factory(path);
         let change = Change::of(factory, module.digest);
         let refusal = match change {
             Change::Nothing => None,
-            Change::Create | Change::Update => self.refusal(&state, path, module, descriptor, change).await,
+            Change::Create | Change::Update => self.refusal(&state, path, module, ready, change).await,
         };
         let from = factory.filter(|_| change != Change::Create).map(|factory| from(&state, factory));
         let count = self.documents(&[path]).await?[0];
@@ -42,8 +39,13 @@ impl Deployments {
             "change": change.as_str(),
             "fromRevision": from.as_ref().map(|from| from["revision"].clone()),
             "from": from,
+            "lane": match descriptor.lane() {
+                Lane::Persisted => "persisted",
+                Lane::Volatile => "volatile",
+            },
             "stateVersions": versions,
             "readsStateVersions": descriptor.readable_state_versions(),
+            "noWayBack": no_way_back(&state, factory, descriptor, change),
             "documents": count,
             "grants": {"outbound": grants},
             "withheld": {"outbound": withheld},
@@ -56,10 +58,11 @@ impl Deployments {
         state: &ClusterState,
         path: &Link,
         module: &GuestModule,
-        descriptor: &Descriptor,
+        ready: &Module,
         change: Change,
     ) -> Option<Error> {
-        if let Err(error) = self.check(path, descriptor).await {
+        let descriptor = ready.descriptor();
+        if let Err(error) = self.check(path, ready, descriptor).await {
             return Some(error);
         }
         let revision = state.factory(path).map_or(0, |factory| factory.revision);
@@ -82,6 +85,13 @@ fn from(state: &ClusterState, factory: &Factory) -> Value {
         "version": module.map(|module| &module.version),
         "stateVersion": descriptor.map(|descriptor| descriptor.state_version),
     })
+}
+
+/// Returns true if the module that answers now cannot read what the new one writes: the first update makes a rollback impossible.
+fn no_way_back(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descriptor, change: Change) -> bool {
+    let mounted = factory.filter(|_| change == Change::Update).and_then(|factory| factory.mounted.as_ref());
+    let now = mounted.and_then(|mounted| state.module(&mounted.module)).and_then(|module| module.descriptor().ok());
+    now.is_some_and(|now| !now.reads(descriptor.state_version))
 }
 
 /// Returns what a plan says about a failure that has not happened yet.

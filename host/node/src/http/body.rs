@@ -112,11 +112,17 @@ where
 /// [`Error::MediaType`] if it is said to be something else, [`Error::NotJson`] with line and column if it is no JSON,
 /// [`Error::ReservedKey`] if it has a key that no document may have.
 pub(super) fn checked(head: &Head, headers: &HeaderMap, body: Bytes) -> Result<Option<Bytes>, Error> {
+    let is_json = match head.media {
+        Media::Json | Media::MergePatch => true,
+        Media::Unsaid => body.is_empty(),
+        // Nor without a body: these are the types that a browser sends for any page without asking first.
+        Media::Wasm | Media::Other => false,
+    };
+    if !is_json {
+        return Err(unexpected(headers, "application/json"));
+    }
     if body.is_empty() {
         return Ok(None);
-    }
-    if !matches!(head.media, Media::Json | Media::MergePatch) {
-        return Err(unexpected(headers, "application/json"));
     }
     json::check(&body)?;
     Ok(Some(body))
@@ -151,6 +157,7 @@ mod tests {
         let none = HeaderMap::new();
         let read = said("application/x-www-form-urlencoded");
         assert!(matches!(checked(&read, &none, body()), Err(Error::MediaType { .. })));
+        assert!(matches!(checked(&read, &none, Bytes::new()), Err(Error::MediaType { .. })));
         assert!(matches!(checked(&Head::default(), &none, body()), Err(Error::MediaType { .. })));
         assert!(matches!(checked(&Head::default(), &none, Bytes::new()), Ok(None)));
         let read = said("Application/JSON; charset=utf-8");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ETAG, LOCATION, RETRY_AFTER};
+use http::header::{ALLOW, ETAG, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -21,8 +21,9 @@ pub(super) fn rules(origins: &[String]) -> Option<CorsLayer> {
         if origins.iter().any(|origin| origin == "*") { AllowOrigin::any() } else { AllowOrigin::list(listed()) };
     let methods =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-    let exposed =
-        [ETAG, LOCATION, RETRY_AFTER, headers::OWNER.clone(), headers::EPOCH.clone(), headers::REQUEST_ID.clone()];
+    let own =
+        [&headers::REPLAYED, &headers::PREFERENCE_APPLIED, &headers::OWNER, &headers::EPOCH, &headers::REQUEST_ID];
+    let exposed: Vec<_> = [ALLOW, ETAG, LOCATION, RETRY_AFTER].into_iter().chain(own.map(Clone::clone)).collect();
     Some(
         CorsLayer::new()
             .allow_origin(allowed)

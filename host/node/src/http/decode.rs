@@ -9,9 +9,10 @@ use percent_encoding::percent_decode_str;
 use steward_model::operation::{Cause, Header};
 use steward_model::{Action, Link, Version};
 
-use super::Http;
 use super::error::Error;
-use crate::operation::{Body, Condition, Operation, Purpose};
+use super::{Http, headers};
+use crate::operation::{Body, Condition, Freshness, Operation, Purpose};
+use crate::partition::Wanted;
 
 /// Longest time that a client may ask to be waited for.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
@@ -62,6 +63,10 @@ pub(super) struct Head {
     pub(super) minimal: bool,
     /// The pragma `xn-force-index-update`.
     pub(super) force: bool,
+    /// What a reader has seen elsewhere, as it stands there.
+    pub(super) at_least: Option<String>,
+    /// How many nodes shall hold an update before it is answered.
+    pub(super) wanted: Option<Wanted>,
     /// The client takes nothing but server-sent events.
     pub(super) events_only: bool,
     /// What guests see.
@@ -93,6 +98,11 @@ impl Head {
                 "if-none-match" => self.if_none_match(value),
                 "idempotency-key" => self.key(value),
                 "prefer" => self.prefer(value),
+                headers::AT_LEAST => {
+                    self.at_least = Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
+                    Ok(())
+                }
+                headers::WANTED => self.copies(value),
                 "x-request-id" => {
                     self.name(value, true);
                     Ok(())
@@ -130,6 +140,20 @@ impl Head {
         let reason = || format!("must have 1 to {NAME_BYTES_MAX} visible characters");
         let key = key.ok_or_else(|| Error::Header { name: "Idempotency-Key", reason: reason() })?;
         self.idempotency_key = Some(key.to_owned());
+        Ok(())
+    }
+
+    fn copies(&mut self, value: &HeaderValue) -> Result<(), Error> {
+        let text = value.to_str().unwrap_or_default().trim();
+        self.wanted = Some(match text {
+            "x-xenon-all" | "all" => Wanted::All,
+            number => {
+                let reason =
+                    || format!("is {text:?}: write how many nodes shall hold the update, from 1, or x-xenon-all");
+                let count = number.parse().map_err(|_| Error::Header { name: headers::WANTED, reason: reason() })?;
+                Wanted::Members(count)
+            }
+        });
         Ok(())
     }
 
@@ -282,6 +306,8 @@ pub(super) fn operation(
         condition: std::mem::take(&mut head.condition),
         idempotency_key: head.idempotency_key.take(),
         version,
+        freshness: Freshness::Newest,
+        wanted: head.wanted,
         first_action: None,
         force: head.force,
         child: None,
@@ -291,6 +317,8 @@ pub(super) fn operation(
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
 
     fn head(headers: &[(&'static str, &str)]) -> Result<Head, Error> {
@@ -331,6 +359,10 @@ mod tests {
         let read = read.expect("headers");
         assert_eq!((read.wait, read.minimal, read.id.as_str()), (Some(Duration::from_secs(5)), true, "a"));
         assert!(head(&[("prefer", "wait=soon")]).is_err());
+        let wanted = |value| head(&[("x-xenon-rpl-quorum", value)]).map(|head| head.wanted).ok().flatten();
+        assert_eq!(wanted("3"), NonZeroU32::new(3).map(Wanted::Members));
+        assert_eq!([wanted("x-xenon-all"), wanted("all")], [Some(Wanted::All); 2]);
+        assert_eq!([wanted("0"), wanted("-1"), wanted("most")], [None; 3]);
         assert!(head(&[("idempotency-key", "")]).is_err());
     }
 

@@ -10,13 +10,10 @@ use steward_model::operation::Header;
 use steward_model::render;
 
 use super::{Http, headers};
-use crate::operation::{Content, Reply, Status, write_entity_tag};
+use crate::operation::{Content, Copied, Reply, Status, tag_of, write_entity_tag};
 
 /// A response of this host: its body is in memory as a whole.
 pub(super) type Answer = Response<Full<Bytes>>;
-
-static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -24,8 +21,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HEADERS_USUAL: usize = 10;
 
 /// Headers that a guest cannot set: those of the connection, and those by which clients know the host.
-const NOT_FOR_GUESTS: [&str; 13] = [
+const NOT_FOR_GUESTS: [&str; 22] = [
+    "alt-svc",
     "cache-control",
+    "clear-site-data",
     "connection",
     "content-encoding",
     "content-length",
@@ -35,10 +34,20 @@ const NOT_FOR_GUESTS: [&str; 13] = [
     "idempotency-replayed",
     "keep-alive",
     "location",
+    "preference-applied",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "strict-transport-security",
+    "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
 ];
+
+/// What pages of other origins may do here is for the operator to say, and which host answers for the node itself.
+const NOT_FOR_GUESTS_BELOW: [&str; 2] = ["access-control-", "x-steward-"];
 
 /// Returns the response for a reply. `minimal`: the client knows the state and does not want it back.
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
@@ -70,11 +79,14 @@ pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
     if let Some(Ok(owner)) = reply.owner.as_deref().map(HeaderValue::from_str) {
         headers.insert(&headers::OWNER, owner);
     }
+    if let Some(copied) = &reply.copy {
+        say_copy(&mut headers, copied);
+    }
     if reply.replayed {
-        headers.insert(&REPLAYED, HeaderValue::from_static("true"));
+        headers.insert(&headers::REPLAYED, HeaderValue::from_static("true"));
     }
     if left_out {
-        headers.insert(&PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
+        headers.insert(&headers::PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
     }
     add_guests(&mut headers, &reply.headers);
     let mut response = Response::new(Full::new(body));
@@ -96,6 +108,11 @@ fn describe(headers: &mut HeaderMap, document: &Document, status: StatusCode) {
     }
 }
 
+fn say_copy(headers: &mut HeaderMap, copied: &Copied) {
+    headers.insert(&headers::POSITION, visible(tag_of(copied.position).into_bytes()));
+    headers.insert(&headers::COPY, visible(copied.node.clone().into_bytes()));
+}
+
 /// Returns a header value made of digits, quotes or a self-link: nothing that a header cannot have.
 fn visible(text: Vec<u8>) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -104,8 +121,9 @@ fn visible(text: Vec<u8>) -> HeaderValue {
 fn add_guests(headers: &mut HeaderMap, chosen: &[Header]) {
     for header in chosen {
         let name = header.name.as_str();
-        let reserved =
-            name == headers::REQUEST_ID.as_str() || name.starts_with("x-steward-") || NOT_FOR_GUESTS.contains(&name);
+        let reserved = name == headers::REQUEST_ID.as_str()
+            || NOT_FOR_GUESTS_BELOW.iter().any(|below| name.starts_with(below))
+            || NOT_FOR_GUESTS.contains(&name);
         let value = HeaderValue::from_str(&header.value);
         if let (false, Ok(name), Ok(value)) = (reserved, HeaderName::try_from(name), value) {
             headers.append(name, value);
@@ -146,6 +164,8 @@ mod tests {
         let all = [
             chosen("x-mood", "good"),
             chosen("content-length", "7"),
+            chosen("te", "trailers"),
+            chosen("access-control-allow-origin", "*"),
             chosen("x-steward-owner", "me"),
             chosen("bad name", "x"),
             chosen("x-split", "a\r\nb: c"),

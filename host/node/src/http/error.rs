@@ -50,9 +50,18 @@ pub(super) enum Error {
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
+    /// The request was meant for another host.
+    #[error("the request is for {host}, and this node is not called so")]
+    Misdirected { host: String },
+    /// A page of a foreign origin wants to change something.
+    #[error("a page of {origin} may not change anything here")]
+    ForeignOrigin { origin: String },
     /// A query parameter cannot be understood.
     #[error("query parameter {name} {reason}")]
     Parameter { name: &'static str, reason: String },
+    /// Nobody reads a query parameter of this name here.
+    #[error("there is no query parameter {name} here")]
+    UnknownParameter { name: String, known: Vec<&'static str> },
     /// The body is JSON of the wrong shape.
     #[error("the body {0}")]
     Body(String),
@@ -74,6 +83,9 @@ pub(super) enum Error {
     /// The bodies of requests take too much memory.
     #[error("the bodies of requests under way take {max} bytes already")]
     BodiesFull { max: usize },
+    /// Answers that nobody has taken yet take too much memory.
+    #[error("answers that clients have not taken yet hold {max} bytes together already")]
+    AnswersFull { max: usize },
     /// Too many requests are under way.
     #[error("{max} requests are under way already")]
     Overloaded { max: usize },
@@ -137,7 +149,10 @@ impl Error {
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
-            Error::Method { .. } => never(Kind::NotSupported, "method-not-allowed"),
+            Error::Method { allowed, .. } => {
+                let allowed: Vec<&str> = allowed.split(", ").collect();
+                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
+            }
             Error::MediaType { wanted, .. } => {
                 never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
             }
@@ -158,6 +173,20 @@ impl Error {
                 .with("column", *column)
                 .with("key", key.as_str()),
             Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => never(Kind::Invalid, "bad-request"),
+            Error::Misdirected { host } => never(Kind::Misdirected, "misdirected")
+                .with("host", host.as_str())
+                .hint("call the node by its address or by the name in its --public-uri")
+                .hint(format!("or start it with --host-names {host}")),
+            Error::ForeignOrigin { origin } => never(Kind::Forbidden, "foreign-origin")
+                .with("origin", origin.as_str())
+                .hint(format!("start the node with --cors-origin {origin} if its pages may")),
+            Error::UnknownParameter { name, known } => {
+                let problem = never(Kind::Invalid, "bad-request").with("parameter", name.as_str());
+                problem.hint(match known.is_empty() {
+                    true => "leave it out: no parameter is read here".to_owned(),
+                    false => format!("parameters that are read here: {}", known.join(", ")),
+                })
+            }
             Error::Body(_) => never(Kind::Invalid, "validation"),
             Error::Field { pointer, reason } => never(Kind::Invalid, "validation").at(pointer, reason),
             Error::NoSuchPath { nearest, .. } => {
@@ -167,6 +196,9 @@ impl Error {
             Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
                 later(Kind::Unavailable, "overloaded", 1)
             }
+            Error::AnswersFull { .. } => later(Kind::Unavailable, "overloaded", 1)
+                .hint("ask for less at once: $limit, $select")
+                .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
                 let problem = later(Kind::Unavailable, "not-available", 1);

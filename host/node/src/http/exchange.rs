@@ -3,6 +3,7 @@
 //! A GET of a document goes straight through [`document`]. All work that costs more is boxed, so that the future of the
 //! common request stays small.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -21,20 +22,23 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, headers, infrastructure, listing, problem, utility};
+use super::{Http, body, freshness, headers, infrastructure, listing, parameters, problem, utility};
 use crate::failure;
+use crate::operation::Freshness;
 use crate::service::Found;
 use crate::telemetry::metrics as telemetry;
 
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Answers a request, whatever it is, and never fails.
-pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>) -> Answer {
+/// Answers a request, whatever it is, and never fails. `local` is the address at which it arrived.
+pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, local: IpAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Arriving::new(http, &parts, body);
     let mut head = Head::default();
+    // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
+    let read = http.strangers.check(&parts, local).and(read);
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
@@ -106,11 +110,23 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Resul
     if asked.head.events_only {
         return Err(Error::NotAcceptable("text/event-stream".to_owned()));
     }
+    if asked.head.wanted.is_some() {
+        let reason = "is for updates: a read shows what is committed".to_owned();
+        return Err(Error::Header { name: headers::WANTED, reason });
+    }
     if http.operations().services().at(&link).is_some_and(|service| !service.is_stateless()) {
+        let reason = "is for one document: a listing shows the newest states";
+        freshness::refuse(asked.query(), asked.head.at_least.as_deref(), reason)?;
         return Box::pin(listing::answer(http, &link, asked.query())).await;
     }
     let query = asked.parts.uri.query().unwrap_or_default();
-    let operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
+    parameters::of_service(http, &link, Action::Get, query)?;
+    let freshness = match is_stateless(http, &link, query, &asked.head) {
+        true => Freshness::Newest,
+        false => freshness::freshness(query, asked.head.at_least.as_deref())?,
+    };
+    let mut operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
+    operation.freshness = freshness;
     let reply = http.operations().submit(operation).await?;
     Ok(encode::reply(http, reply, false))
 }
@@ -124,10 +140,22 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: HostRequest
     let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
+    if !is_stateless(http, &link, query, &head) {
+        let reason = "is for GET: updates are made by the owner, on the newest state";
+        freshness::refuse(query, head.at_least.as_deref(), reason)?;
+    }
+    parameters::of_service(http, &link, action, query)?;
     let minimal = head.minimal;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;
     Ok(encode::reply(http, reply, minimal))
+}
+
+/// Returns true if the request is for a service without documents, and says something that only such a service may understand in its
+/// own way. Most requests say nothing of the kind, and are not looked at.
+fn is_stateless(http: &Http, link: &Link, query: &str, head: &Head) -> bool {
+    let says = !query.is_empty() || head.at_least.is_some();
+    says && matches!(http.operations().services().find(link), Some(Found::Stateless(_)))
 }
 
 /// Returns true if the host itself answers PATCH at `link`, by merging.

@@ -16,6 +16,7 @@ use super::cors;
 use super::error::Error;
 use super::held::Bodies;
 use super::request_id::RequestIds;
+use super::strangers::Strangers;
 use crate::cluster::{ControlLog, View};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
@@ -53,8 +54,12 @@ pub(crate) struct Parts {
     pub public_uri: String,
     /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
     pub max_request_bytes: usize,
+    /// Most bytes of answers that clients have not taken yet.
+    pub max_answer_bytes: usize,
     /// Largest guest module in bytes.
     pub max_module_bytes: usize,
+    /// Further names by which clients may call this node; `*` stands for all.
+    pub host_names: Vec<String>,
     /// Web origins whose pages may call; empty: none. `*` stands for all.
     pub cors_origins: Vec<String>,
     /// How file descriptors are shared out.
@@ -71,8 +76,11 @@ pub(crate) struct Http {
     pub(super) request_ids: RequestIds,
     requests: AtomicUsize,
     pub(super) cors: Option<CorsLayer>,
+    pub(super) strangers: Strangers,
     pub(super) connections: Arc<Connections>,
     pub(super) bodies: Arc<Bodies>,
+    /// What answers hold that their clients have not taken yet.
+    pub(super) answers: Arc<Bodies>,
     /// True once every partition has served: recovery is done, whatever happens later.
     pub(super) recovered: AtomicBool,
 }
@@ -96,8 +104,10 @@ impl Http {
             request_ids: RequestIds::new(uuid::Uuid::new_v4()),
             requests: AtomicUsize::new(0),
             cors: cors::rules(&parts.cors_origins),
+            strangers: Strangers::new(&parts.public_uri, &parts.host_names, &parts.cors_origins),
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
             bodies: Arc::default(),
+            answers: Arc::new(Bodies::of_answers(parts.max_answer_bytes)),
             recovered: AtomicBool::new(false),
             parts,
         })

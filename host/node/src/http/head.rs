@@ -11,7 +11,9 @@ use steward_model::problem::Problem;
 
 use super::decode::{Head, number};
 use super::error::Error;
+use super::freshness::freshness;
 use super::route::route;
+use crate::operation::Freshness;
 
 /// Returns who would answer a request with this head, and what it asks, in words that are for people.
 ///
@@ -27,6 +29,10 @@ fn read(parts: &Parts) -> Result<String, Error> {
     let mut words = format!("{} {:?}", parts.method, route(parts.uri.path())?);
     if let Some(version) = number(parts.uri.query().unwrap_or_default(), "documentVersion")? {
         let _ = write!(words, " in version {version}");
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    if let Freshness::Copy { at_least } = freshness(query, head.at_least.as_deref())? {
+        let _ = write!(words, " of a copy at {}", at_least.map(|at| at.to_string()).unwrap_or_default());
     }
     let _ = write!(words, " as {head:?}");
     Ok(words)

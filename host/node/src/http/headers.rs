@@ -1,4 +1,4 @@
-//! Headers of our own that every answer carries.
+//! Headers of answers that are our own, or that the library of HTTP does not know.
 
 use http::HeaderName;
 
@@ -6,5 +6,17 @@ use http::HeaderName;
 pub(super) static OWNER: HeaderName = HeaderName::from_static("x-steward-owner");
 /// The epoch of the document, or the incarnation of the system group where there is none.
 pub(super) static EPOCH: HeaderName = HeaderName::from_static("x-steward-epoch");
+/// Up to where the copy is committed that has answered a read that any copy may answer: `<epoch>-<offset>`.
+pub(super) static POSITION: HeaderName = HeaderName::from_static("x-steward-position");
+/// The name of the node whose copy that is.
+pub(super) static COPY: HeaderName = HeaderName::from_static("x-steward-copy");
+/// What a reader has seen elsewhere, as the query parameter `atLeast`.
+pub(super) const AT_LEAST: &str = "x-steward-at-least";
+/// How many nodes shall hold an update before it is answered: a number, or all. Xenon's word.
+pub(super) const WANTED: &str = "x-xenon-rpl-quorum";
 /// The name of the request.
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Says that an answer is the first one under the same key.
+pub(super) static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Says which preference of the client was followed.
+pub(super) static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");

@@ -1,23 +1,25 @@
-//! How many bytes the bodies of requests hold, all of them together.
+//! How many bytes the bodies of requests hold, all of them together, and those of answers.
 //!
 //! Problem: each body is within its bound, but many of them together take more memory than the node has. A body that
-//! arrives slowly holds its bytes for as long as it may take.
+//! arrives slowly holds its bytes for as long as it may take; a large answer, until its client has taken it.
 //!
-//! Promise: the bytes that arrive are counted until their request has ended. What would exceed the bound is refused,
-//! and the refusal names the bound.
+//! Promise: the bytes of requests are counted from when they arrive until their request has ended, those of answers until they are
+//! sent. What would exceed the bound is refused, and the refusal names the bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::Error;
 
-/// Most bytes that bodies may hold at once: some of the largest modules, or hundreds of the largest documents.
+/// Most bytes that bodies of requests may hold at once: some of the largest modules, or hundreds of the largest documents.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// See the head of this module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Bodies {
     held: AtomicUsize,
+    max: usize,
+    refusal: fn(usize) -> Error,
 }
 
 /// What one body holds; given back when it is dropped.
@@ -27,25 +29,49 @@ pub(super) struct Held {
     bytes: usize,
 }
 
+impl Default for Bodies {
+    /// Those of requests.
+    fn default() -> Bodies {
+        Bodies { held: AtomicUsize::new(0), max: HELD_BYTES_MAX, refusal: |max| Error::BodiesFull { max } }
+    }
+}
+
 impl Bodies {
-    /// Returns the count of a body of which nothing has arrived.
+    /// Returns the count of answers, which hold at most `max` bytes together.
+    pub(super) fn of_answers(max: usize) -> Bodies {
+        Bodies { held: AtomicUsize::new(0), max, refusal: |max| Error::AnswersFull { max } }
+    }
+
+    /// Returns the count of a body of which nothing is there.
     pub(super) fn nothing(self: &Arc<Self>) -> Held {
         Held { bodies: Arc::clone(self), bytes: 0 }
+    }
+
+    /// Returns how many bytes are held now.
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
     }
 }
 
 impl Held {
-    /// Counts a piece that has arrived.
+    /// Counts a piece.
     ///
     /// # Errors
-    /// [`Error::BodiesFull`] if all bodies together hold too much then; the piece is not counted.
+    /// [`Error::BodiesFull`] or [`Error::AnswersFull`] if all bodies together hold too much then; the piece is not counted.
     pub(super) fn more(&mut self, bytes: usize) -> Result<(), Error> {
-        if self.bodies.held.fetch_add(bytes, Ordering::Relaxed) + bytes > HELD_BYTES_MAX {
-            self.bodies.held.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(Error::BodiesFull { max: HELD_BYTES_MAX });
+        let Bodies { held, max, refusal } = &*self.bodies;
+        if held.fetch_add(bytes, Ordering::Relaxed) + bytes > *max {
+            held.fetch_sub(bytes, Ordering::Relaxed);
+            return Err(refusal(*max));
         }
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Counts what is there already, whatever the bound says.
+    pub(super) fn anyway(&mut self, bytes: usize) {
+        self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
     }
 }
 
@@ -68,5 +94,16 @@ mod tests {
         other.more(1).expect("fits");
         drop(one);
         other.more(HELD_BYTES_MAX - 1).expect("fits again");
+    }
+
+    #[test]
+    fn what_has_happened_is_told_whatever_it_holds() {
+        let answers = Arc::new(Bodies::of_answers(10));
+        let (mut update, mut read) = (answers.nothing(), answers.nothing());
+        update.anyway(12);
+        assert!(matches!(read.more(1), Err(Error::AnswersFull { max: 10 })));
+        drop(update);
+        read.more(10).expect("fits");
+        assert_eq!(answers.held(), 10);
     }
 }

@@ -8,10 +8,10 @@
 //! `steward_model::problem`. A request runs as an operation of its own, so a client that hangs up changes nothing.
 //!
 //! ```text
-//! server ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …
-//!                  ├─► utility          …/stats, …/config, …/available, …/template, …/history
-//!                  ├─► listing          GET of a factory
-//!                  └─► decode ─► Operations::submit ─► encode
+//! server ─► strangers ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …
+//!                                ├─► utility          …/stats, …/config, …/available, …/template, …/history, …/effects
+//!                                ├─► listing          GET of a factory
+//!                                └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
 //! Departures: an `ETag` names the record that made a state and not the bytes of the answer, because updates need it
@@ -28,16 +28,19 @@ mod encode;
 mod error;
 mod exchange;
 mod face;
+mod freshness;
 mod head;
 mod headers;
 mod held;
 mod host_request;
 mod infrastructure;
 mod listing;
+mod parameters;
 mod problem;
 mod request_id;
 mod route;
 mod server;
+mod strangers;
 mod utility;
 mod waiting;
 

@@ -28,6 +28,8 @@ pub(super) enum Target<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Infrastructure<'a> {
     Root,
+    /// All that is below `/core`.
+    Core,
     Management,
     Synchronization,
     NodeGroups,
@@ -61,6 +63,7 @@ pub(super) enum Utility {
     Available,
     Template,
     History,
+    Effects,
     /// A suffix that is kept for what is not there yet.
     Later(&'static str),
 }
@@ -120,6 +123,7 @@ fn infrastructure(path: &str) -> Option<Infrastructure<'_>> {
 fn top(path: &str) -> Option<Infrastructure<'_>> {
     Some(match path {
         "" => Infrastructure::Root,
+        "/core" => Infrastructure::Core,
         "/health/live" | "/livez" | "/healthz" => Infrastructure::Live,
         "/health/ready" | "/readyz" => Infrastructure::Ready,
         "/health/startup" => Infrastructure::Startup,
@@ -136,6 +140,7 @@ fn utility(name: &str) -> Option<Utility> {
         "available" => Utility::Available,
         "template" => Utility::Template,
         "history" => Utility::History,
+        "effects" => Utility::Effects,
         "subscriptions" => Utility::Later("subscriptions"),
         "synchronization" => Utility::Later("synchronization on request"),
         "ui" => Utility::Later("web pages"),
@@ -168,6 +173,7 @@ mod tests {
     fn the_host_has_its_own_paths() {
         for (path, expected) in [
             ("/", Infrastructure::Root),
+            ("/core/", Infrastructure::Core),
             ("/core/management/", Infrastructure::Management),
             ("/core/factories/core/examples", Infrastructure::Factory("core/examples")),
             ("/core/modules/00ff", Infrastructure::Module("00ff")),

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, CONNECTION, ORIGIN};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
@@ -32,7 +33,8 @@ use tower_http::cors::CorsLayer;
 use super::connection::{Answering, Order, Talk, Verdict, Watched};
 use super::encode::Answer;
 use super::error::Error;
-use super::{Http, exchange, problem};
+use super::held::Held;
+use super::{Http, exchange, headers, problem};
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics as telemetry;
 
@@ -50,6 +52,12 @@ const STREAMS_MAX: u32 = 256;
 
 /// Responses of fewer bytes are never compressed.
 const COMPRESSED_BYTES_MIN: u64 = 1024;
+
+/// Answers of fewer bytes are not counted: as many as there are connections hold less than one large one.
+const COUNTED_BYTES_MIN: usize = 64 * 1024;
+
+/// A POST there changes nothing.
+const QUERY_TASKS: &str = "/core/query-tasks";
 
 type ResponseBody = Either<Full<Bytes>, CompressionBody<Full<Bytes>>>;
 
@@ -119,11 +127,13 @@ impl Http {
     /// Serves one connection to its end.
     async fn converse(self: Arc<Self>, stream: TcpStream, builder: &Builder<Tasks>, talk: Arc<Talk>) {
         let (idle_span, asking) = (self.parts.idle_span, Arc::clone(&talk));
+        // A connection that has no address any more is gone.
+        let Ok(local) = stream.local_addr() else { return };
         let service = service_fn(move |request| {
             let (http, asked) = (Arc::clone(&self), asking.asked());
             async move {
-                let response = http.respond(request).await;
-                Ok::<_, Infallible>(response.map(|body| Answering::new(body, &asked)))
+                let (response, held) = http.respond(request, local.ip()).await;
+                Ok::<_, Infallible>(response.map(|body| Answering::new(body, &asked, held)))
             }
         });
         let stream = TokioIo::new(Watched::new(stream, Arc::clone(&talk)));
@@ -140,24 +150,53 @@ impl Http {
             let (asked, error) = (asking.asked(), Error::Crowded { max: self.connections.max() });
             let mut refusal = problem::respond(&self, &error, request.uri().path(), "");
             refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            ready(Ok::<_, Infallible>(refusal.map(|body| Answering::new(body, &asked))))
+            ready(Ok::<_, Infallible>(refusal.map(|body| Answering::new(body, &asked, None))))
         });
         let stream = TokioIo::new(Watched::new(stream, talk));
         // Whoever has not even asked by then is not told.
         let _ = tokio::time::timeout(REFUSED_WITHIN, builder.serve_connection(stream, service)).await;
     }
 
-    async fn respond(self: Arc<Self>, request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn respond(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        local: IpAddr,
+    ) -> (Response<ResponseBody>, Option<Held>) {
         let accepted = request.headers().get(ACCEPT_ENCODING).cloned();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = match &self.cors {
-            Some(cors) if request.headers().contains_key(ORIGIN) => answer_foreign(&self, cors, request).await,
-            Some(_) | None => exchange::answer(&self, request).await,
+            Some(cors) if request.headers().contains_key(ORIGIN) => answer_foreign(&self, cors, request, local).await,
+            Some(_) | None => exchange::answer(&self, request, local).await,
         };
-        match accepted {
+        let (answer, held) = self.counted(answer, &method, uri.path());
+        let response = match accepted {
             Some(accepted) if answer.body().size_hint().lower() >= COMPRESSED_BYTES_MIN => {
                 compressed(accepted, answer).await
             }
             Some(_) | None => answer.map(Either::Left),
+        };
+        (response, held)
+    }
+
+    /// Counts what a large answer holds until its client has taken it. One that there is no room for is refused, unless it tells of an
+    /// update that has happened.
+    fn counted(&self, answer: Answer, method: &Method, path: &str) -> (Answer, Option<Held>) {
+        let bytes = usize::try_from(answer.body().size_hint().lower()).unwrap_or(usize::MAX);
+        if bytes < COUNTED_BYTES_MIN {
+            return (answer, None);
+        }
+        let mut held = self.answers.nothing();
+        if !(matches!(*method, Method::GET | Method::HEAD) || path == QUERY_TASKS) {
+            held.anyway(bytes);
+            return (answer, Some(held));
+        }
+        match held.more(bytes) {
+            Ok(()) => (answer, Some(held)),
+            Err(error) => {
+                telemetry::answer_refused();
+                let id = answer.headers().get(&headers::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+                (problem::respond(self, &error, path, id), None)
+            }
         }
     }
 }
@@ -228,8 +267,16 @@ async fn not_accepted(error: &io::Error) {
 }
 
 /// Answers a page of another web origin. Boxed, as all that is rare: the future of a plain request stays small.
-fn answer_foreign<'a>(http: &'a Arc<Http>, cors: &CorsLayer, request: Request<Incoming>) -> BoxFuture<'a, Answer> {
-    let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(exchange::answer(http, request).await) });
+fn answer_foreign<'a>(
+    http: &'a Arc<Http>,
+    cors: &CorsLayer,
+    request: Request<Incoming>,
+    local: IpAddr,
+) -> BoxFuture<'a, Answer> {
+    let inner =
+        tower::service_fn(
+            move |request| async move { Ok::<_, Infallible>(exchange::answer(http, request, local).await) },
+        );
     let answered = cors.layer(inner).oneshot(request);
     Box::pin(async {
         let Ok(answer) = answered.await;

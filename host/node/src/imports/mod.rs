@@ -12,7 +12,8 @@ use steward_sandbox::{Imports, Level};
 
 use crate::operation::{Content, Error, Operation, Operations, Purpose};
 use crate::query::Queries;
-use crate::service::Service;
+use crate::service::{Line, Service};
+use crate::telemetry::metrics as telemetry;
 
 /// What the guest of one document may call during one call.
 struct GuestImports {
@@ -43,9 +44,28 @@ pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
     }));
 }
 
+/// Returns true if lines of this level are written at all.
+fn is_wanted(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(tracing::Level::INFO),
+        Level::Warn | Level::Error => tracing::enabled!(tracing::Level::WARN),
+    }
+}
+
 impl Imports for GuestImports {
     fn log(&self, level: Level, message: &str, fields: &str) {
         let (service, link, request) = (&self.service.path, &self.link, &self.request);
+        if !is_wanted(level) {
+            return;
+        }
+        let (now, max) = (self.operations.clock().now(), self.operations.limits().guest_lines_max);
+        match self.service.stats.lines.take(now, max) {
+            Line::Drop => return telemetry::guest_line_dropped(service),
+            Line::Write { missing: 0 } => {}
+            Line::Write { missing } => tracing::warn!(%service, missing, max, "log lines of guests were dropped"),
+        }
         let fields = (!fields.is_empty()).then_some(fields);
         // In one line: what a guest says must not pass for lines of the host's. Made only if the line is wanted.
         let message = || one_line(message);

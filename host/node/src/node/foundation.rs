@@ -8,6 +8,7 @@ use steward_model::{Lane, PartitionId};
 use steward_protocol::cluster::{ClusterState, Member};
 use steward_replication::Observer;
 use steward_replication::completions::Completions;
+use steward_storage::documents::PartitionStore;
 use steward_storage::state::StateStore;
 
 use super::folder::Folder;
@@ -52,7 +53,7 @@ impl Foundation {
                 Lane::Persisted => &persisted,
                 Lane::Volatile => &volatile,
             };
-            let store = recover::store_of(store, id);
+            let store = PartitionStore::find(Arc::clone(store), id)?;
             anyhow::Ok(Partition::open(id, Arc::clone(&shared), store, recovery.take(id))?)
         };
         let partitions = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);

@@ -25,14 +25,6 @@ pub(super) struct Found {
     pub(super) recovery: Recovery,
 }
 
-/// The copy of each partition that is used.
-const GENERATION: u32 = 1;
-
-/// Returns the typed face of a partition.
-pub(super) fn store_of(store: &Arc<dyn StateStore>, partition: PartitionId) -> PartitionStore {
-    PartitionStore::new(Arc::clone(store), GENERATION, partition)
-}
-
 fn moment() -> Moment {
     static CLOCK: std::sync::LazyLock<Clock> = std::sync::LazyLock::new(Clock::default);
     CLOCK.now()
@@ -57,8 +49,9 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
         let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
         let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
-        let stores = PartitionId::all(Lane::Persisted).map(|partition| store_of(&persisted, partition));
-        let opened = recovery::open(stores, disk, options);
+        let find = |partition| PartitionStore::find(Arc::clone(&persisted), partition);
+        let stores: Vec<_> = PartitionId::all(Lane::Persisted).map(find).collect::<Result<_, _>>()?;
+        let opened = recovery::open(stores.into_iter(), disk, options);
         let recovery::Opened { log, found: log::Recovery { segments, groups, frames, cut_bytes }, recovery } =
             opened.with_context(|| format!("open the commit log in {}", log_path.display()))?;
         let records = recovery.records();

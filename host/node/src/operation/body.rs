@@ -11,10 +11,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use steward_model::{Builtin, Timestamp, json};
 
 use super::Error;
+use crate::service::stripped;
 
 /// Longest part of a wrong value that its refusal shows.
 const TOLD_MAX: usize = 60;
@@ -112,12 +113,6 @@ impl Body {
 /// As [`Body::built_in`].
 pub(super) fn built_in(body: Option<&Body>) -> Result<BuiltIn, Error> {
     body.map_or_else(|| Ok(BuiltIn::default()), Body::built_in)
-}
-
-/// Removes the fields that the host keeps itself.
-pub(super) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
-    state.retain(|name, _| Builtin::named(name).is_none());
-    state
 }
 
 fn look(text: &[u8]) -> Result<BuiltIn, Fault> {

@@ -12,8 +12,10 @@ use steward_model::{Action, Document, Epoch, Link, Moment, Offset, PartitionId, 
 
 use super::Error;
 use super::body::Body;
+use super::freshness::{Copied, Freshness};
 use super::patience::Patience;
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
+use crate::partition::Wanted;
 
 /// An operation that somebody asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub(super) struct Carried {
     condition: Condition,
     idempotency_key: Option<String>,
     version: Option<Version>,
+    freshness: Freshness,
+    wanted: Option<Wanted>,
     first_action: Option<Action>,
     force: bool,
 }
@@ -74,6 +78,8 @@ impl Carried {
             condition: operation.condition,
             idempotency_key: operation.idempotency_key,
             version: operation.version,
+            freshness: operation.freshness,
+            wanted: operation.wanted,
             first_action: operation.first_action,
             force: operation.force,
         }
@@ -101,6 +107,8 @@ impl Carried {
             condition: self.condition,
             idempotency_key: self.idempotency_key,
             version: self.version,
+            freshness: self.freshness,
+            wanted: self.wanted,
             first_action: self.first_action,
             force: self.force,
             child,
@@ -123,7 +131,7 @@ pub(super) enum Brought {
     },
     /// This node is not the owner. Nothing has happened.
     NotOwner {
-        /// The reign of which this node knows; whoever knows of a later one need not wait before it asks again.
+        /// The reign of which this node knows: whoever asks waits until it knows of that one, too.
         epoch: Epoch,
     },
 }
@@ -150,14 +158,16 @@ pub(super) struct Answered {
     headers: Vec<Header>,
     replayed: bool,
     owner: String,
+    copy: Option<Copied>,
 }
 
 impl Answer {
-    /// Returns the reply of the node called `owner`.
-    pub(super) fn reply(reply: Reply, owner: &str) -> Answer {
-        let Reply { status, document, content, headers, replayed, owner: _ } = reply;
-        let (document, owner) = (document.map(Arc::unwrap_or_clone), owner.to_owned());
-        Answer::Reply(Box::new(Answered { status, document, content, headers, replayed, owner }))
+    /// Returns the reply of the node called `here`, which owns the document unless the reply says otherwise.
+    pub(super) fn reply(reply: Reply, here: &str) -> Answer {
+        let owner = reply.answered_by(here).to_owned();
+        let Reply { status, document, content, headers, replayed, owner: _, copy } = reply;
+        let document = document.map(Arc::unwrap_or_clone);
+        Answer::Reply(Box::new(Answered { status, document, content, headers, replayed, owner, copy }))
     }
 }
 
@@ -176,7 +186,8 @@ impl Brought {
 
 impl From<Box<Answered>> for Reply {
     fn from(answered: Box<Answered>) -> Reply {
-        let Answered { status, document, content, headers, replayed, owner } = *answered;
-        Reply { status, document: document.map(Arc::new), content, headers, replayed, owner: Some(owner.into()) }
+        let Answered { status, document, content, headers, replayed, owner, copy } = *answered;
+        let (document, owner) = (document.map(Arc::new), Some(owner.into()));
+        Reply { status, document, content, headers, replayed, owner, copy }
     }
 }

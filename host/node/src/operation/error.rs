@@ -3,9 +3,10 @@
 use steward_model::link;
 use steward_model::operation::Fault;
 use steward_model::problem::{Happened, Problem, Violation};
-use steward_model::{Action, Epoch, Link, PartitionId, Version};
+use steward_model::{Action, Epoch, Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
+use super::freshness::{Copied, tag_of};
 use super::patience::Patience;
 use crate::partition::{Behind, Lost, NotConfirmed, Partition, ProposeError, TurnError};
 use crate::query::Refusal;
@@ -80,7 +81,8 @@ pub(crate) enum Error {
     },
     /// A document of this link existed and was deleted.
     #[error(
-        "{link} is marked deleted at version {version}: create it with a higher documentVersion or with the pragma xn-force-index-update"
+        "{link} was deleted, at version {version}: create it anew with documentVersion {} or higher, or with the header Pragma: xn-force-index-update",
+        version.0.saturating_add(1)
     )]
     CreateDeleted {
         /// The document.
@@ -178,6 +180,14 @@ pub(crate) enum Error {
     /// The guest said no.
     #[error("{0}")]
     Refused(Fault),
+    /// The guest said no to the body, which does not fit at other places either.
+    #[error("{}", fault.message)]
+    RefusedBody {
+        /// What the guest said.
+        fault: Fault,
+        /// What else is wrong.
+        further: Vec<Violation>,
+    },
     /// The guest failed, or what it returned cannot be used.
     #[error("service {service}: {error}")]
     Guest {
@@ -246,6 +256,38 @@ pub(crate) enum Error {
         /// The reign of the owner.
         epoch: Epoch,
     },
+    /// The copy of this node has not come as far as the reader has seen.
+    #[error(
+        "waited {seconds} s for {link} at {}, the copy of this node in partition {partition} is at {}", tag_of(*named), tag_of(*shows)
+    )]
+    CopyBehind {
+        /// The document.
+        link: Link,
+        /// Its partition.
+        partition: PartitionId,
+        /// What the reader has seen.
+        named: Position,
+        /// Up to where the copy is committed.
+        shows: Position,
+        /// How long the read waited.
+        seconds: u64,
+    },
+    /// What the reader names as seen is nothing that the log of the document's partition has at this place.
+    #[error("the log of {link} has another record in the place of {}", tag_of(*named))]
+    NotInLog {
+        /// The document.
+        link: Link,
+        /// What the reader names.
+        named: Position,
+    },
+    /// A copy has said no, which may know less than the owner.
+    #[error("{error}")]
+    OfCopy {
+        /// What it said.
+        error: Box<Error>,
+        /// Which copy.
+        copied: Copied,
+    },
     /// It is not certain any more that this node orders the updates of the document; nothing has happened.
     #[error("{0}")]
     NotConfirmed(#[from] NotConfirmed),
@@ -265,6 +307,28 @@ pub(crate) enum Error {
         /// How many are needed.
         quorum: u32,
         /// How long the operation waited.
+        seconds: u64,
+    },
+    /// More nodes shall hold the update than the group has.
+    #[error("{wanted} nodes shall hold the update, the group has {nodes}")]
+    TooFewNodes {
+        /// How many are wanted.
+        wanted: u32,
+        /// How many there are, available or not.
+        nodes: u32,
+    },
+    /// The update is committed, and fewer members hold it than its client wants.
+    #[error(
+        "waited {seconds} s for more copies of {link}: the update is committed, {held} of the {wanted} wanted copies hold it"
+    )]
+    TooFewCopies {
+        /// The document.
+        link: Link,
+        /// How many are known to hold it.
+        held: usize,
+        /// How many shall.
+        wanted: usize,
+        /// How long the answer was held back for that.
         seconds: u64,
     },
     /// The update does not fit into the log, with its effects and its remembered answer.

@@ -25,15 +25,20 @@ use steward_model::operation::Cause;
 use steward_model::problem::Happened;
 use steward_model::{Action, Epoch, Link, Member, PartitionId, codec};
 use steward_protocol::cluster::ClusterState;
+use tracing::Instrument;
 
 use super::carried::{Answer, Brought, Carried, Question};
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
 use crate::peer::{self, Lane, Origin, Service, Topic};
+use crate::telemetry::group as telemetry;
 
 /// Pause before a node that could not be asked is asked again, if its row does not change before.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How much longer than the owner has for it an answer is waited for: the owner knows best why it comes late.
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 
 /// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
@@ -64,14 +69,20 @@ async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Res
         if !travels {
             return Err(waiting.elsewhere(owner));
         }
-        match ask(waiting, owner, &question()).await {
+        let asked_in = row_of(waiting);
+        let span = tracing::debug_span!("hop", to = %owner, partition = %waiting.partition.id(), epoch = %asked_in);
+        let began = waiting.operations.clock.now();
+        let asked = ask(waiting, owner, &question()).instrument(span).await;
+        telemetry::forwarded(asked.outcome(), waiting.operations.clock.now().since(began));
+        match asked {
             Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
             Asked::Brought(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
             }
-            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, epoch).await,
-            Asked::NotAtAll => newer_row(waiting, row_of(waiting)).await,
-            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, row_of(waiting)).await,
+            // Its row is on its way here, if it is newer than the one by which it was asked.
+            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
+            Asked::NotAtAll => newer_row(waiting, asked_in, asked_in).await,
+            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
             Asked::Perhaps => {
                 let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
                 return Err(waiting.unavailable(reason, Happened::Unknown));
@@ -128,10 +139,24 @@ enum Asked {
     Perhaps,
 }
 
+impl Asked {
+    /// Returns the word by which such ends are counted.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Asked::Brought(Brought::Answer(_)) => "answered",
+            Asked::Brought(Brought::Failed { .. }) => "refused",
+            Asked::Brought(Brought::NotOwner { .. }) => "not-owner",
+            Asked::NotAtAll => "unreachable",
+            Asked::Perhaps => "unknown",
+        }
+    }
+}
+
 async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
     let Some(links) = &waiting.operations.links else { return Asked::NotAtAll };
     let (left, seen) = (waiting.left(), row_of(waiting));
-    let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), left);
+    let within = left + ANSWER_WITHIN;
+    let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), within);
     let succeeded = async {
         waiting.operations.gate.until(|state| is_newer(state, waiting.partition.id(), seen)).await;
         tokio::time::sleep(LAST_WORD_WITHIN).await;
@@ -167,10 +192,14 @@ fn is_newer(state: &ClusterState, partition: PartitionId, seen: Epoch) -> bool {
     state.row(partition).is_some_and(|row| row.epoch > seen)
 }
 
-/// Returns once the row is newer than `seen`, or after a pause: the owner may be about to serve, or its link to come back.
-async fn newer_row(waiting: Waiting<'_>, seen: Epoch) {
+/// Returns once the row is newer than `seen` and as new as `told`, or after a pause: the owner may be about to serve, or its link to
+/// come back.
+async fn newer_row(waiting: Waiting<'_>, seen: Epoch, told: Epoch) {
     let partition = waiting.partition.id();
-    let newer = waiting.operations.gate.until(|state| is_newer(state, partition, seen));
+    let is_there = |state: &ClusterState| {
+        is_newer(state, partition, seen) && state.row(partition).is_some_and(|row| row.epoch >= told)
+    };
+    let newer = waiting.operations.gate.until(is_there);
     let _ = tokio::time::timeout(PAUSE, newer).await;
 }
 
@@ -193,12 +222,14 @@ impl Arrivals {
 }
 
 impl Service for Arrivals {
-    fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+    fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let operations = Arc::clone(&self.operations);
-        let task = self.runtime.spawn(async move {
+        let span = tracing::debug_span!("arrival", from = %from.host);
+        let arrived = async move {
             let question: Question = codec::decode(&body).map_err(|error| error.to_string())?;
             let brought = match question {
                 Question::Operation(carried) => {
+                    telemetry::arrived();
                     let outcome = operations.submit(Box::new(carried.operation(operations.clock.now()))).await;
                     Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
@@ -208,7 +239,8 @@ impl Service for Arrivals {
                 Question::Committed(partition) => return Err(format!("there is no partition {partition}")),
             };
             Ok(codec::encode(&brought))
-        });
+        };
+        let task = self.runtime.spawn(arrived.instrument(span));
         // Goes on if the link ends: a client that hangs up changes nothing, and neither does its node.
         Box::pin(async { task.await.unwrap_or_else(|_| Err("the operation ended in a panic".to_owned())) })
     }

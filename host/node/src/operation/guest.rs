@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use steward_model::operation::{Effect, Outcome, Request};
+use steward_model::operation::{Effect, Fault, Outcome, Request};
+use steward_model::service::Handler;
 use steward_model::{Document, Link, Timestamp, Version, outbound};
-use steward_sandbox::{Call, Imports, Occasion, Silent};
+use steward_sandbox::{Call, CallError, Occasion, Silent};
 
+use super::Error;
 use super::road::Asking;
-use super::{Error, native};
-use crate::service::Service;
+use crate::service::{self, Service, Unreadable};
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
@@ -25,15 +26,20 @@ pub(super) async fn call(
         Some(make) => make(service, asking.operation),
         None => Arc::new(Silent),
     };
+    let occasion_handler = occasion.handler();
     let called = service.module.call(Call { occasion, document: state, request }, &imports).await;
-    let mut outcome = called.map_err(|error| Error::guest(&service.path, error))?;
+    let mut outcome = called.map_err(|error| match error {
+        CallError::Refused(fault) => refusal(asking, occasion_handler, fault),
+        other => Error::guest(&service.path, other),
+    })?;
     if let Some(expires) = outcome.expires.filter(|expires| expires.0 < 0) {
         return Err(refused(
             service,
             format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0),
         ));
     }
-    outcome.document = outcome.document.map(|after| native::returned(service, state, after)).transpose()?;
+    let returned = outcome.document.map(|after| service::returned(service.schema.as_ref(), state, after)).transpose();
+    outcome.document = returned.map_err(|reason| refused(service, reason))?;
     outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
     Ok(outcome)
 }
@@ -61,20 +67,22 @@ pub(super) fn request_of(asking: Asking<'_>, document: Option<&Document>) -> Req
 /// # Errors
 /// [`Error::StateVersion`] if the module does not read the stored shape, or the guest's own.
 pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -> Result<Arc<Document>, Error> {
-    let descriptor = service.descriptor();
-    let stored = document.state_version;
-    if stored == descriptor.state_version {
-        return Ok(Arc::clone(document));
-    }
-    if !descriptor.reads(stored) {
-        return Err(Error::StateVersion { link: document.link.clone(), stored });
-    }
-    // A migration depends on the state alone, or two reads of one document could differ.
-    let imports: Arc<dyn Imports> = Arc::new(Silent);
-    let body = service.module.migrate(&document.body, stored, &imports).await;
-    let body = body.map_err(|error| Error::guest(&service.path, error))?;
-    let body = native::returned(service, &[], body)?;
-    Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
+    service::migrated(service.reader(), document).await.map_err(|unreadable| match unreadable {
+        Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
+        Unreadable::Guest { service, error } => Error::guest(&service, error),
+        Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
+    })
+}
+
+/// Returns the refusal of a guest, with what else is wrong with the body that it refused. A guest may end at the first fault; whoever
+/// mends a body wants to know of all.
+fn refusal(asking: Asking<'_>, handler: Handler, fault: Fault) -> Error {
+    let Some(body) = asking.operation.body.as_ref().filter(|_| fault.status == 400 && !fault.pointer.is_empty()) else {
+        return Error::Refused(fault);
+    };
+    let mut further = service::body_violations(asking.service.reader(), handler, body.text());
+    further.retain(|violation| violation.pointer != fault.pointer);
+    if further.is_empty() { Error::Refused(fault) } else { Error::RefusedBody { fault, further } }
 }
 
 fn refused(service: &Service, reason: String) -> Error {

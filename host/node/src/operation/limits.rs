@@ -9,4 +9,6 @@ pub(crate) struct Limits {
     pub wait: Duration,
     /// Largest state of a document in bytes, unless its service wants less.
     pub document_bytes_max: usize,
+    /// Most log lines of one service in a second.
+    pub guest_lines_max: u32,
 }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
-//! several stages need stands in files below them: waiting (`wait`), the fields of a body (`body`), preconditions,
+//! several stages need stands in files below them: waiting (`wait`), reads of a copy as it is (`copy`), the fields of a body (`body`), preconditions,
 //! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
 //! group, `handle-start`, how an operation outlives whoever waits for it (`kept`), and how a decision becomes an update.
 //!
@@ -22,12 +22,14 @@
 mod admit;
 mod body;
 mod carried;
+mod copy;
 mod create;
 mod decision;
 mod door;
 mod error;
 mod execute;
 mod forward;
+mod freshness;
 mod gate;
 mod guest;
 mod kept;
@@ -69,6 +71,7 @@ use tracing::Instrument;
 pub(crate) use body::Body;
 pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
+pub(crate) use freshness::{Copied, Freshness, tag_of};
 pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, Operations, Parts};
 pub(crate) use patience::Patience;
@@ -174,11 +177,11 @@ impl Operations {
         let partition = self.table.of(&operation.link, service.lane());
         let road = self.road(operation, service, partition);
         let ours = match partition.admits() {
-            Ok(_) => Some(shown(road).await),
-            Err(_) => None,
+            Ok(_) if operation.freshness == Freshness::Newest => Some(shown(road).await),
+            Ok(_) | Err(_) => None,
         };
         let reply = match ours {
-            // Another node orders its updates, or does by now. Boxed, as all that is rarer than an update: the task of an operation is
+            // Another node orders its updates, or does by now, or any copy will do. Boxed, as all that is rarer than an update: the task of an operation is
             // moved and cleared as a whole.
             None | Some(Err(Error::NotConfirmed(_))) => Box::pin(looked_up(road)).await,
             Some(reply) => reply,
@@ -268,8 +271,16 @@ async fn handed_on(road: Road<'_>, creates: bool) -> Result<Option<Reply>, Error
 /// Answers a read, wherever its document is.
 async fn looked_up(road: Road<'_>) -> Result<Reply, Error> {
     loop {
+        if let Some(position) = copy::position(road).await? {
+            return copy::said(road, position, shown(road).await);
+        }
         if let Some(reply) = handed_on(road, false).await? {
             return Ok(reply);
+        }
+        if road.operation.freshness != Freshness::Newest {
+            // This copy orders updates by now, and so it counts.
+            tokio::task::yield_now().await;
+            continue;
         }
         match shown(road).await {
             // The copy knows by now that another node was named, so this ends with that node's answer.
@@ -369,7 +380,9 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
     let asked = waiting.ask();
     waiting.witnessed(seen, Happened::No).await?;
     waiting.confirmed(asked).await?;
-    answer
+    let reply = answer?;
+    // The repeat of a request whose answer did not come may want more members to hold it than the first.
+    waiting.held(reply.position()).await.map(|()| reply)
 }
 
 /// Returns true if the answer to an effect has been told to its document already.

@@ -3,69 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
-use steward_model::problem::Violation;
 use steward_model::service::NativePatch;
-use steward_model::{Action, Builtin, json};
+use steward_model::{Action, json};
 
-use super::body::{Body, built_in, stripped};
+use super::body::{Body, built_in};
 use super::decision::{Answer, Decision, Next};
 use super::{Error, Operation, Status};
-use crate::service::Service;
-
-/// Most violations that one answer lists.
-const VIOLATIONS_MAX: usize = 20;
-
-/// Returns what `value`, a text of so many bytes, violates of the schema of the service's state.
-pub(super) fn violations(service: &Service, value: &Value, bytes: usize) -> Vec<Violation> {
-    let Some(schema) = &service.schema else { return Vec::new() };
-    let check = || {
-        // Finding that all is well costs less than looking for what is not.
-        if schema.validator().is_valid(value) {
-            return Vec::new();
-        }
-        let violation = |error: jsonschema::ValidationError<'_>| Violation {
-            pointer: error.instance_path().to_string(),
-            detail: error.to_string(),
-        };
-        schema.validator().iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
-    };
-    if schema.takes_long(bytes) && steward_sandbox::may_block_in_place() {
-        tokio::task::block_in_place(check)
-    } else {
-        check()
-    }
-}
-
-/// Returns the state that a guest returned, without the fields that the host keeps itself.
-///
-/// A guest is held to its own schema: it could not read again what does not fit, be it that a number became infinite on the
-/// way, and the document would be lost to it. What has not changed is not looked at.
-///
-/// # Errors
-/// [`Error::Outcome`] names the first places that do not fit.
-pub(super) fn returned(service: &Service, before: &[u8], state: Bytes) -> Result<Bytes, Error> {
-    // Where nothing else asks for the state as a tree, looking for some bytes is cheaper than parsing.
-    let is_fine = || service.schema.is_none() && !state.windows(9).any(|window| window == b"\"document");
-    if state == before || is_fine() {
-        return Ok(state);
-    }
-    let refused = |reason| Error::Outcome { service: service.path.clone(), reason };
-    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
-        return Err(refused("the guest returned a state that is no JSON object".to_owned()));
-    };
-    let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
-    if has_built_in {
-        parsed = stripped(parsed);
-    }
-    let parsed = Value::Object(parsed);
-    let violations = violations(service, &parsed, state.len());
-    if violations.is_empty() {
-        return Ok(if has_built_in { parsed.to_string().into() } else { state });
-    }
-    let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
-    let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();
-    Err(refused(format!("the guest returned a state that does not fit its own state schema: {told}")))
-}
+use crate::service::{Service, violations};
 
 /// Returns the state that a body stands for: the object without built-in fields.
 ///
@@ -97,7 +41,7 @@ fn checked(service: &Service, state: &Value) -> Result<Bytes, Error> {
 
 /// Returns the text of a state that fits the schema of the service.
 fn fits(service: &Service, state: &Value, text: Bytes) -> Result<Bytes, Error> {
-    let violations = violations(service, state, text.len());
+    let violations = violations(service.schema.as_ref(), state, text.len());
     if violations.is_empty() { Ok(text) } else { Err(Error::Invalid { violations }) }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::Error;
 use super::error::Copies;
+use super::freshness::Freshness;
 use super::gate::Gate;
 use super::limits::Limits;
 use super::request::{Condition, Operation, Purpose};
@@ -169,6 +170,8 @@ impl Operations {
             condition: Condition::None,
             idempotency_key: None,
             version: None,
+            freshness: Freshness::Newest,
+            wanted: None,
             first_action: None,
             force: false,
             child: None,

@@ -5,11 +5,13 @@
 //! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
-use steward_model::{Link, PartitionId};
+use steward_model::{Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
 use super::error::{Copies, Error};
+use super::freshness::{Copied, tag_of};
 use super::patience::Patience;
+use crate::service::problem_of_call;
 
 /// Statuses of refusals that pass by themselves, whoever gives them.
 pub(crate) const PASSING_STATUSES: [u16; 4] = [429, 502, 503, 504];
@@ -36,8 +38,11 @@ impl Error {
             }
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
-            Error::CreateDeleted { .. } => never(Kind::Conflict, "marked-deleted").xenon(problem::MARKED_DELETED),
-            Error::NotSupported { .. } => never(Kind::NotSupported, "method-not-allowed"),
+            Error::CreateDeleted { version, .. } => self.of_deleted(*version),
+            Error::NotSupported { allowed, .. } => {
+                let allowed: Vec<&str> = allowed.iter().map(|action| action.as_str()).collect();
+                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
+            }
             Error::PreconditionFailed { have, .. } => {
                 reread(Kind::PreconditionFailed, "precondition-failed").with("currentETag", have.clone())
             }
@@ -56,7 +61,11 @@ impl Error {
             Error::UpdateTooLarge { .. } => never(Kind::TooLarge, "update-too-large"),
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
-            Error::Guest { error, .. } => self.of_guest(error),
+            Error::RefusedBody { fault, further } => {
+                let Problem { violations, .. } = Problem::from(fault.clone());
+                Problem { violations: [violations, further.clone()].concat(), ..Problem::from(fault.clone()) }
+            }
+            Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
             Error::StateVersion { .. } => never(Kind::Internal, "state-version"),
             Error::Query(refusal) => refusal.problem(),
@@ -75,9 +84,14 @@ impl Error {
             Error::NoQuorum { available, quorum, .. } => {
                 later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
             }
+            Error::TooFewNodes { wanted, nodes } => self.of_few_nodes(*wanted, *nodes),
+            Error::TooFewCopies { held, wanted, .. } => self.of_few_copies(*held, *wanted),
             Error::Unavailable { partition, happened, copies, .. } => {
                 self.of_unavailable(*partition, *happened, *copies)
             }
+            Error::CopyBehind { partition, named, shows, .. } => self.of_late_copy(*partition, *named, *shows),
+            Error::NotInLog { named, .. } => self.of_other_log(*named),
+            Error::OfCopy { error, copied } => of_copy(error, copied),
             Error::NotConfirmed(_) => later(Kind::Unavailable, "not-available", 1),
             Error::Remote { problem, .. } => (**problem).clone(),
             Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
@@ -87,23 +101,12 @@ impl Error {
         }
     }
 
-    fn of_guest(&self, error: &CallError) -> Problem {
-        match error {
-            CallError::Refused(fault) => Problem::from(fault.clone()),
-            CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), self),
-            CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, self),
-            CallError::Trap { .. }
-            | CallError::Memory { .. }
-            | CallError::StackOverflow { .. }
-            | CallError::OutputTooLarge { .. }
-            | CallError::TooManyEffects { .. }
-            | CallError::NotJson { .. }
-            | CallError::NotAnObject
-            | CallError::Status { .. }
-            | CallError::Effect { .. }
-            | CallError::NotText { .. }
-            | CallError::MissingHandler { .. } => Problem::never(Kind::Internal, error.code(), self),
-        }
+    fn of_deleted(&self, version: Version) -> Problem {
+        Problem::never(Kind::Conflict, "marked-deleted", self)
+            .xenon(problem::MARKED_DELETED)
+            .with("currentVersion", version.0)
+            .hint(format!("send \"documentVersion\": {} in the body", version.0.saturating_add(1)))
+            .hint("or send the header Pragma: xn-force-index-update")
     }
 
     fn of_unavailable(&self, partition: PartitionId, happened: Happened, copies: Copies) -> Problem {
@@ -115,6 +118,26 @@ impl Error {
             .with("quorum", copies.quorum)
             .with("partition", partition.to_string());
         Problem { happened: Some(happened), ..problem }
+    }
+
+    fn of_late_copy(&self, partition: PartitionId, named: Position, shows: Position) -> Problem {
+        Problem::later(Kind::Unavailable, "copy-behind", 1, self)
+            .with("atLeast", tag_of(named))
+            .with("position", tag_of(shows))
+            .with("partition", partition.to_string())
+    }
+
+    fn of_other_log(&self, named: Position) -> Problem {
+        Problem::never(Kind::PreconditionFailed, "position-not-in-log", self).with("atLeast", tag_of(named))
+    }
+
+    fn of_few_nodes(&self, wanted: u32, nodes: u32) -> Problem {
+        Problem::never(Kind::Invalid, "quorum-beyond-nodes", self).with("wanted", wanted).with("nodes", nodes)
+    }
+
+    fn of_few_copies(&self, held: usize, wanted: usize) -> Problem {
+        let problem = Problem::later(Kind::Unavailable, "too-few-copies", 1, self);
+        problem.with("available", held).with("quorum", wanted).unknown()
     }
 
     /// Returns what can be done about it.
@@ -130,6 +153,16 @@ impl Error {
             "use a new Idempotency-Key for each new request"
         } else if matches!(self, Error::StateVersion { .. }) {
             "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
+        } else if matches!(self, Error::TooFewNodes { .. }) {
+            "ask for at most as many as GET /core/node-groups/default shows, or for x-xenon-all"
+        } else if matches!(self, Error::TooFewCopies { .. }) {
+            "it is committed by its quorum and stays; repeat it with the same Idempotency-Key to wait for more copies"
+        } else if matches!(self, Error::CopyBehind { .. }) {
+            "read without consistency and atLeast: the owner answers with the newest state"
+        } else if matches!(self, Error::NotInLog { .. }) {
+            "send the ETag of an answer about the same document, or read without atLeast"
+        } else if matches!(self, Error::OfCopy { .. }) {
+            "read without consistency and atLeast: the owner may know more"
         } else if matches!(
             self,
             Error::Unavailable { happened: Happened::Unknown, .. } | Error::Lost(_) | Error::Broken
@@ -164,10 +197,13 @@ impl Error {
             | Error::UpdateTooLarge { .. }
             | Error::KeyReused { .. }
             | Error::Outcome { .. }
+            | Error::NotInLog { .. }
+            | Error::TooFewNodes { .. }
             | Error::Query(_) => Patience::None,
+            Error::OfCopy { error, .. } => error.patience(),
             Error::Remote { patience, .. } => *patience,
             Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
-            Error::Refused(_) => Patience::None,
+            Error::Refused(_) | Error::RefusedBody { .. } => Patience::None,
             Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
             Error::Guest { .. } => Patience::None,
             // A factory that is just being mounted or moved comes; one that does not exist does not.
@@ -179,6 +215,8 @@ impl Error {
             | Error::Unavailable { .. }
             | Error::NoQuorum { .. }
             | Error::Elsewhere { .. }
+            | Error::CopyBehind { .. }
+            | Error::TooFewCopies { .. }
             | Error::NotConfirmed(_)
             | Error::Busy(_)
             | Error::Lost(_)
@@ -191,6 +229,10 @@ impl Error {
     }
 }
 
+fn of_copy(error: &Error, copied: &Copied) -> Problem {
+    error.classified().with("position", tag_of(copied.position)).with("copy", copied.node.as_str())
+}
+
 /// Returns what to say to whoever asks for a path at which nothing answers.
 pub(crate) fn served(nearest: Option<&str>) -> String {
     match nearest {
@@ -201,7 +243,6 @@ pub(crate) fn served(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steward_model::Version;
     use steward_model::operation::Fault;
 
     use super::*;

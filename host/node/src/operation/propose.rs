@@ -37,12 +37,18 @@ impl Pending {
     /// Returns the reply once everything it shows is committed.
     ///
     /// # Errors
-    /// [`Error::Lost`], or [`Error::Unavailable`] with an unknown outcome at the deadline.
+    /// [`Error::Lost`], or [`Error::Unavailable`] with an unknown outcome at the deadline; [`Error::TooFewCopies`] if more members
+    /// shall hold it than do.
     pub(super) async fn committed(self, waiting: Waiting<'_>) -> Result<Reply, Error> {
         let asked = match &self.waits {
             // Its own commit confirms the reign.
             Waits::Own(_) => None,
             Waits::Other(_) | Waits::Nothing => Some(waiting.ask()),
+        };
+        let shown = match &self.waits {
+            Waits::Own(taken) => Some(taken.placed.position),
+            Waits::Other(position) => Some(*position),
+            Waits::Nothing => self.reply.position(),
         };
         let commit = async {
             match self.waits {
@@ -56,7 +62,7 @@ impl Pending {
             waiting.confirmed(asked).await?;
         }
         match committed {
-            Some(Ok(())) => Ok(self.reply),
+            Some(Ok(())) => waiting.held(shown).await.map(|()| self.reply),
             Some(Err(lost)) => Err(Error::Lost(lost)),
             None => {
                 let reason = "the update is in the log and not committed yet".to_owned();

@@ -23,7 +23,11 @@ pub(super) fn publish(
     let took = operations.clock().now().since(began);
     let kept = service.has(ServiceOption::Instrumentation).then_some(took);
     // What another node has carried out is counted there.
-    let is_ours = !matches!(reply, Ok(Reply { owner: Some(_), .. }) | Err(Error::Remote { .. }));
+    let is_ours = match reply {
+        Ok(Reply { copy: Some(copied), .. }) => copied.node == operations.owner(),
+        Ok(Reply { owner, copy: None, .. }) => owner.is_none(),
+        Err(error) => !matches!(error, Error::Remote { .. }),
+    };
     if is_ours {
         service.stats.operation(action, kept, failed, operations.clock().wall_time());
     }

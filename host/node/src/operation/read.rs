@@ -9,6 +9,7 @@ use steward_sandbox::Occasion;
 
 use super::Error;
 use super::decision::{Answer, Decision};
+use super::freshness::Freshness;
 use super::guest;
 use super::precondition::{absence, check_condition};
 use super::request::{Condition, Content, Reply, Status, entity_tag};
@@ -22,10 +23,16 @@ use crate::partition::flushed;
 pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
     let Road { operations, operation, service, partition } = road;
     let link = &operation.link;
-    // Asked before the state is read, so that the answer is on its way meanwhile.
-    let asked = road.waiting().ask();
-    let newest = partition.read(link)?;
-    road.waiting().confirmed(asked).await?;
+    let newest = match operation.freshness {
+        Freshness::Newest => {
+            // Asked before the state is read, so that the answer is on its way meanwhile.
+            let asked = road.waiting().ask();
+            let newest = partition.read(link)?;
+            road.waiting().confirmed(asked).await?;
+            newest
+        }
+        Freshness::Copy { .. } => partition.read(link)?,
+    };
     let newest = newest.filter(|document| !document.ended_by_expiry());
     if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.

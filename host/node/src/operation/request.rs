@@ -8,9 +8,11 @@ use steward_model::codec::bytes_run;
 use steward_model::document::Document;
 use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
 use steward_model::render::write_integer;
-use steward_model::{Action, Link, Moment, Version};
+use steward_model::{Action, Link, Moment, Position, Version};
 
 use super::body::Body;
+use super::freshness::{Copied, Freshness};
+use crate::partition::Wanted;
 
 /// What an operation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +93,10 @@ pub(crate) struct Operation {
     pub idempotency_key: Option<String>,
     /// Which version is asked for, with GET.
     pub version: Option<Version>,
+    /// How new the answer has to be, with GET.
+    pub freshness: Freshness,
+    /// How many members shall hold its update before it is answered, if more than a commit needs.
+    pub wanted: Option<Wanted>,
     /// What was asked at first, if the host turned it into another action; names the request when it is repeated.
     pub first_action: Option<Action>,
     /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
@@ -149,12 +155,20 @@ pub(crate) struct Reply {
     pub replayed: bool,
     /// The name of the node that has answered; none: this one.
     pub owner: Option<Arc<str>>,
+    /// Which copy has answered, if any was allowed to.
+    pub copy: Option<Copied>,
 }
 
 impl Reply {
     /// Returns a reply that shows a document.
     pub(crate) fn state(status: Status, document: Arc<Document>) -> Reply {
         Reply { document: Some(document), content: Content::State, ..Reply::empty(status) }
+    }
+
+    /// Returns the place of the record that made the document it shows.
+    pub(crate) fn position(&self) -> Option<Position> {
+        let document = self.document.as_deref()?;
+        Some(Position { epoch: document.epoch, offset: document.offset })
     }
 
     /// Returns the name of the node that has answered, given that of this one.
@@ -165,7 +179,7 @@ impl Reply {
     /// Returns a reply without content.
     pub(crate) fn empty(status: Status) -> Reply {
         let headers = Vec::new();
-        Reply { status, document: None, content: Content::Empty, headers, replayed: false, owner: None }
+        Reply { status, document: None, content: Content::Empty, headers, replayed: false, owner: None, copy: None }
     }
 }
 

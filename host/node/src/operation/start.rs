@@ -26,6 +26,7 @@ pub(super) fn operation_for(operation: &Operation) -> Operation {
         body: None,
         idempotency_key: None,
         condition: Condition::None,
+        wanted: None,
         ..operation.clone()
     }
 }

@@ -10,7 +10,8 @@ use steward_protocol::replica::NotAdmitted;
 
 use super::error::Copies;
 use super::{Error, Operation, Operations};
-use crate::partition::{Confirmation, Partition, Turn};
+use crate::partition::{Confirmation, NotConfirmed, Partition, Turn, Wanted};
+use crate::telemetry::group::{self as telemetry, Confirmed};
 
 /// Who serves a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +100,16 @@ impl Waiting<'_> {
     /// # Errors
     /// [`Error::NotConfirmed`] if another node may be the owner by now, [`Error::Unavailable`] at the operation's deadline.
     pub(super) async fn confirmed(self, mut asked: Confirmation) -> Result<(), Error> {
+        let how = |known: &Result<(), NotConfirmed>| if known.is_ok() { Confirmed::Yes } else { Confirmed::Refused };
         if let Some(known) = asked.try_confirmed() {
+            telemetry::confirmed(how(&known), None);
             return Ok(known?);
         }
-        match self.in_time(asked.confirmed()).await {
+        let began = self.operations.clock.now();
+        let known = self.in_time(asked.confirmed()).await;
+        let waited = self.operations.clock.now().since(began);
+        telemetry::confirmed(known.as_ref().map_or(Confirmed::Late, how), Some(waited));
+        match known {
             Some(known) => Ok(known?),
             None => {
                 let reason = "no other member says whether this node still is the owner".to_owned();
@@ -138,6 +145,27 @@ impl Waiting<'_> {
                 Err(self.unavailable(reason, happened))
             }
         }
+    }
+
+    /// Returns once as many members as the operation's client wants hold the update that the answer shows, if it wants more than
+    /// a commit needs.
+    ///
+    /// # Errors
+    /// [`Error::TooFewCopies`] at the operation's deadline, or if nobody here hears any more who holds it.
+    pub(super) async fn held(self, position: Option<Position>) -> Result<(), Error> {
+        let (Some(wanted), Some(position)) = (self.operation.wanted, position) else { return Ok(()) };
+        let began = self.operations.clock.now();
+        if let Some(Ok(())) = self.in_time(self.partition.held(position, wanted)).await {
+            return Ok(());
+        }
+        let by = self.partition.holders(position);
+        let wanted = match wanted {
+            Wanted::Members(count) => count.get() as usize,
+            Wanted::All => by.map_or(0, |by| by.members),
+        };
+        let seconds = self.operations.clock.now().since(began).as_secs();
+        let held = by.map_or(0, |by| by.holders);
+        Err(Error::TooFewCopies { link: self.operation.link.clone(), held, wanted, seconds })
     }
 
     /// Returns the reign that this node serves.

@@ -21,14 +21,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Headers that belong to the transport, or that the host sets itself: what a guest says there does not go out.
-const OWN_HEADERS: [&str; 13] = [
+const OWN_HEADERS: [&str; 15] = [
     "connection",
     "content-length",
     "content-type",
     "expect",
     "host",
+    "http2-settings",
     "idempotency-key",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",

@@ -28,6 +28,7 @@ use tokio::sync::mpsc;
 use super::hands::Hands;
 use crate::clock::Clock;
 use crate::peer::{Lane, Links, Origin, Service, Topic};
+use crate::telemetry::group as telemetry;
 
 /// A parcel takes no further letter once it has about so many bytes.
 const PARCEL_BYTES: usize = 256 << 10;
@@ -104,6 +105,10 @@ impl Exchange {
                     continue;
                 }
             };
+            let bytes = parcel.letters.iter().map(|(_, message)| weight(message)).sum();
+            let is_acknowledgement =
+                |(_, message): &&(PartitionId, Message)| matches!(message, Message::Acknowledgement { .. });
+            telemetry::received(from.node, bytes, parcel.letters.iter().filter(is_acknowledgement).count());
             for (partition, message) in parcel.letters {
                 if partitions.has(partition) {
                     partitions.receive(clock.now(), partition, from, message);
@@ -130,18 +135,18 @@ impl Exchange {
             *weight += bytes;
             if *weight >= PARCEL_BYTES {
                 let full = std::mem::replace(parcel, Parcel { to, letters: Vec::new() });
-                *weight = 0;
-                self.send(&full, lane);
+                self.send(&full, std::mem::take(weight), lane);
             }
         }
-        for ((_, lane), (parcel, _)) in open {
+        for ((_, lane), (parcel, bytes)) in open {
             if !parcel.letters.is_empty() {
-                self.send(&parcel, lane);
+                self.send(&parcel, bytes, lane);
             }
         }
     }
 
-    fn send(&self, parcel: &Parcel, lane: Lane) {
+    /// Sends a parcel off that carries about so many bytes of records.
+    fn send(&self, parcel: &Parcel, bytes: usize, lane: Lane) {
         let node = parcel.to.node;
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry((node, lane)).or_insert_with(|| {
@@ -156,7 +161,10 @@ impl Exchange {
         });
         // A full queue: the link is slower than the copies, or there is none.
         if queue.try_send(codec::encode(parcel)).is_err() {
+            telemetry::dropped();
             tracing::debug!(%node, %lane, "letters dropped, too many wait");
+        } else if bytes > 0 {
+            telemetry::sent(node, bytes);
         }
     }
 }
@@ -185,6 +193,7 @@ impl Service for Exchange {
         };
         let mut inbox = self.inbox();
         if inbox.bytes + body.len() > INBOX_BYTES_MAX {
+            telemetry::dropped();
             tracing::debug!(peer = %from.host, "letters dropped, too many wait to be read");
             return;
         }

@@ -9,7 +9,7 @@ use steward_model::update::{Change, Entry};
 use steward_replication::{Fact, Left, Observer};
 use tokio::sync::Notify;
 
-use crate::telemetry::metrics as telemetry;
+use crate::telemetry::{group, metrics as telemetry};
 
 /// So many committed updates are not gathered any longer.
 pub(super) const GATHERED_MAX: usize = 4096;
@@ -91,20 +91,20 @@ impl Observer for Hands {
         match fact {
             Fact::Proposed(_) => telemetry::proposed(partition.lane),
             Fact::Applied { records } => telemetry::applied(partition.lane, records.len()),
-            Fact::Committed { records, .. } => {
+            Fact::Committed { records, reign, .. } => {
+                group::committed(partition.lane, records.len(), reign.is_some());
                 let is_end = |entry: &Entry| match entry {
                     Entry::Update(update) => update.change == Change::Renewal && update.document.ended_by_expiry(),
                     Entry::Marker | Entry::Forget { .. } => false,
                 };
                 records.iter().filter(|record| is_end(&record.entry)).for_each(|_| telemetry::expired());
             }
-            Fact::MarkerAppended(_)
-            | Fact::Activated(_)
-            | Fact::SteppedDown { .. }
-            | Fact::Truncated { .. }
-            | Fact::Copied(_)
-            | Fact::Refused(_) => tracing::trace!(%partition, %fact, "replica"),
+            Fact::Activated(_) => group::reign_begun(partition.lane),
+            Fact::SteppedDown { .. } => group::reign_ended(partition.lane),
+            Fact::Truncated { records, .. } => group::cut(partition.lane, *records),
+            Fact::MarkerAppended(_) | Fact::Copied(_) | Fact::MadeAnew { .. } | Fact::Refused(_) => {}
         }
+        tracing::trace!(%partition, %fact, "replica");
     }
 
     fn effects_added(&self) {

@@ -16,6 +16,7 @@ pub(crate) mod by_hand;
 mod exchange;
 mod follow;
 mod hands;
+mod rebuilds;
 mod space;
 mod stepping;
 #[cfg(test)]
@@ -28,9 +29,10 @@ pub(crate) use balance::{balance, taken_over};
 pub(crate) use exchange::Exchange;
 pub(crate) use follow::{all_here, follow};
 pub(crate) use hands::Hands;
+pub(crate) use rebuilds::{Parts as RebuildParts, Rebuilds};
 pub(crate) use space::watch_space;
 pub(crate) use steward_replication::partition::{
-    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Status, Taken, Turn, TurnError,
+    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Standing, Status, Taken, Turn, TurnError, Wanted,
 };
 pub(crate) use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
 pub(crate) use threads::Threads;

@@ -16,6 +16,7 @@ use steward_replication::mail::Request;
 use tokio::sync::Notify;
 
 use super::hands::Hands;
+use super::rebuilds::Rebuilds;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 use crate::shutdown::Shutdown;
@@ -33,12 +34,14 @@ pub(crate) fn carry_wishes(
     hands: &Arc<Hands>,
     control: &Arc<dyn ControlLog>,
     clock: &Arc<Clock>,
+    rebuilds: Option<Arc<Rebuilds>>,
     shutdown: &Shutdown,
 ) {
     let asking = Arc::new(Asking {
         partitions: Arc::clone(partitions),
         control: Arc::clone(control),
         clock: Arc::clone(clock),
+        rebuilds,
         changes: Mutex::default(),
         changes_left: Notify::new(),
     });
@@ -72,6 +75,8 @@ struct Asking {
     partitions: Arc<Partitions>,
     control: Arc<dyn ControlLog>,
     clock: Arc<Clock>,
+    /// None on a node without others.
+    rebuilds: Option<Arc<Rebuilds>>,
     changes: Mutex<Changes>,
     changes_left: Notify,
 }
@@ -97,6 +102,9 @@ impl Asking {
                 Request::ConfirmRow { partition, epoch, through } => rows.push((partition, epoch, through)),
                 Request::Rebuild { partition, member } => {
                     tracing::debug!(%partition, %member, "a copy lacks more than the log has");
+                    if let Some(rebuilds) = &self.rebuilds {
+                        rebuilds.offer(partition, member);
+                    }
                 }
             }
         }

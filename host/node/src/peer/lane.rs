@@ -62,11 +62,13 @@ pub(crate) enum Topic {
     Queries,
     /// Guest modules as bytes.
     Modules,
+    /// Copies that are made anew.
+    Rebuilds,
 }
 
 impl Topic {
     /// All of them.
-    pub(super) const ALL: [Topic; 7] = [
+    pub(super) const ALL: [Topic; 8] = [
         Topic::Raft,
         Topic::Control,
         Topic::Liveness,
@@ -74,15 +76,20 @@ impl Topic {
         Topic::Operations,
         Topic::Queries,
         Topic::Modules,
+        Topic::Rebuilds,
     ];
 
     /// Returns true if a node that is not registered may ask about it.
     pub(super) fn is_for_guests(self) -> bool {
         match self {
             Topic::Control => true,
-            Topic::Raft | Topic::Liveness | Topic::Copies | Topic::Operations | Topic::Queries | Topic::Modules => {
-                false
-            }
+            Topic::Raft
+            | Topic::Liveness
+            | Topic::Copies
+            | Topic::Operations
+            | Topic::Queries
+            | Topic::Modules
+            | Topic::Rebuilds => false,
         }
     }
 }
@@ -97,6 +104,7 @@ impl Display for Topic {
             Topic::Operations => "operations",
             Topic::Queries => "queries",
             Topic::Modules => "modules",
+            Topic::Rebuilds => "rebuilds",
         })
     }
 }

@@ -22,8 +22,7 @@
 //! as it takes to get one. What the bytes of a message mean is up to the [`Service`] that offers its [`Topic`].
 //!
 //! Source: host/docs/protocol.md, "Links". Left out: TLS. A secret that is known proves who connects; whoever can change packets under
-//! way can still read and take over a connection, so the network between nodes has to be trusted with that. The bulk lane stands and
-//! carries nothing yet: no topic sends what is large.
+//! way can still read and take over a connection, so the network between nodes has to be trusted with that.
 
 mod credit;
 mod dial;

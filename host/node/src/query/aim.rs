@@ -10,6 +10,7 @@ use std::sync::Arc;
 use steward_model::{Lane, Link};
 use steward_query::condition::Condition;
 use steward_query::request::Request;
+use steward_query::shape::{self, Shape};
 
 use crate::service::{Service, ServiceTable};
 
@@ -53,6 +54,27 @@ impl Aim {
         }
         let concerned = left.into_iter().map(|(service, _)| service).collect();
         Aim::over(request, concerned)
+    }
+
+    /// Checks that the documents can have the fields that the query names.
+    ///
+    /// # Errors
+    /// [`shape::Error`] names the first field that they cannot have.
+    pub(super) fn check(&self) -> Result<(), shape::Error> {
+        // Nothing is known about documents without a service, and about versions that an earlier module wrote.
+        let former = self.request.all_versions && self.concerned.iter().any(|service| service.has_former_states);
+        if self.concerned.is_empty() || former {
+            return Ok(());
+        }
+        let shapes: Vec<Shape<'_>> = self
+            .concerned
+            .iter()
+            .map(|service| {
+                let schema = &service.descriptor.state_schema;
+                Shape::of(schema, service.descriptor.has_strays())
+            })
+            .collect();
+        shape::check(&self.request, &shapes)
     }
 
     fn over(request: Request, concerned: Vec<Arc<Service>>) -> Aim {

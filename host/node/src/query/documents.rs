@@ -16,12 +16,9 @@ use steward_storage::state::{Order, ReadView};
 use super::aim::Aim;
 use super::indexed;
 use super::merge::Merge;
-use super::migration::Migration;
+use super::migration::{Migration, SourceError};
 use crate::partition::Partitions;
 use crate::service::{Found, Service, ServiceTable};
-
-/// Why the documents cannot be read.
-pub(crate) type SourceError = Error;
 
 /// The partitions of one lane at one instant.
 struct LaneView {
@@ -101,14 +98,14 @@ impl Documents {
 }
 
 impl Source for Documents {
-    type Error = Error;
+    type Error = SourceError;
 
     fn documents<'a>(
         &'a self,
         below: Option<&Link>,
         after: Option<&Link>,
         deleted: bool,
-    ) -> Stream<'a, Document, Error> {
+    ) -> Stream<'a, Document, SourceError> {
         let root = Link::parse("/").expect("the root is a link");
         let below = below.unwrap_or(&root);
         let streams: Vec<_> = self.stores().map(|(store, view)| store.documents(view, below, after)).collect();
@@ -117,21 +114,25 @@ impl Source for Documents {
             Err(_) => true,
         };
         let merged = Merge::new(streams).filter(wanted);
-        Box::new(merged.map(|found| found.map(|document| self.migration.migrated(document))))
+        Box::new(merged.map(|found| self.migration.migrated(found?)))
     }
 
-    fn versions(&self, link: &Link) -> Result<Vec<Document>, Error> {
-        self.place_of(link).map_or(Ok(Vec::new()), |(store, _)| store.versions(link, usize::MAX))
+    fn versions(&self, link: &Link) -> Result<Vec<Document>, SourceError> {
+        Ok(self.place_of(link).map_or(Ok(Vec::new()), |(store, _)| store.versions(link, usize::MAX))?)
     }
 
-    fn document(&self, link: &Link) -> Result<Option<Document>, Error> {
+    fn document(&self, link: &Link) -> Result<Option<Document>, SourceError> {
         let found = self.place_of(link).map_or(Ok(None), |(store, view)| store.document_in(view, link))?;
-        Ok(found.map(|document| self.migration.migrated(document)))
+        found.map(|document| self.migration.migrated(document)).transpose()
     }
 
-    fn indexed<'a>(&'a self, path: &Path, range: &ValueRange) -> Result<Option<Stream<'a, Candidate, Error>>, Error> {
+    fn indexed<'a>(
+        &'a self,
+        path: &Path,
+        range: &ValueRange,
+    ) -> Result<Option<Stream<'a, Candidate, SourceError>>, SourceError> {
         let Some(lookup) = indexed::lookup(path, Some(range), &self.concerned) else { return Ok(None) };
-        let mut scans: Vec<Stream<'a, Candidate, Error>> = Vec::with_capacity(self.concerned.len());
+        let mut scans: Vec<Stream<'a, Candidate, SourceError>> = Vec::with_capacity(self.concerned.len());
         for service in &self.concerned {
             let Some(across) = self.across(service.lane()) else { continue };
             // A document found in two places would count twice.
@@ -150,7 +151,7 @@ impl Source for Documents {
         range: Option<&ValueRange>,
         descending: bool,
         after: Option<(&Value, &Link)>,
-    ) -> Result<Option<Ranked<'a, Error>>, Error> {
+    ) -> Result<Option<Ranked<'a, SourceError>>, SourceError> {
         let Some((service, across)) = self.only() else { return Ok(None) };
         let Some(lookup) = indexed::lookup(path, range, &self.concerned) else { return Ok(None) };
         let Some(path) = lookup.only_path() else { return Ok(None) };
@@ -163,23 +164,26 @@ impl Source for Documents {
         let after = after.map(|(value, link)| (indexed::stored_value(value), link));
         let after = after.as_ref().map(|(value, link)| (value, link.name()));
         let found = across.ranked(&service.path, path, (&lookup.range, order), after);
-        let candidates: Stream<'a, Candidate, Error> =
+        let candidates: Stream<'a, Candidate, SourceError> =
             Box::new(found.map(move |found| Ok(candidate(found?, may_expire))));
         let (is_whole, is_single) = (service.fields.always.contains(path), service.fields.single.contains(path));
         Ok(Some(Ranked { candidates, is_whole, is_single }))
     }
 
-    fn listed<'a>(&'a self, after: Option<&Link>) -> Result<Option<Stream<'a, Listed, Error>>, Error> {
+    fn listed<'a>(&'a self, after: Option<&Link>) -> Result<Option<Stream<'a, Listed, SourceError>>, SourceError> {
         let Some((service, across)) = self.only() else { return Ok(None) };
         let list = across.listed(&service.path, after.map(Link::name));
-        Ok(Some(Box::new(list.map(|found| found.map(|found| Listed { link: found.link, expires: found.expires })))))
+        Ok(Some(Box::new(list.map(|found| {
+            let found = found?;
+            Ok(Listed { link: found.link, expires: found.expires })
+        }))))
     }
 
-    fn counted(&self) -> Result<Option<u64>, Error> {
+    fn counted(&self) -> Result<Option<u64>, SourceError> {
         let Some((service, across)) = self.only() else { return Ok(None) };
         match across.is_expiring(&service.path)? {
             true => Ok(None),
-            false => across.count(&service.path).map(Some),
+            false => Ok(Some(across.count(&service.path)?)),
         }
     }
 

@@ -5,11 +5,27 @@
 
 use std::sync::Arc;
 
-use steward_model::Document;
-use steward_sandbox::{Imports, Silent};
+use steward_model::{Document, Link};
+use steward_storage::documents::Error;
 use tokio::runtime::Handle;
 
-use crate::service::Service;
+use crate::service::{self, Service, Unreadable};
+
+/// Why the documents cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// The state store failed.
+    #[error("{0}")]
+    Storage(#[from] Error),
+    /// The mounted module cannot read the state of a document.
+    #[error("{link} cannot be read: {unreadable}")]
+    Unreadable {
+        /// The document.
+        link: Link,
+        /// Why not.
+        unreadable: Unreadable,
+    },
+}
 
 /// Migrates documents on their way into a query.
 pub(super) struct Migration {
@@ -28,22 +44,21 @@ impl Migration {
         Migration { services: services.iter().filter(may_need).cloned().collect(), runtime: Handle::current() }
     }
 
-    /// Returns the document in the shape of the mounted module; as it is stored if the module refuses it, for one such
-    /// document must not hide all others. Blocks while the guest runs.
-    pub(super) fn migrated(&self, document: Document) -> Document {
+    /// Returns the document in the shape of the mounted module. Blocks while the guest runs.
+    ///
+    /// # Errors
+    /// [`SourceError::Unreadable`] if the module does not bring the document there: then a read of it fails as well, and a query that
+    /// showed the stored shape would compare what nobody else sees.
+    pub(super) fn migrated(&self, document: Document) -> Result<Document, SourceError> {
         let owner = self.services.iter().find(|service| document.link.parent().as_ref() == Some(&service.path));
-        let Some(service) = owner.filter(|_| !document.is_tombstone()) else { return document };
-        let (stored, now) = (document.state_version, service.descriptor().state_version);
-        if stored == now {
-            return document;
+        let Some(service) = owner.filter(|_| !document.is_tombstone()) else { return Ok(document) };
+        if document.state_version == service.descriptor().state_version {
+            return Ok(document);
         }
-        let imports: Arc<dyn Imports> = Arc::new(Silent);
-        match self.runtime.block_on(service.module.migrate(&document.body, stored, &imports)) {
-            Ok(body) => Document { body, state_version: now, ..document },
-            Err(error) => {
-                tracing::warn!(link = %document.link, stored, %error, "query shows a state that is not migrated");
-                document
-            }
+        let document = Arc::new(document);
+        match self.runtime.block_on(service::migrated(service.reader(), &document)) {
+            Ok(migrated) => Ok(Arc::unwrap_or_clone(migrated)),
+            Err(unreadable) => Err(SourceError::Unreadable { link: document.link.clone(), unreadable }),
         }
     }
 }

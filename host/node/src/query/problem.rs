@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use steward_model::problem::{Kind, Problem};
-use steward_query::{filter, odata, page, run, task};
+use steward_query::{filter, odata, page, run, shape, task};
 
 use super::Refusal;
+use super::migration::SourceError;
 
 impl Refusal {
     /// Returns the refusal as everybody speaks of it, with the place in the query that is wrong if there is one.
@@ -13,7 +14,14 @@ impl Refusal {
             Refusal::Listing(error) => of_listing(error),
             Refusal::Task(error) => of_task(error),
             Refusal::Page(error) => of_page(error),
-            Refusal::Run(run::Error::Source(_)) => Problem::never(Kind::Internal, "storage", self),
+            Refusal::Shape(error) => of_shape(error),
+            Refusal::Run(run::Error::Source(SourceError::Storage(_))) => {
+                Problem::never(Kind::Internal, "storage", self)
+            }
+            // The same as a read of the document.
+            Refusal::Run(run::Error::Source(SourceError::Unreadable { link, unreadable })) => {
+                Problem { detail: self.to_string(), ..unreadable.problem() }.with("link", link.as_str())
+            }
             Refusal::Run(run::Error::Deadline { .. }) => Problem::later(Kind::Unavailable, "deadline", 1, self),
             Refusal::Run(run::Error::Scanned { .. } | run::Error::Held { .. }) => {
                 Problem::never(Kind::Unprocessable, "query-too-large", self)
@@ -38,6 +46,19 @@ fn of_page(error: &page::Error) -> Problem {
     }
 }
 
+fn of_shape(error: &shape::Error) -> Problem {
+    let problem = Problem::never(Kind::Invalid, "query", error);
+    match error {
+        shape::Error::Unknown { name, nearest: Some(nearest) } => {
+            problem.with("field", name.as_str()).hint(format!("did you mean {nearest}?"))
+        }
+        shape::Error::Unknown { name, nearest: None } => {
+            problem.with("field", name.as_str()).hint("GET …/template shows the fields")
+        }
+        shape::Error::Type { name, .. } => problem.with("field", name.as_str()),
+    }
+}
+
 fn of_listing(error: &odata::Error) -> Problem {
     match error {
         odata::Error::Page(page) => of_page(page),
@@ -46,6 +67,7 @@ fn of_listing(error: &odata::Error) -> Problem {
         }
         odata::Error::Encoding(_)
         | odata::Error::Unsupported(_)
+        | odata::Error::Unknown { .. }
         | odata::Error::Dollar(_)
         | odata::Error::Repeated(_)
         | odata::Error::Value { .. }

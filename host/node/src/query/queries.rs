@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use super::aim::Aim;
 use super::asked::{Asked, Said, Share};
-use super::documents::{Documents, SourceError};
+use super::documents::Documents;
+use super::migration::SourceError;
 use super::places::Places;
 use super::refusal::Refusal;
 use crate::clock::Clock;
@@ -124,6 +125,7 @@ impl Queries {
         let now = self.clock.wall_time();
         let deadline = self.clock.now().plus(ANSWER_WITHIN);
         let aim = Aim::of(request, &self.services);
+        aim.check()?;
         let request = aim.request.clone();
         let Some(group) = &self.group else {
             let all = self.partitions_of(&aim).collect::<Vec<_>>();
@@ -352,6 +354,8 @@ impl Source {
     fn collect(&self, budget: &Budget) -> Result<Part, run::Error<SourceError>> {
         let (aim, owner) = (&self.aim, self.owner.clone());
         let documents = Documents::open(&self.table, &self.services, aim, self.copies.clone(), owner);
-        run::collect(&aim.request, &documents.map_err(run::Error::Source)?, budget, &|| self.clock.now())
+        run::collect(&aim.request, &documents.map_err(|error| run::Error::Source(error.into()))?, budget, &|| {
+            self.clock.now()
+        })
     }
 }

@@ -2,9 +2,9 @@
 
 use steward_model::problem::Problem;
 use steward_model::{NodeId, PartitionId};
-use steward_query::{odata, page, run, task};
+use steward_query::{odata, page, run, shape, task};
 
-use super::documents::SourceError;
+use super::migration::SourceError;
 use super::places::Crowded;
 use crate::partition::Behind;
 use crate::peer;
@@ -18,6 +18,9 @@ pub(crate) enum Refusal {
     /// The query task is wrong.
     #[error("{0}")]
     Task(#[from] task::Error),
+    /// The query is about fields that no document has.
+    #[error("{0}")]
+    Shape(#[from] shape::Error),
     /// The next page cannot be named.
     #[error("{0}")]
     Page(#[from] page::Error),

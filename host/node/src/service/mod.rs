@@ -4,11 +4,13 @@ mod doors;
 mod fields;
 mod follow;
 mod index;
+mod lines;
 mod modules;
 mod paths;
 mod schema;
 mod shared;
 mod starts;
+mod states;
 mod stats;
 mod store;
 mod table;
@@ -23,11 +25,15 @@ pub(crate) use doors::{Closed, Door, Doors};
 pub(crate) use fields::Fields;
 pub(crate) use follow::{follow, revisions};
 pub(crate) use index::ServiceIndex;
+pub(crate) use lines::Line;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, reserved};
 pub(crate) use schema::{Schema, SchemaError};
 pub(crate) use shared::{GroupModules, ModuleShelf, keep_elsewhere};
 pub(crate) use starts::Starts;
+pub(crate) use states::{
+    Reader, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,
+};
 pub(crate) use stats::{Measure, ServiceStats};
 pub(crate) use store::{ModuleFolder, ModuleStore, StoreError};
 pub(crate) use table::{Absent, Found, ServiceTable};
@@ -63,6 +69,12 @@ impl Service {
     /// Returns what the guest says about itself, under what the operator decided.
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
+    }
+
+    /// Returns what reads the states of its documents.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        let (path, module) = (&self.path, &*self.module);
+        Reader { path, module, descriptor: &self.descriptor, schema: self.schema.as_ref() }
     }
 
     /// Returns true if the service has the option.

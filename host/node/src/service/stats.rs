@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use steward_model::{Action, Link, Timestamp};
 
+use super::lines::Lines;
+
 /// Documents whose statistics are kept; the ones heard of longest ago are forgotten first.
 const DOCUMENTS_MAX: usize = 10_000;
 
@@ -68,6 +70,8 @@ pub(crate) struct ServiceStats {
     durations: Mutex<Option<Measure>>,
     /// Statistics of its documents.
     pub documents: DocumentStats,
+    /// What its guests write into the log.
+    pub lines: Lines,
 }
 
 const ACTIONS: [(Action, &str); 5] = [

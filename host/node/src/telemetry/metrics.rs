@@ -1,4 +1,4 @@
-//! The metrics of the host, declared once. Names carry their unit; labels have a bounded number of values.
+//! The metrics of the host, declared once; those of a group are in `group`. Names carry their unit; labels have a bounded number of values.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
 use steward_storage::log::Stats;
+
+use super::process;
 
 /// Boundaries of the buckets of durations, in seconds.
 const SECONDS: [f64; 14] =
@@ -27,13 +29,18 @@ const EFFECTS_RETRIED: &str = "steward_effects_retried_total";
 const LOG_GROUPS: &str = "steward_log_groups_total";
 const LOG_FRAMES: &str = "steward_log_frames_total";
 const LOG_BYTES: &str = "steward_log_bytes_total";
-const LOG_FSYNC: &str = "steward_log_fsync_microseconds_total";
+const LOG_FSYNC: &str = "steward_log_fsync_seconds_total";
+const BUILD: &str = "steward_build_info";
 const RESPONSES: &str = "steward_http_responses_total";
 const CONNECTIONS: &str = "steward_http_connections";
 const CONNECTIONS_MAX: &str = "steward_http_connections_max";
 const CONNECTIONS_REFUSED: &str = "steward_http_connections_refused_total";
 const CONNECTIONS_SILENT: &str = "steward_http_connections_silent_total";
 const ACCEPTS_SHORT: &str = "steward_http_accepts_short_total";
+const ANSWERS_REFUSED: &str = "steward_http_answers_refused_total";
+const ANSWER_BYTES: &str = "steward_http_answer_bytes";
+const GUEST_LINES_DROPPED: &str = "steward_guest_lines_dropped_total";
+const STRANGERS: &str = "steward_http_strangers_total";
 const DESCRIPTORS: &str = "steward_file_descriptors";
 const DESCRIPTORS_MAX: &str = "steward_file_descriptors_max";
 
@@ -59,7 +66,6 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(LOG_GROUPS, "Groups written to the commit log, each with one fsync");
     describe_counter!(LOG_FRAMES, "Frames written to the commit log: updates, promises, checkpoints");
     describe_counter!(LOG_BYTES, Unit::Bytes, "Bytes written to the commit log, with headers and padding");
-    describe_counter!(LOG_FSYNC, "Duration of all fsyncs of the commit log together, in microseconds");
     describe_counter!(RESPONSES, "HTTP responses by class of status");
     describe_gauge!(CONNECTIONS, "Connections of clients that are open");
     describe_gauge!(CONNECTIONS_MAX, "Connections of clients that may be open at once");
@@ -69,9 +75,18 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
         ACCEPTS_SHORT,
         "Times that the system handed over no connection for want of descriptors or memory"
     );
+    describe_counter!(ANSWERS_REFUSED, "Answers that were too large beside those that clients had not taken yet");
+    describe_gauge!(ANSWER_BYTES, Unit::Bytes, "Bytes of large answers that clients have not taken yet");
+    describe_counter!(GUEST_LINES_DROPPED, "Log lines of guests beyond what a service may write in a second");
+    describe_counter!(
+        STRANGERS,
+        "Requests refused because they name another host, or a page of a foreign origin sent them"
+    );
     describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
     describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
-    gauge!("steward_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    super::group::describe();
+    describe_gauge!(BUILD, "1, with the version of this build as a label");
+    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
@@ -86,19 +101,12 @@ pub(crate) async fn keep(handle: PrometheusHandle) {
     }
 }
 
-fn lane_name(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Persisted => "persisted",
-        Lane::Volatile => "volatile",
-    }
-}
-
 fn by_lane(cell: &'static [OnceLock<Counter>; 2], name: &'static str, lane: Lane) -> &'static Counter {
     let place = match lane {
         Lane::Persisted => 0,
         Lane::Volatile => 1,
     };
-    cell[place].get_or_init(|| counter!(name, "lane" => lane_name(lane)))
+    cell[place].get_or_init(|| counter!(name, "lane" => lane.as_str()))
 }
 
 /// Counts an update that was taken into the log.
@@ -133,7 +141,16 @@ pub(crate) fn log_written(stats: &Stats) {
     counter!(LOG_GROUPS).absolute(stats.groups);
     counter!(LOG_FRAMES).absolute(stats.frames);
     counter!(LOG_BYTES).absolute(stats.bytes);
-    counter!(LOG_FSYNC).absolute(stats.sync_micros_total);
+}
+
+/// Returns the metrics that have fractions, and those of the process, in the text format of Prometheus. Counters of the library have whole
+/// numbers only, and times are told in seconds.
+pub(crate) fn fractions(stats: &Stats) -> String {
+    let seconds = Duration::from_micros(stats.sync_micros_total).as_secs_f64();
+    let mut text = String::new();
+    process::write(&mut text, LOG_FSYNC, "counter", "Duration of all fsyncs of the commit log together", seconds);
+    process::describe(&mut text);
+    text
 }
 
 /// Counts an effect that ended: `outcome` is `answered`, `refused` or `given-up`.
@@ -205,6 +222,26 @@ pub(crate) fn connection_silent() {
 /// Counts a time when the system handed over no connection for want of descriptors or memory.
 pub(crate) fn accept_short() {
     counter!(ACCEPTS_SHORT).increment(1);
+}
+
+/// Counts an answer that there was no room for.
+pub(crate) fn answer_refused() {
+    counter!(ANSWERS_REFUSED).increment(1);
+}
+
+/// Takes note of how many bytes large answers hold.
+pub(crate) fn answers(bytes: usize) {
+    gauge!(ANSWER_BYTES).set(bytes as f64);
+}
+
+/// Counts a log line of a guest that was not written.
+pub(crate) fn guest_line_dropped(service: &Link) {
+    counter!(GUEST_LINES_DROPPED, "service" => service.as_str().to_owned()).increment(1);
+}
+
+/// Counts a request that names another `host`, or an update from a page of a foreign `origin`: `sign` is one of the two.
+pub(crate) fn stranger(sign: &'static str) {
+    counter!(STRANGERS, "sign" => sign).increment(1);
 }
 
 /// Counts an HTTP response.

@@ -1,6 +1,8 @@
 //! What the host tells people about itself: log lines and metrics.
 
+pub(crate) mod group;
 pub(crate) mod metrics;
+mod process;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;

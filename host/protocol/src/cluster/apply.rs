@@ -52,14 +52,12 @@ impl ClusterState {
             }
             Command::Unfence { node, boot, at } => done(self.group_mut().unfence(*node, *boot, *at)),
             Command::RemoveNode { node, boot, at } => {
-                self.group.current(*node, *boot)?;
-                // Its number is never given again: what it alone may hold could not be asked for any more (I4).
-                if let Some(partition) = self.table.first_held_by(*node) {
-                    return Err(Refused::HoldsReplicas { node: *node, partition });
-                }
                 self.group_mut().remove(*node, *boot, *at)?;
-                self.change_table(|table, group| table.lower_write_quorums(group));
-                Ok(Applied::Done)
+                self.change_table(|table, group| {
+                    table.forget_member(group, *node)?;
+                    table.lower_write_quorums(group);
+                    Ok(Applied::Done)
+                })
             }
             Command::MovePrimaries(moves) => {
                 let name = |table: &mut Table, group: &Group| {

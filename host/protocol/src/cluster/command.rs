@@ -54,9 +54,9 @@ pub enum Command {
         /// The time of day at the node.
         at: Timestamp,
     },
-    /// A node that has left or was replaced is forgotten.
+    /// A node that will not come back is forgotten; its copies count no longer.
     RemoveNode {
-        /// The node to forget; it must have left, or have been replaced.
+        /// The node to forget; it must have left, be silent, or have been replaced.
         node: NodeId,
         /// Its last process start.
         boot: Boot,

@@ -189,4 +189,19 @@ pub enum Refused {
         /// The factory that is there already.
         other: Link,
     },
+    /// What the node holds may be needed.
+    #[error(
+        "node {node} holds one of the copies of partition {partition}: without it {left} would be left, and {needed} must be there to \
+         find every acknowledged update again: start the node again, or wait until its other copies have been fed"
+    )]
+    CopiesNeeded {
+        /// The node that cannot go.
+        node: NodeId,
+        /// The first of the partitions for which it is needed.
+        partition: PartitionId,
+        /// How many members would be left.
+        left: u32,
+        /// How many must promise before a reign.
+        needed: u32,
+    },
 }

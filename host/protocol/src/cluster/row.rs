@@ -62,7 +62,7 @@ impl Row {
     }
 
     /// Begins a reign over nothing: every copy of a volatile partition is gone.
-    fn restart_empty(&mut self, member: Member) {
+    pub(super) fn restart_empty(&mut self, member: Member) {
         self.epoch = match self.epoch.loss.checked_add(1) {
             Some(loss) => Epoch { loss, ownership: 1, ..self.epoch },
             // A lone node in a crash loop gets here. Later epochs still compare as greater, which is what safety needs.

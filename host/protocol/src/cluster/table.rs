@@ -15,14 +15,14 @@
 //! Source: host/docs/protocol.md, "The partition row" and "Changing the in-sync set". Left out for now: targets and
 //! observers of partitions, which a cluster of one node does not need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 pub use steward_model::Member;
 use steward_model::partition::SelectorId;
 use steward_model::{Epoch, Lane, NodeId, PartitionId};
 
-use super::group::{Group, NodeStatus, Role};
+use super::group::{Group, Node, NodeStatus, Role};
 use super::refused::Refused;
 pub use super::row::{Alteration, Move, Row};
 use crate::placement::elect;
@@ -89,13 +89,27 @@ impl Table {
         }
     }
 
-    /// Lowers the write quorum of every row to the one its primary's node shows.
-    pub(super) fn lower_write_quorums(&mut self, group: &Group) {
-        for row in self.rows.values_mut() {
-            if let Some(node) = group.node(row.primary.node) {
-                row.lower_write_quorum(node.quorum);
+    /// Takes a node that will not come back out of every row, and names new primaries where it was one.
+    ///
+    /// As with a store that is replaced, `recovery_quorum` stays: each committed update lost at most that one holder.
+    ///
+    /// # Errors
+    /// [`Refused::CopiesNeeded`] if too few members would be left to find every committed update again; [`Refused::HoldsReplicas`]
+    /// if it has the only copy of a partition and nobody serves who could begin anew in memory.
+    pub(super) fn forget_member(&mut self, group: &Group, gone: NodeId) -> Result<(), Refused> {
+        for (partition, row) in &mut self.rows {
+            if row.in_sync.iter().any(|member| member.node == gone) {
+                forget(*partition, row, group, gone)?;
             }
         }
+        Ok(())
+    }
+
+    /// Lowers the write quorum of every row to the one of the group. What single nodes show changes none: how many disks an update
+    /// is on must not depend on who happens to own its document.
+    pub(super) fn lower_write_quorums(&mut self, group: &Group) {
+        let quorum = group.quorum().value;
+        self.rows.values_mut().for_each(|row| row.lower_write_quorum(quorum));
     }
 
     /// Names another primary, if the reign is still the one that is to end. Returns the new version of the row.
@@ -158,4 +172,34 @@ impl Table {
     pub(super) fn first_held_by(&self, node: NodeId) -> Option<PartitionId> {
         self.rows().find(|(_, row)| row.in_sync.iter().any(|m| m.node == node)).map(|(partition, _)| partition)
     }
+}
+
+/// Takes a node that will not come back out of one row.
+fn forget(partition: PartitionId, row: &mut Row, group: &Group, gone: NodeId) -> Result<(), Refused> {
+    let left: BTreeSet<Member> = row.in_sync.iter().filter(|member| member.node != gone).copied().collect();
+    let serving = |members: &mut dyn Iterator<Item = Member>| {
+        elect::candidate(partition, members.filter(|member| group.is_available(*member)))
+    };
+    match partition.lane {
+        // Its memory is gone whether or not anybody knows its number.
+        Lane::Volatile if left.is_empty() => {
+            let mut peers = group.nodes().filter(|node| node.role == Role::Peer).map(Node::member);
+            let heir = serving(&mut peers).ok_or(Refused::HoldsReplicas { node: gone, partition })?;
+            row.restart_empty(heir);
+            return Ok(());
+        }
+        Lane::Volatile | Lane::Persisted => {}
+    }
+    let members = u32::try_from(left.len()).unwrap_or(u32::MAX);
+    if members < row.recovery_quorum {
+        return Err(Refused::CopiesNeeded { node: gone, partition, left: members, needed: row.recovery_quorum });
+    }
+    row.in_sync = left;
+    row.version += 1;
+    if row.primary.node == gone {
+        let chosen = serving(&mut row.in_sync.iter().copied());
+        let chosen = chosen.or_else(|| elect::candidate(partition, row.in_sync.iter().copied()));
+        row.name(chosen.expect("as many members are left as must promise, and that is one at least"));
+    }
+    Ok(())
 }

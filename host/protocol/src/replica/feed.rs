@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::update::Record;
 use steward_model::{Epoch, Moment, NodeId, Offset, Position};
 
@@ -55,6 +56,8 @@ pub(super) struct Feed {
     pub(super) start: Option<Offset>,
     /// The last record that the copy knows to be committed.
     pub(super) knows: Option<Offset>,
+    /// The last one that it knows every member to hold.
+    pub(super) knows_low: Option<Offset>,
     /// When the copy answered last.
     pub(super) heard: Moment,
     /// When something is asked again, if it is not answered before.
@@ -114,6 +117,7 @@ impl Feed {
             is_lost: false,
             start: None,
             knows: None,
+            knows_low: None,
             heard: now,
             retry: None,
             silences: 0,
@@ -210,6 +214,9 @@ impl Feed {
     /// Goes on from the last record that both logs have.
     pub(super) fn refused(&mut self, now: Moment, common: Option<Offset>, log: &Log<'_>) {
         self.next = common.map_or(Offset(0), Offset::next);
+        // It says what it has now: whether that is too little is found out anew. Left as lost, without anything under way that it
+        // could answer, it would never be asked again.
+        self.is_lost = false;
         self.sent.clear();
         self.sent_bytes = 0;
         self.flow = Flow::Matched;
@@ -222,10 +229,15 @@ impl Feed {
         self.retry = (!self.sent.is_empty() || self.reading).then(|| now.plus(self.pause(log)));
     }
 
-    /// Has the copy told of a commit, if nothing that is sent before tells it.
-    pub(super) fn note_commit(&mut self, now: Moment, committed: Option<Offset>, settings: &Settings) {
-        if self.knows < committed && self.sent.is_empty() && !self.is_lost {
-            let soon = now.plus(settings.commit_delay);
+    /// Returns true if there is something new to tell besides records.
+    fn has_news(&self, log: &Log<'_>) -> bool {
+        self.knows < log.committed || self.knows_low < log.low && !mutation::is(Mutation::LowNotTold)
+    }
+
+    /// Has the copy told of what is new, if nothing that is sent before tells it.
+    pub(super) fn note_news(&mut self, now: Moment, log: &Log<'_>) {
+        if self.has_news(log) && self.sent.is_empty() && !self.is_lost {
+            let soon = now.plus(log.settings.commit_delay);
             self.retry = Some(self.retry.map_or(soon, |retry| retry.min(soon)));
         }
     }
@@ -255,7 +267,7 @@ impl Feed {
             self.sent_bytes = 0;
             self.flow = Flow::Unmatched { asked: true };
         }
-        if is_silent || self.knows < log.committed {
+        if is_silent || self.has_news(log) {
             self.send(now, log, Vec::new(), effects);
         }
     }

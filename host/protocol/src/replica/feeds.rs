@@ -10,7 +10,7 @@ use steward_model::{Moment, NodeId, Offset};
 
 use super::effect::LogRead;
 use super::feed::{Feed, Log};
-use super::message::LogOutline;
+use super::message::{LogOutline, Said};
 use super::role::Reign;
 use super::tail::Tail;
 use super::{Effect, Member, Replica, Role, is_listed};
@@ -84,22 +84,16 @@ impl Replica {
     }
 
     /// Takes note of what a copy holds, as it said itself.
-    pub(super) fn copy_acknowledged(
-        &mut self,
-        now: Moment,
-        from: Member,
-        through: Option<Offset>,
-        said: (Option<Offset>, Offset),
-    ) {
+    pub(super) fn copy_acknowledged(&mut self, now: Moment, from: Member, through: Option<Offset>, said: Said) {
         let Some((reign, log)) = self.reign_and_log() else { return };
         let Some(feed) = reign.feeds.get_mut(&from.node) else { return };
-        let (committed, start) = said;
-        feed.knows = feed.knows.max(committed);
-        feed.start = Some(start);
+        feed.knows = feed.knows.max(said.committed);
+        feed.knows_low = feed.knows_low.max(said.low);
+        feed.start = Some(said.start);
         let proven = reign.progress.proven(feed.member).max(through);
         feed.acknowledged(now, proven, &log);
         feed.set_mark(now, proven, log.last());
-        feed.note_commit(now, log.committed, &log.settings);
+        feed.note_news(now, &log);
         let proven = reign.feeds.values().map(|feed| reign.progress.proven(feed.member));
         reign.tail.release(proven.min().flatten());
     }
@@ -146,11 +140,12 @@ impl Replica {
         feed.pump(now, &log, &reign.tail, effects);
     }
 
-    /// Has copies told of what was committed, soon.
-    pub(super) fn note_commit(&mut self, now: Moment) {
+    /// Has copies told soon of what was committed, and of what all members hold: one that does not hear of that keeps its log for
+    /// them.
+    pub(super) fn note_news(&mut self, now: Moment) {
         let Some((reign, log)) = self.reign_and_log() else { return };
         for feed in reign.feeds.values_mut() {
-            feed.note_commit(now, log.committed, &log.settings);
+            feed.note_news(now, &log);
         }
     }
 

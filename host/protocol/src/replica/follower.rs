@@ -196,10 +196,10 @@ impl Replica {
         following.acknowledged = following.acknowledged.max(held);
         let (to, epoch) = (following.primary, following.epoch);
         let through = held.and_then(|offset| Some(Position { epoch: self.lineage.epoch_at(offset)?, offset }));
-        let (committed, start) = (self.committed, self.start);
+        let (committed, low, start) = (self.committed, self.low, self.start);
         // The epoch of what is committed may be forgotten; the next append proves something newer.
         if through.is_some() || held.is_none() {
-            let message = Message::Acknowledgement { epoch, through, committed, start };
+            let message = Message::Acknowledgement { epoch, through, committed, low, start };
             effects.push(Effect::Send { to, message });
         }
     }

@@ -46,6 +46,8 @@ pub enum Message {
         through: Option<Position>,
         /// The last record that the sender knows to be committed.
         committed: Option<Offset>,
+        /// What the sender knows every member to hold.
+        low: Option<Offset>,
         /// The oldest offset of the sender's log.
         start: Offset,
     },
@@ -155,13 +157,24 @@ impl std::fmt::Display for LogOutline {
     }
 }
 
+/// What a copy says beside what it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    /// The last record that it knows to be committed.
+    pub(super) committed: Option<Offset>,
+    /// The last one that it knows every member to hold.
+    pub(super) low: Option<Offset>,
+    /// The oldest offset of its log.
+    pub(super) start: Offset,
+}
+
 impl std::fmt::Display for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Message::PromiseRequest { epoch } => write!(f, "promise epoch {epoch}?"),
             Message::Promise { epoch, log } => write!(f, "promised epoch {epoch}, {log}"),
             Message::Append(append) => write!(f, "{append}"),
-            Message::Acknowledgement { epoch, through, committed, start } => {
+            Message::Acknowledgement { epoch, through, committed, start, .. } => {
                 let (through, committed) = (shown(through), shown(committed));
                 write!(f, "persisted up to {through} in epoch {epoch}, committed {committed}, log from {start}")
             }

@@ -138,10 +138,11 @@ pub use lineage::{LINEAGE_EPOCHS_MIN, Lineage, LineageError};
 pub use message::{Append, LogOutline, Message, Refused};
 pub use open::{OpenError, Recovered};
 pub use settings::Settings;
-pub use status::{CopyStatus, Fence, NotAdmitted, RoleName, Status};
+pub use status::{CopyStatus, Fence, Holders, NotAdmitted, RoleName, Status};
 pub use steward_model::Member;
 
 use following::Following;
+use message::Said;
 use role::Role;
 
 /// One copy of one partition. See the head of this module for how to drive it.
@@ -293,8 +294,8 @@ impl Replica {
             Message::PromiseRequest { epoch } => self.promise_wanted(now, from, epoch, effects),
             Message::Promise { epoch, log } => self.promise_received(now, from, epoch, log, effects),
             Message::Append(append) => self.append_received(now, from, append, effects),
-            Message::Acknowledgement { epoch, through, committed, start } => {
-                self.acknowledgement_received(now, from, (epoch, through), (committed, start), effects);
+            Message::Acknowledgement { epoch, through, committed, low, start } => {
+                self.acknowledgement_received(now, from, (epoch, through), Said { committed, low, start }, effects);
             }
             Message::Refusal { epoch, reason } => self.refused(now, from, epoch, reason, effects),
             Message::Fetch { epoch, after } => self.fetch_asked(from, epoch, after, effects),

@@ -9,7 +9,7 @@ use steward_model::{Epoch, Moment, Offset, Position};
 
 use super::alter::configurations;
 use super::commit::committable;
-use super::message::{Refused, shown};
+use super::message::{Refused, Said, shown};
 use super::progress::Progress;
 use super::reads::Reads;
 use super::role::Reign;
@@ -158,7 +158,7 @@ impl Replica {
         now: Moment,
         from: Member,
         (epoch, through): (Epoch, Option<Position>),
-        said: (Option<Offset>, Offset),
+        said: Said,
         effects: &mut Vec<Effect>,
     ) {
         let is_of_this_log = through.is_none_or(|through| self.holds(through));
@@ -204,7 +204,7 @@ impl Replica {
         };
         let held = committable(configurations(row, reign), &reign.progress);
         self.commit(now, held, effects);
-        self.raise_low();
+        self.raise_low(now);
         self.review(now, effects);
     }
 
@@ -230,17 +230,23 @@ impl Replica {
             }
             role @ (Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Primary(_)) => role,
         };
-        self.note_commit(now);
+        self.note_news(now);
     }
 
     /// Raises what every member holds, by what each has proven in this reign; it never falls. Logs may be trimmed below.
-    fn raise_low(&mut self) {
+    fn raise_low(&mut self, now: Moment) {
         let (Role::Activating(reign) | Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return };
         let members = configurations(row, reign).flat_map(|configuration| configuration.in_sync);
         let low = members.map(|member| reign.progress.proven(*member)).min().flatten();
         // What is held by all is committed, or will be: but a reign that has not committed its marker may end, and its
         // records with it.
-        self.low = self.low.max(low.min(self.committed));
+        let low = low.min(self.committed);
+        if low > self.low {
+            self.low = low;
+            if !mutation::is(Mutation::LowNotTold) {
+                self.note_news(now);
+            }
+        }
     }
 
     fn reign(&self) -> &Reign {

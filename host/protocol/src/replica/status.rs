@@ -110,6 +110,15 @@ pub struct CopyStatus {
     pub heard: Moment,
 }
 
+/// How many members hold a record durably, as far as its primary has heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holders {
+    /// Members of the in-sync set that hold it.
+    pub holders: usize,
+    /// Members of the in-sync set.
+    pub members: usize,
+}
+
 /// How a copy stands to the state that a reader has seen elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fence {
@@ -172,6 +181,15 @@ impl Replica {
             heard: feed.heard,
         };
         reign.feeds.values().map(copy).collect()
+    }
+
+    /// Returns how many members of the in-sync set hold the record at `position`; none if this replica has no reign, or its log
+    /// another record there. More may hold it than are known to.
+    pub fn holders(&self, position: Position) -> Option<Holders> {
+        let (Role::Activating(reign) | Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return None };
+        let hold = |member: &&Member| reign.progress.proven(**member) >= Some(position.offset);
+        let holders = row.in_sync.iter().filter(hold).count();
+        self.holds(position).then_some(Holders { holders, members: row.in_sync.len() })
     }
 
     /// Returns how this copy stands to a record that a reader has seen committed elsewhere.

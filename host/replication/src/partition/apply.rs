@@ -76,6 +76,10 @@ impl Partition {
         });
         let links: Vec<&Link> = updated.filter(|link| seen.insert(*link)).collect();
         let mut state = self.lock();
+        // The copy was made anew while its last run was applied: what that knew is older than what is there now.
+        if self.applied.get() >= Some(end) {
+            return;
+        }
         for link in links {
             if let Some(presence) = state.recent.applied(end, link) {
                 self.remember(link, &presence);
@@ -83,7 +87,7 @@ impl Partition {
         }
         // Forgotten tombstones are no longer in the store, and which those were only the store knew.
         if run.iter().any(|record| matches!(record.entry, Entry::Forget { .. })) {
-            self.shared.cache.remove_tombstones(self.id.lane);
+            self.shared.cache.remove_tombstones(self.id);
         }
         if self.id.lane == Lane::Persisted {
             while state.in_log.pop_front_if(|(offset, _)| *offset <= end).is_some() {}

@@ -18,7 +18,7 @@ impl Partition {
         let mut state = self.lock();
         let mut taken = 0;
         // Looked for under the lock: what is posted before this step ends is taken by it or by the poster's own step.
-        while let Some(message) = self.next_message() {
+        while let Some(message) = self.next_message(&state) {
             self.take(&mut state, now, message);
             taken += 1;
         }
@@ -28,7 +28,7 @@ impl Partition {
     /// Takes one message if there is one, for simulations that stop between two.
     pub fn step_once(&self, now: Moment) -> bool {
         let mut state = self.lock();
-        match self.next_message() {
+        match self.next_message(&state) {
             Some(message) => {
                 self.take(&mut state, now, message);
                 true
@@ -37,12 +37,17 @@ impl Partition {
         }
     }
 
-    fn next_message(&self) -> Option<Message> {
+    fn next_message(&self, state: &State) -> Option<Message> {
+        // Where one copy takes the place of another, what comes meanwhile waits.
+        if state.is_held {
+            return None;
+        }
         unpoisoned(self.mailbox.lock()).pop_front()
     }
 
     fn take(&self, state: &mut State, now: Moment, message: Message) {
         self.take_one(state, now, message);
+        state.patient.release(&state.replica);
         let deadline = state.replica.deadline();
         if deadline != state.deadline {
             state.deadline = deadline;

@@ -38,21 +38,26 @@
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.
 
+mod ahead;
 mod apply;
 mod checkpoint;
 mod confirm;
 mod effects;
+mod holders;
 mod logged;
 mod mailbox;
 mod message;
 mod outbox;
 mod outgoing;
+mod patient;
 mod proposal;
 mod propose;
 mod queues;
 mod read;
 mod readers;
+mod rebuild;
 mod recent;
+mod standing;
 mod truncate;
 mod turn;
 
@@ -69,16 +74,21 @@ use steward_storage::log::Pinned;
 pub use confirm::{Confirmation, NotConfirmed};
 pub use message::Message;
 pub use outbox::{Claim, Outbox};
+pub use patient::Wanted;
 pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
 pub use queues::TurnError;
 pub use read::Newest;
+pub use rebuild::{Error as RebuildError, Rebuild, Snapshot};
+pub use standing::{Behind, Standing};
 pub use turn::Turn;
 
 use crate::observer::unpoisoned;
 use crate::recovery::{Error, Recovered};
 use crate::shared::Shared;
 use crate::watch::Watch;
+use ahead::Ahead;
 use outgoing::Outgoing;
+use patient::Patient;
 use queues::Queues;
 use readers::Readers;
 use recent::Recent;
@@ -119,8 +129,16 @@ struct State {
     recent: Recent,
     outbox: Outbox,
     readers: Readers,
+    /// Readers of this copy that have seen more elsewhere.
+    ahead: Ahead,
+    /// Clients that want more members to hold what is committed.
+    patient: Patient,
     /// Holds the part of the log that in-sync members may lack.
     pinned: Option<Pinned>,
+    /// The copy is being made anew, beside what is here.
+    is_rebuilt: bool,
+    /// Nothing is taken from the mailbox: one copy takes the place of another.
+    is_held: bool,
     /// When the core wants to be told next that time has passed.
     deadline: Option<Moment>,
     /// The latest time of a committed update.
@@ -172,7 +190,11 @@ impl Partition {
             recent,
             outbox: Outbox::default(),
             readers: Readers::default(),
+            ahead: Ahead::default(),
+            patient: Patient::default(),
             pinned: None,
+            is_rebuilt: false,
+            is_held: false,
             deadline: None,
             latest,
         };
@@ -254,6 +276,7 @@ impl Partition {
         Status {
             partition: self.id,
             replica: state.replica.status(),
+            log_start: state.replica.start(),
             applied: self.applied.get(),
             pending_effects: state.outbox.is_loaded().then(|| state.outbox.pending()),
             refused_by_log: state.outgoing.len(),
@@ -291,6 +314,8 @@ pub struct Status {
     pub partition: PartitionId,
     /// What its replica core says.
     pub replica: replica::Status,
+    /// The oldest offset that the log still has, or the one behind its end.
+    pub log_start: Offset,
     /// The last offset in the state store.
     pub applied: Option<Offset>,
     /// Effects that wait to be carried out; none: not known yet, the reign has just begun.

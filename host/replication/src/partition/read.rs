@@ -57,7 +57,7 @@ impl Partition {
             Presence::Unknown => {}
         }
         let cache = &self.shared.cache;
-        if let Some(document) = cache.get(self.id.lane, link) {
+        if let Some(document) = cache.get(self.id, link) {
             return Ok(Some(document));
         }
         let applied = self.applied.get();
@@ -66,7 +66,7 @@ impl Partition {
         // The store may have moved on since; what was read then must not get into the cache after what it is now.
         let state = self.lock();
         if self.applied.get() == applied && state.recent.last(link).is_none() {
-            cache.insert(self.id.lane, &document);
+            cache.insert(self.id, &document);
         }
         Ok(Some(document))
     }
@@ -74,8 +74,8 @@ impl Partition {
     /// Puts what the state store now holds into the cache. The caller holds the partition.
     pub(super) fn remember(&self, link: &Link, presence: &Presence) {
         match presence {
-            Presence::Present(document) => self.shared.cache.insert(self.id.lane, document),
-            Presence::Absent | Presence::Unknown => self.shared.cache.remove(self.id.lane, link),
+            Presence::Present(document) => self.shared.cache.insert(self.id, document),
+            Presence::Absent | Presence::Unknown => self.shared.cache.remove(self.id, link),
         }
     }
 

@@ -143,6 +143,11 @@ impl Recent {
         self.touched.get(link).map_or(Presence::Unknown, |touched| touched.newest().clone())
     }
 
+    /// Forgets everything: the store has another copy now.
+    pub(super) fn forget_all(&mut self) {
+        self.touched.clear();
+    }
+
     /// Returns the state after every committed update.
     pub(super) fn committed(&self, link: &Link) -> Presence {
         self.touched.get(link).map_or(Presence::Unknown, |touched| touched.committed.clone())

@@ -55,7 +55,8 @@ fn a_quorum_that_was_lowered_is_not_raised_to_the_old_one_again() {
     stage.write();
     stage.write();
     let marker = Position { epoch: reign, offset: Offset(0) };
-    let held = Message::Acknowledgement { epoch: reign, through: Some(marker), committed: None, start: Offset(0) };
+    let held =
+        Message::Acknowledgement { epoch: reign, through: Some(marker), committed: None, low: None, start: Offset(0) };
     stage.partitions.receive(NOW, persisted(), other(), held);
     assert_eq!(partition.admits(), Ok(reign));
 

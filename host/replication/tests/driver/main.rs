@@ -1,5 +1,6 @@
 //! The driver of copies, step by step, over a disk and a store that fail when a test says so.
 
+mod copies;
 mod effects;
 mod failing;
 mod group;

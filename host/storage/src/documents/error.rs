@@ -38,6 +38,12 @@ pub enum Error {
         /// The offset that came.
         found: Offset,
     },
+    /// A copy that was made anew is not what the other one was. It takes nobody's place.
+    #[error("partition {partition}: the copy that was made anew is not what it was taken from")]
+    Differs {
+        /// The partition of both.
+        partition: PartitionId,
+    },
 }
 
 impl Error {
@@ -46,7 +52,7 @@ impl Error {
         match self {
             Error::State(error) => error.is_damage(),
             Error::Damaged { .. } | Error::Key { .. } => true,
-            Error::Gap { .. } => false,
+            Error::Gap { .. } | Error::Differs { .. } => false,
         }
     }
 
@@ -54,7 +60,7 @@ impl Error {
     pub fn is_fatal(&self) -> bool {
         match self {
             Error::State(error) => error.is_fatal(),
-            Error::Damaged { .. } | Error::Key { .. } | Error::Gap { .. } => false,
+            Error::Damaged { .. } | Error::Key { .. } | Error::Gap { .. } | Error::Differs { .. } => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Document, Epoch, Offset, Position, Version};
+use steward_model::{Document, Epoch, Offset, Position, Timestamp, Version};
 
 use crate::digest::{self, Digest, Kind};
 
@@ -100,4 +100,18 @@ impl Progress {
 
 impl Format for Progress {
     const NAME: &'static str = "progress of a partition";
+}
+
+/// Where a copy begins that was made anew out of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The last record that the other one had applied. What the log of this node has of the partition up to there, or of an earlier
+    /// epoch, belongs to the copy that was here before.
+    pub at: Position,
+    /// No committed update through there is later.
+    pub latest: Timestamp,
+}
+
+impl Format for Base {
+    const NAME: &'static str = "base of a partition";
 }

@@ -19,7 +19,8 @@ mod held;
 mod page;
 mod query;
 mod ranked;
-mod removal;
+mod rebuild;
+mod sweep;
 
 #[cfg(test)]
 pub(crate) mod examples;
@@ -30,6 +31,7 @@ mod model_tests;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -39,10 +41,11 @@ use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Versio
 pub use across::{Across, Certain, Copies, Indexed, Listed};
 pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
 pub use error::Error;
-pub use held::{Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
+pub use held::{Base, Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;
 pub use query::Horizons;
-pub use removal::Removal;
+pub use rebuild::{Head, Portion};
+pub use sweep::Sweep;
 
 use crate::digest::{BUCKET_BYTES, Buckets, Digest};
 use crate::keys::{self, Space};
@@ -70,12 +73,16 @@ pub struct Meta {
     pub delta_floor: Offset,
     /// The sums over the documents.
     pub buckets: Buckets,
+    /// Where the copy was made anew, if it was: its log begins behind.
+    pub base: Option<Base>,
 }
 
 /// The documents of one copy of one partition.
 pub struct PartitionStore {
     store: Arc<dyn StateStore>,
-    space: Space,
+    partition: PartitionId,
+    /// Which copy this is. Changes when one that was built beside takes its place.
+    generation: AtomicU32,
     /// What every apply needs, read at the first one.
     summary: Mutex<Option<Summary>>,
 }
@@ -87,22 +94,28 @@ struct Summary {
     instance: u64,
     progress: Progress,
     buckets: Buckets,
+    base: Option<Base>,
 }
 
 impl PartitionStore {
     /// Returns the documents of `partition` in copy `generation` of `store`. Reads nothing yet.
     pub fn new(store: Arc<dyn StateStore>, generation: u32, partition: PartitionId) -> PartitionStore {
-        PartitionStore { store, space: Space { generation, partition }, summary: Mutex::default() }
+        PartitionStore { store, partition, generation: AtomicU32::new(generation), summary: Mutex::default() }
     }
 
     /// Returns which partition this is.
     pub fn partition(&self) -> PartitionId {
-        self.space.partition
+        self.partition
     }
 
     /// Returns which copy of the partition this is.
     pub fn copy(&self) -> Space {
-        self.space
+        Space { generation: self.generation.load(Ordering::Acquire), partition: self.partition }
+    }
+
+    /// The same, for those who make keys of it.
+    fn space(&self) -> Space {
+        self.copy()
     }
 
     /// Returns the store behind.
@@ -134,12 +147,17 @@ impl PartitionStore {
 
     fn read_summary(&self, instance: u64) -> Result<Summary, Error> {
         let view = self.store.view()?;
-        let mut summary = Summary { instance, progress: Progress::default(), buckets: Buckets::default() };
-        for row in view.scan(Family::Meta, KeyRange::prefix(&self.space.prefix()), Order::Ascending) {
+        self.summary_in(instance, &*view)
+    }
+
+    fn summary_in(&self, instance: u64, view: &dyn ReadView) -> Result<Summary, Error> {
+        let mut summary = Summary { instance, progress: Progress::default(), buckets: Buckets::default(), base: None };
+        for row in view.scan(Family::Meta, KeyRange::prefix(&self.space().prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
             match keys::meta::decode(&key).ok_or_else(|| damaged("no such key"))? {
                 keys::meta::Key::Progress => summary.progress = self.decode(Family::Meta, &value)?,
+                keys::meta::Key::Base => summary.base = Some(self.decode(Family::Meta, &value)?),
                 keys::meta::Key::Bucket(bucket) => {
                     let sum: &[u8; BUCKET_BYTES] = value[..].try_into().map_err(|_| damaged("sum of another size"))?;
                     summary.buckets.set_bucket(bucket, sum);
@@ -156,10 +174,10 @@ impl PartitionStore {
     pub fn meta(&self) -> Result<Meta, Error> {
         let mut slot = self.summary();
         let summary = self.known(&mut slot)?;
-        let Summary { progress, buckets, .. } = summary.clone();
+        let Summary { progress, buckets, base, .. } = summary.clone();
         *slot = Some(summary);
         let Progress { applied, lineage, delta_floor, .. } = progress;
-        Ok(Meta { applied, lineage, delta_floor, buckets })
+        Ok(Meta { applied, lineage, delta_floor, buckets, base })
     }
 
     /// Returns how far the partition has come, for those who bring another copy as far, see [`PartitionStore::adopt`].
@@ -196,7 +214,7 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn document_in(&self, view: &dyn ReadView, link: &Link) -> Result<Option<Document>, Error> {
-        match view.get(Family::Document, &keys::document::encode(self.space, link))? {
+        match view.get(Family::Document, &keys::document::encode(self.space(), link))? {
             Some(row) => Ok(Some(self.decode::<Current>(Family::Document, &row)?.document)),
             None => Ok(None),
         }
@@ -212,7 +230,7 @@ impl PartitionStore {
 
     /// Returns the row of a document, and what it says.
     fn current_row(&self, link: &Link) -> Result<Option<(Bytes, Current)>, Error> {
-        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.space, link))? else {
+        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.space(), link))? else {
             return Ok(None);
         };
         let current = self.decode(Family::Document, &row)?;
@@ -231,7 +249,7 @@ impl PartitionStore {
         if !current.keeps(version) {
             return Ok(None);
         }
-        match self.store.get(Family::Version, &keys::version::encode(self.space, link, version))? {
+        match self.store.get(Family::Version, &keys::version::encode(self.space(), link, version))? {
             Some(value) => Ok(Some(self.decode(Family::Version, &value)?)),
             None => Ok(None),
         }
@@ -243,10 +261,10 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn versions(&self, link: &Link, limit: usize) -> Result<Vec<Document>, Error> {
         let view = self.store.view()?;
-        let newest = view.get(Family::Document, &keys::document::encode(self.space, link))?;
+        let newest = view.get(Family::Document, &keys::document::encode(self.space(), link))?;
         let Some(newest) = newest.filter(|_| limit > 0) else { return Ok(Vec::new()) };
         let current: Current = self.decode(Family::Document, &newest)?;
-        let range = KeyRange::prefix(&keys::version::of(self.space, link));
+        let range = KeyRange::prefix(&keys::version::of(self.space(), link));
         let mut versions = Vec::new();
         for row in view.scan(Family::Version, range, Order::Descending).take(limit - 1) {
             let document: Document = self.decode(Family::Version, &row?.1)?;
@@ -264,7 +282,7 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn remembered(&self, link: &Link, request: &RequestKey) -> Result<Option<RememberedReply>, Error> {
-        match self.store.get(Family::Reply, &keys::reply::encode(self.space, link, request))? {
+        match self.store.get(Family::Reply, &keys::reply::encode(self.space(), link, request))? {
             Some(value) => Ok(Some(self.decode(Family::Reply, &value)?)),
             None => Ok(None),
         }
@@ -275,7 +293,7 @@ impl PartitionStore {
     }
 
     fn damaged(&self, family: Family, reason: &str) -> Error {
-        let error = Error::Damaged { family, partition: self.space.partition, reason: reason.to_owned() };
+        let error = Error::Damaged { family, partition: self.partition, reason: reason.to_owned() };
         self.store.report_damage(&error.to_string());
         error
     }

@@ -5,6 +5,7 @@
 //!  ┌──────┬──────────────────────┐
 //!  │ kind │                      │ → 1: applied position, lineage, horizons and roots
 //!  │ u8   │ bucket, u8           │ → 2: digest of one bucket
+//!  │      │                      │ → 3: where the copy was made anew
 //!  └──────┴──────────────────────┘
 //! ```
 
@@ -12,6 +13,7 @@ use super::Space;
 
 const PROGRESS: u8 = 1;
 const BUCKET: u8 = 2;
+const BASE: u8 = 3;
 
 /// One thing that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Key {
     Progress,
     /// Digest of one bucket.
     Bucket(u8),
+    /// Where the copy was made anew out of another one.
+    Base,
 }
 
 /// Returns the key of one thing that is known.
@@ -27,6 +31,7 @@ pub fn encode(space: Space, key: &Key) -> Vec<u8> {
     match key {
         Key::Progress => space.key(&[&[PROGRESS]]),
         Key::Bucket(bucket) => space.key(&[&[BUCKET, *bucket]]),
+        Key::Base => space.key(&[&[BASE]]),
     }
 }
 
@@ -35,6 +40,7 @@ pub fn decode(key: &[u8]) -> Option<Key> {
     match super::rest(key)?.split_first()? {
         (&PROGRESS, []) => Some(Key::Progress),
         (&BUCKET, [bucket]) => Some(Key::Bucket(*bucket)),
+        (&BASE, []) => Some(Key::Base),
         _ => None,
     }
 }
@@ -49,7 +55,7 @@ mod tests {
     proptest! {
         #[test]
         fn keys_round_trip(space in any_space(), bucket in any::<u8>()) {
-            for key in [Key::Progress, Key::Bucket(bucket)] {
+            for key in [Key::Progress, Key::Bucket(bucket), Key::Base] {
                 prop_assert_eq!(decode(&encode(space, &key)), Some(key));
             }
         }
@@ -59,6 +65,7 @@ mod tests {
     fn layout_is_frozen() {
         assert_eq!(encode(some_space(), &Key::Progress), b"\0\0\0\x01\0\0\0\0\x07\x01");
         assert_eq!(encode(some_space(), &Key::Bucket(9)), b"\0\0\0\x01\0\0\0\0\x07\x02\x09");
+        assert_eq!(encode(some_space(), &Key::Base), b"\0\0\0\x01\0\0\0\0\x07\x03");
         assert_eq!(decode(b"\0\0\0\x01\0\0\0\0\x07\x04"), None);
     }
 }

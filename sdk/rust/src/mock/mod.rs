@@ -206,11 +206,17 @@ impl Host {
         self.shared.0.borrow().now_micros
     }
 
-    /// Returns every version of a document with its built-in fields, the oldest first.
+    /// Returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today.
+    ///
+    /// # Panics
+    /// If the service refuses to migrate the newest: every read of the document fails then.
     pub fn versions(&self, link: &str) -> Vec<Value> {
         let world = self.shared.0.borrow();
         let count = world.documents.get(link).map_or(0, |record| record.versions.len() as u64);
-        (0..count).filter_map(|version| world.full(link, version)).collect()
+        let full = |version| {
+            world.full(link, version).unwrap_or_else(|fault| panic!("{link} cannot be read: {}", fault.message))
+        };
+        (0..count).filter_map(full).collect()
     }
 
     /// Returns the links of the documents that live, in order.

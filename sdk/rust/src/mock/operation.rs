@@ -296,7 +296,10 @@ impl Shared {
         self.commit(service, link, action, outcome);
         let world = self.0.borrow();
         let version = world.documents.get(link).map_or(0, Record::version);
-        let body = reply.or_else(|| world.full(link, version)).unwrap_or_default();
+        let body = match reply {
+            Some(reply) => reply,
+            None => world.full(link, version)?.unwrap_or_default(),
+        };
         Ok(Response { status, headers, body })
     }
 

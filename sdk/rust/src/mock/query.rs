@@ -24,7 +24,7 @@ pub(super) fn run(world: &World, task: &Value) -> Result<Value> {
     for (link, record) in &world.documents {
         let oldest = if option("INCLUDE_ALL_VERSIONS") { 0 } else { record.version() };
         for version in (oldest..=record.version()).rev().filter(|_| !record.deleted) {
-            let Some(document) = world.full(link, version) else { continue };
+            let Some(document) = world.full(link, version)? else { continue };
             if matches(&spec["query"], &document)? {
                 let name = if oldest == 0 && option("INCLUDE_ALL_VERSIONS") {
                     format!("{link}?documentVersion={version}")

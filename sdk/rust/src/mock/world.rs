@@ -148,11 +148,24 @@ impl World {
         }
     }
 
-    /// Returns the document with its built-in fields at a version.
-    pub(super) fn full(&self, link: &str, version: u64) -> Option<Value> {
-        let record = self.documents.get(link)?;
-        let at = record.versions.get(usize::try_from(version).ok()?)?;
-        let mut fields: Map<String, Value> = serde_json::from_str(&at.state).ok()?;
+    /// Returns the document with its built-in fields at a version: the newest in the shape of today, earlier ones as they were written.
+    ///
+    /// # Errors
+    /// The fault of a migration.
+    pub(super) fn full(&self, link: &str, version: u64) -> Result<Option<Value>> {
+        let Some(record) = self.documents.get(link) else { return Ok(None) };
+        let Some(at) = usize::try_from(version).ok().and_then(|at| record.versions.get(at)) else { return Ok(None) };
+        let newest = version == record.version();
+        let service = self
+            .services
+            .get(&record.factory)
+            .filter(|service| newest && service.state_version() != record.state_version);
+        let state = match service {
+            // Nothing surrounds it: a migration depends on the state alone.
+            Some(service) => (service.migrate)(at.state.clone(), record.state_version)?,
+            None => at.state.clone(),
+        };
+        let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&state) else { return Ok(None) };
         let kind = self.services.get(&record.factory).map_or(Value::Null, |service| service.kind().clone());
         let built_in: [(&str, Value); 7] = [
             ("documentVersion", version.into()),
@@ -164,7 +177,7 @@ impl World {
             ("documentOwner", "mock".into()),
         ];
         fields.extend(built_in.map(|(field, value)| (field.to_owned(), value)));
-        Some(Value::Object(fields))
+        Ok(Some(Value::Object(fields)))
     }
 
     /// Returns the links of the documents that live.

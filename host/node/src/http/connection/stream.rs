@@ -14,6 +14,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::super::held::Held;
 use super::talk::{Pending, Sending, Talk};
 
 /// Longest piece of a body that is handed over at once.
@@ -84,12 +85,14 @@ pub(in crate::http) struct Answering<B> {
     /// What is left of a piece that was too long.
     rest: Bytes,
     sending: Sending,
+    /// Counts what the answer holds until it is gone.
+    _held: Option<Held>,
 }
 
 impl<B> Answering<B> {
-    /// Returns the body of the answer to what was asked.
-    pub(in crate::http) fn new(body: B, asked: &Pending) -> Answering<B> {
-        Answering { body, rest: Bytes::new(), sending: asked.answered() }
+    /// Returns the body of the answer to what was asked; `held` counts its bytes if they are many.
+    pub(in crate::http) fn new(body: B, asked: &Pending, held: Option<Held>) -> Answering<B> {
+        Answering { body, rest: Bytes::new(), sending: asked.answered(), _held: held }
     }
 }
 
@@ -147,7 +150,7 @@ mod tests {
     async fn long_answers_go_out_in_pieces_and_whole() {
         let talk = Arc::new(Talk::new(Arc::new(Clock::default())));
         let whole = Bytes::from(vec![7_u8; 2 * PIECE_BYTES + 1]);
-        let mut body = Answering::new(Full::new(whole.clone()), &talk.asked());
+        let mut body = Answering::new(Full::new(whole.clone()), &talk.asked(), None);
         assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
         let first = body.frame().await.expect("a piece").expect("no fault").into_data().expect("data");
         assert_eq!(first.len(), PIECE_BYTES);

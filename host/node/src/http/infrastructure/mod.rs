@@ -7,19 +7,23 @@ mod metrics;
 mod modules;
 mod node_group;
 mod node_selector;
+mod nodes;
 mod partitions;
 mod query_tasks;
 mod root;
 mod shapes;
+mod shares;
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
+use steward_query::page;
 
 use super::Http;
 use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
+use super::parameters;
 use super::route::Infrastructure;
 use shapes::{READ_ONLY, list};
 
@@ -28,16 +32,20 @@ use shapes::{READ_ONLY, list};
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
 pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
+    if let Some(known) = parameters_of(place, &asked) {
+        parameters::only(asked.query(), known)?;
+    }
     match place {
-        Infrastructure::Root => root::answer(http, &asked),
+        Infrastructure::Root => root::answer(http, &asked, "/"),
+        Infrastructure::Core => root::answer(http, &asked, "/core/"),
         Infrastructure::Management => management::answer(http, asked).await,
         Infrastructure::Synchronization => management::synchronization(http, &asked),
         Infrastructure::NodeGroups => folder(http, &asked, &["/core/node-groups/default"]),
         Infrastructure::NodeGroup => node_group::answer(http, asked).await,
         Infrastructure::NodeSelectors => folder(http, &asked, &["/core/node-selectors/default"]),
         Infrastructure::NodeSelector => node_selector::answer(http, asked).await,
-        Infrastructure::Nodes => node_group::nodes(http, &asked),
-        Infrastructure::Node(id) => node_group::node(http, &asked, id),
+        Infrastructure::Nodes => nodes::all(http, &asked),
+        Infrastructure::Node(id) => nodes::one(http, asked, id).await,
         Infrastructure::Partitions => partitions::answer(http, &asked).await,
         Infrastructure::Modules => modules::answer(http, asked).await,
         Infrastructure::Module(digest) => modules::one(http, asked, digest).await,
@@ -54,6 +62,44 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
             Err(Error::NoSuchPath { nearest: folder_of(&path), path })
         }
     }
+}
+
+/// Returns the query parameters that are read at a place; none: whatever there is, as those who look after a node send what they like.
+fn parameters_of(place: Infrastructure<'_>, asked: &HostRequest) -> Option<&'static [&'static str]> {
+    let expands: &[&str] = &["expand", "$expand"];
+    Some(match (place, &asked.parts.method) {
+        (
+            Infrastructure::Live
+            | Infrastructure::Ready
+            | Infrastructure::Startup
+            | Infrastructure::Metrics
+            | Infrastructure::Nothing,
+            _,
+        )
+        | (_, &Method::OPTIONS) => return None,
+        (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
+        (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
+        (Infrastructure::QueryPage, _) => &[page::PARAMETER],
+        (
+            Infrastructure::Modules | Infrastructure::Factories | Infrastructure::Nodes | Infrastructure::Partitions,
+            _,
+        ) => expands,
+        (
+            Infrastructure::Root
+            | Infrastructure::Core
+            | Infrastructure::Management
+            | Infrastructure::Synchronization
+            | Infrastructure::NodeGroups
+            | Infrastructure::NodeGroup
+            | Infrastructure::NodeSelectors
+            | Infrastructure::NodeSelector
+            | Infrastructure::Node(_)
+            | Infrastructure::Module(_)
+            | Infrastructure::Factory(_)
+            | Infrastructure::QueryTasks,
+            _,
+        ) => &[],
+    })
 }
 
 fn folder_of(path: &str) -> Option<String> {

@@ -117,7 +117,7 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
         installed: http.parts.deployments.authorship(message),
     };
     let path = factory.unwrap_or_else(|| descriptor.factory.clone());
-    let plan = http.parts.deployments.plan(&path, &registered, descriptor).await?;
+    let plan = http.parts.deployments.plan(&path, &registered, &module).await?;
     if !dry {
         let component = module.component_bytes().map_or(&bytes, |component| component);
         http.parts.deployments.keep_elsewhere(component).await?;

@@ -1,17 +1,17 @@
-//! `/core/node-groups/default` in Xenon's shape, and `/core/nodes`.
+//! `/core/node-groups/default` in Xenon's shape.
 
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use steward_model::NodeId;
 use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Scope;
-use steward_protocol::cluster::group::{Node, NodeStatus, Role};
+use steward_protocol::cluster::group::NodeStatus;
 
-use super::shapes::{READ_ONLY, body, list, short_kind, with_built_in};
-use crate::cluster::Standing;
+use super::nodes;
+use super::shapes::{body, short_kind};
+use super::shares::Shares;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -22,16 +22,23 @@ const PATH: &str = "/core/node-groups/default";
 const ALLOWED: &str = "GET, HEAD, PATCH, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:NodeGroupState";
-const NODE_KIND: &str = "com:vmware:xenon:services:common:NodeState";
 const QUORUM_KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
     kind: Option<String>,
-    membership_quorum: Option<u32>,
+    membership_quorum: Option<Wanted>,
     #[serde(default)]
     is_group_update: bool,
+}
+
+/// A quorum as a request has it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wanted {
+    Members(u32),
+    Word(String),
 }
 
 /// Shows the node group, or changes its quorum.
@@ -52,15 +59,20 @@ async fn change_quorum(http: &Http, request: Request) -> Result<Answer, Error> {
         let reason = format!("is {kind:?}: offered is {QUORUM_KIND}");
         return Err(Error::Field { pointer: "/kind".to_owned(), reason });
     }
-    let missing =
-        || Error::Field { pointer: "/membershipQuorum".to_owned(), reason: "is missing: a number from 1".to_owned() };
-    let value = request.membership_quorum.ok_or_else(missing)?;
+    let refused = |reason: String| Error::Field { pointer: "/membershipQuorum".to_owned(), reason };
+    let value = match request.membership_quorum {
+        Some(Wanted::Members(members)) => Some(members),
+        Some(Wanted::Word(word)) if word == "auto" => None,
+        Some(Wanted::Word(word)) => return Err(refused(format!("is {word:?}: a number from 1, or auto"))),
+        None => return Err(refused("is missing: a number from 1, or auto".to_owned())),
+    };
     let scope = if request.is_group_update { Scope::Group } else { Scope::Node(http.parts.node) };
     let at = http.operations().clock().timestamp();
-    http.parts.control.propose(Command::SetQuorum { value: Some(value), scope, at }).await?;
+    http.parts.control.propose(Command::SetQuorum { value, scope, at }).await?;
+    let now = value.unwrap_or_else(|| http.parts.control.state().quorum().value);
     let told = json!({
         "isGroupUpdate": request.is_group_update,
-        "membershipQuorum": value,
+        "membershipQuorum": now,
         "kind": QUORUM_KIND,
     });
     Ok(encode::json(StatusCode::OK, &told))
@@ -72,8 +84,10 @@ fn state(http: &Http) -> Value {
     let standing = http.parts.view.standing();
     let shown = || group.nodes().filter(|node| node.status != NodeStatus::Replaced);
     let own = http.parts.node;
+    let shares = Shares::of(http, &cluster);
     let nodes: Map<String, Value> =
-        shown().map(|node| (node.host.to_string(), node_state(node, own, &standing))).collect();
+        shown().map(|node| (node.host.to_string(), nodes::state(node, own, &standing, &shares))).collect();
+    let epoch = cluster.table().rows().map(|(_, row)| row.epoch.as_u64()).max();
     let updated = shown().map(|node| node.updated.0).max().unwrap_or(0);
     let version: u64 = group.nodes().map(|node| node.version + 1).sum();
     json!({
@@ -85,6 +99,8 @@ fn state(http: &Http) -> Value {
             "term": standing.term,
             "decides": standing.decides,
         },
+        "partitionsPerLane": cluster.partitions_per_lane(),
+        "highestEpoch": epoch,
         "problems": standing.problems(&cluster),
         "membershipUpdateTimeMicros": updated,
         "localMembershipUpdateTimeMicros": updated,
@@ -95,70 +111,4 @@ fn state(http: &Http) -> Value {
         "documentExpirationTimeMicros": 0,
         "documentOwner": http.owner_name(),
     })
-}
-
-/// Returns a node in Xenon's shape, and how it stands as the node `own` sees it.
-fn node_state(node: &Node, own: NodeId, standing: &Standing) -> Value {
-    let seen = standing.seen.iter().find(|seen| seen.member.node == node.id);
-    let role = match node.role {
-        Role::Peer => "PEER",
-        Role::Observer => "OBSERVER",
-    };
-    let mut state = json!({
-        "groupReference": format!("{}{PATH}", node.address),
-        "status": node.status.to_string().to_ascii_uppercase(),
-        "options": [role],
-        "id": node.host,
-        "nodeId": node.id.0,
-        "membershipQuorum": node.quorum,
-        "locationQuorum": 1,
-        "boot": node.boot.0,
-        "votes": standing.voters.contains(&node.id),
-        "leads": standing.leader == Some(node.id),
-        "reached": node.id == own || seen.is_some_and(|seen| seen.reached),
-        "silentMillis": seen.map(|seen| seen.silence.as_millis()),
-        "documentVersion": node.version,
-        "documentKind": NODE_KIND,
-        "documentSelfLink": format!("{PATH}/{}", node.host),
-        "documentUpdateTimeMicros": node.updated.0,
-        "documentExpirationTimeMicros": 0,
-    });
-    if !node.location.is_empty() {
-        state["customProperties"] = json!({"xenon.NodeState.location": node.location});
-    }
-    state
-}
-
-/// Lists the nodes by number, replaced ones too.
-///
-/// # Errors
-/// [`Error::Method`] for everything but reading.
-pub(super) fn nodes(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
-    let cluster = http.parts.control.state();
-    let (own, standing) = (http.parts.node, http.parts.view.standing());
-    let document = |node: &Node| (format!("/core/nodes/{}", node.id), node_state(node, own, &standing));
-    let documents: Map<String, Value> = cluster.group().nodes().map(document).collect();
-    let links = documents.keys().cloned().collect();
-    Ok(encode::json(StatusCode::OK, &list(http, links, Some(documents))))
-}
-
-/// Shows one node, by its number or its host id.
-///
-/// # Errors
-/// [`Error::NoSuchPath`] if there is none.
-pub(super) fn node(http: &Http, asked: &HostRequest, id: &str) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
-    let cluster = http.parts.control.state();
-    let by_number = id.parse().ok().and_then(|number| cluster.node(NodeId(number)));
-    let by_name = || cluster.group().nodes().filter(|node| node.host.as_str() == id).max_by_key(|node| node.id);
-    let missing = || Error::NoSuchPath { path: asked.path().to_owned(), nearest: Some("/core/nodes".to_owned()) };
-    let node = by_number.or_else(by_name).ok_or_else(missing)?;
-    let state = node_state(node, http.parts.node, &http.parts.view.standing());
-    let document = with_built_in(http, state, asked.path(), NODE_KIND);
-    Ok(encode::json(StatusCode::OK, &document))
 }

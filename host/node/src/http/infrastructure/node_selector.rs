@@ -90,6 +90,8 @@ async fn owner(http: &Http, key: &str) -> Result<Value, Error> {
         "availableNodeCount": selected.len(),
         "selectedNodes": selected,
         "partition": partition.to_string(),
+        "lane": partition.lane.as_str(),
+        "writeQuorum": row.write_quorum,
         "epoch": row.epoch.as_u64(),
         "membershipUpdateTimeMicros": owner.updated.0,
     }))

@@ -81,6 +81,7 @@ fn shown(http: &Http, status: &Status, serves: bool) -> Value {
         "rowVersion": row.map(|row| row.version),
         "promisedEpoch": replica.promised.as_u64(),
         "copies": fed.collect::<Vec<Value>>(),
+        "logStart": status.log_start.0,
         "lastOffset": replica.end.map(|end| end.offset.0),
         "durableOffset": replica.durable.map(|offset| offset.0),
         "committedOffset": replica.committed.map(|offset| offset.0),

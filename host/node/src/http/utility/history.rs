@@ -12,6 +12,9 @@ use crate::http::error::Error;
 use crate::operation;
 use crate::service::Found;
 
+/// Query parameters that are read.
+pub(super) const PARAMETERS: [&str; 3] = ["from", "to", "limit"];
+
 /// How many versions an answer has that does not say otherwise.
 const LIMIT: u64 = 100;
 

@@ -2,6 +2,7 @@
 
 mod available;
 mod config;
+mod effects;
 mod history;
 mod schema;
 mod stats;
@@ -17,7 +18,7 @@ use super::encode::Answer;
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::Utility;
-use super::{Http, problem};
+use super::{Http, parameters, problem};
 use crate::operation;
 use crate::service::Found;
 
@@ -40,12 +41,19 @@ pub(super) async fn answer(
     if !matches!(asked.parts.method, Method::GET | Method::HEAD) {
         return asked.other(READ_ONLY);
     }
+    let known: &[&str] = match utility {
+        Utility::History => &history::PARAMETERS,
+        Utility::Effects => &effects::PARAMETERS,
+        Utility::Stats | Utility::Config | Utility::Available | Utility::Template | Utility::Later(_) => &[],
+    };
+    parameters::only(asked.query(), known)?;
     match utility {
         Utility::Stats => stats::answer(http, link, &found),
         Utility::Config => config::answer(http, &found),
         Utility::Available => available::answer(http, link, &found).await,
         Utility::Template => Ok(template::answer(http, &found)),
         Utility::History => history::answer(http, link, &found, asked.query()).await,
+        Utility::Effects => effects::answer(http, link, &found, asked.query()).await,
         Utility::Later(what) => Err(Error::NotOffered { path: asked.path().to_owned(), what }),
     }
 }

@@ -1,7 +1,7 @@
 //! Genesis, registration, leaving, quorum.
 
 use steward_model::group::GroupId;
-use steward_model::{Boot, Lane, NodeId, Timestamp};
+use steward_model::{Boot, Lane, NodeId, PartitionId, Timestamp};
 
 use super::super::command::{Applied, Command, Refused, Registration, Scope};
 use super::super::group::{NodeStatus, Role};
@@ -134,7 +134,7 @@ fn a_leaving_node_hands_over_what_others_can_take() {
 }
 
 #[test]
-fn a_node_is_forgotten_only_when_it_has_left_and_holds_nothing() {
+fn a_node_is_forgotten_only_when_it_has_left_and_nothing_of_it_is_needed() {
     let mut examined = Examined::with_peers(3);
     let remove = |node| Command::RemoveNode { node: NodeId(node), boot: Boot(1), at: AT };
     let refused = examined.refuse(remove(3));
@@ -143,7 +143,39 @@ fn a_node_is_forgotten_only_when_it_has_left_and_holds_nothing() {
     examined.accept(remove(3));
     assert_eq!(examined.0.node(NodeId(3)), None);
     assert_eq!(examined.register("h3", 3), member(4, 1), "numbers are never reused");
-    assert!(matches!(examined.refuse(remove(1)), Refused::HoldsReplicas { .. }));
+    examined.accept(Command::BeginLeave { node: NodeId(1), boot: Boot(1), at: AT });
+    let refused = examined.refuse(remove(1));
+    assert!(matches!(refused, Refused::CopiesNeeded { node: NodeId(1), left: 0, needed: 1, .. }), "{refused}");
+}
+
+#[test]
+fn a_node_that_is_removed_leaves_every_set_and_what_it_alone_kept_in_memory_begins_anew() {
+    let mut examined = Examined::with_peers(3);
+    PartitionId::all(Lane::Persisted).for_each(|partition| examined.spread(partition, 2));
+    let before = examined.row(partition(Lane::Persisted));
+    assert_eq!((before.in_sync.len(), before.recovery_quorum), (3, 2));
+    examined.accept(fence(1, 2));
+    examined.accept(Command::RemoveNode { node: NodeId(1), boot: Boot(1), at: AT });
+    let row = examined.row(partition(Lane::Persisted));
+    assert_eq!(row.in_sync, [member(2, 1), member(3, 1)].into());
+    assert_eq!((row.write_quorum, row.recovery_quorum), (2, before.recovery_quorum));
+    assert!(row.in_sync.contains(&row.primary) && row.epoch > before.epoch, "{row}");
+    let volatile = examined.row(partition(Lane::Volatile));
+    assert_eq!((volatile.in_sync.len(), volatile.epoch.loss), (1, 1), "{volatile}");
+    assert_ne!(volatile.primary.node, NodeId(1));
+    assert_eq!(examined.register("h1", 1), member(4, 1), "the same store comes back as another node");
+}
+
+#[test]
+fn a_node_is_not_removed_while_fewer_would_be_left_than_must_promise() {
+    let mut examined = Examined::with_peers(2);
+    PartitionId::all(Lane::Persisted).for_each(|partition| examined.spread(partition, 1));
+    examined.accept(fence(1, 2));
+    let refused = examined.refuse(Command::RemoveNode { node: NodeId(1), boot: Boot(1), at: AT });
+    assert!(
+        matches!(refused, Refused::CopiesNeeded { left: 1, needed: 2, .. }),
+        "one of two may have it alone: {refused}"
+    );
 }
 
 #[test]

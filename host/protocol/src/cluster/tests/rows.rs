@@ -148,12 +148,15 @@ fn lower_quorum_takes_effect_in_the_rows_at_once_and_a_higher_one_does_not() {
 }
 
 #[test]
-fn lower_quorum_of_one_node_touches_only_the_rows_it_orders() {
+fn the_quorum_of_one_node_is_shown_and_changes_no_row() {
     let mut examined = Examined::with_peers(2);
     examined.spread(persisted(), 2);
-    examined.accept(set_quorum(1, Scope::Node(NodeId(2))));
-    assert_eq!(examined.row(persisted()).write_quorum, 2);
-    examined.accept(set_quorum(1, Scope::Node(NodeId(1))));
+    for node in [1, 2].map(NodeId) {
+        examined.accept(set_quorum(1, Scope::Node(node)));
+        assert_eq!(examined.0.group().node(node).map(|node| node.quorum), Some(1));
+        assert_eq!(examined.row(persisted()).write_quorum, 2, "an update is on as many disks as the group wants");
+    }
+    examined.accept(set_quorum(1, Scope::Group));
     assert_eq!(examined.row(persisted()).write_quorum, 1);
 }
 

@@ -149,10 +149,17 @@ fn flags(arguments: &Arguments) -> Vec<TokenStream> {
 /// Returns the schema of a method's body for the descriptor.
 fn action(state: &Type, method: &Method) -> Option<TokenStream> {
     let Role::Action { action, kind } = &method.role else { return None };
-    let body = method.body(state)?;
     let handler = format!("handle-{action}");
-    let kind = kind.as_ref().map(LitStr::value).unwrap_or_default();
-    Some(quote!(.action::<#body>(#handler, #kind)))
+    let kind = kind.as_ref().map(LitStr::value);
+    match (method.body(state), kind) {
+        (Some(body), kind) => {
+            let kind = kind.unwrap_or_default();
+            Some(quote!(.action::<#body>(#handler, #kind)))
+        }
+        // A kind says what is wanted by itself.
+        (None, Some(kind)) => Some(quote!(.action_without_body(#handler, #kind))),
+        (None, None) => None,
+    }
 }
 
 fn handle(state: &Type, arguments: &Arguments, methods: &[Method]) -> TokenStream {

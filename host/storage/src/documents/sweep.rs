@@ -1,21 +1,20 @@
-//! Removing a copy of a partition, row by row.
+//! Removing what is left of copies that do not count, row by row.
 //!
 //! Problem: what a copy keeps begins with its key space and is found at once; what is looked for over all partitions (index,
-//! listing, counts) ends with it and stands among the rows of others. Promise: a removal takes steps, each of which reads and
-//! removes a bounded number of rows; a removal that was interrupted is begun anew and ends the same. The position of the copy
-//! goes last: as long as it is there, the removal has not ended, and no other copy may take the key space.
+//! listing, counts) ends with it and stands among the rows of others. Promise: a sweep takes steps, each of which looks at a
+//! bounded number of rows and removes those that nobody keeps; one that was interrupted is begun anew and ends the same. The
+//! families that are walked go first: a key space in which nothing begins has no rows among those of others either, and another
+//! copy may be built in it.
 //!
-//! A reader passes over the rows of a copy that does not count, so nobody waits for a removal.
-//!
-//! Left out: who decides. A node of a group of one keeps all its copies; removals begin when copies move between nodes.
+//! A reader passes over the rows of a copy that does not count, so nobody waits for a sweep.
 
 use std::ops::Bound;
 
-use super::{Error, PartitionStore};
+use super::Error;
 use crate::keys::{self, Space};
-use crate::state::{Batch, Family, KeyRange, Order};
+use crate::state::{Batch, Family, KeyRange, Order, StateStore};
 
-/// The families in the order in which they are emptied.
+/// The families in the order in which they are looked through.
 const ORDER: [Family; 13] = [
     Family::Index,
     Family::Listing,
@@ -32,27 +31,20 @@ const ORDER: [Family; 13] = [
     Family::Meta,
 ];
 
-/// How far a removal has come.
+/// How far a sweep has come.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Removal {
+pub struct Sweep {
     /// Families of [`ORDER`] that are done.
     done: usize,
-    /// The last row that was looked at of the next one.
-    after: Option<Vec<u8>>,
-}
-
-impl Removal {
-    /// Returns true if nothing is left.
-    pub fn is_done(&self) -> bool {
-        self.done == ORDER.len()
-    }
+    /// Where the next one goes on; none: at its first row.
+    from: Option<Vec<u8>>,
 }
 
 /// Reads from a key which copy its row belongs to; none if it belongs to no copy.
 type CopyOf = fn(&[u8]) -> Option<Space>;
 
 /// Returns how the copy of a row is read, in a family whose keys begin with the factory; none if they begin with the key space.
-fn walked(family: Family) -> Option<CopyOf> {
+pub(super) fn walked(family: Family) -> Option<CopyOf> {
     match family {
         Family::Index | Family::Listing => Some(keys::listing::space),
         Family::Factory => Some(keys::factory::space),
@@ -69,45 +61,57 @@ fn walked(family: Family) -> Option<CopyOf> {
     }
 }
 
-impl PartitionStore {
-    /// Looks at up to `limit` rows more and removes those of this copy, in one batch. The caller goes on until
-    /// [`Removal::is_done`]; nobody applies anything meanwhile.
+impl Sweep {
+    /// Returns true if there is nothing left to look at.
+    pub fn is_done(&self) -> bool {
+        self.done == ORDER.len()
+    }
+
+    /// Looks at up to `limit` rows more, and removes those of copies that `is_kept` does not name, in one batch. Asked of a copy that
+    /// is being built, it must say yes from before its first row on.
     ///
     /// # Errors
     /// [`Error::State`]: the step was made or not, and may be made again.
-    pub fn remove_some(&self, removal: &mut Removal, limit: usize) -> Result<(), Error> {
-        let Some(family) = ORDER.get(removal.done).copied() else { return Ok(()) };
-        // Whatever is known of the copy is true no more.
-        *self.summary() = None;
-        let walked = walked(family);
-        let range = match walked {
-            // Rows of others stay where they are, so a walk over them has to go on from where it was.
-            Some(_) => {
-                let start = removal.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
-                KeyRange { start, end: Bound::Unbounded }
-            }
-            None => KeyRange::prefix(&self.space.prefix()),
-        };
-        // The position is the first row of its family.
-        let order = if family == Family::Meta { Order::Descending } else { Order::Ascending };
-        let view = self.store.view()?;
-        let (mut batch, mut last, mut seen) = (Batch::after_reads_of(self.store.instance()), None, 0);
-        for key in view.scan_keys(family, range, order).take(limit) {
+    pub fn step(&mut self, store: &dyn StateStore, is_kept: &dyn Fn(Space) -> bool, limit: usize) -> Result<(), Error> {
+        let Some(family) = ORDER.get(self.done).copied() else { return Ok(()) };
+        let start = self.from.clone().map_or(Bound::Unbounded, Bound::Included);
+        let range = KeyRange { start, end: Bound::Unbounded };
+        let copy_of = walked(family);
+        let view = store.view()?;
+        let (mut batch, mut seen, mut next) = (Batch::after_reads_of(store.instance()), 0, None);
+        for key in view.scan_keys(family, range, Order::Ascending) {
             let key = Vec::from(key?);
-            seen += 1;
-            if walked.is_none_or(|copy_of| copy_of(&key) == Some(self.space)) {
-                batch.remove(family, key.clone());
+            if seen == limit {
+                next = Some(key);
+                break;
             }
-            last = Some(key);
+            seen += 1;
+            let copy = copy_of.unwrap_or(Space::of)(&key);
+            if copy.is_some_and(|copy| !is_kept(copy)) {
+                batch.remove(family, key);
+            } else if let Some(copy) = copy.filter(|_| copy_of.is_none()) {
+                // Everything else of a copy that is kept stands right behind.
+                next = Some(behind(copy));
+                break;
+            }
         }
         if !batch.is_empty() {
-            self.store.write(batch)?;
+            store.write(batch)?;
         }
-        *removal = match seen < limit {
-            true => Removal { done: removal.done + 1, after: None },
-            false => Removal { done: removal.done, after: last.filter(|_| walked.is_some()) },
+        *self = match next {
+            Some(next) => Sweep { done: self.done, from: Some(next) },
+            None => Sweep { done: self.done + 1, from: None },
         };
         Ok(())
+    }
+}
+
+/// Returns a key behind all rows that begin with the space, and before those of any other that follows.
+fn behind(copy: Space) -> Vec<u8> {
+    match KeyRange::prefix(&copy.prefix()).end {
+        Bound::Excluded(end) | Bound::Included(end) => end,
+        // Nothing can follow the last of all spaces.
+        Bound::Unbounded => copy.prefix().iter().map(|_| u8::MAX).chain([u8::MAX]).collect(),
     }
 }
 
@@ -121,7 +125,7 @@ mod tests {
 
     use super::super::examples::{document, effect, link, partition, reply, update, updated};
     use super::*;
-    use crate::documents::{Across, Copies};
+    use crate::documents::{Across, Copies, PartitionStore};
     use crate::index::EveryScalar;
     use crate::state::{MemoryStore, StateStore};
 
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_copy_leaves_nothing_and_takes_nothing_of_others_whenever_it_is_interrupted() {
+    fn a_sweep_leaves_nothing_of_a_copy_and_takes_nothing_of_others_whenever_it_is_interrupted() {
         let shared: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
         let store = |generation, index| {
             PartitionStore::new(Arc::clone(&shared), generation, PartitionId { index, ..partition() })
@@ -155,18 +159,19 @@ mod tests {
         let goes = store(1, partition().index);
         fill(&goes);
         assert!(rows(&*shared).len() > expected.len());
-        let mut removal = Removal::default();
+        let is_kept = |copy: Space| copy != goes.copy();
+        let mut sweep = Sweep::default();
         for _ in 0..5 {
-            goes.remove_some(&mut removal, 3).expect("memory takes writes");
+            sweep.step(&*shared, &is_kept, 3).expect("memory takes writes");
         }
-        assert_eq!(removal.done, 0, "interrupted among the rows of the index");
-        let (mut removal, mut steps) = (Removal::default(), 0);
-        while !removal.is_done() {
-            goes.remove_some(&mut removal, 7).expect("memory takes writes");
+        assert_eq!(sweep.done, 0, "interrupted among the rows of the index");
+        let (mut sweep, mut steps) = (Sweep::default(), 0);
+        while !sweep.is_done() {
+            sweep.step(&*shared, &is_kept, 7).expect("memory takes writes");
             let of_ours =
                 |(family, key): &&(Family, Vec<u8>)| walked(*family).unwrap_or(Space::of)(key) == Some(goes.copy());
             let is_left = rows(&*shared).iter().any(|row| of_ours(&row));
-            assert_eq!(goes.meta().expect("readable").applied.is_some(), is_left, "its position goes last");
+            assert_eq!(goes.is_vacant().expect("readable"), !is_left, "what it keeps goes last");
             steps += 1;
         }
         assert!(steps > 20, "rows are removed few at a time, here {steps} times");

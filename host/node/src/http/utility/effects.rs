@@ -1,0 +1,112 @@
+//! `/effects`: what a document, or all documents of a factory, still have to send: effects on their way, and those that wait for their
+//! time, which authors call timers.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use steward_model::update::PendingEffect;
+use steward_model::{Lane, Link, Timestamp};
+
+use crate::failure;
+use crate::http::Http;
+use crate::http::decode;
+use crate::http::encode::{self, Answer};
+use crate::http::error::Error;
+use crate::operation;
+use crate::partition::{Partitions, flushed_lane};
+use crate::service::Found;
+
+/// Query parameters that are read.
+pub(super) const PARAMETERS: [&str; 1] = ["limit"];
+
+/// How many effects an answer has that does not say otherwise, and at the most.
+const LIMIT: u64 = 100;
+const LIMIT_MAX: u64 = 1000;
+
+/// Most effects that are looked at for one answer; beyond it the counts are those of a part.
+const SEEN_MAX: usize = 100_000;
+
+/// What was found.
+#[derive(Default)]
+struct Pending {
+    effects: Vec<PendingEffect>,
+    count: u64,
+    bytes: u64,
+    seen: usize,
+}
+
+/// Shows the pending effects, the first due first.
+///
+/// # Errors
+/// [`Error::Operation`] if what is at `link` has no documents, [`Error::Parameter`] for a bad bound, or those of the state store.
+pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str) -> Result<Answer, Error> {
+    let limit = decode::number(query, "limit")?.unwrap_or(LIMIT);
+    if limit == 0 || limit > LIMIT_MAX {
+        let reason = format!("is {limit}: write a number from 1 to {LIMIT_MAX}");
+        return Err(Error::Parameter { name: "limit", reason });
+    }
+    let operations = http.operations();
+    let (Found::Child(service) | Found::Factory(service)) = found else {
+        return Err(operation::Error::NotFound { link: link.clone() }.into());
+    };
+    let (lane, table) = (service.lane(), Arc::clone(operations.table()));
+    match found {
+        Found::Child(_) => operations.fence(link, table.of(link, lane)).await?,
+        Found::Factory(_) | Found::Stateless(_) => flushed_lane(&table, lane).await.map_err(operation::Error::from)?,
+    }
+    let (wanted, is_document) = (link.clone(), matches!(found, Found::Child(_)));
+    let look = move || failure::contain(|| look(&table, lane, &wanted, is_document));
+    let mut pending = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Panicked)??;
+    let now = operations.clock().steady_time();
+    pending.effects.sort_by(|one, other| one.due.cmp(&other.due).then_with(|| one.key.cmp(&other.key)));
+    let shown = pending.effects.iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
+    let shown: Vec<Value> = shown.map(|effect| as_json(effect, now)).collect();
+    let document = json!({
+        "effects": shown,
+        "documentCount": shown.len(),
+        "pendingCount": pending.count,
+        "pendingBytes": pending.bytes,
+        "isWhole": pending.seen < SEEN_MAX,
+        "documentSelfLink": format!("{link}/effects"),
+        "documentOwner": http.owner_name(),
+    });
+    Ok(encode::json(StatusCode::OK, &document))
+}
+
+fn look(table: &Partitions, lane: Lane, wanted: &Link, is_document: bool) -> Result<Pending, Error> {
+    let mut pending = Pending::default();
+    let partitions = match is_document {
+        true => std::slice::from_ref(table.of(wanted, lane)),
+        false => table.lane(lane),
+    };
+    for partition in partitions {
+        let rows = partition.store().outbox(None, SEEN_MAX.saturating_sub(pending.seen))?;
+        pending.seen += rows.len();
+        for effect in rows {
+            let link = &effect.key.link;
+            if link == wanted || (!is_document && link.parent().as_ref() == Some(wanted)) {
+                pending.count += 1;
+                pending.bytes += effect.bytes() as u64;
+                pending.effects.push(effect);
+            }
+        }
+    }
+    Ok(pending)
+}
+
+fn as_json(pending: &PendingEffect, now: Timestamp) -> Value {
+    let effect = &pending.effect;
+    json!({
+        "key": pending.key.to_string(),
+        "link": pending.key.link,
+        "action": effect.action.as_str(),
+        "to": effect.to,
+        "stage": if pending.due > now { "WAITING" } else { "DUE" },
+        "dueInMillis": (pending.due.0 - now.0) / 1000,
+        "issuedMillisAgo": (now.0 - pending.issued.0) / 1000,
+        "replyTag": effect.reply_tag,
+        "bodyBytes": effect.body.as_ref().map_or(0, bytes::Bytes::len),
+        "requestId": pending.request,
+    })
+}

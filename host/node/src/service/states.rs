@@ -1,0 +1,195 @@
+//! States as guests make them: held to the schema of their service, and brought into the shape of the mounted module.
+//!
+//! Whoever shows a document, be it a read, a listing or a query, gets it from here. So a state that the module cannot read is a
+//! failure everywhere, and never shown as it is stored.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use steward_model::problem::{Kind, Problem, Violation};
+use steward_model::service::{Descriptor, Handler};
+use steward_model::{Builtin, Document, Link, json};
+use steward_sandbox::{CallError, Imports, Module, Silent};
+
+use super::schema::Schema;
+
+/// Most violations that one answer lists.
+const VIOLATIONS_MAX: usize = 20;
+
+/// Why a stored state cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    /// The module does not read the shape in which the state is stored.
+    #[error("{link} is stored as state version {stored}, the mounted module does not read that")]
+    Version {
+        /// The document.
+        link: Link,
+        /// The shape it is stored in.
+        stored: u32,
+    },
+    /// The guest refuses or fails to bring it into its own shape.
+    #[error("service {service}: {error}")]
+    Guest {
+        /// Path of the service.
+        service: Link,
+        /// What happened.
+        error: CallError,
+    },
+    /// What the guest made of it cannot be a state.
+    #[error("service {service}: {reason}")]
+    Outcome {
+        /// Path of the service.
+        service: Link,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Unreadable {
+    /// Returns the failure as everybody speaks of it.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Unreadable::Version { .. } => Problem::never(Kind::Internal, "state-version", self),
+            Unreadable::Guest { error, .. } => problem_of_call(error, self),
+            Unreadable::Outcome { .. } => Problem::never(Kind::Internal, "guest-outcome", self),
+        }
+    }
+}
+
+/// Returns the failure of a guest's call as everybody speaks of it; `told` says it for people.
+pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) -> Problem {
+    match error {
+        CallError::Refused(fault) => Problem::from(fault.clone()),
+        CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), told),
+        CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, told),
+        CallError::Trap { .. }
+        | CallError::Memory { .. }
+        | CallError::StackOverflow { .. }
+        | CallError::OutputTooLarge { .. }
+        | CallError::TooManyEffects { .. }
+        | CallError::NotJson { .. }
+        | CallError::NotAnObject
+        | CallError::Status { .. }
+        | CallError::Effect { .. }
+        | CallError::NotText { .. }
+        | CallError::MissingHandler { .. } => Problem::never(Kind::Internal, error.code(), told),
+    }
+}
+
+/// A module, and what its states have to be like.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    /// Where it answers, or is to answer.
+    pub path: &'a Link,
+    /// The guest.
+    pub module: &'a Module,
+    /// What the guest says about itself.
+    pub descriptor: &'a Descriptor,
+    /// The schema of its state; none if that allows everything.
+    pub schema: Option<&'a Schema>,
+}
+
+/// Returns the document in the shape of the module's state.
+///
+/// # Errors
+/// [`Unreadable`] says why the module does not bring it there.
+pub(crate) async fn migrated(reader: Reader<'_>, document: &Arc<Document>) -> Result<Arc<Document>, Unreadable> {
+    let descriptor = reader.descriptor;
+    let stored = document.state_version;
+    if stored == descriptor.state_version {
+        return Ok(Arc::clone(document));
+    }
+    if !descriptor.reads(stored) {
+        return Err(Unreadable::Version { link: document.link.clone(), stored });
+    }
+    // A migration depends on the state alone, or two reads of one document could differ.
+    let imports: Arc<dyn Imports> = Arc::new(Silent);
+    let body = reader.module.migrate(&document.body, stored, &imports).await;
+    let body = body.map_err(|error| Unreadable::Guest { service: reader.path.clone(), error })?;
+    let refused = |reason| Unreadable::Outcome { service: reader.path.clone(), reason };
+    let body = returned(reader.schema, &[], body).map_err(refused)?;
+    Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
+}
+
+/// Returns the state that a guest returned, without the fields that the host keeps itself.
+///
+/// A guest is held to its own schema: it could not read again what does not fit, be it that a number became infinite on the
+/// way, and the document would be lost to it. What has not changed is not looked at.
+///
+/// # Errors
+/// The first places that do not fit, for people.
+pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> Result<Bytes, String> {
+    // Where nothing else asks for the state as a tree, looking for some bytes is cheaper than parsing.
+    let is_fine = || schema.is_none() && !state.windows(9).any(|window| window == b"\"document");
+    if state == before || is_fine() {
+        return Ok(state);
+    }
+    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
+        return Err("the guest returned a state that is no JSON object".to_owned());
+    };
+    let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
+    if has_built_in {
+        parsed = stripped(parsed);
+    }
+    let parsed = Value::Object(parsed);
+    let violations = violations(schema, &parsed, state.len());
+    if violations.is_empty() {
+        return Ok(if has_built_in { parsed.to_string().into() } else { state });
+    }
+    let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
+    let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();
+    Err(format!("the guest returned a state that does not fit its own state schema: {told}"))
+}
+
+/// Returns what `value`, a text of so many bytes, violates of the schema of a state.
+pub(crate) fn violations(schema: Option<&Schema>, value: &Value, bytes: usize) -> Vec<Violation> {
+    let Some(schema) = schema else { return Vec::new() };
+    let check = || {
+        // Finding that all is well costs less than looking for what is not.
+        if schema.validator().is_valid(value) {
+            return Vec::new();
+        }
+        listed(schema.validator(), value)
+    };
+    if schema.takes_long(bytes) && steward_sandbox::may_block_in_place() {
+        tokio::task::block_in_place(check)
+    } else {
+        check()
+    }
+}
+
+/// Returns the first places at which a value does not fit.
+pub(super) fn listed(validator: &jsonschema::Validator, value: &Value) -> Vec<Violation> {
+    let violation = |error: jsonschema::ValidationError<'_>| Violation {
+        pointer: error.instance_path().to_string(),
+        detail: error.to_string(),
+    };
+    validator.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+}
+
+/// Returns what a body that a handler has refused violates of the schema that its service has given for it: that of the action, or of the
+/// state where the body is one. Nothing if there is no such schema.
+pub(crate) fn body_violations(reader: Reader<'_>, handler: Handler, body: &[u8]) -> Vec<Violation> {
+    let Ok(Value::Object(object)) = json::plain(body) else { return Vec::new() };
+    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let kinds = reader.descriptor.actions.get(handler.as_str());
+    let action = kinds.and_then(|kinds| kinds.get(kind).or_else(|| kinds.get("")));
+    match (action, handler) {
+        (Some(schema), _) => match Schema::compile(schema) {
+            Ok(Some(schema)) => listed(schema.validator(), &Value::Object(object)),
+            // What cannot be checked in bounded time is not checked.
+            Ok(None) | Err(_) => Vec::new(),
+        },
+        (None, Handler::HandleCreate | Handler::HandlePut) => {
+            violations(reader.schema, &Value::Object(stripped(object)), body.len())
+        }
+        (None, _) => Vec::new(),
+    }
+}
+
+/// Removes the fields that the host keeps itself.
+pub(crate) fn stripped(mut state: Map<String, Value>) -> Map<String, Value> {
+    state.retain(|name, _| Builtin::named(name).is_none());
+    state
+}

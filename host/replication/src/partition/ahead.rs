@@ -1,0 +1,57 @@
+//! Readers that have seen more elsewhere than a copy has committed, and wait until it has come as far.
+
+use std::collections::BTreeMap;
+
+use futures_channel::oneshot;
+use steward_model::Offset;
+
+/// Readers that wait, by the offset that they have seen.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    waiting: BTreeMap<Offset, Vec<oneshot::Sender<()>>>,
+}
+
+impl Ahead {
+    /// Enters a reader, who is told once the offset is committed.
+    pub(super) fn enter(&mut self, offset: Offset) -> oneshot::Receiver<()> {
+        let (reached, waits) = oneshot::channel();
+        let waiting = self.waiting.entry(offset).or_default();
+        waiting.retain(|other| !other.is_canceled());
+        waiting.push(reached);
+        waits
+    }
+
+    /// Wakes those whose offset is committed by now.
+    pub(super) fn committed(&mut self, through: Offset) {
+        while let Some(first) = self.waiting.first_entry().filter(|first| *first.key() <= through) {
+            for reached in first.remove() {
+                // The reader may have given up.
+                let _ = reached.send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_are_woken_when_their_offset_is_committed_and_not_before() {
+        let mut ahead = Ahead::default();
+        let (mut early, mut late) = (ahead.enter(Offset(3)), ahead.enter(Offset(5)));
+        ahead.committed(Offset(2));
+        assert_eq!((early.try_recv(), late.try_recv()), (Ok(None), Ok(None)));
+        ahead.committed(Offset(4));
+        assert_eq!((early.try_recv(), late.try_recv()), (Ok(Some(())), Ok(None)));
+    }
+
+    #[test]
+    fn readers_that_have_given_up_leave_nothing_behind() {
+        let mut ahead = Ahead::default();
+        for _ in 0..3 {
+            drop(ahead.enter(Offset(9)));
+        }
+        assert_eq!(ahead.waiting[&Offset(9)].len(), 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! Reads of a copy as it is, whoever orders its updates.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use steward_model::update::{Entry, Record};
+use steward_model::{Offset, Position};
+use steward_protocol::replica::{self, Append, Row};
+use steward_replication::Message;
+use steward_replication::partition::Standing;
+
+use crate::stage::{NOW, Stage, epoch, now, other, own};
+
+/// Has the other member, whose reign this is, append what it likes at `offset`, and say what is committed.
+fn append(stage: &Stage, offset: u64, committed: Option<u64>) {
+    let at = |offset| Position { epoch: epoch(2), offset: Offset(offset) };
+    let previous = offset.checked_sub(1).map(at);
+    let entry = match previous {
+        None => Entry::Marker,
+        Some(_) => Entry::Forget { tombstones_below: Offset(0), answers_below: Offset(0) },
+    };
+    let before = previous.map(|previous| previous.epoch).unwrap_or_default();
+    let record = Arc::new(Record { position: at(offset), previous: before, entry });
+    let committed = committed.map(Offset);
+    let message = Append { epoch: epoch(2), previous, records: vec![record], committed, low: None };
+    let partition = stage.persisted().id();
+    stage.partitions.receive(NOW, partition, other(), replica::Message::Append(message));
+    stage.write();
+}
+
+fn at(ownership: u32, offset: u64) -> Position {
+    Position { epoch: epoch(ownership), offset: Offset(offset) }
+}
+
+#[test]
+fn a_copy_in_the_in_sync_set_shows_what_is_committed_and_waits_for_more() {
+    let stage = Stage::new();
+    let partition = stage.persisted();
+    stage.name(2, other());
+    assert!(matches!(partition.standing(None), Standing::Uncounted), "nothing is committed yet");
+    append(&stage, 0, None);
+    append(&stage, 1, Some(0));
+    assert!(matches!(partition.standing(None), Standing::Shows(shows) if shows == at(2, 0)));
+    assert!(matches!(partition.standing(Some(at(2, 0))), Standing::Shows(_)));
+    assert!(matches!(partition.standing(Some(at(1, 0))), Standing::Elsewhere), "another reign ordered this one");
+    let Standing::Behind(behind) = partition.standing(Some(at(2, 1))) else { panic!("not committed yet") };
+    assert_eq!(behind.shows, at(2, 0));
+    append(&stage, 2, Some(1));
+    assert!(now(behind.passed()).is_some(), "woken by the commit");
+    assert!(matches!(partition.standing(Some(at(2, 1))), Standing::Shows(shows) if shows == at(2, 1)));
+}
+
+#[test]
+fn a_copy_outside_of_the_in_sync_set_leaves_reads_to_others() {
+    let stage = Stage::new();
+    let partition = stage.persisted();
+    stage.name(2, other());
+    append(&stage, 0, None);
+    append(&stage, 1, Some(0));
+    let row = Row {
+        epoch: epoch(2),
+        primary: other(),
+        in_sync: BTreeSet::from([other()]),
+        write_quorum: 1,
+        recovery_quorum: 1,
+        version: 1,
+    };
+    partition.post(Message::Row(Box::new(row.clone())));
+    partition.step(NOW);
+    assert!(matches!(partition.standing(None), Standing::Uncounted));
+    let row = Row { in_sync: BTreeSet::from([own(1), other()]), version: 2, ..row };
+    partition.post(Message::Row(Box::new(row)));
+    partition.step(NOW);
+    assert!(matches!(partition.standing(None), Standing::Shows(_)), "it counts again");
+}

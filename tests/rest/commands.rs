@@ -1,0 +1,128 @@
+//! Commands of the command line against a real host: what people type, and with which code it ends.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use steward_tests::build;
+
+use crate::host_with;
+
+/// Runs `steward` in a folder of its own, without settings of this machine.
+fn steward(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(build::steward().expect("steward builds"));
+    command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).env_remove("STEWARD_URL");
+    command.output().expect("steward runs")
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+async fn at(base: &str, arguments: &[&str]) -> Output {
+    let words: Vec<String> = arguments.iter().chain(&["-H", base]).map(|word| (*word).to_owned()).collect();
+    let run = move || steward(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    tokio::task::spawn_blocking(run).await.expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_stopped_by_a_command_that_asks_first_and_waits() {
+    let mut host = host_with(&[]).await;
+    let base = host.client().base().to_owned();
+    let port = base.rsplit(':').next().expect("a port").to_owned();
+    let asked = at(&base, &["stop"]).await;
+    assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
+    assert!(said(&asked).contains("--yes") && host.runs());
+    let stopped = at(&port, &["stop", "--yes"]).await;
+    assert!(stopped.status.success(), "a number alone is a port of this machine: {}", said(&stopped));
+    assert!(host.ended().expect("it has ended"), "{}", host.log());
+    assert_eq!(at(&base, &["stop", "--yes"]).await.status.code(), Some(3), "nothing is there to stop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factory_that_is_undeployed_keeps_its_documents() {
+    let host = host_with(&["counter"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "step": 9 })).await.expect(201);
+    let asked = at(&base, &["undeploy", "counter"]).await;
+    assert_eq!(asked.status.code(), Some(2));
+    assert!(said(&asked).contains("documents that stay: 1"), "{}", said(&asked));
+    client.get("/core/counters/c").await.expect(200);
+    let module = client.get("/core/factories/core/counters").await.expect(200).json()["moduleDigest"].clone();
+    let done = at(&base, &["undeploy", "counter", "-y", "-m", "not used"]).await;
+    assert!(done.status.success(), "{}", said(&done));
+    client.get("/core/counters/c").await.expect(404);
+    assert_eq!(at(&base, &["undeploy", "counter", "-y"]).await.status.code(), Some(5));
+    client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["step"], 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_that_wait_can_be_looked_at() {
+    let host = host_with(&["duties"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    assert_eq!(client.get("/core/diaries/d/effects").await.expect(200).json()["pendingCount"], 0);
+    let letters = json!([{ "to": "/core/diaries/d", "note": "later", "tag": "soon", "delayMillis": 600_000 }]);
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    for path in ["/core/diaries/d/effects", "/core/diaries/effects?limit=1"] {
+        let pending = client.get(path).await.expect(200).json();
+        assert_eq!(pending["pendingCount"], 1, "{pending}");
+        let effect = &pending["effects"][0];
+        assert_eq!((&effect["stage"], &effect["replyTag"]), (&json!("WAITING"), &json!("soon")), "{effect}");
+        assert!(effect["dueInMillis"].as_i64().is_some_and(|millis| (500_000..=600_000).contains(&millis)), "{effect}");
+    }
+    client.get("/core/diaries/none/effects").await.expect(200);
+    client.get("/core/diaries/d/effects?limit=0").await.expect(400);
+    let shown = at(&base, &["effects"]).await;
+    assert!(printed(&shown).contains("/core/diaries/d") && printed(&shown).contains("WAITING"), "{}", printed(&shown));
+    let shown = at(&base, &["effects", "/core/diaries/d", "-o", "json"]).await;
+    let document: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    assert_eq!(document["pendingCount"], 1, "{document}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_shell_a_manual_and_a_doctor_want_to_know_is_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = steward(&["completions", shell]);
+        assert!(completions.status.success() && printed(&completions).contains("undeploy"), "{shell}");
+    }
+    let page = steward(&["man", "deploy"]);
+    assert!(printed(&page).contains(".TH steward") && printed(&page).contains("factory"), "{}", printed(&page));
+    assert_eq!(steward(&["man", "nothing"]).status.code(), Some(2));
+    let host = host_with(&[]).await;
+    let well = at(host.client().base(), &["doctor", "-o", "json"]).await;
+    let checks: Value = serde_json::from_slice(&well.stdout).expect("JSON");
+    assert_eq!((checks["ok"].as_bool(), well.status.code()), (Some(true), Some(0)), "{checks}");
+    let node = checks["checks"].as_array().into_iter().flatten().find(|check| check["name"] == "node");
+    assert_eq!(node.expect("a check")["state"], "ok", "{checks}");
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_and_all_are_shown_with_their_origins() {
+    let loud = steward(&["start", "--ephemeral", "--port", "0", "--log-level", "loud"]);
+    assert_eq!(loud.status.code(), Some(2), "{}", said(&loud));
+    assert!(said(&loud).contains("write error, warn, info, debug or trace"), "{}", said(&loud));
+    let shown = steward(&["config", "show", "--port", "8001"]);
+    let line = printed(&shown).lines().find(|line| line.starts_with("port")).map(str::to_owned).expect("the port");
+    assert!(line.contains("8001") && line.contains("flag --port"), "{line}");
+    assert!(
+        printed(&shown).lines().any(|line| line.starts_with("data") && line.ends_with("default")),
+        "{}",
+        printed(&shown)
+    );
+}
+
+#[test]
+fn a_command_that_is_not_there_is_answered_with_what_may_have_been_meant() {
+    let asked = |word: &str| said(&steward(&[word]));
+    assert!(asked("stauts").contains("status"), "{}", asked("stauts"));
+    assert!(asked("logs").contains("'log'"), "{}", asked("logs"));
+    for word in ["generate", "test", "xyz"] {
+        assert!(!asked(word).contains("similar"), "{}", asked(word));
+    }
+}

@@ -1,0 +1,173 @@
+//! Requests that say something nobody understands: refused with what may have been meant, and not answered as if they had not said it.
+
+use http::Method;
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+
+use crate::host_with;
+
+/// Asks for what is refused with 400; returns the problem.
+async fn refused(client: &Client, path: &str) -> Value {
+    let answer = client.get(path).await;
+    assert_eq!(answer.status, 400, "{path}: {}", String::from_utf8_lossy(&answer.body));
+    answer.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn query_parameters_that_nobody_reads_are_refused() {
+    let host = host_with(&["counter", "greeting"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    for (path, words) in [
+        ("/core/counters?room=12", "there is no query parameter room"),
+        ("/core/counters?$limt=2", "$limt"),
+        ("/core/counters?expnd", "did you mean expand?"),
+        ("/core/counters/c?verbose", "there is no query parameter verbose"),
+        ("/core/counters/c?documentversion=0", "documentversion"),
+        ("/core/counters/c/history?first=1", "first"),
+        ("/core/counters/c/stats?x", "there is no query parameter x"),
+        ("/core/factories?all", "all"),
+        ("/core/management?x=1", "x"),
+        ("/?x", "x"),
+    ] {
+        let problem = refused(client, path).await;
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{path}: {problem}");
+    }
+    for path in ["/core/counters/c?documentVersion=0", "/core/counters?expand&$limit=2", "/core/factories?expand"] {
+        client.get(path).await.expect(200);
+    }
+    assert_ne!(client.get("/greeting?anything=goes").await.status, 400, "what guests read is theirs");
+    let erased = client.delete("/core/counters/c?erase").await.expect(404).json();
+    assert_eq!(erased["code"], "not-offered", "it must not be taken for a plain DELETE");
+    client.get("/core/counters/c").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_no_state_has_are_refused_with_the_nearest_name() {
+    let host = host_with(&["counter", "todo"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    for (query, words) in [
+        ("$filter=cuont%20eq%201", "did you mean count?"),
+        ("$filter=step%20gt%201%20and%20not%20(nope%20eq%20'x')", "there is no field nope"),
+        ("$orderby=nope", "there is no field nope"),
+        ("$select=stpe", "did you mean step?"),
+        ("$filter=count%20eq%20'12'", "field count is a number and cannot be compared with a text"),
+        ("$filter=documentVersion%20eq%20'1'", "field documentVersion is a number"),
+        ("$filter=startswith(count,'1')", "field count is a number"),
+    ] {
+        let problem = refused(client, &format!("/core/counters?{query}")).await;
+        assert_eq!(problem["code"], "query", "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{query}: {problem}");
+        assert!(problem["field"].is_string(), "{problem}");
+    }
+    let text = refused(client, "/core/todos?$filter=title%20eq%2012").await;
+    assert!(text["detail"].as_str().is_some_and(|detail| detail.contains("single quotes")), "{text}");
+    for query in ["$filter=items.text%20eq%20'x'", "$filter=items.item.text%20eq%20'x'", "$filter=title%20ne%20null"] {
+        client.get(&format!("/core/todos?{query}")).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn query_tasks_are_held_to_the_fields_of_the_kind_that_they_ask_for() {
+    let host = host_with(&["counter", "todo"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c", "step": 7 })).await.expect(201);
+    let task = |term: Value| {
+        let kind =
+            json!({ "occurance": "MUST_OCCUR", "term": { "propertyName": "documentKind", "matchValue": "counter" } });
+        let clauses = json!([kind, { "occurance": "MUST_OCCUR", "term": term }]);
+        json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": { "booleanClauses": clauses } } })
+    };
+    let ask = |term: Value| async move { client.post("/core/query-tasks", &task(term)).await };
+    let unknown = ask(json!({ "propertyName": "stpe", "matchValue": "7" })).await.expect(400).json();
+    assert!(unknown["detail"].as_str().is_some_and(|detail| detail.contains("did you mean step?")), "{unknown}");
+    ask(json!({ "propertyName": "step", "matchValue": "x", "propertyType": "STRING" })).await.expect(400);
+    // A value whose type is not said is tried as each that it may have.
+    let found = ask(json!({ "propertyName": "step", "matchValue": "7" })).await.expect(200).json();
+    assert_eq!(found["results"]["documentLinks"], json!(["/core/counters/c"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_creates_anew_what_was_deleted_is_told_the_number_and_the_header() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let named = |more: Value| {
+        let mut body = json!({ "documentSelfLink": "c" });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        body
+    };
+    client.post("/core/counters", &named(json!({}))).await.expect(201);
+    client.patch("/core/counters/c", &json!({})).await.expect(200);
+    client.delete("/core/counters/c").await.expect(200);
+    let problem = client.post("/core/counters", &named(json!({}))).await.expect(409).json();
+    assert_eq!((&problem["code"], &problem["currentVersion"]), (&json!("marked-deleted"), &json!(2)), "{problem}");
+    let hints = problem["hints"].to_string();
+    assert!(hints.contains(r#"\"documentVersion\": 3"#) && hints.contains("Pragma: xn-force-index-update"), "{hints}");
+    client.post("/core/counters", &named(json!({ "documentVersion": 3 }))).await.expect(201);
+    client.delete("/core/counters/c").await.expect(200);
+    let pragma = [("pragma", "xn-force-index-update")];
+    client.with_headers(Method::POST, "/core/counters", &pragma, &named(json!({}))).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_fault_of_a_body_is_told_at_once() {
+    let host = host_with(&["counter", "examples"]).await;
+    let client = host.client();
+    let pointers = |problem: Value| {
+        let mut pointers: Vec<String> = problem["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|error| error["pointer"].as_str().map(str::to_owned))
+            .collect();
+        pointers.sort_unstable();
+        pointers
+    };
+    let created = client.post("/core/counters", &json!({ "count": "x", "step": 0 })).await.expect(400).json();
+    assert!(
+        created["detail"].as_str().is_some_and(|detail| detail.starts_with("count must be an integer")),
+        "{created}"
+    );
+    assert_eq!(pointers(created), ["/count", "/step"]);
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let replaced = client.put("/core/counters/c", &json!({ "count": -1, "step": "y" })).await.expect(400).json();
+    assert_eq!(pointers(replaced), ["/count", "/step"]);
+    let one = client.patch("/core/counters/c", &json!({ "by": 0 })).await.expect(400).json();
+    assert_eq!(pointers(one), ["/by"]);
+    client.post("/core/examples", &json!({ "documentSelfLink": "e", "name": "n" })).await.expect(201);
+    let patched = json!({ "counter": "many", "tags": 7 });
+    let patched = client.patch("/core/examples/e", &patched).await.expect(400).json();
+    assert_eq!(pointers(patched), ["/counter", "/tags"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let problem = client.post("/core/counters/c", &json!({})).await.expect(405).json();
+    assert_eq!(problem["allowed"], json!(["GET", "PUT", "PATCH", "DELETE"]));
+    let problem = client.put("/core/factories", &json!({})).await.expect(405).json();
+    assert_eq!(problem["allowed"], json!(["GET", "HEAD", "POST", "OPTIONS"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_leads_programs_and_people_on() {
+    let host = host_with(&["counter", "presence"]).await;
+    let client = host.client();
+    let root = client.get("/").await.expect(200).json();
+    assert_eq!(root["links"]["templates"]["/core/counters"], "/core/counters/template");
+    for (_, link) in root["links"].as_object().expect("links").iter().filter(|(_, link)| link.is_string()) {
+        client.get(link.as_str().expect("a link")).await.expect(200);
+    }
+    let below = client.get("/core").await.expect(200).json();
+    let listed = below["documentLinks"].to_string();
+    assert!(listed.contains("/core/counters") && !listed.contains("/presences"), "{below}");
+    let browser = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+    let page = client.send(Method::GET, "/", &browser, "").await.expect("an answer").expect(200);
+    assert!(page.header("content-type").starts_with("text/html"), "{:?}", page.headers);
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let text = String::from_utf8_lossy(&page.body).into_owned();
+    assert!(text.contains(r#"<a href="/core/counters/template">"#) && text.contains(r#"href="/metrics""#), "{text}");
+}

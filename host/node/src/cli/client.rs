@@ -279,6 +279,9 @@ fn normal_host(text: &str) -> Result<String, Failure> {
     };
     // A number alone is the port of a host on this machine, not the name of one.
     let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_port && text.parse::<u16>().is_err() {
+        return Err(refused("is no port"));
+    }
     let local = format!("127.0.0.1:{text}");
     let text = if is_port { local.as_str() } else { text };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };

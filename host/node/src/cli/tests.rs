@@ -294,9 +294,9 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
     assert_eq!(seen.exit, 8);
     assert_eq!(
         seen.data,
-        "group default   1/1 AVAILABLE   quorum 1   NOT READY   steward 0.1.0\n\n\
-         NODE     STATUS     QUORUM  ROLE   CHANGED  ADDRESS\n\
-         node-1*  AVAILABLE       1  votes  1s ago   http://127.0.0.1:8000\n\
+        "group default   1/1 AVAILABLE   quorum 1   epoch –   NOT READY   steward 0.1.0\n\n\
+         NODE     STATUS     QUORUM  ROLE   OWNS  IN SYNC  BEHIND  CHANGED  ADDRESS\n\
+         node-1*  AVAILABLE       1  votes     –        –       –  1s ago   http://127.0.0.1:8000\n\
          problem  modules: 1 of 2 compiled\n"
     );
     let seen = run(&["status", "--wait", "--timeout", "300ms"], node).await;

@@ -80,10 +80,8 @@ fn parameters_of(place: Infrastructure<'_>, asked: &HostRequest) -> Option<&'sta
         (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
         (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
         (Infrastructure::QueryPage, _) => &[page::PARAMETER],
-        (
-            Infrastructure::Modules | Infrastructure::Factories | Infrastructure::Nodes | Infrastructure::Partitions,
-            _,
-        ) => expands,
+        (Infrastructure::Partitions, _) => &partitions::PARAMETERS,
+        (Infrastructure::Modules | Infrastructure::Factories | Infrastructure::Nodes, _) => expands,
         (
             Infrastructure::Root
             | Infrastructure::Core

@@ -12,6 +12,12 @@ use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 use crate::partition::Status;
 
+const LANE: &str = "lane";
+const VERIFY: &str = "verify";
+
+/// The query parameters that are read here.
+pub(super) const PARAMETERS: [&str; 2] = [LANE, VERIFY];
+
 /// Shows every partition's copy on this node, or with `?lane=persisted` (`volatile`) those of one lane.
 ///
 /// With `?verify=true` the digest of every partition is computed anew out of its documents, and `digestsAgree` says
@@ -24,13 +30,13 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
         return asked.other(READ_ONLY);
     }
     let table = http.operations().table();
-    let wanted = match decode::parameter(asked.query(), "lane")?.as_deref() {
+    let wanted = match decode::parameter(asked.query(), LANE)?.as_deref() {
         None => None,
         Some("persisted") => Some(Lane::Persisted),
         Some("volatile") => Some(Lane::Volatile),
         Some(other) => {
             let reason = format!("is {other:?}: write persisted or volatile");
-            return Err(Error::Parameter { name: "lane", reason });
+            return Err(Error::Parameter { name: LANE, reason });
         }
     };
     let all = table.all().filter(|partition| wanted.is_none_or(|lane| partition.id().lane == lane));
@@ -41,7 +47,7 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
     let served = statuses.iter().filter(|(_, serves)| *serves);
     let pending: Option<usize> = served.map(|(status, _)| status.pending_effects).sum();
     let mut document = json!({"partitionCount": shown.len(), "servingCount": serving, "pendingEffects": pending});
-    if decode::parameter(asked.query(), "verify")?.as_deref() == Some("true") {
+    if decode::parameter(asked.query(), VERIFY)?.as_deref() == Some("true") {
         document["digestsAgree"] = json!(digests_agree(http).await?);
     }
     document["partitions"] = json!(shown);

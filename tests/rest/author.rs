@@ -183,7 +183,7 @@ fn a_new_project_builds_to_a_component_and_its_tests_pass() {
     let failed = ran(steward(&place).args(["build", "-q"]));
     let said = String::from_utf8_lossy(&failed.stderr);
     assert_eq!((failed.status.code(), failed.stdout.len()), (Some(10), 0));
-    assert!(said.contains("error[build-failed]") && said.contains("src/lib.rs:17"), "{said}");
+    assert!(said.contains("error[build-failed]") && said.contains("src/lib.rs:16"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +206,7 @@ async fn saves_are_followed_with_the_documents_kept_and_broken_ones_leave_the_ol
     edit(&source, "* 10", "* ten");
     let fails = dev.tells("dev.fails");
     assert_eq!((&fails["error"]["code"], &fails["serves"]), (&json!("build-failed"), &json!(true)));
-    assert!(fails["error"]["details"].to_string().contains("src/lib.rs:17"), "{fails}");
+    assert!(fails["error"]["details"].to_string().contains("src/lib.rs:16"), "{fails}");
     assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 23);
 
     edit(&source, "* ten", "* 100");
@@ -231,12 +231,12 @@ async fn what_a_guest_says_is_shown_with_its_own_file_and_line_and_no_process_is
     let said = dev.tells("dev.log");
     assert_eq!(
         (&said["message"], &said["at"], &said["source"]),
-        (&json!("counts"), &json!("src/lib.rs:17"), &json!("/core/stock/a"))
+        (&json!("counts"), &json!("src/lib.rs:16"), &json!("/core/stock/a"))
     );
     client.patch("/core/stock/a", &json!({ "by": 13 })).await;
     let broke = dev.tells_that("dev.log", |line| line["level"] == "error");
     let words = broke["message"].as_str().unwrap_or_default();
-    assert!(words.contains("src/lib.rs:18") && words.contains("no thirteen"), "{broke}");
+    assert!(words.contains("src/lib.rs:17") && words.contains("no thirteen"), "{broke}");
 
     assert!(dev.end(Signal::INT), "it ends in order");
     assert!(!place.join(".steward/data").exists(), "a fresh host keeps nothing");

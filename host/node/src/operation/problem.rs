@@ -5,7 +5,7 @@
 //! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
-use steward_model::{Link, PartitionId, Position, Version};
+use steward_model::{Action, Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
 use super::error::{Copies, Error};
@@ -39,10 +39,7 @@ impl Error {
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
             Error::CreateDeleted { version, .. } => self.of_deleted(*version),
-            Error::NotSupported { allowed, .. } => {
-                let allowed: Vec<&str> = allowed.iter().map(|action| action.as_str()).collect();
-                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
-            }
+            Error::NotSupported { allowed, .. } => self.of_methods(allowed),
             Error::PreconditionFailed { have, .. } => {
                 reread(Kind::PreconditionFailed, "precondition-failed").with("currentETag", have.clone())
             }
@@ -62,8 +59,9 @@ impl Error {
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
             Error::RefusedBody { fault, further } => {
-                let Problem { violations, .. } = Problem::from(fault.clone());
-                Problem { violations: [violations, further.clone()].concat(), ..Problem::from(fault.clone()) }
+                let mut problem = Problem::from(fault.clone());
+                problem.violations.extend(further.iter().cloned());
+                problem
             }
             Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
@@ -81,9 +79,7 @@ impl Error {
                 .with("epoch", epoch.as_u64())
                 .with("partition", partition.to_string())
                 .hint(format!("send the request to {address}")),
-            Error::NoQuorum { available, quorum, .. } => {
-                later(Kind::Unavailable, "no-quorum", 1).with("available", *available).with("quorum", *quorum)
-            }
+            Error::NoQuorum { available, quorum, .. } => self.of_quorum(*available, *quorum),
             Error::TooFewNodes { wanted, nodes } => self.of_few_nodes(*wanted, *nodes),
             Error::TooFewCopies { held, wanted, .. } => self.of_few_copies(*held, *wanted),
             Error::Unavailable { partition, happened, copies, .. } => {
@@ -99,6 +95,15 @@ impl Error {
             Error::Stopping => later(Kind::Unavailable, "stopping", 5),
             Error::Broken => never(Kind::Internal, "internal").unknown(),
         }
+    }
+
+    fn of_methods(&self, allowed: &[Action]) -> Problem {
+        let allowed: Vec<&str> = allowed.iter().map(|action| action.as_str()).collect();
+        Problem::never(Kind::NotSupported, "method-not-allowed", self).with("allowed", allowed)
+    }
+
+    fn of_quorum(&self, available: u32, quorum: u32) -> Problem {
+        Problem::later(Kind::Unavailable, "no-quorum", 1, self).with("available", available).with("quorum", quorum)
     }
 
     fn of_deleted(&self, version: Version) -> Problem {

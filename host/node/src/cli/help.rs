@@ -116,7 +116,7 @@ mod tests {
             (meant("stauts"), meant("logs"), meant("version")),
             (Some("status"), Some("log"), Some("--version"))
         );
-        assert_eq!((meant("test"), meant("generate"), meant("xyz")), (None, None, None));
+        assert_eq!((meant("export"), meant("generate"), meant("xyz")), (None, None, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The REST contract: what clients see of one node, through the real binary and real sockets.
 
+mod author;
 mod bad_input;
 mod bounds;
 mod clocks;

@@ -11,7 +11,7 @@ const STOREYS: [(usize, &[&str]); 7] = [
     (1, &["clock", "config", "descriptors", "failure", "shutdown", "telemetry"]),
     (2, &["peer"]),
     (3, &["cluster", "liveness", "sync"]),
-    (4, &["partition", "service", "subscribe"]),
+    (4, &["partition", "project", "service", "subscribe"]),
     (5, &["deployment", "operation", "query"]),
     (6, &["http", "imports", "maintenance", "outbox"]),
     (7, &["cli", "node"]),

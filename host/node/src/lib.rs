@@ -6,7 +6,7 @@
 //! 7  cli node                             people; assembly
 //! 6  http imports maintenance outbox      who starts operations: clients, guests, the clock, committed effects
 //! 5  deployment operation query           what is deployed; the road of one operation; what a query finds
-//! 4  partition service                    what an operation meets
+//! 4  partition project service            what an operation meets; what an author writes
 //! 3  cluster                              the drivers of the system group and of who is there
 //! 2  peer                                 bytes between nodes
 //! 1  clock config descriptors failure shutdown telemetry
@@ -29,6 +29,7 @@ mod operation;
 mod outbox;
 mod partition;
 mod peer;
+mod project;
 mod query;
 mod service;
 mod shutdown;

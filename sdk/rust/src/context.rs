@@ -1,5 +1,6 @@
 //! What a handler sees of the world, and what it asks the world to do.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -142,14 +143,17 @@ impl Context {
         self.expires_micros.unwrap_or(self.request.expires_micros)
     }
 
-    /// Writes a line to the host's log.
+    /// Writes a line to the host's log. Its field `at` says where in the sources this is called.
+    #[track_caller]
     pub fn log(&self, level: Level, message: &str) {
-        host::log(level, message, "");
+        host::log(level, message, &located(&serde_json::Value::Null, Location::caller()));
     }
 
-    /// Writes a line with fields, which must be a JSON object, to the host's log.
+    /// Writes a line with fields, which must be a JSON object, to the host's log. It has the field `at` besides, as that of
+    /// [`Context::log`], unless there is one.
+    #[track_caller]
     pub fn log_with(&self, level: Level, message: &str, fields: &serde_json::Value) {
-        host::log(level, message, &fields.to_string());
+        host::log(level, message, &located(fields, Location::caller()));
     }
 
     /// Returns the committed state of another document. Waits, and holds this document's turn meanwhile.
@@ -191,5 +195,36 @@ impl Context {
             }
         };
         self.send(Effect::new(action, to, body))
+    }
+}
+
+/// Returns the fields of a line of the log, with the place in the sources.
+fn located(fields: &serde_json::Value, at: &Location<'_>) -> String {
+    let mut all = serde_json::Map::new();
+    all.insert("at".to_owned(), format!("{}:{}", at.file(), at.line()).into());
+    match fields {
+        serde_json::Value::Object(own) => all.extend(own.clone()),
+        serde_json::Value::Null => {}
+        // What is no object is passed on as it is; the host shows it.
+        other => return other.to_string(),
+    }
+    serde_json::Value::Object(all).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_says_where_it_comes_from_unless_it_says_so_itself() {
+        let here = Location::caller();
+        let at = format!("{}:{}", file!(), here.line());
+        let fields = |fields: Value| serde_json::from_str::<Value>(&located(&fields, here)).expect("JSON");
+        assert_eq!(fields(Value::Null), json!({ "at": at }));
+        assert_eq!(fields(json!({ "by": 5 })), json!({ "at": at, "by": 5 }));
+        assert_eq!(fields(json!({ "at": "a.yaml:3" })), json!({ "at": "a.yaml:3" }));
+        assert_eq!(fields(json!([1])), json!([1]));
     }
 }

@@ -1,7 +1,7 @@
 //! `deploy`: installs a guest module, shows what would change, and makes the module answer.
 //!
 //! ```text
-//! read FILE → POST /core/modules → plan → (confirm) → POST or PATCH /core/factories → what to try next
+//! read FILE or build DIR → POST /core/modules → plan → (confirm) → POST or PATCH /core/factories → what to try next
 //!             stores, compiles            --check and --dry-run end here
 //! ```
 //!
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::author::build;
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal, thousands};
@@ -27,9 +28,10 @@ Examples:
   steward deploy counter.wasm -y -m \"add reset\"
   steward deploy counter.wasm --factory /core/counters-v2
   steward deploy counter.wasm --check             exit 0 nothing, 20 changes, 21 breaks
+  steward deploy .                                builds the project that is here
   cat counter.wasm | steward deploy - -y -o json")]
 pub(super) struct Args {
-    /// Component (.wasm); - is standard input
+    /// Component (.wasm), or folder of a project; - is standard input
     #[arg(value_name = "FILE")]
     file: String,
     /// Path of the factory [default: what the module says]
@@ -114,9 +116,9 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 }
 
 async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Value, Failure> {
-    let component = read_component(&args.file)?;
+    let component = read_component(&args.file, terminal)?;
     let bar = progress::upload(component.len() as u64);
-    let mut call = Call::new(Method::POST, "/core/modules")?.bytes(component, "application/wasm");
+    let mut call = upload(component)?;
     if let Some(factory) = &args.factory {
         call = call.query("factory", factory);
     }
@@ -126,7 +128,48 @@ async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Va
     progress::watch(terminal, &bar, client.send_watched(&call, &bar)).await?.accept()?.json()
 }
 
-fn read_component(file: &str) -> Result<Bytes, Failure> {
+fn upload(component: Bytes) -> Result<Call, Failure> {
+    Ok(Call::new(Method::POST, "/core/modules")?.bytes(component, "application/wasm"))
+}
+
+/// What answers after a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Deployed {
+    /// The path at which it answers.
+    pub(super) factory: String,
+    /// The digest of the module.
+    pub(super) digest: String,
+    /// The revision of the factory.
+    pub(super) revision: u64,
+    /// False: it answered there before.
+    pub(super) is_new: bool,
+}
+
+/// Deploys a module without a question, at its own path.
+///
+/// # Errors
+/// A failure if the host refuses the module or the change; nothing has changed then.
+pub(super) async fn at_once(module: Bytes, client: &Client) -> Result<Deployed, Failure> {
+    let installed = client.ask(&upload(module)?).await?.json()?;
+    let plan = plan(&installed)?;
+    if let Some(refusal) = plan.refusal {
+        return Err(refusal);
+    }
+    let is_new = plan.change != Change::Nothing;
+    let revision = if is_new {
+        let answer = client.ask(&activation("", &installed, &plan)?).await?.json()?;
+        answer.get("revision").and_then(Value::as_u64)
+    } else {
+        plan.from
+    };
+    let digest = text(&installed, "digest").to_owned();
+    Ok(Deployed { factory: plan.factory, digest, revision: revision.unwrap_or_default(), is_new })
+}
+
+fn read_component(file: &str, terminal: &Terminal) -> Result<Bytes, Failure> {
+    if std::path::Path::new(file).is_dir() {
+        return Ok(Bytes::from(build::build(file.as_ref(), terminal)?.component));
+    }
     let read = if file == "-" {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map(|_| bytes)
@@ -137,7 +180,7 @@ fn read_component(file: &str) -> Result<Bytes, Failure> {
         read.map_err(|error| Failure::unreadable(file, &error).hint("name a .wasm file, or - for standard input"))?;
     if !bytes.starts_with(b"\0asm") {
         return Err(Failure::new(Exit::Guest, "not-wasm", format!("{file} is not a WebAssembly file"))
-            .hint("build one: cargo build --release --target wasm32-unknown-unknown"));
+            .hint("build one: steward build"));
     }
     Ok(Bytes::from(bytes))
 }
@@ -260,7 +303,15 @@ async fn activate(
     client: &Client,
     terminal: &Terminal,
 ) -> Result<Option<u64>, Failure> {
-    let mut body = json!({"moduleDigest": installed.get("digest"), "message": args.message});
+    let bar = progress::waiting("activate");
+    let call = activation(&args.message, installed, plan)?;
+    let answer = progress::watch(terminal, &bar, client.ask(&call)).await?.json()?;
+    Ok(answer.get("revision").and_then(Value::as_u64))
+}
+
+/// Returns the request that makes a module answer.
+fn activation(message: &str, installed: &Value, plan: &Plan) -> Result<Call, Failure> {
+    let mut body = json!({"moduleDigest": installed.get("digest"), "message": message});
     let call = match plan.from {
         Some(revision) => {
             body["expectedRevision"] = json!(revision);
@@ -271,9 +322,7 @@ async fn activate(
             Call::new(Method::POST, "/core/factories")?
         }
     };
-    let bar = progress::waiting("activate");
-    let answer = progress::watch(terminal, &bar, client.ask(&call.json(&body))).await?.json()?;
-    Ok(answer.get("revision").and_then(Value::as_u64))
+    Ok(call.json(&body))
 }
 
 fn show_result(installed: &Value, plan: &Plan, revision: Option<u64>, terminal: &mut Terminal) {
@@ -324,10 +373,11 @@ mod tests {
 
     #[test]
     fn file_that_is_no_wasm_is_refused_before_it_is_sent() {
+        let terminal = Terminal::of_process(steward_model::Timestamp(0));
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), "hello").expect("a written file");
-        let refused = read_component(file.path().to_str().expect("UTF-8")).expect_err("must be refused");
+        let refused = read_component(file.path().to_str().expect("UTF-8"), &terminal).expect_err("must be refused");
         assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "not-wasm"));
-        assert_eq!(read_component("/nowhere.wasm").expect_err("is not there").exit, Exit::Usage);
+        assert_eq!(read_component("/nowhere.wasm", &terminal).expect_err("is not there").exit, Exit::Usage);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Exit {
     Invalid = 7,
     /// Not ready, or the wait took too long.
     NotReady = 8,
-    /// The guest module is broken.
+    /// The guest module is broken, or cannot be built, or its tests fail.
     Guest = 10,
     /// `deploy --check`: a deployment would change something.
     ChangesPending = 20,
@@ -45,7 +45,7 @@ Exit codes:
    0  done                              6  conflict: version, existing, breaking
    1  failed, no better code            7  input refused by the host
    2  usage, or confirmation needed     8  not ready, or the wait took too long
-   3  no host reached                  10  guest module is broken
+   3  no host reached                  10  guest broken: build, test, module
    4  not allowed                   20/21  deploy --check: changes / breaking
    5  not found                   130/143  stopped by SIGINT / SIGTERM";
 

@@ -7,7 +7,8 @@ use super::error::EXIT_CODES;
 use super::words::Cli;
 
 /// Commands in groups, in the order of the help.
-const GROUPS: [(&str, &[&str]); 4] = [
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Author", &["new", "build", "test", "dev"]),
     ("Node", &["start", "stop", "status", "nodes", "owner", "quorum", "config", "log"]),
     ("Services", &["deploy", "rollback", "undeploy", "services", "modules", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history", "effects"]),
@@ -115,7 +116,7 @@ mod tests {
             (meant("stauts"), meant("logs"), meant("version")),
             (Some("status"), Some("log"), Some("--version"))
         );
-        assert_eq!((meant("test"), meant("generate"), meant("xyz")), (None, None, None));
+        assert_eq!((meant("export"), meant("generate"), meant("xyz")), (None, None, None));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `inspect`: prints what the file of a module says about itself, without a host.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use steward_model::service::Descriptor;
-use steward_sandbox::{Config, Inspection, Kind, PrepareError, Sandbox};
+use steward_sandbox::{Config, Inspection, Kind, Module, PrepareError, Sandbox};
 
 use super::error::{Exit, Failure};
 use super::output::{Format, Table, Terminal};
@@ -54,10 +56,18 @@ fn refused(error: &PrepareError) -> Failure {
 
 /// Makes the module ready as a host would; returns its digest and descriptor.
 fn describe(bytes: &[u8]) -> Result<(String, Descriptor), Failure> {
+    let module = prepare(bytes)?;
+    Ok((module.digest().to_string(), module.descriptor().clone()))
+}
+
+/// Makes a module ready as a host would.
+///
+/// # Errors
+/// The failure with which a host would refuse it.
+pub(super) fn prepare(bytes: &[u8]) -> Result<Arc<Module>, Failure> {
     let config = Config { instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
     let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
-    let module = sandbox.prepare(bytes).map_err(|error| refused(&error))?;
-    Ok((module.digest().to_string(), module.descriptor().clone()))
+    sandbox.prepare(bytes).map_err(|error| refused(&error))
 }
 
 fn kind(inspection: &Inspection) -> &'static str {

@@ -5,6 +5,7 @@
 //! `start`.
 
 mod argv;
+mod author;
 mod client;
 mod config;
 mod deploy;
@@ -91,6 +92,10 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Owner(args) => owner::run(args, client, terminal).await,
         Command::Quorum(args) => quorum::run(args, client, terminal).await,
         Command::Config(args) => config::run(args, std::env::vars(), terminal),
+        Command::New(args) => author::new::run(args, terminal),
+        Command::Build(args) => author::build::run(args, terminal),
+        Command::Test(args) => author::test::run(args),
+        Command::Dev(args) => author::dev::run(args, timeout, terminal).await,
         Command::Deploy(args) => deploy::run(args, client, terminal).await,
         Command::Rollback(args) => rollback::run(args, client, terminal).await,
         Command::Services(args) => services::run(args, client, terminal).await,

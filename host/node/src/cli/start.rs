@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
-use super::error::Failure;
+use super::error::{Exit, Failure};
 use super::output::Terminal;
 use crate::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather};
+
+/// The flag of a host that another command runs for itself.
+pub(super) const ENDS_WITH_PARENT: &str = "ends-with-parent";
 
 /// Heading of the flags that are no settings.
 const FILE_HEADING: &str = "Configuration";
@@ -29,6 +32,7 @@ pub(super) struct StartArgs {
     pub given: Given,
     print_config: bool,
     check_config: bool,
+    ends_with_parent: bool,
 }
 
 /// What was asked for besides, or instead of, starting.
@@ -46,10 +50,27 @@ pub(super) fn run(
     terminal: &mut Terminal,
     node: impl FnOnce(Options) -> anyhow::Result<ExitCode>,
 ) -> Result<ExitCode, Failure> {
+    if args.ends_with_parent {
+        end_with_parent()?;
+    }
     match wish(args, std::env::vars(), terminal)? {
         Wish::Start(options) => Ok(node(*options)?),
         Wish::Nothing => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Lets this process be told to stop when the one that started it is gone, however that ended.
+#[cfg(target_os = "linux")]
+fn end_with_parent() -> Result<(), Failure> {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    let set = set_parent_process_death_signal(Some(Signal::TERM));
+    set.map_err(|error| Failure::new(Exit::Failed, "failed", "cannot follow the parent").detail(error.to_string()))
+}
+
+/// Other systems do not tell. There a parent has to see to it itself.
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent() -> Result<(), Failure> {
+    Ok(())
 }
 
 fn wish(
@@ -117,6 +138,10 @@ impl clap::Args for StartArgs {
         with_settings(command)
             .arg(switch("print-config", "printConfig", "Print the settings as a file and exit"))
             .arg(switch("check-config", "checkConfig", "Check the settings and exit"))
+            .arg(
+                switch(ENDS_WITH_PARENT, "endsWithParent", "Stop when the process that started this one is gone")
+                    .hide(true),
+            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -130,6 +155,7 @@ impl clap::FromArgMatches for StartArgs {
             given: given(matches),
             print_config: matches.get_flag("print-config"),
             check_config: matches.get_flag("check-config"),
+            ends_with_parent: matches.get_flag(ENDS_WITH_PARENT),
         })
     }
 

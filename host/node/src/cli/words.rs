@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
     config, deploy, doctor, documents, effects, history, inspect, log, modules, nodes, owner, query, quorum, rollback,
@@ -107,6 +108,10 @@ pub(super) enum Command {
     Owner(owner::Args),
     Quorum(quorum::Args),
     Config(Box<config::Args>),
+    New(new::Args),
+    Build(build::Args),
+    Test(test::Args),
+    Dev(dev::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
     Services(services::Args),
@@ -131,7 +136,7 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn timeout(&self) -> Duration {
         match self {
-            Command::Deploy(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
+            Command::Deploy(_) | Command::Dev(_) | Command::Rollback(_) | Command::Query(_) => TIMEOUT_LONG,
             Command::Status(_) | Command::Config(_) | Command::Services(_) | Command::Modules(_) => TIMEOUT,
             Command::Nodes(_)
             | Command::Owner(_)
@@ -141,6 +146,7 @@ impl Command {
             | Command::Post(_)
             | Command::Put(_)
             | Command::Patch(_) => TIMEOUT,
+            Command::New(_) | Command::Build(_) | Command::Test(_) => TIMEOUT,
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
             // A node may end what is under way first, for as long as its --shutdown-grace.
             Command::Stop(_) => TIMEOUT_LONG,

@@ -23,7 +23,7 @@ pub(crate) use address::PeerAddress;
 pub(crate) use error::Error;
 pub(crate) use layers::{Effective, Given, Origin, gather};
 pub(crate) use peers::PeerOptions;
-pub(crate) use settings::{SETTINGS, Setting, Shape, setting};
+pub(crate) use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;

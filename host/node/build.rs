@@ -1,0 +1,132 @@
+//! Embeds what `steward new` writes into a folder: the Rust SDK with the interface, its template, and its lock file.
+//!
+//! **Promise.** What is written is what stands in this repository, but for what a folder outside of it cannot have: a line of a manifest
+//! that inherits from the workspace becomes the line of the root manifest, lints and tests of the SDK itself are left out, the lock
+//! file is the part that the SDK needs, and links that leave the SDK's folder become plain words.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What of the repository a project gets, in the same places below a folder of its own.
+const SUPPORT: [&str; 6] =
+    ["sdk/rust/Cargo.toml", "sdk/rust/README.md", "sdk/rust/src", "sdk/rust/macros", "wit", "LICENSE"];
+
+/// The template of a project in Rust.
+const TEMPLATE: &str = "sdk/rust/template";
+
+/// The package on which a project depends.
+const SDK: &str = "steward-sdk";
+
+fn main() {
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
+    let out = PathBuf::from(variable("OUT_DIR"));
+    for watched in SUPPORT.iter().chain(&[TEMPLATE, "Cargo.toml", "Cargo.lock"]) {
+        println!("cargo::rerun-if-changed={}", root.join(watched).display());
+    }
+    let manifest = read(&root.join("Cargo.toml"));
+    let mut support = Vec::new();
+    for path in SUPPORT.iter().flat_map(|place| files(&root, Path::new(place))) {
+        let text = read(&root.join(&path));
+        let text = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("toml") => stand_alone(&text, &manifest),
+            Some("md") => without_outer_links(&text),
+            Some(_) | None => text,
+        };
+        support.push((path.display().to_string(), text));
+    }
+    let template = files(&root, Path::new(TEMPLATE)).into_iter().map(|path| {
+        let within = path.strip_prefix(TEMPLATE).expect("it was found below that folder");
+        (within.display().to_string(), read(&root.join(&path)))
+    });
+    let lock = needed(&read(&root.join("Cargo.lock")));
+    let code =
+        [listed("SUPPORT", support), listed("RUST", template), listed("RUST_LOCK", [("Cargo.lock".to_owned(), lock)])];
+    fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|error| panic!("cargo sets {name}: {error}"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+/// Returns the files at or below `place`, relative to `root`, in order.
+fn files(root: &Path, place: &Path) -> Vec<PathBuf> {
+    let full = root.join(place);
+    if full.is_file() {
+        return vec![place.to_owned()];
+    }
+    let entries = fs::read_dir(&full).unwrap_or_else(|error| panic!("cannot list {}: {error}", full.display()));
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry of a folder").file_name()).collect();
+    names.sort();
+    names.iter().flat_map(|name| files(root, &place.join(name))).collect()
+}
+
+/// Returns the code of a table of texts.
+fn listed(name: &str, texts: impl IntoIterator<Item = (String, String)>) -> String {
+    let rows: String = texts.into_iter().map(|(path, text)| format!("    ({path:?}, {text:?}),\n")).collect();
+    format!("pub(super) static {name}: &[(&str, &str)] = &[\n{rows}];\n")
+}
+
+/// Returns a manifest that needs no workspace above it.
+fn stand_alone(manifest: &str, root: &str) -> String {
+    let mut section = String::new();
+    let mut lines = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            line.clone_into(&mut section);
+        }
+        if matches!(section.as_str(), "[lints]" | "[dev-dependencies]") {
+            continue;
+        }
+        let inherited = line.strip_suffix(".workspace = true");
+        let shared = if section == "[package]" { "[workspace.package]" } else { "[workspace.dependencies]" };
+        lines.push(inherited.map_or_else(|| line.to_owned(), |key| root_line(root, shared, key)));
+    }
+    lines.join("\n").trim_end().to_owned() + "\n"
+}
+
+/// Returns the line of the root manifest that `key` inherits; paths lead from the SDK's folder.
+fn root_line(root: &str, section: &str, key: &str) -> String {
+    let lines = root.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+    let found = lines.into_iter().find(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" =")));
+    found.unwrap_or_else(|| panic!("{section} of the root manifest has no {key}")).replace("\"sdk/rust/", "\"")
+}
+
+/// Returns a page whose links stay within the SDK.
+fn without_outer_links(page: &str) -> String {
+    let mut parts = page.split("](../..");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if let Some(opening) = text.rfind('[') {
+            text.remove(opening);
+        }
+        text.push_str(part.split_once(')').map_or(part, |(_, rest)| rest));
+    }
+    text
+}
+
+/// Returns the packages of a lock file that the SDK needs, itself included.
+fn needed(lock: &str) -> String {
+    let mut blocks = lock.split("\n[[package]]\n");
+    let head = blocks.next().unwrap_or_default();
+    let blocks: Vec<String> = blocks.map(|block| block.replace(" \"steward-model\",\n", "")).collect();
+    let mut wanted = vec![SDK.to_owned()];
+    let mut taken = BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        for (at, block) in blocks.iter().enumerate() {
+            let own =
+                |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_suffix('"')).unwrap_or("");
+            let versioned = format!("{} {}", own("name = \""), own("version = \""));
+            if (own("name = \"") == name || versioned == name) && taken.insert(at) {
+                let listed = block.lines().filter_map(|line| line.strip_prefix(" \"")?.strip_suffix("\","));
+                wanted.extend(listed.map(str::to_owned));
+            }
+        }
+    }
+    let kept: String = taken.iter().map(|at| format!("\n[[package]]\n{}", blocks[*at])).collect();
+    head.to_owned() + &kept
+}

@@ -1,0 +1,43 @@
+//! `test`: runs the tests of a project with the runner of its language.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::super::error::{Exit, Failure};
+use super::failure;
+use crate::project::Project;
+
+/// Runs the tests of a service
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The runner of the language runs them, in memory and in virtual time; no host is
+needed. Exit code 10 if one fails.
+
+Examples:
+  steward test
+  steward test services/orders -- --nocapture")]
+pub(in super::super) struct Args {
+    /// Folder of the project
+    #[arg(value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    /// What the runner is told besides
+    #[arg(value_name = "ARGS", last = true)]
+    more: Vec<OsString>,
+}
+
+/// Runs `test`.
+///
+/// # Errors
+/// A failure if there is no project, its runner is missing, or a test fails.
+pub(in super::super) fn run(args: &Args) -> Result<Exit, Failure> {
+    let project = Project::open(&args.folder).map_err(|error| failure(&error))?;
+    let mut command = project.tests(&args.more);
+    let runner = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().map_err(|error| {
+        Failure::new(Exit::Failed, "tool-missing", format!("cannot run {runner}")).detail(error.to_string())
+    })?;
+    if status.success() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(Exit::Guest, "tests-failed", format!("tests of {} failed", project.folder().display())))
+}

@@ -1,0 +1,140 @@
+//! `steward new`: a folder with a service that works, its tests, and everything that it needs of ours.
+//!
+//! **Promise.** The folder is there whole or not at all: it is written beside its place, under a name of its own, and moved there at
+//! the end. What is there already is never touched.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::embedded;
+use super::language::Language;
+use super::name::{self, Name};
+
+/// What the templates call themselves, and their crate.
+const TEMPLATE: (&str, &str) = ("my-service", "my_service");
+
+/// Where a project keeps what is ours.
+const SUPPORT: &str = "steward";
+
+/// Why there is no new project.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The last part of the path is no name.
+    #[error(transparent)]
+    Name(#[from] name::Error),
+    /// Something is there already.
+    #[error("{} is there already, and is not empty", place.display())]
+    Occupied {
+        /// The path.
+        place: PathBuf,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot create {}", place.display())]
+    Io {
+        /// The project's folder.
+        place: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Writes a new project to `place`, whose last part is its name. Returns the name.
+///
+/// # Errors
+/// [`Error`] says why not; nothing is left behind then.
+pub(crate) fn create(place: &Path, language: Language) -> Result<Name, Error> {
+    let last = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = Name::parse(&last)?;
+    if is_occupied(place) {
+        return Err(Error::Occupied { place: place.to_owned() });
+    }
+    match written(place, &name, language) {
+        Ok(()) => Ok(name),
+        // Somebody else was quicker.
+        Err(error) if is_occupied(place) => {
+            tracing::debug!(%error, "a folder appeared while a project was written");
+            Err(Error::Occupied { place: place.to_owned() })
+        }
+        Err(source) => Err(Error::Io { place: place.to_owned(), source }),
+    }
+}
+
+/// An empty folder is free; a link to somewhere is not.
+fn is_occupied(place: &Path) -> bool {
+    match place.symlink_metadata() {
+        Ok(found) if found.is_dir() => fs::read_dir(place).map_or(true, |mut entries| entries.next().is_some()),
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
+    let above = place.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let part = tempfile::Builder::new().prefix(".steward-new-").tempdir_in(above)?;
+    let whole = part.path().join(name.as_str());
+    for (path, text) in files(language) {
+        let path = whole.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(&whole))?;
+        fs::write(path, text.replace(TEMPLATE.0, name.as_str()).replace(TEMPLATE.1, &name.snake()))?;
+    }
+    fs::rename(whole, place)
+}
+
+/// Returns the files of a new project.
+fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
+    let own = match language {
+        Language::Rust => embedded::RUST.iter().chain(embedded::RUST_LOCK),
+    };
+    let support = embedded::SUPPORT.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
+    own.map(|(path, text)| (PathBuf::from(path), *text)).chain(support).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_project_carries_its_name_and_all_that_it_needs() {
+        let above = tempfile::tempdir().expect("a folder");
+        let place = above.path().join("red-orders");
+        assert_eq!(create(&place, Language::Rust).expect("created").as_str(), "red-orders");
+        let expected = [".gitignore", "Cargo.lock", "Cargo.toml", "README.md", "src", "steward", "tests"];
+        assert_eq!(names(&place), expected);
+        let read = |path: &str| fs::read_to_string(place.join(path)).expect("a file");
+        assert!(read("src/lib.rs").contains("#[service(name = \"red-orders\", factory = \"/core/red-orders\")]"));
+        assert!(read("tests/service.rs").contains("use red_orders::Counter;"));
+        assert!(read("steward/sdk/rust/src/bindings.rs").contains("path: \"../../wit\""));
+        assert!(place.join("steward/wit/world.wit").is_file());
+        for (path, text) in files(Language::Rust) {
+            assert!(!text.contains(TEMPLATE.0) || !read(&path.display().to_string()).contains(TEMPLATE.0), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_left_alone() {
+        let above = tempfile::tempdir().expect("a folder");
+        let place = above.path().join("orders");
+        fs::create_dir(&place).expect("a folder");
+        create(&place, Language::Rust).expect("an empty folder is free");
+        let before = names(&place);
+        let refused = create(&place, Language::Rust).expect_err("it is full now").to_string();
+        assert!(refused.ends_with("orders is there already, and is not empty"), "{refused}");
+        assert_eq!((names(&place), names(above.path())), (before, vec!["orders".to_owned()]));
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_could_not_be_written() {
+        let above = tempfile::tempdir().expect("a folder");
+        assert!(matches!(create(&above.path().join("no/orders"), Language::Rust), Err(Error::Io { .. })));
+        assert!(matches!(create(&above.path().join("Orders"), Language::Rust), Err(Error::Name(_))));
+        assert_eq!(names(above.path()), [""; 0]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Languages in which services are written, as far as this binary knows their tools.
+
+/// A language with an SDK and a template in this binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// Rust, built by cargo.
+    Rust,
+}
+
+impl Language {
+    /// All of them; the first that finds its mark in a folder takes it.
+    pub(crate) const ALL: [Language; 1] = [Language::Rust];
+
+    /// Returns its name, as people write it behind `--lang`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "rust",
+        }
+    }
+
+    /// Returns the language of a name.
+    ///
+    /// # Errors
+    /// A sentence with the names that there are.
+    pub(crate) fn parse(name: &str) -> Result<Language, String> {
+        let found = Language::ALL.into_iter().find(|language| language.name() == name.to_ascii_lowercase());
+        found.ok_or_else(|| {
+            let names = Language::ALL.map(Language::name).join(", ");
+            format!("there is no SDK for {name:?} in this steward; there is one for: {names}")
+        })
+    }
+
+    /// Returns the file by which a project of this language is known.
+    pub(crate) fn mark(self) -> &'static str {
+        match self {
+            Language::Rust => "Cargo.toml",
+        }
+    }
+
+    /// Returns the marks of all languages as a part of a sentence.
+    pub(super) fn marks() -> String {
+        Language::ALL.map(Language::mark).join(" or ")
+    }
+
+    /// Returns the entries of a project's folder that its tool writes.
+    pub(super) fn made_by_tools(self) -> &'static [&'static str] {
+        match self {
+            Language::Rust => &["target", "Cargo.lock"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
+        assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
+        let refused = Language::parse("cobol").expect_err("there is none");
+        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust");
+    }
+}

@@ -1,0 +1,259 @@
+//! The author's loop through the real binary: a new project, its component, its tests, and a host that follows every save.
+//!
+//! The projects are built from what cargo has at hand already, the lock file being a part of this repository's, so that no network is
+//! needed. All of them share one target folder, so that only the first waits for the libraries; each has a name of its own there.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use steward_tests::client::Client;
+use steward_tests::{build, wait};
+use tempfile::TempDir;
+
+/// How long a project may take to be built, on a machine that is busy with other tests.
+const BUILT_WITHIN: Duration = Duration::from_secs(600);
+
+/// Lines of `dev` that wait for the test.
+const LINES_MAX: usize = 4096;
+
+/// Returns why projects in Rust cannot be built here, if they cannot.
+fn missing() -> Option<String> {
+    let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).output();
+    let folder = asked.ok().map(|answer| PathBuf::from(String::from_utf8_lossy(&answer.stdout).trim()))?;
+    (!folder.is_dir()).then(|| "there is no target wasm32-unknown-unknown".to_owned())
+}
+
+/// Returns a command of the binary in `folder` that builds without a network and beside the tests' own builds.
+fn steward(folder: &Path) -> Command {
+    let mut command = Command::new(build::steward().expect("steward builds"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(folder).env_remove("RUSTFLAGS").env_remove("STEWARD_URL").env("CARGO_NET_OFFLINE", "true");
+    command.env("CARGO_TARGET_DIR", build::repository().join("target/projects"));
+    command
+}
+
+fn ran(command: &mut Command) -> Output {
+    command.output().expect("steward runs")
+}
+
+/// Returns what it wrote to standard output, if it succeeded.
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Makes a project in an empty folder.
+fn project(name: &str) -> (TempDir, PathBuf) {
+    let above = tempfile::tempdir().expect("a folder");
+    assert_eq!(done(&ran(steward(above.path()).args(["new", name]))), name);
+    let place = above.path().join(name);
+    (above, place)
+}
+
+/// Replaces a part of a file of a project, as an editor would.
+#[track_caller]
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).expect("a source");
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    std::fs::write(file, text.replace(from, to)).expect("a saved source");
+}
+
+/// `steward dev`, with what it tells. Its process ends with this value.
+struct Dev {
+    child: Child,
+    told: Receiver<String>,
+    api: String,
+}
+
+impl Dev {
+    fn start(place: &Path, flags: &[&str]) -> Dev {
+        let mut command = steward(place);
+        command.args(["dev", "--port", "0", "-o", "json"]).args(flags);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("steward runs");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (tells, told) = sync_channel(LINES_MAX);
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if tells.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut dev = Dev { child, told, api: String::new() };
+        dev.api = dev.tells("dev.ready")["api"].as_str().expect("an address").to_owned();
+        dev
+    }
+
+    /// Returns the next thing of a type that it tells.
+    #[track_caller]
+    fn tells(&mut self, kind: &str) -> Value {
+        self.tells_that(kind, |_| true)
+    }
+
+    #[track_caller]
+    fn tells_that(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Vec::new();
+        loop {
+            let line = match self.told.recv_timeout(BUILT_WITHIN) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => panic!("no {kind} in time, only {seen:#?}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("dev ended before {kind}, it told {seen:#?}"),
+            };
+            let object: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line} is no JSON"));
+            if object["type"] == kind && is_it(&object) {
+                return object;
+            }
+            seen.push(object);
+        }
+    }
+
+    /// Sends a signal and waits for the end.
+    fn end(&mut self, signal: Signal) -> bool {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
+        kill_process(pid, signal).expect("it runs");
+        self.child.wait().expect("it ends").success()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // A process that has ended by itself cannot be killed any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes a test over, with a word, where projects cannot be built.
+macro_rules! needs_rust_for_wasm {
+    () => {
+        if let Some(missing) = missing() {
+            eprintln!("passed over: {missing}");
+            return;
+        }
+    };
+}
+
+#[test]
+fn a_new_project_is_refused_where_something_is_and_under_a_name_that_cannot_be() {
+    let (above, place) = project("orders");
+    let before = std::fs::read_to_string(place.join("src/lib.rs")).expect("a source");
+    for (words, exit, told) in [
+        (vec!["new", "orders"], 6, "orders is there already, and is not empty"),
+        (vec!["new", "My_Orders"], 2, "hint: steward new my-orders"),
+        (vec!["new", "modules"], 2, "its service would live at a path of the host"),
+        (vec!["new", "stock", "--lang", "cobol"], 2, "there is one for: rust"),
+    ] {
+        let refused = ran(steward(above.path()).args(&words));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!((refused.status.code(), said.contains(told)), (Some(exit), true), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(place.join("src/lib.rs")).expect("a source"), before);
+    assert_eq!(std::fs::read_dir(above.path()).expect("a folder").count(), 1, "nothing is left of what was refused");
+}
+
+#[test]
+fn a_new_project_builds_to_a_component_and_its_tests_pass() {
+    needs_rust_for_wasm!();
+    let (_above, place) = project("red-orders");
+    let path = done(&ran(steward(&place).args(["build"])));
+    assert!(path.ends_with(".steward/red-orders.wasm"), "{path}");
+    let told: Value =
+        serde_json::from_str(&done(&ran(steward(&place).args(["build", ".", "-o", "json"])))).expect("JSON");
+    let component = std::fs::read(&path).expect("a component");
+    assert_eq!((&told["bytes"], &told["factory"]), (&json!(component.len()), &json!("/core/red-orders")));
+    assert_eq!(told["imports"], json!(["steward:service/types@0.1.0", "steward:service/host@0.1.0"]));
+    assert!(component.len() < 400 * 1024, "{} bytes", component.len());
+
+    assert!(ran(steward(&place).args(["test"])).status.success());
+    edit(&place.join("tests/service.rs"), "[\"count\"], 42", "[\"count\"], 43");
+    let failed = ran(steward(&place).args(["test", ".", "--", "a_patch"]));
+    assert_eq!(failed.status.code(), Some(10));
+
+    edit(&place.join("src/lib.rs"), "self.count.saturating_add", "self.cuont.saturating_add");
+    let failed = ran(steward(&place).args(["build", "-q"]));
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(10), 0));
+    assert!(said.contains("error[build-failed]") && said.contains("src/lib.rs:16"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saves_are_followed_with_the_documents_kept_and_broken_ones_leave_the_old_code_serving() {
+    needs_rust_for_wasm!();
+    let (_above, place) = project("orders");
+    let source = place.join("src/lib.rs");
+    let mut dev = Dev::start(&place, &[]);
+    let serves = dev.tells("dev.serves");
+    assert_eq!((&serves["factory"], &serves["revision"]), (&json!("/core/orders"), &json!(1)));
+    let client = Client::new(&dev.api);
+    client.post("/core/orders", &json!({ "documentSelfLink": "a", "count": 3 })).await.expect(201);
+
+    edit(&source, "unwrap_or(self.step)", "unwrap_or(self.step) * 10");
+    let serves = dev.tells("dev.serves");
+    assert_eq!((&serves["revision"], &serves["isNew"]), (&json!(2), &json!(true)));
+    assert!(serves["millis"].as_u64().is_some_and(|millis| millis > 0), "{serves}");
+    assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 13);
+
+    edit(&source, "* 10", "* ten");
+    let fails = dev.tells("dev.fails");
+    assert_eq!((&fails["error"]["code"], &fails["serves"]), (&json!("build-failed"), &json!(true)));
+    assert!(fails["error"]["details"].to_string().contains("src/lib.rs:16"), "{fails}");
+    assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 23);
+
+    edit(&source, "* ten", "* 100");
+    dev.tells("dev.serves");
+    assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 123);
+    assert!(dev.end(Signal::TERM), "it ends in order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_says_is_shown_with_its_own_file_and_line_and_no_process_is_left() {
+    needs_rust_for_wasm!();
+    let (_above, place) = project("stock");
+    let source = place.join("src/lib.rs");
+    edit(&source, "&mut self, #[field", "&mut self, ctx: &mut Context, #[field");
+    let logs = "ctx.log(steward_sdk::Level::Info, \"counts\");\n        assert!(by != Some(13), \"no thirteen\");\n        self.count =";
+    edit(&source, "self.count = self.count.saturating_add", &format!("{logs} self.count.saturating_add"));
+    let mut dev = Dev::start(&place, &["--fresh"]);
+    dev.tells("dev.serves");
+    let client = Client::new(&dev.api);
+    client.post("/core/stock", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    client.patch("/core/stock/a", &json!({})).await.expect(200);
+    let said = dev.tells("dev.log");
+    assert_eq!(
+        (&said["message"], &said["at"], &said["source"]),
+        (&json!("counts"), &json!("src/lib.rs:16"), &json!("/core/stock/a"))
+    );
+    client.patch("/core/stock/a", &json!({ "by": 13 })).await;
+    let broke = dev.tells_that("dev.log", |line| line["level"] == "error");
+    let words = broke["message"].as_str().unwrap_or_default();
+    assert!(words.contains("src/lib.rs:17") && words.contains("no thirteen"), "{broke}");
+
+    assert!(dev.end(Signal::INT), "it ends in order");
+    assert!(!place.join(".steward/data").exists(), "a fresh host keeps nothing");
+    assert!(is_gone(&client).await, "the host ends before the command does");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_goes_with_a_command_that_is_killed() {
+    let (_above, place) = project("brief");
+    let mut dev = Dev::start(&place, &["--fresh"]);
+    let client = Client::new(&dev.api);
+    client.get("/health/live").await.expect(200);
+    assert!(!dev.end(Signal::KILL));
+    wait::until("the host is gone", || async { is_gone(&client).await.then_some(()) }).await;
+}
+
+async fn is_gone(client: &Client) -> bool {
+    client.send(http::Method::GET, "/health/live", &[], "").await.is_err()
+}

@@ -207,7 +207,7 @@ impl Partition {
 impl State {
     /// Returns true if no other member counts on this copy, as far as it knows.
     fn counts_for_nothing(&self) -> bool {
-        self.replica.status().role == RoleName::Tailing
+        self.replica.role() == RoleName::Tailing
     }
 }
 

@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
 
     /// Keeps the version that `new` replaces, whose row is `row`, and removes those that are too old now.
     fn keep_version(&mut self, old: &Current, row: Vec<u8>, new: &Current) -> Result<(), Error> {
-        let (space, link) = (self.partition.space(), &new.document.link);
+        let (space, link) = (self.partition.copy(), &new.document.link);
         if new.keeps(old.document.version) {
             self.put_version(link, old.document.version, row);
         }
@@ -270,12 +270,12 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn put_version(&mut self, link: &Link, version: Version, row: Vec<u8>) {
-        self.batch.put(Family::Version, keys::version::encode(self.partition.space(), link, version), row);
+        self.batch.put(Family::Version, keys::version::encode(self.partition.copy(), link, version), row);
     }
 
     /// Removes the older versions of a document below `oldest`.
     fn remove_versions(&mut self, link: &Link, oldest: Version) -> Result<(), Error> {
-        for key in self.keys_with(Family::Version, &keys::version::of(self.partition.space(), link))? {
+        for key in self.keys_with(Family::Version, &keys::version::of(self.partition.copy(), link))? {
             let (_, version) =
                 keys::version::decode(&key).ok_or_else(|| self.partition.damaged(Family::Version, "no such key"))?;
             if version < oldest {
@@ -313,7 +313,7 @@ impl<'a> Run<'a> {
 
     /// Returns the batch, and what is known once it is written.
     pub(super) fn finish(mut self) -> Result<(Batch, Summary), Error> {
-        let space = self.partition.space();
+        let space = self.partition.copy();
         let mut came: BTreeMap<Link, i64> = BTreeMap::new();
         // Documents first: writing them changes buckets, whose sums are written below.
         for (link, mut staged) in std::mem::take(&mut self.staged) {
@@ -346,7 +346,7 @@ impl<'a> Run<'a> {
 
     /// Adds to the number of living documents of a factory.
     fn add_to_count(&mut self, factory: &Link, came: i64) -> Result<(), Error> {
-        let key = keys::factory::encode(factory, &keys::factory::Key::Count(self.partition.space()));
+        let key = keys::factory::encode(factory, &keys::factory::Key::Count(self.partition.copy()));
         let before = match self.row(Family::Factory, &key)? {
             Some(row) => {
                 super::across::count_in(&row).map_err(|reason| self.partition.damaged(Family::Factory, reason))?
@@ -370,7 +370,7 @@ impl<'a> Run<'a> {
             }
             return;
         }
-        let space = self.partition.space();
+        let space = self.partition.copy();
         let key = keys::document::encode(space, link);
         match self.count_document(link, staged) {
             Some(row) => self.batch.put(Family::Document, key, row),
@@ -404,7 +404,7 @@ impl<'a> Run<'a> {
         if old == new {
             return;
         }
-        let key = keys::listing::encode(self.partition.space(), link);
+        let key = keys::listing::encode(self.partition.copy(), link);
         match new {
             Some(value) => {
                 if !value.is_empty() {
@@ -426,9 +426,7 @@ impl<'a> Run<'a> {
         }
         let fields = self.index.fields(link);
         let rows = |current: Option<&Current>| {
-            current
-                .map(|current| index::rows_of(self.partition.space(), &current.document, &fields))
-                .unwrap_or_default()
+            current.map(|current| index::rows_of(self.partition.copy(), &current.document, &fields)).unwrap_or_default()
         };
         let (mut old, new) = (rows(before), rows(now));
         if new.is_partial && !old.is_partial {

@@ -37,7 +37,7 @@ pub(super) fn answer_digest(link: &Link, row: &[u8]) -> digest::Digest {
 impl Run<'_> {
     /// Has an effect wait.
     pub(super) fn issue(&mut self, effect: &PendingEffect) -> Result<(), Error> {
-        let key = keys::outbox::encode(self.partition.space(), &effect.key);
+        let key = keys::outbox::encode(self.partition.copy(), &effect.key);
         if self.row(Family::Outbox, &key)?.is_none() {
             self.count(&effect.key.link, None, Some(effect_digest(&effect.key)));
         }
@@ -47,7 +47,7 @@ impl Run<'_> {
 
     /// Has an effect wait no longer.
     pub(super) fn settle(&mut self, effect: &EffectKey) -> Result<(), Error> {
-        let key = keys::outbox::encode(self.partition.space(), effect);
+        let key = keys::outbox::encode(self.partition.copy(), effect);
         // It may have been settled before.
         if self.row(Family::Outbox, &key)?.is_some() {
             self.count(&effect.link, Some(effect_digest(effect)), None);
@@ -58,7 +58,7 @@ impl Run<'_> {
 
     /// Remembers an answer, in place of an earlier one to the same request, and forgets the oldest if there are too many.
     pub(super) fn remember(&mut self, link: &Link, reply: &RememberedReply) -> Result<(), Error> {
-        let space = self.partition.space();
+        let space = self.partition.copy();
         // Else the earlier answer would stay counted, and be found by its own offset when that is forgotten.
         self.forget_answer(link, &reply.key)?;
         let (row, offset) = (codec::encode(reply), reply.at.offset);
@@ -78,7 +78,7 @@ impl Run<'_> {
 
     /// Returns how many answers of a document are remembered.
     fn answer_count(&self, link: &Link) -> Result<u32, Error> {
-        match self.row(Family::Answers, &keys::answers::of(self.partition.space(), link))? {
+        match self.row(Family::Answers, &keys::answers::of(self.partition.copy(), link))? {
             None => Ok(0),
             Some(row) => match row[..].try_into() {
                 Ok(count) => Ok(u32::from_be_bytes(count)),
@@ -88,7 +88,7 @@ impl Run<'_> {
     }
 
     fn set_answer_count(&mut self, link: &Link, count: u32) {
-        let key = keys::answers::of(self.partition.space(), link);
+        let key = keys::answers::of(self.partition.copy(), link);
         match count {
             0 => self.batch.remove(Family::Answers, key),
             _ => self.batch.put(Family::Answers, key, count.to_be_bytes().to_vec()),
@@ -98,7 +98,7 @@ impl Run<'_> {
     /// Returns the requests on a document whose answers are remembered, oldest answer first.
     pub(super) fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
         // Behind the count, whose key is what all others begin with.
-        let prefix = keys::answers::of(self.partition.space(), link);
+        let prefix = keys::answers::of(self.partition.copy(), link);
         let found = self.keys_in(Family::Answers, KeyRange::prefix_after(&prefix, prefix.clone()))?;
         let request = |key: Vec<u8>| {
             let decoded = keys::answers::decode(&key);
@@ -108,7 +108,7 @@ impl Run<'_> {
     }
 
     pub(super) fn forget_answer(&mut self, link: &Link, request: &RequestKey) -> Result<(), Error> {
-        let space = self.partition.space();
+        let space = self.partition.copy();
         let key = keys::reply::encode(space, link, request);
         let Some(row) = self.row(Family::Reply, &key)? else { return Ok(()) };
         let reply: RememberedReply = self.partition.decode(Family::Reply, &row)?;
@@ -123,7 +123,7 @@ impl Run<'_> {
 
     /// Forgets all answers that were given below an offset.
     pub(super) fn forget_answers(&mut self, below: Offset) -> Result<(), Error> {
-        let space = self.partition.space();
+        let space = self.partition.copy();
         let start = std::ops::Bound::Included(space.prefix().to_vec());
         let end = std::ops::Bound::Excluded(keys::answered::at(space, below));
         for key in self.keys_in(Family::Answered, KeyRange { start, end })? {
@@ -136,7 +136,7 @@ impl Run<'_> {
 
     /// Removes all tombstones whose newest record stands below an offset.
     pub(super) fn forget_tombstones(&mut self, below: Offset) -> Result<(), Error> {
-        let space = self.partition.space();
+        let space = self.partition.copy();
         let start = std::ops::Bound::Included(space.prefix().to_vec());
         let end = std::ops::Bound::Excluded(keys::tombstone::at(space, below));
         // A tombstone that this run made has no row yet, and one whose row is seen below may have changed in it: both

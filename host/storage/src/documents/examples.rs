@@ -103,7 +103,7 @@ pub(crate) fn reply(key: &str, answered: i64) -> RememberedReply {
 /// Returns the sequence index of a partition, as it stands in the store.
 pub(crate) fn sequence(store: &PartitionStore) -> Vec<(Offset, Link)> {
     let view = store.view().expect("a view");
-    let keys = view.scan_keys(Family::Sequence, KeyRange::prefix(&store.space().prefix()), Order::Ascending);
+    let keys = view.scan_keys(Family::Sequence, KeyRange::prefix(&store.copy().prefix()), Order::Ascending);
     keys.map(|key| keys::sequence::decode(&key.expect("readable")).expect("such a key")).collect()
 }
 

@@ -115,7 +115,7 @@ fn damage_is_told_apart_from_what_passes() {
     let store = over(&faulty);
     let records = records(&[(0, 2), (0, 2)]);
     apply_in_the_end(&store, &records[..1]);
-    faulty.damage_row(Family::Document, &keys::document::encode(store.space(), &link("/f/0")));
+    faulty.damage_row(Family::Document, &keys::document::encode(store.copy(), &link("/f/0")));
     let error = store.apply(&records[1..], &EveryScalar).expect_err("it reads the document before");
     assert!(error.is_damage() && !error.is_fatal());
     faulty.refuse(1);

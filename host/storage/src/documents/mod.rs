@@ -113,11 +113,6 @@ impl PartitionStore {
         Space { generation: self.generation.load(Ordering::Acquire), partition: self.partition }
     }
 
-    /// The same, for those who make keys of it.
-    fn space(&self) -> Space {
-        self.copy()
-    }
-
     /// Returns the store behind.
     pub fn store(&self) -> &Arc<dyn StateStore> {
         &self.store
@@ -152,7 +147,7 @@ impl PartitionStore {
 
     fn summary_in(&self, instance: u64, view: &dyn ReadView) -> Result<Summary, Error> {
         let mut summary = Summary { instance, progress: Progress::default(), buckets: Buckets::default(), base: None };
-        for row in view.scan(Family::Meta, KeyRange::prefix(&self.space().prefix()), Order::Ascending) {
+        for row in view.scan(Family::Meta, KeyRange::prefix(&self.copy().prefix()), Order::Ascending) {
             let (key, value) = row?;
             let damaged = |reason: &str| self.damaged(Family::Meta, reason);
             match keys::meta::decode(&key).ok_or_else(|| damaged("no such key"))? {
@@ -214,7 +209,7 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn document_in(&self, view: &dyn ReadView, link: &Link) -> Result<Option<Document>, Error> {
-        match view.get(Family::Document, &keys::document::encode(self.space(), link))? {
+        match view.get(Family::Document, &keys::document::encode(self.copy(), link))? {
             Some(row) => Ok(Some(self.decode::<Current>(Family::Document, &row)?.document)),
             None => Ok(None),
         }
@@ -230,7 +225,7 @@ impl PartitionStore {
 
     /// Returns the row of a document, and what it says.
     fn current_row(&self, link: &Link) -> Result<Option<(Bytes, Current)>, Error> {
-        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.space(), link))? else {
+        let Some(row) = self.store.get(Family::Document, &keys::document::encode(self.copy(), link))? else {
             return Ok(None);
         };
         let current = self.decode(Family::Document, &row)?;
@@ -249,7 +244,7 @@ impl PartitionStore {
         if !current.keeps(version) {
             return Ok(None);
         }
-        match self.store.get(Family::Version, &keys::version::encode(self.space(), link, version))? {
+        match self.store.get(Family::Version, &keys::version::encode(self.copy(), link, version))? {
             Some(value) => Ok(Some(self.decode(Family::Version, &value)?)),
             None => Ok(None),
         }
@@ -261,10 +256,10 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn versions(&self, link: &Link, limit: usize) -> Result<Vec<Document>, Error> {
         let view = self.store.view()?;
-        let newest = view.get(Family::Document, &keys::document::encode(self.space(), link))?;
+        let newest = view.get(Family::Document, &keys::document::encode(self.copy(), link))?;
         let Some(newest) = newest.filter(|_| limit > 0) else { return Ok(Vec::new()) };
         let current: Current = self.decode(Family::Document, &newest)?;
-        let range = KeyRange::prefix(&keys::version::of(self.space(), link));
+        let range = KeyRange::prefix(&keys::version::of(self.copy(), link));
         let mut versions = Vec::new();
         for row in view.scan(Family::Version, range, Order::Descending).take(limit - 1) {
             let document: Document = self.decode(Family::Version, &row?.1)?;
@@ -282,7 +277,7 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn remembered(&self, link: &Link, request: &RequestKey) -> Result<Option<RememberedReply>, Error> {
-        match self.store.get(Family::Reply, &keys::reply::encode(self.space(), link, request))? {
+        match self.store.get(Family::Reply, &keys::reply::encode(self.copy(), link, request))? {
             Some(value) => Ok(Some(self.decode(Family::Reply, &value)?)),
             None => Ok(None),
         }

@@ -45,22 +45,22 @@ impl PartitionStore {
     /// [`Error::State`], [`Error::Damaged`]
     pub fn page(&self, view: &dyn ReadView, link: &Link) -> Result<Page, Error> {
         let rows = |family, prefix: Vec<u8>| view.scan(family, KeyRange::prefix(&prefix), Order::Ascending);
-        let current = match view.get(Family::Document, &keys::document::encode(self.space(), link))? {
+        let current = match view.get(Family::Document, &keys::document::encode(self.copy(), link))? {
             Some(row) => Some(self.decode::<Current>(Family::Document, &row)?),
             None => None,
         };
         let mut versions = Vec::new();
-        for row in rows(Family::Version, keys::version::of(self.space(), link)) {
+        for row in rows(Family::Version, keys::version::of(self.copy(), link)) {
             let document: Document = self.decode(Family::Version, &row?.1)?;
             // One that is too old may be there still.
             if current.as_ref().is_some_and(|current| current.keeps(document.version)) {
                 versions.push(document);
             }
         }
-        let effects = rows(Family::Outbox, keys::outbox::of(self.space(), link))
+        let effects = rows(Family::Outbox, keys::outbox::of(self.copy(), link))
             .map(|row| self.decode(Family::Outbox, &row?.1))
             .collect::<Result<_, Error>>()?;
-        let answers = rows(Family::Reply, keys::reply::of(self.space(), link))
+        let answers = rows(Family::Reply, keys::reply::of(self.copy(), link))
             .map(|row| self.decode(Family::Reply, &row?.1))
             .collect::<Result<_, Error>>()?;
         Ok(Page { link: link.clone(), current, versions, effects, answers })
@@ -109,7 +109,7 @@ impl PartitionStore {
 
     /// Visits every row that counts.
     fn counted_rows(&self, view: &dyn ReadView, visit: &mut dyn FnMut(&Link, Digest)) -> Result<(), Error> {
-        let everything = || KeyRange::prefix(&self.space().prefix());
+        let everything = || KeyRange::prefix(&self.copy().prefix());
         for row in view.scan(Family::Document, everything(), Order::Ascending) {
             let (_, row) = row?;
             let document = self.decode::<Current>(Family::Document, &row)?.document;
@@ -135,7 +135,7 @@ impl Run<'_> {
     pub(super) fn replace(&mut self, page: &Page) -> Result<(), Error> {
         let link = &page.link;
         self.purge(link)?;
-        for key in self.keys_with(Family::Outbox, &keys::outbox::of(self.partition.space(), link))? {
+        for key in self.keys_with(Family::Outbox, &keys::outbox::of(self.partition.copy(), link))? {
             let effect =
                 keys::outbox::decode(&key).ok_or_else(|| self.partition.damaged(Family::Outbox, "no such key"))?;
             self.settle(&effect)?;

@@ -19,9 +19,9 @@ pub struct Horizons {
 
 impl PartitionStore {
     fn below(&self, below: &Link, after: Option<&Link>) -> KeyRange {
-        let prefix = keys::document::below(self.space(), below);
+        let prefix = keys::document::below(self.copy(), below);
         match after {
-            Some(after) => KeyRange::prefix_after(&prefix, keys::document::encode(self.space(), after)),
+            Some(after) => KeyRange::prefix_after(&prefix, keys::document::encode(self.copy(), after)),
             None => KeyRange::prefix(&prefix),
         }
     }
@@ -65,9 +65,9 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn outbox(&self, after: Option<&EffectKey>, limit: usize) -> Result<Vec<PendingEffect>, Error> {
-        let prefix = self.space().prefix();
+        let prefix = self.copy().prefix();
         let range = match after {
-            Some(after) => KeyRange::prefix_after(&prefix, keys::outbox::encode(self.space(), after)),
+            Some(after) => KeyRange::prefix_after(&prefix, keys::outbox::encode(self.copy(), after)),
             None => KeyRange::prefix(&prefix),
         };
         let view = self.store.view()?;
@@ -80,8 +80,8 @@ impl PartitionStore {
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn expired(&self, before: Timestamp, limit: usize) -> Result<Vec<(Timestamp, Link)>, Error> {
-        let start = std::ops::Bound::Included(self.space().prefix().to_vec());
-        let end = std::ops::Bound::Excluded(keys::expiry::after(self.space(), before));
+        let start = std::ops::Bound::Included(self.copy().prefix().to_vec());
+        let end = std::ops::Bound::Excluded(keys::expiry::after(self.copy(), before));
         let view = self.store.view()?;
         let found = view.scan_keys(Family::Expiry, KeyRange { start, end }, Order::Ascending).take(limit);
         found
@@ -103,7 +103,7 @@ impl PartitionStore {
         limit: usize,
     ) -> Result<Option<Horizons>, Error> {
         let view = self.store.view()?;
-        let everything = || KeyRange::prefix(&self.space().prefix());
+        let everything = || KeyRange::prefix(&self.copy().prefix());
         let mut horizons = Horizons { tombstones_below: Offset(0), answers_below: Offset(0) };
         for key in view.scan_keys(Family::Tombstone, everything(), Order::Ascending).take(limit) {
             let (offset, link) =

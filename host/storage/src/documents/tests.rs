@@ -374,7 +374,7 @@ fn damaged_rows_are_named() {
     let store = fresh();
     apply(&store, &[updated(0, put("/f/a", 0))]);
     let mut batch = Batch::new();
-    batch.put(Family::Document, keys::document::encode(store.space(), &link("/f/a")), vec![9, 9]);
+    batch.put(Family::Document, keys::document::encode(store.copy(), &link("/f/a")), vec![9, 9]);
     store.store.write(batch).expect("memory takes writes");
     let error = store.document(&link("/f/a")).expect_err("it is damaged");
     assert!(error.is_damage());

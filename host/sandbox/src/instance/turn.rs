@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Guests are interrupted at every deadline tick. A call that is interrupted gives way, stays a fibre, and goes on when
-//! it has a worker. A worker is the right to compute on a thread for which the runtime has started a replacement. There
+//! it has a worker; at once, if its module has saved up the time that it has held the thread, because most likely the system has set
+//! the thread aside. A worker is the right to compute on a thread for which the runtime has started a replacement. There
 //! are few workers, and a module may have only a part of them. A call keeps its worker until it ends or waits for a
 //! document. So calls end one after the other, instead of all of them late. If the future is dropped, the call ends at
 //! its next tick at the latest.
@@ -57,7 +58,7 @@ pub(super) struct Turn<'a> {
     /// When its next slice began, or will: looking at the clock costs a quick call a hundredth of its time.
     began: Instant,
     deadline: Instant,
-    /// How long it has computed.
+    /// How long it has computed since its module was charged for it last.
     busy: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -135,9 +136,9 @@ impl<'a> Turn<'a> {
     /// Lets others go on: after an interruption until it is this task's turn again, else until what it waits for has come.
     async fn pause(&mut self, interrupted: bool) -> Result<(), CallError> {
         if interrupted && self.quick {
-            // The module owes proof from now on, so that further calls do not begin where this one should not have.
-            self.track.latency.observe(self.busy);
-            self.quick = false;
+            // What the module owes from now on, further calls pay: they do not begin where this one should not have.
+            self.charge();
+            self.quick = self.track.latency.is_quick();
         }
         if !interrupted {
             self.worker = None;
@@ -145,6 +146,9 @@ impl<'a> Turn<'a> {
         let passed = CallError::Deadline { limit: self.limits.deadline };
         if self.track.ending.load(Ordering::Acquire) || Instant::now() >= self.deadline {
             return Err(passed);
+        }
+        if interrupted && self.quick {
+            return Ok(());
         }
         let deadline = tokio::time::Instant::from_std(self.deadline);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
@@ -162,6 +166,11 @@ impl<'a> Turn<'a> {
         poll_fn(wait).await
     }
 
+    /// Takes into account what the call has needed of a thread since this was done last.
+    fn charge(&mut self) {
+        self.track.latency.observe(std::mem::take(&mut self.busy));
+    }
+
     async fn take_worker(&mut self) -> Result<(), CallError> {
         let began = Instant::now();
         let own = self.track.own.take().await?;
@@ -175,7 +184,7 @@ impl<'a> Turn<'a> {
 impl Drop for Turn<'_> {
     /// Takes the call into account, however it ended.
     fn drop(&mut self) {
-        self.track.latency.observe(self.busy);
+        self.charge();
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Config {
     ///
     /// Machine code is loaded from there, so nobody but the node's user may write to it.
     pub cache_folder: Option<PathBuf>,
+    /// Most bytes of that folder; what was not loaded for longest goes first.
+    pub cache_bytes_max: u64,
     /// What a module may be like.
     pub modules: ModuleLimits,
     /// Longest time of one call when the descriptor does not ask for another.
@@ -83,6 +85,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             cache_folder: None,
+            cache_bytes_max: 512 << 20,
             modules: ModuleLimits::default(),
             call_deadline: Duration::from_secs(1),
             call_deadline_max: Duration::from_secs(10),

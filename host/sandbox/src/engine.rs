@@ -70,7 +70,11 @@ impl Engine {
     pub(crate) fn new(config: Config) -> Result<Engine, Error> {
         let refused = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
         let wasm = wasmtime::Engine::new(&settings(&config)).map_err(refused)?;
-        let cache = config.cache_folder.as_ref().map(|folder| Cache::open(folder, &wasm)).transpose()?;
+        let cache = config
+            .cache_folder
+            .as_ref()
+            .map(|folder| Cache::open(folder, config.cache_bytes_max, &wasm))
+            .transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
         let ticker = Ticker::start(wasm.clone(), &config)?;
         let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);

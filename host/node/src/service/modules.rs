@@ -6,12 +6,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use steward_model::module::Digest;
 use steward_model::service::Descriptor;
 use steward_sandbox::{Module, PrepareError, Sandbox};
 
 use super::store::{ModuleStore, StoreError};
+
+/// How long bytes are kept that nothing names: an upload stores them first and has them named afterwards.
+const UNWANTED_FOR: Duration = Duration::from_secs(3600);
 
 /// Why a module is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +102,18 @@ impl Modules {
         Ok(wanted.filter(|digest| !kept.contains(digest)).collect())
     }
 
-    /// Forgets the prepared modules that are not installed any more. Their bytes stay, for a rollback of the cluster state.
+    /// Forgets the modules that are not installed any more, and those of which only a dry run or an upload that came to nothing has
+    /// left something. May block.
     pub(crate) fn forget_except(&self, installed: &dyn Fn(Digest) -> bool) {
-        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        prepared.retain(|digest, _| installed(*digest));
+        {
+            let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+            prepared.retain(|digest, _| installed(*digest));
+        }
+        match self.store.remove_unwanted(installed, UNWANTED_FOR) {
+            Ok(removed) => removed.iter().for_each(|digest| {
+                tracing::info!(digest = digest.short(), "guest module removed: nothing names it");
+            }),
+            Err(error) => tracing::warn!(%error, "guest modules that nothing names stay"),
+        }
     }
 }

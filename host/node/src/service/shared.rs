@@ -114,6 +114,10 @@ impl ModuleStore for GroupModules {
     fn list(&self) -> Result<Vec<Digest>, StoreError> {
         self.own.list()
     }
+
+    fn remove_unwanted(&self, wanted: &dyn Fn(Digest) -> bool, age: Duration) -> Result<Vec<Digest>, StoreError> {
+        self.own.remove_unwanted(wanted, age)
+    }
 }
 
 /// Has other nodes compile and keep a module; returns which did.

@@ -8,12 +8,16 @@
 //! ```text
 //! <folder>/<digest>.wasm    a component; its SHA-256 digest is its name
 //! <folder>/<digest>.unfinished    one that is being written, worth nothing after a crash
+//! <folder>/clock            an empty file that is touched to learn the time
 //! ```
 //!
-//! Left out: removal. After a rollback, the cluster state may name a module again that it had forgotten.
+//! Bytes that the cluster state does not name are removed once they are old: an upload stores them first and has them named
+//! afterwards. Nothing is removed for as long after the folder was opened: what this node knows of the cluster then may be older than
+//! the bytes. Ages are told by the file system, which stamps the files, too.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use steward_model::module::Digest;
@@ -74,6 +78,12 @@ pub(crate) trait ModuleStore: Send + Sync {
     /// # Errors
     /// [`StoreError::File`] if that cannot be read.
     fn list(&self) -> Result<Vec<Digest>, StoreError>;
+
+    /// Removes what was put longer than `age` ago and is not `wanted`, and returns those digests.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if something cannot be read or removed; the rest is as it was.
+    fn remove_unwanted(&self, wanted: &dyn Fn(Digest) -> bool, age: Duration) -> Result<Vec<Digest>, StoreError>;
 }
 
 const ENDING: &str = "wasm";
@@ -82,6 +92,8 @@ const ENDING: &str = "wasm";
 #[derive(Debug)]
 pub(crate) struct ModuleFolder {
     folder: PathBuf,
+    /// When it was opened, by the file system.
+    opened: SystemTime,
 }
 
 impl ModuleFolder {
@@ -92,7 +104,8 @@ impl ModuleFolder {
     pub(crate) fn open(folder: &Path) -> Result<ModuleFolder, StoreError> {
         let failed = |source| StoreError::File { path: folder.to_owned(), source };
         lasting::make_folder(folder).map_err(failed)?;
-        Ok(ModuleFolder { folder: folder.to_owned() })
+        let opened = time_in(folder).map_err(failed)?;
+        Ok(ModuleFolder { folder: folder.to_owned(), opened })
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -139,6 +152,35 @@ impl ModuleStore for ModuleFolder {
         }
         Ok(listed)
     }
+
+    fn remove_unwanted(&self, wanted: &dyn Fn(Digest) -> bool, age: Duration) -> Result<Vec<Digest>, StoreError> {
+        let now = time_in(&self.folder).map_err(|source| StoreError::File { path: self.folder.clone(), source })?;
+        // What lies in the future is young: the clock was set back.
+        let is_old = |moment: SystemTime| now.duration_since(moment).is_ok_and(|passed| passed > age);
+        let mut removed = Vec::new();
+        if !is_old(self.opened) {
+            return Ok(removed);
+        }
+        for digest in self.list()?.into_iter().filter(|digest| !wanted(*digest)) {
+            let path = self.path(digest);
+            let put = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
+            if put.is_ok_and(is_old) {
+                std::fs::remove_file(&path).map_err(|source| StoreError::File { path, source })?;
+                removed.push(digest);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Returns the time by which the file system stamps what is written into the folder.
+fn time_in(folder: &Path) -> std::io::Result<SystemTime> {
+    let path = folder.join("clock");
+    std::fs::write(&path, "x")?;
+    let written = std::fs::metadata(&path)?.modified()?;
+    // Empty again, so that nobody takes it for something.
+    std::fs::File::options().write(true).truncate(true).open(&path)?;
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -171,6 +213,23 @@ mod tests {
         assert!(folder.get(digest).is_ok());
         std::fs::remove_file(folder.path(digest)).expect("removed");
         assert!(matches!(folder.get(digest), Err(StoreError::Missing { .. })));
+    }
+
+    #[test]
+    fn what_nobody_wants_is_removed_once_it_is_old() {
+        let (_place, mut folder) = folder();
+        let digests = [b"wanted", b"rotten", b"recent"].map(|bytes| folder.put(bytes).expect("kept"));
+        for digest in &digests[..2] {
+            let file = std::fs::File::options().write(true).open(folder.path(*digest)).expect("there");
+            file.set_modified(SystemTime::now() - Duration::from_secs(7200)).expect("made older");
+        }
+        let wanted = |digest| digest == digests[0];
+        let hour = Duration::from_secs(3600);
+        assert_eq!(folder.remove_unwanted(&wanted, hour).expect("looked"), [], "it was opened just now");
+        folder.opened -= 2 * hour;
+        let removed = folder.remove_unwanted(&wanted, hour);
+        assert_eq!(removed.expect("removed"), [digests[1]]);
+        assert!(folder.has(digests[0]) && folder.has(digests[2]));
     }
 
     #[test]

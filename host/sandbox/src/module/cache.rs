@@ -19,14 +19,16 @@
 //! Files appear whole, by rename. The seal is no secret: only the permissions of the folder keep others from writing to
 //! it. They allow the node's user alone.
 //!
-//! Left out: removal. Files of engines that are no longer in use stay until someone deletes the folder, which is always
-//! safe.
+//! The folder has a bound: when it is passed, those files go first that were not loaded for longest, be they of this engine or of one
+//! that is no longer in use. It may also be deleted at any time.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use steward_model::module::Digest;
 use tracing::{debug, warn};
 use wasmtime::component::Component;
@@ -40,22 +42,23 @@ const SEAL_CONTEXT: &str = "steward sandbox 2026-11 seal of compiled code";
 pub(crate) struct Cache {
     folder: PathBuf,
     fingerprint: String,
+    bytes_max: u64,
 }
 
 /// Machine code whose seal was right.
 struct Trusted(Vec<u8>);
 
 impl Cache {
-    /// Opens the folder for an engine; makes it if it does not exist.
+    /// Opens the folder for an engine; makes it if it does not exist. It will hold about `bytes_max`.
     ///
     /// # Errors
     /// [`Error::CacheFolder`] if it can neither be found nor made.
-    pub(crate) fn open(folder: &Path, engine: &wasmtime::Engine) -> Result<Cache, Error> {
+    pub(crate) fn open(folder: &Path, bytes_max: u64, engine: &wasmtime::Engine) -> Result<Cache, Error> {
         make_private(folder).map_err(|source| Error::CacheFolder { folder: folder.to_owned(), source })?;
         let mut hasher = Fingerprint(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = hasher.0.finalize().to_hex()[..16].to_owned();
-        Ok(Cache { folder: folder.to_owned(), fingerprint })
+        Ok(Cache { folder: folder.to_owned(), fingerprint, bytes_max })
     }
 
     /// Returns the compiled code of a component, if there is any that can be trusted.
@@ -74,7 +77,10 @@ impl Cache {
             return None;
         };
         match deserialize(engine, &code) {
-            Ok(component) => Some(component),
+            Ok(component) => {
+                used(&path);
+                Some(component)
+            }
             Err(error) => {
                 debug!(path = %path.display(), error = %format!("{error:#}"), "compiled code refused");
                 None
@@ -87,9 +93,36 @@ impl Cache {
         let path = self.path(digest);
         let saved =
             component.serialize().map_err(std::io::Error::other).and_then(|code| self.write(digest, &path, &code));
-        if let Err(error) = saved {
+        if let Err(error) = saved.and_then(|()| self.shrink(&path)) {
             warn!(path = %path.display(), %error, "compiled code not saved");
         }
+    }
+
+    /// Removes what was not used for longest until the folder is within its bound; `newest` stays.
+    fn shrink(&self, newest: &Path) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Another call may have removed it meanwhile.
+            if let Ok(metadata) = entry.metadata() {
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push((used, metadata.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, size, path) in files.into_iter().filter(|(.., path)| path != newest) {
+            if bytes <= self.bytes_max {
+                break;
+            }
+            match fs::remove_file(&path) {
+                Ok(()) => debug!(path = %path.display(), "compiled code removed: the folder is at its bound"),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            bytes -= size;
+        }
+        Ok(())
     }
 
     fn write(&self, digest: Digest, path: &Path, code: &[u8]) -> std::io::Result<()> {
@@ -115,6 +148,16 @@ impl Cache {
         let code_bytes = bytes.len().checked_sub(SEAL_BYTES)?;
         let seal = bytes.split_off(code_bytes);
         (seal == self.seal(digest, &bytes)).then_some(Trusted(bytes))
+    }
+}
+
+/// Notes that a file was loaded. Where that cannot be noted, it goes a little early.
+fn used(path: &Path) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    let noted = fs::File::options().append(true).open(path).and_then(|file| Ok(futimens(&file, &times)?));
+    if let Err(error) = noted {
+        debug!(path = %path.display(), %error, "use of compiled code not noted");
     }
 }
 
@@ -156,7 +199,24 @@ mod tests {
     use super::*;
 
     fn cache(folder: &Path, fingerprint: &str) -> Cache {
-        Cache { folder: folder.to_owned(), fingerprint: fingerprint.to_owned() }
+        Cache { folder: folder.to_owned(), fingerprint: fingerprint.to_owned(), bytes_max: 100 }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_makes_room() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = cache(folder.path(), "a");
+        let paths = [b"one", b"two", b"six"].map(|component| {
+            let path = cache.path(Digest::of(component));
+            cache.write(Digest::of(component), &path, b"machine code").expect("written");
+            path
+        });
+        let hours = |n: u64| SystemTime::now() - std::time::Duration::from_secs(n * 3600);
+        for (path, used) in paths.iter().zip([hours(3), hours(4), hours(2)]) {
+            fs::File::options().append(true).open(path).and_then(|file| file.set_modified(used)).expect("made older");
+        }
+        cache.shrink(&paths[2]).expect("there is room now");
+        assert_eq!(paths.map(|path| path.exists()), [true, false, true], "three of 44 bytes are more than 100");
     }
 
     fn sealed(cache: &Cache, digest: Digest, code: &[u8]) -> Vec<u8> {

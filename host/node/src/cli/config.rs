@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::output::{Format, Terminal};
 use super::start::SettingsArgs;
+use super::table::Table;
 use crate::config::{Effective, Options, gather};
 
 /// Shows settings of a node and where they come from
@@ -53,7 +54,7 @@ pub(super) fn run(
         let value = if one.text.is_empty() { "–".to_owned() } else { one.text.clone() };
         table.row(vec![one.setting.key.to_owned(), value, one.origin.layer()]);
     }
-    terminal.print(&table.render());
+    terminal.print_table(&table);
     Ok(Exit::Done)
 }
 

@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use super::author::build;
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal, thousands};
+use super::output::{Format, Terminal, thousands};
 use super::progress;
+use super::table::Table;
 use super::views::short_digest;
 use crate::config::quantity::show_size;
 
@@ -47,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "check")]
     dry_run: bool,
     /// Activate without asking
-    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
 }
 
@@ -280,7 +281,7 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
     let mut table = Table::new(["factory", "change", "detail"]);
     table.row(vec![plan.factory.clone(), plan.change.as_str().to_owned(), plan.detail.clone()]);
     if !terminal.quiet {
-        terminal.print(&table.render());
+        terminal.print_table(&table);
     }
     if plan.no_way_back {
         terminal.say("no way back: once this module has written a state, a rollback is refused, for the one of now cannot read it");

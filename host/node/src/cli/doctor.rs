@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::output::{Format, Terminal};
+use super::table::Table;
 use crate::config::quantity::show_size;
 use crate::config::{Given, Options, gather};
 use crate::descriptors;
@@ -74,7 +75,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         checks.iter().for_each(|check| {
             table.row(vec![check.name.to_owned(), word(check.state).to_owned(), check.detail.clone()])
         });
-        terminal.print(&table.render());
+        terminal.print_table(&table);
     }
     Ok(if failed { Exit::NotReady } else { Exit::Done })
 }

@@ -14,9 +14,9 @@ use super::output::{Terminal, cell, pretty};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward get /core/counters/c1
-  steward get /core/counters/c1 --select count     a field, bare
-  steward get /core/counters/c1 --version 3        an older version
+  steward get /core/counters/clicks
+  steward get /core/counters/clicks --select count     a field, bare
+  steward get /core/counters/clicks --version 3        an older version
   steward get /core/counters --expand              children with their states")]
 pub(super) struct GetArgs {
     /// Path of a document, factory or utility; may have a query part
@@ -66,9 +66,9 @@ Fields:
   @body.json  the whole body    -  the whole body from standard input
 
 Examples:
-  steward post /core/counters name=c1 step:=5
-  steward post /core/counters --id c1              under a name of its own
-  steward post /core/orders @order.json --idempotency-key auto")]
+  steward post /core/counters step:=5
+  steward post /core/counters --id mine            under a name of its own
+  steward post /core/counters @counter.json --idempotency-key auto")]
 pub(super) struct PostArgs {
     /// Path of the factory or document
     path: String,
@@ -89,9 +89,9 @@ pub(super) struct PostArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward put /core/counters/c1 name=c1 count:=0
-  steward get /core/counters/c1 > c1.json; edit c1.json
-  steward put /core/counters/c1 @c1.json --if-match 1-7")]
+  steward put /core/counters/clicks count:=0 step:=1
+  steward get /core/counters/clicks > clicks.json; edit clicks.json
+  steward put /core/counters/clicks @clicks.json --if-match 1-7")]
 pub(super) struct PutArgs {
     #[command(flatten)]
     change: ChangeArgs,
@@ -101,9 +101,8 @@ pub(super) struct PutArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward patch /core/counters/c1 by:=3
-  steward patch /core/counters/c1 --kind Add by:=3
-  steward patch /core/counters/c1 count:=0 --if-match 1-7")]
+  steward patch /core/counters/clicks by:=3
+  steward patch /core/counters/clicks by:=1 --if-match 1-7")]
 pub(super) struct PatchArgs {
     #[command(flatten)]
     change: ChangeArgs,
@@ -128,8 +127,8 @@ struct ChangeArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward delete /core/counters/c1
-  steward delete /core/counters/c1 --if-match 1-7")]
+  steward delete /core/counters/clicks
+  steward delete /core/counters/clicks --if-match 1-7")]
 pub(super) struct DeleteArgs {
     /// Path of the document
     path: String,

@@ -5,15 +5,16 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Table, Terminal, cell};
+use super::output::{Terminal, cell};
+use super::table::Table;
 
 /// Shows the versions of a document
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward history /core/counters/c1
-  steward history /core/counters/c1 -n 5 --time iso
-  steward get /core/counters/c1 --version 3        one of them in full")]
+  steward history /core/counters/clicks
+  steward history /core/counters/clicks -n 5 --time iso
+  steward get /core/counters/clicks --version 3        one of them in full")]
 pub(super) struct Args {
     /// Path of the document
     link: String,
@@ -35,18 +36,19 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         terminal.print_json(&json!({"type": "history", "schema": 1, "link": link, "versions": versions}));
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(["version", "updated", "action", "owner", "changed"]);
+    let mut table = Table::new(["version", "updated", "action", "cause", "owner", "changed"]);
     for (place, version) in versions.iter().enumerate() {
         let text = |key: &str| version.get(key).map_or_else(|| "–".to_owned(), cell);
         table.row(vec![
             text("documentVersion"),
             terminal.time(version.get("documentUpdateTimeMicros").and_then(Value::as_i64)),
             text("documentUpdateAction"),
+            text("documentUpdateCause"),
             text("documentOwner"),
             changes(versions.get(place + 1), version),
         ]);
     }
-    terminal.print(&table.render());
+    terminal.print_table(&table);
     Ok(Exit::Done)
 }
 

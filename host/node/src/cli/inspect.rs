@@ -7,7 +7,8 @@ use steward_model::service::Descriptor;
 use steward_sandbox::{Config, Inspection, Kind, Module, PrepareError, Sandbox};
 
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::output::{Format, Terminal};
+use super::table::Table;
 use crate::config::quantity::show_size;
 
 /// Most instances while a file is inspected: it is called once.
@@ -106,7 +107,8 @@ fn show(args: &Args, inspection: &Inspection, terminal: &mut Terminal) {
     for section in &inspection.sections {
         table.row(vec![section.name.clone(), section.bytes.to_string()]);
     }
-    terminal.print(&format!("{}\n", table.render()));
+    terminal.print_table(&table);
+    terminal.print("");
 }
 
 fn show_descriptor(digest: &str, descriptor: &Descriptor, terminal: &mut Terminal) {

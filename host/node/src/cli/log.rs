@@ -13,7 +13,8 @@ use steward_storage::log::inspect::{self, Condition, Inspected, Inspection, Note
 
 use super::error::{Exit, Failure};
 use super::log_frames::{self, Shown};
-use super::output::{Format, Table, Terminal, thousands};
+use super::output::{Format, Terminal, thousands};
+use super::table::Table;
 use crate::cluster;
 
 /// Shows the commit log of a stopped node
@@ -25,7 +26,7 @@ With -o json, one object a line. Exit code 1 if the log is damaged.
 Examples:
   steward log ./steward-data                           its segments
   steward log ./steward-data --frames --from 1200      what they hold
-  steward log ./steward-data --link /core/counters/c1  one document
+  steward log ./steward-data --link /core/counters/clicks  one document
   steward log ./steward-data --system -o json          the system group")]
 pub(super) struct Args {
     /// Data folder of a node, as --data names it
@@ -147,7 +148,7 @@ fn show_segments(inspection: &Inspection, terminal: &mut Terminal) {
             state(segment.condition),
         ]);
     }
-    terminal.print(&table.render());
+    terminal.print_table(&table);
 }
 
 fn state(condition: Condition) -> String {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::output::{Format, Terminal};
+use super::table::Table;
 use super::views::{self, Module, short_digest};
 use crate::config::quantity::show_size;
 
@@ -81,5 +82,5 @@ fn show(modules: &[(Module, Value)], terminal: &mut Terminal) {
             or_dash(module.factories.join(" ")),
         ]);
     }
-    terminal.print(&table.render());
+    terminal.print_table(&table);
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal};
+use super::output::{Format, Terminal};
+use super::table::Table;
 use super::views::{self, Node};
 
 /// Shows the nodes of the group, or removes one for good
@@ -85,7 +86,7 @@ async fn list(client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure>
         nodes.iter().for_each(|node| terminal.print(&node.id));
         return Ok(Exit::Done);
     }
-    terminal.print(&table(&nodes, &own, terminal).render());
+    terminal.print_table(&table(&nodes, &own, terminal));
     terminal.say("* answered this request");
     Ok(Exit::Done)
 }

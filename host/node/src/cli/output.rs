@@ -5,12 +5,11 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement};
 use serde_json::Value;
 use steward_model::Timestamp;
 
 use super::error::{Exit, Failure};
+use super::table::Table;
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -53,6 +52,8 @@ pub(super) struct Terminal {
     pub format: Format,
     /// How times are written.
     pub times: Times,
+    /// Columns of the terminal on which data is read; none: it goes somewhere else.
+    pub columns: Option<usize>,
     /// True: only the essential, no talk.
     pub quiet: bool,
     /// True: talk has colours.
@@ -73,6 +74,7 @@ impl Terminal {
             answers: Box::new(std::io::BufReader::new(std::io::stdin())),
             format: Format::Table,
             times: Times::Human,
+            columns: columns(),
             quiet: false,
             coloured: use_colour(Colour::Auto),
             interactive: watched && !is_set("CI"),
@@ -83,6 +85,17 @@ impl Terminal {
     /// Writes a line of data.
     pub(super) fn print(&mut self, line: &str) {
         write_line(&mut *self.data, line);
+    }
+
+    /// Writes whole lines of data as they are.
+    pub(super) fn print_text(&mut self, text: &[u8]) {
+        // A reader that has gone has read enough.
+        let _ = self.data.write_all(text).and_then(|()| self.data.flush());
+    }
+
+    /// Writes a table, no wider than the terminal.
+    pub(super) fn print_table(&mut self, table: &Table) {
+        self.print(&table.render(self.columns));
     }
 
     /// Writes a document for programs.
@@ -165,6 +178,18 @@ pub(super) fn use_colour(when: Colour) -> bool {
     }
 }
 
+/// Returns how wide the terminal is on which data is read.
+fn columns() -> Option<usize> {
+    let output = std::io::stdout();
+    if !output.is_terminal() {
+        return None;
+    }
+    // What a person says about it wins over what the terminal says.
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let measured = || rustix::termios::tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col));
+    said.or_else(measured).filter(|columns| *columns > 0)
+}
+
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
@@ -214,68 +239,9 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
-/// Longest text of a cell, in characters.
-const CELL_CHARACTERS_MAX: usize = 60;
-
-fn shorten(text: String) -> String {
-    if text.chars().count() <= CELL_CHARACTERS_MAX {
-        return text;
-    }
-    text.chars().take(CELL_CHARACTERS_MAX - 1).chain(['…']).collect()
-}
-
-/// Columns without lines, as people paste them.
-pub(super) struct Table {
-    heads: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// Creates a table with these heads and no rows.
-    pub(super) fn new<H: Into<String>>(heads: impl IntoIterator<Item = H>) -> Table {
-        Table { heads: heads.into_iter().map(Into::into).collect(), rows: Vec::new() }
-    }
-
-    /// Adds a row. The first cell is never shortened: it is the name by which the row can be asked for.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
-        let short = |(place, text): (usize, String)| if place == 0 { text } else { shorten(text) };
-        self.rows.push(cells.into_iter().enumerate().map(short).collect());
-    }
-
-    /// Returns the lines; columns of numbers stand at the right.
-    pub(super) fn render(&self) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(self.heads.iter().map(|head| head.to_uppercase()));
-        table.add_rows(self.rows.iter().cloned());
-        for (place, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if self.is_number(place) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table.trim_fmt()
-    }
-
-    fn is_number(&self, column: usize) -> bool {
-        let number = |text: &String| text == "–" || text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-        let plain = |text: &String| text.chars().all(|c| c.is_ascii_digit() || "-–,.".contains(c));
-        let mut cells = self.rows.iter().filter_map(|row| row.get(column)).peekable();
-        cells.peek().is_some() && cells.all(|text| number(text) && plain(text))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn table_has_aligned_columns_and_no_trailing_blanks() {
-        let mut table = Table::new(["Link", "Count", "Owner"]);
-        table.row(vec!["/a".into(), "9".into(), "ana".into()]);
-        table.row(vec!["/long/one".into(), "1,204".into(), "–".into()]);
-        assert_eq!(table.render(), "LINK       COUNT  OWNER\n/a             9  ana\n/long/one  1,204  –");
-    }
 
     #[test]
     fn distances_are_told_in_their_largest_unit() {
@@ -295,14 +261,5 @@ mod tests {
     #[test]
     fn thousands_are_separated() {
         assert_eq!([0, 999, 1_204, 8_812_401].map(thousands), ["0", "999", "1,204", "8,812,401"]);
-    }
-
-    #[test]
-    fn long_cells_are_shortened_except_names() {
-        let long = "x".repeat(100);
-        let mut table = Table::new(["Link", "Text"]);
-        table.row(vec![long.clone(), long.clone()]);
-        let lines = table.render();
-        assert!(lines.contains(&long) && lines.ends_with('…'), "{lines}");
     }
 }

@@ -13,9 +13,9 @@ use super::output::{Format, Terminal, cell};
 Any node answers, also for a document that does not exist yet.
 
 Examples:
-  steward owner /core/counters/c1
-  steward owner /core/counters/c1 -q               the name alone
-  steward owner /core/counters/c1 -o json | jq .owner.epoch")]
+  steward owner /core/counters/clicks
+  steward owner /core/counters/clicks -q               the name alone
+  steward owner /core/counters/clicks -o json | jq .owner.epoch")]
 pub(super) struct Args {
     /// Path of the document
     link: String,

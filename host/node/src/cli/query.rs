@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::fields;
-use super::output::{Format, Table, Terminal, cell, thousands};
+use super::output::{Format, Terminal, cell, thousands};
 use super::progress;
+use super::table::Table;
 
 /// Columns of state shown when none are selected.
 const COLUMNS_MAX: usize = 5;
@@ -16,13 +17,13 @@ const COLUMNS_MAX: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Filter:
-  count gt 100 and owner eq 'ana'        eq ne lt le gt ge, and or not, ( )
+  count gt 100 and step eq 1            eq ne lt le gt ge, and or not, ( )
   name eq 'exam*'   taskInfo.stage ne 'FINISHED'
 
 Examples:
   steward query /core/counters
   steward query /core/counters \"count gt 100\" --orderby \"count desc\" --top 10
-  steward query /core/counters \"owner eq 'ana'\" --count
+  steward query /core/counters \"step eq 1\" --count
   steward query /core/counters -q | xargs -n1 steward delete")]
 pub(super) struct Args {
     /// Path of the factory
@@ -178,7 +179,7 @@ fn show(args: &Args, found: &Found, terminal: &mut Terminal) {
         table.row(cells);
     }
     if !found.documents.is_empty() {
-        terminal.print(&table.render());
+        terminal.print_table(&table);
     }
     let shown = thousands(found.documents.len() as u64);
     terminal.say(&match (found.documents.is_empty(), found.more) {

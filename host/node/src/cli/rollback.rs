@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Do it without asking
-    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
 }
 

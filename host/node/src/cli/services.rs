@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal, thousands};
+use super::output::{Format, Terminal, thousands};
+use super::table::Table;
 use super::views::{self, Factory, short_digest};
 
 /// Where factories are listed.
@@ -109,7 +110,7 @@ fn list(answer: &Value, terminal: &mut Terminal) -> Result<Exit, Failure> {
     if factories.is_empty() {
         terminal.say("no factories: deploy one with `steward deploy FILE.wasm`");
     } else {
-        terminal.print(&table.render());
+        terminal.print_table(&table);
     }
     Ok(Exit::Done)
 }
@@ -137,7 +138,7 @@ fn show(answer: &Value, wanted: &str, terminal: &mut Terminal) -> Result<Exit, F
             or_dash(&revision.message),
         ]);
     }
-    terminal.print(&table.render());
+    terminal.print_table(&table);
     Ok(Exit::Done)
 }
 

@@ -32,7 +32,9 @@ pub(super) struct ManArgs {
 
 /// Runs `completions` for the whole command line.
 pub(super) fn completions(args: &CompletionsArgs, mut command: Command, terminal: &mut Terminal) -> Exit {
-    clap_complete::generate(args.shell, &mut command, "steward", &mut terminal.data);
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "steward", &mut script);
+    terminal.print_text(&script);
     Exit::Done
 }
 
@@ -50,8 +52,9 @@ pub(super) fn man(args: &ManArgs, mut whole: Command, terminal: &mut Terminal) -
             found.ok_or_else(unknown)?.name(format!("steward-{name}"))
         }
     };
-    let failed =
-        |error: std::io::Error| Failure::new(Exit::Failed, "failed", format!("cannot write the page: {error}"));
-    clap_mangen::Man::new(page).render(&mut terminal.data).map_err(failed)?;
+    let failed = |error: std::io::Error| Failure::new(Exit::Failed, "failed", format!("cannot make the page: {error}"));
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text).map_err(failed)?;
+    terminal.print_text(&text);
     Ok(Exit::Done)
 }

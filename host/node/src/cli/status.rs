@@ -137,7 +137,7 @@ fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Termina
         "group default   {available}/{} AVAILABLE   quorum {quorum}   epoch {epoch}   {state}   steward {version}\n",
         nodes.len()
     ));
-    terminal.print(&nodes::table(&nodes, own, terminal).render());
+    terminal.print_table(&nodes::table(&nodes, own, terminal));
     terminal.say("* answered this request");
     // What a check says of the group the group says too, one problem a line.
     let listed = group.get("problems").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -25,7 +25,7 @@ Examples:
   steward stop --yes --timeout 2m && cp -r steward-data backup")]
 pub(super) struct Args {
     /// Stop without asking
-    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
 }
 

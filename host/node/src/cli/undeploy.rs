@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "TEXT", default_value = "")]
     message: String,
     /// Do it without asking
-    #[arg(short, long, env = "STEWARD_YES", hide_env = true)]
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
 }
 

@@ -10,6 +10,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde_json::Value;
 use steward_model::document::UpdateAction;
+use steward_model::operation::Cause;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version, codec};
 
@@ -42,6 +43,7 @@ fn record(scene: &Scene) -> anyhow::Result<Bytes> {
         expires: Timestamp(0),
         principal: String::new(),
         source: String::new(),
+        cause: Cause::Client,
         state_version: 1,
         body: scene.service.state.clone(),
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use steward_model::document::UpdateAction;
+use steward_model::operation::Cause;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
@@ -151,6 +152,7 @@ impl Interpreter {
                 expires: Timestamp(0),
                 principal: String::new(),
                 source: String::new(),
+                cause: Cause::Client,
                 state_version: 1,
                 body: bytes::Bytes::from_static(b"{}"),
             },

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::{Action, Effect, EffectKey};
+use steward_model::operation::{Action, Cause, Effect, EffectKey};
 use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
@@ -218,6 +218,7 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         },
         principal: String::new(),
         source: format!("{}/{seen}", epoch.as_u64()),
+        cause: Cause::Client,
         state_version: 1,
         body: if is_new { Bytes::from(body) } else { Bytes::new() },
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::codec::{Format, bytes_run};
 use crate::epoch::Epoch;
 use crate::link::Link;
@@ -74,6 +75,8 @@ pub struct Document {
     pub action: UpdateAction,
     /// When the document expires; zero: never.
     pub expires: Timestamp,
+    /// Why the service was called that made it.
+    pub cause: Cause,
     /// The self-link of the user who made it, or empty. Always empty as long as requests have no users.
     pub principal: String,
     /// Where the state came from, as the client that created the document said it, or empty; `documentSourceLink`.
@@ -87,6 +90,9 @@ pub struct Document {
 
 impl Format for Document {
     const NAME: &'static str = "document";
+    // The second has the cause.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 impl Document {
@@ -101,6 +107,7 @@ impl Document {
             updated,
             action: UpdateAction::Patch,
             expires: Timestamp(0),
+            cause: Cause::Client,
             principal: String::new(),
             source: String::new(),
             state_version: 0,

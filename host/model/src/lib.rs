@@ -4,6 +4,7 @@
 //! on it, `protocol`, `storage`, `query` and `sandbox`; they know these words and do not know one another.
 
 pub mod builtin;
+mod cause;
 pub mod codec;
 pub mod document;
 pub mod epoch;

@@ -78,9 +78,9 @@ impl Record {
 
 impl Format for Record {
     const NAME: &'static str = "record";
-    // The second has the id of the request in its effects.
-    const VERSION: u8 = 2;
-    const READABLE_FROM: u8 = 2;
+    // The second has the id of the request in its effects, the third the cause in its document.
+    const VERSION: u8 = 3;
+    const READABLE_FROM: u8 = 3;
 }
 
 /// What happens to the versions of a document.
@@ -291,7 +291,7 @@ mod tests {
     use crate::codec;
     use crate::document::UpdateAction;
     use crate::link::Link;
-    use crate::operation::Action;
+    use crate::operation::{Action, Cause};
 
     fn record() -> Record {
         let link = Link::parse("/core/examples/one").expect("a valid link");
@@ -306,6 +306,7 @@ mod tests {
             expires: Timestamp(0),
             principal: String::new(),
             source: String::new(),
+            cause: Cause::Client,
             state_version: 1,
             body: Bytes::from_static(b"{\"a\":1}"),
         };
@@ -344,7 +345,7 @@ mod tests {
         let bytes = codec::encode(&record());
         assert!(codec::decode::<Record>(&bytes[..bytes.len() - 3]).is_err());
         let refused = codec::decode::<Record>(&[9, 9, 0]);
-        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 2 }));
+        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 3 }));
     }
 
     #[test]

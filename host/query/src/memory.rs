@@ -7,6 +7,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
+use steward_model::operation::Cause;
 use steward_model::{Document, Epoch, Link, Offset, Timestamp, Version};
 
 use super::evaluate::View;
@@ -33,6 +34,7 @@ pub(super) fn document(link: &str, body: &str) -> Document {
         expires: Timestamp(0),
         principal: String::new(),
         source: String::new(),
+        cause: Cause::Client,
         state_version: 1,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }

@@ -70,6 +70,7 @@ impl Cache {
 mod tests {
     use bytes::Bytes;
     use steward_model::document::UpdateAction;
+    use steward_model::operation::Cause;
     use steward_model::{Epoch, Lane, Offset, Timestamp, Version};
 
     use super::*;
@@ -88,6 +89,7 @@ mod tests {
             expires: Timestamp(0),
             principal: String::new(),
             source: String::new(),
+            cause: Cause::Client,
             state_version: 1,
             body: Bytes::from_static(b"{}"),
         });

@@ -22,11 +22,12 @@ use steward_model::node::StoreId;
 
 use crate::lasting;
 
-/// The layout of data folders that this build writes. The second has one field index for all partitions.
-pub const FORMAT_VERSION: u32 = 2;
+/// The layout of data folders that this build writes. The second has one field index for all partitions, the third the cause of
+/// each version in its document.
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The oldest layout that this build reads.
-pub const FORMAT_READABLE_FROM: u32 = 2;
+pub const FORMAT_READABLE_FROM: u32 = 3;
 
 const PRODUCT: &str = "steward";
 const FORMAT_NAME: &str = "format.json";
@@ -322,17 +323,17 @@ mod tests {
         std::fs::write(folder.path().join("holiday.jpg"), "x").expect("writable");
         assert!(matches!(open(folder.path(), 7), Err(Error::Foreign { .. })));
         assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
-        let newer = r#"{"product":"steward","format":3,"store":"1","createdMicros":0}"#;
+        let newer = r#"{"product":"steward","format":4,"store":"1","createdMicros":0}"#;
         for (text, is_expected) in [
-            (newer, (|error| matches!(error, Error::Newer { found: 3, .. })) as fn(&Error) -> bool),
+            (newer, (|error| matches!(error, Error::Newer { found: 4, .. })) as fn(&Error) -> bool),
             (r#"{"product":"steward","format":1,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Older { found: 1, .. })
             }),
-            (r#"{"product":"other","format":2,"store":"1","createdMicros":0}"#, |error| {
+            (r#"{"product":"other","format":3,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Foreign { .. })
             }),
             ("{", |error| matches!(error, Error::Damaged { .. })),
-            (r#"{"product":"steward","format":2,"store":"x","createdMicros":0}"#, |error| {
+            (r#"{"product":"steward","format":3,"store":"x","createdMicros":0}"#, |error| {
                 matches!(error, Error::Damaged { .. })
             }),
         ] {

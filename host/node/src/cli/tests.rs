@@ -67,6 +67,7 @@ async fn run_with(words: &[&str], answer: Option<&str>, play: fn(&str, &str) -> 
         answers: Box::new(std::io::Cursor::new(answer.unwrap_or_default().to_owned())),
         format: Format::Table,
         times: Times::Human,
+        columns: None,
         quiet: false,
         coloured: false,
         interactive: answer.is_some(),
@@ -259,6 +260,7 @@ async fn all_versions_are_asked_of_a_query_task() {
 fn versions(_: &str, _: &str) -> Reply {
     let version = |number: u64, count: u64| {
         json!({"documentVersion": number, "documentUpdateAction": "PATCH", "documentOwner": "node-2", "count": count,
+               "documentUpdateCause": "effect",
                "documentUpdateTimeMicros": NOW - 3_000_000})
     };
     (200, &[], json!({"versions": [version(1, 5), version(0, 2)]}))
@@ -270,9 +272,9 @@ async fn history_tells_what_changed() {
     assert_eq!(seen.requests, ["GET /core/counters/c1/history?limit=2"]);
     assert_eq!(
         seen.data,
-        "VERSION  UPDATED               ACTION  OWNER   CHANGED\n\
-         \x20     1  2023-11-14T22:13:17Z  PATCH   node-2  count=5\n\
-         \x20     0  2023-11-14T22:13:17Z  PATCH   node-2  count=2\n"
+        "VERSION  UPDATED               ACTION  CAUSE   OWNER   CHANGED\n\
+         \x20     1  2023-11-14T22:13:17Z  PATCH   effect  node-2  count=5\n\
+         \x20     0  2023-11-14T22:13:17Z  PATCH   effect  node-2  count=2\n"
     );
 }
 

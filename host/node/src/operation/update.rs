@@ -75,6 +75,7 @@ impl Draft<'_> {
             updated,
             action: self.decision.action,
             expires: self.expires(before.filter(|_| !created)),
+            cause: self.operation.cause,
             principal: self.operation.principal.clone(),
             source,
             state_version: self.service.descriptor().state_version,

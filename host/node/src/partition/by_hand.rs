@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
+use steward_model::operation::Cause;
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::update::{Change, Origin, RememberedReply, RequestId, Update};
 use steward_model::{Boot, NodeId};
@@ -136,6 +137,7 @@ fn update(link: &Link, version: Version, body: &'static str) -> Update {
         kind: "test".to_owned(),
         version,
         action: UpdateAction::Put,
+        cause: Cause::Client,
         state_version: 1,
         body: Bytes::from_static(body.as_bytes()),
         ..Document::bare(link.clone(), Timestamp(1))

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::{Action, Effect, EffectKey};
+use steward_model::operation::{Action, Cause, Effect, EffectKey};
 use steward_model::update::{
     Change, Entry, Origin, PendingEffect, Record, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
@@ -223,6 +223,7 @@ pub(crate) fn put(name: &str, version: u64, body: &str) -> Update {
         kind: "note".to_owned(),
         version: Version(version),
         action: UpdateAction::Put,
+        cause: Cause::Client,
         state_version: 1,
         body: Bytes::copy_from_slice(body.as_bytes()),
         ..Document::bare(link(name), Timestamp(1))

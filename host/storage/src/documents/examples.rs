@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::{Action, Effect, EffectKey};
+use steward_model::operation::{Action, Cause, Effect, EffectKey};
 use steward_model::update::{
     Change, Entry, Origin, PendingEffect, Record, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
@@ -29,6 +29,7 @@ pub(crate) fn document(link_text: &str, version: u64, body: &str) -> Document {
         version: Version(version),
         epoch: Epoch::ZERO.next_ownership(),
         action: UpdateAction::Put,
+        cause: Cause::Client,
         state_version: 1,
         body: Bytes::copy_from_slice(body.as_bytes()),
         ..Document::bare(link(link_text), Timestamp(1_000_000))

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use steward_model::document::UpdateAction;
 use steward_model::node::StoreId;
+use steward_model::operation::Cause;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Lsn, Offset, PartitionId, Position, Version, codec};
@@ -48,6 +49,7 @@ fn update(offset: u64, link: &str) -> Frame {
         expires: Timestamp(0),
         principal: String::new(),
         source: String::new(),
+        cause: Cause::Client,
         state_version: 1,
         body: Bytes::from_static(b"{}"),
     };

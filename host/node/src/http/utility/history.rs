@@ -51,6 +51,11 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
             out.push(b',');
         }
         render_into(&mut out, document, http.owner_name());
+        if out.pop_if(|last| *last == b'}').is_some() {
+            out.extend_from_slice(b",\"documentUpdateCause\":");
+            write_text(&mut out, document.cause.as_str());
+            out.push(b'}');
+        }
         shown += 1;
     }
     out.extend_from_slice(b"],\"documentCount\":");

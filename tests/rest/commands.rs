@@ -15,15 +15,15 @@ fn steward(arguments: &[&str]) -> Output {
     command.output().expect("steward runs")
 }
 
-fn printed(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-async fn at(base: &str, arguments: &[&str]) -> Output {
+pub(crate) async fn at(base: &str, arguments: &[&str]) -> Output {
     let words: Vec<String> = arguments.iter().chain(&["-H", base]).map(|word| (*word).to_owned()).collect();
     let run = move || steward(&words.iter().map(String::as_str).collect::<Vec<_>>());
     tokio::task::spawn_blocking(run).await.expect("no panic")

@@ -15,12 +15,12 @@ use crate::{PATIENT, component, host_with, host_with_flags};
 /// Steps that take a call of `upgrade-before` about a second.
 const LONG_WORK: u64 = 1_500_000_000;
 
-async fn digest_of(client: &Client, guest: &str) -> String {
+pub(crate) async fn digest_of(client: &Client, guest: &str) -> String {
     let module = client.upload(&component(guest).await).await.expect(201).json();
     module["digest"].as_str().expect("a digest").to_owned()
 }
 
-async fn move_to(client: &Client, digest: &str) -> Value {
+pub(crate) async fn move_to(client: &Client, digest: &str) -> Value {
     client.patch("/core/factories/core/ledgers", &json!({ "moduleDigest": digest })).await.expect(200).json()
 }
 

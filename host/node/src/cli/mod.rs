@@ -19,6 +19,7 @@ mod history;
 mod inspect;
 mod log;
 mod log_frames;
+mod migrate;
 mod modules;
 mod nodes;
 mod output;
@@ -32,6 +33,7 @@ mod shell;
 mod start;
 mod status;
 mod stop;
+mod table;
 mod undeploy;
 mod views;
 mod words;
@@ -97,6 +99,7 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Test(args) => author::test::run(args),
         Command::Dev(args) => author::dev::run(args, timeout, terminal).await,
         Command::Deploy(args) => deploy::run(args, client, terminal).await,
+        Command::Migrate(args) => migrate::run(args, client, terminal).await,
         Command::Rollback(args) => rollback::run(args, client, terminal).await,
         Command::Services(args) => services::run(args, client, terminal).await,
         Command::Modules(args) => modules::run(args, client, terminal).await,

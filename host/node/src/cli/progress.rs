@@ -33,6 +33,11 @@ pub(super) fn upload(bytes: u64) -> ProgressBar {
     styled("{msg} [{bar:24}] {bytes}/{total_bytes} {elapsed}", Some(bytes), "upload and compile")
 }
 
+/// Returns a hidden bar for work on `total` things; [`watch`] shows it.
+pub(super) fn counted(what: &str, total: u64) -> ProgressBar {
+    styled("{msg} [{bar:24}] {human_pos}/{human_len} {elapsed}", Some(total), what)
+}
+
 /// Returns a hidden line for work without a total; [`watch`] shows it.
 pub(super) fn waiting(what: &str) -> ProgressBar {
     styled("{spinner} {msg} {elapsed}", None, what)

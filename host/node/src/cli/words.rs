@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, doctor, documents, effects, history, inspect, log, modules, nodes, owner, query, quorum, rollback,
-    services, shell, start, status, stop, undeploy,
+    config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, owner, query, quorum,
+    rollback, services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -114,6 +114,7 @@ pub(super) enum Command {
     Dev(dev::Args),
     Deploy(deploy::Args),
     Rollback(rollback::Args),
+    Migrate(migrate::Args),
     Services(services::Args),
     Modules(modules::Args),
     Inspect(inspect::Args),
@@ -149,7 +150,7 @@ impl Command {
             Command::New(_) | Command::Build(_) | Command::Test(_) => TIMEOUT,
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
             // A node may end what is under way first, for as long as its --shutdown-grace.
-            Command::Stop(_) => TIMEOUT_LONG,
+            Command::Stop(_) | Command::Migrate(_) => TIMEOUT_LONG,
             Command::Effects(_) => TIMEOUT,
             Command::Undeploy(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => TIMEOUT,
         }

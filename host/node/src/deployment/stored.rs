@@ -61,7 +61,7 @@ impl Deployments {
         Ok(counts)
     }
 
-    async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
+    pub(super) async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
         let table = Arc::clone(self.operations.table());
         let lanes = match self.control.state().factory(path).and_then(|factory| factory.mounted.as_ref()) {
             Some(mounted) => match mounted.service {

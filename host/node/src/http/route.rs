@@ -45,6 +45,8 @@ pub(super) enum Infrastructure<'a> {
     Factories,
     /// One factory, by its path without the first slash.
     Factory(&'a str),
+    /// The shapes of one factory's documents, by its path without the first slash.
+    Migration(&'a str),
     QueryTasks,
     QueryPage,
     Live,
@@ -114,6 +116,7 @@ fn infrastructure(path: &str) -> Option<Infrastructure<'_>> {
         ("modules", digest) => Infrastructure::Module(digest),
         ("factories", "") => Infrastructure::Factories,
         ("factories", factory) => Infrastructure::Factory(factory),
+        ("migrations", factory) if !factory.is_empty() => Infrastructure::Migration(factory),
         ("query-tasks", "") => Infrastructure::QueryTasks,
         ("query-page", "") => Infrastructure::QueryPage,
         _ => Infrastructure::Nothing,

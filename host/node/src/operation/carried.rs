@@ -40,6 +40,8 @@ pub(super) struct Carried {
     wanted: Option<Wanted>,
     first_action: Option<Action>,
     force: bool,
+    /// It is for the shape of the document, and not for what the action says.
+    migrates: bool,
 }
 
 /// What a node asks the owner of a partition.
@@ -49,10 +51,14 @@ pub(super) enum Question {
     Operation(Box<Carried>),
     /// Up to where the partition is committed.
     Committed(PartitionId),
+    /// To send nothing any more of what a document has to send, all of it or what has the tag. The document lies in the partition.
+    GiveUp(PartitionId, Link, Option<String>),
 }
 
 impl Format for Question {
     const NAME: &'static str = "question to an owner";
+    // The second can ask to give effects up.
+    const VERSION: u8 = 2;
 }
 
 /// Bytes that are written as one run.
@@ -82,6 +88,7 @@ impl Carried {
             wanted: operation.wanted,
             first_action: operation.first_action,
             force: operation.force,
+            migrates: operation.purpose == Purpose::Migrate,
         }
     }
 
@@ -102,7 +109,7 @@ impl Carried {
             body: self.body.map(|run| Body::new(run.0)),
             principal: self.principal,
             cause: self.cause,
-            purpose: Purpose::Act,
+            purpose: if self.migrates { Purpose::Migrate } else { Purpose::Act },
             deadline: now.plus(self.within),
             condition: self.condition,
             idempotency_key: self.idempotency_key,
@@ -138,6 +145,9 @@ pub(super) enum Brought {
 
 impl Format for Brought {
     const NAME: &'static str = "answer of an owner";
+    // The second has the cause in its document.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 /// What an owner was asked for.
@@ -147,6 +157,8 @@ pub(super) enum Answer {
     Reply(Box<Answered>),
     /// Everything through this offset was committed when the question came.
     Committed(Option<Offset>),
+    /// So many effects are not sent any more.
+    GivenUp(usize),
 }
 
 /// A reply.

@@ -37,6 +37,10 @@ pub(super) async fn execute(road: Road<'_>, before: &Before) -> Result<Decision,
         // Whoever holds the turn of a document has started it if that was needed; the sweep only asks for the turn.
         Purpose::Start if operation.cause != Cause::Start => Ok(Decision::nothing(UpdateAction::Patch)),
         Purpose::Start => run(Occasion::Start).await,
+        // It was loaded in the newest shape.
+        Purpose::Migrate => {
+            Ok(Decision { next: Next::State(document.body.clone()), ..Decision::nothing(UpdateAction::Patch) })
+        }
         Purpose::Maintain => run(Occasion::Maintenance).await,
         // Somebody may have prolonged its life, or begun it anew, since it was found expired.
         Purpose::Expire if !document.is_expired(road.operations.clock.wall_time()) => {

@@ -53,7 +53,7 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
     let epoch = road.waiting().reign()?;
     let newest = partition.newest(&operation.link)?;
     match operation.purpose {
-        Purpose::Act | Purpose::Start | Purpose::Maintain => {}
+        Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Migrate => {}
         // These concern documents that are deleted or gone, too.
         Purpose::Expire | Purpose::Answered { .. } => {
             let document = match newest.document {
@@ -75,6 +75,9 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
     if client {
         check_condition(operation, Some(document))?;
         check_strict(operation, service, document)?;
+    }
+    if operation.purpose == Purpose::Migrate && document.state_version == service.descriptor().state_version {
+        return Ok(Loaded::Answered(Reply::empty(Status::Ok)));
     }
     let document = guest::migrated(service, document).await?;
     Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))

@@ -14,7 +14,7 @@
 //! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
 //! several stages need stands in files below them: waiting (`wait`), reads of a copy as it is (`copy`), the fields of a body (`body`), preconditions,
 //! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
-//! group, `handle-start`, how an operation outlives whoever waits for it (`kept`), and how a decision becomes an update.
+//! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), and how a decision becomes an update.
 //!
 //! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
 //! either committed, or cut as a whole with the reign; the answer is given when it is known which.
@@ -31,6 +31,7 @@ mod execute;
 mod forward;
 mod freshness;
 mod gate;
+mod giving_up;
 mod guest;
 mod kept;
 mod limits;
@@ -391,6 +392,6 @@ fn is_settled(road: Road<'_>) -> bool {
         Purpose::Answered { settled, .. } => {
             road.partition.with_outbox(|outbox| settled.last().is_some_and(|key| !outbox.is_pending(key)))
         }
-        Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => false,
+        Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire | Purpose::Migrate => false,
     }
 }

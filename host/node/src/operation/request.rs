@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Maintain,
     /// The document's expiry has passed.
     Expire,
+    /// The document gets the shape that the module writes, if it has another one.
+    Migrate,
     /// An effect of the document was answered, and its guest wants to know.
     Answered {
         /// Which effects are settled by this operation.
@@ -41,7 +43,7 @@ impl Purpose {
     pub(crate) fn settled(&self) -> Vec<EffectKey> {
         match self {
             Purpose::Answered { settled, .. } => settled.clone(),
-            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire => Vec::new(),
+            Purpose::Act | Purpose::Start | Purpose::Maintain | Purpose::Expire | Purpose::Migrate => Vec::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use steward_model::Link;
 use steward_model::link::UTILITY_SUFFIXES;
 
 /// First segments below `/core` that belong to the host.
-pub(crate) const HOST_BELOW_CORE: [&str; 9] = [
+pub(crate) const HOST_BELOW_CORE: [&str; 10] = [
     "management",
     "node-groups",
     "node-selectors",
@@ -12,6 +12,7 @@ pub(crate) const HOST_BELOW_CORE: [&str; 9] = [
     "partitions",
     "modules",
     "factories",
+    "migrations",
     "query-tasks",
     "query-page",
 ];

@@ -4,6 +4,7 @@ mod factories;
 mod health;
 mod management;
 mod metrics;
+mod migrations;
 mod modules;
 mod node_group;
 mod node_selector;
@@ -51,6 +52,7 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::Module(digest) => modules::one(http, asked, digest).await,
         Infrastructure::Factories => factories::answer(http, asked).await,
         Infrastructure::Factory(path) => factories::one(http, asked, path).await,
+        Infrastructure::Migration(path) => migrations::answer(http, asked, path).await,
         Infrastructure::QueryTasks => query_tasks::answer(http, asked).await,
         Infrastructure::QueryPage => query_tasks::page(http, &asked).await,
         Infrastructure::Live => health::live(&asked),
@@ -94,6 +96,7 @@ fn parameters_of(place: Infrastructure<'_>, asked: &HostRequest) -> Option<&'sta
             | Infrastructure::Node(_)
             | Infrastructure::Module(_)
             | Infrastructure::Factory(_)
+            | Infrastructure::Migration(_)
             | Infrastructure::QueryTasks,
             _,
         ) => &[],

@@ -184,6 +184,13 @@ fn a_new_project_builds_to_a_component_and_its_tests_pass() {
     let said = String::from_utf8_lossy(&failed.stderr);
     assert_eq!((failed.status.code(), failed.stdout.len()), (Some(10), 0));
     assert!(said.contains("error[build-failed]") && said.contains("src/lib.rs:16"), "{said}");
+
+    edit(&place.join("src/lib.rs"), "self.cuont.saturating_add", "self.count.saturating_add");
+    let second = "#[derive(Document)]\npub struct Other {}\n\n#[service(name = \"other\", factory = \"/core/other\")]\nimpl Other {}";
+    edit(&place.join("src/lib.rs"), "/// A counter.\n", &format!("{second}\n\n/// A counter.\n"));
+    let failed = ran(steward(&place).args(["build", "-q"]));
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(said.contains("A component is one service: put each other one into a crate of its own"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,3 +56,71 @@ async fn a_service_that_logs_without_end_writes_no_more_than_it_may() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
+    // A document may have a sixteenth.
+    let host = host_with_flags(&["duties"], &["--pending-effects", "160"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    client.post("/core/diaries", &json!({ "documentSelfLink": "other" })).await.expect(201);
+    let timers = |count: usize| {
+        let timer = json!({ "to": "/core/diaries/other", "note": "n", "delayMillis": 3_600_000 });
+        json!({ "note": "asked", "letters": vec![timer; count] })
+    };
+    client.patch("/core/diaries/d", &timers(6)).await.expect(200);
+    let refused = client.patch("/core/diaries/d", &timers(5)).await.expect(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    let problem = refused.json();
+    assert_eq!(problem["code"], "too-many-effects");
+    assert!(
+        problem["detail"].as_str().is_some_and(|text| text.starts_with("/core/diaries/d has 6 effects")),
+        "{problem}"
+    );
+    assert!(problem["hints"].to_string().contains("--pending-effects"), "{problem}");
+    let diary = client.get("/core/diaries/d").await.expect(200).json();
+    assert_eq!(diary["notes"], json!(["asked"]), "nothing of the refused update is there");
+    // What adds nothing is taken, and so is what others add.
+    client.patch("/core/diaries/d", &json!({ "note": "more" })).await.expect(200);
+    client.patch("/core/diaries/d", &timers(4)).await.expect(200);
+    client.patch("/core/diaries/other", &timers(9)).await.expect(200);
+    let metrics = client.get("/metrics").await.expect(200);
+    let pending = "steward_effects_pending{service=\"/core/diaries\",kind=\"timer\"}";
+    assert_eq!(metrics.measured(pending) as u64, 19);
+    // An operator gives them up, and the document may have others.
+    let dropped = client.delete("/core/diaries/d/effects").await.expect(200).json();
+    assert_eq!(dropped["givenUpCount"], 10, "{dropped}");
+    assert_eq!(client.get("/core/diaries/d/effects").await.expect(200).json()["pendingCount"], 0);
+    assert_eq!(client.get("/core/diaries/other/effects").await.expect(200).json()["pendingCount"], 9);
+    client.patch("/core/diaries/d", &timers(10)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_answers_each_effect_with_more_ends_at_its_bound() {
+    let host = host_with_flags(&["duties"], &["--pending-effects", "1600"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "hydra" })).await.expect(201);
+    client.post("/core/diaries", &json!({ "documentSelfLink": "witness" })).await.expect(201);
+    let head = json!({ "to": "/core/diaries/hydra", "note": "n", "heads": 3 });
+    client.patch("/core/diaries/hydra", &json!({ "letters": [head] })).await.expect(200);
+    wait::until("it has all that it may have", || async {
+        let pending = client.get("/core/diaries/hydra/effects").await.expect(200).json();
+        (pending["pendingCount"].as_u64().unwrap_or(0) >= 98).then_some(())
+    })
+    .await;
+    // Others send meanwhile.
+    let letter = json!({ "to": "/core/diaries/witness", "note": "came" });
+    client.patch("/core/diaries/witness", &json!({ "letters": [letter] })).await.expect(200);
+    wait::until("a letter of another document comes", || async {
+        let witness = client.get("/core/diaries/witness").await.expect(200).json();
+        (witness["notes"] == json!(["came"])).then_some(())
+    })
+    .await;
+    client.delete("/core/diaries/hydra/effects").await.expect(200);
+    wait::until("nothing is pending after it was given up", || async {
+        client.delete("/core/diaries/hydra/effects").await.expect(200);
+        let pending = client.get("/core/diaries/hydra/effects").await.expect(200).json();
+        (pending["pendingCount"] == 0).then_some(())
+    })
+    .await;
+}

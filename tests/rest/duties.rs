@@ -178,6 +178,28 @@ async fn timers_survive_a_kill_and_go_off_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_timer_that_its_document_cancels_does_not_go_off() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    create(client, "from").await;
+    create(client, "to").await;
+    let letter = |note: &str, tag: &str, delay: u64| json!({ "to": "/core/diaries/to", "note": note, "tag": tag, "delayMillis": delay });
+    let letters = [letter("cancelled", "alarm & bell", 400), letter("kept", "other", 800)];
+    client.patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    client.patch("/core/diaries/from", &json!({ "cancel": "alarm & bell", "note": "changed" })).await.expect(200);
+    let waiting = client.get("/core/diaries/from/effects").await.expect(200).json();
+    assert_eq!(waiting["pendingCount"], 1, "{waiting}");
+    // A timer that is set anew in the same update is not the one that is given up.
+    let anew = json!({ "cancel": "other", "letters": [letter("anew", "other", 600)] });
+    client.patch("/core/diaries/from", &anew).await.expect(200);
+    assert_eq!(notes_of(client, "to", 1).await, ["anew"]);
+    let last = [letter("last", "", 0)];
+    client.patch("/core/diaries/from", &json!({ "letters": last })).await.expect(200);
+    assert_eq!(notes_of(client, "to", 2).await, ["anew", "last"], "nothing else comes");
+    assert_eq!(texts(&diary(client, "from").await["replies"]), ["other 200"], "what is given up is not answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_update_sends_nothing() {
     let host = host_with(&["duties"]).await;
     let client = host.client();

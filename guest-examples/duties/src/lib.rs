@@ -28,6 +28,9 @@ pub struct Letter {
     delay_millis: u64,
     #[document(default)]
     tag: String,
+    /// How many letters like it the receiver writes to itself for it, each with as many.
+    #[document(default)]
+    heads: u64,
 }
 
 /// What a diary is told.
@@ -37,6 +40,10 @@ pub struct Entry {
     #[document(default)]
     letters: Vec<Letter>,
     expires_in_millis: Option<u64>,
+    #[document(default)]
+    heads: u64,
+    /// The tag of letters that are not to be sent any more.
+    cancel: Option<String>,
 }
 
 #[service(
@@ -64,9 +71,15 @@ impl Diary {
     fn handle_patch(&mut self, ctx: &mut Context, entry: Entry) {
         ctx.stat("letters", entry.letters.len() as f64);
         self.notes.extend(entry.note);
+        if let Some(tag) = entry.cancel {
+            ctx.cancel(&tag);
+        }
         for letter in entry.letters {
-            let effect = ctx.patch(letter.to, &json!({ "note": letter.note }));
+            let effect = ctx.patch(letter.to, &json!({ "note": letter.note, "heads": letter.heads }));
             effect.after(Duration::from_millis(letter.delay_millis)).reply_tag(letter.tag);
+        }
+        for _ in 0..entry.heads {
+            ctx.self_patch(&json!({ "heads": entry.heads }));
         }
         if let Some(millis) = entry.expires_in_millis {
             ctx.expire_in(Duration::from_millis(millis));

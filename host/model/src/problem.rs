@@ -55,6 +55,8 @@ pub enum Kind {
     Unprocessable,
     /// The service demands that an update names the version on which it is based, and this one does not.
     PreconditionRequired,
+    /// Whoever asks, or what is asked, has used up its share for now.
+    TooMany,
     /// A fault of the host or of a service.
     Internal,
     /// The host cannot do it now; it will pass by itself.
@@ -68,7 +70,7 @@ pub enum Kind {
 }
 
 /// All kinds with a number of their own, their numbers in HTTP and the names of these. The one table of statuses.
-const KINDS: [(Kind, u16, &str); 18] = [
+const KINDS: [(Kind, u16, &str); 19] = [
     (Kind::Invalid, 400, "Bad Request"),
     (Kind::Forbidden, 403, "Forbidden"),
     (Kind::NotFound, 404, "Not Found"),
@@ -83,6 +85,7 @@ const KINDS: [(Kind, u16, &str); 18] = [
     (Kind::Misdirected, 421, "Misdirected Request"),
     (Kind::Unprocessable, 422, "Unprocessable Entity"),
     (Kind::PreconditionRequired, 428, "Precondition Required"),
+    (Kind::TooMany, 429, "Too Many Requests"),
     (Kind::Internal, 500, "Internal Server Error"),
     (Kind::Unavailable, 503, "Service Unavailable"),
     (Kind::Deadline, 504, "Gateway Timeout"),

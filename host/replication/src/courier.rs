@@ -78,7 +78,7 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
         let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
         // Given up by the host or by the claim, not by the effect: it stays pending and is sent again under the same
         // key.
-        let Some(reply) = carry_out(carrier, partition, &claim, &effect).await else { break };
+        let Some(reply) = carry_out(carrier, partition, &claim, &effect, &mut sent).await else { break };
         partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
         sent.push(effect.key.clone());
         // What the document makes of an answer and the note that the effect is answered are one record, or a crash
@@ -97,12 +97,14 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
     partition.with_outbox(|outbox| outbox.release(&claim));
 }
 
-/// Sends an effect until it is answered or given up; none if the host stops first, or the claim ends.
+/// Sends an effect until it is answered or given up; none if the host stops first, or the claim ends. What was `sent` before it
+/// is settled before it has to wait: it may wait for longer than targets remember keys.
 async fn carry_out<C: Carrier>(
     carrier: &C,
     partition: &Partition,
     claim: &Claim,
     effect: &PendingEffect,
+    sent: &mut Vec<EffectKey>,
 ) -> Option<C::Reply> {
     let began = carrier.now();
     for attempts in 1.. {
@@ -112,7 +114,12 @@ async fn carry_out<C: Carrier>(
             Sent::Later { .. } => {}
             Sent::Stopping => return None,
         }
-        if !goes_on(carrier, partition, claim, attempts).await {
+        if !sent.is_empty() {
+            carrier.settle(partition, std::mem::take(sent));
+        }
+        if !goes_on(carrier, partition, claim, attempts).await
+            || partition.with_outbox(|outbox| !outbox.is_pending(&effect.key))
+        {
             break;
         }
     }

@@ -36,6 +36,7 @@ pub mod mail;
 pub mod observer;
 pub mod partition;
 pub mod partitions;
+pub mod pending;
 pub mod recovery;
 pub mod served;
 pub mod shared;

@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::completions::Completions;
 use crate::mail::Mail;
 use crate::observer::{Fatal, Observer, unpoisoned};
+use crate::pending::{Amount, PendingEffects};
 use crate::served::Served;
 use crate::space::Space;
 
@@ -30,6 +31,8 @@ pub struct Options {
     pub unapplied_bytes_max: u64,
     /// Bytes of log that are kept for copies that were away, although the state store holds them.
     pub backlog_bytes: u64,
+    /// What documents of this node may have to send.
+    pub pending_effects_max: Amount,
     /// How patient replicas are, and how much they send at once.
     pub replica: replica::Settings,
 }
@@ -41,6 +44,7 @@ impl Default for Options {
             cache_bytes: 48 << 20,
             unapplied_bytes_max: 256 << 20,
             backlog_bytes: 256 << 20,
+            pending_effects_max: Amount { effects: 1_000_000, bytes: 512 << 20, timers: usize::MAX },
             replica: replica::Settings::default(),
         }
     }
@@ -67,6 +71,8 @@ pub struct Shared {
     pub mail: Mail,
     /// The partitions whose state stores are behind.
     pub applying: Applying,
+    /// What documents of this node have to send.
+    pub pending_effects: Arc<PendingEffects>,
     /// Which copies this node answers for.
     pub served: Served,
     /// Is told what happens.
@@ -97,6 +103,7 @@ impl Shared {
             cache: Cache::new(options.cache_bytes),
             mail: Mail::default(),
             applying: Applying::new(options.unapplied_bytes_max),
+            pending_effects: Arc::new(PendingEffects::new(options.pending_effects_max)),
             served: Served::default(),
             observer,
             own,

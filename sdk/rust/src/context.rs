@@ -119,6 +119,13 @@ impl Context {
         self.send(Effect::new(Action::Delete, link, None))
     }
 
+    /// Gives up what this document has to send with the tag, such as a timer that is not needed any more; with the state of this call,
+    /// or not at all. What is being sent at this moment may arrive all the same.
+    pub fn cancel(&mut self, tag: &str) {
+        let to = format!("{}/effects?tag={}", self.request.link, percent_encoded(tag));
+        self.send(Effect::new(Action::Delete, to, None));
+    }
+
     /// Sends any effect.
     pub fn send(&mut self, effect: Effect) -> &mut Effect {
         let index = self.effects.len();
@@ -209,6 +216,18 @@ fn located(fields: &serde_json::Value, at: &Location<'_>) -> String {
         other => return other.to_string(),
     }
     serde_json::Value::Object(all).to_string()
+}
+
+/// Returns the text as it stands in the query part of a link.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -60,6 +60,13 @@ impl Account {
         Reply::json(&json!({ "balance": self.balance }))
     }
 
+    /// Reminds the owner after a day, unless something comes before.
+    #[patch(kind = "remind")]
+    fn remind(&mut self, ctx: &mut Context) {
+        ctx.cancel("due & late");
+        ctx.patch("/bank/letters", &json!({})).after(Duration::from_secs(86_400)).reply_tag("due & late");
+    }
+
     #[patch(kind = "close")]
     fn close(&mut self, ctx: &mut Context, #[field] after_seconds: u64) {
         ctx.expire_in(Duration::from_secs(after_seconds));
@@ -130,7 +137,7 @@ fn the_descriptor_is_what_the_host_expects() {
     let index = descriptor.index.expect("an index");
     assert_eq!((index[1].path.as_str(), index[1].kind), ("balance", IndexType::Number));
     let kinds: Vec<&String> = descriptor.actions["handle-patch"].keys().collect();
-    assert_eq!(kinds, ["close", "deposit"]);
+    assert_eq!(kinds, ["close", "deposit", "remind"]);
     let properties = &descriptor.state_schema["properties"];
     assert_eq!(properties["currency"]["default"], "EUR");
     assert_eq!(properties["limits"]["additionalProperties"]["properties"]["percent"]["maximum"], 100);
@@ -191,6 +198,22 @@ fn an_answer_comes_back_with_its_tag() {
     host.settle();
     assert_eq!(host.versions(&link)[2]["note"], "audit 201");
     assert_eq!(host.stat("starts"), 1.0);
+}
+
+#[test]
+fn a_timer_that_is_cancelled_does_not_go_off() {
+    let (host, link) = account();
+    let mut host = host.answering("/bank/", |_| mock::Response::new(201, Value::Null));
+    let remind = |version: u64| json!({ "kind": "remind", "documentVersion": version });
+    assert_eq!(host.patch(&link, remind(0)).status, 200);
+    host.advance(Duration::from_secs(80_000));
+    assert_eq!(host.patch(&link, remind(1)).status, 200);
+    let waiting: Vec<String> = host.waiting().into_iter().map(|effect| effect.reply_tag).collect();
+    assert_eq!(waiting, ["due & late"], "the first of two was given up");
+    host.advance(Duration::from_secs(80_000));
+    assert!(host.sent().is_empty());
+    host.advance(Duration::from_secs(6_400));
+    assert_eq!(host.sent().len(), 1);
 }
 
 #[test]

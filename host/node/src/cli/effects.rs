@@ -1,12 +1,13 @@
-//! `effects`: what documents still have to send: effects on their way, and timers.
+//! `effects`: what documents still have to send: effects on their way, and timers; and the end of that, on wish.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Format, Table, Terminal, cell, thousands};
+use super::output::{Format, Terminal, cell, thousands};
 use super::services;
+use super::table::Table;
 
 /// Shows effects on their way, and timers
 #[derive(Debug, clap::Args)]
@@ -15,14 +16,21 @@ WAITING: its time has not come. DUE: it is sent, or tried again.
 
 Examples:
   steward effects                          of all factories
-  steward effects /core/diaries
-  steward effects /core/diaries/d -n 5")]
+  steward effects /core/counters
+  steward effects /core/counters/clicks -n 5
+  steward effects /core/counters/clicks --drop   of one document: they are never sent")]
 pub(super) struct Args {
     /// Path of a document or a factory [default: all factories]
     path: Option<String>,
     /// How many of each at the most
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     limit: u32,
+    /// Give up what a document has to send
+    #[arg(long, requires = "path", conflicts_with = "limit")]
+    drop: bool,
+    /// Do it without asking
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
+    yes: bool,
 }
 
 /// Runs `effects`.
@@ -30,6 +38,9 @@ pub(super) struct Args {
 /// # Errors
 /// A failure if there is no answer, or the host refuses.
 pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if let (Some(path), true) = (&args.path, args.drop) {
+        return drop_all(path.trim_end_matches('/'), args.yes, client, terminal).await;
+    }
     let paths = match &args.path {
         Some(path) => vec![path.trim_end_matches('/').to_owned()],
         None => {
@@ -65,10 +76,28 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     }
     match effects.is_empty() {
         true => terminal.say("nothing waits to be sent"),
-        false => terminal.print(&table.render()),
+        false => terminal.print_table(&table),
     }
     if pending > effects.len() as u64 {
         terminal.say(&format!("{} of {} shown: -n {pending}", effects.len(), thousands(pending)));
+    }
+    Ok(Exit::Done)
+}
+
+/// Asks once, and gives up what a document has to send.
+async fn drop_all(path: &str, yes: bool, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let effects = format!("{path}/effects");
+    let pending = client.ask(&Call::new(Method::GET, &effects)?).await?.json()?;
+    let pending = pending.get("pendingCount").and_then(Value::as_u64).unwrap_or(0);
+    terminal.say(&format!("{path} has {} to send; there is no way back", thousands(pending)));
+    terminal.confirm(&format!("Give them up on {}?", client.host()), yes)?;
+    let dropped = client.ask(&Call::new(Method::DELETE, &effects)?).await?.json()?;
+    let dropped = dropped.get("givenUpCount").and_then(Value::as_u64).unwrap_or(0);
+    match terminal.format {
+        Format::Json => {
+            terminal.print_json(&json!({"type": "effects.dropped", "schema": 1, "document": path, "dropped": dropped}));
+        }
+        Format::Table => terminal.print(&format!("Gave up {} of {path}", thousands(dropped))),
     }
     Ok(Exit::Done)
 }

@@ -27,6 +27,7 @@ pub(crate) use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;
+use steward_replication::pending::Amount;
 use steward_sandbox::ModuleLimits;
 use tracing_subscriber::filter::Directive;
 
@@ -52,6 +53,12 @@ const MODULE_BYTES_MAX: u64 = 1 << 30;
 
 /// Nobody waits longer for a module to be compiled.
 const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+
+/// More pending effects than memory holds: each takes some hundred bytes there.
+const PENDING_EFFECTS_MAX: usize = 100_000_000;
+
+/// More bytes of pending effects than a node has memory.
+const PENDING_BYTES_MAX: u64 = 1 << 40;
 
 /// More waiting operations would be done long after their clients have gone.
 const QUEUE_LIMIT_MAX: usize = 1 << 20;
@@ -141,6 +148,8 @@ pub(crate) struct Options {
     pub modules: ModuleLimits,
     /// Most operations that wait for one document, at least one.
     pub queue_limit: usize,
+    /// What documents of this node may have to send, all together.
+    pub pending_effects_max: Amount,
     /// Bytes of commit log that are kept for nodes that were away, beyond what this one needs itself.
     pub backlog_bytes: u64,
     /// Outside hosts that guests may be granted.
@@ -194,6 +203,11 @@ impl Options {
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
+            pending_effects_max: Amount {
+                effects: read(all, "pending_effects", |text| parse_count(text, PENDING_EFFECTS_MAX))?,
+                bytes: read(all, "pending_bytes", |text| parse_bytes(text, PENDING_BYTES_MAX))?,
+                timers: usize::MAX,
+            },
             backlog_bytes: read(all, "backlog", parse_backlog)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,

@@ -140,6 +140,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
     text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
+    text("pending_effects", "N", "1000000", LIMITS, "Most effects and timers that wait; a factory has half, a document a 16th")
+        .of(Shape::Number),
+    text("pending_bytes", "SIZE", "512MiB", LIMITS, "Most bytes of them, shared out likewise"),
     text("backlog", "SIZE", "256MiB", LIMITS, "Log that is kept for nodes that were away, beyond what this one needs"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(

@@ -94,6 +94,8 @@ fn values_that_cannot_be_meant_are_refused_by_name() {
         ("guest_deadline", "0s", "longer than nothing"),
         ("shutdown_grace", "10", "is not a duration"),
         ("backlog", "2048GiB", "at most"),
+        ("pending_effects", "0", "must be 1 or more"),
+        ("pending_bytes", "2048GiB", "at most 1.0 TiB"),
         ("queue_limit", "0", "must be 1 or more"),
         ("idle_timeout", "0s", "longer than nothing"),
         ("max_request_bytes", "13MiB", "at most 12 MiB"),

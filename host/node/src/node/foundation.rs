@@ -44,6 +44,7 @@ impl Foundation {
         let bounds = partition::Options {
             queue_limit: options.queue_limit,
             backlog_bytes: options.backlog_bytes,
+            pending_effects_max: options.pending_effects_max,
             ..partition::Options::default()
         };
         let completions = Arc::new(Completions::default());

@@ -4,6 +4,7 @@ use steward_model::link;
 use steward_model::operation::Fault;
 use steward_model::problem::{Happened, Problem, Violation};
 use steward_model::{Action, Epoch, Link, PartitionId, Position, Version};
+use steward_replication::pending::TooMany;
 use steward_sandbox::CallError;
 
 use super::freshness::{Copied, tag_of};
@@ -339,6 +340,9 @@ pub(crate) enum Error {
         /// How many are possible.
         most: u64,
     },
+    /// The update would add more effects than there may be.
+    #[error("{0}")]
+    TooManyEffects(TooMany),
     /// The node takes no update at this moment.
     #[error("{0}")]
     Busy(ProposeError),
@@ -387,6 +391,7 @@ impl Error {
             ProposeError::NoSpace(reason) => Error::NoSpace(reason),
             ProposeError::NotAdmitted { partition, .. } => Error::NotConfirmed(NotConfirmed(partition)),
             ProposeError::TooLarge { bytes, most } => Error::UpdateTooLarge { bytes, most },
+            ProposeError::TooManyEffects(too_many) => Error::TooManyEffects(too_many),
             ProposeError::Behind { .. } | ProposeError::Stopping => Error::Busy(error),
         }
     }

@@ -52,7 +52,7 @@ pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Optio
     let question = || Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
     match ask_owner(waiting, question).await? {
         Some(Answer::Reply(reply)) => Ok(Some(reply.into())),
-        Some(Answer::Committed(_)) => Err(Error::Broken),
+        Some(Answer::Committed(_) | Answer::GivenUp(_)) => Err(Error::Broken),
         None => Ok(None),
     }
 }
@@ -65,7 +65,8 @@ async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Res
             Whose::Of(owner) => owner,
         };
         // Only what somebody asked for goes to another node: what a node does for its own documents the next owner does itself.
-        let travels = waiting.operation.purpose == Purpose::Act && !waiting.operation.handed_on;
+        let is_asked_for = matches!(waiting.operation.purpose, Purpose::Act | Purpose::Migrate);
+        let travels = is_asked_for && !waiting.operation.handed_on;
         if !travels {
             return Err(waiting.elsewhere(owner));
         }
@@ -107,7 +108,7 @@ impl Operations {
         let waiting = Waiting { operations: self, operation: &read, partition };
         let committed = match ask_owner(waiting, || Question::Committed(partition.id())).await? {
             Some(Answer::Committed(committed)) => committed,
-            Some(Answer::Reply(_)) => return Err(Error::Broken),
+            Some(Answer::Reply(_) | Answer::GivenUp(_)) => return Err(Error::Broken),
             None => {
                 waiting.confirmed(waiting.ask()).await?;
                 partition.committed_end()
@@ -115,6 +116,26 @@ impl Operations {
         };
         let followed = waiting.in_time(partition.applied_through(committed)).await;
         followed.ok_or(Error::Behind(Behind(partition.id())))
+    }
+
+    /// Gives up what a document has to send, all of it or what has the tag, whoever owns it; returns how many effects that were.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if no owner answers in time, and what that one says.
+    pub(crate) async fn give_up(
+        &self,
+        link: &Link,
+        partition: &Arc<Partition>,
+        tag: Option<&str>,
+    ) -> Result<usize, Error> {
+        let id = format!("give-up-{}", link.name());
+        let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
+        let waiting = Waiting { operations: self, operation: &read, partition };
+        match ask_owner(waiting, || Question::GiveUp(partition.id(), link.clone(), tag.map(str::to_owned))).await? {
+            Some(Answer::GivenUp(effects)) => Ok(effects),
+            Some(Answer::Reply(_) | Answer::Committed(_)) => Err(Error::Broken),
+            None => self.give_up_here(partition, link, tag).await,
+        }
     }
 
     /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
@@ -236,7 +257,13 @@ impl Service for Arrivals {
                 Question::Committed(partition) if operations.table.has(partition) => {
                     Brought::of(operations.committed_here(partition).await)
                 }
-                Question::Committed(partition) => return Err(format!("there is no partition {partition}")),
+                Question::GiveUp(partition, link, tag) if operations.table.has(partition) => {
+                    let partition = operations.table.get(partition);
+                    Brought::of(operations.give_up_here(partition, &link, tag.as_deref()).await.map(Answer::GivenUp))
+                }
+                Question::Committed(partition) | Question::GiveUp(partition, ..) => {
+                    return Err(format!("there is no partition {partition}"));
+                }
             };
             Ok(codec::encode(&brought))
         };

@@ -59,9 +59,8 @@ impl Error {
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
             Error::RefusedBody { fault, further } => {
-                let mut problem = Problem::from(fault.clone());
-                problem.violations.extend(further.iter().cloned());
-                problem
+                let Problem { violations, .. } = Problem::from(fault.clone());
+                Problem { violations: [&violations[..], further].concat(), ..Problem::from(fault.clone()) }
             }
             Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
@@ -71,6 +70,7 @@ impl Error {
             Error::Storage(error) if error.is_damage() => never(Kind::Internal, "storage"),
             Error::Storage(_) => later(Kind::Unavailable, "storage", 1),
             Error::QueueFull { .. } => later(Kind::Unavailable, "overloaded", 1).xenon(problem::QUEUE_LIMIT),
+            Error::TooManyEffects(_) => later(Kind::TooMany, "too-many-effects", 1),
             Error::Busy(_) => later(Kind::Unavailable, "overloaded", 1),
             Error::Behind(_) | Error::Superseded { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Elsewhere { partition, owner, address, epoch, .. } => later(Kind::Unavailable, "not-owner", 1)
@@ -158,6 +158,9 @@ impl Error {
             "use a new Idempotency-Key for each new request"
         } else if matches!(self, Error::StateVersion { .. }) {
             "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
+        } else if matches!(self, Error::TooManyEffects(_)) {
+            "steward effects shows what waits and why, steward effects LINK --drop gives it up; --pending-effects and --pending-bytes of \
+             steward start"
         } else if matches!(self, Error::TooFewNodes { .. }) {
             "ask for at most as many as GET /core/node-groups/default shows, or for x-xenon-all"
         } else if matches!(self, Error::TooFewCopies { .. }) {
@@ -223,6 +226,7 @@ impl Error {
             | Error::CopyBehind { .. }
             | Error::TooFewCopies { .. }
             | Error::NotConfirmed(_)
+            | Error::TooManyEffects(_)
             | Error::Busy(_)
             | Error::Lost(_)
             | Error::NoSpace(_)

@@ -8,6 +8,7 @@ use steward_model::{Document, Position};
 use steward_storage::log::Reservation;
 
 use super::decision::{Answer, Decision, Next};
+use super::giving_up::give_up_decided;
 use super::load::Before;
 use super::request::{Content, Reply};
 use super::road::Road;
@@ -76,8 +77,9 @@ impl Pending {
 ///
 /// # Errors
 /// [`Error`] if the partition takes no updates, the disk is full, or the state is too large: nothing has happened then.
-pub(super) async fn propose(road: Road<'_>, before: Before, decision: Decision) -> Result<Pending, Error> {
+pub(super) async fn propose(road: Road<'_>, before: Before, mut decision: Decision) -> Result<Pending, Error> {
     let Road { operations, operation, service, partition } = road;
+    give_up_decided(partition, &operation.link, &mut decision)?;
     check_size(operations, service, &decision)?;
     if decision.changes_nothing() && operation.idempotency_key.is_none() {
         let reply = reply_of(&decision, before.document);

@@ -9,6 +9,7 @@ use metrics::{
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
+use steward_replication::pending::Amount;
 use steward_storage::log::Stats;
 
 use super::process;
@@ -38,6 +39,8 @@ const CONNECTIONS_REFUSED: &str = "steward_http_connections_refused_total";
 const CONNECTIONS_SILENT: &str = "steward_http_connections_silent_total";
 const ACCEPTS_SHORT: &str = "steward_http_accepts_short_total";
 const ANSWERS_REFUSED: &str = "steward_http_answers_refused_total";
+const EFFECTS_PENDING: &str = "steward_effects_pending";
+const EFFECT_BYTES: &str = "steward_effects_pending_bytes";
 const ANSWER_BYTES: &str = "steward_http_answer_bytes";
 const GUEST_LINES_DROPPED: &str = "steward_guest_lines_dropped_total";
 const STRANGERS: &str = "steward_http_strangers_total";
@@ -76,6 +79,8 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
         "Times that the system handed over no connection for want of descriptors or memory"
     );
     describe_counter!(ANSWERS_REFUSED, "Answers that were too large beside those that clients had not taken yet");
+    describe_gauge!(EFFECTS_PENDING, "Effects and timers of a service's documents that wait to be sent by this node");
+    describe_gauge!(EFFECT_BYTES, Unit::Bytes, "Bytes of effects and timers that wait to be sent by this node");
     describe_gauge!(ANSWER_BYTES, Unit::Bytes, "Bytes of large answers that clients have not taken yet");
     describe_counter!(GUEST_LINES_DROPPED, "Log lines of guests beyond what a service may write in a second");
     describe_counter!(
@@ -232,6 +237,14 @@ pub(crate) fn answer_refused() {
 /// Takes note of how many bytes large answers hold.
 pub(crate) fn answers(bytes: usize) {
     gauge!(ANSWER_BYTES).set(bytes as f64);
+}
+
+/// Takes note of what the documents of a factory have to send.
+pub(crate) fn pending(factory: &Link, amount: Amount) {
+    let factory = || factory.as_str().to_owned();
+    gauge!(EFFECTS_PENDING, "service" => factory(), "kind" => "effect").set((amount.effects - amount.timers) as f64);
+    gauge!(EFFECTS_PENDING, "service" => factory(), "kind" => "timer").set(amount.timers as f64);
+    gauge!(EFFECT_BYTES, "service" => factory()).set(amount.bytes as f64);
 }
 
 /// Counts a log line of a guest that was not written.

@@ -188,7 +188,7 @@ impl Partition {
             cut: None,
             waiters: VecDeque::new(),
             recent,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(Arc::clone(&shared.pending_effects)),
             readers: Readers::default(),
             ahead: Ahead::default(),
             patient: Patient::default(),

@@ -8,6 +8,7 @@
 //! and a claim of an earlier reign finds nothing more to send.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::mutation::{self, Mutation};
@@ -15,6 +16,8 @@ use steward_model::operation::EffectKey;
 use steward_model::update::PendingEffect;
 use steward_model::{Epoch, Link, Position, Timestamp};
 use steward_protocol::schedule::Timers;
+
+use crate::pending::{Amount, PendingEffects};
 
 /// The place of an effect among those of its document.
 type Order = (Position, u32);
@@ -39,6 +42,7 @@ struct Pending {
     /// Answered; the note that says so is on its way into the log.
     sent: BTreeSet<Order>,
     is_claimed: bool,
+    amount: Amount,
 }
 
 impl Pending {
@@ -76,31 +80,46 @@ pub struct Outbox {
     timers: Timers<Link>,
     count: usize,
     knowledge: Knowledge,
+    /// The count of the node, of which this is a part.
+    all: Arc<PendingEffects>,
 }
 
-impl Default for Outbox {
-    fn default() -> Outbox {
+impl Outbox {
+    /// Returns the outbox of a copy that does not reign; what it has to send counts in `all`.
+    pub(super) fn new(all: Arc<PendingEffects>) -> Outbox {
         Outbox {
             documents: HashMap::new(),
             ready: BTreeSet::new(),
             timers: Timers::default(),
             count: 0,
             knowledge: Knowledge::Nothing,
+            all,
         }
     }
-}
 
-impl Outbox {
     /// A reign begins. What was pending before is told by the state store.
     pub(super) fn begin(&mut self, epoch: Epoch) {
-        *self = Outbox { knowledge: Knowledge::Loading { epoch, settled: HashSet::new() }, ..Outbox::default() };
+        self.clear();
+        self.knowledge = Knowledge::Loading { epoch, settled: HashSet::new() };
     }
 
     /// The reign ends: all claims are void.
     pub(super) fn end(&mut self) {
         if !mutation::is(Mutation::ClaimSurvives) {
-            *self = Outbox::default();
+            self.clear();
         }
+    }
+
+    fn clear(&mut self) {
+        for (link, pending) in &self.documents {
+            self.all.remove(link, pending.amount);
+        }
+        *self = Outbox::new(Arc::clone(&self.all));
+    }
+
+    /// Returns what a document has to send, as far as this reign knows.
+    pub(super) fn amount_of(&self, document: &Link) -> Amount {
+        self.documents.get(document).map(|pending| pending.amount).unwrap_or_default()
     }
 
     /// Returns true once everything that is pending is here.
@@ -139,16 +158,20 @@ impl Outbox {
 
     /// Adds a committed effect.
     pub(super) fn add(&mut self, effect: PendingEffect) {
-        let link = effect.key.link.clone();
+        let (link, amount) = (effect.key.link.clone(), Amount::of(&effect));
         let pending = self.documents.entry(link.clone()).or_default();
         let before = if effect.effect.delay_millis == 0 {
-            self.ready.insert(link);
+            self.ready.insert(link.clone());
             pending.prompt.insert(order(&effect.key), effect)
         } else {
-            self.timers.add(effect.due, link);
+            self.timers.add(effect.due, link.clone());
             pending.delayed.insert((effect.due, order(&effect.key)), effect)
         };
-        self.count += usize::from(before.is_none());
+        if before.is_none() {
+            self.count += 1;
+            pending.amount = pending.amount.plus(amount);
+            self.all.add(&link, amount);
+        }
     }
 
     /// Removes a settled effect: the note that says so is committed.
@@ -159,11 +182,13 @@ impl Outbox {
         let Some(pending) = self.documents.get_mut(&key.link) else { return };
         let order = order(key);
         pending.sent.remove(&order);
-        self.count -= usize::from(pending.prompt.remove(&order).is_some());
         let delayed = pending.delayed.keys().find(|(_, other)| *other == order).copied();
-        if let Some(place) = delayed {
-            pending.delayed.remove(&place);
+        let delayed = delayed.and_then(|place| pending.delayed.remove(&place));
+        for effect in pending.prompt.remove(&order).into_iter().chain(delayed) {
+            let amount = Amount::of(&effect);
             self.count -= 1;
+            pending.amount = pending.amount.minus(amount);
+            self.all.remove(&key.link, amount);
         }
         if pending.is_empty() && !pending.is_claimed {
             self.documents.remove(&key.link);
@@ -215,6 +240,12 @@ impl Outbox {
         {
             pending.sent.insert(order(key));
         }
+    }
+
+    /// Returns what a document has to send, in the order in which it is sent; timers last.
+    pub(super) fn of(&self, document: &Link) -> impl Iterator<Item = &PendingEffect> {
+        let pending = self.documents.get(document);
+        pending.into_iter().flat_map(|pending| pending.prompt.values().chain(pending.delayed.values()))
     }
 
     /// Returns true if the effect has not been settled.
@@ -283,7 +314,7 @@ mod tests {
     }
 
     fn loaded(rows: Vec<PendingEffect>) -> Outbox {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Arc::default());
         outbox.begin(REIGN);
         outbox.load(REIGN, Timestamp(0), rows);
         outbox
@@ -326,7 +357,7 @@ mod tests {
 
     #[test]
     fn nothing_is_claimed_before_the_older_effects_are_known() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Arc::default());
         outbox.begin(REIGN);
         outbox.add(effect(9, 0, 0));
         assert!(outbox.claim(Timestamp(1), 8).is_empty() && outbox.next_due().is_none());
@@ -337,7 +368,7 @@ mod tests {
 
     #[test]
     fn an_effect_settled_while_the_store_is_asked_does_not_come_back() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Arc::default());
         outbox.begin(REIGN);
         outbox.settle(&effect(1, 0, 0).key);
         assert_eq!(outbox.load(REIGN, Timestamp(0), vec![effect(1, 0, 0)]), 0);

@@ -8,6 +8,8 @@ use steward_model::{Document, Epoch, Link, PartitionId, Position};
 use steward_protocol::replica::NotAdmitted;
 use steward_storage::log::Reservation;
 
+use crate::pending::TooMany;
+
 /// Why an update was not taken into the log. Nothing has happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProposeError {
@@ -32,6 +34,9 @@ pub enum ProposeError {
         /// Bytes that may be.
         most: u64,
     },
+    /// The document, its factory or the node has too much to send to add more.
+    #[error("{0}")]
+    TooManyEffects(#[from] TooMany),
     /// The record would not fit into a frame of the log.
     #[error("the update takes about {bytes} bytes with its effects and its remembered answer, the log takes {most}")]
     TooLarge {

@@ -41,7 +41,11 @@ impl Partition {
 
     pub(super) fn propose_now(&self, state: &mut State, now: Moment, proposal: Proposal) {
         let Proposal { update, before, epoch, space, taken, committed } = proposal;
-        if let Err(refused) = self.check(state, Some(epoch), update.bytes() as u64) {
+        let checked = self.check(state, Some(epoch), update.bytes() as u64).and_then(|()| {
+            let own = state.outbox.amount_of(&update.document.link);
+            Ok(self.shared.pending_effects.check(&update, own)?)
+        });
+        if let Err(refused) = checked {
             // The client may be gone; nothing has happened.
             let _ = taken.send(Err(refused));
             return;

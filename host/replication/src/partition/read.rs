@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 use steward_model::mutation::{self, Mutation};
+use steward_model::operation::EffectKey;
+use steward_model::update::{Entry, PendingEffect};
 use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
@@ -159,6 +161,28 @@ impl Partition {
     pub fn unloaded_outbox(&self) -> Option<(Epoch, Option<Offset>)> {
         let state = self.lock();
         state.outbox.loading().map(|epoch| (epoch, state.replica.committed()))
+    }
+
+    /// Returns the names of what a document has to send, with what is not committed yet: all of it, or what has the tag. None as
+    /// long as the reign does not know everything that is pending. The caller holds the turn of the document, or what it adds
+    /// meanwhile is missing.
+    pub fn pending_of(&self, document: &Link, tag: Option<&str>) -> Option<Vec<EffectKey>> {
+        let state = self.lock();
+        if !state.outbox.is_loaded() {
+            return None;
+        }
+        let is_meant = |effect: &&PendingEffect| tag.is_none_or(|tag| effect.effect.reply_tag == tag);
+        let mut keys: Vec<EffectKey> =
+            state.outbox.of(document).filter(is_meant).map(|effect| effect.key.clone()).collect();
+        for uncommitted in &state.uncommitted {
+            if let Entry::Update(update) = &uncommitted.record.entry
+                && update.document.link == *document
+            {
+                keys.retain(|key| !update.settled.contains(key));
+                keys.extend(update.effects.iter().filter(is_meant).map(|effect| effect.key.clone()));
+            }
+        }
+        Some(keys)
     }
 
     /// Fills the pending effects of the reign `epoch` from the state store, which holds at least what was committed when the

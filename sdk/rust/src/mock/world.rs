@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use crate::context::percent_encoded;
 use crate::effect::{Effect, Outcome};
 use crate::fault::Result;
 use crate::guest::{Guest, Handler};
@@ -186,8 +187,19 @@ impl World {
         alive.map(|(link, _)| link.clone()).collect()
     }
 
-    /// Queues the effects of a document.
+    /// Queues the effects of a document, and forgets those that it gives up.
     pub(super) fn queue(&mut self, from: &str, effects: Vec<Effect>) {
+        let own = format!("{from}/effects");
+        let gives_up = |effect: &Effect| {
+            let path = effect.to.split('?').next().unwrap_or_default();
+            let plain = effect.delay_millis <= 0 && effect.reply_tag.is_empty();
+            plain && effect.action == Action::Delete && path == own
+        };
+        let (given_up, effects): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(gives_up);
+        for Effect { to, .. } in given_up {
+            let is_meant = |tag: &str| to == own || to == format!("{own}?tag={}", percent_encoded(tag));
+            self.pending.retain(|_, pending| pending.from != from || !is_meant(&pending.effect.reply_tag));
+        }
         for effect in effects {
             let due = self.now_micros.saturating_add(effect.delay_millis.saturating_mul(1000));
             let order = self.next();

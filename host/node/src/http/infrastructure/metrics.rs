@@ -29,6 +29,9 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
     let stats = http.operations().table().shared().log.stats();
     metrics::log_written(&stats);
+    for (factory, amount) in http.operations().table().shared().pending_effects.by_factory() {
+        metrics::pending(&factory, amount);
+    }
     stand(http);
     let text = http.parts.metrics.render() + &metrics::fractions(&stats);
     let mut response = Response::new(Full::new(Bytes::from(text)));

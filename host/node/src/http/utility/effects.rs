@@ -15,7 +15,7 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
 use crate::partition::{Partitions, flushed_lane};
-use crate::service::Found;
+use crate::service::{Found, Service};
 
 /// Query parameters that are read.
 pub(super) const PARAMETERS: [&str; 1] = ["limit"];
@@ -72,6 +72,21 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
         "documentOwner": http.owner_name(),
     });
     Ok(encode::json(StatusCode::OK, &document))
+}
+
+/// Gives up what the document at `link` has to send; `?tag=` only what has this tag.
+///
+/// # Errors
+/// [`Error::Operation`] if its owner cannot be asked.
+pub(super) async fn give_up(http: &Http, link: &Link, service: &Service, query: &str) -> Result<Answer, Error> {
+    let operations = http.operations();
+    let tag = decode::parameter(query, "tag")?;
+    let given_up = operations.give_up(link, operations.table().of(link, service.lane()), tag.as_deref()).await?;
+    tracing::info!(%link, effects = given_up, "effects are given up");
+    Ok(encode::json(
+        StatusCode::OK,
+        &json!({ "givenUpCount": given_up, "documentSelfLink": format!("{link}/effects") }),
+    ))
 }
 
 fn look(table: &Partitions, lane: Lane, wanted: &Link, is_document: bool) -> Result<Pending, Error> {

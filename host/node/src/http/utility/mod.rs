@@ -39,7 +39,14 @@ pub(super) async fn answer(
         return Err(Error::NotOffered { path: asked.path().to_owned(), what });
     }
     if !matches!(asked.parts.method, Method::GET | Method::HEAD) {
-        return asked.other(READ_ONLY);
+        return match (utility, &found, &asked.parts.method) {
+            (Utility::Effects, Found::Child(service), &Method::DELETE) => {
+                parameters::only(asked.query(), &["tag"])?;
+                effects::give_up(http, link, service, asked.query()).await
+            }
+            (Utility::Effects, Found::Child(_), _) => asked.other("GET, HEAD, DELETE, OPTIONS"),
+            _ => asked.other(READ_ONLY),
+        };
     }
     let known: &[&str] = match utility {
         Utility::History => &history::PARAMETERS,

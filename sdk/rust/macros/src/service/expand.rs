@@ -31,6 +31,10 @@ pub(super) fn component(item: &ItemImpl, arguments: &Arguments, methods: &[Metho
         const _: () = {
             type Service = #state;
             ::steward_sdk::export!(Service);
+            // Two services in a crate define it twice, and then the compiler says its name.
+            #[allow(unsafe_code, reason = "the name is a sentence, which nothing else is called by")]
+            #[unsafe(export_name = "A component is one service: put each other one into a crate of its own")]
+            static ONE: u8 = 0;
         };
     }
 }

@@ -1,0 +1,101 @@
+//! How pending effects of a document are given up: an operator says that they shall not be sent any more, or its guest does.
+//!
+//! A guest says so by an effect that deletes them, `DELETE <its link>/effects?tag=<tag>`. Nothing is sent for it: they are settled in
+//! the update that wants it, with its state or not at all. An effect that is being sent at that moment may arrive all the same.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+use steward_model::operation::{Effect, EffectKey};
+use steward_model::{Action, Link};
+
+use super::decision::Decision;
+use super::{Error, Operations};
+use crate::partition::{Behind, Partition};
+
+/// Effects that one record settles: with the longest links it is far below what a frame of the log takes.
+const TOGETHER: usize = 1000;
+
+impl Operations {
+    /// Settles what a document of this node has to send, all of it or what has the tag, and returns how many effects that were. An
+    /// attempt that is under way ends as it ends.
+    ///
+    /// # Errors
+    /// [`Error::Behind`] if the reign does not know yet what is pending, those of [`Operations::settled`], [`Error::Elsewhere`] and its
+    /// like if this node is not the owner: what was not settled is still sent.
+    pub(super) async fn give_up_here(
+        &self,
+        partition: &Partition,
+        link: &Link,
+        tag: Option<&str>,
+    ) -> Result<usize, Error> {
+        partition.admits().map_err(|_| Error::NotConfirmed(crate::partition::NotConfirmed(partition.id())))?;
+        let keys = pending_of(partition, link, tag)?;
+        for some in keys.chunks(TOGETHER) {
+            partition.settle(some.to_vec(), self.clock.timestamp());
+        }
+        partition.step(self.clock.now());
+        self.settled(partition).await?;
+        let left = partition.with_outbox(|outbox| keys.iter().filter(|key| outbox.is_pending(key)).count());
+        Ok(keys.len() - left)
+    }
+}
+
+/// Turns the effects by which a guest gives up others into what the update settles.
+///
+/// # Errors
+/// [`Error::Behind`] if the reign does not know yet what is pending.
+pub(super) fn give_up_decided(partition: &Partition, link: &Link, decision: &mut Decision) -> Result<(), Error> {
+    let (given_up, effects) =
+        std::mem::take(&mut decision.effects).into_iter().partition(|effect| gives_up(effect, link));
+    decision.effects = effects;
+    let given_up: Vec<Effect> = given_up;
+    for effect in given_up {
+        decision.settled.extend(pending_of(partition, link, tag_of(&effect.to).as_deref())?);
+    }
+    decision.settled.sort();
+    decision.settled.dedup();
+    Ok(())
+}
+
+fn pending_of(partition: &Partition, link: &Link, tag: Option<&str>) -> Result<Vec<EffectKey>, Error> {
+    partition.pending_of(link, tag).ok_or(Error::Behind(Behind(partition.id())))
+}
+
+fn gives_up(effect: &Effect, link: &Link) -> bool {
+    let path = effect.to.split('?').next().unwrap_or_default();
+    let own = path.strip_prefix(link.as_str()) == Some("/effects");
+    own && effect.action == Action::Delete && effect.delay_millis <= 0 && effect.reply_tag.is_empty()
+}
+
+/// Returns the tag that the query part of a target names.
+fn tag_of(to: &str) -> Option<Cow<'_, str>> {
+    let (_, query) = to.split_once('?')?;
+    let tag = query.split('&').find_map(|pair| pair.strip_prefix("tag="))?;
+    Some(percent_decode_str(tag).decode_utf8_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_deleting_the_own_effects_gives_them_up() {
+        let link = Link::parse("/core/diaries/d").expect("a valid link");
+        let effect = |action, to: &str, reply_tag: &str| Effect {
+            to: to.to_owned(),
+            action,
+            headers: vec![],
+            body: None,
+            delay_millis: 0,
+            reply_tag: reply_tag.to_owned(),
+        };
+        assert!(gives_up(&effect(Action::Delete, "/core/diaries/d/effects?tag=a", ""), &link));
+        assert!(gives_up(&effect(Action::Delete, "/core/diaries/d/effects", ""), &link));
+        assert!(!gives_up(&effect(Action::Get, "/core/diaries/d/effects", ""), &link));
+        assert!(!gives_up(&effect(Action::Delete, "/core/diaries/other/effects", ""), &link));
+        assert!(!gives_up(&effect(Action::Delete, "/core/diaries/d/effects", "tell me"), &link));
+        assert_eq!(tag_of("/core/diaries/d/effects?tag=a%20b%26").as_deref(), Some("a b&"));
+        assert_eq!(tag_of("/core/diaries/d/effects"), None);
+    }
+}

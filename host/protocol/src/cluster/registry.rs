@@ -23,7 +23,7 @@ use super::refused::Refused;
 pub use super::service::Service;
 
 /// How many revisions of a factory are remembered.
-pub const HISTORY_MAX: usize = 1000;
+pub const HISTORY_MAX: usize = 100;
 
 /// Who asked for a change, when, and why in their own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

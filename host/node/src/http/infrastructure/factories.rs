@@ -15,7 +15,7 @@ use steward_protocol::cluster::ClusterState;
 use steward_protocol::cluster::command::Refused;
 use steward_protocol::cluster::registry::{Factory, Revision};
 
-use super::shapes::{body, expands, list};
+use super::shapes::{body, expands, list, message, too_many_words};
 use crate::deployment::{Changed, Wanted};
 use crate::http::Http;
 use crate::http::decode;
@@ -61,7 +61,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
             }
             Ok(encode::json(StatusCode::OK, &list(http, links, None)))
         }
-        Method::POST => mount(http, body(http, asked).await?).await,
+        Method::POST => mount(http, request(http, asked).await?).await,
         _ => asked.other(ALLOWED),
     }
 }
@@ -80,14 +80,22 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, path: &str) -> Res
             let count = count(http, &path).await?;
             Ok(encode::json(StatusCode::OK, &shown(http, &state, factory, count)))
         }
-        Method::PATCH => change(http, &path, body(http, asked).await?).await,
+        Method::PATCH => change(http, &path, request(http, asked).await?).await,
         Method::DELETE => {
             let seen = decode::number(asked.query(), "expectedRevision")?;
-            let message = decode::parameter(asked.query(), "message")?.unwrap_or_default().into_owned();
+            let message = message(asked.query())?;
             let changed = http.parts.deployments.unmount(&path, seen, message).await?;
             settled(http, &path, changed, StatusCode::OK).await
         }
         _ => asked.other(ALLOWED_ONE),
+    }
+}
+
+async fn request(http: &Http, asked: HostRequest) -> Result<Request, Error> {
+    let request: Request = body(http, asked).await?;
+    match too_many_words(&request.message) {
+        Some(reason) => Err(Error::Field { pointer: "/message".to_owned(), reason }),
+        None => Ok(request),
     }
 }
 

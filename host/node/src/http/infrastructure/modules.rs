@@ -13,7 +13,7 @@ use steward_protocol::cluster::registry::GuestModule;
 use steward_protocol::cluster::{ClusterState, Command};
 use steward_sandbox::Module;
 
-use super::shapes::{expands, list};
+use super::shapes::{expands, list, message};
 use crate::deployment;
 use crate::failure;
 use crate::http::decode::{self, Media};
@@ -102,7 +102,7 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     }
     let query = parts.uri.query().unwrap_or_default();
     let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
-    let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
+    let message = message(query)?;
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();
     let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes, &mut held).await?;

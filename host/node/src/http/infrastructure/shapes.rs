@@ -46,6 +46,28 @@ pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -
     serde_json::from_slice(&body).map_err(refused)
 }
 
+/// Most bytes of the words that are kept with a change.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// Returns why the words of a change are not kept, if they are too many: each revision has them, on every node.
+pub(super) fn too_many_words(message: &str) -> Option<String> {
+    let bytes = message.len();
+    (bytes > MESSAGE_BYTES_MAX)
+        .then(|| format!("has {bytes} bytes, at most {MESSAGE_BYTES_MAX} are kept with a change"))
+}
+
+/// Returns the query parameter `message`; empty if there is none.
+///
+/// # Errors
+/// [`Error::Parameter`] if it is too long or cannot be read.
+pub(super) fn message(query: &str) -> Result<String, Error> {
+    let message = decode::parameter(query, "message")?.unwrap_or_default().into_owned();
+    match too_many_words(&message) {
+        Some(reason) => Err(Error::Parameter { name: "message", reason }),
+        None => Ok(message),
+    }
+}
+
 /// Returns the last part of the kind of a request: clients of Xenon send the whole class name.
 pub(super) fn short_kind(kind: &str) -> &str {
     kind.rsplit(':').next().unwrap_or(kind)

@@ -83,11 +83,12 @@ fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
 
 /// Returns the files of a new project.
 fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
-    let own = match language {
-        Language::Rust => embedded::RUST.iter().chain(embedded::RUST_LOCK),
+    let (own, support) = match language {
+        Language::Rust => ([embedded::RUST, embedded::RUST_LOCK].concat(), embedded::RUST_SUPPORT),
+        Language::Go => (embedded::GO.to_vec(), embedded::GO_SUPPORT),
     };
-    let support = embedded::SUPPORT.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
-    own.map(|(path, text)| (PathBuf::from(path), *text)).chain(support).collect()
+    let support = support.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
+    own.into_iter().map(|(path, text)| (PathBuf::from(path), text)).chain(support).collect()
 }
 
 #[cfg(test)]

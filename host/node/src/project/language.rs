@@ -5,16 +5,19 @@
 pub(crate) enum Language {
     /// Rust, built by cargo.
     Rust,
+    /// Go, built by stock Go.
+    Go,
 }
 
 impl Language {
     /// All of them; the first that finds its mark in a folder takes it.
-    pub(crate) const ALL: [Language; 1] = [Language::Rust];
+    pub(crate) const ALL: [Language; 2] = [Language::Rust, Language::Go];
 
     /// Returns its name, as people write it behind `--lang`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
+            Language::Go => "go",
         }
     }
 
@@ -34,6 +37,7 @@ impl Language {
     pub(crate) fn mark(self) -> &'static str {
         match self {
             Language::Rust => "Cargo.toml",
+            Language::Go => "go.mod",
         }
     }
 
@@ -46,6 +50,7 @@ impl Language {
     pub(super) fn made_by_tools(self) -> &'static [&'static str] {
         match self {
             Language::Rust => &["target", "Cargo.lock"],
+            Language::Go => &[],
         }
     }
 }
@@ -58,6 +63,6 @@ mod tests {
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
         let refused = Language::parse("cobol").expect_err("there is none");
-        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust");
+        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust, go");
     }
 }

@@ -8,9 +8,11 @@
 //!
 //! Left out: languages other than Rust; projects of several services.
 
+mod component;
 pub(crate) mod create;
 mod embedded;
 mod error;
+mod go;
 mod language;
 mod name;
 mod rust;
@@ -62,6 +64,7 @@ impl Project {
     pub(crate) fn make(&self, effort: Effort, tools: &Tools) -> Result<Made, Error> {
         match self.language {
             Language::Rust => rust::make(&self.folder, effort, tools),
+            Language::Go => go::make(&self.folder, effort, tools),
         }
     }
 
@@ -69,6 +72,7 @@ impl Project {
     pub(crate) fn tests(&self, more: &[OsString]) -> Command {
         match self.language {
             Language::Rust => rust::tests(&self.folder, more),
+            Language::Go => go::tests(&self.folder, more),
         }
     }
 
@@ -120,7 +124,7 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        assert!(refused.ends_with("is no project: it has no Cargo.toml"), "{refused}");
+        assert!(refused.ends_with("is no project: it has no Cargo.toml or go.mod"), "{refused}");
     }
 
     #[test]

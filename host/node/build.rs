@@ -18,13 +18,15 @@ struct Language {
     template: &'static str,
 }
 
-const LANGUAGES: [Language; 2] = [
+const LANGUAGES: [Language; 4] = [
     Language {
         name: "RUST",
         support: &["sdk/rust/Cargo.toml", "sdk/rust/README.md", "sdk/rust/src", "sdk/rust/macros", "wit", "LICENSE"],
         template: "sdk/rust/template",
     },
     Language { name: "GO", support: &["sdk/go", "LICENSE"], template: "sdk/go/template" },
+    Language { name: "C", support: &["sdk/c", "LICENSE"], template: "sdk/c/template" },
+    Language { name: "PYTHON", support: &["sdk/python", "wit", "LICENSE"], template: "sdk/python/template" },
 ];
 
 /// The interface between host and guests.

@@ -14,6 +14,7 @@ mod fairness;
 mod following;
 mod infrastructure;
 mod lanes;
+mod languages;
 mod listing;
 mod modules;
 mod native;

@@ -86,6 +86,8 @@ fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
     let (own, support) = match language {
         Language::Rust => ([embedded::RUST, embedded::RUST_LOCK].concat(), embedded::RUST_SUPPORT),
         Language::Go => (embedded::GO.to_vec(), embedded::GO_SUPPORT),
+        Language::C => (embedded::C.to_vec(), embedded::C_SUPPORT),
+        Language::Python => (embedded::PYTHON.to_vec(), embedded::PYTHON_SUPPORT),
     };
     let support = support.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
     own.into_iter().map(|(path, text)| (PathBuf::from(path), text)).chain(support).collect()

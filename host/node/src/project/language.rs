@@ -7,17 +7,23 @@ pub(crate) enum Language {
     Rust,
     /// Go, built by stock Go.
     Go,
+    /// C, built by clang.
+    C,
+    /// Python, built by componentize-py.
+    Python,
 }
 
 impl Language {
     /// All of them; the first that finds its mark in a folder takes it.
-    pub(crate) const ALL: [Language; 2] = [Language::Rust, Language::Go];
+    pub(crate) const ALL: [Language; 4] = [Language::Rust, Language::Go, Language::C, Language::Python];
 
     /// Returns its name, as people write it behind `--lang`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
             Language::Go => "go",
+            Language::C => "c",
+            Language::Python => "python",
         }
     }
 
@@ -38,6 +44,8 @@ impl Language {
         match self {
             Language::Rust => "Cargo.toml",
             Language::Go => "go.mod",
+            Language::C => super::c::SOURCE,
+            Language::Python => "pyproject.toml",
         }
     }
 
@@ -50,7 +58,8 @@ impl Language {
     pub(super) fn made_by_tools(self) -> &'static [&'static str] {
         match self {
             Language::Rust => &["target", "Cargo.lock"],
-            Language::Go => &[],
+            Language::Go | Language::C => &[],
+            Language::Python => &["__pycache__"],
         }
     }
 }
@@ -63,6 +72,6 @@ mod tests {
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
         let refused = Language::parse("cobol").expect_err("there is none");
-        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust, go");
+        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust, go, c, python");
     }
 }

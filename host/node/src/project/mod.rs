@@ -6,8 +6,9 @@
 //! into it. A project is built and tested by that tool, with its own words. What it lacks is said with one command that
 //! installs it; nothing is installed by us. Whatever is built lies below `.steward/` of the project, besides what the tool keeps for itself.
 //!
-//! Left out: languages other than Rust; projects of several services.
+//! Left out: projects of several services.
 
+mod c;
 mod component;
 pub(crate) mod create;
 mod embedded;
@@ -15,6 +16,7 @@ mod error;
 mod go;
 mod language;
 mod name;
+mod python;
 mod rust;
 mod tools;
 
@@ -65,6 +67,8 @@ impl Project {
         match self.language {
             Language::Rust => rust::make(&self.folder, effort, tools),
             Language::Go => go::make(&self.folder, effort, tools),
+            Language::C => c::make(&self.folder, effort, tools),
+            Language::Python => python::make(&self.folder, effort, tools),
         }
     }
 
@@ -73,6 +77,8 @@ impl Project {
         match self.language {
             Language::Rust => rust::tests(&self.folder, more),
             Language::Go => go::tests(&self.folder, more),
+            Language::C => c::tests(&self.folder, more),
+            Language::Python => python::tests(&self.folder, more),
         }
     }
 
@@ -124,7 +130,7 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        assert!(refused.ends_with("is no project: it has no Cargo.toml or go.mod"), "{refused}");
+        assert!(refused.ends_with("is no project: it has no Cargo.toml or go.mod or service.c or pyproject.toml"), "{refused}");
     }
 
     #[test]

@@ -1,0 +1,217 @@
+//! The author's loop in the languages that are no Rust, through the real binary: what `steward new` writes is built, tested, served and
+//! called, by the tools that this machine has. Where a language's tool is not there, its tests say so and pass over.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use steward_model::operation::{Cause, Fault, Header, Request};
+use steward_model::{Link, Timestamp, Version};
+use steward_sandbox::{Call, Config, Imports, Level, Module, Occasion, Sandbox};
+use steward_tests::client::Client;
+use tempfile::TempDir;
+
+use super::author::{Dev, done, edit, ran, steward};
+
+/// What the tests know of a language.
+struct Language {
+    /// Behind `--lang`.
+    name: &'static str,
+    /// A command that succeeds where its tool is.
+    tool: &'static [&'static str],
+    /// The file with the service.
+    source: &'static str,
+    /// Its tests.
+    tests: &'static str,
+    /// A part of a test, and what fails in its place.
+    failing: [&'static str; 2],
+    /// A part of the service, what does not compile in its place, and where the tool says so.
+    wrong: [&'static str; 3],
+    /// A part of the service, and what adds ten times as much in its place.
+    tenfold: [&'static str; 2],
+    /// A part of the service, and what breaks in its place if `by` is 13.
+    breaking: [&'static str; 2],
+    /// Where it says that it breaks, and with which words.
+    broken_at: [&'static str; 2],
+    /// How large the component may be.
+    bytes_max: usize,
+    /// How much memory an instance may have after many calls.
+    memory_bytes_max: usize,
+}
+
+const GO: Language = Language {
+    name: "go",
+    tool: &["/usr/local/go/bin/go", "version"],
+    source: "service.go",
+    tests: "service_test.go",
+    failing: ["Has(\"/count\", 42)", "Has(\"/count\", 43)"],
+    wrong: ["c.Count += steward", "c.Cuont += steward", "service.go:21"],
+    tenfold: ["steward.Or(add.By, c.Step)", "steward.Or(add.By, c.Step) * 10"],
+    breaking: [
+        "c.Count += steward",
+        "ctx.Log(steward.Info, \"counts\", \"by\", add.By)\n\t\tc.Count += 1 / (13 - steward.Or(add.By, 1))\n\t\tc.Count += steward",
+    ],
+    broken_at: ["service.go:22", "integer divide by zero"],
+    bytes_max: 6 << 20,
+    memory_bytes_max: 32 << 20,
+};
+
+impl Language {
+    /// Returns a new project, or none, with a word, where it cannot be built.
+    fn project(&self, name: &str) -> Option<(TempDir, PathBuf)> {
+        let asked = Command::new(self.tool[0]).args(&self.tool[1..]).output();
+        if !asked.is_ok_and(|answer| answer.status.success()) {
+            eprintln!("passed over: there is no {}", self.tool.join(" "));
+            return None;
+        }
+        let above = tempfile::tempdir().expect("a folder");
+        done(&ran(steward(above.path()).args(["new", name, "--lang", self.name])));
+        let place = above.path().join(name);
+        Some((above, place))
+    }
+
+    fn builds_and_tests(&self) {
+        let Some((_above, place)) = self.project("red-orders") else { return };
+        let told: Value =
+            serde_json::from_str(&done(&ran(steward(&place).args(["build", ".", "-o", "json"])))).expect("JSON");
+        let component = std::fs::read(told["path"].as_str().expect("a path")).expect("a component");
+        assert!(told["path"].as_str().is_some_and(|path| path.ends_with(".steward/red-orders.wasm")), "{told}");
+        assert_eq!((&told["bytes"], &told["factory"]), (&json!(component.len()), &json!("/core/red-orders")));
+        let imports = ["steward:service/types@0.1.0", "steward:service/host@0.1.0"];
+        assert_eq!(told["imports"], json!(imports), "it imports our interface alone");
+        assert!(component.len() < self.bytes_max, "{} bytes", component.len());
+
+        assert!(ran(steward(&place).args(["test"])).status.success());
+        edit(&place.join(self.tests), self.failing[0], self.failing[1]);
+        assert_eq!(ran(steward(&place).args(["test"])).status.code(), Some(10));
+
+        let [from, to, at] = self.wrong;
+        edit(&place.join(self.source), from, to);
+        let failed = ran(steward(&place).args(["build", "-q"]));
+        let said = String::from_utf8_lossy(&failed.stderr);
+        assert_eq!((failed.status.code(), failed.stdout.len()), (Some(10), 0), "{said}");
+        assert!(said.contains("error[build-failed]") && said.contains(at), "{said}");
+    }
+
+    async fn serves_and_follows(&self) {
+        let Some((_above, place)) = self.project("orders") else { return };
+        let source = place.join(self.source);
+        let mut dev = Dev::start(&place, &[]);
+        dev.tells("dev.serves");
+        let client = Client::new(&dev.api);
+        client.post("/core/orders", &json!({ "documentSelfLink": "ä", "step": 5 })).await.expect(201);
+        assert_eq!(client.patch("/core/orders/ä", &json!({})).await.expect(200).json()["count"], 5);
+        let big = client.patch("/core/orders/ä", &json!({ "by": 9_007_199_254_740_993_u64 })).await.expect(200).json();
+        assert_eq!(big["count"], 9_007_199_254_740_998_u64);
+        for (refused, pointer) in [
+            (client.post("/core/orders", &json!({ "step": 0 })).await, "/step"),
+            (client.patch("/core/orders/ä", &json!({ "by": "much" })).await, "/by"),
+            (client.put("/core/orders/ä", &json!({ "count": -1 })).await, "/count"),
+        ] {
+            let problem = refused.expect(400).json();
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        }
+
+        edit(&source, self.tenfold[0], self.tenfold[1]);
+        dev.tells("dev.serves");
+        let patched = client.patch("/core/orders/ä", &json!({ "by": 1 })).await.expect(200).json();
+        assert_eq!(patched["count"], 9_007_199_254_741_008_u64, "documents are kept, and the code is new");
+
+        edit(&source, self.breaking[0], self.breaking[1]);
+        dev.tells("dev.serves");
+        client.patch("/core/orders/ä", &json!({ "by": 1 })).await.expect(200);
+        let said = dev.tells_that("dev.log", |line| line["message"] == "counts");
+        assert_eq!((&said["level"], &said["source"]), (&json!("info"), &json!("/core/orders/ä")), "{said}");
+        let problem = client.patch("/core/orders/ä", &json!({ "by": 13 })).await.expect(500).json();
+        for words in self.broken_at {
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{words}: {problem}");
+        }
+        client.patch("/core/orders/ä", &json!({ "by": 1 })).await.expect(200);
+        assert!(dev.end(Signal::TERM), "it ends in order");
+    }
+
+    async fn lasts(&self) {
+        let Some((_above, place)) = self.project("lasting") else { return };
+        let component = std::fs::read(done(&ran(steward(&place).args(["build", "-q"])))).expect("a component");
+        // One instance that may not grow beyond what it is given has to serve all calls.
+        let config = Config {
+            calls_per_instance_max: u32::MAX,
+            growth_bytes_max: usize::MAX,
+            memory_bytes_max: self.memory_bytes_max,
+            call_deadline: Duration::from_secs(10),
+            ..Config::default()
+        };
+        let sandbox = Sandbox::new(config).expect("a sandbox");
+        let module = sandbox.prepare(&component).expect("a module in order");
+        let host: Arc<dyn Imports> = Arc::new(Nobody);
+        let mut document = Bytes::from_static(br#"{"count":0,"step":1}"#);
+        for number in 0..CALLS {
+            document = patched(&module, &host, &document, number).await;
+        }
+        let last: Value = serde_json::from_slice(&document).expect("JSON");
+        assert_eq!((&last["count"], module.usage().made), (&json!(CALLS), 1), "one instance served all of them");
+    }
+}
+
+/// Calls that one instance has to outlast.
+const CALLS: u64 = 200_000;
+
+async fn patched(module: &Module, host: &Arc<dyn Imports>, document: &Bytes, number: u64) -> Bytes {
+    // Every thousandth is larger than what an SDK sets aside for what the host hands over.
+    let length = if number % 1000 == 999 { 200_000 } else { 200 };
+    let request = Request {
+        link: Link::parse("/core/lasting/one").expect("a link"),
+        query: "a=b".to_owned(),
+        headers: vec![Header { name: "user-agent".to_owned(), value: "x".repeat(length) }; 3],
+        body: Some(Bytes::from_static(br#"{"by":1}"#)),
+        principal: String::new(),
+        cause: Cause::Client,
+        now: Timestamp(i64::try_from(number).expect("a small number")),
+        seed: number,
+        version: Version(number),
+        exists: true,
+        expires: Timestamp(0),
+    };
+    let call = Call { occasion: Occasion::Patch, document, request: &request };
+    let outcome = module.call(call, host).await.unwrap_or_else(|error| panic!("call {number}: {error}"));
+    outcome.document.expect("a new state")
+}
+
+/// A host that hears nothing and knows nothing.
+struct Nobody;
+
+impl Imports for Nobody {
+    fn log(&self, level: Level, message: &str, _fields: &str) {
+        assert!(level < Level::Warn, "{message}");
+    }
+
+    fn stat(&self, _name: &str, _value: f64) {}
+
+    fn read<'a>(&'a self, _link: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
+        unreachable!("a counter reads nothing")
+    }
+
+    fn query<'a>(&'a self, _spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
+        unreachable!("a counter asks nothing")
+    }
+}
+
+#[test]
+fn a_project_in_go_builds_to_a_component_and_its_tests_pass() {
+    GO.builds_and_tests();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_in_go_follows_every_save_and_says_where_it_breaks() {
+    GO.serves_and_follows().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_instance_in_go_serves_200_000_calls() {
+    GO.lasts().await;
+}

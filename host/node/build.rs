@@ -38,7 +38,9 @@ const SDK: &str = "steward-sdk";
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(variable("OUT_DIR"));
-    for watched in LANGUAGES.iter().flat_map(|language| language.support).chain(&[WIT, "sdk", "Cargo.toml", "Cargo.lock"]) {
+    for watched in
+        LANGUAGES.iter().flat_map(|language| language.support).chain(&[WIT, "sdk", "Cargo.toml", "Cargo.lock"])
+    {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let manifest = read(&root.join("Cargo.toml"));
@@ -56,7 +58,8 @@ fn main() {
         });
         code.push(listed(language.name, template));
     }
-    let texts = files(&root, Path::new(WIT)).into_iter().map(|path| (path.display().to_string(), read(&root.join(&path))));
+    let texts =
+        files(&root, Path::new(WIT)).into_iter().map(|path| (path.display().to_string(), read(&root.join(&path))));
     code.push(listed("WIT", texts));
     code.push(listed("RUST_LOCK", [("Cargo.lock".to_owned(), needed(&read(&root.join("Cargo.lock"))))]));
     fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
@@ -65,7 +68,8 @@ fn main() {
 /// Returns true for what a project needs of an SDK: neither its own tests nor the template.
 fn is_support(path: &Path) -> bool {
     let name = path.display().to_string();
-    !name.contains("/template/") && !name.contains("/tests/") && !name.ends_with("_test.go")
+    let left_out = ["/template/", "/tests/", "/__pycache__/", "_test.go"];
+    !left_out.iter().any(|part| name.contains(part))
 }
 
 /// Returns a file of an SDK as a folder outside of this repository can have it.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use steward_model::operation::{Cause, Fault, Header, Request};
 use steward_model::{Link, Timestamp, Version};
 use steward_sandbox::{Call, Config, Imports, Level, Module, Occasion, Sandbox};
+use steward_tests::build;
 use steward_tests::client::Client;
 use tempfile::TempDir;
 
@@ -44,6 +45,8 @@ struct Language {
     bytes_max: usize,
     /// How much memory an instance may have after many calls.
     memory_bytes_max: usize,
+    /// Folders of this repository, and what runs the tests there.
+    own: &'static [(&'static str, &'static str)],
 }
 
 const GO: Language = Language {
@@ -52,16 +55,21 @@ const GO: Language = Language {
     source: "service.go",
     tests: "service_test.go",
     failing: ["Has(\"/count\", 42)", "Has(\"/count\", 43)"],
-    wrong: ["c.Count += steward", "c.Cuont += steward", "service.go:21"],
+    wrong: ["c.Count += steward", "c.Cuont += steward", "service.go:22"],
     tenfold: ["steward.Or(add.By, c.Step)", "steward.Or(add.By, c.Step) * 10"],
     breaking: [
         "c.Count += steward",
         "ctx.Log(steward.Info, \"counts\", \"by\", add.By)\n\t\tc.Count += 1 / (13 - steward.Or(add.By, 1))\n\t\tc.Count += steward",
     ],
-    broken_at: ["service.go:22", "integer divide by zero"],
+    broken_at: ["service.go:23", "integer divide by zero"],
     imports_wasi: false,
     bytes_max: 6 << 20,
     memory_bytes_max: 32 << 20,
+    own: &[
+        ("sdk/go", "go vet ./... && go test ./..."),
+        ("guest-examples/counter/go", "go test ."),
+        ("guest-examples/todo/go", "go test ."),
+    ],
 };
 
 const C: Language = Language {
@@ -70,16 +78,20 @@ const C: Language = Language {
     source: "service.c",
     tests: "service_test.c",
     failing: ["\"/count\", \"42\"", "\"/count\", \"43\""],
-    wrong: ["c->count += a", "c->cuont += a", "service.c:21"],
+    wrong: ["c->count += a", "c->cuont += a", "service.c:20"],
     tenfold: ["a->by : c->step", "a->by * 10 : c->step"],
     breaking: [
         "c->count += a",
         "st_log(ST_INFO, \"counts\");\n    if (a->has_by) c->count += 1 / (13 - a->by) * 0;\n    c->count += a",
     ],
-    broken_at: ["service.c:22", "integer divide by zero"],
+    broken_at: ["service.c:21", "integer divide by zero"],
     imports_wasi: false,
     bytes_max: 100 << 10,
     memory_bytes_max: 2 << 20,
+    own: &[
+        ("sdk/c", "cc -std=gnu11 -I . -o \"$OUT\" tests/kettle.c && \"$OUT\""),
+        ("guest-examples/counter/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
+    ],
 };
 
 const PYTHON: Language = Language {
@@ -98,20 +110,45 @@ const PYTHON: Language = Language {
     imports_wasi: true,
     bytes_max: 24 << 20,
     memory_bytes_max: 64 << 20,
+    own: &[
+        ("sdk/python", "PYTHONPATH=. python3 -B -m unittest discover -s tests"),
+        ("guest-examples/counter/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
+    ],
 };
 
 impl Language {
-    /// Returns a new project, or none, with a word, where it cannot be built.
-    fn project(&self, name: &str) -> Option<(TempDir, PathBuf)> {
+    /// Returns true where its tool is, and says a word where it is not.
+    fn is_here(&self) -> bool {
         let asked = Command::new(self.tool[0]).args(&self.tool[1..]).output();
-        if !asked.is_ok_and(|answer| answer.status.success()) {
+        let is_here = asked.is_ok_and(|answer| answer.status.success());
+        if !is_here {
             eprintln!("passed over: there is no {}", self.tool.join(" "));
+        }
+        is_here
+    }
+
+    /// Returns a new project, or none where it cannot be built.
+    fn project(&self, name: &str) -> Option<(TempDir, PathBuf)> {
+        if !self.is_here() {
             return None;
         }
         let above = tempfile::tempdir().expect("a folder");
         done(&ran(steward(above.path()).args(["new", name, "--lang", self.name])));
         let place = above.path().join(name);
         Some((above, place))
+    }
+
+    /// Runs what the SDK and the examples in this repository say of themselves.
+    fn proves_itself(&self) {
+        for (folder, script) in self.own {
+            let mut command = Command::new("sh");
+            command.current_dir(build::repository().join(folder)).args(["-c", script]);
+            command.env("OUT", std::env::temp_dir().join(format!("steward-{}-{}", self.name, std::process::id())));
+            let output =
+                ran(command.env("PATH", format!("{}:/usr/local/go/bin", std::env::var("PATH").unwrap_or_default())));
+            let said = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&said));
+        }
     }
 
     fn builds_and_tests(&self) {
@@ -144,7 +181,10 @@ impl Language {
         let mut dev = Dev::start(&place, &[]);
         dev.tells("dev.serves");
         let client = Client::new(&dev.api);
-        client.post("/core/orders", &json!({ "documentSelfLink": "a", "step": 5, "note": "ä€😀\n\"" })).await.expect(201);
+        client
+            .post("/core/orders", &json!({ "documentSelfLink": "a", "step": 5, "note": "ä€😀\n\"" }))
+            .await
+            .expect(201);
         assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 5);
         let big = client.patch("/core/orders/a", &json!({ "by": 9_007_199_254_740_993_u64 })).await.expect(200).json();
         assert_eq!(big["count"], 9_007_199_254_740_998_u64);
@@ -243,6 +283,13 @@ macro_rules! tests_of {
     ($module:ident, $language:expr, $calls:expr) => {
         mod $module {
             use super::*;
+
+            #[test]
+            fn the_sdk_and_its_examples_do_what_they_say() {
+                if $language.is_here() {
+                    $language.proves_itself();
+                }
+            }
 
             #[test]
             fn a_new_project_builds_to_a_component_and_its_tests_pass() {

@@ -18,7 +18,11 @@ pub(super) fn describe(module: &mut Vec<u8>) -> Result<(), String> {
     let mut whole = String::new();
     for (path, text) in embedded::WIT {
         // The package is named in one file and holds for all of them.
-        if text.starts_with("package") { whole.insert_str(0, text) } else { whole.push_str(text) }
+        if text.starts_with("package") {
+            whole.insert_str(0, text)
+        } else {
+            whole.push_str(text)
+        }
         tracing::trace!(path, "a part of the interface");
     }
     let package = resolve.push_str("service.wit", &whole).map_err(told)?;

@@ -140,4 +140,18 @@ mod tests {
         assert!(matches!(create(&above.path().join("Orders"), Language::Rust), Err(Error::Name(_))));
         assert_eq!(names(above.path()), [""; 0]);
     }
+
+    #[test]
+    fn a_project_of_each_language_is_known_by_its_mark_and_carries_its_name() {
+        let above = tempfile::tempdir().expect("a folder");
+        for language in Language::ALL {
+            let place = above.path().join(format!("{}-orders", language.name()));
+            let name = create(&place, language).expect("created");
+            assert!(place.join(language.mark()).is_file(), "{name:?}");
+            let readme = fs::read_to_string(place.join("README.md")).expect("a page");
+            assert!(readme.contains(&format!("/core/{}", name.as_str())) && !readme.contains(TEMPLATE.0), "{readme}");
+            let manual = place.join(SUPPORT).join("sdk").join(language.name()).join("README.md");
+            assert!(manual.is_file() && place.join(SUPPORT).join("LICENSE").is_file(), "{name:?}");
+        }
+    }
 }

@@ -25,7 +25,11 @@ mod tests {
 
     #[test]
     fn nothing_leads_back_into_the_repository() {
-        for (path, text) in [RUST, RUST_SUPPORT, GO, GO_SUPPORT, C, C_SUPPORT, PYTHON, PYTHON_SUPPORT].concat().into_iter().filter(|(path, _)| path.ends_with(".md")) {
+        for (path, text) in [RUST, RUST_SUPPORT, GO, GO_SUPPORT, C, C_SUPPORT, PYTHON, PYTHON_SUPPORT]
+            .concat()
+            .into_iter()
+            .filter(|(path, _)| path.ends_with(".md"))
+        {
             assert!(!text.contains("](../"), "{path} has a link to what is not there");
         }
     }

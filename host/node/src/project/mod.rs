@@ -130,7 +130,10 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        assert!(refused.ends_with("is no project: it has no Cargo.toml or go.mod or service.c or pyproject.toml"), "{refused}");
+        assert!(
+            refused.ends_with("is no project: it has no Cargo.toml or go.mod or service.c or pyproject.toml"),
+            "{refused}"
+        );
     }
 
     #[test]

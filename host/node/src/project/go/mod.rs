@@ -17,8 +17,7 @@ const MINOR_MIN: u32 = 24;
 const USUAL: &str = "/usr/local/go/bin/go";
 
 /// How to get a Go that is new enough.
-const INSTALL: &str =
-    "curl -sSfL https://go.dev/dl/go1.26.0.linux-amd64.tar.gz | tar -C /usr/local -xz && export PATH=$PATH:/usr/local/go/bin";
+const INSTALL: &str = "curl -sSfL https://go.dev/dl/go1.26.0.linux-amd64.tar.gz | tar -C /usr/local -xz && export PATH=$PATH:/usr/local/go/bin";
 
 /// What a project needs to be a service.
 const MEND: &str = "write in package main: var service = steward.Serve(steward.Service[…]{…})";
@@ -89,9 +88,14 @@ mod tests {
 
     #[test]
     fn an_old_go_is_told_from_a_new_one() {
-        for (version, enough) in
-            [("go1.26.8", true), ("go1.24", true), ("go1.25rc1", true), ("go1.23.4", false), ("devel", false), ("", false)]
-        {
+        for (version, enough) in [
+            ("go1.26.8", true),
+            ("go1.24", true),
+            ("go1.25rc1", true),
+            ("go1.23.4", false),
+            ("devel", false),
+            ("", false),
+        ] {
             assert_eq!(is_new_enough(version), enough, "{version}");
         }
     }

@@ -270,3 +270,67 @@ impl Reencode for Graft {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wasmparser::Validator;
+
+    use super::*;
+
+    /// What of Go's modules matters here.
+    const GO: &str = r#"(module
+        (type $pairs (func (param i32 i32 i32 i32) (result i32)))
+        (type $log (func (param i32 i32 i32 i32 i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (type $pairs)))
+        (import "steward:service/host@0.1.0" "log" (func $log (type $log)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (type $pairs)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "path_open" (func $open (param i32) (result i32)))
+        (import "steward:sdk" "begin" (func $begin (param i64 i64)))
+        (import "steward:sdk" "end" (func $end))
+        (import "steward:sdk" "arena" (func $arena (param i32 i32)))
+        (memory (export "memory") 1)
+        (global (mut i32) (i32.const 0))
+        (table 2 funcref)
+        (elem (i32.const 0) $write $allocate)
+        (func $allocate (export "steward-allocate") (param i32) (result i32) (i32.const 60000))
+        (func (export "run") (result i32)
+            (call $arena (i32.const 20000) (i32.const 16))
+            (call $begin (i64.const 7) (i64.const 8))
+            (call $log (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+            (call $close (i32.const 1))
+            (call $end)))"#;
+
+    #[test]
+    fn nothing_of_wasi_is_left_and_the_module_is_valid() {
+        let module = graft(&wat::parse_str(GO).expect("a module")).expect("grafted");
+        Validator::new().validate_all(&module).expect("a valid module");
+        let (mut imports, mut exports) = (Vec::new(), BTreeSet::new());
+        for payload in Parser::new(0).parse_all(&module) {
+            match payload.expect("a module") {
+                Payload::ImportSection(section) => {
+                    imports.extend(section.into_imports().map(|import| import.expect("an import").name.to_owned()));
+                }
+                Payload::ExportSection(section) => {
+                    exports.extend(section.into_iter().map(|export| export.expect("an export").name.to_owned()));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(imports, ["log"]);
+        assert_eq!(exports, BTreeSet::from(["memory", "run", REALLOC].map(str::to_owned)));
+    }
+
+    #[test]
+    fn a_module_without_the_sdk_is_refused_with_what_it_lacks() {
+        let plain = wat::parse_str("(module (memory 1) (func (export \"run\")))").expect("a module");
+        let refused = graft(&plain).expect_err("there is no SDK").to_string();
+        assert_eq!(refused, "it has no function `steward-allocate`, which the SDK exports");
+    }
+}

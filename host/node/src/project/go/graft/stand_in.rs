@@ -321,7 +321,14 @@ fn flush(places: &Places) -> Function {
         code.local_get(here).i32_const(1).i32_add().local_set(here).br(0).end().end();
         code.local_get(here).local_get(begin).i32_ne().if_(NONE);
         code.i32_const(WARN).i32_const(INFO).global_get(places.of(Global::SaidTo)).i32_const(STDERR).i32_eq().select();
-        code.local_get(begin).local_get(here).local_get(begin).i32_sub().i32_const(0).i32_const(0).call(places.log).end();
+        code.local_get(begin)
+            .local_get(here)
+            .local_get(begin)
+            .i32_sub()
+            .i32_const(0)
+            .i32_const(0)
+            .call(places.log)
+            .end();
         code.local_get(here).i32_const(1).i32_add().local_tee(begin).local_set(here).br(0).end().end();
     })
 }

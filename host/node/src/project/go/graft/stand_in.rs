@@ -1,7 +1,8 @@
 //! The functions that take the place of WASI 0.1, in instructions of WebAssembly.
 //!
 //! What is printed waits in a buffer below Go's own data, where Go's linker leaves room for the arguments of programs in browsers
-//! (`wasmMinDataAddr` there). It is told to the log line by line when the call ends, or as one error when the program does.
+//! (`wasmMinDataAddr` there). It is told to the log line by line when the call ends, or as one error when the program does. A program
+//! that Go's runtime ends may end in the middle of what it says: its first line is told at once, and once more with what follows.
 
 use wasm_encoder::{BlockType, ConstExpr, Function, GlobalType, InstructionSink, MemArg, ValType};
 
@@ -28,6 +29,12 @@ const NOSYS: i32 = 52;
 /// What the rising clock gains at each look.
 const LOOK_NANOS: i64 = 1000;
 
+/// How what Go's runtime says begins when it ends the program: `panic: …` and `fatal error: …`.
+const DYING: [&[u8; 4]; 2] = [b"pani", b"fata"];
+
+/// How much of it is worth to be told a second time: the words, and which functions ran.
+const TRACE_BYTES: i32 = 512;
+
 /// What a program says that ends itself without a word.
 const LAST_WORD: &[u8; 8] = b"os.Exit.";
 
@@ -47,13 +54,15 @@ enum Global {
     /// How many bytes wait in the buffer, and the number of the file to which they were written.
     Said,
     SaidTo,
+    /// How often something has been told of why the program ends.
+    Told,
 }
 
 /// Returns the types and first values of [`Global`].
-pub(super) fn globals() -> [(GlobalType, ConstExpr); 8] {
+pub(super) fn globals() -> [(GlobalType, ConstExpr); 9] {
     let long = |value| (global(I64), ConstExpr::i64_const(value));
     let word = || (global(I32), ConstExpr::i32_const(0));
-    [long(0), long(1_000_000_000), long(0), word(), word(), word(), word(), word()]
+    [long(0), long(1_000_000_000), long(0), word(), word(), word(), word(), word(), word()]
 }
 
 fn global(val_type: ValType) -> GlobalType {
@@ -255,7 +264,7 @@ fn exit(places: &Places) -> Function {
         code.global_get(said).i32_eqz().if_(NONE);
         code.i32_const(BUFFER).i64_const(i64::from_le_bytes(*LAST_WORD)).i64_store(at(0, 0));
         code.i32_const(8).global_set(said).end();
-        code.i32_const(ERROR).i32_const(BUFFER).global_get(said).i32_const(0).i32_const(0).call(places.log);
+        tell(code, places);
         code.unreachable();
     })
 }
@@ -290,6 +299,26 @@ fn realloc(places: &Places) -> Function {
     })
 }
 
+/// Tells the log all that is in the buffer as one error.
+fn tell(code: &mut InstructionSink<'_>, places: &Places) {
+    code.i32_const(ERROR).i32_const(BUFFER).global_get(places.of(Global::Said)).i32_const(0).i32_const(0);
+    code.call(places.log);
+}
+
+/// Tells why the program ends, if that is what waits in the buffer: after its first line, and when there is more.
+fn last_words(code: &mut InstructionSink<'_>, places: &Places) {
+    let told = places.of(Global::Told);
+    code.i32_const(0);
+    for begin in DYING {
+        code.i32_const(BUFFER).i32_load(at(0, 2)).i32_const(i32::from_le_bytes(*begin)).i32_eq().i32_or();
+    }
+    code.if_(NONE);
+    code.global_get(places.of(Global::Said)).global_get(told).i32_const(TRACE_BYTES).i32_mul().i32_ge_s();
+    code.global_get(told).i32_const(2).i32_lt_s().i32_and().if_(NONE);
+    tell(code, places);
+    code.global_get(told).i32_const(1).i32_add().global_set(told).end().end();
+}
+
 fn say(places: &Places) -> Function {
     let (said, to) = (places.of(Global::Said), places.of(Global::SaidTo));
     let (file, from, bytes) = (0, 1, 2);
@@ -301,10 +330,12 @@ fn say(places: &Places) -> Function {
         code.local_get(bytes).i32_const(BUFFER_BYTES).global_get(said).i32_sub().i32_lt_u().select().local_set(bytes);
         code.i32_const(BUFFER).global_get(said).i32_add().local_get(from).local_get(bytes).memory_copy(0, 0);
         code.global_get(said).local_get(bytes).i32_add().global_set(said);
+        code.global_get(said).if_(NONE).i32_const(BUFFER - 1).global_get(said).i32_add().i32_load8_u(at(0, 0));
+        code.i32_const(i32::from(b'\n')).i32_eq().if_(NONE);
+        code.local_get(file).i32_const(STDERR).i32_eq().if_(NONE);
+        last_words(code, places);
         // Lines of standard output are told as they come: a program that ends says nothing of them.
-        code.local_get(file).i32_const(STDERR).i32_ne().global_get(said).i32_const(0).i32_gt_s().i32_and();
-        code.if_(NONE).i32_const(BUFFER - 1).global_get(said).i32_add().i32_load8_u(at(0, 0));
-        code.i32_const(i32::from(b'\n')).i32_eq().if_(NONE).call(places.flush).end().end();
+        code.else_().call(places.flush).end().end().end();
     })
 }
 
@@ -314,7 +345,7 @@ fn flush(places: &Places) -> Function {
     function(&[I32, I32, I32], |code| {
         code.i32_const(BUFFER).local_tee(begin).local_tee(here).global_get(said).i32_add().local_set(end);
         // Told first and emptied then would tell twice if the log came back here.
-        code.i32_const(0).global_set(said);
+        code.i32_const(0).global_set(said).i32_const(0).global_set(places.of(Global::Told));
         code.block(NONE).loop_(NONE).local_get(begin).local_get(end).i32_ge_u().br_if(1);
         code.block(NONE).loop_(NONE).local_get(here).local_get(end).i32_ge_u().br_if(1);
         code.local_get(here).i32_load8_u(at(0, 0)).i32_const(i32::from(b'\n')).i32_eq().br_if(1);

@@ -50,7 +50,7 @@ func (c *Context) Version() uint64 { return c.request.Version }
 // Exists returns false in the create handler and in the start handler that follows it, true everywhere else.
 func (c *Context) Exists() bool { return c.request.Exists }
 
-// Now returns the current time. It stands still during a call.
+// Now is the moment of the call. Time stands still during it.
 func (c *Context) Now() time.Time { return time.UnixMicro(c.request.NowMicros).UTC() }
 
 // Header returns the first header of that name, whatever its case, or an empty text.

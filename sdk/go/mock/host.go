@@ -228,7 +228,7 @@ func (h *Host) Restart() {
 	}
 }
 
-// Now returns the clock.
+// Now is what the clock shows.
 func (h *Host) Now() time.Time { return time.UnixMicro(h.world.now).UTC() }
 
 // Versions returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today.

@@ -28,10 +28,7 @@ pub(crate) use error::Error;
 use error::io;
 pub(crate) use language::Language;
 pub(crate) use name::Name;
-pub(crate) use tools::{Effort, Made, Tools, Voice};
-
-/// Where everything of ours in a project lies: built components, and the state of its host.
-pub(crate) const FOLDER: &str = ".steward";
+pub(crate) use tools::{Effort, FOLDER, Made, Tools, Voice};
 
 /// A folder with the sources of a service.
 #[derive(Debug, Clone)]

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::component;
 use super::error::{Error, io};
-use super::tools::{Effort, Made, Tools};
-use super::{FOLDER, component};
+use super::tools::{Effort, FOLDER, Made, Tools};
 
 /// The file with the service; others are included by it.
 pub(super) const SOURCE: &str = "service.c";

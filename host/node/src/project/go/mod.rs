@@ -6,9 +6,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::component;
 use super::error::{Error, io};
-use super::tools::{Effort, Made, Tools};
-use super::{FOLDER, component};
+use super::tools::{Effort, FOLDER, Made, Tools};
 
 /// Oldest Go that exports functions of a module: `go:wasmexport`.
 const MINOR_MIN: u32 = 24;

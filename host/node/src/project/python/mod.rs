@@ -6,9 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::FOLDER;
 use super::error::{Error, io};
-use super::tools::{Effort, Made, Tools};
+use super::tools::{Effort, FOLDER, Made, Tools};
 
 /// Where a project keeps its tools, and where tools look for them first.
 const ENVIRONMENT: &str = ".venv";

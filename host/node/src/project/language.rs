@@ -44,7 +44,7 @@ impl Language {
         match self {
             Language::Rust => "Cargo.toml",
             Language::Go => "go.mod",
-            Language::C => super::c::SOURCE,
+            Language::C => "service.c",
             Language::Python => "pyproject.toml",
         }
     }

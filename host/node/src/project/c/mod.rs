@@ -9,7 +9,7 @@ use super::error::{Error, io};
 use super::tools::{Effort, FOLDER, Made, Tools};
 
 /// The file with the service; others are included by it.
-pub(super) const SOURCE: &str = "service.c";
+const SOURCE: &str = "service.c";
 
 /// The file with its tests, which includes the service.
 const TESTS: &str = "service_test.c";

@@ -8,12 +8,29 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What of the repository a project gets, in the same places below a folder of its own.
-const SUPPORT: [&str; 6] =
-    ["sdk/rust/Cargo.toml", "sdk/rust/README.md", "sdk/rust/src", "sdk/rust/macros", "wit", "LICENSE"];
+/// What is embedded for a language.
+struct Language {
+    /// Its name in the code that is written.
+    name: &'static str,
+    /// What of the repository a project gets, in the same places below a folder of its own.
+    support: &'static [&'static str],
+    /// The template of a project.
+    template: &'static str,
+}
 
-/// The template of a project in Rust.
-const TEMPLATE: &str = "sdk/rust/template";
+const LANGUAGES: [Language; 4] = [
+    Language {
+        name: "RUST",
+        support: &["sdk/rust/Cargo.toml", "sdk/rust/README.md", "sdk/rust/src", "sdk/rust/macros", "wit", "LICENSE"],
+        template: "sdk/rust/template",
+    },
+    Language { name: "GO", support: &["sdk/go", "LICENSE"], template: "sdk/go/template" },
+    Language { name: "C", support: &["sdk/c", "LICENSE"], template: "sdk/c/template" },
+    Language { name: "PYTHON", support: &["sdk/python", "wit", "LICENSE"], template: "sdk/python/template" },
+];
+
+/// The interface between host and guests.
+const WIT: &str = "wit";
 
 /// The package on which a project depends.
 const SDK: &str = "steward-sdk";
@@ -21,28 +38,47 @@ const SDK: &str = "steward-sdk";
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(variable("OUT_DIR"));
-    for watched in SUPPORT.iter().chain(&[TEMPLATE, "Cargo.toml", "Cargo.lock"]) {
+    for watched in
+        LANGUAGES.iter().flat_map(|language| language.support).chain(&[WIT, "sdk", "Cargo.toml", "Cargo.lock"])
+    {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let manifest = read(&root.join("Cargo.toml"));
-    let mut support = Vec::new();
-    for path in SUPPORT.iter().flat_map(|place| files(&root, Path::new(place))) {
-        let text = read(&root.join(&path));
-        let text = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("toml") => stand_alone(&text, &manifest),
-            Some("md") => without_outer_links(&text),
-            Some(_) | None => text,
-        };
-        support.push((path.display().to_string(), text));
+    let mut code = Vec::new();
+    for language in &LANGUAGES {
+        let places = language.support.iter().flat_map(|place| files(&root, Path::new(place)));
+        let support = places.filter(|path| is_support(path)).map(|path| {
+            let text = shipped(&path, read(&root.join(&path)), &manifest);
+            (path.display().to_string(), text)
+        });
+        code.push(listed(&format!("{}_SUPPORT", language.name), support));
+        let template = files(&root, Path::new(language.template)).into_iter().map(|path| {
+            let within = path.strip_prefix(language.template).expect("it was found below that folder");
+            (within.display().to_string(), read(&root.join(&path)))
+        });
+        code.push(listed(language.name, template));
     }
-    let template = files(&root, Path::new(TEMPLATE)).into_iter().map(|path| {
-        let within = path.strip_prefix(TEMPLATE).expect("it was found below that folder");
-        (within.display().to_string(), read(&root.join(&path)))
-    });
-    let lock = needed(&read(&root.join("Cargo.lock")));
-    let code =
-        [listed("SUPPORT", support), listed("RUST", template), listed("RUST_LOCK", [("Cargo.lock".to_owned(), lock)])];
+    let texts =
+        files(&root, Path::new(WIT)).into_iter().map(|path| (path.display().to_string(), read(&root.join(&path))));
+    code.push(listed("WIT", texts));
+    code.push(listed("RUST_LOCK", [("Cargo.lock".to_owned(), needed(&read(&root.join("Cargo.lock"))))]));
     fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
+}
+
+/// Returns true for what a project needs of an SDK: neither its own tests nor the template.
+fn is_support(path: &Path) -> bool {
+    let name = path.display().to_string();
+    let left_out = ["/template/", "/tests/", "/__pycache__/", "_test.go"];
+    !left_out.iter().any(|part| name.contains(part))
+}
+
+/// Returns a file of an SDK as a folder outside of this repository can have it.
+fn shipped(path: &Path, text: String, manifest: &str) -> String {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("toml") => stand_alone(&text, manifest),
+        Some("md") => without_outer_links(&text),
+        Some(_) | None => text,
+    }
 }
 
 fn variable(name: &str) -> String {

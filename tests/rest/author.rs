@@ -29,7 +29,7 @@ fn missing() -> Option<String> {
 }
 
 /// Returns a command of the binary in `folder` that builds without a network and beside the tests' own builds.
-fn steward(folder: &Path) -> Command {
+pub(crate) fn steward(folder: &Path) -> Command {
     let mut command = Command::new(build::steward().expect("steward builds"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
         if name != "CARGO_HOME" {
@@ -41,13 +41,13 @@ fn steward(folder: &Path) -> Command {
     command
 }
 
-fn ran(command: &mut Command) -> Output {
+pub(crate) fn ran(command: &mut Command) -> Output {
     command.output().expect("steward runs")
 }
 
 /// Returns what it wrote to standard output, if it succeeded.
 #[track_caller]
-fn done(output: &Output) -> String {
+pub(crate) fn done(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
@@ -62,21 +62,21 @@ fn project(name: &str) -> (TempDir, PathBuf) {
 
 /// Replaces a part of a file of a project, as an editor would.
 #[track_caller]
-fn edit(file: &Path, from: &str, to: &str) {
+pub(crate) fn edit(file: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(file).expect("a source");
     assert!(text.contains(from), "{from:?} is not in {text}");
     std::fs::write(file, text.replace(from, to)).expect("a saved source");
 }
 
 /// `steward dev`, with what it tells. Its process ends with this value.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     told: Receiver<String>,
-    api: String,
+    pub(crate) api: String,
 }
 
 impl Dev {
-    fn start(place: &Path, flags: &[&str]) -> Dev {
+    pub(crate) fn start(place: &Path, flags: &[&str]) -> Dev {
         let mut command = steward(place);
         command.args(["dev", "--port", "0", "-o", "json"]).args(flags);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("steward runs");
@@ -96,12 +96,12 @@ impl Dev {
 
     /// Returns the next thing of a type that it tells.
     #[track_caller]
-    fn tells(&mut self, kind: &str) -> Value {
+    pub(crate) fn tells(&mut self, kind: &str) -> Value {
         self.tells_that(kind, |_| true)
     }
 
     #[track_caller]
-    fn tells_that(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn tells_that(&mut self, kind: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Vec::new();
         loop {
             let line = match self.told.recv_timeout(BUILT_WITHIN) {
@@ -118,7 +118,7 @@ impl Dev {
     }
 
     /// Sends a signal and waits for the end.
-    fn end(&mut self, signal: Signal) -> bool {
+    pub(crate) fn end(&mut self, signal: Signal) -> bool {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process has a number");
         kill_process(pid, signal).expect("it runs");
         self.child.wait().expect("it ends").success()
@@ -151,7 +151,7 @@ fn a_new_project_is_refused_where_something_is_and_under_a_name_that_cannot_be()
         (vec!["new", "orders"], 6, "orders is there already, and is not empty"),
         (vec!["new", "My_Orders"], 2, "hint: steward new my-orders"),
         (vec!["new", "modules"], 2, "its service would live at a path of the host"),
-        (vec!["new", "stock", "--lang", "cobol"], 2, "there is one for: rust"),
+        (vec!["new", "stock", "--lang", "cobol"], 2, "there is one for: rust, go, c, python"),
     ] {
         let refused = ran(steward(above.path()).args(&words));
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();

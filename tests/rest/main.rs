@@ -16,6 +16,7 @@ mod following;
 mod infrastructure;
 mod judges;
 mod lanes;
+mod languages;
 mod listing;
 mod migrating;
 mod modules;

@@ -83,11 +83,14 @@ fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
 
 /// Returns the files of a new project.
 fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
-    let own = match language {
-        Language::Rust => embedded::RUST.iter().chain(embedded::RUST_LOCK),
+    let (own, support) = match language {
+        Language::Rust => ([embedded::RUST, embedded::RUST_LOCK].concat(), embedded::RUST_SUPPORT),
+        Language::Go => (embedded::GO.to_vec(), embedded::GO_SUPPORT),
+        Language::C => (embedded::C.to_vec(), embedded::C_SUPPORT),
+        Language::Python => (embedded::PYTHON.to_vec(), embedded::PYTHON_SUPPORT),
     };
-    let support = embedded::SUPPORT.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
-    own.map(|(path, text)| (PathBuf::from(path), *text)).chain(support).collect()
+    let support = support.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
+    own.into_iter().map(|(path, text)| (PathBuf::from(path), text)).chain(support).collect()
 }
 
 #[cfg(test)]
@@ -136,5 +139,19 @@ mod tests {
         assert!(matches!(create(&above.path().join("no/orders"), Language::Rust), Err(Error::Io { .. })));
         assert!(matches!(create(&above.path().join("Orders"), Language::Rust), Err(Error::Name(_))));
         assert_eq!(names(above.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_project_of_each_language_is_known_by_its_mark_and_carries_its_name() {
+        let above = tempfile::tempdir().expect("a folder");
+        for language in Language::ALL {
+            let place = above.path().join(format!("{}-orders", language.name()));
+            let name = create(&place, language).expect("created");
+            assert!(place.join(language.mark()).is_file(), "{name:?}");
+            let readme = fs::read_to_string(place.join("README.md")).expect("a page");
+            assert!(readme.contains(&format!("/core/{}", name.as_str())) && !readme.contains(TEMPLATE.0), "{readme}");
+            let manual = place.join(SUPPORT).join("sdk").join(language.name()).join("README.md");
+            assert!(manual.is_file() && place.join(SUPPORT).join("LICENSE").is_file(), "{name:?}");
+        }
     }
 }

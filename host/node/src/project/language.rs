@@ -5,16 +5,25 @@
 pub(crate) enum Language {
     /// Rust, built by cargo.
     Rust,
+    /// Go, built by stock Go.
+    Go,
+    /// C, built by clang.
+    C,
+    /// Python, built by componentize-py.
+    Python,
 }
 
 impl Language {
     /// All of them; the first that finds its mark in a folder takes it.
-    pub(crate) const ALL: [Language; 1] = [Language::Rust];
+    pub(crate) const ALL: [Language; 4] = [Language::Rust, Language::Go, Language::C, Language::Python];
 
     /// Returns its name, as people write it behind `--lang`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
+            Language::Go => "go",
+            Language::C => "c",
+            Language::Python => "python",
         }
     }
 
@@ -34,6 +43,9 @@ impl Language {
     pub(crate) fn mark(self) -> &'static str {
         match self {
             Language::Rust => "Cargo.toml",
+            Language::Go => "go.mod",
+            Language::C => "service.c",
+            Language::Python => "pyproject.toml",
         }
     }
 
@@ -46,6 +58,8 @@ impl Language {
     pub(super) fn made_by_tools(self) -> &'static [&'static str] {
         match self {
             Language::Rust => &["target", "Cargo.lock"],
+            Language::Go | Language::C => &[],
+            Language::Python => &["__pycache__"],
         }
     }
 }
@@ -58,6 +72,6 @@ mod tests {
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
         let refused = Language::parse("cobol").expect_err("there is none");
-        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust");
+        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust, go, c, python");
     }
 }

@@ -6,13 +6,17 @@
 //! into it. A project is built and tested by that tool, with its own words. What it lacks is said with one command that
 //! installs it; nothing is installed by us. Whatever is built lies below `.steward/` of the project, besides what the tool keeps for itself.
 //!
-//! Left out: languages other than Rust; projects of several services.
+//! Left out: projects of several services.
 
+mod c;
+mod component;
 pub(crate) mod create;
 mod embedded;
 mod error;
+mod go;
 mod language;
 mod name;
+mod python;
 mod rust;
 mod tools;
 
@@ -24,10 +28,7 @@ pub(crate) use error::Error;
 use error::io;
 pub(crate) use language::Language;
 pub(crate) use name::Name;
-pub(crate) use tools::{Effort, Made, Tools, Voice};
-
-/// Where everything of ours in a project lies: built components, and the state of its host.
-pub(crate) const FOLDER: &str = ".steward";
+pub(crate) use tools::{Effort, FOLDER, Made, Tools, Voice};
 
 /// A folder with the sources of a service.
 #[derive(Debug, Clone)]
@@ -62,6 +63,9 @@ impl Project {
     pub(crate) fn make(&self, effort: Effort, tools: &Tools) -> Result<Made, Error> {
         match self.language {
             Language::Rust => rust::make(&self.folder, effort, tools),
+            Language::Go => go::make(&self.folder, effort, tools),
+            Language::C => c::make(&self.folder, effort, tools),
+            Language::Python => python::make(&self.folder, effort, tools),
         }
     }
 
@@ -69,6 +73,9 @@ impl Project {
     pub(crate) fn tests(&self, more: &[OsString]) -> Command {
         match self.language {
             Language::Rust => rust::tests(&self.folder, more),
+            Language::Go => go::tests(&self.folder, more),
+            Language::C => c::tests(&self.folder, more),
+            Language::Python => python::tests(&self.folder, more),
         }
     }
 
@@ -120,7 +127,10 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        assert!(refused.ends_with("is no project: it has no Cargo.toml"), "{refused}");
+        assert!(
+            refused.ends_with("is no project: it has no Cargo.toml or go.mod or service.c or pyproject.toml"),
+            "{refused}"
+        );
     }
 
     #[test]

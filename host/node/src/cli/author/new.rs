@@ -17,12 +17,12 @@ of its language and this program, and nothing else of ours.
 
 Examples:
   steward new counters && cd counters && steward dev
-  steward new services/orders --lang rust")]
+  steward new services/orders --lang go")]
 pub(in super::super) struct Args {
     /// Name of the service, or a path that ends with it
     #[arg(value_name = "NAME")]
     place: PathBuf,
-    /// Language: rust
+    /// Language: rust, go, c, python
     #[arg(short, long, value_name = "LANGUAGE", default_value = "rust", value_parser = Language::parse)]
     lang: Language,
 }

@@ -1,0 +1,119 @@
+//! Projects in C: clang with its linker makes a bare module of `service.c` and the headers of the SDK, without a C library and without WASI.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::component;
+use super::error::{Error, io};
+use super::tools::{Effort, FOLDER, Made, Tools};
+
+/// The file with the service; others are included by it.
+const SOURCE: &str = "service.c";
+
+/// The file with its tests, which includes the service.
+const TESTS: &str = "service_test.c";
+
+/// Where the headers of the SDK lie in a project.
+const HEADERS: &str = "steward/sdk/c";
+
+/// How to get a compiler and a linker.
+const INSTALL: &str = "apt-get install -y clang lld";
+
+/// What a project needs to be a service.
+const MEND: &str = "write at the end of service.c: ST_SERVICE(.name = …, .factory = …, .state = …)";
+
+/// Compilers by the words that call them, in the order in which they are tried.
+const COMPILERS: [&[&str]; 8] = [
+    &["clang"],
+    &["clang-22"],
+    &["clang-21"],
+    &["clang-20"],
+    &["clang-19"],
+    &["zig", "cc"],
+    &["python3", "-m", "ziglang", "cc"],
+    &["clang-14"],
+];
+
+/// What is the same for a module and for tests.
+const WARNINGS: [&str; 6] = [
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+    "-Wno-missing-braces",
+];
+
+/// What the compiler shall watch for; the SDK says where.
+const WATCHES: &str = "-fsanitize=integer-divide-by-zero,bounds,null,unreachable,return";
+
+/// Lets the compiler make a module.
+///
+/// # Errors
+/// [`Error`] says what is missing or wrong.
+pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
+    let words = find()?;
+    let output = folder.join(FOLDER).join("core.wasm");
+    std::fs::create_dir_all(folder.join(FOLDER)).map_err(|source| io(format!("create {FOLDER}"), source))?;
+    let mut command = compiler(words);
+    // Zig has another name for a machine without a system.
+    let target = if words.last() == Some(&"cc") { "wasm32-freestanding" } else { "wasm32-unknown-unknown" };
+    command.current_dir(folder).args(["-target", target, "-ffreestanding", "-nostdlib"]);
+    command.args(WARNINGS).args([WATCHES, "-fno-sanitize-recover=all", "-I", HEADERS]);
+    match effort {
+        Effort::Quick => command.arg("-O1"),
+        Effort::Whole => command.arg("-Os"),
+    };
+    // Names of functions stay: a trap without words of its own is told by them.
+    command.args(["-Wl,--no-entry", "-Wl,--strip-debug", "-o"]).arg(&output).arg(SOURCE);
+    let written = tools.run(&mut command)?;
+    let mut module = std::fs::read(&output).map_err(|source| io(format!("read {}", output.display()), source))?;
+    // It would only be taken for a component.
+    let _ = std::fs::remove_file(&output);
+    let none = |reason| Error::NoModule { reason: format!("clang has made no service: {reason}"), mend: MEND };
+    component::describe(&mut module).map_err(none)?;
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Made { name, module, said: written.said })
+}
+
+/// Returns the command that compiles the tests for this machine and runs them.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
+    let native = ["cc", "clang"].into_iter().find(|program| answers(&[program])).map(|program| vec![program]);
+    let words = native.unwrap_or_else(|| find().unwrap_or(&["cc"]).to_vec());
+    let mut command = Command::new("sh");
+    let compile = [&words[..], &WARNINGS, &["-g", "-I", HEADERS, "-o", "\"$0\"", TESTS]].concat().join(" ");
+    command.current_dir(folder).args(["-c", &format!("mkdir -p {FOLDER} && {compile} && exec \"$0\" \"$@\"")]);
+    command.arg(PathBuf::from(".").join(FOLDER).join("tests")).args(more);
+    command
+}
+
+fn compiler(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+fn answers(words: &[&str]) -> bool {
+    compiler(words).arg("--version").output().is_ok_and(|answer| answer.status.success())
+}
+
+/// Returns true if a compiler has a linker for WebAssembly; Zig brings its own.
+fn links(words: &[&str]) -> bool {
+    if words.last() == Some(&"cc") {
+        return true;
+    }
+    let asked = compiler(words).arg("--print-prog-name=wasm-ld").output();
+    // A program that was not found is named without a folder.
+    asked.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).trim().contains('/'))
+}
+
+/// Finds a compiler.
+fn find() -> Result<&'static [&'static str], Error> {
+    let found: Vec<_> = COMPILERS.into_iter().filter(|words| answers(words)).collect();
+    let missing = match found.first() {
+        None => "there is no clang".to_owned(),
+        Some(words) => format!("{} has no linker for WebAssembly, wasm-ld", words[0]),
+    };
+    found.into_iter().find(|words| links(words)).ok_or(Error::Missing { missing, install: INSTALL })
+}

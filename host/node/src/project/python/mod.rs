@@ -1,0 +1,61 @@
+//! Projects in Python: componentize-py, which the project keeps in an environment of its own, joins CPython and the service to a component.
+//!
+//! That component imports WASI 0.2, of which a host gives clocks and randomness and denies the rest.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::{Error, io};
+use super::tools::{Effort, FOLDER, Made, Tools};
+
+/// Where a project keeps its tools, and where tools look for them first.
+const ENVIRONMENT: &str = ".venv";
+
+/// Where the SDK, and the module that becomes the component, lie in a project.
+const SDK: &str = "steward/sdk/python";
+
+/// How to get the tool; a project is a folder, and this is typed in it.
+const INSTALL: &str = "python3 -m venv .venv && .venv/bin/pip install componentize-py pytest";
+
+/// Lets componentize-py make a component.
+///
+/// # Errors
+/// [`Error`] says what is missing or wrong.
+pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
+    let own = folder.join(ENVIRONMENT).join("bin/componentize-py");
+    let tool = if own.is_file() { own } else { PathBuf::from("componentize-py") };
+    let found = Command::new(&tool).arg("--version").output().is_ok_and(|answer| answer.status.success());
+    if !found {
+        return Err(Error::Missing { missing: "there is no componentize-py".to_owned(), install: INSTALL });
+    }
+    std::fs::create_dir_all(folder.join(FOLDER)).map_err(|source| io(format!("create {FOLDER}"), source))?;
+    let output = folder.join(FOLDER).join("made.wasm");
+    let mut command = Command::new(tool);
+    command.current_dir(folder).args(["-d", "steward/wit", "-w", "service-guest", "componentize"]);
+    command.args(["-p", ".", "-p", SDK, "-o"]).arg(&output);
+    match effort {
+        // There is one way to join them.
+        Effort::Quick | Effort::Whole => command.arg("steward_guest"),
+    };
+    let written = tools.run(&mut command)?;
+    let module = std::fs::read(&output).map_err(|source| io(format!("read {}", output.display()), source))?;
+    // The component is kept under the project's name.
+    let _ = std::fs::remove_file(&output);
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Made { name, module, said: written.said })
+}
+
+/// Returns the command that runs the tests: pytest if it is there, else what Python brings.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
+    let own = folder.join(ENVIRONMENT).join("bin/python");
+    let python = if own.is_file() { own } else { PathBuf::from("python3") };
+    let has = |module: &str| {
+        let asked = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+        asked.is_ok_and(|answer| answer.status.success())
+    };
+    let runner: &[&str] = if has("pytest") { &["pytest", "-q"] } else { &["unittest"] };
+    let mut command = Command::new(&python);
+    command.current_dir(folder).env("PYTHONPATH", SDK).arg("-m").args(runner).args(more);
+    command
+}

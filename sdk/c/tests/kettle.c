@@ -1,0 +1,93 @@
+// The example of the README, word for word.
+#include "steward.h"
+
+// A kettle that rings when it is hot.
+typedef struct { uint64_t degrees; st_text owner; bool has_owner; } kettle;
+typedef struct { uint64_t degrees; } heat_body;
+
+static const st_field kettle_fields[] = {
+    ST_FIELD(kettle, degrees, ST_U64, .fallback = "20", .most = ST_BOUND(100)),
+    ST_FIELD(kettle, owner, ST_TEXT, ST_OPTIONAL(kettle, has_owner), .most = ST_BOUND(40)),
+};
+static const st_field heat_fields[] = {ST_FIELD(heat_body, degrees, ST_U64, .least = ST_BOUND(1))};
+static const st_shape kettle_shape = ST_SHAPE(kettle, kettle_fields);
+static const st_shape heat_shape = ST_SHAPE(heat_body, heat_fields);
+
+static int heat(st_context *ctx, void *state, const void *body) {
+    kettle *k = state;
+    const heat_body *h = body;
+    if (h->degrees > 100 - k->degrees) return st_conflict(ctx, "water boils at %d", 100);
+    k->degrees += h->degrees;
+    if (k->degrees == 100) st_after(st_self_patch(ctx, st_t("{\"kind\":\"ring\"}")), ST_SECONDS(3));
+    return ST_OK;
+}
+
+static int ring(st_context *ctx, void *state, const void *body) {
+    st_create(ctx, "/core/rings", st_textf("{\"kettle\":\"%s\"}", st_c(st_link(ctx))));
+    ((kettle *)state)->degrees = 90;
+    return ST_OK;
+}
+
+static int cool(st_context *ctx, void *state, const void *body) {
+    kettle *k = state;
+    k->degrees = k->degrees > 25 ? k->degrees - 5 : 20;
+    return ST_OK;
+}
+
+ST_SERVICE(
+    .name = "kettle",
+    .factory = "/core/kettles",
+    .state = &kettle_shape,
+    .patch = {{.kind = "heat", .act = heat, .body = &heat_shape}, {.kind = "ring", .act = ring}},
+    .maintenance = cool, .every_micros = ST_MINUTES(1),
+)
+
+#include "steward/mock.h"
+
+static st_response created(const st_effect *effect) { return (st_response){201, st_t("null")}; }
+
+ST_TEST(a_hot_kettle_rings_after_three_seconds) {
+    st_answers(created);
+    st_text one = st_link_of(st_post("/core/kettles", "{}"));
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 0}"), 400, "/degrees");
+    st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 80}");
+    st_restart();              // timers outlive it
+    st_advance(ST_SECONDS(3)); // virtual time: nobody waits
+    st_check(st_same(st_mock.sent[1].to, st_t("/core/rings")));
+    st_check(st_versions_of(one) == 3);
+}
+
+// ---- What stands in no README ----
+
+ST_TEST(bodies_are_told_apart_by_their_kind) {
+    st_text one = st_link_of(st_post("/core/kettles", "{\"documentSelfLink\": \"a\", \"owner\": \"\\u00e4\\ud83d\\ude00\\n\"}"));
+    st_check(st_same(one, st_t("/core/kettles/a")));
+    st_has(st_get_of(one), "/owner", "\"\xc3\xa4\xf0\x9f\x98\x80\\n\"");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"rob\"}"), 400, "/kind");
+    st_is_refused(st_patch_to(one, "{}"), 400, "/kind");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\"}"), 400, "/degrees");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 1.5}"), 400, "/degrees");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": -1}"), 400, "/degrees");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 18446744073709551616}"), 400, "/degrees");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 99}"), 409, "");
+    st_is_refused(st_put_to(one, "{\"degrees\": 101}"), 400, "/degrees");
+    st_check(st_versions_of(one) == 1);
+}
+
+ST_TEST(numbers_are_written_as_they_are_read) {
+    st_check(st_same(st_textf("%f %f %f %f", 0.1, -2.5, 1e300, 12345678.25), st_t("1e-1 -2.5 1e300 1.234567825e7")));
+    st_check(st_parse_f64(st_t("-12.5e-1")) == -1.25);
+    int64_t least;
+    st_check(st_parse_i64(st_t("-9223372036854775808"), &least) && least == INT64_MIN);
+    st_check(!st_parse_i64(st_t("9223372036854775808"), &least));
+}
+
+ST_TEST(the_descriptor_is_json) {
+    st_text described = st_describe(&st_this_service);
+    st_cursor c = st_cursor_of(described);
+    st_skip(&c);
+    st_check(!c.broken && st_peek(&c) == 0);
+    st_check(st_same(st_at(described, "/stateSchema/properties/owner/maxLength"), st_t("40")));
+    st_check(st_same(st_at(described, "/actions/handle-patch/ring"), st_t("{\"type\":\"object\"}")));
+    st_check(st_same(st_at(described, "/options/3"), st_t("\"PERIODIC_MAINTENANCE\"")));
+}

@@ -1,0 +1,262 @@
+package steward
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Serve makes a service the one of this component, and returns it for tests. It panics if the service cannot be, which no test and no
+// deployment overlooks.
+func Serve[S any](service Service[S]) Guest {
+	g := New(service)
+	Export(g)
+	return g
+}
+
+// New returns a service for tests: of an older version of a service, say, which [Serve] would make the component's.
+func New[S any](service Service[S]) Guest {
+	state := reflect.TypeFor[S]()
+	if state.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("steward: a state is a struct, and %v is none", state))
+	}
+	return &guest[S]{service: service, shape: shapeOf(state)}
+}
+
+type guest[S any] struct {
+	service Service[S]
+	shape   *shape
+}
+
+// writes says when a call makes a new version.
+type writes int
+
+const (
+	always writes = iota
+	ifChanged
+	never
+)
+
+func (g *guest[S]) has(option Option) bool { return slices.Contains(g.service.Options, option) }
+
+func (g *guest[S]) Handle(occasion Occasion, document string, request Request) (Outcome, error) {
+	act, ok := g.handler(occasion)
+	if !ok {
+		return Outcome{}, missing(string(occasion), "this request")
+	}
+	ctx := newContext(request)
+	var state S
+	value := reflect.ValueOf(&state).Elem()
+	if g.has(Stateless) {
+		return g.conclude(ctx, act(&state, ctx), nil)
+	}
+	var fault *Fault
+	writes := always
+	switch occasion {
+	case OnCreate:
+		fault = g.shape.read(document, value)
+	case OnStart, OnStop, OnMaintenance:
+		fault, writes = g.shape.restore(document, value), ifChanged
+	case OnGet:
+		fault, writes = g.shape.restore(document, value), never
+	default:
+		fault = g.shape.restore(document, value)
+	}
+	if fault != nil {
+		return Outcome{}, fault
+	}
+	if occasion == OnCreate || occasion == OnPut {
+		ctx.outcome.ExpiresMicros = builtIn(&request).Expires
+	}
+	return g.change(&state, ctx, writes, document, act)
+}
+
+// handler returns what runs on an occasion.
+func (g *guest[S]) handler(occasion Occasion) (func(*S, *Context) error, bool) {
+	s := &g.service
+	plain := func(act func(*S, *Context) error) (func(*S, *Context) error, bool) { return act, act != nil }
+	taking := func(handler Handler[S]) (func(*S, *Context) error, bool) {
+		if handler == nil {
+			return nil, false
+		}
+		return handler.handle, true
+	}
+	switch occasion {
+	case OnCreate:
+		if s.Create == nil && !g.has(Stateless) {
+			return func(*S, *Context) error { return nil }, true
+		}
+		return plain(s.Create)
+	case OnStart:
+		return plain(s.Start)
+	case OnStop:
+		return plain(s.Stop)
+	case OnGet:
+		return plain(s.Get)
+	case OnPost:
+		return taking(s.Post)
+	case OnPut:
+		if s.Put == nil && !g.has(Stateless) && !g.has(Immutable) {
+			return g.replace, true
+		}
+		return taking(s.Put)
+	case OnPatch:
+		return taking(s.Patch)
+	case OnDelete:
+		return plain(s.Delete)
+	case OnMaintenance:
+		return plain(s.Maintenance.act)
+	}
+	return nil, false
+}
+
+// replace is what PUT does if the service says nothing else.
+func (g *guest[S]) replace(state *S, ctx *Context) error {
+	if ctx.request.Body == nil {
+		return Refused(400, "body-missing", ctx.Link()+" needs a body, a JSON object")
+	}
+	var fresh S
+	if fault := g.shape.read(*ctx.request.Body, reflect.ValueOf(&fresh).Elem()); fault != nil {
+		return fault
+	}
+	*state = fresh
+	return nil
+}
+
+func (g *guest[S]) HandleReply(document string, answer Answer, request Request) (Outcome, error) {
+	act, ok := g.service.Replies[answer.Tag]
+	if !ok {
+		act, ok = g.service.Replies[""]
+	}
+	if !ok {
+		return Outcome{}, missing("handle-reply", fmt.Sprintf("the tag %q", answer.Tag))
+	}
+	var state S
+	if fault := g.shape.restore(document, reflect.ValueOf(&state).Elem()); fault != nil {
+		return Outcome{}, fault
+	}
+	return g.change(&state, newContext(request), ifChanged, document, func(state *S, ctx *Context) error {
+		return act(state, ctx, &answer)
+	})
+}
+
+func (g *guest[S]) change(
+	state *S, ctx *Context, writes writes, before string, act func(*S, *Context) error,
+) (Outcome, error) {
+	if writes == ifChanged {
+		// The stored text may be written in another way than this module writes.
+		text, err := textOf(state)
+		if err != nil {
+			return Outcome{}, err
+		}
+		before = text
+	}
+	if err := act(state, ctx); err != nil || writes == never || ctx.unchanged {
+		return g.conclude(ctx, err, nil)
+	}
+	after, err := g.written(state)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if writes == ifChanged && before == after {
+		return g.conclude(ctx, nil, nil)
+	}
+	return g.conclude(ctx, nil, &after)
+}
+
+func (g *guest[S]) conclude(ctx *Context, err error, document *string) (Outcome, error) {
+	if err != nil {
+		return Outcome{}, err
+	}
+	if ctx.broken != nil {
+		return Outcome{}, ctx.broken
+	}
+	ctx.outcome.Document = document
+	return ctx.outcome, nil
+}
+
+// written returns the text of a state that its own schema allows.
+func (g *guest[S]) written(state *S) (string, error) {
+	if fault := g.shape.bounds(reflect.ValueOf(state).Elem(), ""); fault != nil {
+		return "", fault
+	}
+	return textOf(state)
+}
+
+func (g *guest[S]) Migrate(document string, from uint32) (string, error) {
+	migrate, ok := g.service.Migrate[from]
+	if !ok {
+		return "", missing("migrate", fmt.Sprintf("state version %d", from))
+	}
+	state, err := migrate(document)
+	if err != nil {
+		return "", err
+	}
+	return g.written(&state)
+}
+
+func (g *guest[S]) Merge(ours, theirs string) (string, error) {
+	if g.service.Merge == nil {
+		return "", missing("merge", "two states")
+	}
+	var states [2]S
+	for i, text := range []string{ours, theirs} {
+		if fault := g.shape.restore(text, reflect.ValueOf(&states[i]).Elem()); fault != nil {
+			return "", fault
+		}
+	}
+	merged, err := g.service.Merge(states[0], states[1])
+	if err != nil {
+		return "", err
+	}
+	return g.written(&merged)
+}
+
+// spoken are the fields of a body that speak to the host and to the SDK rather than to the service.
+type spoken struct {
+	Kind    *string `json:"kind"`
+	Expires *int64  `json:"documentExpirationTimeMicros"`
+}
+
+func builtIn(request *Request) (fields spoken) {
+	if request.Body != nil {
+		// A body of another form says nothing to the SDK.
+		_ = json.Unmarshal([]byte(*request.Body), &fields)
+	}
+	return fields
+}
+
+func (k Kinds[S]) handle(state *S, ctx *Context) error {
+	kind := builtIn(&ctx.request).Kind
+	found := "no kind"
+	if kind != nil {
+		found = fmt.Sprintf("the kind %q", *kind)
+		if handler, ok := k[*kind]; ok {
+			return handler.handle(state, ctx)
+		}
+	} else if handler, ok := k[""]; ok {
+		return handler.handle(state, ctx)
+	}
+	fault := Invalid("/kind", "kind must be one of %s, found %s", strings.Join(sorted(k), ", "), found)
+	fault.Code = "unknown-kind"
+	return fault
+}
+
+func (k Kinds[S]) bodies() map[string]*shape {
+	shapes := map[string]*shape{}
+	for kind, handler := range k {
+		shapes[kind] = handler.bodies()[""]
+	}
+	return shapes
+}
+
+func sorted[V any](all map[string]V) []string {
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

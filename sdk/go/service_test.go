@@ -1,0 +1,284 @@
+package steward_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"steward"
+	"steward/mock"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What becomes of a service, seen from outside: its descriptor, its dispatch, its refusals.
+
+type Account struct {
+	Owner    string           `json:"owner" steward:"min=1,max=8" doc:"Whose it is."`
+	Balance  int64            `json:"balance" steward:"default"`
+	Currency string           `json:"currency" steward:"default=EUR,enum=EUR|USD"`
+	Limits   map[string]Limit `json:"limits" steward:"default={}"`
+	Note     *string          `json:"note,omitempty"`
+	Since    *time.Time       `json:"since,omitempty"`
+}
+
+type Limit struct {
+	Percent uint8 `json:"percent" steward:"min=1,max=100"`
+	Daily   bool  `json:"daily" steward:"default=true"`
+}
+
+type Deposit struct {
+	Amount int64 `json:"amount"`
+}
+
+type Close struct {
+	AfterSeconds uint64 `json:"afterSeconds"`
+}
+
+type AccountV1 struct {
+	Owner string `json:"owner"`
+	Cents int64  `json:"cents"`
+}
+
+var accounts = steward.New(steward.Service[Account]{
+	Factory: "/bank/accounts", Kind: "example:Account", StateVersion: 2, Retention: 10,
+	Options:  []steward.Option{steward.Persistence, steward.Replication, steward.OwnerSelection, steward.StrictUpdateChecking},
+	Index:    []steward.Index{{"owner", "string"}, {"balance", "number"}},
+	Outbound: []string{"bank.example"},
+	Limits:   steward.Limits{DeadlineMillis: 500},
+	Start: func(_ *Account, ctx *steward.Context) error {
+		ctx.Stat("starts", 1)
+		return nil
+	},
+	Patch: steward.Kinds[Account]{
+		"deposit": steward.With(func(a *Account, ctx *steward.Context, deposit Deposit) error {
+			a.Balance += deposit.Amount
+			ctx.Create("/bank/audits", deposit).ReplyTag("audited")
+			ctx.Reply(map[string]int64{"balance": a.Balance})
+			return nil
+		}),
+		"close": steward.With(func(_ *Account, ctx *steward.Context, body Close) error {
+			ctx.ExpireIn(time.Duration(body.AfterSeconds) * time.Second)
+			return nil
+		}),
+		"break": steward.Do[Account](func(a *Account, _ *steward.Context) error {
+			a.Owner = string(rune(a.Limits["none"].Percent + []uint8{}[len(a.Owner)]))
+			return nil
+		}),
+		"overdraw": steward.Do[Account](func(a *Account, _ *steward.Context) error {
+			return fmt.Errorf("bank: %w", steward.Conflict("too poor"))
+		}),
+		"fail": steward.Do[Account](func(*Account, *steward.Context) error { return errors.New("no bank") }),
+	},
+	Get: func(a *Account, ctx *steward.Context) error {
+		ctx.SetHeader("X-Seen", "yes")
+		ctx.Reply(map[string]string{"owner": a.Owner})
+		return nil
+	},
+	Replies: map[string]func(*Account, *steward.Context, *steward.Answer) error{
+		"audited": func(a *Account, _ *steward.Context, answer *steward.Answer) error {
+			note := fmt.Sprintf("audit %d", answer.Status)
+			a.Note = &note
+			return nil
+		},
+	},
+	Maintenance: steward.Every(30*time.Second, func(*Account, *steward.Context) error { return nil }),
+	Migrate: map[uint32]steward.Migration[Account]{1: steward.From(func(old AccountV1) (Account, error) {
+		return Account{Owner: old.Owner, Balance: old.Cents / 100, Currency: "EUR"}, nil
+	})},
+	Merge: func(ours, theirs Account) (Account, error) {
+		if ours.Balance >= theirs.Balance {
+			return ours, nil
+		}
+		return theirs, nil
+	},
+})
+
+func account(t *testing.T) (*mock.Host, string) {
+	host := mock.Serving(t, accounts)
+	return host, host.Post("/bank/accounts", `{"owner": "ann"}`).Link()
+}
+
+func TestTheDescriptorSaysWhatTheServiceSays(t *testing.T) {
+	var found struct {
+		Name, DocumentKind        string
+		Handlers, Options         []string
+		StateVersion              uint32
+		ReadsStateVersions        []uint32
+		MaintenanceIntervalMicros int64
+		StateSchema               map[string]any
+		Actions                   map[string]map[string]any
+		VersionRetention          uint64
+	}
+	if err := json.Unmarshal([]byte(accounts.Describe()), &found); err != nil {
+		t.Fatal(err)
+	}
+	if found.Name != "account" || found.DocumentKind != "example:Account" || found.MaintenanceIntervalMicros != 30_000_000 {
+		t.Errorf("found %+v", found)
+	}
+	for _, handler := range []string{"handle-create", "handle-put", "handle-get", "handle-reply", "migrate", "merge"} {
+		if !slices.Contains(found.Handlers, handler) {
+			t.Errorf("%s is missing in %v", handler, found.Handlers)
+		}
+	}
+	schema, _ := json.Marshal(found.StateSchema)
+	for _, part := range []string{
+		`"required":["owner"]`, `"currency":{"default":"EUR","enum":["EUR","USD"],"type":"string"}`,
+		`"owner":{"description":"Whose it is.","maxLength":8,"minLength":1,"type":"string"}`, `"note":{"type":["string","null"]}`,
+		`"percent":{"format":"uint8","maximum":100,"minimum":1,"type":"integer"}`,
+	} {
+		if !strings.Contains(string(schema), part) {
+			t.Errorf("%s is missing in %s", part, schema)
+		}
+	}
+	if len(found.Actions["handle-patch"]) != 5 {
+		t.Errorf("found %v", found.Actions)
+	}
+}
+
+func TestBodiesAreToldApartByTheirKindAndRefusedByTheirField(t *testing.T) {
+	host, link := account(t)
+	paid := host.Patch(link, `{"kind": "deposit", "amount": 9007199254740993, "documentVersion": 0}`)
+	paid.Has("/balance", int64(9007199254740993))
+	for body, pointer := range map[string]string{
+		`{"kind": "deposit", "documentVersion": 1}`:                     "/amount",
+		`{"kind": "deposit", "amount": 1.5, "documentVersion": 1}`:      "/amount",
+		`{"kind": "close", "afterSeconds": -1, "documentVersion": 1}`:   "/afterSeconds",
+		`{"kind": "close", "afterSeconds": null, "documentVersion": 1}`: "/afterSeconds",
+		`{"kind": "rob", "documentVersion": 1}`:                         "/kind",
+	} {
+		host.Patch(link, body).IsRefused(400, pointer)
+	}
+	for body, pointer := range map[string]string{
+		`{"owner": "bob", "limits": {"card": {"percent": 101}}}`: "/limits/card/percent",
+		`{"owner": "bob", "limits": {"a/b": {"percent": 256}}}`:  "/limits/a~1b/percent",
+		`{"owner": "robert-the-third"}`:                          "/owner",
+		`{"owner": "bob", "currency": "DM"}`:                     "/currency",
+		`{"owner": "bob", "since": "yesterday"}`:                 "",
+		`[]`:                                                     "",
+	} {
+		host.Post("/bank/accounts", body).IsRefused(400, pointer)
+	}
+	host.Patch(link, `{"kind": "deposit", "amount": 1, "documentVersion": 9}`).IsRefused(409, "")
+}
+
+func TestDefaultsBelowTheFirstLevelAreSet(t *testing.T) {
+	host := mock.Serving(t, accounts)
+	made := host.Post("/bank/accounts", `{"owner": "bob", "limits": {"card": {"percent": 5}, "cash": {"percent": 1, "daily": false}}}`)
+	made.Has("/limits/card/daily", true).Has("/limits/cash/daily", false).Has("/currency", "EUR")
+}
+
+func TestAnAnswerComesBackWithItsTag(t *testing.T) {
+	host, link := account(t)
+	host.Answering("/bank/audits", func(*steward.Effect) *mock.Response { return mock.Answer(201, nil) })
+	host.Patch(link, `{"kind": "deposit", "amount": 5, "documentVersion": 0}`)
+	host.Settle()
+	host.Versions(link)[2].Has("/note", "audit 201")
+	if host.Stat("starts") != 1 {
+		t.Errorf("it started %v times", host.Stat("starts"))
+	}
+}
+
+func TestAPanicIsAProblemWithFileAndLine(t *testing.T) {
+	host, link := account(t)
+	broken := host.Patch(link, `{"kind": "break", "documentVersion": 0}`).IsRefused(500, "")
+	broken.Has("/code", "guest-panic")
+	message := fmt.Sprint(broken.Field("/message"))
+	if !strings.Contains(message, "index out of range [3] with length 0 at service_test.go:") {
+		t.Error(message)
+	}
+	if host.Log()[0].Level != steward.Error || len(host.Versions(link)) != 1 {
+		t.Errorf("logged %v", host.Log())
+	}
+}
+
+func TestAnErrorIsTheFaultWithinIt(t *testing.T) {
+	host, link := account(t)
+	host.Patch(link, `{"kind": "overdraw", "documentVersion": 0}`).IsRefused(409, "").Has("/message", "too poor")
+	host.Patch(link, `{"kind": "fail", "documentVersion": 0}`).IsRefused(500, "").Has("/message", "no bank")
+}
+
+func TestStatesMigrateAndMergeAsTexts(t *testing.T) {
+	state, err := accounts.Migrate(`{"owner": "ann", "cents": 1234}`, 1)
+	if err != nil || !strings.Contains(state, `"balance":12`) {
+		t.Errorf("%s %v", state, err)
+	}
+	if _, err := accounts.Migrate(`{}`, 7); steward.FaultOf(err).Status != 501 {
+		t.Error(err)
+	}
+	if merged, err := accounts.Merge(`{"owner": "ann", "balance": 1}`, state); err != nil || merged != state {
+		t.Errorf("%s %v", merged, err)
+	}
+}
+
+func TestExpiryEndsADocument(t *testing.T) {
+	host, link := account(t)
+	host.Patch(link, `{"kind": "close", "afterSeconds": 10, "documentVersion": 0}`)
+	host.Advance(9 * time.Second)
+	seen := host.Get(link).Has("/owner", "ann")
+	if seen.Headers[0] != (steward.Header{Name: "x-seen", Value: "yes"}) {
+		t.Errorf("found %v", seen.Headers)
+	}
+	host.Advance(time.Second)
+	if gone := host.Get(link); gone.Status != 404 {
+		t.Errorf("it is there: %s", gone.Body)
+	}
+}
+
+func TestAStatelessServiceAnswersEveryPathBelowIt(t *testing.T) {
+	echo := steward.New(steward.Service[struct{}]{
+		Name: "echo", Factory: "/echo", Options: []steward.Option{steward.Stateless},
+		Post: steward.Do[struct{}](func(_ *struct{}, ctx *steward.Context) error {
+			ctx.Reply(map[string]any{"link": ctx.Link(), "word": ctx.Parameter("word"), "random": ctx.Rand().IntN(1)})
+			return nil
+		}),
+	})
+	host := mock.Serving(t, echo)
+	host.Post("/echo/a/b?word=hello%20you", `[1]`).Has("/link", "/echo/a/b").Has("/word", "hello you")
+	if host.Get("/echo").Status != 405 {
+		t.Error("there is no GET")
+	}
+}
+
+func TestAServiceReadsAndQueriesItsHost(t *testing.T) {
+	reader := steward.New(steward.Service[struct{}]{
+		Name: "reader", Factory: "/read", Options: []steward.Option{steward.Stateless},
+		Get: func(_ *struct{}, ctx *steward.Context) error {
+			var seen Account
+			if err := ctx.Read("/bank/accounts/a", &seen); err != nil {
+				return err
+			}
+			ctx.Log(steward.Info, "seen", "owner", seen.Owner)
+			var task struct {
+				Results struct{ DocumentLinks []string }
+			}
+			query := map[string]any{"querySpec": map[string]any{"query": map[string]any{
+				"term": map[string]any{"propertyName": "owner", "matchValue": "a*", "matchType": "WILDCARD"}}}}
+			if err := ctx.Query(query, &task); err != nil {
+				return err
+			}
+			ctx.Reply(task.Results.DocumentLinks)
+			return nil
+		},
+	})
+	host := mock.Serving(t, reader, accounts)
+	host.Get("/read").IsRefused(404, "")
+	host.Post("/bank/accounts", `{"documentSelfLink": "a", "owner": "ann"}`)
+	host.Get("/read").Has("/0", "/bank/accounts/a")
+	if line := host.Log()[0]; line.Message != "seen" || !strings.Contains(line.Fields, `"at":"service_test.go:`) {
+		t.Errorf("logged %v", line)
+	}
+}
+
+func TestATagThatSaysNothingIsToldAtOnce(t *testing.T) {
+	type Wrong struct {
+		Count int `json:"count" steward:"minimum=1"`
+	}
+	defer func() {
+		if told := fmt.Sprint(recover()); !strings.Contains(told, `Wrong.Count has the tag "minimum=1"`) {
+			t.Error(told)
+		}
+	}()
+	steward.New(steward.Service[Wrong]{Factory: "/wrong"})
+}

@@ -1,0 +1,212 @@
+"""The decorators that make a service of a class, and its descriptor."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from .context import Answer, Context
+from .fault import Fault
+from .shape import Member, Shape, member, schema_of, text_of
+
+ACTIONS = ("create", "start", "stop", "get", "post", "put", "patch", "delete", "maintenance")
+_SAFE = ("PERSISTENCE", "REPLICATION", "OWNER_SELECTION")
+_UNITS = {"ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+
+
+def _marked(role: str, detail: Any) -> Callable[[Callable], Callable]:
+    def mark(method: Callable) -> Callable:
+        method._steward = (role, detail)  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def post(kind: str) -> Callable[[Callable], Callable]:
+    """Runs on a POST to the document whose body names this kind."""
+    return _marked("post", kind)
+
+
+def put(kind: str) -> Callable[[Callable], Callable]:
+    """Runs on a PUT whose body names this kind."""
+    return _marked("put", kind)
+
+
+def patch(kind: str) -> Callable[[Callable], Callable]:
+    """Runs on a PATCH whose body names this kind."""
+    return _marked("patch", kind)
+
+
+def get(method: Callable) -> Callable:
+    """Runs on a GET."""
+    return _marked("get", "")(method)
+
+
+def delete(method: Callable) -> Callable:
+    """Runs on a DELETE."""
+    return _marked("delete", "")(method)
+
+
+def every(interval: str) -> Callable[[Callable], Callable]:
+    """Runs at that interval: `500ms`, `30s`, `1m`, `1h`, `1d`."""
+    matched = re.fullmatch(r"(\d+)(ms|s|m|h|d)", interval)
+    if not matched:
+        raise TypeError(f'an interval is a number with ms, s, m, h or d, and "{interval}" is none')
+    return _marked("maintenance", int(matched[1]) * _UNITS[matched[2]])
+
+
+def reply(tag: str) -> Callable[[Callable], Callable]:
+    """Runs when an effect with that tag was answered."""
+    return _marked("reply", tag)
+
+
+def migrate(version: int) -> Callable[[Callable], Callable]:
+    """Makes a state out of one of an older state version: a static method that takes the old one, a dict or a dataclass."""
+    return _marked("migrate", version)
+
+
+class Method:
+    """A method with what it takes."""
+
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+        self.wants: dict[str, str] = {}
+        self.fields: list[Member] = []
+        self.body: tuple[str, Shape] | None = None
+        hints = typing.get_type_hints(function)
+        for parameter in list(inspect.signature(function).parameters.values()):
+            hint = hints.get(parameter.name, Any)
+            if parameter.name == "self":
+                continue
+            if hint is Context or parameter.name == "ctx":
+                self.wants[parameter.name] = "ctx"
+            elif hint is Answer or parameter.name == "answer":
+                self.wants[parameter.name] = "answer"
+            elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
+                self.body = (parameter.name, Shape(hint))
+            elif parameter.name == "body":
+                self.body = (parameter.name, Shape(hint))
+            else:
+                given = parameter.default
+                self.fields.append(member(parameter.name, hint, dataclasses.MISSING if given is inspect.Parameter.empty else given))
+
+    def schema(self) -> dict[str, Any]:
+        """Returns the schema of the body that it takes."""
+        if self.body:
+            return self.body[1].schema() or {"type": "object"}
+        return schema_of(self.fields) if self.fields else {"type": "object"}
+
+    def call(self, state: Any, ctx: Context, body: Any, answer: Answer | None = None) -> Any:
+        """Calls it with what it wants."""
+        given: dict[str, Any] = {name: ctx if want == "ctx" else answer for name, want in self.wants.items()}
+        if self.body:
+            given[self.body[0]] = self.body[1].read({} if body is None else body)
+        if self.fields:
+            if body is not None and not isinstance(body, dict):
+                raise Fault(400, "validation", "body must be an object")
+            shape = Shape(Any)
+            shape.members = self.fields
+            given |= shape.read_members(body or {}, "")
+        return self.function(state, **given)
+
+
+class Service:
+    """A class with its handlers by name."""
+
+    def __init__(self, cls: type, factory: str, options: dict[str, Any]) -> None:
+        self.cls, self.factory, self.options = cls, factory, options
+        self.stateless = "STATELESS" in options.get("options", ())
+        self.shape = Shape(cls)
+        self.handlers: dict[str, dict[str, Method]] = {}
+        self.replies: dict[str, Method] = {}
+        self.migrations: dict[int, tuple[Callable, Shape]] = {}
+        self.interval = 0
+        self.merge: Callable | None = getattr(cls, "merge", None)
+        for name, value in vars(cls).items():
+            function = value.__func__ if isinstance(value, staticmethod) else value
+            if callable(function) and not isinstance(function, type):
+                self._take(name, function)
+
+    def _take(self, name: str, function: Callable) -> None:
+        role, detail = getattr(function, "_steward", (name.removeprefix("handle_"), ""))
+        if role == "migrate" and hasattr(function, "_steward"):
+            hints = typing.get_type_hints(function)
+            hints.pop("return", None)
+            self.migrations[detail] = (function, Shape(next(iter(hints.values()), Any)))
+        elif role == "reply" and (hasattr(function, "_steward") or name == "handle_reply"):
+            self.replies[detail] = Method(function)
+        elif role in ACTIONS and (hasattr(function, "_steward") or name.startswith("handle_")):
+            if role == "maintenance":
+                if not detail:
+                    raise TypeError(f"{self.cls.__name__}.{name} needs an interval: @every(\"1h\")")
+                self.interval, detail = detail, ""
+            self.handlers.setdefault(role, {})[detail] = Method(function)
+        elif name.startswith("handle_"):
+            raise TypeError(f"{self.cls.__name__}.{name} is no handler; there are handle_{', handle_'.join(ACTIONS)}, handle_reply")
+
+    def handles(self, action: str) -> bool:
+        """Returns true if the host calls this service on an action."""
+        native = action == "create" or (action == "put" and "IMMUTABLE" not in self.options.get("options", ()))
+        return action in self.handlers or (native and not self.stateless)
+
+    def describe(self) -> str:
+        """Returns the descriptor."""
+        given = dict(self.options)
+        name = given.pop("name", None) or re.sub(r"(?<!^)(?=[A-Z])", "-", self.cls.__name__).lower()
+        options = list(given.pop("options", ()) or _SAFE)
+        doc = vars(self.cls).get("__doc__") or ""
+        fields: dict[str, Any] = {"name": name, "version": given.pop("version", "0.1.0"), "factory": self.factory}
+        # A dataclass without a docstring gets its signature as one.
+        fields["docs"] = given.pop("docs", None) or ("" if doc.startswith(f"{self.cls.__name__}(") else inspect.cleandoc(doc))
+        if self.interval:
+            options.append("PERIODIC_MAINTENANCE")
+            fields["maintenanceIntervalMicros"] = self.interval
+        fields["options"] = options
+        fields["handlers"] = [f"handle-{action}" for action in ACTIONS if self.handles(action)]
+        extra = {"handle-reply": self.replies, "migrate": self.migrations, "merge": self.merge}
+        fields["handlers"] += [handler for handler, there in extra.items() if there]
+        fields["stateVersion"] = given.pop("state_version", 1)
+        fields["readsStateVersions"] = sorted(self.migrations)
+        if not self.stateless:
+            fields["stateSchema"] = self.shape.schema()
+        fields["actions"] = {
+            f"handle-{action}": {kind: method.schema() for kind, method in kinds.items()}
+            for action, kinds in self.handlers.items() if action in ("post", "put", "patch")
+        }
+        if outbound := given.pop("outbound", None):
+            fields["capabilities"] = {"outbound": list(outbound)}
+        names = {"kind": "documentKind", "retention": "versionRetention", "patch": "patch", "start": "start", "task": "task", "limits": "limits"}
+        for word, value in given.items():
+            if word in names:
+                fields[names[word]] = value
+        if index := given.get("index"):
+            fields["index"] = [{"path": path, "type": kind} for path, kind in index.items()]
+        if given.get("per_call"):
+            fields["isolation"] = "per-call"
+        return text_of(fields)
+
+
+#: The service of this component.
+served: list[Service] = []
+
+_OPTIONS = {
+    "name", "version", "docs", "kind", "options", "state_version", "retention", "task", "start", "patch", "index", "outbound", "limits", "per_call",
+}
+
+
+def service(factory: str, **options: Any) -> Callable[[type], type]:
+    """Makes a dataclass of a class, and a service whose documents live at the factory's path. See the README for the options."""
+    if unknown := options.keys() - _OPTIONS:
+        raise TypeError(f"a service has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(_OPTIONS))}")
+
+    def decorate(cls: type) -> type:
+        made = dataclasses.dataclass(kw_only=True)(cls)
+        made.__steward__ = Service(made, factory, options)
+        served.append(made.__steward__)
+        return made
+
+    return decorate

@@ -1,0 +1,163 @@
+"""What the decorators make of a service, seen from outside: its descriptor, its dispatch, its refusals."""
+
+import dataclasses
+import json
+import typing
+import unittest
+
+from steward import Answer, Context, Level, conflict, every, field, get, migrate, patch, reply, service
+from steward.mock import Host, Response
+
+
+@dataclasses.dataclass
+class Limit:
+    percent: int = field(minimum=1, maximum=100)
+    daily: bool = True
+
+
+@dataclasses.dataclass
+class AccountV1:
+    owner: str
+    cents: int
+
+
+@service(
+    "/bank/accounts", kind="example:Account", state_version=2, retention=10, outbound=["bank.example"], index={"owner": "string"},
+    options=["PERSISTENCE", "REPLICATION", "OWNER_SELECTION", "STRICT_UPDATE_CHECKING"], limits={"deadlineMillis": 500},
+)
+class Account:
+    """An account."""
+
+    owner: str = field(min_length=1, max_length=8, docs="Whose it is.")
+    balance: int = 0
+    currency: typing.Literal["EUR", "USD"] = "EUR"
+    limits: dict[str, Limit] = field({})
+    note: str | None = None
+
+    def handle_start(self, ctx: Context):
+        ctx.stat("starts", 1)
+
+    @patch("deposit")
+    def deposit(self, ctx: Context, amount: int):
+        self.balance += amount
+        ctx.create("/bank/audits", {"amount": amount}).reply_tag("audited")
+        return {"balance": self.balance}
+
+    @patch("close")
+    def close(self, ctx: Context, afterSeconds: int = field(minimum=0)):
+        ctx.expire_in(afterSeconds)
+
+    @patch("break")
+    def divide(self):
+        self.balance //= len(self.owner) - 3
+
+    @patch("refuse")
+    def refuse(self):
+        raise conflict("too poor")
+
+    @get
+    def show(self, ctx: Context):
+        ctx.set_header("X-Seen", "yes")
+        return {"owner": self.owner}
+
+    @reply("audited")
+    def audited(self, answer: Answer):
+        self.note = f"audit {answer.status}"
+
+    @every("30s")
+    def rest(self):
+        pass
+
+    @staticmethod
+    @migrate(1)
+    def from_v1(old: AccountV1):
+        return Account(owner=old.owner, balance=old.cents // 100)
+
+    @staticmethod
+    def merge(ours, theirs):
+        return max(ours, theirs, key=lambda account: account.balance)
+
+
+@service("/echo", options=["STATELESS"])
+class Echo:
+    def handle_post(self, ctx: Context, body: typing.Any):
+        ctx.log(Level.INFO, "echoes", word=ctx.parameter("word"))
+        return {"link": ctx.link, "word": ctx.parameter("word"), "body": body}
+
+
+class TestService(unittest.TestCase):
+    def setUp(self):
+        self.host = Host(Account, Echo)
+        self.link = self.host.post("/bank/accounts", {"owner": "ann"}).link
+
+    def test_the_descriptor_says_what_the_class_says(self):
+        found = json.loads(Account.__steward__.describe())
+        self.assertEqual((found["name"], found["documentKind"], found["docs"]), ("account", "example:Account", "An account."))
+        self.assertEqual((found["maintenanceIntervalMicros"], found["readsStateVersions"]), (30_000_000, [1]))
+        for handler in ("handle-create", "handle-put", "handle-get", "handle-reply", "migrate", "merge"):
+            self.assertIn(handler, found["handlers"])
+        schema = found["stateSchema"]
+        self.assertEqual(schema["required"], ["owner"])
+        self.assertEqual(schema["properties"]["currency"], {"enum": ["EUR", "USD"], "default": "EUR"})
+        self.assertEqual(schema["properties"]["limits"]["additionalProperties"]["properties"]["percent"]["maximum"], 100)
+        self.assertEqual(sorted(found["actions"]["handle-patch"]), ["break", "close", "deposit", "refuse"])
+
+    def test_bodies_are_told_apart_by_their_kind_and_refused_by_their_field(self):
+        paid = self.host.patch(self.link, {"kind": "deposit", "amount": 2**63, "documentVersion": 0})
+        self.assertEqual((paid.status, paid.body), (200, {"balance": 2**63}))
+        for body, pointer in (
+            ({"kind": "deposit"}, "/amount"), ({"kind": "deposit", "amount": 1.5}, "/amount"), ({"kind": "deposit", "amount": True}, "/amount"),
+            ({"kind": "close", "afterSeconds": -1}, "/afterSeconds"), ({"kind": "rob"}, "/kind"), ({}, "/kind"),
+        ):
+            refused = self.host.patch(self.link, body | {"documentVersion": 1})
+            self.assertEqual((refused.status, refused.pointer), (400, pointer), refused.body)
+        for body, pointer in (
+            ({"owner": "bob", "limits": {"a/b": {"percent": 101}}}, "/limits/a~1b/percent"), ({"owner": "robert-the-third"}, "/owner"),
+            ({"owner": "bob", "currency": "DM"}, "/currency"), ({}, "/owner"), ([], ""),
+        ):
+            refused = self.host.post("/bank/accounts", body)
+            self.assertEqual((refused.status, refused.pointer), (400, pointer), refused.body)
+        self.assertEqual(self.host.patch(self.link, {"kind": "refuse", "documentVersion": 9}).code, "version-conflict")
+
+    def test_an_answer_comes_back_with_its_tag(self):
+        self.host.answer("/bank/audits", lambda effect: Response(201))
+        self.host.patch(self.link, {"kind": "deposit", "amount": 5, "documentVersion": 0})
+        self.host.settle()
+        self.assertEqual(self.host.versions(self.link)[2]["note"], "audit 201")
+        self.assertEqual(self.host.stats["starts"], 1)
+
+    def test_an_exception_is_a_problem_with_file_and_line(self):
+        broken = self.host.patch(self.link, {"kind": "break", "documentVersion": 0})
+        self.assertEqual((broken.status, broken.code), (500, "guest-exception"))
+        self.assertRegex(broken.message, r"ZeroDivisionError: .* at test_service.py:\d+$")
+        self.assertEqual((self.host.lines[-1][0], len(self.host.versions(self.link))), (Level.ERROR, 1))
+        self.assertEqual(self.host.patch(self.link, {"kind": "refuse", "documentVersion": 0}).message, "too poor")
+
+    def test_states_migrate(self):
+        @service("/bank/accounts", name="account")
+        class First:
+            owner: str
+            cents: int
+
+        host = Host(First)
+        link = host.post("/bank/accounts", {"owner": "ann", "cents": 1234}).link
+        host.serve(Account)
+        self.assertEqual(host.versions(link)[0]["balance"], 12)
+
+    def test_expiry_ends_a_document(self):
+        self.host.patch(self.link, {"kind": "close", "afterSeconds": 10, "documentVersion": 0})
+        self.host.advance(9)
+        seen = self.host.get(self.link)
+        self.assertEqual((seen.body, seen.headers), ({"owner": "ann"}, [("x-seen", "yes")]))
+        self.host.advance(1)
+        self.assertEqual(self.host.get(self.link).status, 404)
+
+    def test_a_stateless_service_answers_every_path_below_it(self):
+        answer = self.host.post("/echo/a/b?word=hello%20you", [1])
+        self.assertEqual(answer.body, {"link": "/echo/a/b", "word": "hello you", "body": [1]})
+        self.assertRegex(self.host.lines[-1][2]["at"], r"^test_service.py:\d+$")
+        self.assertEqual(self.host.get("/echo").status, 405)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -74,6 +74,7 @@ fn kind(inspection: &Inspection) -> &'static str {
     match inspection.kind {
         Kind::Component => "component",
         Kind::CoreModule => "core module",
+        Kind::Script => "script",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Embeds what `steward new` writes into a folder: the Rust SDK with the interface, its template, and its lock file.
+//! Embeds what `steward new` writes into a folder: for Rust the SDK with the interface, its template, and its lock file; for scripts
+//! the package that they import, and their templates.
 //!
 //! **Promise.** What is written is what stands in this repository, but for what a folder outside of it cannot have: a line of a manifest
 //! that inherits from the workspace becomes the line of the root manifest, lints and tests of the SDK itself are left out, the lock
@@ -15,13 +16,23 @@ const SUPPORT: [&str; 6] =
 /// The template of a project in Rust.
 const TEMPLATE: &str = "sdk/rust/template";
 
+/// What a project in JavaScript or TypeScript gets in its folder `steward`, and the templates of such projects.
+const SCRIPT_SUPPORT: &str = "sdk/javascript/steward";
+const SCRIPT_TEMPLATES: [(&str, &str); 2] =
+    [("JAVASCRIPT", "sdk/javascript/template/javascript"), ("TYPESCRIPT", "sdk/javascript/template/typescript")];
+/// Its manual.
+const SCRIPT_MANUAL: &str = "sdk/javascript/README.md";
+/// What of the SDK serves the script runner alone.
+const RUNNER_ONLY: &str = "runner.js";
+
 /// The package on which a project depends.
 const SDK: &str = "steward-sdk";
 
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(variable("OUT_DIR"));
-    for watched in SUPPORT.iter().chain(&[TEMPLATE, "Cargo.toml", "Cargo.lock"]) {
+    let scripts = [SCRIPT_SUPPORT, SCRIPT_MANUAL, "sdk/javascript/template"];
+    for watched in SUPPORT.iter().chain(&[TEMPLATE, "Cargo.toml", "Cargo.lock"]).chain(&scripts) {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let manifest = read(&root.join("Cargo.toml"));
@@ -35,14 +46,31 @@ fn main() {
         };
         support.push((path.display().to_string(), text));
     }
-    let template = files(&root, Path::new(TEMPLATE)).into_iter().map(|path| {
-        let within = path.strip_prefix(TEMPLATE).expect("it was found below that folder");
-        (within.display().to_string(), read(&root.join(&path)))
-    });
+    let template = below(&root, TEMPLATE);
     let lock = needed(&read(&root.join("Cargo.lock")));
-    let code =
-        [listed("SUPPORT", support), listed("RUST", template), listed("RUST_LOCK", [("Cargo.lock".to_owned(), lock)])];
+    let mut code = vec![
+        listed("SUPPORT", support),
+        listed("RUST", template),
+        listed("RUST_LOCK", [("Cargo.lock".to_owned(), lock)]),
+    ];
+    code.push(listed("SCRIPT_SUPPORT", script_support(&root)));
+    code.extend(SCRIPT_TEMPLATES.map(|(name, place)| listed(name, below(&root, place))));
     fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
+}
+
+/// Returns the files below a folder, by their paths from there.
+fn below(root: &Path, folder: &str) -> Vec<(String, String)> {
+    let within = |path: &Path| path.strip_prefix(folder).expect("it was found below that folder").display().to_string();
+    files(root, Path::new(folder)).iter().map(|path| (within(path), read(&root.join(path)))).collect()
+}
+
+/// Returns the package that scripts import, with its manual and licence.
+fn script_support(root: &Path) -> Vec<(String, String)> {
+    let mut support = below(root, SCRIPT_SUPPORT);
+    support.retain(|(path, _)| path != RUNNER_ONLY);
+    support.push(("README.md".to_owned(), without_outer_links(&read(&root.join(SCRIPT_MANUAL)))));
+    support.push(("LICENSE".to_owned(), read(&root.join("LICENSE"))));
+    support
 }
 
 fn variable(name: &str) -> String {

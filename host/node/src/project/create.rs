@@ -8,14 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::embedded;
+use super::folders::SUPPORT;
 use super::language::Language;
 use super::name::{self, Name};
+use super::script;
 
 /// What the templates call themselves, and their crate.
 const TEMPLATE: (&str, &str) = ("my-service", "my_service");
-
-/// Where a project keeps what is ours.
-const SUPPORT: &str = "steward";
 
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
@@ -78,15 +77,21 @@ fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(&whole))?;
         fs::write(path, text.replace(TEMPLATE.0, name.as_str()).replace(TEMPLATE.1, &name.snake()))?;
     }
+    match language {
+        Language::Rust => {}
+        Language::JavaScript | Language::TypeScript => script::link(&whole)?,
+    }
     fs::rename(whole, place)
 }
 
 /// Returns the files of a new project.
 fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
-    let own = match language {
-        Language::Rust => embedded::RUST.iter().chain(embedded::RUST_LOCK),
+    let (own, support) = match language {
+        Language::Rust => (embedded::RUST.iter().chain(embedded::RUST_LOCK), embedded::SUPPORT),
+        Language::JavaScript => (embedded::JAVASCRIPT.iter().chain(&[]), embedded::SCRIPT_SUPPORT),
+        Language::TypeScript => (embedded::TYPESCRIPT.iter().chain(&[]), embedded::SCRIPT_SUPPORT),
     };
-    let support = embedded::SUPPORT.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
+    let support = support.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
     own.map(|(path, text)| (PathBuf::from(path), *text)).chain(support).collect()
 }
 
@@ -115,6 +120,22 @@ mod tests {
         assert!(place.join("steward/wit/world.wit").is_file());
         for (path, text) in files(Language::Rust) {
             assert!(!text.contains(TEMPLATE.0) || !read(&path.display().to_string()).contains(TEMPLATE.0), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_project_in_a_script_language_finds_its_sdk_as_npm_would_have_put_it() {
+        let above = tempfile::tempdir().expect("a folder");
+        for (language, ending) in [(Language::JavaScript, "js"), (Language::TypeScript, "ts")] {
+            let place = above.path().join(format!("orders-{ending}"));
+            create(&place, language).expect("created");
+            let read = |path: &str| fs::read_to_string(place.join(path)).expect("a file");
+            assert!(read(&format!("service.{ending}")).contains(&format!("service(\"/core/orders-{ending}\"")));
+            assert!(read(&format!("service.test.{ending}")).contains(&format!("./service.{ending}")));
+            assert!(read("node_modules/steward/package.json").contains("\"steward\""));
+            assert!(read("node_modules/steward/index.d.ts").contains("export function service"));
+            assert!(place.join("steward/README.md").is_file() && !place.join("steward/runner.js").exists());
+            assert!(!read("README.md").contains(TEMPLATE.0));
         }
     }
 

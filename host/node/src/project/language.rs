@@ -5,16 +5,22 @@
 pub(crate) enum Language {
     /// Rust, built by cargo.
     Rust,
+    /// JavaScript, which is not built.
+    JavaScript,
+    /// TypeScript, whose types the host takes out.
+    TypeScript,
 }
 
 impl Language {
     /// All of them; the first that finds its mark in a folder takes it.
-    pub(crate) const ALL: [Language; 1] = [Language::Rust];
+    pub(crate) const ALL: [Language; 3] = [Language::Rust, Language::JavaScript, Language::TypeScript];
 
     /// Returns its name, as people write it behind `--lang`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Language::Rust => "rust",
+            Language::JavaScript => "javascript",
+            Language::TypeScript => "typescript",
         }
     }
 
@@ -34,6 +40,8 @@ impl Language {
     pub(crate) fn mark(self) -> &'static str {
         match self {
             Language::Rust => "Cargo.toml",
+            Language::JavaScript => "service.js",
+            Language::TypeScript => "service.ts",
         }
     }
 
@@ -46,6 +54,7 @@ impl Language {
     pub(super) fn made_by_tools(self) -> &'static [&'static str] {
         match self {
             Language::Rust => &["target", "Cargo.lock"],
+            Language::JavaScript | Language::TypeScript => &["node_modules", "package-lock.json"],
         }
     }
 }
@@ -58,6 +67,9 @@ mod tests {
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
         let refused = Language::parse("cobol").expect_err("there is none");
-        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust");
+        assert_eq!(
+            refused,
+            "there is no SDK for \"cobol\" in this steward; there is one for: rust, javascript, typescript"
+        );
     }
 }

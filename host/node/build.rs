@@ -1,4 +1,5 @@
-//! Embeds what `steward new` writes into a folder: the Rust SDK with the interface, its template, and its lock file.
+//! Embeds what `steward new` writes into a folder: for Rust the SDK with the interface, its template, and its lock file; for scripts
+//! the package that they import, and their templates.
 //!
 //! **Promise.** What is written is what stands in this repository, but for what a folder outside of it cannot have: a line of a manifest
 //! that inherits from the workspace becomes the line of the root manifest, lints and tests of the SDK itself are left out, the lock
@@ -32,15 +33,24 @@ const LANGUAGES: [Language; 4] = [
 /// The interface between host and guests.
 const WIT: &str = "wit";
 
+/// What a project in JavaScript or TypeScript gets in its folder `steward`, and the templates of such projects.
+const SCRIPT_SUPPORT: &str = "sdk/javascript/steward";
+const SCRIPT_TEMPLATES: [(&str, &str); 2] =
+    [("JAVASCRIPT", "sdk/javascript/template/javascript"), ("TYPESCRIPT", "sdk/javascript/template/typescript")];
+/// Its manual.
+const SCRIPT_MANUAL: &str = "sdk/javascript/README.md";
+/// What of the SDK serves the script runner alone.
+const RUNNER_ONLY: &str = "runner.js";
+
 /// The package on which a project depends.
 const SDK: &str = "steward-sdk";
 
 fn main() {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     let out = PathBuf::from(variable("OUT_DIR"));
-    for watched in
-        LANGUAGES.iter().flat_map(|language| language.support).chain(&[WIT, "sdk", "Cargo.toml", "Cargo.lock"])
-    {
+    let scripts = [SCRIPT_SUPPORT, SCRIPT_MANUAL, "sdk/javascript/template"];
+    let places = LANGUAGES.iter().flat_map(|language| language.support).chain(&scripts);
+    for watched in places.chain(&[WIT, "sdk", "Cargo.toml", "Cargo.lock"]) {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let manifest = read(&root.join("Cargo.toml"));
@@ -52,16 +62,14 @@ fn main() {
             (path.display().to_string(), text)
         });
         code.push(listed(&format!("{}_SUPPORT", language.name), support));
-        let template = files(&root, Path::new(language.template)).into_iter().map(|path| {
-            let within = path.strip_prefix(language.template).expect("it was found below that folder");
-            (within.display().to_string(), read(&root.join(&path)))
-        });
-        code.push(listed(language.name, template));
+        code.push(listed(language.name, below(&root, language.template)));
     }
     let texts =
         files(&root, Path::new(WIT)).into_iter().map(|path| (path.display().to_string(), read(&root.join(&path))));
     code.push(listed("WIT", texts));
     code.push(listed("RUST_LOCK", [("Cargo.lock".to_owned(), needed(&read(&root.join("Cargo.lock"))))]));
+    code.push(listed("SCRIPT_SUPPORT", script_support(&root)));
+    code.extend(SCRIPT_TEMPLATES.map(|(name, place)| listed(name, below(&root, place))));
     fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
 }
 
@@ -79,6 +87,21 @@ fn shipped(path: &Path, text: String, manifest: &str) -> String {
         Some("md") => without_outer_links(&text),
         Some(_) | None => text,
     }
+}
+
+/// Returns the files below a folder, by their paths from there.
+fn below(root: &Path, folder: &str) -> Vec<(String, String)> {
+    let within = |path: &Path| path.strip_prefix(folder).expect("it was found below that folder").display().to_string();
+    files(root, Path::new(folder)).iter().map(|path| (within(path), read(&root.join(path)))).collect()
+}
+
+/// Returns the package that scripts import, with its manual and licence.
+fn script_support(root: &Path) -> Vec<(String, String)> {
+    let mut support = below(root, SCRIPT_SUPPORT);
+    support.retain(|(path, _)| path != RUNNER_ONLY);
+    support.push(("README.md".to_owned(), without_outer_links(&read(&root.join(SCRIPT_MANUAL)))));
+    support.push(("LICENSE".to_owned(), read(&root.join("LICENSE"))));
+    support
 }
 
 fn variable(name: &str) -> String {

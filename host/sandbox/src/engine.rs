@@ -20,6 +20,7 @@ use crate::instance::places::Places;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
 use crate::module::workshop::Workshop;
+use crate::script::Runners;
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -39,6 +40,7 @@ pub(crate) struct Engine {
     /// The workers of all modules.
     pub(crate) workers: Places,
     linkers: Linkers,
+    pub(crate) runners: Runners,
     idle: Mutex<Vec<Weak<Idle>>>,
     /// True once no call may go on.
     pub(crate) ending: AtomicBool,
@@ -53,6 +55,8 @@ struct Linkers {
     waiting: Linker<State>,
     /// And WASI 0.2.
     wasi: Linker<State>,
+    /// All of our own interface, and the texts of scripts.
+    script: Linker<State>,
 }
 
 /// What a component imports, as far as it matters for what it is linked with.
@@ -64,6 +68,8 @@ pub(crate) enum Needs {
     Waiting,
     /// WASI 0.2, whose functions may wait, and perhaps `read` or `query`.
     Wasi,
+    /// `read`, `query`, and the texts of a script.
+    Script,
 }
 
 impl Engine {
@@ -86,6 +92,7 @@ impl Engine {
             workshop,
             workers,
             linkers,
+            runners: Runners::default(),
             idle: Mutex::new(Vec::new()),
             ending: AtomicBool::new(false),
             _ticker: ticker,
@@ -103,6 +110,7 @@ impl Engine {
             Needs::Nothing => &self.linkers.immediate,
             Needs::Waiting => &self.linkers.waiting,
             Needs::Wasi => &self.linkers.wasi,
+            Needs::Script => &self.linkers.script,
         }
     }
 
@@ -156,7 +164,9 @@ impl Linkers {
         imports::link_waiting(&mut waiting)?;
         let mut wasi = waiting.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut wasi)?;
-        Ok(Linkers { immediate, waiting, wasi })
+        let mut script = waiting.clone();
+        imports::link_script(&mut script)?;
+        Ok(Linkers { immediate, waiting, wasi, script })
     }
 }
 

@@ -137,6 +137,12 @@ pub enum PrepareError {
         /// What differs.
         reason: String,
     },
+    /// A script cannot be understood, or breaks when it is evaluated.
+    #[error("script cannot be run: {reason}")]
+    Script {
+        /// What is wrong, with file and line of the author's text.
+        reason: String,
+    },
     /// The descriptor lists a handler that is not exported.
     #[error(
         "descriptor lists the handler `{handler}` but the module does not export it; export it or take it off `handlers`"
@@ -181,6 +187,7 @@ impl PrepareError {
             PrepareError::Compile { .. } => "module-not-compilable",
             PrepareError::ExportType { .. } => "module-export-type",
             PrepareError::ImportType { .. } => "module-import-type",
+            PrepareError::Script { .. } => "module-script",
             PrepareError::HandlerMissing { .. } => "module-handler-missing",
             PrepareError::Describe(_) => "module-not-described",
             PrepareError::Descriptor(_) => "module-descriptor",

@@ -31,6 +31,7 @@ mod exports;
 mod imports;
 mod instance;
 mod module;
+mod script;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub use instance::turn::may_block_in_place;
 pub use module::Module;
 pub use module::inspect::{Inspection, Kind, Producer, Section, inspect};
 pub use module::workshop::THREADS as WORKSHOP_THREADS;
+pub use script::{Language, Script, ScriptFile};
 
 /// Where guests live: compiler, memory and clock tick that all modules of a node share.
 ///
@@ -94,6 +96,18 @@ impl Sandbox {
     /// As [`Sandbox::prepare`].
     pub fn prepare_as(&self, bytes: &[u8], described: Descriptor) -> Result<Arc<Module>, PrepareError> {
         self.make(bytes, Some(described))
+    }
+
+    /// Returns the files of a script as JavaScript: those in TypeScript without their types, each line where it was.
+    ///
+    /// Blocks, as [`Sandbox::prepare`] does.
+    ///
+    /// # Errors
+    /// [`PrepareError::Script`] if one is no TypeScript, with its place.
+    pub fn javascript(&self, script: &Script) -> Result<Vec<ScriptFile>, PrepareError> {
+        let (engine, script) = (Arc::clone(&self.engine), script.clone());
+        let work = move || module::javascript(&engine, &script);
+        self.engine.workshop.run(self.engine.config.modules.deadline, work)
     }
 
     fn make(&self, bytes: &[u8], described: Option<Descriptor>) -> Result<Arc<Module>, PrepareError> {

@@ -11,8 +11,9 @@
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use steward_sandbox::Language;
 
-use super::author::build;
+use super::author::{build, script};
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal, thousands};
@@ -25,14 +26,14 @@ use crate::config::quantity::show_size;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward deploy counter.wasm                     asks before it activates
+  steward deploy counter.ts                       asks before it activates
   steward deploy counter.wasm -y -m \"add reset\"
   steward deploy counter.wasm --factory /core/counters-v2
   steward deploy counter.wasm --check             exit 0 nothing, 20 changes, 21 breaks
   steward deploy .                                builds the project that is here
   cat counter.wasm | steward deploy - -y -o json")]
 pub(super) struct Args {
-    /// Component (.wasm), or folder of a project; - is standard input
+    /// Script (.js, .ts), component (.wasm), or folder of a project; - is standard input
     #[arg(value_name = "FILE")]
     file: String,
     /// Path of the factory [default: what the module says]
@@ -170,6 +171,9 @@ pub(super) async fn at_once(module: Bytes, client: &Client) -> Result<Deployed, 
 fn read_component(file: &str, terminal: &Terminal) -> Result<Bytes, Failure> {
     if std::path::Path::new(file).is_dir() {
         return Ok(Bytes::from(build::build(file.as_ref(), terminal)?.component));
+    }
+    if file != "-" && Language::of_file(file).is_some() {
+        return Ok(script(file.as_ref())?.module().into());
     }
     let read = if file == "-" {
         let mut bytes = Vec::new();

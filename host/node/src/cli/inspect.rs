@@ -1,11 +1,13 @@
 //! `inspect`: prints what the file of a module says about itself, without a host.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
 use steward_model::service::Descriptor;
-use steward_sandbox::{Config, Inspection, Kind, Module, PrepareError, Sandbox};
+use steward_sandbox::{Config, Inspection, Kind, Language, Module, PrepareError, Sandbox};
 
+use super::author::script;
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::table::Table;
@@ -23,7 +25,7 @@ Examples:
   steward inspect counter.wasm
   steward inspect counter.wasm -o json | jq .descriptor.stateSchema")]
 pub(super) struct Args {
-    /// Component, or core module with component metadata (.wasm)
+    /// Script (.js, .ts), component, or core module with component metadata (.wasm)
     #[arg(value_name = "FILE")]
     file: std::path::PathBuf,
     /// Sizes by section and tools that made it, too
@@ -37,7 +39,11 @@ pub(super) struct Args {
 /// A failure if the file cannot be read or a host would refuse it; what could be read of it is shown before.
 pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
-    let bytes = std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?;
+    let bytes = if Language::of_file(&name).is_some() {
+        script(&args.file)?.module()
+    } else {
+        std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?
+    };
     let inspection = steward_sandbox::inspect(&bytes).map_err(|error| refused(&error))?;
     let described = describe(&bytes);
     if terminal.format == Format::Json {
@@ -57,16 +63,16 @@ fn refused(error: &PrepareError) -> Failure {
 
 /// Makes the module ready as a host would; returns its digest and descriptor.
 fn describe(bytes: &[u8]) -> Result<(String, Descriptor), Failure> {
-    let module = prepare(bytes)?;
+    let module = prepare(bytes, None)?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
 }
 
-/// Makes a module ready as a host would.
+/// Makes a module ready as a host would; compiled code is kept in `cache` if there is one.
 ///
 /// # Errors
 /// The failure with which a host would refuse it.
-pub(super) fn prepare(bytes: &[u8]) -> Result<Arc<Module>, Failure> {
-    let config = Config { instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
+pub(super) fn prepare(bytes: &[u8], cache: Option<PathBuf>) -> Result<Arc<Module>, Failure> {
+    let config = Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
     let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
     sandbox.prepare(bytes).map_err(|error| refused(&error))
 }
@@ -75,6 +81,7 @@ fn kind(inspection: &Inspection) -> &'static str {
     match inspection.kind {
         Kind::Component => "component",
         Kind::CoreModule => "core module",
+        Kind::Script => "script",
     }
 }
 

@@ -8,14 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::embedded;
+use super::folders::SUPPORT;
 use super::language::Language;
 use super::name::{self, Name};
+use super::script;
 
 /// What the templates call themselves, and their crate.
 const TEMPLATE: (&str, &str) = ("my-service", "my_service");
-
-/// Where a project keeps what is ours.
-const SUPPORT: &str = "steward";
 
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +77,10 @@ fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
         fs::create_dir_all(path.parent().unwrap_or(&whole))?;
         fs::write(path, text.replace(TEMPLATE.0, name.as_str()).replace(TEMPLATE.1, &name.snake()))?;
     }
+    match language {
+        Language::Rust | Language::Go | Language::C | Language::Python => {}
+        Language::JavaScript | Language::TypeScript => script::link(&whole)?,
+    }
     fs::rename(whole, place)
 }
 
@@ -88,6 +91,8 @@ fn files(language: Language) -> Vec<(PathBuf, &'static str)> {
         Language::Go => (embedded::GO.to_vec(), embedded::GO_SUPPORT),
         Language::C => (embedded::C.to_vec(), embedded::C_SUPPORT),
         Language::Python => (embedded::PYTHON.to_vec(), embedded::PYTHON_SUPPORT),
+        Language::JavaScript => (embedded::JAVASCRIPT.to_vec(), embedded::SCRIPT_SUPPORT),
+        Language::TypeScript => (embedded::TYPESCRIPT.to_vec(), embedded::SCRIPT_SUPPORT),
     };
     let support = support.iter().map(|(path, text)| (Path::new(SUPPORT).join(path), *text));
     own.into_iter().map(|(path, text)| (PathBuf::from(path), text)).chain(support).collect()
@@ -122,6 +127,22 @@ mod tests {
     }
 
     #[test]
+    fn a_project_in_a_script_language_finds_its_sdk_as_npm_would_have_put_it() {
+        let above = tempfile::tempdir().expect("a folder");
+        for (language, ending) in [(Language::JavaScript, "js"), (Language::TypeScript, "ts")] {
+            let place = above.path().join(format!("orders-{ending}"));
+            create(&place, language).expect("created");
+            let read = |path: &str| fs::read_to_string(place.join(path)).expect("a file");
+            assert!(read(&format!("service.{ending}")).contains(&format!("service(\"/core/orders-{ending}\"")));
+            assert!(read(&format!("service.test.{ending}")).contains(&format!("./service.{ending}")));
+            assert!(read("node_modules/steward/package.json").contains("\"steward\""));
+            assert!(read("node_modules/steward/index.d.ts").contains("export function service"));
+            assert!(place.join("steward/README.md").is_file() && !place.join("steward/runner.js").exists());
+            assert!(!read("README.md").contains(TEMPLATE.0));
+        }
+    }
+
+    #[test]
     fn what_is_there_is_left_alone() {
         let above = tempfile::tempdir().expect("a folder");
         let place = above.path().join("orders");
@@ -150,8 +171,12 @@ mod tests {
             assert!(place.join(language.mark()).is_file(), "{name:?}");
             let readme = fs::read_to_string(place.join("README.md")).expect("a page");
             assert!(readme.contains(&format!("/core/{}", name.as_str())) && !readme.contains(TEMPLATE.0), "{readme}");
-            let manual = place.join(SUPPORT).join("sdk").join(language.name()).join("README.md");
-            assert!(manual.is_file() && place.join(SUPPORT).join("LICENSE").is_file(), "{name:?}");
+            let support = place.join(SUPPORT);
+            let manuals = [support.join("sdk").join(language.name()).join("README.md"), support.join("README.md")];
+            assert!(
+                manuals.iter().any(|manual| manual.is_file()) && place.join(SUPPORT).join("LICENSE").is_file(),
+                "{name:?}"
+            );
         }
     }
 }

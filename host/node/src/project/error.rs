@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::language::Language;
+use super::script;
 
 /// Why a project cannot be built or tested.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,15 @@ pub(crate) enum Error {
         reason: String,
         /// How to mend it.
         mend: &'static str,
+    },
+    /// The files make no script.
+    #[error(transparent)]
+    Script(#[from] script::Error),
+    /// A file of a script cannot be understood.
+    #[error("{reason}")]
+    Unreadable {
+        /// What is wrong, with file and line.
+        reason: String,
     },
     /// Somebody does not want it any more.
     #[error("stopped")]

@@ -11,11 +11,16 @@ pub(crate) enum Language {
     C,
     /// Python, built by componentize-py.
     Python,
+    /// JavaScript, which is not built.
+    JavaScript,
+    /// TypeScript, whose types the host takes out.
+    TypeScript,
 }
 
 impl Language {
     /// All of them; the first that finds its mark in a folder takes it.
-    pub(crate) const ALL: [Language; 4] = [Language::Rust, Language::Go, Language::C, Language::Python];
+    pub(crate) const ALL: [Language; 6] =
+        [Language::Rust, Language::Go, Language::C, Language::Python, Language::JavaScript, Language::TypeScript];
 
     /// Returns its name, as people write it behind `--lang`.
     pub(crate) fn name(self) -> &'static str {
@@ -24,6 +29,8 @@ impl Language {
             Language::Go => "go",
             Language::C => "c",
             Language::Python => "python",
+            Language::JavaScript => "javascript",
+            Language::TypeScript => "typescript",
         }
     }
 
@@ -46,6 +53,8 @@ impl Language {
             Language::Go => "go.mod",
             Language::C => "service.c",
             Language::Python => "pyproject.toml",
+            Language::JavaScript => "service.js",
+            Language::TypeScript => "service.ts",
         }
     }
 
@@ -60,6 +69,7 @@ impl Language {
             Language::Rust => &["target", "Cargo.lock"],
             Language::Go | Language::C => &[],
             Language::Python => &["__pycache__"],
+            Language::JavaScript | Language::TypeScript => &["node_modules", "package-lock.json"],
         }
     }
 }
@@ -72,6 +82,7 @@ mod tests {
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
         let refused = Language::parse("cobol").expect_err("there is none");
-        assert_eq!(refused, "there is no SDK for \"cobol\" in this steward; there is one for: rust, go, c, python");
+        let names = "rust, go, c, python, javascript, typescript";
+        assert_eq!(refused, format!("there is no SDK for \"cobol\" in this steward; there is one for: {names}"));
     }
 }

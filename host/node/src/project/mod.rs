@@ -13,11 +13,13 @@ mod component;
 pub(crate) mod create;
 mod embedded;
 mod error;
+mod folders;
 mod go;
 mod language;
 mod name;
 mod python;
 mod rust;
+pub(crate) mod script;
 mod tools;
 
 use std::ffi::{OsStr, OsString};
@@ -26,9 +28,10 @@ use std::process::Command;
 
 pub(crate) use error::Error;
 use error::io;
+pub(crate) use folders::FOLDER;
 pub(crate) use language::Language;
 pub(crate) use name::Name;
-pub(crate) use tools::{Effort, FOLDER, Made, Tools, Voice};
+pub(crate) use tools::{Effort, Made, Tools, Voice};
 
 /// A folder with the sources of a service.
 #[derive(Debug, Clone)]
@@ -66,16 +69,21 @@ impl Project {
             Language::Go => go::make(&self.folder, effort, tools),
             Language::C => c::make(&self.folder, effort, tools),
             Language::Python => python::make(&self.folder, effort, tools),
+            Language::JavaScript | Language::TypeScript => script::make(&self.folder, self.language.mark()),
         }
     }
 
     /// Returns the command that runs the project's tests; `more` is for the runner.
-    pub(crate) fn tests(&self, more: &[OsString]) -> Command {
+    ///
+    /// # Errors
+    /// [`Error`] says what is missing, or wrong with the files.
+    pub(crate) fn tests(&self, more: &[OsString]) -> Result<Command, Error> {
         match self.language {
-            Language::Rust => rust::tests(&self.folder, more),
-            Language::Go => go::tests(&self.folder, more),
-            Language::C => c::tests(&self.folder, more),
-            Language::Python => python::tests(&self.folder, more),
+            Language::Rust => Ok(rust::tests(&self.folder, more)),
+            Language::Go => Ok(go::tests(&self.folder, more)),
+            Language::C => Ok(c::tests(&self.folder, more)),
+            Language::Python => Ok(python::tests(&self.folder, more)),
+            Language::JavaScript | Language::TypeScript => script::tests(&self.folder, more),
         }
     }
 
@@ -84,13 +92,22 @@ impl Project {
         let Ok(within) = path.strip_prefix(&self.folder) else { return false };
         let ours = within.components().next().is_some_and(|first| self.keeps_out(first.as_os_str()));
         let made = self.language.made_by_tools().iter().any(|name| within == Path::new(name));
-        !ours && !made
+        let is_read = match self.language {
+            Language::Rust | Language::Go | Language::C | Language::Python => true,
+            Language::JavaScript | Language::TypeScript => script::is_source(within),
+        };
+        is_read && !ours && !made
     }
 
     /// Returns true if nothing below this entry of the project's folder is a source.
     pub(crate) fn keeps_out(&self, entry: &OsStr) -> bool {
         let entry = entry.to_string_lossy();
         entry.starts_with('.') || self.language.made_by_tools().contains(&&*entry)
+    }
+
+    /// Returns the folder in which compiled code of the project may be kept from one command to the next.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.join(FOLDER).join("cache")
     }
 
     /// Keeps a component where people find it, and returns its path.
@@ -127,10 +144,8 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        assert!(
-            refused.ends_with("is no project: it has no Cargo.toml or go.mod or service.c or pyproject.toml"),
-            "{refused}"
-        );
+        let marks = "Cargo.toml or go.mod or service.c or pyproject.toml or service.js or service.ts";
+        assert!(refused.ends_with(&format!("is no project: it has no {marks}")), "{refused}");
     }
 
     #[test]

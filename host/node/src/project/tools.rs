@@ -11,9 +11,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{Error, io as out_of_reach};
 
-/// Where everything of ours in a project lies: built components, and the state of its host.
-pub(crate) const FOLDER: &str = ".steward";
-
 /// How much work a build puts into the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {

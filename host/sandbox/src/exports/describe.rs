@@ -31,8 +31,11 @@ pub(crate) fn describe(pool: &Pool) -> Result<String, PrepareError> {
     described.map(|(text,)| text).map_err(PrepareError::Describe)
 }
 
-/// Runs a call on a runtime of its own.
-fn by_itself<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+/// Runs a call on a runtime of its own. Blocks the calling thread, which must not be one of an asynchronous runtime.
+///
+/// # Errors
+/// Those of the call, or [`CallError::Overloaded`] if there is no runtime.
+pub(crate) fn by_itself<T>(call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CallError::Overloaded { reason: error.to_string() })?;
     runtime.block_on(call)

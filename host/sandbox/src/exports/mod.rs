@@ -16,7 +16,7 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments, SERVICE_0_1};
 use crate::error::{CallError, PrepareError};
 
-pub(crate) use describe::describe;
+pub(crate) use describe::{by_itself, describe};
 pub(crate) use handlers::run;
 pub use handlers::{Call, Occasion};
 pub(crate) use states::migrate;

@@ -9,6 +9,7 @@ mod line;
 mod log;
 mod query;
 mod read;
+mod script;
 mod stat;
 
 use wasmtime::component::Linker;
@@ -19,6 +20,9 @@ use crate::instance::state::State;
 pub use host::{Imports, Level, Silent};
 pub(crate) use line::{LINE_BYTES_MAX, head};
 
+/// The interface by which the runner of scripts gets the texts.
+const SCRIPT: &str = "steward:script/script@0.1.0";
+
 /// Names of the imported functions that wait.
 pub(crate) const WAITING: [&str; 2] = ["read", "query"];
 
@@ -27,6 +31,11 @@ pub(crate) fn link_immediate(linker: &mut Linker<State>) -> wasmtime::Result<()>
     let mut host = linker.instance(HOST_0_1)?;
     host.func_wrap("log", log::log)?;
     host.func_wrap("stat", stat::stat)
+}
+
+/// Adds what the runner of scripts asks for, and no other guest may.
+pub(crate) fn link_script(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.instance(SCRIPT)?.func_wrap("sources", script::sources)
 }
 
 /// Adds the capabilities that wait.

@@ -18,6 +18,7 @@ use crate::engine::{Engine, Needs};
 use crate::error::CallError;
 use crate::exports::Exports;
 use crate::imports::Imports;
+use crate::script::Sources;
 
 /// How many instances of a module there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub(crate) struct InstanceTemplate {
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Arc<Exports>,
     pub(crate) needs: Needs,
+    /// The texts, if it is a script that runs.
+    pub(crate) sources: Option<Sources>,
 }
 
 /// The instances of one module.
@@ -77,7 +80,7 @@ impl Pool {
     pub(crate) fn waits(&self) -> bool {
         match self.template.needs {
             Needs::Nothing => false,
-            Needs::Waiting | Needs::Wasi => true,
+            Needs::Waiting | Needs::Wasi | Needs::Script => true,
         }
     }
 
@@ -171,9 +174,9 @@ impl Pool {
     }
 
     fn store(&self, interrupted: &Arc<AtomicBool>) -> Store<State> {
-        let InstanceTemplate { engine, needs, .. } = &self.template;
+        let InstanceTemplate { engine, needs, sources, .. } = &self.template;
         let limits = Limits::new(self.limits.memory_bytes, engine.config.table_elements_max);
-        let state = State::new(limits, engine.config.lines_max, *needs == Needs::Wasi);
+        let state = State::new(limits, engine.config.lines_max, *needs == Needs::Wasi, sources.clone());
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.output_bytes);

@@ -8,6 +8,7 @@ use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;
+use crate::script::Sources;
 
 /// Most bytes of what a guest said before it broke that are told; the last ones.
 const WORDS_BYTES_MAX: usize = 1 << 10;
@@ -22,6 +23,8 @@ pub(crate) struct State {
     /// The last error that the guest told the log in this call.
     last_error: Option<String>,
     wasi: Option<Box<Wasi>>,
+    /// The texts of a script; none for other guests.
+    sources: Option<Sources>,
 }
 
 /// What a component needs that was built against WASI 0.2: clocks, randomness, and doors that are shut.
@@ -44,9 +47,9 @@ impl Wasi {
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, lines_max: u32, wasi: bool) -> State {
+    pub(crate) fn new(limits: Limits, lines_max: u32, wasi: bool, sources: Option<Sources>) -> State {
         let wasi = wasi.then(|| Box::new(Wasi::denying()));
-        State { limits, host: None, lines_max, lines: 0, last_error: None, wasi }
+        State { limits, host: None, lines_max, lines: 0, last_error: None, wasi, sources }
     }
 
     /// Makes the instance ready for one call on behalf of `host`.
@@ -96,6 +99,14 @@ impl State {
     /// If no call is going on.
     pub(crate) fn host(&self) -> &Arc<dyn Imports> {
         self.host.as_ref().expect("guest code runs between begin and end only")
+    }
+
+    /// Returns the texts of the script that runs.
+    ///
+    /// # Panics
+    /// If none does.
+    pub(crate) fn sources(&self) -> Sources {
+        self.sources.clone().expect("only the runner of scripts is linked with it")
     }
 
     /// Counts one more log line or statistic of this call, and returns true if it may be taken. The first that may

@@ -5,9 +5,10 @@ use wasmparser::{Encoding, KnownCustom, Parser, Payload, Validator};
 use super::encode::{METADATA_SECTION, encode};
 use super::intake::{self, broken};
 use super::workshop;
-use crate::bindings::SERVICE;
+use crate::bindings::{HOST_0_1, SERVICE};
 use crate::config::ModuleLimits;
 use crate::error::PrepareError;
+use crate::script::{self, Script};
 
 /// What kind of file a module is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Kind {
     Component,
     /// A core module that becomes a component when it is deployed.
     CoreModule,
+    /// A script, which a component of the host runs.
+    Script,
 }
 
 /// The size of all sections of one kind, those of nested modules included.
@@ -71,6 +74,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, PrepareError> {
         let inspection = match kind {
             Kind::Component => survey(bytes)?,
             Kind::CoreModule => survey(&encode(bytes)?)?,
+            Kind::Script => Inspection {
+                world: Some(script::WORLD.to_owned()),
+                imports: vec![HOST_0_1.to_owned()],
+                ..survey(bytes)?
+            },
         };
         Ok(Inspection { kind, bytes: bytes.len(), ..inspection })
     })
@@ -89,6 +97,9 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<(), PrepareError> {
 pub(crate) fn kind(bytes: &[u8]) -> Result<Kind, PrepareError> {
     if !bytes.starts_with(b"\0asm") {
         return Err(PrepareError::NotWasm { found: looks_like(bytes) });
+    }
+    if Script::is_module(bytes) {
+        return Ok(Kind::Script);
     }
     let mut encoding = None;
     for payload in Parser::new(0).parse_all(bytes) {

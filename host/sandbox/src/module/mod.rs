@@ -17,7 +17,7 @@ use steward_model::service::{Descriptor, Handler, Isolation, LimitsWanted};
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use crate::bindings::{HOST, SERVICE};
+use crate::bindings::{HOST, HOST_0_1, SERVICE};
 use crate::convert::Ceilings;
 use crate::engine::{Engine, Needs};
 use crate::error::{CallError, PrepareError};
@@ -25,6 +25,7 @@ use crate::exports::{self, Call, Exports};
 use crate::imports::{Imports, WAITING};
 use crate::instance::CallLimits;
 use crate::instance::pool::{InstanceTemplate, Pool, Usage};
+use crate::script::{self, Runner, Script, ScriptFile, Source};
 use inspect::{Kind, version_of};
 
 /// Interfaces that a module may import, without version, and which versions.
@@ -65,24 +66,11 @@ impl Module {
     ) -> Result<Module, PrepareError> {
         let kind = inspect::kind(bytes)?;
         intake::measure(bytes, &engine.config.modules)?;
-        let encoded = match kind {
-            Kind::Component => None,
-            Kind::CoreModule => Some(Bytes::from(encode::encode(bytes)?)),
+        let Linked { digest, encoded, world, imports, template } = match kind {
+            Kind::Component => linked_component(engine, bytes, None)?,
+            Kind::CoreModule => linked_component(engine, bytes, Some(encode::encode(bytes)?.into()))?,
+            Kind::Script => linked_script(engine, bytes)?,
         };
-        let component_bytes = encoded.as_deref().unwrap_or(bytes);
-        let digest = Digest::of(component_bytes);
-        let survey = inspect::survey(component_bytes)?;
-        // A module for another version of the world imports that version too; the world is the better thing to say.
-        let world = check_world(&survey.exports)?;
-        check_imports(&survey.imports)?;
-
-        let component = compile::compile(engine, digest, component_bytes)?;
-        let needs = needs(&component, &survey.imports);
-        let exports = Arc::new(Exports::find(&component)?);
-        let pre = engine.linker(needs).instantiate_pre(&component);
-        let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
-        let template = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs };
-
         let descriptor = match described {
             Some(described) => described,
             None => describe(engine, &template)?,
@@ -93,7 +81,6 @@ impl Module {
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
         let pool = Pool::new(template, limits, descriptor.isolation == Isolation::Pooled);
-        let imports = survey.imports;
         Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
     }
 
@@ -182,11 +169,76 @@ impl std::fmt::Debug for Module {
     }
 }
 
+/// A module that can be called, and has not been asked yet who it is.
+struct Linked {
+    digest: Digest,
+    encoded: Option<Bytes>,
+    world: String,
+    imports: Vec<String>,
+    template: InstanceTemplate,
+}
+
+fn linked_component(engine: &Arc<Engine>, bytes: &[u8], encoded: Option<Bytes>) -> Result<Linked, PrepareError> {
+    let component_bytes = encoded.as_deref().unwrap_or(bytes);
+    let digest = Digest::of(component_bytes);
+    let inspect::Inspection { imports, exports, .. } = inspect::survey(component_bytes)?;
+    // A module for another version of the world imports that version too; the world is the better thing to say.
+    let world = check_world(&exports)?;
+    check_imports(&imports)?;
+    let component = compile::compile(engine, digest, component_bytes)?;
+    let needs = needs(&component, &imports);
+    let exports = Arc::new(Exports::find(&component)?);
+    let pre = engine.linker(needs).instantiate_pre(&component);
+    let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
+    let template = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs, sources: None };
+    Ok(Linked { digest, encoded, world, imports, template })
+}
+
+/// Puts the runner where a component would be. The digest is that of the texts, whatever runs them.
+fn linked_script(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Linked, PrepareError> {
+    let script = Script::of_module(bytes)?;
+    let template = script_template(engine, &script)?;
+    let (world, imports) = (script::WORLD.to_owned(), vec![HOST_0_1.to_owned()]);
+    Ok(Linked { digest: Digest::of(bytes), encoded: None, world, imports, template })
+}
+
+fn script_template(engine: &Arc<Engine>, script: &Script) -> Result<InstanceTemplate, PrepareError> {
+    let Runner { pre, exports, strip } = engine.runners.get(|| {
+        let bytes = script::component();
+        let component = compile::compile(engine, Digest::of(&bytes), &bytes)?;
+        Runner::link(&component, engine.linker(Needs::Script))
+    })?;
+    let none = Some(Arc::from([]));
+    let bare = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs: Needs::Script, sources: none };
+    let sources = script::sources(script, &Pool::new(bare.clone(), patient_limits(engine), true), strip)?;
+    Ok(InstanceTemplate { sources: Some(sources), ..bare })
+}
+
+/// Returns the files of a script as JavaScript. Blocks.
+///
+/// # Errors
+/// [`PrepareError::Script`] if one is no TypeScript.
+pub(crate) fn javascript(engine: &Arc<Engine>, script: &Script) -> Result<Vec<ScriptFile>, PrepareError> {
+    let sources = script_template(engine, script)?.sources;
+    Ok(sources.iter().flat_map(|sources| sources.iter()).map(Source::file).collect())
+}
+
 /// Asks a module who it is, with all the time that any call may have.
 fn describe(engine: &Engine, template: &InstanceTemplate) -> Result<Descriptor, PrepareError> {
-    let patient = LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() };
-    let asked = exports::describe(&Pool::new(template.clone(), call_limits(engine, &patient), false))?;
+    let asked = exports::describe(&Pool::new(template.clone(), patient_limits(engine), false));
+    let asked = asked.map_err(|error| match error {
+        // What a script says at its end names its file and line, and what is wrong with it.
+        PrepareError::Describe(CallError::Trap { said, .. }) if template.sources.is_some() && !said.is_empty() => {
+            PrepareError::Script { reason: said }
+        }
+        other => other,
+    })?;
     Ok(Descriptor::parse(&asked)?)
+}
+
+/// Returns the limits of a call that has all the time that any call may have.
+fn patient_limits(engine: &Engine) -> CallLimits {
+    call_limits(engine, &LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() })
 }
 
 fn check_imports(imports: &[String]) -> Result<(), PrepareError> {

@@ -16,7 +16,7 @@ use crate::project::{Effort, Project, Tools, Voice};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The tool of the language does the work; what is missing is said with the command
-that installs it. The component is checked as a host would, and kept in .steward/.
+that installs it. A script needs no tool: its texts are put into one module. The component is checked as a host would, and kept in .steward/.
 Standard output is its path alone. Exit code 10 if it cannot be built.
 
 Examples:
@@ -71,7 +71,7 @@ pub(in super::super) fn build(folder: &Path, terminal: &Terminal) -> Result<Buil
     let silent = terminal.quiet || terminal.format == Format::Json;
     let voice = if silent { Voice::Kept { coloured: terminal.coloured } } else { Voice::Aloud };
     let made = project.make(Effort::Whole, &Tools::new(voice)).map_err(|error| failure(&error))?;
-    let module = inspect::prepare(&made.module)?;
+    let module = inspect::prepare(&made.module, Some(project.cache()))?;
     let component = module.component_bytes().map_or(made.module, |component| component.to_vec());
     let path = project.keep(&made.name, &component).map_err(|error| failure(&error))?;
     Ok(Built { path, component, module })

@@ -5,8 +5,29 @@ pub(super) mod dev;
 pub(super) mod new;
 pub(super) mod test;
 
+use std::path::Path;
+
+use steward_sandbox::Script;
+
 use super::error::{Exit, Failure};
-use crate::project::Error;
+use crate::project::{Error, script};
+
+/// Reads a script, with the files that it imports.
+///
+/// # Errors
+/// A failure that names the file at fault.
+pub(super) fn script(file: &Path) -> Result<Script, Failure> {
+    script::script(file).map_err(|error| script_failure(&error))
+}
+
+fn script_failure(error: &script::Error) -> Failure {
+    match error {
+        script::Error::Io { path, source } => Failure::unreadable(&path.display().to_string(), source),
+        script::Error::NoScript { .. } | script::Error::Outside { .. } | script::Error::Package { .. } => {
+            Failure::new(Exit::Guest, "script", error.to_string())
+        }
+    }
+}
 
 /// Turns what keeps a project from being built into a failure.
 fn failure(error: &Error) -> Failure {
@@ -22,6 +43,8 @@ fn failure(error: &Error) -> Failure {
             failure
         }
         Error::NoModule { mend, .. } => Failure::new(Exit::Guest, "no-module", message).hint(*mend),
+        Error::Script(error) => script_failure(error),
+        Error::Unreadable { .. } => Failure::new(Exit::Guest, "script", message),
         Error::Stopped => Failure::new(Exit::Failed, "stopped", message),
         Error::Io { source, .. } => Failure::new(Exit::Failed, "failed", message).detail(source.to_string()),
     }

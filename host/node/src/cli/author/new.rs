@@ -13,16 +13,16 @@ use crate::project::{Language, Name};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The folder holds a service that works, its tests and the SDK: it needs the tools
-of its language and this program, and nothing else of ours.
+of its language and this program, and nothing else of ours. Scripts need none.
 
 Examples:
   steward new counters && cd counters && steward dev
-  steward new services/orders --lang go")]
+  steward new services/orders --lang typescript")]
 pub(in super::super) struct Args {
     /// Name of the service, or a path that ends with it
     #[arg(value_name = "NAME")]
     place: PathBuf,
-    /// Language: rust, go, c, python
+    /// Language: rust, go, c, python, javascript, typescript
     #[arg(short, long, value_name = "LANGUAGE", default_value = "rust", value_parser = Language::parse)]
     lang: Language,
 }

@@ -31,7 +31,7 @@ pub(in super::super) struct Args {
 /// A failure if there is no project, its runner is missing, or a test fails.
 pub(in super::super) fn run(args: &Args) -> Result<Exit, Failure> {
     let project = Project::open(&args.folder).map_err(|error| failure(&error))?;
-    let mut command = project.tests(&args.more);
+    let mut command = project.tests(&args.more).map_err(|error| failure(&error))?;
     let runner = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(|error| {
         Failure::new(Exit::Failed, "tool-missing", format!("cannot run {runner}")).detail(error.to_string())

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use super::component;
 use super::error::{Error, io};
-use super::tools::{Effort, FOLDER, Made, Tools};
+use super::folders::FOLDER;
+use super::tools::{Effort, Made, Tools};
 
 /// The file with the service; others are included by it.
 const SOURCE: &str = "service.c";

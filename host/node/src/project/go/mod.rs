@@ -8,7 +8,8 @@ use std::process::Command;
 
 use super::component;
 use super::error::{Error, io};
-use super::tools::{Effort, FOLDER, Made, Tools};
+use super::folders::FOLDER;
+use super::tools::{Effort, Made, Tools};
 
 /// Oldest Go that exports functions of a module: `go:wasmexport`.
 const MINOR_MIN: u32 = 24;

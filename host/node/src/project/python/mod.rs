@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::{Error, io};
-use super::tools::{Effort, FOLDER, Made, Tools};
+use super::folders::FOLDER;
+use super::tools::{Effort, Made, Tools};
 
 /// Where a project keeps its tools, and where tools look for them first.
 const ENVIRONMENT: &str = ".venv";

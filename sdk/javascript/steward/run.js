@@ -1,0 +1,155 @@
+// From texts to values and back, for one call.
+
+import { Answer, Context, Reply, at } from "./context.js";
+import { Fault, refused } from "./fault.js";
+import { parse, stringify, valueOf } from "./json.js";
+import { checked, taken } from "./schema.js";
+
+/** The handlers by number, as runner.c counts them. */
+export const HANDLERS = [
+  "handle-create",
+  "handle-start",
+  "handle-stop",
+  "handle-get",
+  "handle-post",
+  "handle-put",
+  "handle-patch",
+  "handle-delete",
+  "handle-maintenance",
+  "handle-reply",
+];
+const [CREATE, START, STOP, GET, , PUT] = HANDLERS.keys();
+const MAINTENANCE = 8;
+const REPLY = 9;
+
+/** Runs a handler and returns its outcome, or `{ fault }`. Throws what is no refusal. */
+export function call(service, handler, document, ctx, tag, status, from) {
+  try {
+    return conclude(service, handler, document, ctx, tag, status, from);
+  } catch (error) {
+    if (error instanceof Fault) return { fault: error };
+    throw error;
+  }
+}
+
+function conclude(service, handler, document, ctx, tag, status, from) {
+  const { shape } = service;
+  const isStateless = document === "";
+  const given = isStateless ? undefined : valueOf(document);
+  if (!isStateless && shape !== undefined) {
+    if (handler === CREATE) taken(shape, given);
+    else shape.restore(given);
+  }
+  const wanted = handler === CREATE || handler === PUT ? bodyOf()?.documentExpirationTimeMicros : undefined;
+  if (typeof wanted === "number") ctx.expireAt(wanted);
+  const maybe = handler === START || handler === STOP || handler === MAINTENANCE || handler === REPLY;
+  const before = maybe && !isStateless ? stringify(given) : undefined;
+  const isReplaced = handler === PUT && !isStateless && service.requests["handle-put"] === undefined;
+  const state = isReplaced ? replacement(shape, ctx) : given;
+  const reply = isReplaced ? undefined : act(service, handler, state, ctx, tag, status, from);
+  const outcome = {
+    document: undefined,
+    status: reply?.status ?? 0,
+    headers: reply?.headers,
+    reply: reply?.body === undefined ? undefined : stringify(reply.body),
+    effects: ctx.effects_,
+    expires: ctx.wanted_,
+  };
+  if (!isStateless && handler !== GET && reply?.isUnchanged !== true) {
+    const after = written(shape, state);
+    if (after !== before) outcome.document = after;
+  }
+  return outcome;
+}
+
+/** Returns the state that a PUT brings, if the service says nothing else. */
+function replacement(shape, ctx) {
+  const body = bodyOf();
+  if (body === undefined) throw refused(400, "body-missing", `${ctx.link} needs a body, a JSON object`);
+  return taken(shape, body);
+}
+
+/** Returns the text of a state that fits. */
+function written(shape, state) {
+  if (shape !== undefined) {
+    checked(shape, state);
+    const stranger = shape.stranger(state);
+    if (stranger !== undefined) throw refused(500, "state", `the state has no field ${stranger}: declare it in .state({ … })`);
+  }
+  return stringify(state);
+}
+
+function bodyOf() {
+  try {
+    return valueOf(at.host.body());
+  } catch (error) {
+    throw refused(400, "validation", `the body is no JSON: ${error.message}`);
+  }
+}
+
+/** Returns what the handler answers. */
+function act(service, handler, state, ctx, tag, status, from) {
+  const name = HANDLERS[handler];
+  const plain = service.plain[name];
+  if (plain !== undefined) {
+    return plainly(state === undefined ? plain(ctx) : plain(state, ctx), name);
+  }
+  // Without one, creating is taking the state in, with its defaults.
+  if (handler === CREATE) return undefined;
+  if (handler === REPLY) {
+    const answers = service.replies.get(tag) ?? service.replies.get("");
+    if (answers === undefined) throw refused(501, "not-implemented", `handle-reply is not there for the tag ${JSON.stringify(tag)}`);
+    const answer = new Answer(status, from);
+    return plainly(state === undefined ? answers(answer, ctx, tag) : answers(state, answer, ctx, tag), name);
+  }
+  const kinds = service.requests[name];
+  if (kinds === undefined) throw refused(501, "not-implemented", `${name} is not there`);
+  const body = bodyOf();
+  const { body: shape, act: acts } = chosen(kinds, body);
+  const input = shape === undefined ? body : taken(shape, body ?? {});
+  return plainly(state === undefined ? acts(input, ctx) : acts(state, input, ctx), name);
+}
+
+function chosen(kinds, body) {
+  const kind = typeof body?.kind === "string" ? body.kind : "";
+  const found = kinds.get(kind) ?? kinds.get("");
+  if (found !== undefined) return found;
+  const what = kind === "" ? "no kind" : `the kind ${JSON.stringify(kind)}`;
+  throw new Fault(400, "unknown-kind", `kind must be one of ${[...kinds.keys()].join(", ")}, found ${what}`, "/kind");
+}
+
+/** Returns the reply of a handler that has done its work. */
+function plainly(returned, name) {
+  if (returned === undefined || returned instanceof Reply) return returned;
+  if (typeof returned?.then === "function") throw new TypeError(`${name} must not be async: what the host offers answers at once`);
+  throw new TypeError(`${name} returns nothing, reply(…) or unchanged(): it changes the state that it is given`);
+}
+
+/** Returns `{ document }`, the state in today's shape. */
+export function migrate(service, document, from) {
+  return stated(service, () => {
+    const act = service.migrations.get(from);
+    if (act === undefined) throw refused(501, "not-implemented", `migrate is not there for state version ${from}`);
+    return act(parse(document));
+  });
+}
+
+/** Returns `{ document }`, one state made of two. */
+export function merge(service, ours, theirs) {
+  return stated(service, () => {
+    const [one, other] = [parse(ours), parse(theirs)];
+    for (const state of [one, other]) service.shape?.restore(state);
+    return service.joins(one, other);
+  });
+}
+
+function stated(service, make) {
+  try {
+    const state = make();
+    service.shape?.restore(state);
+    return { document: written(service.shape, state) };
+  } catch (error) {
+    if (error instanceof Fault) return { fault: error };
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+// The SDK by itself, with Node.js: JSON, shapes, and the mock host.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { conflict, reply, service, t, unchanged } from "../steward/index.js";
+import { parse, stringify } from "../steward/json.js";
+import { Host, Response } from "../steward/mock/index.js";
+
+test("integers lose no digit on the way in and out", () => {
+  const text = '{"a":9007199254740993,"b":[-123456789012345678901234567890,1],"c":"9007199254740993","d":1.2345678901234567890,"integer:":"integer:9007199254740993"}';
+  const value = parse(text);
+  assert.deepEqual([value.a, value.b[0], value.b[1], value.c], [9007199254740993n, -123456789012345678901234567890n, 1, "9007199254740993"]);
+  assert.equal(stringify(value), text.replace("1.2345678901234567890", "1.2345678901234567"));
+  assert.equal(stringify({ a: 1n, b: "integer:5", c: undefined }), '{"a":1,"b":"integer:5"}');
+  assert.equal(parse('"\\"12345678901234567890"'), '"12345678901234567890');
+});
+
+test("what does not fit is refused with its pointer and a sentence", () => {
+  const shape = {
+    name: t.string().min(2).max(3),
+    size: t.integer().min(1).default(1),
+    price: t.number().optional(),
+    color: t.enum("red", "blue").default("red"),
+    big: t.bigint().default(0n),
+    items: t.list(t.object({ "a/b": t.boolean() })).default([]),
+    extra: t.map(t.integer()).default({}),
+  };
+  const host = Host.serving(service("/x").state(shape));
+  const post = (more) => host.post("/x", { name: "abc", ...more });
+  for (const [more, pointer, message] of [
+    [{ name: undefined }, "/name", "name is required"],
+    [{ name: "🧹" }, "/name", "name must have 2 characters or more, has 1"],
+    [{ size: 0 }, "/size", "size must be 1 or more, found 0"],
+    [{ size: 9007199254740993n }, "/size", "size must be an integer within ±9007199254740991, found 9007199254740993"],
+    [{ price: "much" }, "/price", 'price must be a number, found the text "much"'],
+    [{ color: "green" }, "/color", 'color must be one of red, blue, found the text "green"'],
+    [{ items: [{ "a/b": true }, { "a/b": 1 }] }, "/items/1/a~1b", "items.1.a~1b must be true or false, found 1"],
+    [{ extra: { n: 1.5 } }, "/extra/n", "extra.n must be an integer, found 1.5"],
+  ]) {
+    const refused = post(more);
+    assert.deepEqual([refused.status, refused.pointer, refused.message], [400, pointer, message]);
+  }
+  const { body } = post({ unknown: 1, price: null, big: 12345678901234567890n });
+  assert.deepEqual([body.unknown, body.price, body.size, body.big], [undefined, undefined, 1, 12345678901234567890n]);
+  assert.deepEqual(host.links.length, 1);
+});
+
+test("a state that a handler spoiled is refused and not kept", () => {
+  const spoiled = service("/x")
+    .state({ count: t.integer().default(0) })
+    .patch("text", (state) => {
+      state.count += "1";
+    })
+    .patch("typo", (state) => {
+      state.cuont = 1;
+    })
+    .patch("async", async () => {});
+  const host = Host.serving(spoiled);
+  const { link } = host.post("/x", {});
+  assert.equal(host.patch(link, { kind: "text" }).pointer, "/count");
+  assert.match(host.patch(link, { kind: "typo" }).message, /no field cuont/);
+  assert.throws(() => host.patch(link, { kind: "async" }), /must not be async/);
+  assert.equal(host.versions(link).length, 1);
+});
+
+test("kinds choose the handler, replies choose the answer", () => {
+  const kinds = service("/x")
+    .patch("none", () => unchanged())
+    .patch("own", { n: t.integer() }, (_, { n }) => reply({ n }, { status: 202, headers: { "X-N": String(n) } }))
+    .patch("no", () => {
+      throw conflict("no");
+    });
+  const host = Host.serving(kinds);
+  const { link } = host.post("/x", {});
+  assert.equal(host.patch(link, { kind: "none" }).version, 0);
+  const own = host.patch(link, { kind: "own", n: 5 });
+  assert.deepEqual([own.status, own.body, own.headers["X-N"]], [202, { n: 5 }, "5"]);
+  assert.deepEqual([host.patch(link, { kind: "no" }).status, host.patch(link, { kind: "what" }).pointer], [409, "/kind"]);
+});
+
+test("effects go out in order, answers come back with their tags, timers outlive a restart", () => {
+  const chain = service("/x", { start: "eager" })
+    .state({ starts: t.integer().default(0), heard: t.list(t.string()).default([]) })
+    .start((state) => {
+      state.starts += 1;
+    })
+    .patch("send", (_, __, ctx) => {
+      ctx.patch("http://outside/a", { n: 1 }).after("2s").replyTag("late");
+      ctx.patch("http://outside/b", { n: 2 }).replyTag("soon");
+      ctx.selfPatch({ kind: "mark" });
+      ctx.expireIn("1h");
+    })
+    .patch("mark", (state) => {
+      state.heard.push("mark");
+    })
+    .reply("soon", (state, answer) => {
+      state.heard.push(`soon ${answer.status} ${answer.json().n}`);
+    })
+    .reply((state, answer, ctx, tag) => {
+      state.heard.push(`${tag} ${answer.problem}`);
+    });
+  const answer = ({ to, body }) => (to.endsWith("a") ? new Response(503, { detail: "tired" }) : new Response(200, { n: body.n }));
+  const host = Host.serving(chain).answering("http://outside/", answer);
+  const { link } = host.post("/x", {});
+  host.patch(link, { kind: "send" });
+  host.settle().restart().advance("2s");
+  const newest = host.versions(link).at(-1);
+  assert.deepEqual(newest.heard, ["soon 200 2", "mark", "late http://outside/a answered 503: tired"]);
+  assert.equal(newest.starts, 2);
+  host.advance("1h");
+  assert.deepEqual(host.links, []);
+});
+
+test("an upgrade migrates what is touched", () => {
+  const first = service("/x").state({ text: t.string() });
+  const second = service("/x", { stateVersion: 2 })
+    .state({ words: t.list(t.string()) })
+    .migrate(1, ({ text }) => ({ words: text.split(" ") }))
+    .patch((state) => {
+      state.words.reverse();
+    });
+  const host = Host.serving(first);
+  const { link } = host.post("/x", { text: "a b" });
+  host.with(second);
+  assert.deepEqual(host.get(link).body.words, ["a", "b"]);
+  assert.deepEqual(host.patch(link, {}).body.words, ["b", "a"]);
+});

@@ -1,0 +1,159 @@
+//! The author's loop for scripts: a new project, its tests, its module, and a host that follows every save.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use steward_tests::build;
+use steward_tests::client::Client;
+use tempfile::TempDir;
+
+/// The languages of projects, and the ending of their files.
+const SCRIPTS: [(&str, &str); 2] = [("javascript", "js"), ("typescript", "ts")];
+
+fn steward(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(build::steward().expect("steward builds"));
+    command.current_dir(folder).env_remove("STEWARD_URL").args(words);
+    command
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+fn ran(folder: &Path, words: &[&str]) -> Output {
+    steward(folder, words).output().expect("steward runs")
+}
+
+fn project(language: &str) -> (TempDir, PathBuf) {
+    let above = tempfile::tempdir().expect("a folder");
+    done(&ran(above.path(), &["new", "red-orders", "--lang", language]));
+    let place = above.path().join("red-orders");
+    (above, place)
+}
+
+/// Returns why tests of scripts cannot run here, if they cannot.
+fn missing() -> Option<&'static str> {
+    let version = Command::new("node").arg("--version").output().ok();
+    let version = version.map(|asked| String::from_utf8_lossy(&asked.stdout).into_owned()).unwrap_or_default();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= 20) { None } else { Some("there is no Node.js 20") }
+}
+
+#[track_caller]
+fn edit(file: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).expect("a source");
+    assert!(text.contains(from), "{from:?} is not in {text}");
+    std::fs::write(file, text.replace(from, to)).expect("a saved source");
+}
+
+#[test]
+fn a_new_project_becomes_a_module_without_tools() {
+    for (language, ending) in SCRIPTS {
+        let (_above, place) = project(language);
+        let told: Value = serde_json::from_str(&done(&ran(&place, &["build", "-o", "json"]))).expect("JSON");
+        assert_eq!((&told["name"], &told["factory"]), (&json!("red-orders"), &json!("/core/red-orders")));
+        assert_eq!(told["imports"], json!(["steward:service/host@0.1.0"]));
+        assert!(told["bytes"].as_u64().is_some_and(|bytes| bytes < 2000), "{told}");
+        let file = format!("service.{ending}");
+        let shown = done(&ran(&place, &["inspect", &file]));
+        assert!(shown.contains("file     script") && shown.contains("factory  /core/red-orders"), "{shown}");
+        edit(&place.join(&file), "counter.count +=", "counter.count = +=");
+        let failed = ran(&place, &["build"]);
+        let said = String::from_utf8_lossy(&failed.stderr);
+        assert_eq!(failed.status.code(), Some(10), "{said}");
+        assert!(said.contains(&format!("{file}:6")), "{said}");
+    }
+}
+
+#[test]
+fn the_tests_of_a_new_project_pass_and_those_of_a_broken_one_fail() {
+    if let Some(missing) = missing() {
+        eprintln!("passed over: {missing}");
+        return;
+    }
+    for (language, ending) in SCRIPTS {
+        let (_above, place) = project(language);
+        done(&ran(&place, &["test"]));
+        edit(&place.join(format!("service.test.{ending}")), "body.count, 42", "body.count, 43");
+        assert_eq!(ran(&place, &["test"]).status.code(), Some(10), "{language}");
+    }
+}
+
+#[test]
+fn the_page_of_the_sdk_tells_what_works_and_the_sdk_passes_its_own_tests() {
+    if let Some(missing) = missing() {
+        eprintln!("passed over: {missing}");
+        return;
+    }
+    let page = std::fs::read_to_string(build::repository().join("sdk/javascript/README.md")).expect("a page");
+    let blocks: Vec<&str> = page.split("```ts\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let (_above, place) = project("typescript");
+    for (name, text) in ["service.ts", "service.test.ts"].iter().zip(blocks) {
+        std::fs::write(place.join(name), text).expect("a file");
+    }
+    done(&ran(&place, &["test"]));
+    let own = build::repository().join("sdk/javascript/tests/sdk.test.js");
+    done(&Command::new("node").arg("--test").arg(own).output().expect("node runs"));
+}
+
+/// `steward dev`, with what it tells. Its process ends with this value.
+struct Dev {
+    child: Child,
+    told: BufReader<ChildStdout>,
+}
+
+impl Dev {
+    fn start(place: &Path) -> Dev {
+        let mut command = steward(place, &["dev", "--port", "0", "--fresh", "-o", "json"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("steward runs");
+        let told = BufReader::new(child.stdout.take().expect("a pipe"));
+        Dev { child, told }
+    }
+
+    /// Returns the next thing of a type that it tells.
+    #[track_caller]
+    fn tells(&mut self, kind: &str) -> Value {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.told.read_line(&mut line).expect("text"), 0, "dev ended before {kind}");
+            let object: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line} is no JSON"));
+            if object["type"] == kind {
+                return object;
+            }
+        }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // A process that has ended by itself cannot be killed any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saves_are_served_at_once_with_the_documents_kept_and_broken_ones_leave_the_old_code_serving() {
+    let (_above, place) = project("typescript");
+    let source = place.join("service.ts");
+    let mut dev = Dev::start(&place);
+    let client = Client::new(dev.tells("dev.ready")["api"].as_str().expect("an address"));
+    assert_eq!(dev.tells("dev.serves")["revision"], 1);
+    client.post("/core/red-orders", &json!({ "documentSelfLink": "a", "count": 3 })).await.expect(201);
+
+    edit(&source, "by ?? counter.step;", "10 * (by ?? counter.step);");
+    let serves = dev.tells("dev.serves");
+    assert_eq!(client.patch("/core/red-orders/a", &json!({})).await.expect(200).json()["count"], 13);
+    eprintln!("from save to served: {} ms", serves["millis"]);
+
+    edit(&source, "10 * (by", "10 * * (by");
+    let fails = dev.tells("dev.fails");
+    assert_eq!(fails["serves"], true);
+    assert!(fails["error"].to_string().contains("service.ts:6"), "{fails}");
+    assert_eq!(client.patch("/core/red-orders/a", &json!({})).await.expect(200).json()["count"], 23);
+}

@@ -1,0 +1,101 @@
+//! What is true of scripts alone: no tools, several files, refusals that name a line, one runner for all.
+
+use serde_json::json;
+use steward_tests::host::Host;
+
+use crate::{Examination, PATIENT, deploy};
+
+/// Writes files into a folder of the host's and deploys the first.
+fn deploy_files(host: &Host, files: &[(&str, &str)], factory: &str) -> Result<String, String> {
+    let folder = host.folder().join(format!("scripts{}", factory.replace('/', "-")));
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let output = deploy(host, &folder.join(files[0].0), factory);
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_cannot_run_is_refused_with_file_and_line() {
+    let examination = Examination::begin(&PATIENT).await;
+    let service = "import { service } from \"steward\";\n";
+    for (name, text, told) in [
+        ("a.js", "export default service(\n".to_owned(), "a.js:2: SyntaxError"),
+        ("b.ts", format!("{service}let x: number = ;\n"), "b.ts:2:17: Unexpected token"),
+        (
+            "c.ts",
+            format!(
+                "{service}interface A {{\n  b: string;\n}}\nconst c: A = nothing();\nexport default service(\"/c\");\n"
+            ),
+            "c.ts:5: ReferenceError",
+        ),
+        ("d.js", "export default 5;\n".to_owned(), "a script exports its service"),
+        ("e.js", format!("{service}export default service(\"/e\").patch(5);\n"), "e.js:2: TypeError"),
+        ("f.js", "import _ from \"lodash\";\n".to_owned(), "a script has no packages but \"steward\""),
+        ("g.js", "import \"./none.js\";\n".to_owned(), "there is no module 'none.js'"),
+        (
+            "h.js",
+            "await new Promise(() => {});\nexport default 5;\n".to_owned(),
+            "waits at its top level for something that never comes",
+        ),
+    ] {
+        let refused = deploy_files(&examination.host, &[(name, &text)], "/refused");
+        let said = refused.expect_err("it cannot run");
+        assert!(said.contains(told), "{name}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_a_script_import_each_other_and_what_they_find_is_the_requests_own() {
+    let examination = Examination::begin(&PATIENT).await;
+    let main = r#"import { reply, service } from "steward";
+import { doubled } from "./lib/numbers.js";
+import type { Unused } from "./lib/types";
+
+let calls = 0;
+const loaded = Date.now();
+
+export default service("/core/sums").patch((sum, body: { n: number }, ctx) => {
+  console.log("doubles", body.n);
+  calls += 1;
+  return reply({
+    n: doubled(body.n), loaded, clock: Date.now() === ctx.now.getTime() && new Date().getTime() === ctx.now.getTime(),
+    random: [Math.random(), ctx.random()], globals: ["fetch", "setTimeout", "process", "require"].filter((name) => name in globalThis),
+  });
+});
+"#;
+    let files = [
+        ("sums.ts", main),
+        (
+            "lib/numbers.ts",
+            "import { factor } from \"../factor\";\nexport const doubled = <N extends number>(n: N): number => n * factor;\n",
+        ),
+        ("factor.js", "export const factor = 2;\n"),
+    ];
+    deploy_files(&examination.host, &files, "/core/sums").expect("it is deployed");
+    let client = examination.host.client();
+    client.post("/core/sums", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let told = client.patch("/core/sums/a", &json!({ "n": 21 })).await.expect(200).json();
+        assert_eq!((&told["n"], &told["loaded"], &told["clock"]), (&json!(42), &json!(0), &json!(true)), "{told}");
+        assert_eq!(told["globals"], json!([]));
+        seen.push(told["random"].to_string());
+    }
+    assert_ne!(seen[0], seen[1], "each request has randomness of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_script_says_is_logged_with_its_line() {
+    let examination = Examination::begin(&PATIENT).await;
+    let text = "import { service } from \"steward\";\nexport default service(\"/core/talks\").patch((talk, { n }) => {\n  console.warn(\"heard\", n, { a: [1n] });\n});\n";
+    deploy_files(&examination.host, &[("talks.ts", text)], "/core/talks").expect("it is deployed");
+    let client = examination.host.client();
+    client.post("/core/talks", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    client.patch("/core/talks/a", &json!({ "n": 7 })).await.expect(200);
+    let log = examination.host.log();
+    assert!(log.contains("heard 7 {\"a\":[1]}") && log.contains("talks.ts:3"), "{log}");
+}

@@ -314,6 +314,11 @@ macro_rules! tests_of {
     };
 }
 
-tests_of!(go, GO, 200_000);
-tests_of!(c, C, 200_000);
-tests_of!(python, PYTHON, 50_000);
+tests_of!(go, GO, calls(20_000));
+tests_of!(c, C, calls(20_000));
+tests_of!(python, PYTHON, calls(5_000));
+
+/// Returns how many calls one instance has to last: `STEWARD_GUEST_CALLS`, or as many as there is time for in every run.
+fn calls(usually: u64) -> u64 {
+    std::env::var("STEWARD_GUEST_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(usually)
+}

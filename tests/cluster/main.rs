@@ -1,5 +1,6 @@
 //! Several nodes: real processes on ports of the system, kills, pauses and restarts.
 
+mod chores;
 mod copies;
 mod cuts;
 mod documents;

@@ -321,17 +321,25 @@ async fn http2_is_spoken_as_h2spec_demands() {
     let host = host_with(&["counter"]).await;
     host.client().post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let port = host.client().base().rsplit(':').next().expect("a port").to_owned();
-    let judged = tokio::task::spawn_blocking(move || {
+    let judge = move || -> (String, Vec<String>) {
         let asked = ["--host", "127.0.0.1", "--port", &port, "--path", "/core/counters/c", "--timeout", "3"];
-        Command::new("h2spec").args(asked).output().expect("h2spec runs")
-    });
-    let output = tokio::time::timeout(Duration::from_secs(300), judged).await.expect("in time").expect("no panic");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let failed = said.lines().map(str::trim).filter_map(|line| line.strip_prefix("× "));
-    let known = |case: &str| {
-        H2SPEC_EXCEPTIONS.lines().any(|line| !line.is_empty() && !line.starts_with('#') && case.contains(line))
+        let output = Command::new("h2spec").args(asked).output().expect("h2spec runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let failed = said.lines().map(str::trim).filter_map(|line| line.strip_prefix("× "));
+        let is_unknown = |case: &&str| {
+            let mut exceptions = H2SPEC_EXCEPTIONS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+            !exceptions.any(|exception| case.contains(exception))
+        };
+        let unexpected = failed.filter(is_unknown).map(str::to_owned).collect();
+        (said, unexpected)
     };
-    let unexpected: Vec<&str> = failed.filter(|case| !known(case)).collect();
+    // It gives each case three seconds: what fails on a busy machine is judged once more.
+    let judged = tokio::task::spawn_blocking(move || {
+        let (said, unexpected) = judge();
+        if unexpected.is_empty() { (said, unexpected) } else { judge() }
+    });
+    let (said, unexpected) =
+        tokio::time::timeout(Duration::from_secs(600), judged).await.expect("in time").expect("no panic");
     assert!(said.contains("tests,"), "h2spec says what it has judged: {said}");
     assert!(unexpected.is_empty(), "{unexpected:?}\n{said}");
     assert_eq!(host.client().get("/core/counters/c").await.status, 200);

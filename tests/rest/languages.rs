@@ -104,7 +104,7 @@ const PYTHON: Language = Language {
     tenfold: ["is None else by", "is None else by * 10"],
     breaking: [
         "    def handle_patch(self, by: int = field(None, minimum=1)):\n",
-        "    def handle_patch(self, ctx, by: int = field(None, minimum=1)):\n        ctx.log(2, \"counts\")\n                 self.count += 0 // (13 - (by or 1))\n",
+        "    def handle_patch(self, ctx, by: int = field(None, minimum=1)):\n        ctx.log(2, \"counts\")\n        self.count += 0 // (13 - (by or 1))\n",
     ],
     broken_at: ["service.py:13", "ZeroDivisionError"],
     imports_wasi: true,
@@ -140,10 +140,11 @@ impl Language {
 
     /// Runs what the SDK and the examples in this repository say of themselves.
     fn proves_itself(&self) {
+        let made = tempfile::tempdir().expect("a folder");
         for (folder, script) in self.own {
             let mut command = Command::new("sh");
             command.current_dir(build::repository().join(folder)).args(["-c", script]);
-            command.env("OUT", std::env::temp_dir().join(format!("steward-{}-{}", self.name, std::process::id())));
+            command.env("OUT", made.path().join("tests"));
             let output =
                 ran(command.env("PATH", format!("{}:/usr/local/go/bin", std::env::var("PATH").unwrap_or_default())));
             let said = [output.stdout, output.stderr].concat();

@@ -35,6 +35,11 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// Returns a bound on effects and their bytes, whatever part of them are timers.
+    pub const fn bound(effects: usize, bytes: usize) -> Amount {
+        Amount { effects, bytes, timers: usize::MAX }
+    }
+
     /// Returns the amount of one effect.
     pub(crate) fn of(effect: &PendingEffect) -> Amount {
         Amount { effects: 1, bytes: effect.bytes(), timers: usize::from(effect.effect.delay_millis > 0) }
@@ -99,7 +104,7 @@ pub struct PendingEffects {
 impl Default for PendingEffects {
     /// Returns a count without a bound.
     fn default() -> PendingEffects {
-        PendingEffects::new(Amount { effects: usize::MAX, bytes: usize::MAX, timers: usize::MAX })
+        PendingEffects::new(Amount::bound(usize::MAX, usize::MAX))
     }
 }
 
@@ -116,16 +121,18 @@ impl PendingEffects {
     }
 
     pub(crate) fn add(&self, document: &Link, amount: Amount) {
+        let factory = factory_of(document);
         let mut count = unpoisoned(self.count.lock());
         count.all = count.all.plus(amount);
-        let of_factory = count.by_factory.entry(factory_of(document)).or_default();
+        let of_factory = count.by_factory.entry(factory).or_default();
         *of_factory = of_factory.plus(amount);
     }
 
     pub(crate) fn remove(&self, document: &Link, amount: Amount) {
+        let factory = factory_of(document);
         let mut count = unpoisoned(self.count.lock());
         count.all = count.all.minus(amount);
-        let of_factory = count.by_factory.entry(factory_of(document)).or_default();
+        let of_factory = count.by_factory.entry(factory).or_default();
         *of_factory = of_factory.minus(amount);
     }
 

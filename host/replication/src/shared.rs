@@ -44,7 +44,7 @@ impl Default for Options {
             cache_bytes: 48 << 20,
             unapplied_bytes_max: 256 << 20,
             backlog_bytes: 256 << 20,
-            pending_effects_max: Amount { effects: 1_000_000, bytes: 512 << 20, timers: usize::MAX },
+            pending_effects_max: Amount::bound(1_000_000, 512 << 20),
             replica: replica::Settings::default(),
         }
     }

@@ -203,11 +203,10 @@ impl Options {
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
-            pending_effects_max: Amount {
-                effects: read(all, "pending_effects", |text| parse_count(text, PENDING_EFFECTS_MAX))?,
-                bytes: read(all, "pending_bytes", |text| parse_bytes(text, PENDING_BYTES_MAX))?,
-                timers: usize::MAX,
-            },
+            pending_effects_max: Amount::bound(
+                read(all, "pending_effects", |text| parse_count(text, PENDING_EFFECTS_MAX))?,
+                read(all, "pending_bytes", |text| parse_bytes(text, PENDING_BYTES_MAX))?,
+            ),
             backlog_bytes: read(all, "backlog", parse_backlog)?,
             outbound_allow: read(all, "outbound_allow", |text| list(text, parse_outbound))?,
             idle_timeout: read(all, "idle_timeout", |text| parse_span(text, IDLE_TIMEOUT_MAX))?,

@@ -10,7 +10,6 @@
 //! The caller asks for one portion after the other, each from where the last one ended, and so decides how fast it goes. A portion that
 //! is repeated finds nothing left to do.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steward_model::operation::Cause;
@@ -71,14 +70,6 @@ struct Older {
 }
 
 impl Deployments {
-    /// Returns how many documents the factory has in which shape, by the version of their state.
-    ///
-    /// # Errors
-    /// Those of the state store.
-    pub(crate) async fn shapes(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
-        self.counted(path).await
-    }
-
     /// Brings at most `limit` documents of the service to its newest shape, from `place` on.
     ///
     /// # Errors

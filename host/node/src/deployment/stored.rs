@@ -61,7 +61,11 @@ impl Deployments {
         Ok(counts)
     }
 
-    pub(super) async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
+    /// Returns how many documents the factory at `path` has in which shape, by the version of their state.
+    ///
+    /// # Errors
+    /// Those of the state store.
+    pub(crate) async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
         let table = Arc::clone(self.operations.table());
         let lanes = match self.control.state().factory(path).and_then(|factory| factory.mounted.as_ref()) {
             Some(mounted) => match mounted.service {

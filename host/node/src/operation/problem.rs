@@ -59,8 +59,8 @@ impl Error {
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
             Error::RefusedBody { fault, further } => {
-                let Problem { violations, .. } = Problem::from(fault.clone());
-                Problem { violations: [&violations[..], further].concat(), ..Problem::from(fault.clone()) }
+                let problem = Problem::from(fault.clone());
+                Problem { violations: [&problem.violations[..], further].concat(), ..problem }
             }
             Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),

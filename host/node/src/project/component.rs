@@ -16,14 +16,9 @@ pub(super) fn describe(module: &mut Vec<u8>) -> Result<(), String> {
     let told = |error: anyhow::Error| format!("{error:#}");
     let mut resolve = Resolve::default();
     let mut whole = String::new();
-    for (path, text) in embedded::WIT {
+    for (_, text) in embedded::WIT {
         // The package is named in one file and holds for all of them.
-        if text.starts_with("package") {
-            whole.insert_str(0, text)
-        } else {
-            whole.push_str(text)
-        }
-        tracing::trace!(path, "a part of the interface");
+        if text.starts_with("package") { whole.insert_str(0, text) } else { whole.push_str(text) }
     }
     let package = resolve.push_str("service.wit", &whole).map_err(told)?;
     let world = resolve.select_world(&[package], Some(WORLD)).map_err(told)?;

@@ -1,7 +1,36 @@
-//! What is ours in the folder of a project.
+//! What is ours in the folder of a project, and how a tool's output passes through it.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, io};
 
 /// Where everything that can be made anew lies: built components, compiled code, and the state of its host.
 pub(crate) const FOLDER: &str = ".steward";
 
 /// Where what is a part of the project lies: the SDK.
 pub(super) const SUPPORT: &str = "steward";
+
+/// Returns where a tool shall write its output `file`, in the folder of what can be made anew, which is there then.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be made.
+pub(super) fn output(project: &Path, file: &str) -> Result<PathBuf, Error> {
+    let folder = project.join(FOLDER);
+    std::fs::create_dir_all(&folder).map_err(|source| io(format!("create {}", folder.display()), source))?;
+    Ok(folder.join(file))
+}
+
+/// Returns what a tool has written, and removes it: it would only be taken for the component that is made of it.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub(super) fn taken(output: &Path) -> Result<Vec<u8>, Error> {
+    let written = std::fs::read(output).map_err(|source| io(format!("read {}", output.display()), source))?;
+    let _ = std::fs::remove_file(output);
+    Ok(written)
+}
+
+/// Returns the name of a project that has no other one: that of its folder.
+pub(super) fn name(project: &Path) -> String {
+    project.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

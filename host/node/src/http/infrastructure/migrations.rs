@@ -54,7 +54,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest, path: &str) -> 
 }
 
 async fn shown(http: &Http, service: &Service) -> Result<Value, Error> {
-    let shapes = http.parts.deployments.shapes(&service.path).await?;
+    let shapes = http.parts.deployments.counted(&service.path).await?;
     let newest = service.descriptor().state_version;
     let older: u64 = shapes.iter().filter(|(version, _)| **version != newest).map(|(_, count)| count).sum();
     let counts: BTreeMap<String, u64> = shapes.iter().map(|(version, count)| (version.to_string(), *count)).collect();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::component;
-use super::error::{Error, io};
-use super::folders::FOLDER;
+use super::error::Error;
+use super::folders::{self, FOLDER};
 use super::tools::{Effort, Made, Tools};
 
 /// The file with the service; others are included by it.
@@ -55,8 +55,7 @@ const WATCHES: &str = "-fsanitize=integer-divide-by-zero,bounds,null,unreachable
 /// [`Error`] says what is missing or wrong.
 pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
     let words = find()?;
-    let output = folder.join(FOLDER).join("core.wasm");
-    std::fs::create_dir_all(folder.join(FOLDER)).map_err(|source| io(format!("create {FOLDER}"), source))?;
+    let output = folders::output(folder, "core.wasm")?;
     let mut command = compiler(words);
     // Zig has another name for a machine without a system.
     let target = if words.last() == Some(&"cc") { "wasm32-freestanding" } else { "wasm32-unknown-unknown" };
@@ -69,13 +68,10 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
     // Names of functions stay: a trap without words of its own is told by them.
     command.args(["-Wl,--no-entry", "-Wl,--strip-debug", "-o"]).arg(&output).arg(SOURCE);
     let written = tools.run(&mut command)?;
-    let mut module = std::fs::read(&output).map_err(|source| io(format!("read {}", output.display()), source))?;
-    // It would only be taken for a component.
-    let _ = std::fs::remove_file(&output);
+    let mut module = folders::taken(&output)?;
     let none = |reason| Error::NoModule { reason: format!("clang has made no service: {reason}"), mend: MEND };
     component::describe(&mut module).map_err(none)?;
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Made { name, module, said: written.said })
+    Ok(Made { name: folders::name(folder), module, said: written.said })
 }
 
 /// Returns the command that compiles the tests for this machine and runs them.

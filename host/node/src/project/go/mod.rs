@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::component;
 use super::error::{Error, io};
-use super::folders::FOLDER;
+use super::folders;
 use super::tools::{Effort, Made, Tools};
 
 /// Oldest Go that exports functions of a module: `go:wasmexport`.
@@ -29,7 +29,7 @@ const MEND: &str = "write in package main: var service = steward.Serve(steward.S
 /// [`Error`] says what is missing or wrong.
 pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
     let go = find(folder)?;
-    let output = folder.join(FOLDER).join("core.wasm");
+    let output = folders::output(folder, "core.wasm")?;
     let mut command = Command::new(go);
     command.current_dir(folder).env("GOOS", "wasip1").env("GOARCH", "wasm");
     command.args(["build", "-buildmode=c-shared", "-trimpath"]);
@@ -39,13 +39,11 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
     };
     command.arg("-o").arg(&output).arg(".");
     let written = tools.run(&mut command)?;
-    let read = |path: &Path| std::fs::read(path).map_err(|source| io(format!("read {}", path.display()), source));
     let none = |reason: String| Error::NoModule { reason: format!("Go has made no service: {reason}"), mend: MEND };
-    let mut module = graft::graft(&read(&output)?).map_err(|error| none(error.to_string()))?;
-    // It would only be taken for a component.
-    let _ = std::fs::remove_file(&output);
+    let mut module = graft::graft(&folders::taken(&output)?).map_err(|error| none(error.to_string()))?;
     component::describe(&mut module).map_err(none)?;
-    let manifest = read(&folder.join("go.mod"))?;
+    let manifest = folder.join("go.mod");
+    let manifest = std::fs::read(&manifest).map_err(|source| io(format!("read {}", manifest.display()), source))?;
     Ok(Made { name: name(&String::from_utf8_lossy(&manifest)), module, said: written.said })
 }
 

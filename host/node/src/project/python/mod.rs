@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::error::{Error, io};
-use super::folders::FOLDER;
+use super::error::Error;
+use super::folders;
 use super::tools::{Effort, Made, Tools};
 
 /// Where a project keeps its tools, and where tools look for them first.
@@ -30,8 +30,7 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
     if !found {
         return Err(Error::Missing { missing: "there is no componentize-py".to_owned(), install: INSTALL });
     }
-    std::fs::create_dir_all(folder.join(FOLDER)).map_err(|source| io(format!("create {FOLDER}"), source))?;
-    let output = folder.join(FOLDER).join("made.wasm");
+    let output = folders::output(folder, "made.wasm")?;
     let mut command = Command::new(tool);
     command.current_dir(folder).args(["-d", "steward/wit", "-w", "service-guest", "componentize"]);
     command.args(["-p", ".", "-p", SDK, "-o"]).arg(&output);
@@ -40,11 +39,8 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
         Effort::Quick | Effort::Whole => command.arg("steward_guest"),
     };
     let written = tools.run(&mut command)?;
-    let module = std::fs::read(&output).map_err(|source| io(format!("read {}", output.display()), source))?;
-    // The component is kept under the project's name.
-    let _ = std::fs::remove_file(&output);
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Made { name, module, said: written.said })
+    let module = folders::taken(&output)?;
+    Ok(Made { name: folders::name(folder), module, said: written.said })
 }
 
 /// Returns the command that runs the tests: pytest if it is there, else what Python brings.

@@ -19,7 +19,7 @@
 //! | `tick after=MS` | time passes |
 //! | `propose node`, `read node number` | clients |
 //! | `decide`, `refuse`, `confirm node number` | the system group decides what was proposed last, refuses it, confirms the row |
-//! | `targets nodes`, `quorum value`, `wants value`, `hand-off node to` | who shall have copies; `W` falls; `W` shall rise |
+//! | `targets nodes`, `quorum value`, `wants value`, `hand-off node to`, `leave node` | who shall have copies; `W` falls; `W` shall rise; a partition, or all of a node, is given away |
 //! | `trim node start`, `rebuild node from` | a log loses its beginning; a copy is made anew out of another |
 //! | `status`, `holders node offset` | who is where; how many members hold a record |
 
@@ -218,6 +218,7 @@ impl Cluster {
                 let to = self.node(to)?.own;
                 self.tell(node, Event::HandOffAsked { to })
             }
+            "leave" => self.tell(node(arguments)?, Event::LeaveAsked),
             "trim" => {
                 let (node, start) = (node(arguments)?, Offset(arguments.take("start", number)?));
                 let it = self.node(node)?;

@@ -409,13 +409,16 @@ impl Group {
         }
     }
 
+    /// Has whoever orders updates give the partition away to another member; asked to give it to itself, it behaves as if it
+    /// stopped, and the system group names nobody.
     pub(crate) fn hand_off(&mut self, partition: PartitionId, to: usize) {
-        let to = self.system.member(to);
+        let member = self.system.member(to);
         for at in 0..self.sites.len() {
             let now = self.sites[at].now.get();
             let Some(life) = self.sites[at].awake() else { continue };
             if life.status(partition).role == RoleName::Primary {
-                life.node.partitions.tell(now, partition, Event::HandOffAsked { to });
+                let event = if at == to { Event::LeaveAsked } else { Event::HandOffAsked { to: member } };
+                life.node.partitions.tell(now, partition, event);
             }
         }
     }

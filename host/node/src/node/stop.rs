@@ -90,7 +90,8 @@ impl Running {
     pub(super) async fn stop(self, serving: JoinHandle<()>, grace: Duration) -> anyhow::Result<ExitCode> {
         let watch = Watch::start(self.sandbox, grace).context("watch the stop")?;
         let drained = tokio::time::timeout(grace, serving).await.is_ok();
-        // Requests under way needed the quorum until now.
+        // Requests under way needed the quorum until now. Those that other nodes carry here wait there for the next owner.
+        partition::quieted(&self.partitions, &self.clock).await;
         self.control.leave(self.clock.timestamp()).await;
         partition::taken_over(&self.partitions, &self.control, self.own).await;
         let ended = self.shutdown.stop(watch.left().max(TASKS_WITHIN)).await;

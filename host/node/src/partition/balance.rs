@@ -68,30 +68,3 @@ fn misplaced<'a>(
         Some((partition.id(), chosen))
     })
 }
-
-/// How long a node that stops waits for the next owners.
-const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
-
-/// Pause between two looks whether they have begun.
-const TAKEN_OVER_LOOK: Duration = Duration::from_millis(10);
-
-/// Returns once every partition of a node that is leaving is ordered by another member, if there is one. What the next reigns need
-/// from here, promises and the acknowledgement of their markers, they have by then.
-pub(crate) async fn taken_over(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member) {
-    let is_taken_over = || {
-        let state = control.state();
-        partitions.lane(Lane::Persisted).iter().all(|partition| {
-            let Some(row) = state.row(partition.id()) else { return true };
-            let is_alone = row.in_sync.iter().all(|member| member.node == own.node);
-            is_alone || (row.primary != own && partition.has_committed_in(row.epoch))
-        })
-    };
-    let waiting = async {
-        while !is_taken_over() {
-            tokio::time::sleep(TAKEN_OVER_LOOK).await;
-        }
-    };
-    if tokio::time::timeout(TAKEN_OVER_WITHIN, waiting).await.is_err() {
-        tracing::warn!("stopping although not every partition has another owner yet");
-    }
-}

@@ -16,6 +16,7 @@ pub(crate) mod by_hand;
 mod exchange;
 mod follow;
 mod hands;
+mod leaving;
 mod rebuilds;
 mod space;
 mod stepping;
@@ -25,10 +26,11 @@ mod threads;
 mod waits;
 mod wishes;
 
-pub(crate) use balance::{balance, taken_over};
+pub(crate) use balance::balance;
 pub(crate) use exchange::Exchange;
 pub(crate) use follow::{all_here, follow};
 pub(crate) use hands::Hands;
+pub(crate) use leaving::{quieted, taken_over};
 pub(crate) use rebuilds::{Parts as RebuildParts, Rebuilds};
 pub(crate) use space::watch_space;
 pub(crate) use steward_replication::partition::{

@@ -73,6 +73,8 @@ pub enum Event {
         /// Who shall reign next.
         to: Member,
     },
+    /// The node stops: the system group is going to name another member.
+    LeaveAsked,
     /// Time has passed: [`super::Replica::deadline`] is reached, or somebody looks in between.
     Tick,
 }
@@ -96,6 +98,7 @@ impl std::fmt::Display for Event {
             }
             Event::AlterationRefused { version } => write!(f, "alteration of version {version} was refused"),
             Event::HandOffAsked { to } => write!(f, "to be handed to {to}"),
+            Event::LeaveAsked => f.write_str("to be given away, for the node stops"),
             Event::Tick => f.write_str("time has passed"),
         }
     }

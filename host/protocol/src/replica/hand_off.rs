@@ -1,42 +1,78 @@
-//! Handing a partition to another member without a moment in which it cannot be written.
+//! Giving a partition away without a moment in which it cannot be written.
 //!
 //! ```text
-//!  admit no more ─► propose the successor ─► what is under way commits ─► the row names it ─► own promise to the successor
+//!  admit no more ─► what is under way commits ─► propose the successor ─► the row names it ─► own promise to the successor
 //! ```
+//!
+//! The order matters: a record that is not committed when the row changes is at the mercy of the successor, which may hear
+//! `r` promises of members that do not have it, and cut it. Its client would be told that the outcome is unknown.
 //!
 //! Operations wait where they entered the group, and go to the successor. It collects promises as every candidate does, but
 //! one of them, with the newest log, is on its way before it asks. If the system group decides nothing, the reign goes on.
+//! A node that stops gives all its partitions away at once: the system group chooses who follows, by one entry.
 //! Source: host/docs/protocol.md, "Hand-off, stop, volatile lane".
 
 use steward_model::Moment;
 
+use super::role::HandOff;
 use super::{Effect, Member, Replica, Role, is_listed};
 
 impl Replica {
     pub(super) fn hand_off_asked(&mut self, now: Moment, to: Member, effects: &mut Vec<Effect>) {
-        let until = now.plus(self.settings.hand_off_patience);
         let committed = self.committed;
-        let (Role::Primary(reign), Some(row)) = (&mut self.role, &self.row) else { return };
+        let (Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return };
         // One that lacks committed records would have to fetch them first, and one that is not listed cannot be named.
         let is_close = reign.progress.proven(to) >= committed;
+        if to.node == self.own.node || !is_listed(row, self.partition.lane, to) || !is_close {
+            return;
+        }
+        self.admit_no_more(now, Some(to), effects);
+    }
+
+    /// The node stops. A partition that nobody else could order goes on until the end.
+    pub(super) fn leave_asked(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        let Some(row) = &self.row else { return };
+        if row.in_sync.iter().any(|member| member.node != self.own.node) {
+            self.admit_no_more(now, None, effects);
+        }
+    }
+
+    fn admit_no_more(&mut self, now: Moment, to: Option<Member>, effects: &mut Vec<Effect>) {
+        let until = now.plus(self.settings.hand_off_patience);
+        let Role::Primary(reign) = &mut self.role else { return };
         // Asked again while it is under way, it would be under way for ever.
         if reign.hand_off.is_some() {
             return;
         }
-        if to.node == self.own.node || !is_listed(row, self.partition.lane, to) || !is_close {
+        reign.hand_off = Some(HandOff { to, until, is_proposed: false });
+        effects.push(Effect::AdmissionChanged);
+        self.propose_successor(effects);
+    }
+
+    /// Proposes the successor, once everything in the log is committed. Nothing is appended behind it: nothing is admitted.
+    pub(super) fn propose_successor(&mut self, effects: &mut Vec<Effect>) {
+        if self.has_uncommitted() {
             return;
         }
-        reign.hand_off = Some((to, until));
-        effects.push(Effect::AdmissionChanged);
-        effects.push(Effect::MovePrimary { epoch: reign.epoch, to });
+        let Role::Primary(reign) = &mut self.role else { return };
+        let epoch = reign.epoch;
+        let Some(hand_off) = reign.hand_off.as_mut().filter(|hand_off| !hand_off.is_proposed) else { return };
+        let Some(to) = hand_off.to else { return };
+        hand_off.is_proposed = true;
+        effects.push(Effect::MovePrimary { epoch, to });
     }
 
     /// Admits again if the system group does not decide.
     pub(super) fn tick_hand_off(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let Role::Primary(reign) = &mut self.role else { return };
-        if reign.hand_off.is_some_and(|(_, until)| until <= now) {
+        if reign.hand_off.is_some_and(|hand_off| hand_off.until <= now) {
             reign.hand_off = None;
             effects.push(Effect::AdmissionChanged);
         }
+    }
+
+    /// Returns true if this replica orders updates and has appended some that are not committed yet.
+    pub fn has_uncommitted(&self) -> bool {
+        matches!(self.role, Role::Primary(_)) && self.end.map(|end| end.offset) > self.committed
     }
 }

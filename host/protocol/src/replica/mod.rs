@@ -214,6 +214,7 @@ impl Replica {
             Event::RowConfirmed { epoch, through } => self.row_confirmed(now, epoch, through, effects),
             Event::AlterationRefused { version } => self.alteration_refused(now, version, effects),
             Event::HandOffAsked { to } => self.hand_off_asked(now, to, effects),
+            Event::LeaveAsked => self.leave_asked(now, effects),
             Event::Tick => self.tick(now, effects),
         }
         self.assert_sound();

@@ -231,6 +231,7 @@ impl Replica {
             role @ (Role::Tailing | Role::InSync | Role::Candidate(_) | Role::Primary(_)) => role,
         };
         self.note_news(now);
+        self.propose_successor(effects);
     }
 
     /// Raises what every member holds, by what each has proven in this reign; it never falls. Logs may be trimmed below.

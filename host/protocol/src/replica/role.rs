@@ -70,6 +70,17 @@ pub(super) struct Reign {
     /// Nothing is proposed before.
     pub(super) quiet_until: Moment,
     pub(super) reads: Reads,
-    /// Who is to reign next, and when that is given up.
-    pub(super) hand_off: Option<(Member, Moment)>,
+    /// The partition is being given away.
+    pub(super) hand_off: Option<HandOff>,
+}
+
+/// What a primary knows that gives its partition away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct HandOff {
+    /// Who is to reign next; none: the system group chooses, once the node has said that it leaves.
+    pub(super) to: Option<Member>,
+    /// When the reign goes on as it was, if no other has begun.
+    pub(super) until: Moment,
+    /// The successor has been proposed, so that it is proposed once.
+    pub(super) is_proposed: bool,
 }

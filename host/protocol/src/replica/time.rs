@@ -29,7 +29,7 @@ impl Replica {
             }
             Role::Activating(reign) | Role::Primary(reign) => {
                 let undecided = reign.undecided.as_ref().map(|undecided| undecided.again);
-                let hand_off = reign.hand_off.map(|(_, until)| until);
+                let hand_off = reign.hand_off.map(|hand_off| hand_off.until);
                 let all = [feed::deadline(&reign.feeds), reign.reads.deadline(), reign.review, undecided, hand_off];
                 all.into_iter().flatten().min()
             }

@@ -260,6 +260,11 @@ impl Partition {
         committed.is_some_and(|position| position.epoch >= epoch)
     }
 
+    /// Returns true if this copy orders updates and has appended some that are not committed yet.
+    pub fn has_uncommitted(&self) -> bool {
+        self.lock().replica.has_uncommitted()
+    }
+
     /// Returns the oldest offset that the log of this copy still has: other members are fed from there on.
     pub fn log_start(&self) -> Offset {
         self.lock().replica.start()

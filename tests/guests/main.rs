@@ -2,6 +2,7 @@
 //!
 //! Each case walks over [`LANGUAGES`]; the services of a language answer below its name, so that one host serves them all.
 
+mod bindings;
 mod calls;
 mod failures;
 mod languages;

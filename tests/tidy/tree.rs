@@ -63,6 +63,7 @@ impl File {
     /// Returns true for files that others wrote and we keep unchanged, and for inputs of fuzz targets, which are bytes.
     pub(crate) fn is_foreign(&self) -> bool {
         self.path.contains("/vendor/")
+            || self.path.ends_with("/generated.rs")
             || self.path.starts_with("tests/fuzz/corpus/")
             || matches!(self.path.as_str(), "LICENSE" | "Cargo.lock")
     }

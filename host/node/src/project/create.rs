@@ -119,7 +119,8 @@ mod tests {
         let read = |path: &str| fs::read_to_string(place.join(path)).expect("a file");
         assert!(read("src/lib.rs").contains("#[service(name = \"red-orders\", factory = \"/core/red-orders\")]"));
         assert!(read("tests/service.rs").contains("use red_orders::Counter;"));
-        assert!(read("steward/sdk/rust/src/bindings.rs").contains("path: \"../../wit\""));
+        assert!(read("steward/sdk/rust/src/bindings.rs").contains("include!(\"bindings/generated.rs\")"));
+        assert!(place.join("steward/sdk/rust/src/bindings/generated.rs").is_file());
         assert!(place.join("steward/wit/world.wit").is_file());
         for (path, text) in files(Language::Rust) {
             assert!(!text.contains(TEMPLATE.0) || !read(&path.display().to_string()).contains(TEMPLATE.0), "{path:?}");

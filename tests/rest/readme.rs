@@ -258,7 +258,7 @@ async fn the_reference_of_rest_prints_what_it_shows() {
 #[test]
 fn the_readme_shows_the_tour_and_the_example_as_they_are() {
     let read = |path: &str| std::fs::read_to_string(build::repository().join(path)).expect("a file of the repository");
-    let (page, tour) = (read("README.md"), read("tests/src/bin/demo/one.rs"));
+    let (page, tour) = (read("README.md"), read("tests/src/bin/tour/one.rs"));
     // Headings of the tour begin with a number, in the block of the tour only.
     let headings =
         page.lines().filter_map(|line| line.split_once("  ")).filter(|(number, _)| number.parse::<u8>().is_ok());

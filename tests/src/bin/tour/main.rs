@@ -1,4 +1,4 @@
-//! `cargo demo`: builds guests and host, shows the main features with real requests, and keeps serving.
+//! The tour of `cargo demo`: builds guests and host, shows the main features with real requests, and keeps serving.
 //!
 //! With `--nodes 3` it shows a group of three nodes: the tutorial of Xenon, and the death of an owner under load. With `--once` it
 //! ends after the tour; the exit code tells whether every step succeeded.

@@ -121,9 +121,9 @@ impl Tree {
         self.files.iter()
     }
 
-    /// Returns every Rust file with its source.
+    /// Returns every Rust file that people write, with its source.
     pub(crate) fn rust(&self) -> impl Iterator<Item = (&File, &Source)> {
-        self.files.iter().filter_map(|file| Some((file, file.rust.as_ref()?)))
+        self.files.iter().filter(|file| !file.is_foreign()).filter_map(|file| Some((file, file.rust.as_ref()?)))
     }
 
     /// Returns the Rust files below `folder` that run in the product: test modules are left out.

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Departures: HEAD and OPTIONS are answered wherever GET is, and not listed. What a handler of a guest answers is not in its
-//! descriptor, so such an answer is the state or anything else. QUERY is described in version 3.2 only, which knows it.
+//! descriptor, so such an answer is the state or anything else. QUERY is described in version 3.2 only, which knows it. A DELETE of
+//! what is not there has no body, for which OpenAPI has no word beside a body of another answer with the same status.
 //!
 //! Left out: event streams and subscriptions, which the host does not have; paths with several segments below a service without
 //! documents, which no template of OpenAPI can name.
@@ -98,7 +99,7 @@ fn document(services: &[Arc<Service>], whole: bool, version: Version) -> Value {
     for service in services {
         let described = Described::new(service, &mut components);
         services::describe(&described, version, &mut components, &mut paths);
-        tags.push(json!({ "name": service.path, "description": service.descriptor().docs }));
+        tags.push(told(json!({ "name": service.path }), &service.descriptor().docs));
     }
     if whole {
         host_paths::describe(version, &mut paths);
@@ -122,8 +123,21 @@ fn info(services: &[Arc<Service>], whole: bool) -> Value {
     match services {
         [service] if !whole => {
             let descriptor = service.descriptor();
-            json!({ "title": descriptor.name, "version": descriptor.version, "description": descriptor.docs })
+            told(json!({ "title": descriptor.name, "version": descriptor.version }), &descriptor.docs)
         }
-        _ => json!({ "title": "steward", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT }),
+        _ => json!({
+            "title": "steward",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": ABOUT,
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        }),
     }
+}
+
+/// Adds a description if there is one: an empty text is none.
+fn told(mut what: Value, description: &str) -> Value {
+    if !description.is_empty() {
+        what["description"] = description.into();
+    }
+    what
 }

@@ -34,9 +34,6 @@ const UPDATES_MEET: [Kind; 7] = [
     Kind::NotFound,
 ];
 
-/// Headers of an answer with a document.
-const OF_DOCUMENTS: [&str; 4] = ["ETag", "x-steward-owner", "x-steward-epoch", "x-request-id"];
-
 /// Headers of a read that any copy may have answered.
 const OF_COPIES: [&str; 6] =
     ["ETag", "x-steward-owner", "x-steward-epoch", "x-steward-position", "x-steward-copy", "x-request-id"];

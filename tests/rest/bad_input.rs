@@ -136,6 +136,21 @@ async fn names_that_cannot_be_paths_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_expiry_before_time_began_is_the_fault_of_whoever_sent_it() {
+    let host = host_with(&["counter", "presence"]).await;
+    let client = host.client();
+    for (factory, name) in [("/core/counters", "c"), ("/presences", "p")] {
+        let link = format!("{factory}/{name}");
+        client.post(factory, &json!({ "documentSelfLink": name, "name": name })).await.expect(201);
+        let body = json!({ "name": name, "documentVersion": 0, "documentExpirationTimeMicros": -1 });
+        for refused in [client.put(&link, &body).await, client.post(factory, &body).await] {
+            let problem = refused.expect(400).json();
+            assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("is -1")), "{problem}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_json_is_refused_without_harm() {
     let host = host_with(&["examples"]).await;
     let client = host.client();

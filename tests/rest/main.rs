@@ -21,6 +21,7 @@ mod listing;
 mod migrating;
 mod modules;
 mod native;
+mod openapi;
 mod outcomes;
 mod outside;
 mod queries;

@@ -93,6 +93,11 @@ const KINDS: [(Kind, u16, &str); 19] = [
 ];
 
 impl Kind {
+    /// Returns every kind that has a number of its own, in the order of these.
+    pub fn all() -> impl Iterator<Item = Kind> {
+        KINDS.into_iter().map(|(kind, ..)| kind)
+    }
+
     /// Returns the number by which guests and clients know it: a status of HTTP from 400 to 599.
     pub fn status(self) -> u16 {
         match self {

@@ -10,7 +10,7 @@ use super::words::Cli;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Author", &["new", "build", "test", "dev"]),
     ("Node", &["start", "stop", "status", "nodes", "owner", "quorum", "config", "log"]),
-    ("Services", &["deploy", "rollback", "migrate", "undeploy", "services", "modules", "inspect"]),
+    ("Services", &["deploy", "rollback", "migrate", "undeploy", "services", "modules", "openapi", "inspect"]),
     ("Documents", &["get", "post", "put", "patch", "delete", "query", "history", "effects"]),
     ("This machine", &["doctor", "completions", "man"]),
 ];

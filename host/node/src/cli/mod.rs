@@ -22,6 +22,7 @@ mod log_frames;
 mod migrate;
 mod modules;
 mod nodes;
+mod openapi;
 mod output;
 mod owner;
 mod progress;
@@ -103,6 +104,7 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Rollback(args) => rollback::run(args, client, terminal).await,
         Command::Services(args) => services::run(args, client, terminal).await,
         Command::Modules(args) => modules::run(args, client, terminal).await,
+        Command::Openapi(args) => openapi::run(args, client, terminal).await,
         Command::Inspect(args) => inspect::run(args, terminal),
         Command::Log(args) => log::run(args, terminal),
         Command::Get(args) => documents::get(args, client, terminal).await,

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, owner, query, quorum,
-    rollback, services, shell, start, status, stop, undeploy,
+    config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, openapi, owner, query,
+    quorum, rollback, services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -117,6 +117,7 @@ pub(super) enum Command {
     Migrate(migrate::Args),
     Services(services::Args),
     Modules(modules::Args),
+    Openapi(openapi::Args),
     Inspect(inspect::Args),
     Log(log::Args),
     Get(documents::GetArgs),
@@ -142,6 +143,7 @@ impl Command {
             Command::Nodes(_)
             | Command::Owner(_)
             | Command::Quorum(_)
+            | Command::Openapi(_)
             | Command::Inspect(_)
             | Command::Get(_)
             | Command::Post(_)

@@ -8,7 +8,7 @@
 //! `steward_model::problem`. A request runs as an operation of its own, so a client that hangs up changes nothing.
 //!
 //! ```text
-//! server ─► strangers ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …
+//! server ─► strangers ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …, /openapi.json
 //!                                ├─► utility          …/stats, …/config, …/available, …/template, …/history, …/effects
 //!                                ├─► listing          GET of a factory
 //!                                └─► decode ─► Operations::submit ─► encode
@@ -17,7 +17,7 @@
 //! Departures: an `ETag` names the record that made a state and not the bytes of the answer, because updates need it
 //! that way. So it is the same with and without compression.
 //!
-//! Left out: subscriptions and server-sent events, TLS, authorization, OpenAPI.
+//! Left out: subscriptions and server-sent events, TLS, authorization.
 
 mod arriving;
 mod body;
@@ -35,6 +35,7 @@ mod held;
 mod host_request;
 mod infrastructure;
 mod listing;
+mod openapi;
 mod parameters;
 mod problem;
 mod request_id;

@@ -53,6 +53,8 @@ pub(super) enum Infrastructure<'a> {
     Ready,
     Startup,
     Metrics,
+    /// What can be asked here, as a document of OpenAPI.
+    OpenApi,
     /// Reserved for the host, and empty.
     Nothing,
 }
@@ -131,7 +133,8 @@ fn top(path: &str) -> Option<Infrastructure<'_>> {
         "/health/ready" | "/readyz" => Infrastructure::Ready,
         "/health/startup" => Infrastructure::Startup,
         "/metrics" => Infrastructure::Metrics,
-        "/health" | "/ui" | "/openapi.json" => Infrastructure::Nothing,
+        "/openapi.json" => Infrastructure::OpenApi,
+        "/health" | "/ui" => Infrastructure::Nothing,
         _ => return None,
     })
 }

@@ -8,13 +8,15 @@ use steward_model::{Document, Link, Timestamp, Version, outbound};
 use steward_sandbox::{Call, CallError, Occasion, Silent};
 
 use super::Error;
+use super::body::built_in;
 use super::road::Asking;
 use crate::service::{self, Service, Unreadable};
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
 /// # Errors
-/// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not.
+/// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not,
+/// [`Error::BuiltInField`] if it did so because the client asked for it.
 pub(super) async fn call(
     asking: Asking<'_>,
     occasion: Occasion<'_>,
@@ -33,6 +35,8 @@ pub(super) async fn call(
         other => Error::guest(&service.path, other),
     })?;
     if let Some(expires) = outcome.expires.filter(|expires| expires.0 < 0) {
+        // A guest may pass on what the client has sent, and then the fault is the client's.
+        built_in(asking.operation.body.as_ref())?.expiry()?;
         return Err(refused(
             service,
             format!("the guest returned the expiry {}: it must be 0 (never) or later", expires.0),

@@ -9,6 +9,7 @@ mod modules;
 mod node_group;
 mod node_selector;
 mod nodes;
+mod parameters;
 mod partitions;
 mod query_tasks;
 mod root;
@@ -17,15 +18,16 @@ mod shares;
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use steward_query::page;
+use http::StatusCode;
 
 use super::Http;
 use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
-use super::parameters;
+use super::openapi;
+use super::parameters::only;
 use super::route::Infrastructure;
+pub(super) use parameters::parameters_of;
 use shapes::{READ_ONLY, list};
 
 /// Answers a request for one of the host's own services.
@@ -33,8 +35,8 @@ use shapes::{READ_ONLY, list};
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
 pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
-    if let Some(known) = parameters_of(place, &asked) {
-        parameters::only(asked.query(), known)?;
+    if let Some(known) = parameters_of(place, &asked.parts.method) {
+        only(asked.query(), known)?;
     }
     match place {
         Infrastructure::Root => root::answer(http, &asked, "/"),
@@ -59,48 +61,12 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::Ready => health::ready(http, &asked),
         Infrastructure::Startup => health::startup(http, &asked),
         Infrastructure::Metrics => metrics::answer(http, &asked),
+        Infrastructure::OpenApi => openapi::answer(http, &asked).await,
         Infrastructure::Nothing => {
             let path = asked.path().to_owned();
             Err(Error::NoSuchPath { nearest: folder_of(&path), path })
         }
     }
-}
-
-/// Returns the query parameters that are read at a place; none: whatever there is, as those who look after a node send what they like.
-fn parameters_of(place: Infrastructure<'_>, asked: &HostRequest) -> Option<&'static [&'static str]> {
-    let expands: &[&str] = &["expand", "$expand"];
-    Some(match (place, &asked.parts.method) {
-        (
-            Infrastructure::Live
-            | Infrastructure::Ready
-            | Infrastructure::Startup
-            | Infrastructure::Metrics
-            | Infrastructure::Nothing,
-            _,
-        )
-        | (_, &Method::OPTIONS) => return None,
-        (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
-        (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
-        (Infrastructure::QueryPage, _) => &[page::PARAMETER],
-        (Infrastructure::Partitions, _) => &partitions::PARAMETERS,
-        (Infrastructure::Modules | Infrastructure::Factories | Infrastructure::Nodes, _) => expands,
-        (
-            Infrastructure::Root
-            | Infrastructure::Core
-            | Infrastructure::Management
-            | Infrastructure::Synchronization
-            | Infrastructure::NodeGroups
-            | Infrastructure::NodeGroup
-            | Infrastructure::NodeSelectors
-            | Infrastructure::NodeSelector
-            | Infrastructure::Node(_)
-            | Infrastructure::Module(_)
-            | Infrastructure::Factory(_)
-            | Infrastructure::Migration(_)
-            | Infrastructure::QueryTasks,
-            _,
-        ) => &[],
-    })
 }
 
 fn folder_of(path: &str) -> Option<String> {

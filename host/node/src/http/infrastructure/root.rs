@@ -19,13 +19,14 @@ const OWN: [&str; 5] =
     ["/core/factories", "/core/modules", "/core/node-groups", "/core/node-selectors", "/core/query-tasks"];
 
 /// Where to look besides the services, and what is there.
-const LINKS: [(&str, &str); 7] = [
+const LINKS: [(&str, &str); 8] = [
     ("factories", "/core/factories?expand"),
     ("health", "/health/ready"),
     ("management", "/core/management"),
     ("metrics", "/metrics"),
     ("modules", "/core/modules?expand"),
     ("nodeGroup", "/core/node-groups/default"),
+    ("openapi", "/openapi.json"),
     ("partitions", "/core/partitions"),
 ];
 

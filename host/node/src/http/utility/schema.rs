@@ -5,8 +5,12 @@ use serde_json::{Map, Value, json};
 /// How deep examples go; a schema that refers to itself has no end of its own.
 const DEPTH_MAX: usize = 8;
 
+/// Most items of a list in an example, and longest text, whatever a schema wants.
+const ITEMS_MAX: u64 = 8;
+const TEXT_MAX: usize = 256;
+
 /// Returns a value that fits the schema as far as its types, examples and defaults say.
-pub(super) fn example(schema: &Value) -> Value {
+pub(in crate::http) fn example(schema: &Value) -> Value {
     example_within(schema, schema, 0)
 }
 
@@ -56,13 +60,45 @@ fn example_within(whole: &Value, schema: &Value, depth: usize) -> Value {
             let example = fields(schema).map(|(name, field)| (name.clone(), example_within(whole, field, depth + 1)));
             example.collect::<Map<String, Value>>().into()
         }
-        "array" => json!([]),
-        "string" => json!("example string"),
-        "integer" => schema.get("minimum").filter(|minimum| minimum.is_i64()).cloned().unwrap_or_else(|| json!(0)),
-        "number" => json!(0.0),
+        "array" => {
+            let item = schema.get("items").unwrap_or(&Value::Null);
+            let count = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0).min(ITEMS_MAX);
+            (0..count).map(|_| example_within(whole, item, depth + 1)).collect()
+        }
+        "string" => text(schema).into(),
+        "integer" => integer(schema),
+        "number" => number(schema),
         "boolean" => json!(false),
-        _ => Value::Null,
+        _ => one_of_several(whole, schema, depth),
     }
+}
+
+/// Returns an example of the first case of a schema that has several, besides that of nothing.
+fn one_of_several(whole: &Value, schema: &Value, depth: usize) -> Value {
+    let cases = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
+    let mut examples = cases.map(|case| example_within(whole, case, depth + 1));
+    examples.find(|example| !example.is_null()).unwrap_or(Value::Null)
+}
+
+/// Returns a text as long as the schema wants it.
+fn text(schema: &Value) -> String {
+    let bound = |keyword| schema.get(keyword).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
+    let (least, most) = (bound("minLength").unwrap_or(0).min(TEXT_MAX), bound("maxLength").unwrap_or(TEXT_MAX));
+    "example string".chars().chain(std::iter::repeat('.')).take(least.max("example string".len()).min(most)).collect()
+}
+
+fn integer(schema: &Value) -> Value {
+    let bound = |keyword| schema.get(keyword).and_then(Value::as_i64);
+    let least = bound("minimum").or_else(|| bound("exclusiveMinimum").and_then(|bound| bound.checked_add(1)));
+    let most = bound("maximum").or_else(|| bound("exclusiveMaximum").and_then(|bound| bound.checked_sub(1)));
+    json!(least.unwrap_or_else(|| most.unwrap_or(0).min(0)))
+}
+
+fn number(schema: &Value) -> Value {
+    let bound = |keyword| schema.get(keyword).and_then(Value::as_f64);
+    let least = bound("minimum").or_else(|| bound("exclusiveMinimum").map(|bound| bound + 1.0));
+    let most = bound("maximum").or_else(|| bound("exclusiveMaximum").map(|bound| bound - 1.0));
+    json!(least.unwrap_or_else(|| most.unwrap_or(0.0).min(0.0)))
 }
 
 /// Returns the first type that the schema allows, besides null.
@@ -116,6 +152,21 @@ mod tests {
         assert_eq!(described["name"]["usageOptions"], json!(["REQUIRED"]));
         assert_eq!(described["inner"]["typeName"], "PODO");
         assert_eq!(described["map"]["typeName"], "MAP");
+    }
+
+    #[test]
+    fn examples_keep_to_bounds() {
+        for (schema, expected) in [
+            (json!({ "type": "array", "items": { "type": "integer" }, "minItems": 2 }), json!([0, 0])),
+            (json!({ "type": "string", "maxLength": 3 }), json!("exa")),
+            (json!({ "type": "string", "minLength": 16 }), json!("example string..")),
+            (json!({ "type": "integer", "exclusiveMinimum": 4 }), json!(5)),
+            (json!({ "type": "integer", "maximum": -2 }), json!(-2)),
+            (json!({ "type": "number", "minimum": 0.5 }), json!(0.5)),
+            (json!({ "anyOf": [{ "type": "null" }, { "type": "boolean" }] }), json!(false)),
+        ] {
+            assert_eq!(example(&schema), expected, "{schema}");
+        }
     }
 
     #[test]

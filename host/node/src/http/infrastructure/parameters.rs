@@ -1,0 +1,45 @@
+//! Which query parameters are read at the host's own paths. What is read is what is described, see `crate::http::openapi`.
+
+use http::Method;
+use steward_query::page;
+
+use super::partitions;
+use crate::http::route::Infrastructure;
+
+/// Returns the query parameters that are read at a place; none: whatever there is, as those who look after a node send what they like.
+pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method) -> Option<&'static [&'static str]> {
+    let expands: &[&str] = &["expand", "$expand"];
+    Some(match (place, method) {
+        (
+            Infrastructure::Live
+            | Infrastructure::Ready
+            | Infrastructure::Startup
+            | Infrastructure::Metrics
+            | Infrastructure::Nothing,
+            _,
+        )
+        | (_, &Method::OPTIONS) => return None,
+        (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
+        (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
+        (Infrastructure::OpenApi, _) => &["v", "factory"],
+        (Infrastructure::QueryPage, _) => &[page::PARAMETER],
+        (Infrastructure::Partitions, _) => &partitions::PARAMETERS,
+        (Infrastructure::Modules | Infrastructure::Factories | Infrastructure::Nodes, _) => expands,
+        (
+            Infrastructure::Root
+            | Infrastructure::Core
+            | Infrastructure::Management
+            | Infrastructure::Synchronization
+            | Infrastructure::NodeGroups
+            | Infrastructure::NodeGroup
+            | Infrastructure::NodeSelectors
+            | Infrastructure::NodeSelector
+            | Infrastructure::Node(_)
+            | Infrastructure::Module(_)
+            | Infrastructure::Factory(_)
+            | Infrastructure::Migration(_)
+            | Infrastructure::QueryTasks,
+            _,
+        ) => &[],
+    })
+}

@@ -1,0 +1,144 @@
+//! What the handlers of a service take, and an example that a factory accepts.
+
+use serde_json::{Map, Value, json};
+use steward_model::service::{Handler, NativePatch};
+
+use super::components::Components;
+use super::guest_schemas::adopt;
+use super::names;
+use super::references::to_schema;
+use crate::http::utility;
+use crate::service::{Schema, Service, stripped};
+
+/// A service in the document.
+pub(super) struct Described<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// What names of its operations and components end with.
+    pub name: String,
+}
+
+impl<'a> Described<'a> {
+    /// Begins the description of a service, with the schema of its state and of what it shows.
+    pub(super) fn new(service: &'a Service, components: &mut Components) -> Described<'a> {
+        let described = Described { service, name: names::of_path(service.path.as_str()) };
+        if !service.is_stateless() {
+            let state = adopt(components, "State", &described.name, &service.descriptor().state_schema);
+            let fields = json!({ "allOf": [state, to_schema("DocumentFields")] });
+            components.schema(format!("Document.{}", described.name), fields);
+            components.schema(format!("Listing.{}", described.name), listing(&described.document()));
+        }
+        described
+    }
+
+    /// Returns a reference to the schema of a document as it is shown.
+    pub(super) fn document(&self) -> Value {
+        to_schema(&format!("Document.{}", self.name))
+    }
+
+    /// Returns a reference to the schema of a list of documents.
+    pub(super) fn listing(&self) -> Value {
+        to_schema(&format!("Listing.{}", self.name))
+    }
+
+    /// Returns the schema of an answer which the host gives if the service has not this handler, and else the service.
+    pub(super) fn answered(&self, handler: Handler) -> Value {
+        match self.service.handles(handler) {
+            true => json!({ "anyOf": [self.document(), to_schema("Reply")] }),
+            false => self.document(),
+        }
+    }
+
+    /// Returns the contents of the body that a handler takes, by media type.
+    pub(super) fn taken(
+        &self,
+        handler: Handler,
+        components: &mut Components,
+    ) -> Vec<(&'static str, Value, Option<Value>)> {
+        let written = |schema| vec![("application/json", schema, None)];
+        if let Some(schema) = self.of_action(handler, components) {
+            return written(schema);
+        }
+        let with = |fields| json!({ "allOf": [to_schema(&format!("State.{}", self.name)), to_schema(fields)] });
+        let merges = self.service.descriptor().patch == NativePatch::Merge && !self.service.handles(handler);
+        match handler {
+            Handler::HandleCreate if !self.service.is_stateless() => {
+                vec![("application/json", with("CreationFields"), example(self.service))]
+            }
+            Handler::HandlePut if !self.service.is_stateless() => written(with("UpdateFields")),
+            Handler::HandlePatch if merges => {
+                let patch = to_schema("MergePatch");
+                vec![("application/merge-patch+json", patch.clone(), None), ("application/json", patch, None)]
+            }
+            Handler::HandleCreate
+            | Handler::HandlePut
+            | Handler::HandlePatch
+            | Handler::HandlePost
+            | Handler::HandleGet
+            | Handler::HandleDelete
+            | Handler::HandleStart
+            | Handler::HandleStop
+            | Handler::HandleMaintenance
+            | Handler::HandleReply
+            | Handler::Migrate
+            | Handler::Merge => written(to_schema("Body")),
+        }
+    }
+
+    /// Returns true if the service says what bodies a handler takes.
+    pub(super) fn says(&self, handler: Handler) -> bool {
+        self.service.descriptor().actions.get(handler.as_str()).is_some_and(|kinds| !kinds.is_empty())
+    }
+
+    /// Returns the schema of what the service says that a handler takes: one body, or one of several kinds.
+    fn of_action(&self, handler: Handler, components: &mut Components) -> Option<Value> {
+        let kinds = self.service.descriptor().actions.get(handler.as_str()).filter(|kinds| !kinds.is_empty())?;
+        let word = handler.as_str().trim_start_matches("handle-");
+        let mut taken: Vec<Value> = kinds
+            .iter()
+            .map(|(kind, schema)| match kind.as_str() {
+                "" => adopt(components, &format!("{word}Body"), &self.name, schema),
+                kind => {
+                    let tail = format!("{}.{}", self.name, names::clean(kind));
+                    let body = adopt(components, &format!("{word}Kind"), &tail, schema);
+                    let named =
+                        json!({ "type": "object", "properties": { "kind": { "const": kind } }, "required": ["kind"] });
+                    json!({ "allOf": [body, named] })
+                }
+            })
+            .collect();
+        if handler == Handler::HandleCreate {
+            taken = taken.into_iter().map(|body| json!({ "allOf": [body, to_schema("CreationFields")] })).collect();
+        }
+        Some(if taken.len() == 1 { taken.remove(0) } else { json!({ "anyOf": taken }) })
+    }
+}
+
+fn listing(document: &Value) -> Value {
+    let shown = json!({ "anyOf": [document, to_schema("Fields")] });
+    json!({
+        "allOf": [to_schema("Listing")],
+        "type": "object",
+        "properties": { "documents": { "type": "object", "additionalProperties": shown } },
+    })
+}
+
+/// Returns a body that fits what the factory takes; none if none was found.
+///
+/// The fullest is taken: all fields, else those that must be there, else none.
+pub(super) fn example(service: &Service) -> Option<Value> {
+    let schema = &service.descriptor().state_schema;
+    let full = match utility::example(schema) {
+        Value::Object(fields) => stripped(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    };
+    let required = schema["required"].as_array();
+    let is_required = |name: &String| required.is_some_and(|names| names.iter().any(|required| required == name));
+    let least: Map<String, Value> = full.iter().filter(|(name, _)| is_required(name)).map(owned).collect();
+    let fits = |body: &Value| service.schema.as_ref().is_none_or(|schema: &Schema| schema.validator().is_valid(body));
+    [full, least, Map::new()].into_iter().map(Value::Object).find(fits)
+}
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}

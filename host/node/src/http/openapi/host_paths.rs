@@ -32,6 +32,20 @@ const fn get(summary: &'static str, answer: &'static str) -> Told {
     Told { method: "get", verb: "get", summary, body: None, status: "200", answer: Some(answer), refusals: &[] }
 }
 
+fn remove(summary: &'static str, answer: &'static str, refusals: &'static [Kind]) -> Told {
+    Told { method: "delete", verb: "remove", refusals, ..get(summary, answer) }
+}
+
+fn post(
+    verb: &'static str,
+    summary: &'static str,
+    body: &'static str,
+    (status, answer): (&'static str, &'static str),
+    refusals: &'static [Kind],
+) -> Told {
+    Told { method: "post", verb, body: Some(body), status, refusals, ..get(summary, answer) }
+}
+
 /// What the system group decides on.
 const DECIDED: &[Kind] = &[Kind::NotFound, Kind::Conflict, Kind::TooLarge, Kind::Unprocessable, Kind::Deadline];
 
@@ -69,16 +83,6 @@ const PATHS: [(&str, &str, Infrastructure<'static>); 20] = [
 
 /// Returns what can be asked at a place of the host; of management without PATCH, which has nothing to offer.
 fn told(place: Infrastructure<'_>) -> Vec<Told> {
-    let remove =
-        |summary, answer, refusals| Told { method: "delete", verb: "remove", refusals, ..get(summary, answer) };
-    let post = |verb, summary, body, status, answer, refusals| Told {
-        method: "post",
-        verb,
-        body: Some(body),
-        status,
-        refusals,
-        ..get(summary, answer)
-    };
     match place {
         Infrastructure::Root | Infrastructure::Core => vec![get("Lists the services", "Root")],
         Infrastructure::OpenApi => vec![get("Describes what can be asked here", "Description")],
@@ -90,11 +94,14 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         Infrastructure::NodeGroups | Infrastructure::NodeSelectors => vec![get("Lists what is here", "Listing")],
         Infrastructure::NodeGroup => vec![
             get("Shows the nodes and the quorum", "NodeGroup"),
-            Told { method: "patch", ..post("change", "Changes the quorum", "QuorumRequest", "200", "Quorum", DECIDED) },
+            Told {
+                method: "patch",
+                ..post("change", "Changes the quorum", "QuorumRequest", ("200", "Quorum"), DECIDED)
+            },
         ],
         Infrastructure::NodeSelector => vec![
             get("Shows whether enough nodes are there", "NodeSelector"),
-            post("ask", "Tells which node owns a document", "OwnerRequest", "200", "Owner", &[]),
+            post("ask", "Tells which node owns a document", "OwnerRequest", ("200", "Owner"), &[]),
         ],
         Infrastructure::Nodes => vec![get("Lists the nodes by number", "Listing")],
         Infrastructure::Node(_) => vec![
@@ -104,7 +111,7 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         Infrastructure::Partitions => vec![get("Shows the copies of partitions on this node", "Partitions")],
         Infrastructure::Modules => vec![
             get("Lists the guest modules", "Listing"),
-            post("install", "Takes a guest module in", "", "201", "Module", DECIDED),
+            post("install", "Takes a guest module in", "", ("201", "Module"), DECIDED),
         ],
         Infrastructure::Module(_) => vec![
             Told { refusals: &[Kind::NotFound], ..get("Shows a guest module", "Module") },
@@ -112,16 +119,9 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         ],
         Infrastructure::Factories => vec![
             get("Lists what is mounted", "Listing"),
-            post("mount", "Mounts a guest module", "FactoryMount", "201", "Factory", DECIDED),
+            post("mount", "Mounts a guest module", "FactoryMount", ("201", "Factory"), DECIDED),
         ],
-        Infrastructure::Factory(_) => vec![
-            Told { refusals: &[Kind::NotFound], ..get("Shows the factory with its revisions", "Factory") },
-            Told {
-                method: "patch",
-                ..post("change", "Moves or rolls back the factory", "FactoryChange", "200", "Factory", DECIDED)
-            },
-            remove("Unmounts the factory", "Factory", DECIDED),
-        ],
+        Infrastructure::Factory(_) => of_factory(),
         Infrastructure::Migration(_) => vec![
             Told {
                 refusals: &[Kind::NotFound],
@@ -131,15 +131,14 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
                 "migrate",
                 "Migrates a portion of the documents",
                 "MigrationRequest",
-                "200",
-                "MigrationPortion",
+                ("200", "MigrationPortion"),
                 DECIDED,
             ),
         ],
         Infrastructure::QueryTasks => vec![
             get("Lists the tasks that are kept: none", "Listing"),
-            post("query", "Runs a query", "QueryTaskRequest", "200", "QueryTask", ASKED),
-            Told { method: "query", ..post("ask", "Runs a query", "QueryTaskRequest", "200", "QueryTask", ASKED) },
+            post("query", "Runs a query", "QueryTaskRequest", ("200", "QueryTask"), ASKED),
+            Told { method: "query", ..post("ask", "Runs a query", "QueryTaskRequest", ("200", "QueryTask"), ASKED) },
         ],
         Infrastructure::QueryPage => {
             vec![Told { refusals: ASKED, ..get("Shows a page of a result", "QueryTask") }]
@@ -150,6 +149,17 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         Infrastructure::Metrics => vec![get("Prints the metrics of the process", "Metrics")],
         Infrastructure::Nothing => Vec::new(),
     }
+}
+
+fn of_factory() -> Vec<Told> {
+    vec![
+        Told { refusals: &[Kind::NotFound], ..get("Shows the factory with its revisions", "Factory") },
+        Told {
+            method: "patch",
+            ..post("change", "Moves or rolls back the factory", "FactoryChange", ("200", "Factory"), DECIDED)
+        },
+        remove("Unmounts the factory", "Factory", DECIDED),
+    ]
 }
 
 /// What a query may meet.

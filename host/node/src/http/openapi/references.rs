@@ -25,3 +25,24 @@ pub(super) fn collect<'a>(value: &'a Value, references: &mut BTreeSet<&'a str>) 
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+/// Adds every reference that a schema makes to `references`: a field named `$ref` in a default or an example is a value.
+pub(super) fn collect_of_schema<'a>(schema: &'a Value, references: &mut BTreeSet<&'a str>) {
+    match schema {
+        Value::Object(keywords) => {
+            references.extend(keywords.get("$ref").and_then(Value::as_str));
+            for (keyword, value) in keywords {
+                match keyword.as_str() {
+                    "default" | "const" | "enum" | "example" | "examples" => {}
+                    "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+                        let named = value.as_object().into_iter().flatten();
+                        named.for_each(|(_, schema)| collect_of_schema(schema, references));
+                    }
+                    _ => collect_of_schema(value, references),
+                }
+            }
+        }
+        Value::Array(schemas) => schemas.iter().for_each(|schema| collect_of_schema(schema, references)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

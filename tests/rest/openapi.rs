@@ -268,6 +268,19 @@ async fn schemas_with_definitions_and_of_former_drafts_are_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_schema_that_look_like_references_are_values() {
+    let host = host_with_flags(&[], &PATIENT).await;
+    let client = host.client();
+    let value = json!({ "$ref": "#/not/a/reference" });
+    let schema =
+        json!({ "type": "object", "properties": { "n": { "default": value }, "default": { "const": value } } });
+    let module = misbehave_with(&json!({ "stateSchema": schema, "docs": null })).await;
+    client.deploy(&module, None).await;
+    let document = described(client, "").await;
+    assert_eq!(document["components"]["schemas"]["State.core.misbehave"]["properties"]["n"]["default"], value);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_modules_at_paths_of_their_own_have_names_of_their_own() {
     let host = host_with(&["counter"]).await;
     let client = host.client();

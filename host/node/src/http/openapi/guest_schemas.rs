@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::components::Components;
 use super::names;
-use super::references::{collect_of_schema, to_schema};
+use super::references::{collect, to_schema};
 
 /// Keywords that name or place a schema, or that OpenAPI reads in its own way.
 const LEFT_OUT: [&str; 12] = [
@@ -54,7 +54,7 @@ pub(super) fn adopt(components: &mut Components, role: &str, tail: &str, schema:
 fn is_whole(taken: &Map<String, Value>) -> bool {
     let whole = json!({ "components": { "schemas": taken } });
     let mut references = BTreeSet::new();
-    taken.values().for_each(|schema| collect_of_schema(schema, &mut references));
+    taken.values().for_each(|schema| collect(schema, &mut references));
     references.iter().all(|reference| reference.strip_prefix('#').is_some_and(|at| whole.pointer(at).is_some()))
 }
 

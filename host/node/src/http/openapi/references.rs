@@ -14,35 +14,61 @@ pub(super) fn to(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-/// Adds every reference in `value` to `references`.
+/// Words below which a document or a schema has names of its own, so that none of them is a keyword.
+const NAMED: [&str; 9] = [
+    "$defs",
+    "content",
+    "definitions",
+    "dependencies",
+    "dependentSchemas",
+    "headers",
+    "patternProperties",
+    "properties",
+    "responses",
+];
+
+/// Words below which stands a value of a client or a service: whatever looks like a reference there is none.
+const VALUES: [&str; 5] = ["const", "default", "enum", "example", "examples"];
+
+/// Adds every reference that a schema, or a part of the document, makes to `references`.
 pub(super) fn collect<'a>(value: &'a Value, references: &mut BTreeSet<&'a str>) {
     match value {
         Value::Object(fields) => {
             references.extend(fields.get("$ref").and_then(Value::as_str));
-            fields.values().for_each(|value| collect(value, references));
+            for (word, value) in fields.iter().filter(|(word, _)| !VALUES.contains(&word.as_str())) {
+                match value {
+                    Value::Object(named) if NAMED.contains(&word.as_str()) => {
+                        named.values().for_each(|value| collect(value, references));
+                    }
+                    value => collect(value, references),
+                }
+            }
         }
         Value::Array(items) => items.iter().for_each(|value| collect(value, references)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// Adds every reference that a schema makes to `references`: a field named `$ref` in a default or an example is a value.
-pub(super) fn collect_of_schema<'a>(schema: &'a Value, references: &mut BTreeSet<&'a str>) {
-    match schema {
-        Value::Object(keywords) => {
-            references.extend(keywords.get("$ref").and_then(Value::as_str));
-            for (keyword, value) in keywords {
-                match keyword.as_str() {
-                    "default" | "const" | "enum" | "example" | "examples" => {}
-                    "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
-                        let named = value.as_object().into_iter().flatten();
-                        named.for_each(|(_, schema)| collect_of_schema(schema, references));
-                    }
-                    _ => collect_of_schema(value, references),
-                }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(value: &Value) -> Vec<&str> {
+        let mut references = BTreeSet::new();
+        collect(value, &mut references);
+        references.into_iter().collect()
+    }
+
+    #[test]
+    fn values_make_no_references_and_names_are_no_keywords() {
+        let reference = json!({ "$ref": "#/a" });
+        for word in VALUES {
+            assert!(found(&json!({ word: reference })).is_empty(), "{word}");
+            for named in NAMED {
+                assert_eq!(found(&json!({ named: { word: reference } })), ["#/a"], "{named} {word}");
             }
         }
-        Value::Array(schemas) => schemas.iter().for_each(|schema| collect_of_schema(schema, references)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        assert!(found(&json!({ "properties": { "$ref": { "type": "string" } } })).is_empty());
+        assert_eq!(found(&json!({ "anyOf": [reference], "items": reference })), ["#/a"]);
     }
 }

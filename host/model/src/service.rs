@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::link::Link;
+use crate::operation::Action;
 use crate::partition::Lane;
 
 /// A property of a service. The words are Xenon's.
@@ -112,6 +113,17 @@ pub enum Handler {
 }
 
 impl Handler {
+    /// Returns the handler that decides on an action at a document, or at a service without documents.
+    pub fn of(action: Action) -> Handler {
+        match action {
+            Action::Get => Handler::HandleGet,
+            Action::Post => Handler::HandlePost,
+            Action::Put => Handler::HandlePut,
+            Action::Patch => Handler::HandlePatch,
+            Action::Delete => Handler::HandleDelete,
+        }
+    }
+
     /// Returns the word of descriptors, which is the name of the export.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -40,13 +40,7 @@ pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) 
     if query.is_empty() {
         return Ok(());
     }
-    let handler = match action {
-        Action::Get => Handler::HandleGet,
-        Action::Post => Handler::HandlePost,
-        Action::Put => Handler::HandlePut,
-        Action::Patch => Handler::HandlePatch,
-        Action::Delete => Handler::HandleDelete,
-    };
+    let handler = Handler::of(action);
     match http.operations().services().find(link) {
         Some(Found::Child(_)) if action == Action::Delete && names(query, ERASE) => {
             Err(Error::NotOffered { path: format!("{link}?{ERASE}"), what: "erasure of documents" })

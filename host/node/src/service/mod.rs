@@ -94,14 +94,14 @@ impl Service {
 
     /// Returns what can be asked of a document of the service, or of the service itself if it has none.
     pub(crate) fn actions(&self) -> Vec<Action> {
-        let handled = |handler, action| self.handles(handler).then_some(action);
+        let handled = |action| self.handles(Handler::of(action)).then_some(action);
         let all = if self.is_stateless() {
             [
-                handled(Handler::HandleGet, Action::Get),
-                handled(Handler::HandlePost, Action::Post),
-                handled(Handler::HandlePut, Action::Put),
-                handled(Handler::HandlePatch, Action::Patch),
-                handled(Handler::HandleDelete, Action::Delete),
+                handled(Action::Get),
+                handled(Action::Post),
+                handled(Action::Put),
+                handled(Action::Patch),
+                handled(Action::Delete),
             ]
         } else {
             let mutable = !self.has(ServiceOption::Immutable);

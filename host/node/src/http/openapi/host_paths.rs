@@ -146,8 +146,8 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         Infrastructure::Live => vec![get("Tells that the process answers", "Health")],
         Infrastructure::Ready => vec![get("Tells whether requests may be sent here", "Health")],
         Infrastructure::Startup => vec![get("Tells whether the node has recovered since its start", "Health")],
-        Infrastructure::Metrics => vec![get("Prints the metrics of the process", "Metrics")],
-        Infrastructure::Nothing => Vec::new(),
+        // Metrics are no JSON, see `metrics`.
+        Infrastructure::Metrics | Infrastructure::Nothing => Vec::new(),
     }
 }
 
@@ -203,7 +203,7 @@ fn operation(path: &str, (tag, tail): (&str, &str), place: Infrastructure<'_>, t
     };
     operation = operation.answers(told.status, told.summary, told.answer.map(to_schema)).refused(told.refusals);
     // What was decided may not show on this node yet.
-    if ["Factory"].contains(&told.answer.unwrap_or_default()) && told.method != "get" {
+    if told.answer == Some("Factory") && told.method != "get" {
         operation =
             operation.answers("202", "Decided, and not to be seen on this node yet", told.answer.map(to_schema));
     }

@@ -211,13 +211,7 @@ fn stateless(described: &Described<'_>, components: &mut Components, paths: &mut
     {
         let mut item = Map::new();
         for action in described.service.actions() {
-            let handler = match action {
-                Action::Get => Handler::HandleGet,
-                Action::Post => Handler::HandlePost,
-                Action::Put => Handler::HandlePut,
-                Action::Patch => Handler::HandlePatch,
-                Action::Delete => Handler::HandleDelete,
-            };
+            let handler = Handler::of(action);
             let method = action.as_str().to_ascii_lowercase();
             let name = id(described, &format!("{method}{verb_end}"));
             let reads = action == Action::Get;

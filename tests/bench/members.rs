@@ -1,7 +1,6 @@
 //! A group of etcd members on this machine, built with Go out of `tests/bench/etcd`; and their clients.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use steward_tests::port::Reserved;
 use tempfile::TempDir;
 
 use crate::footprint;
@@ -25,7 +25,8 @@ pub(crate) struct Etcd {
     program: PathBuf,
     members: std::cell::RefCell<Vec<Child>>,
     folder: TempDir,
-    ports: Vec<(u16, u16)>,
+    /// For clients and for peers.
+    ports: Vec<(Reserved, Reserved)>,
 }
 
 /// What a run of puts reached.
@@ -40,10 +41,6 @@ pub(crate) struct Put {
     /// Processor time of all members per put.
     #[serde(default)]
     pub(crate) cpu_micros: f64,
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 impl Etcd {
@@ -65,7 +62,7 @@ impl Etcd {
             return Ok(None);
         }
         let folder = tempfile::Builder::new().prefix("etcd-").tempdir_in(ground)?;
-        let ports = (0..3).map(|_| Ok((free_port()?, free_port()?))).collect::<anyhow::Result<Vec<_>>>()?;
+        let ports = (0..3).map(|_| Ok((Reserved::any()?, Reserved::any()?))).collect::<std::io::Result<Vec<_>>>()?;
         let etcd = Etcd { program, members: Default::default(), folder, ports };
         for at in 0..3 {
             let member = etcd.spawn(at)?;
@@ -76,8 +73,8 @@ impl Etcd {
     }
 
     fn spawn(&self, at: usize) -> anyhow::Result<Child> {
-        let peer = |at: usize| format!("http://127.0.0.1:{}", self.ports[at].1);
-        let client = format!("http://127.0.0.1:{}", self.ports[at].0);
+        let peer = |at: usize| format!("http://127.0.0.1:{}", self.ports[at].1.number());
+        let client = format!("http://127.0.0.1:{}", self.ports[at].0.number());
         let cluster: Vec<String> = (0..3).map(|at| format!("m{at}={}", peer(at))).collect();
         let mut command = Command::new(&self.program);
         command.args(["serve", "--name", &format!("m{at}"), "--log-level", "error", "--data-dir"]);
@@ -89,7 +86,7 @@ impl Etcd {
     }
 
     fn endpoints(&self, of: impl Iterator<Item = usize>) -> String {
-        of.map(|at| format!("127.0.0.1:{}", self.ports[at].0)).collect::<Vec<_>>().join(",")
+        of.map(|at| format!("127.0.0.1:{}", self.ports[at].0.number())).collect::<Vec<_>>().join(",")
     }
 
     fn until_it_puts(&self) -> anyhow::Result<()> {

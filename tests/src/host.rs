@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::build;
 use crate::client::Client;
+use crate::port::Reserved;
 
 /// How long a host may take to become ready, on a machine that is busy with other tests.
 pub const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -57,6 +57,8 @@ pub struct Host {
     flags: Vec<String>,
     circumstances: Circumstances,
     port: u16,
+    /// Keeps the port while the process is not there. None: the host has an address of its own.
+    _reserved: Option<Reserved>,
     child: Option<Child>,
     /// Kept open, so that the host never writes into a closed pipe.
     output: Option<BufReader<ChildStdout>>,
@@ -86,38 +88,50 @@ impl Host {
     /// If it does not become ready; its log lines are in the text.
     pub fn start_under(circumstances: Circumstances, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
         let folder = tempfile::Builder::new().prefix("steward-test-").tempdir_in(place)?;
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (client, place) = (Client::new(""), folder.path().to_owned());
-        let mut host = Host { folder, place, flags, circumstances, port: 0, child: None, output: None, client };
+        let (place, port) = (folder.path().to_owned(), Reserved::any()?);
+        let mut host = Host::new(port.number(), Some(port), folder, place, flags);
+        host.circumstances = circumstances;
         host.launch()?;
         Ok(host)
     }
 
     /// Returns a host that keeps its data below `place`, and is not started: [`Host::restart`] does, or
-    /// [`Host::spawn`]. Its port is chosen now, so that it finds its data again whenever it is killed.
+    /// [`Host::spawn`].
     ///
     /// # Errors
     /// Those of the system.
     pub fn prepared(place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Host::prepared_at(port, place, flags)
+        Host::prepared_at(Reserved::any()?, place, flags)
     }
 
-    /// Returns a host at a port of its own that keeps its data below `place`, and is not started.
+    /// Returns what [`Host::prepared`] does, at a port that is known already.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn prepared_at(port: u16, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
-        let folder = tempfile::Builder::new().prefix("steward-test-").tempdir()?;
-        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let client = Client::new(&format!("http://127.0.0.1:{port}"));
-        let (place, circumstances) = (place.to_owned(), Circumstances::default());
-        Ok(Host { folder, place, flags, circumstances, port, child: None, output: None, client })
+    pub fn prepared_at(port: Reserved, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        Ok(Host::new(port.number(), Some(port), Host::quarters()?, place.to_owned(), flags))
     }
 
-    /// Has the next start happen in other circumstances.
-    pub fn set_circumstances(&mut self, circumstances: Circumstances) {
-        self.circumstances = circumstances;
+    /// Returns what [`Host::prepared_at`] does, in a network namespace of its own, where all ports are free.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn prepared_apart(port: u16, namespace: &str, place: &Path, flags: &[&str]) -> anyhow::Result<Host> {
+        let mut host = Host::new(port, None, Host::quarters()?, place.to_owned(), flags);
+        host.circumstances.namespace = Some(namespace.to_owned());
+        Ok(host)
+    }
+
+    /// Returns a folder for what a host says.
+    fn quarters() -> std::io::Result<TempDir> {
+        tempfile::Builder::new().prefix("steward-test-").tempdir()
+    }
+
+    fn new(port: u16, reserved: Option<Reserved>, folder: TempDir, place: PathBuf, flags: &[&str]) -> Host {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"));
+        let circumstances = Circumstances::default();
+        Host { folder, place, flags, circumstances, port, _reserved: reserved, child: None, output: None, client }
     }
 
     fn launch(&mut self) -> anyhow::Result<()> {
@@ -165,8 +179,6 @@ impl Host {
             bail!("the host did not become ready, it said {line:?} and\n{}", self.log());
         };
         let base = ready["api"].as_str().context("the announcement names the address")?.to_owned();
-        let port = base.rsplit(':').next().and_then(|port| port.parse().ok());
-        self.port = port.with_context(|| format!("{base} has a port"))?;
         self.client = Client::new(&base);
         Ok(())
     }

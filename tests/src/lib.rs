@@ -7,5 +7,6 @@ pub mod guests;
 pub mod host;
 pub mod network;
 pub mod nodes;
+pub mod port;
 pub mod random;
 pub mod wait;

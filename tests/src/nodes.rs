@@ -3,8 +3,7 @@
 //! Whatever does not come true within the patience of [`crate::wait`] panics, and so does a process that does not start: every
 //! caller is a test, or shows something to somebody who watches.
 
-use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,8 +11,9 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::guests::{self, Progress};
-use crate::host::{Circumstances, Host};
+use crate::host::Host;
 use crate::network::Network;
+use crate::port::Reserved;
 use crate::wait::until;
 
 /// The port for the API of a host that has an address of its own.
@@ -22,12 +22,20 @@ const APART: u16 = 8000;
 /// How far the port for peers is from the one of the API.
 const DISTANCE: u16 = 10_000;
 
-/// Returns a port for an API whose port for peers is free too.
-fn free_port() -> anyhow::Result<u16> {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if TcpListener::bind(("127.0.0.1", peer_port(port))).is_ok() {
-            return Ok(port);
+/// The ports of a node: for its API, and beside it for its peers.
+struct Ports {
+    api: Reserved,
+    peers: Reserved,
+}
+
+impl Ports {
+    fn reserved() -> std::io::Result<Ports> {
+        loop {
+            let api = Reserved::any()?;
+            // Else somebody has that one, and another pair is looked for.
+            if let Ok(peers) = Reserved::of(peer_port(api.number())) {
+                return Ok(Ports { api, peers });
+            }
         }
     }
 }
@@ -40,6 +48,8 @@ fn peer_port(port: u16) -> u16 {
 /// See the head of this module. Nodes are counted from 0.
 pub struct Nodes {
     hosts: Vec<Host>,
+    /// Kept while the processes are not there.
+    _peer_ports: Vec<Reserved>,
     /// Holds the secret and the data folders.
     folder: TempDir,
     list: String,
@@ -56,24 +66,38 @@ impl Nodes {
     pub fn prepared_in(place: &Path, count: usize, flags: &[&str]) -> Nodes {
         let folder = tempfile::Builder::new().prefix("steward-cluster-").tempdir_in(place).expect("a folder");
         std::fs::write(folder.path().join("secret"), "a secret for all nodes of a test").expect("a secret");
-        let ports: Vec<u16> = (0..count).map(|_| free_port().expect("a port")).collect();
-        let list = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
-        let mut nodes = Nodes { hosts: Vec::new(), folder, list, network: None };
-        for port in ports {
-            nodes.add(port, flags);
+        let ports: Vec<Ports> = (0..count).map(|_| Ports::reserved().expect("ports")).collect();
+        let urls = ports.iter().map(|ports| format!("http://127.0.0.1:{}", ports.api.number()));
+        let list = urls.collect::<Vec<_>>().join(",");
+        let mut nodes = Nodes { hosts: Vec::new(), _peer_ports: Vec::new(), folder, list, network: None };
+        for ports in ports {
+            nodes.add(ports, flags);
         }
         nodes
     }
 
-    fn add(&mut self, port: u16, flags: &[&str]) {
-        let place = self.folder.path().join(format!("node-{}", self.hosts.len()));
+    fn add(&mut self, ports: Ports, flags: &[&str]) {
+        let (place, flags) = self.quarters(ports.api.number(), flags);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.hosts.push(Host::prepared_at(ports.api, &place, &flags).expect("a host"));
+        self._peer_ports.push(ports.peers);
+    }
+
+    fn add_apart(&mut self, namespace: &str, flags: &[&str]) {
+        let (place, flags) = self.quarters(APART, flags);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.hosts.push(Host::prepared_apart(APART, namespace, &place, &flags).expect("a host"));
+    }
+
+    /// Returns the folder and the flags of the next node.
+    fn quarters(&self, port: u16, flags: &[&str]) -> (PathBuf, Vec<String>) {
+        let at = self.hosts.len();
+        let place = self.folder.path().join(format!("node-{at}"));
         std::fs::create_dir_all(&place).expect("a folder");
         // Said, so that a node whose list names no other can grow all the same.
         let peer_port = peer_port(port).to_string();
         let flags: Vec<&str> = ["--peer-port", &peer_port].iter().chain(flags).copied().collect();
-        let flags = self.flags(&format!("host-{}", self.hosts.len()), &flags);
-        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        self.hosts.push(Host::prepared_at(port, &place, &flags).expect("a host"));
+        (place, self.flags(&format!("host-{at}"), &flags))
     }
 
     fn flags(&self, id: &str, further: &[&str]) -> Vec<String> {
@@ -94,7 +118,7 @@ impl Nodes {
 
     /// Returns a further node with the same list, not started.
     pub fn join(&mut self, flags: &[&str]) -> usize {
-        self.add(free_port().expect("a port"), flags);
+        self.add(Ports::reserved().expect("ports"), flags);
         self.hosts.len() - 1
     }
 
@@ -123,9 +147,7 @@ impl Nodes {
         let addresses: Vec<String> = (0..network.hosts()).map(|at| network.address(at).to_string()).collect();
         nodes.list = addresses.iter().map(|address| format!("http://{address}:{APART}")).collect::<Vec<_>>().join(",");
         for (at, address) in addresses.iter().enumerate() {
-            nodes.add(APART, &["--bind-address", address, "--insecure-public"]);
-            let namespace = Some(network.namespace(at));
-            nodes.host(at).set_circumstances(Circumstances { namespace, ..Circumstances::default() });
+            nodes.add_apart(&network.namespace(at), &["--bind-address", address, "--insecure-public"]);
         }
         nodes.network = Some(network);
         nodes.all_started().await;

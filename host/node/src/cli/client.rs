@@ -348,8 +348,11 @@ mod tests {
 
     #[tokio::test]
     async fn next_host_is_tried_only_if_nothing_listens() {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let client = Client::new(&[free.to_string()], Duration::from_secs(5)).expect("valid");
+        // Bound, so that nobody else listens there meanwhile, and not listening.
+        let silent = tokio::net::TcpSocket::new_v4().expect("a socket");
+        silent.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let address = silent.local_addr().expect("an address");
+        let client = Client::new(&[address.to_string()], Duration::from_secs(5)).expect("valid");
         let failure = client.ask(&Call::get("/")).await.expect_err("nothing listens");
         assert_eq!((failure.exit, failure.code.as_str()), (Exit::Unreachable, "unreachable"));
         assert!(failure.details[0].contains("refused"), "{failure:?}");

@@ -10,7 +10,7 @@ use steward_tests::client::Client;
 use steward_tests::host::Host;
 use steward_tests::wait;
 
-use crate::{PATIENT, component, host_with, host_with_flags};
+use crate::{OWN_CODE, PATIENT, component, host_with, host_with_flags};
 
 /// Steps that take a call of `upgrade-before` about a second.
 const LONG_WORK: u64 = 1_500_000_000;
@@ -346,7 +346,7 @@ async fn an_unmounted_factory_is_gone_and_keeps_its_documents() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_start_finds_compiled_code() {
-    let mut host = host_with(&["counter"]).await;
+    let mut host = host_with_flags(&["counter"], &OWN_CODE).await;
     let written = |host: &Host| {
         let folder = std::fs::read_dir(host.data().join("code")).expect("a folder of compiled code");
         let files = folder.map(|file| file.expect("a file").path());

@@ -8,7 +8,7 @@ use steward_tests::client::Client;
 use steward_tests::host::Host;
 use steward_tests::wait;
 
-use crate::{component, host_with};
+use crate::{OWN_CODE, component, host_with, host_with_flags};
 
 fn module_file(host: &Host, digest: &str) -> PathBuf {
     host.data().join("modules").join(format!("{digest}.wasm"))
@@ -28,7 +28,7 @@ fn restart(host: &mut Host) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_factory_whose_module_is_gone_is_unavailable_until_it_is_repaired() {
-    let mut host = host_with(&["counter", "relay"]).await;
+    let mut host = host_with_flags(&["counter", "relay"], &OWN_CODE).await;
     host.client().post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     host.client().post("/core/relays", &json!({ "documentSelfLink": "r" })).await.expect(201);
     let mut sent = 0;
@@ -77,7 +77,7 @@ fn assert_unavailable(answer: &steward_tests::client::Answer, reason: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_module_is_mended_by_uploading_it_again() {
-    let mut host = host_with(&["counter"]).await;
+    let mut host = host_with_flags(&["counter"], &OWN_CODE).await;
     let digest = digest_of(host.client(), "/core/counters").await;
     std::fs::write(module_file(&host, &digest), b"rubbish").expect("damaged");
     restart(&mut host);

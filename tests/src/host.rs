@@ -44,6 +44,7 @@ impl Circumstances {
         words.push(program.into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
+        command.envs(build::code_cache().map(|folder| (build::CODE_CACHE, folder)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

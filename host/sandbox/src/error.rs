@@ -25,6 +25,17 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// Somebody else could put machine code into the folder of compiled code.
+    #[error(
+        "the folder {} for compiled code {reason}, and machine code is loaded from there: make it yours alone (chmod 700), or name another",
+        folder.display()
+    )]
+    CacheNotPrivate {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// Who could.
+        reason: &'static str,
+    },
     /// The thread that interrupts guests cannot be started.
     #[error("cannot start the thread that interrupts guests: {0}")]
     Ticker(#[source] std::io::Error),

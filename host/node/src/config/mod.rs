@@ -132,6 +132,8 @@ pub(crate) struct Options {
     pub data: PathBuf,
     /// True if state belongs into a temporary folder that is deleted at the end; `data` then means nothing.
     pub ephemeral: bool,
+    /// Folder of compiled guest code; none: one in the data folder.
+    pub code_cache: Option<PathBuf>,
     /// Largest body of a request, in bytes.
     pub max_request_bytes: usize,
     /// Most bytes of answers that clients have not taken yet.
@@ -190,6 +192,7 @@ impl Options {
             membership_quorum: read(all, "membership_quorum", parse_quorum)?,
             data: read(all, "data", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
+            code_cache: read(all, "code_cache", |text| optional(text, |path| Ok(PathBuf::from(path))))?,
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
             answer_bytes: read(all, "answer_bytes", |text| parse_bytes(text, ANSWER_BYTES_MAX))?,
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,

@@ -123,6 +123,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         .or("sandbox"),
     text("ephemeral", "BOOL", "false", STATE, "Keep state in a temporary folder and delete it at the end")
         .of(Shape::Switch),
+    text(
+        "code_cache",
+        "DIR",
+        "",
+        STATE,
+        "Folder of compiled guest code; nodes of one user may share it [default: code in the data folder]",
+    ),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
     text("answer_bytes", "SIZE", "256MiB", LIMITS, "Most bytes of answers that clients have not taken yet"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),

@@ -79,7 +79,7 @@ impl Folder {
     pub(super) fn sandbox_config(&self, options: &Options) -> Config {
         let usual = Config::default();
         Config {
-            cache_folder: Some(self.path().join("code")),
+            cache_folder: Some(options.code_cache.clone().unwrap_or_else(|| self.path().join("code"))),
             modules: options.modules.clone(),
             share_percent: options.guest_share_percent,
             call_deadline: options.guest_deadline,

@@ -10,6 +10,15 @@ pub(crate) const FOLDER: &str = ".steward";
 /// Where what is a part of the project lies: the SDK.
 pub(super) const SUPPORT: &str = "steward";
 
+/// The setting `code_cache` of a node, which holds for these commands too: several projects may share a folder.
+const CODE_CACHE: &str = "STEWARD_CODE_CACHE";
+
+/// Returns the folder in which compiled code of a project may be kept from one command to the next.
+pub(super) fn code_cache(project: &Path) -> PathBuf {
+    let said = std::env::var_os(CODE_CACHE).filter(|said| !said.is_empty());
+    said.map_or_else(|| project.join(FOLDER).join("cache"), PathBuf::from)
+}
+
 /// Returns where a tool shall write its output `file`, in the folder of what can be made anew, which is there then.
 ///
 /// # Errors

@@ -107,7 +107,7 @@ impl Project {
 
     /// Returns the folder in which compiled code of the project may be kept from one command to the next.
     pub(crate) fn cache(&self) -> PathBuf {
-        self.folder.join(FOLDER).join("cache")
+        folders::code_cache(&self.folder)
     }
 
     /// Keeps a component where people find it, and returns its path.

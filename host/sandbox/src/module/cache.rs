@@ -52,9 +52,13 @@ impl Cache {
     /// Opens the folder for an engine; makes it if it does not exist. It will hold about `bytes_max`.
     ///
     /// # Errors
-    /// [`Error::CacheFolder`] if it can neither be found nor made.
+    /// [`Error::CacheFolder`] if it can neither be found nor made, [`Error::CacheNotPrivate`] if others may write to it.
     pub(crate) fn open(folder: &Path, bytes_max: u64, engine: &wasmtime::Engine) -> Result<Cache, Error> {
-        make_private(folder).map_err(|source| Error::CacheFolder { folder: folder.to_owned(), source })?;
+        let failed = |source| Error::CacheFolder { folder: folder.to_owned(), source };
+        make_private(folder).map_err(failed)?;
+        if let Some(reason) = who_else_writes(folder).map_err(failed)? {
+            return Err(Error::CacheNotPrivate { folder: folder.to_owned(), reason });
+        }
         let mut hasher = Fingerprint(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = hasher.0.finalize().to_hex()[..16].to_owned();
@@ -177,6 +181,25 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn make_private(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
+}
+
+/// Returns who besides the user of this process could write to the folder, if anybody could.
+#[cfg(unix)]
+fn who_else_writes(folder: &Path) -> std::io::Result<Option<&'static str>> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(folder)?;
+    Ok(if metadata.uid() != rustix::process::geteuid().as_raw() {
+        Some("belongs to another user")
+    } else if metadata.mode() & 0o022 != 0 {
+        Some("may be written to by other users")
+    } else {
+        None
+    })
+}
+
+#[cfg(not(unix))]
+fn who_else_writes(_: &Path) -> std::io::Result<Option<&'static str>> {
+    Ok(None)
 }
 
 /// Hashes with an algorithm that stays the same from one build of the host to the next.

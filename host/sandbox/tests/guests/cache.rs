@@ -1,10 +1,10 @@
 //! Compiled code on disk: found again, and never loaded if it is not what was written.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use steward_sandbox::{Config, Module, Sandbox};
+use steward_sandbox::{Config, Error, Module, Sandbox};
 
 use crate::guest::{ECHO, Guest};
 use crate::node::{config, patch};
@@ -48,6 +48,26 @@ async fn a_torn_file_is_compiled_again() {
         fs::write(&file, damaged).expect("a damaged file");
         assert_works(&sandbox(folder.path()).prepare(&component).expect("a module")).await;
         assert!(fs::read(&file).expect("the file") != damaged, "the file has been replaced");
+    }
+}
+
+#[tokio::test]
+async fn nodes_may_share_a_folder_that_is_theirs_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ours, component) = (folder.path().join("code"), Guest::patch(ECHO).component());
+    let (one, other) = (sandbox(&ours), sandbox(&ours));
+    std::thread::scope(|scope| {
+        for sandbox in [&one, &other, &one] {
+            scope.spawn(|| sandbox.prepare(&component).expect("a module"));
+        }
+    });
+    assert_eq!(files(&ours).len(), 1, "one file for one component, whoever was first");
+    for mode in [0o770, 0o707] {
+        fs::set_permissions(&ours, fs::Permissions::from_mode(mode)).expect("permissions are set");
+        let Err(refused) = Sandbox::new(Config { cache_folder: Some(ours.clone()), ..config() }) else {
+            panic!("others may write there with the mode {mode:o}");
+        };
+        assert!(matches!(refused, Error::CacheNotPrivate { .. }), "{refused}");
     }
 }
 

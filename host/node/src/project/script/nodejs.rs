@@ -11,7 +11,7 @@ use steward_sandbox::{Config, Language, Sandbox, Script, ScriptFile};
 
 use super::files::{imports, is_relative};
 use crate::project::error::{Error, io};
-use crate::project::folders::{FOLDER, SUPPORT};
+use crate::project::folders::{FOLDER, SUPPORT, code_cache};
 
 /// Oldest Node.js whose test runner is no experiment.
 const NODE_MAJOR_MIN: u32 = 20;
@@ -107,7 +107,7 @@ fn plain(folder: &Path, names: &[String]) -> Result<Vec<ScriptFile>, Error> {
     };
     let files = names.iter().map(read).collect::<Result<Vec<_>, Error>>()?;
     let unreadable = |reason: String| Error::Unreadable { reason };
-    let cache_folder = Some(folder.join(FOLDER).join("cache"));
+    let cache_folder = Some(code_cache(folder));
     let config = Config { cache_folder, instances_max: 4, idle_instances_max: 1, ..Config::default() };
     let sandbox = Sandbox::new(config).map_err(|error| unreadable(error.to_string()))?;
     let script = Script { language: Language::TypeScript, files };

@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,13 +43,21 @@ pub(super) struct Host {
     pub(super) api: String,
 }
 
+/// Where a host keeps what it has.
+pub(super) struct Folders {
+    /// Its state; none: in a temporary folder.
+    pub(super) data: Option<PathBuf>,
+    /// Compiled code, also that of hosts before it.
+    pub(super) code: Option<PathBuf>,
+}
+
 impl Host {
-    /// Starts a host and waits until it is ready. `data` is its data folder; none: a temporary one.
+    /// Starts a host and waits until it is ready.
     ///
     /// # Errors
     /// A failure with what the host said if it does not become ready.
-    pub(super) async fn start(data: Option<&Path>, port: u16, more: &[OsString]) -> Result<Host, Failure> {
-        let mut child = command(data, port, more)?.spawn().map_err(|error| broken(&error))?;
+    pub(super) async fn start(folders: &Folders, port: u16, more: &[OsString]) -> Result<Host, Failure> {
+        let mut child = command(folders, port, more)?.spawn().map_err(|error| broken(&error))?;
         let (announces, mut announced) = channel(1);
         let (says, lines) = channel(LINES_MAX);
         let mut readers = Vec::new();
@@ -122,7 +130,7 @@ impl Drop for Host {
     }
 }
 
-fn command(data: Option<&Path>, port: u16, more: &[OsString]) -> Result<Command, Failure> {
+fn command(folders: &Folders, port: u16, more: &[OsString]) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe().map_err(|error| broken(&error))?);
     // Settings of another host, which this one must not join or overwrite.
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(VARIABLE_PREFIX)) {
@@ -130,12 +138,16 @@ fn command(data: Option<&Path>, port: u16, more: &[OsString]) -> Result<Command,
     }
     command.args(["start", "--port", &port.to_string(), "--announce", "-", "--log-format", "json"]);
     command.arg(format!("--{ENDS_WITH_PARENT}"));
-    match data {
+    match &folders.data {
         Some(data) => command.arg("--data").arg(data),
         None => command.arg("--ephemeral"),
     };
+    let is_said = |flag: &str| more.iter().any(|word| word.to_string_lossy().starts_with(flag));
+    if let Some(code) = folders.code.as_ref().filter(|_| !is_said("--code-cache")) {
+        command.arg("--code-cache").arg(code);
+    }
     for (flag, value) in [("--log-level", LOG_LEVEL), ("--shutdown-grace", GRACE)] {
-        if !more.iter().any(|word| word.to_string_lossy().starts_with(flag)) {
+        if !is_said(flag) {
             command.args([flag, value]);
         }
     }

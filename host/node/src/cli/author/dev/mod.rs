@@ -31,7 +31,7 @@ use super::super::error::{Exit, Failure};
 use super::super::output::Terminal;
 use super::failure;
 use crate::project::{FOLDER, Project, Tools, Voice};
-use host::Host;
+use host::{Folders, Host};
 use keys::{Key, Keys};
 use news::News;
 use rounds::Rounds;
@@ -105,18 +105,20 @@ pub(in super::super) async fn run(args: &Args, timeout: Duration, terminal: &mut
     let open = |folder: &PathBuf| Project::open(folder).map_err(|error| failure(&error));
     let projects: Arc<Vec<Project>> = Arc::new(args.folders.iter().map(open).collect::<Result<_, _>>()?);
     let data = projects.first().filter(|_| !args.fresh).map(|project| project.folder().join(FOLDER).join("data"));
+    // Also for a host whose state is kept nowhere: the runner of a script takes longer to compile than all the rest.
+    let folders = Folders { data, code: projects.first().map(Project::cache) };
     let mut signals = Signals::listen()?;
     // Watched from before the first build on, so that no save is missed.
     let watch = Watch::start(&projects)?;
     let host = tokio::select! {
-        host = Host::start(data.as_deref(), args.port, &args.more) => host?,
+        host = Host::start(&folders, args.port, &args.more) => host?,
         () = signals.come() => return Ok(Exit::Done),
     };
     let client = Client::new(std::slice::from_ref(&host.api), timeout)?;
     let keys = if terminal.interactive { Keys::of_terminal() } else { None };
     let tools = Arc::new(Tools::new(Voice::Kept { coloured: terminal.coloured }));
     let mut news = News::on(terminal);
-    news.ready(&host.api, data.as_deref());
+    news.ready(&host.api, folders.data.as_deref());
     if keys.is_some() {
         news.keys();
     }

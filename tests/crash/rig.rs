@@ -19,7 +19,9 @@ impl Rig {
     /// Returns a host that is not started, on an empty disk; none where no disk can be mounted.
     pub(crate) fn new(flags: &[&str]) -> Option<Rig> {
         let disk = Disk::mount()?;
-        let host = Host::prepared(&disk.path(), flags).expect("a host can be prepared");
+        // All that a node keeps lies on this disk, compiled code too.
+        let flags = [flags, &["--code-cache", ""]].concat();
+        let host = Host::prepared(&disk.path(), &flags).expect("a host can be prepared");
         Some(Rig { host, disk, id: None })
     }
 

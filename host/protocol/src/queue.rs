@@ -87,19 +87,24 @@ impl Queues {
     /// # Panics
     /// If the turn is not the ticket's.
     pub fn leave(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
-        let queue = self.queues.get_mut(link);
-        let active = queue.as_ref().map(|queue| queue.active);
-        let holder = active.map_or("nobody".to_owned(), |active| active.to_string());
-        assert!(active == Some(ticket), "{ticket} leaves {link}, where {holder} has the turn");
-        let next = queue.and_then(|queue| {
-            let next = queue.waiting.pop_front()?;
-            queue.active = next;
-            Some(next)
-        });
-        if next.is_none() {
-            self.queues.remove(link);
+        self.end_turn(link, ticket).unwrap_or_else(|holder| {
+            let holder = holder.map_or("nobody".to_owned(), |holder| holder.to_string());
+            panic!("{ticket} leaves {link}, where {holder} has the turn")
+        })
+    }
+
+    /// Ends the turn of `ticket` as [`Queues::leave`] does, or returns who has the turn instead.
+    fn end_turn(&mut self, link: &Link, ticket: Ticket) -> Result<Option<Ticket>, Option<Ticket>> {
+        let queue = self.queues.get_mut(link).ok_or(None)?;
+        if queue.active != ticket {
+            return Err(Some(queue.active));
         }
-        next
+        let next = queue.waiting.pop_front();
+        match next {
+            Some(next) => queue.active = next,
+            None => drop(self.queues.remove(link)),
+        }
+        Ok(next)
     }
 
     /// Gives up the wish or the turn of `ticket`, and returns the ticket whose turn it is now if that has changed.
@@ -107,11 +112,10 @@ impl Queues {
     /// A caller that cancels while the turn is being granted cannot know which of the two it gives up; either is right. A
     /// ticket that is not there is gone already.
     pub fn cancel(&mut self, link: &Link, ticket: Ticket) -> Option<Ticket> {
-        let queue = self.queues.get_mut(link)?;
-        if queue.active == ticket {
-            return self.leave(link, ticket);
+        if let Ok(next) = self.end_turn(link, ticket) {
+            return next;
         }
-        queue.waiting.retain(|waiting| *waiting != ticket);
+        self.queues.get_mut(link)?.waiting.retain(|waiting| *waiting != ticket);
         None
     }
 

@@ -1,9 +1,12 @@
 //! What an operation waits for on its way, never longer than its deadline.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::poll;
 use steward_model::problem::Happened;
 use steward_model::{Epoch, Member, Position};
 use steward_protocol::replica::NotAdmitted;
@@ -43,6 +46,11 @@ impl Waiting<'_> {
 
     /// Returns what `waited` for, or none at the operation's deadline.
     pub(super) async fn in_time<T>(self, waited: impl Future<Output = T>) -> Option<T> {
+        let mut waited = pin!(waited);
+        // Most of it is there already, and a timer costs more than a look.
+        if let Poll::Ready(there) = poll!(waited.as_mut()) {
+            return Some(there);
+        }
         tokio::time::timeout(self.left(), waited).await.ok()
     }
 

@@ -16,17 +16,16 @@ use crate::observer::{Fact, Fatal, Left};
 impl Partition {
     /// Carries out the effects that wait in `state`, and those that they cause.
     pub(super) fn carry_out(&self, state: &mut State, now: Moment) {
+        let mut carried = std::mem::take(&mut state.carried);
         while !state.effects.is_empty() {
             // Carrying out may tell the core more at once (in memory everything is durable when it is written); what it
             // then asks for comes after what it asked before.
-            let mut effects = std::mem::take(&mut state.effects);
-            for effect in effects.drain(..) {
+            std::mem::swap(&mut state.effects, &mut carried);
+            for effect in carried.drain(..) {
                 self.carry_out_one(state, now, effect);
             }
-            if state.effects.is_empty() {
-                state.effects = effects;
-            }
         }
+        state.carried = carried;
     }
 
     fn carry_out_one(&self, state: &mut State, now: Moment, effect: Effect) {

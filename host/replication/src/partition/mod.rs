@@ -111,6 +111,8 @@ struct State {
     replica: Replica,
     /// What the core has asked for and is not carried out.
     effects: Vec<replica::Effect>,
+    /// Empty; its memory is that of the effects that are carried out.
+    carried: Vec<replica::Effect>,
     outgoing: Outgoing,
     /// Appended, not committed; the front has the lowest offset.
     uncommitted: VecDeque<Uncommitted>,
@@ -179,6 +181,7 @@ impl Partition {
         let state = State {
             replica,
             effects: Vec::new(),
+            carried: Vec::new(),
             outgoing: Outgoing::default(),
             uncommitted,
             unapplied: Vec::new(),

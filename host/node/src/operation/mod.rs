@@ -14,7 +14,7 @@
 //! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
 //! several stages need stands in files below them: waiting (`wait`), reads of a copy as it is (`copy`), the fields of a body (`body`), preconditions,
 //! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
-//! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), and how a decision becomes an update.
+//! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), how many go through the same phase together (`phase`), and how a decision becomes an update.
 //!
 //! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
 //! either committed, or cut as a whole with the reign; the answer is given when it is known which.
@@ -40,6 +40,7 @@ mod locate;
 mod native;
 mod operations;
 mod patience;
+mod phase;
 mod precondition;
 mod problem;
 mod propose;
@@ -129,7 +130,11 @@ impl Operations {
     fn keep(self: &Arc<Self>, operation: Box<Operation>, found: Found) -> Kept {
         let operations = Arc::clone(self);
         let span = tracing::Span::current();
-        Kept::new(async move { operations.run(operation, found).await }.instrument(span), &self.shutdown)
+        let work = async move {
+            phase::ends().await;
+            operations.run(operation, found).await
+        };
+        Kept::new(work.instrument(span), &self.shutdown)
     }
 
     /// Runs an operation inside the caller's own task. For callers that are tasks of the host themselves.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steward_model::problem::Happened;
 use steward_model::update::Update;
-use steward_model::{Document, Position};
+use steward_model::{Document, Lane, Position};
 use steward_storage::log::Reservation;
 
 use super::decision::{Answer, Decision, Next};
@@ -14,7 +14,7 @@ use super::request::{Content, Reply};
 use super::road::Road;
 use super::update::Draft;
 use super::wait::Waiting;
-use super::{Error, Existence, Operations, door};
+use super::{Error, Existence, Operations, door, phase};
 use crate::partition::Taken;
 use crate::service::Service;
 
@@ -59,6 +59,10 @@ impl Pending {
             }
         };
         let committed = waiting.in_time(commit).await;
+        if waiting.partition.id().lane == Lane::Volatile {
+            // It was committed within the step that took it. In the other lane the log's writer sees to it that many go on together.
+            phase::ends().await;
+        }
         if let (Some(Ok(())), Some(asked)) = (&committed, asked) {
             waiting.confirmed(asked).await?;
         }

@@ -1,7 +1,7 @@
 //! Updates go through the same phase together: first they are read and parsed, then they are carried out, then answered.
 //!
-//! Problem: an update that goes through all of it at once takes half a megabyte of code through the processor's caches, and the next one
-//! takes it all through again: sockets, HTTP, the guest, the partition. Each answer wakes its client alone, which takes the processor
+//! Problem: an update that goes through all of it at once takes all of its code through the processor's caches, and the next one
+//! takes it through again: sockets, HTTP, the guest, the partition. Each answer wakes its client alone, which takes the processor
 //! from the next update. Promise: at the end of a phase an update stands back until those that are ready have come as far, and then goes on.
 //! With one client that costs a look at the runtime's queues.
 //!

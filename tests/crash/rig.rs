@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use steward_tests::disk::{Disk, Survival};
 use steward_tests::guests::{self, Progress};
-use steward_tests::host::Host;
+use steward_tests::host::{Host, OWN_CODE};
 
 use crate::Random;
 
@@ -20,7 +20,7 @@ impl Rig {
     pub(crate) fn new(flags: &[&str]) -> Option<Rig> {
         let disk = Disk::mount()?;
         // All that a node keeps lies on this disk, compiled code too.
-        let flags = [flags, &["--code-cache", ""]].concat();
+        let flags = [flags, &OWN_CODE].concat();
         let host = Host::prepared(&disk.path(), &flags).expect("a host can be prepared");
         Some(Rig { host, disk, id: None })
     }

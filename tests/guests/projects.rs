@@ -15,7 +15,7 @@ const SCRIPTS: [(&str, &str); 2] = [("javascript", "js"), ("typescript", "ts")];
 fn steward(folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(build::steward().expect("steward builds"));
     command.current_dir(folder).env_remove("STEWARD_URL").args(words);
-    command.envs(build::code_cache().map(|folder| (build::CODE_CACHE, folder)));
+    command.envs(build::code_cache());
     command
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn steward(folder: &Path) -> Command {
     }
     command.current_dir(folder).env_remove("RUSTFLAGS").env_remove("STEWARD_URL").env("CARGO_NET_OFFLINE", "true");
     command.env("CARGO_TARGET_DIR", build::repository().join("target/projects"));
-    command.envs(build::code_cache().map(|folder| (build::CODE_CACHE, folder)));
+    command.envs(build::code_cache());
     command
 }
 

@@ -12,7 +12,7 @@ fn steward(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = Command::new(build::steward().expect("steward builds"));
     command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).env_remove("STEWARD_URL");
-    command.envs(build::code_cache().map(|folder| (build::CODE_CACHE, folder)));
+    command.envs(build::code_cache());
     command.output().expect("steward runs")
 }
 

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::Client;
-use steward_tests::host::Host;
+use steward_tests::host::{Host, OWN_CODE};
 use steward_tests::wait;
 
-use crate::{OWN_CODE, PATIENT, component, host_with, host_with_flags};
+use crate::{PATIENT, component, host_with, host_with_flags};
 
 /// Steps that take a call of `upgrade-before` about a second.
 const LONG_WORK: u64 = 1_500_000_000;

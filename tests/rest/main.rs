@@ -46,9 +46,6 @@ use steward_tests::host::Host;
 /// Flags of a host whose guests may take their time, on a machine that is busy with other tests.
 const PATIENT: [&str; 2] = ["--guest-deadline", "30s"];
 
-/// Flags of a host that keeps compiled code in its data folder, and not where all hosts under test have theirs.
-const OWN_CODE: [&str; 2] = ["--code-cache", ""];
-
 /// Returns a running host with these guests mounted at their default paths.
 async fn host_with(names: &[&str]) -> Host {
     host_with_flags(names, &[]).await

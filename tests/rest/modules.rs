@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::Client;
-use steward_tests::host::Host;
+use steward_tests::host::{Host, OWN_CODE};
 use steward_tests::wait;
 
-use crate::{OWN_CODE, component, host_with, host_with_flags};
+use crate::{component, host_with, host_with_flags};
 
 fn module_file(host: &Host, digest: &str) -> PathBuf {
     host.data().join("modules").join(format!("{digest}.wasm"))

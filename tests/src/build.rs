@@ -17,13 +17,10 @@ pub fn target_folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
 }
 
-/// The variable by which commands and nodes are told where compiled code of guests is kept.
-pub const CODE_CACHE: &str = "STEWARD_CODE_CACHE";
-
-/// Returns the folder of compiled code that all hosts under test share: most tests deploy the same few guests. None where numbers
-/// are taken, which are those of a node by itself.
-pub fn code_cache() -> Option<PathBuf> {
-    cfg!(debug_assertions).then(|| target_folder().join("guests").join("code"))
+/// Returns the variable that tells commands and nodes under test where compiled code is, which they share: most tests deploy the
+/// same few guests. None where numbers are taken, which are those of a node by itself.
+pub fn code_cache() -> Option<(&'static str, PathBuf)> {
+    cfg!(debug_assertions).then(|| ("STEWARD_CODE_CACHE", target_folder().join("guests").join("code")))
 }
 
 /// Names a binary that is tested or measured instead of one that is built from what stands here.

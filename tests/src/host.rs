@@ -19,6 +19,9 @@ use crate::port::Reserved;
 /// How long a host may take to become ready, on a machine that is busy with other tests.
 pub const READY_WITHIN: Duration = Duration::from_secs(120);
 
+/// Flags of a host that keeps compiled code in its data folder, and not where all hosts under test have theirs.
+pub const OWN_CODE: [&str; 2] = ["--code-cache", ""];
+
 /// What a host meets that others do not.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
@@ -44,7 +47,7 @@ impl Circumstances {
         words.push(program.into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
-        command.envs(build::code_cache().map(|folder| (build::CODE_CACHE, folder)));
+        command.envs(build::code_cache());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

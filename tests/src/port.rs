@@ -31,8 +31,9 @@ impl Reserved {
     /// If it is not free; those of the system.
     pub fn of(port: u16) -> std::io::Result<Reserved> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
+        // Bound alone, and open to others only then: sockets that do not listen would share a port from the first.
         socket.bind(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)))?;
+        socket.set_reuseaddr(true)?;
         let port = socket.local_addr()?.port();
         Ok(Reserved { port, _bound: cfg!(target_os = "linux").then_some(socket) })
     }
@@ -55,6 +56,7 @@ mod tests {
         for _ in 0..3 {
             let refused = TcpStream::connect(at).expect_err("nobody listens");
             assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+            assert!(Reserved::of(reserved.number()).is_err(), "somebody has reserved it");
             let listener = TcpListener::bind(at).expect("a listener takes it");
             TcpStream::connect(at).expect("somebody listens");
             assert!(Reserved::of(reserved.number()).is_err(), "somebody listens");

@@ -292,7 +292,7 @@ pub(super) fn operation(
     let operations = http.operations();
     let wait = head.wait.unwrap_or(operations.limits().wait);
     Ok(Box::new(Operation {
-        id: head.id.clone(),
+        id: std::mem::take(&mut head.id),
         root: None,
         action,
         link,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
@@ -31,30 +31,29 @@ use crate::telemetry::metrics as telemetry;
 /// Methods that services may have; which of them a service has is said by the operation.
 const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Answers a request, whatever it is, and never fails. `local` is the address at which it arrived.
-pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, local: IpAddr) -> Answer {
+/// Answers a request for `uri`, whatever it is, and never fails. `local` is the address at which it arrived.
+pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &Uri, local: IpAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Arriving::new(http, &parts, body);
-    let mut head = Head::default();
+    // In one place from here on: each future on the way would have room for it twice, and would be moved with it.
+    let mut asked = Box::new(HostRequest { parts, head: Head::default(), body });
+    let HostRequest { parts, head, .. } = &mut *asked;
     // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
-    let read = http.strangers.check(&parts, local).and(read);
+    let read = http.strangers.check(parts, local).and(read);
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
-    let id = head.id.clone();
-    let (path, is_head) = (parts.uri.clone(), parts.method == Method::HEAD);
+    let (id, is_head) = (head.id.clone(), parts.method == Method::HEAD);
     let outcome = match read {
         Ok(()) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
-            let dispatched = AssertUnwindSafe(failure::contained(dispatch(http, HostRequest { parts, head, body })))
-                .catch_unwind()
-                .await;
+            let dispatched = AssertUnwindSafe(failure::contained(dispatch(http, uri, asked))).catch_unwind().await;
             dispatched.unwrap_or(Err(Error::Panicked))
         }
         Err(error) => Err(error),
     };
-    let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, path.path(), &id));
+    let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, uri.path(), &id));
     complete(http, &mut response, id);
     telemetry::response(response.status().as_u16());
     if is_head { without_body(response) } else { response }
@@ -82,19 +81,18 @@ fn without_body(response: Answer) -> Answer {
     Response::from_parts(parts, Full::new(Bytes::new()))
 }
 
-async fn dispatch(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    let path = asked.parts.uri.clone();
-    match route(path.path())? {
+async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Result<Answer, Error> {
+    match route(uri.path())? {
         Target::Service(link) => {
             let _under_way = http.under_way()?;
             service(http, link, asked).await
         }
-        Target::Utility(link, utility) => Box::pin(utility::answer(http, &link, utility, asked)).await,
-        Target::Infrastructure(place) => Box::pin(infrastructure::answer(http, place, asked)).await,
+        Target::Utility(link, utility) => Box::pin(utility::answer(http, &link, utility, *asked)).await,
+        Target::Infrastructure(place) => Box::pin(infrastructure::answer(http, place, *asked)).await,
     }
 }
 
-async fn service(http: &Arc<Http>, link: Link, asked: HostRequest) -> Result<Answer, Error> {
+async fn service(http: &Arc<Http>, link: Link, asked: Box<HostRequest>) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => document(http, link, asked).await,
         Method::POST => Box::pin(update(http, Action::Post, link, asked)).await,
@@ -106,7 +104,7 @@ async fn service(http: &Arc<Http>, link: Link, asked: HostRequest) -> Result<Ans
     }
 }
 
-async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Result<Answer, Error> {
+async fn document(http: &Arc<Http>, link: Link, mut asked: Box<HostRequest>) -> Result<Answer, Error> {
     if asked.head.events_only {
         return Err(Error::NotAcceptable("text/event-stream".to_owned()));
     }
@@ -131,8 +129,8 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: HostRequest) -> Resul
     Ok(encode::reply(http, reply, false))
 }
 
-async fn update(http: &Arc<Http>, action: Action, link: Link, asked: HostRequest) -> Result<Answer, Error> {
-    let HostRequest { parts, mut head, body } = asked;
+async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostRequest>) -> Result<Answer, Error> {
+    let HostRequest { parts, mut head, body } = *asked;
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
         return Err(body::unexpected(&parts.headers, "application/json"));
     }

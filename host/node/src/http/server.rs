@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, CONNECTION, ORIGIN};
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
@@ -165,8 +165,10 @@ impl Http {
         let accepted = request.headers().get(ACCEPT_ENCODING).cloned();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = match &self.cors {
-            Some(cors) if request.headers().contains_key(ORIGIN) => answer_foreign(&self, cors, request, local).await,
-            Some(_) | None => exchange::answer(&self, request, local).await,
+            Some(cors) if request.headers().contains_key(ORIGIN) => {
+                answer_foreign(&self, cors, request, &uri, local).await
+            }
+            Some(_) | None => exchange::answer(&self, request, &uri, local).await,
         };
         let (answer, held) = self.counted(answer, &method, uri.path());
         let response = match accepted {
@@ -271,12 +273,12 @@ fn answer_foreign<'a>(
     http: &'a Arc<Http>,
     cors: &CorsLayer,
     request: Request<Incoming>,
+    uri: &'a Uri,
     local: IpAddr,
 ) -> BoxFuture<'a, Answer> {
-    let inner =
-        tower::service_fn(
-            move |request| async move { Ok::<_, Infallible>(exchange::answer(http, request, local).await) },
-        );
+    let inner = tower::service_fn(move |request| async move {
+        Ok::<_, Infallible>(exchange::answer(http, request, uri, local).await)
+    });
     let answered = cors.layer(inner).oneshot(request);
     Box::pin(async {
         let Ok(answer) = answered.await;

@@ -237,7 +237,9 @@ impl Queries {
         let ask = |id: &PartitionId| {
             let partition = self.table.get(*id);
             let asked = partition.confirm();
-            partition.step(now);
+            if !asked.is_known() {
+                partition.step(now);
+            }
             (*id, asked)
         };
         // All are asked before the first answer is waited for: the questions travel together.

@@ -23,11 +23,12 @@
 use std::collections::BTreeMap;
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Epoch, Moment};
+use steward_model::{Boot, Epoch, Moment, NodeId};
 
 use super::alter::configurations;
 use super::reads::Round;
-use super::{Effect, Member, Message, Replica, Role, is_counted};
+use super::role::Reign;
+use super::{Effect, Member, Message, Replica, Role, Row, is_counted};
 
 impl Replica {
     pub(super) fn reads_asked(&mut self, now: Moment, through: u64, effects: &mut Vec<Effect>) {
@@ -96,23 +97,35 @@ impl Replica {
         }
     }
 
+    /// Returns true if a read that is asked for now is confirmed already: this member orders the updates, and no later reign can
+    /// begin without its promise. What [`super::Event::ReadsAsked`] would settle at once, for callers to whom each read counts.
+    pub fn confirms_alone(&self) -> bool {
+        let (Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return false };
+        self.is_confirmed(reign, row, &BTreeMap::new())
+    }
+
     /// Confirms the reads of the round if enough have answered it.
     fn settle_round(&mut self, effects: &mut Vec<Effect>) -> bool {
         let (Role::Primary(reign), Some(row)) = (&self.role, &self.row) else { return false };
         let Some(round) = &reign.reads.round else { return false };
-        let (own, lane) = (self.own, self.partition.lane);
-        let is_enough = configurations(row, reign).all(|configuration| {
-            let answered = round.answers.iter().map(|(node, boot)| Member { node: *node, boot: *boot });
-            let members =
-                answered.filter(|member| is_counted(configuration.in_sync, lane, *member) && member.node != own.node);
-            let needed = configuration.confirmers() - usize::from(mutation::is(Mutation::OneConfirmationLess));
-            members.count() + 1 >= needed
-        });
+        let is_enough = self.is_confirmed(reign, row, &round.answers);
         let covers = round.covers;
         if is_enough {
             self.reads_confirmed(covers, effects);
         }
         is_enough
+    }
+
+    /// Returns true if those that have answered are, with this member, enough under each configuration.
+    fn is_confirmed(&self, reign: &Reign, row: &Row, answers: &BTreeMap<NodeId, Boot>) -> bool {
+        let (own, lane) = (self.own, self.partition.lane);
+        configurations(row, reign).all(|configuration| {
+            let answered = answers.iter().map(|(node, boot)| Member { node: *node, boot: *boot });
+            let members =
+                answered.filter(|member| is_counted(configuration.in_sync, lane, *member) && member.node != own.node);
+            let needed = configuration.confirmers() - usize::from(mutation::is(Mutation::OneConfirmationLess));
+            members.count() + 1 >= needed
+        })
     }
 
     fn reads_confirmed(&mut self, through: u64, effects: &mut Vec<Effect>) {

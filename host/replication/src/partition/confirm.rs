@@ -16,7 +16,8 @@ pub struct NotConfirmed(pub PartitionId);
 #[derive(Debug)]
 pub struct Confirmation {
     partition: PartitionId,
-    confirmed: oneshot::Receiver<()>,
+    /// None: it was confirmed when it was asked for.
+    confirmed: Option<oneshot::Receiver<()>>,
 }
 
 impl Confirmation {
@@ -25,12 +26,21 @@ impl Confirmation {
     /// # Errors
     /// [`NotConfirmed`]: what was read must not be shown; the next owner answers.
     pub async fn confirmed(self) -> Result<(), NotConfirmed> {
-        self.confirmed.await.map_err(|_| NotConfirmed(self.partition))
+        match self.confirmed {
+            Some(confirmed) => confirmed.await.map_err(|_| NotConfirmed(self.partition)),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns true if it was confirmed when it was asked for: no step is needed.
+    pub fn is_known(&self) -> bool {
+        self.confirmed.is_none()
     }
 
     /// Returns what [`Confirmation::confirmed`] would, if it is known.
     pub fn try_confirmed(&mut self) -> Option<Result<(), NotConfirmed>> {
-        match self.confirmed.try_recv() {
+        let Some(confirmed) = &mut self.confirmed else { return Some(Ok(())) };
+        match confirmed.try_recv() {
             Ok(Some(())) => Some(Ok(())),
             Ok(None) => None,
             Err(oneshot::Canceled) => Some(Err(NotConfirmed(self.partition))),
@@ -39,12 +49,21 @@ impl Confirmation {
 }
 
 impl Partition {
-    /// Leaves the question whether this copy is still the one that orders updates; the next step asks it. The caller reads
-    /// *after* this call, and answers only when the question is answered.
+    /// Leaves the question whether this copy is still the one that orders updates; the next step asks it, unless nobody has to be
+    /// asked. The caller reads *after* this call, and answers only when the question is answered.
     pub fn confirm(&self) -> Confirmation {
+        if self.confirms_alone() {
+            return Confirmation { partition: self.id, confirmed: None };
+        }
         let (confirm, confirmed) = oneshot::channel();
         self.post(Message::Confirm(confirm));
-        Confirmation { partition: self.id, confirmed }
+        Confirmation { partition: self.id, confirmed: Some(confirmed) }
+    }
+
+    /// What waits in the mailbox does not matter: a row in there names a reign that needs the promise of this copy first.
+    fn confirms_alone(&self) -> bool {
+        let state = self.lock();
+        !state.is_held && !self.shared.has_failed() && state.replica.confirms_alone()
     }
 
     pub(super) fn confirm_now(&self, state: &mut State, now: Moment, confirmed: oneshot::Sender<()>) {

@@ -106,12 +106,14 @@ impl Operations {
         let id = format!("fence-{}", link.name());
         let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
         let waiting = Waiting { operations: self, operation: &read, partition };
-        let committed = match ask_owner(waiting, || Question::Committed(partition.id())).await? {
-            Some(Answer::Committed(committed)) => committed,
-            Some(Answer::Reply(_) | Answer::GivenUp(_)) => return Err(Error::Broken),
-            None => {
-                waiting.confirmed(waiting.ask()).await?;
-                partition.committed_end()
+        let committed = loop {
+            match ask_owner(waiting, || Question::Committed(partition.id())).await? {
+                Some(Answer::Committed(committed)) => break committed,
+                Some(Answer::Reply(_) | Answer::GivenUp(_)) => return Err(Error::Broken),
+                None => match waiting.confirmed(waiting.ask()).await {
+                    Ok(()) => break partition.committed_end(),
+                    Err(error) => waiting.next_owner(error).await?,
+                },
             }
         };
         let followed = waiting.in_time(partition.applied_through(committed)).await;
@@ -131,10 +133,16 @@ impl Operations {
         let id = format!("give-up-{}", link.name());
         let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
         let waiting = Waiting { operations: self, operation: &read, partition };
-        match ask_owner(waiting, || Question::GiveUp(partition.id(), link.clone(), tag.map(str::to_owned))).await? {
-            Some(Answer::GivenUp(effects)) => Ok(effects),
-            Some(Answer::Reply(_) | Answer::Committed(_)) => Err(Error::Broken),
-            None => self.give_up_here(partition, link, tag).await,
+        let question = || Question::GiveUp(partition.id(), link.clone(), tag.map(str::to_owned));
+        loop {
+            match ask_owner(waiting, question).await? {
+                Some(Answer::GivenUp(effects)) => return Ok(effects),
+                Some(Answer::Reply(_) | Answer::Committed(_)) => return Err(Error::Broken),
+                None => match self.give_up_here(partition, link, tag).await {
+                    Ok(effects) => return Ok(effects),
+                    Err(error) => waiting.next_owner(error).await?,
+                },
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use steward_model::{Action, Link};
 
 use super::decision::Decision;
 use super::{Error, Operations};
-use crate::partition::{Behind, Partition};
+use crate::partition::{Behind, NotConfirmed, Partition};
 
 /// Effects that one record settles: with the longest links it is far below what a frame of the log takes.
 const TOGETHER: usize = 1000;
@@ -29,7 +29,7 @@ impl Operations {
         link: &Link,
         tag: Option<&str>,
     ) -> Result<usize, Error> {
-        partition.admits().map_err(|_| Error::NotConfirmed(crate::partition::NotConfirmed(partition.id())))?;
+        partition.admits().map_err(|_| Error::NotConfirmed(NotConfirmed(partition.id())))?;
         let keys = pending_of(partition, link, tag)?;
         for some in keys.chunks(TOGETHER) {
             partition.settle(some.to_vec(), self.clock.timestamp());

@@ -289,9 +289,8 @@ async fn looked_up(road: Road<'_>) -> Result<Reply, Error> {
             continue;
         }
         match shown(road).await {
-            // The copy knows by now that another node was named, so this ends with that node's answer.
-            Err(Error::NotConfirmed(_)) => tokio::task::yield_now().await,
-            reply => return reply,
+            Ok(reply) => return Ok(reply),
+            Err(error) => road.waiting().next_owner(error).await?,
         }
     }
 }
@@ -378,7 +377,9 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
     let answer = match step {
         Ok(Step::Proposed(pending)) => return pending.committed(waiting).await,
         // What failed for want of time, of a reign or of its service shows no state.
-        Err(failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::Superseded { .. })) => return Err(failure),
+        Err(
+            failure @ (Error::Unavailable { .. } | Error::Lost(_) | Error::NotConfirmed(_) | Error::Superseded { .. }),
+        ) => return Err(failure),
         Ok(Step::Answered(reply)) => Ok(reply),
         Err(refusal) => Err(refusal),
     };

@@ -77,7 +77,25 @@ impl Waiting<'_> {
         // The watch lives as long as the partition, so waiting ends with a change or at the deadline.
         match self.in_time(settled).await {
             Some(whose) => Ok(whose),
-            None => self.reign().map(|_| Whose::Ours),
+            None => match partition.admits() {
+                Ok(_) => Ok(Whose::Ours),
+                Err(reason) => Err(self.unavailable(reason.to_string(), Happened::No)),
+            },
+        }
+    }
+
+    /// Returns if what failed may be asked of the next owner: the reign of this node ended before it could answer.
+    ///
+    /// # Errors
+    /// The failure, if it is another one or the operation's deadline has passed.
+    pub(super) async fn next_owner(self, failure: Error) -> Result<(), Error> {
+        match failure {
+            Error::NotConfirmed(_) if !self.is_over() => {
+                // This copy knows by now that another one was named, or is about to serve again: both end with an answer.
+                tokio::task::yield_now().await;
+                Ok(())
+            }
+            failure => Err(failure),
         }
     }
 
@@ -99,7 +117,9 @@ impl Waiting<'_> {
     /// confirmed, whether it was read before or after the question.
     pub(super) fn ask(self) -> Confirmation {
         let asked = self.partition.confirm();
-        self.partition.step(self.operations.clock.now());
+        if !asked.is_known() {
+            self.partition.step(self.operations.clock.now());
+        }
         asked
     }
 
@@ -179,9 +199,10 @@ impl Waiting<'_> {
     /// Returns the reign that this node serves.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if it serves none.
+    /// [`Error::NotConfirmed`] if it serves none: the reign that the operation was let into has ended while it waited for its turn. It
+    /// begins anew, and waits for the next one or goes where that is.
     pub(super) fn reign(self) -> Result<Epoch, Error> {
-        self.partition.admits().map_err(|reason| self.unavailable(reason.to_string(), Happened::No))
+        self.partition.admits().map_err(|_| Error::NotConfirmed(NotConfirmed(self.partition.id())))
     }
 
     /// Returns the error of an operation that waited in vain.

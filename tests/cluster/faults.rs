@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use steward_tests::client::Client;
 use steward_tests::nodes::Nodes;
+use steward_tests::wait::until;
 
 /// Longest time until a node that died is UNAVAILABLE, on a machine that is busy with other tests: the ceiling of the
 /// patience, an election of the system group, and a margin for the machine.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Documents, over many partitions.
+const COUNTERS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_die_or_hang_are_unavailable_in_time_and_come_back_under_their_numbers() {
@@ -49,20 +55,52 @@ async fn nodes_that_die_or_hang_are_unavailable_in_time_and_come_back_under_thei
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_taken_for_gone_is_available_once_its_copies_count_and_not_before() {
+    let mut nodes = Nodes::started(3, &[]).await;
+    nodes.deploy(&["counter"]).await;
+    nodes.until_balanced(3).await;
+    let leader = nodes.leader(0, 3).await;
+    let hung = nodes.other_than(&[leader]);
+    let client = nodes.client(leader);
+    for n in 0..COUNTERS {
+        client.post("/core/counters", &json!({ "documentSelfLink": format!("c{n}") })).await.expect(201);
+    }
+    nodes.host(hung).pause().expect("the process is held up");
+    nodes.until_status(leader, hung, "UNAVAILABLE").await;
+    until("it does not count for what was written without it", || async {
+        for n in 0..COUNTERS {
+            client.patch(&format!("/core/counters/c{n}"), &json!({})).await.expect(200);
+        }
+        (without_a_copy(&client, 3).await > 0).then_some(())
+    })
+    .await;
+    nodes.host(hung).resume().expect("the process goes on");
+    nodes.until_status(leader, hung, "AVAILABLE").await;
+    assert_eq!(without_a_copy(&client, 3).await, 0);
+}
+
+/// Returns for how many persisted partitions fewer than `members` copies count.
+async fn without_a_copy(client: &Client, members: usize) -> usize {
+    let shown = client.get("/core/partitions?lane=persisted").await.expect(200).json();
+    let rows = shown["partitions"].as_array().expect("rows");
+    rows.iter().filter(|row| row["inSync"].as_array().is_none_or(|counted| counted.len() < members)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_majority_the_group_says_so_and_decides_again_when_it_is_back() {
     let mut nodes = Nodes::started(3, &[]).await;
     let leader = nodes.leader(0, 3).await;
     let (one, other) = (nodes.other_than(&[leader]), nodes.other_than(&[leader, nodes.other_than(&[leader])]));
     nodes.host(one).kill();
     nodes.host(other).kill();
-    steward_tests::wait::until("the last node says so", || async {
+    until("the last node says so", || async {
         let group = nodes.group(leader).await?;
         let problems = group["problems"].as_array()?.iter().filter_map(|problem| problem.as_str());
         (group["systemGroup"]["decides"] == false && problems.clone().any(|problem| problem.contains("cannot decide")))
             .then_some(())
     })
     .await;
-    let body = serde_json::json!({
+    let body = json!({
         "kind": "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest",
         "isGroupUpdate": true,
         "membershipQuorum": 1,

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use steward_model::node::NodeStatus;
+use steward_protocol::cluster::ClusterState;
 use steward_replication::applier::IndexSource;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
@@ -44,6 +46,9 @@ use wait::Wait;
 
 /// How long an operation waits when its client does not say.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// Pause before a node that the group took for gone reports itself again, where the group refused that.
+const RETURN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is told to stop.
 ///
@@ -103,6 +108,37 @@ async fn start_guests(folder: &Folder, system: &System, options: &Options, stop:
     Ok(Guests { sandbox, modules, services })
 }
 
+/// Reports that this node is available whenever the group has taken it for gone: not before its copies count again.
+fn keep_available(foundation: &Foundation, clock: &Arc<Clock>, stop: &Shutdown) {
+    let (system, partitions) = (foundation.system.clone(), Arc::clone(&foundation.partitions));
+    let (clock, stopped) = (Arc::clone(clock), stop.clone());
+    stop.spawn("return", async move {
+        let (own, mut cluster) = (system.member(), system.control.watch());
+        let is_back = |state: &Arc<ClusterState>| {
+            let node = state.node(own.node).filter(|node| node.member() == own);
+            node.is_some_and(|node| node.status == NodeStatus::Synchronizing)
+        };
+        let returns = async {
+            // The sender lives as long as the node.
+            while cluster.wait_for(is_back).await.is_ok() {
+                partition::all_here(&partitions, &system.control, own).await;
+                match system.report(&clock).await {
+                    Ok(()) => tracing::info!("available again: the copies on this node count"),
+                    // Fenced anew, or not wanted any more: the next row says which.
+                    Err(error) => {
+                        tracing::debug!(%error, "not available again yet");
+                        tokio::time::sleep(RETURN_PAUSE).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = returns => {}
+            () = stopped.draining() => {}
+        }
+    });
+}
+
 /// Starts the threads of the copies on this node; returns when they serve what this node is to serve, and the group knows that.
 async fn start_partitions(
     foundation: &Foundation,
@@ -134,6 +170,7 @@ async fn start_partitions(
     partition::all_here(partitions, &system.control, own).await;
     system.report(clock).await.context("tell the system group that this node is available")?;
     if system.links().is_some() {
+        keep_available(foundation, clock, stop);
         partition::balance(partitions, &system.control, clock, own, stop);
     }
     Ok(threads)

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use steward_model::{Member, NodeId};
@@ -71,7 +70,7 @@ impl Among {
                 *registered
             }
             How::Begins | How::Returns => {
-                self.come_to_lead(&group, &identity, matches!(how, How::Begins), &address).await?;
+                self.come_to_lead(&group, &identity, matches!(how, How::Begins), (&address, &list)).await?;
                 self.register(&group, &identity, &address, &*waits).await?
             }
         };
@@ -132,7 +131,7 @@ impl Among {
         group: &Group,
         identity: &Identity,
         begins: bool,
-        address: &PeerAddress,
+        (address, list): (&PeerAddress, &[PeerAddress]),
     ) -> Result<(), Error> {
         let initialized = group.raft.is_initialized().await.map_err(cannot("be asked"))?;
         let voters: Vec<u64> = group.metrics().membership_config.voter_ids().collect();
@@ -144,7 +143,8 @@ impl Among {
         lead(&group.raft, group.own.node, address.as_str()).await?;
         if group.states.borrow().is_blank() {
             // Refused where it is only not applied yet.
-            let genesis = ClusterState::founding(identity.group, identity.incarnation);
+            let founders = u32::try_from(list.len()).unwrap_or(u32::MAX).max(1);
+            let genesis = ClusterState::founding(identity.group, identity.incarnation, founders);
             if let Err(undone) = group.decide(Command::InstallGenesis(Box::new(genesis))).await {
                 tracing::debug!(%undone, "first command of the incarnation");
             }
@@ -205,19 +205,12 @@ impl Among {
         let beats = Beats::new(Arc::clone(&self.clock), links.clone(), own);
         links.offer(Topic::Liveness, Arc::clone(&beats) as Arc<dyn Service>);
         self.tasks.spawn(Arc::clone(&beats).run(group.clone()));
-        let up_to_date = Arc::<AtomicBool>::default();
-        let keeper = Keeper {
-            group: group.clone(),
-            beats: Arc::clone(&beats),
-            clock: self.clock,
-            own,
-            shutdown: self.shutdown,
-            up_to_date: Arc::clone(&up_to_date),
-        };
+        let (clock, shutdown) = (self.clock, self.shutdown);
+        let keeper = Keeper { group: group.clone(), beats: Arc::clone(&beats), clock, own, shutdown };
         self.tasks.spawn(keeper.run());
         let control = Arc::new(RaftControlLog { group: group.clone(), journal, own });
         let view = View { group, beats: Some(beats) };
-        System { control, node, boot, view, thread: None, up_to_date }
+        System { control, node, boot, view, thread: None }
     }
 }
 

@@ -96,14 +96,7 @@ async fn alone(folder: PathBuf, identity: Identity, registration: Registration) 
         Applied::Registered { node, boot } if node == identity.node => {
             tracing::info!(%node, boot = boot.0, "registered with the system group");
             let control = Arc::new(RaftControlLog { own: Member { node, boot }, ..control });
-            Ok(System {
-                control,
-                node,
-                boot,
-                view: View { group, beats: None },
-                thread: None,
-                up_to_date: Arc::default(),
-            })
+            Ok(System { control, node, boot, view: View { group, beats: None }, thread: None })
         }
         assigned @ (Applied::Registered { .. } | Applied::Done | Applied::Altered(_) | Applied::Revised { .. }) => {
             Err(Error::Assigned { expected: identity.node, assigned: assigned.to_string() })
@@ -119,7 +112,7 @@ async fn register(
 ) -> Result<Applied, ProposeError> {
     match control.propose(Command::RegisterNode(registration.clone())).await {
         Err(ProposeError::Refused(Refused::NoGenesis)) => {
-            let genesis = ClusterState::founding(identity.group, identity.incarnation);
+            let genesis = ClusterState::founding(identity.group, identity.incarnation, 1);
             control.propose(Command::InstallGenesis(Box::new(genesis))).await?;
             control.propose(Command::RegisterNode(registration)).await
         }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use steward_model::node::NodeStatus;
@@ -34,8 +33,6 @@ pub(super) struct Keeper {
     pub(super) clock: Arc<Clock>,
     pub(super) own: Member,
     pub(super) shutdown: Shutdown,
-    /// True once this node has brought itself up to date.
-    pub(super) up_to_date: Arc<AtomicBool>,
 }
 
 impl Keeper {
@@ -82,18 +79,14 @@ impl Keeper {
         }
     }
 
-    /// Reports that this node is there, if the group believes that it is gone.
+    /// Reports that this node is there, if the group believes that it is gone. That it is available is reported by whoever knows the
+    /// copies: what it has missed meanwhile is not here yet.
     async fn come_back(&self, state: &ClusterState) {
         let Some(own) = state.node(self.own.node).filter(|own| own.boot == self.own.boot) else { return };
-        let at = self.clock.timestamp();
-        let (node, boot) = (self.own.node, self.own.boot);
-        let command = match own.status {
-            NodeStatus::Unavailable => Command::Unfence { node, boot, at },
-            NodeStatus::Synchronizing if self.up_to_date.load(Ordering::Acquire) => {
-                Command::NodeAvailable { node, boot, at }
-            }
-            NodeStatus::Synchronizing | NodeStatus::Available | NodeStatus::Leaving | NodeStatus::Replaced => return,
-        };
+        if own.status != NodeStatus::Unavailable {
+            return;
+        }
+        let command = Command::Unfence { node: self.own.node, boot: self.own.boot, at: self.clock.timestamp() };
         let words = command.to_string();
         match self.group.ask_leader(Ask::Propose(command)).await {
             Some(Said::Applied { .. }) => tracing::info!(command = words, "this node reports itself to the group"),

@@ -1,7 +1,6 @@
 //! A node in its system group, as the rest of it sees that; and what it brings with it to get there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use steward_model::node::NodeStatus;
@@ -45,8 +44,6 @@ pub(crate) struct System {
     pub view: View,
     /// On which other nodes are talked to.
     pub thread: Option<Arc<PeerThread>>,
-    /// Set once this node is up to date; from then on it says so again whenever the group forgets it.
-    pub(super) up_to_date: Arc<AtomicBool>,
 }
 
 impl System {
@@ -65,7 +62,6 @@ impl System {
     /// # Errors
     /// [`ProposeError`] if the group does not want this process.
     pub(crate) async fn report(&self, clock: &Clock) -> Result<(), ProposeError> {
-        self.up_to_date.store(true, Ordering::Release);
         loop {
             let available = Command::NodeAvailable { node: self.node, boot: self.boot, at: clock.timestamp() };
             match self.control.propose(available).await {

@@ -27,6 +27,8 @@ pub(crate) struct History {
     pub(crate) told: Vec<Told>,
     /// Additions of which nobody knows whether they happened: what their clients were told.
     pub(crate) unknown: Vec<String>,
+    /// What clients were told who were refused for the time being.
+    pub(crate) refused: Vec<String>,
 }
 
 impl History {
@@ -79,7 +81,8 @@ mod tests {
     #[test]
     fn histories_that_cannot_be_are_refused() {
         let judge = |told: Vec<Told>, unknown, last| {
-            History { told, unknown: vec!["no answer".to_owned(); unknown] }.judge(last)
+            let unknown = vec!["no answer".to_owned(); unknown];
+            History { told, unknown, refused: Vec::new() }.judge(last)
         };
         assert_eq!(judge(vec![told(0, 2, 1, true), told(1, 3, 2, true), told(4, 5, 2, false)], 0, 2), Ok(()));
         assert!(judge(vec![told(0, 2, 1, true), told(1, 3, 1, true)], 0, 2).is_err(), "a sum was told twice");

@@ -39,17 +39,21 @@ impl Load {
             let body = json!({ "documentSelfLink": format!("c{counter}") });
             nodes[counter % nodes.len()].post("/core/counters", &body).await.expect(201);
         }
-        let over = Arc::<AtomicBool>::default();
-        let mut clients = Vec::new();
-        for counter in 0..counters {
+        let mut load = Load { over: Arc::default(), clients: Vec::new(), counters };
+        load.also_through(nodes);
+        load
+    }
+
+    /// Goes on through these nodes too.
+    pub(crate) fn also_through(&mut self, nodes: &[Client]) {
+        for counter in 0..self.counters {
             for node in nodes {
                 for adds in [true, false] {
-                    let client = Worker { client: node.clone(), counter, adds, over: Arc::clone(&over) };
-                    clients.push(tokio::spawn(client.work()));
+                    let client = Worker { client: node.clone(), counter, adds, over: Arc::clone(&self.over) };
+                    self.clients.push(tokio::spawn(client.work()));
                 }
             }
         }
-        Load { over, clients, counters }
     }
 
     /// Ends the work, and returns the history of each counter, and the longest wait of any client.
@@ -61,10 +65,21 @@ impl Load {
             let (counter, history, waited) = client.await.expect("a client does not panic");
             histories[counter].told.extend(history.told);
             histories[counter].unknown.extend(history.unknown);
+            histories[counter].refused.extend(history.refused);
             longest = longest.max(waited);
         }
         (histories, longest.0)
     }
+}
+
+/// Judges that every request was answered, and for sure.
+///
+/// # Panics
+/// If one was refused, or its outcome is unknown.
+pub(crate) fn all_answered(histories: &[History]) {
+    let told = histories.iter().flat_map(|history| history.unknown.iter().chain(&history.refused));
+    let failed: Vec<&String> = told.collect();
+    assert!(failed.is_empty(), "{} requests were not answered: {failed:?}", failed.len());
 }
 
 /// Judges what happened to all counters, which are read through `client`; returns how many additions were acknowledged.
@@ -105,7 +120,10 @@ impl Worker {
                         longest = longest.max(Longest(ended - before));
                     }
                 }
-                Asked::Nothing => tokio::time::sleep(PAUSE).await,
+                Asked::Nothing(told) => {
+                    history.refused.push(format!("after {:?}: {told}", began.elapsed()));
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Asked::Unknown(told) => {
                     history.unknown.extend(self.adds.then(|| format!("after {:?}: {told}", began.elapsed())));
                     tokio::time::sleep(PAUSE).await;
@@ -135,7 +153,7 @@ impl Worker {
         let document = answer.json();
         match answer.status.as_u16() {
             200 => Asked::Told(document["count"].as_u64().expect("a sum")),
-            503 if document["outcome"] == "none" => Asked::Nothing,
+            503 if document["outcome"] == "none" => Asked::Nothing(document.to_string()),
             503 => Asked::Unknown(document.to_string()),
             other => panic!("{other}: {document}"),
         }
@@ -144,8 +162,8 @@ impl Worker {
 
 enum Asked {
     Told(u64),
-    /// It did not happen.
-    Nothing,
+    /// It did not happen: what the client was told.
+    Nothing(String),
     /// It may have happened: what the client was told.
     Unknown(String),
     /// Nobody listens at the node.

@@ -6,6 +6,7 @@ mod cuts;
 mod documents;
 mod faults;
 mod forming;
+mod growth;
 mod history;
 mod load;
 mod metrics;

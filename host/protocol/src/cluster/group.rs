@@ -1,7 +1,9 @@
 //! The node group: which nodes are registered, what state they are in, and the quorum.
 //!
-//! Rules of the quorum: it is the majority of the registered peers and follows their number, until an operator pins it
-//! by a start parameter or by a request. A pinned quorum stays as it is. If a node starts with a quorum of its own, the
+//! Rules of the quorum: it is the majority of the peers that count and follows their number, until an operator pins it
+//! by a start parameter or by a request. A peer counts once it has been available: one that is on its way here holds nothing
+//! yet, and updates would wait for it as long as that takes. Until as many peers count as the group was begun with, the majority
+//! is that of those: their operator asked for so many. A pinned quorum stays as it is. If a node starts with a quorum of its own, the
 //! quorum of the group becomes the greater of the two; a start never lowers it. A node that is leaving or replaced
 //! keeps showing the value that it knew last.
 //!
@@ -35,6 +37,8 @@ pub struct Node {
     pub location: String,
     /// How far it is.
     pub status: NodeStatus,
+    /// It has been available, or took the place of one that had: it counts for the majority, wherever it is now.
+    pub counts: bool,
     /// The quorum it last knew of.
     pub quorum: u32,
     /// Counts the changes of this row.
@@ -88,7 +92,7 @@ pub enum Scope {
 pub struct Quorum {
     /// The number, at least 1.
     pub value: u32,
-    /// True: an operator chose it. False: it follows the majority of the registered peers.
+    /// True: an operator chose it. False: it follows the majority of the peers that count.
     pub pinned: bool,
 }
 
@@ -98,11 +102,14 @@ pub struct Group {
     pub(super) nodes: BTreeMap<NodeId, Node>,
     pub(super) last_id: NodeId,
     pub(super) quorum: Quorum,
+    /// With how many peers the group was begun; 0 once so many count, or an operator has removed one.
+    pub(super) founders: u32,
 }
 
 impl Default for Group {
     fn default() -> Group {
-        Group { nodes: BTreeMap::new(), last_id: NodeId(0), quorum: Quorum { value: 1, pinned: false } }
+        let quorum = Quorum { value: 1, pinned: false };
+        Group { nodes: BTreeMap::new(), last_id: NodeId(0), quorum, founders: 0 }
     }
 }
 
@@ -122,11 +129,21 @@ impl Group {
         self.quorum
     }
 
-    /// Returns the majority of the registered peers, at least 1: what the quorum is unless it is pinned.
+    /// Returns the group with which a cluster of so many peers begins.
+    pub(super) fn founding(founders: u32) -> Group {
+        let mut group = Group { founders, ..Group::default() };
+        group.quorum.value = group.majority();
+        group
+    }
+
+    /// Returns the majority of the peers that count, at least 1: what the quorum is unless it is pinned.
     pub fn majority(&self) -> u32 {
-        let counts = |node: &&Node| node.role == Role::Peer && node.status != NodeStatus::Replaced;
-        let peers = u32::try_from(self.nodes.values().filter(counts).count()).unwrap_or(u32::MAX - 1);
-        peers / 2 + 1
+        self.counted().max(self.founders) / 2 + 1
+    }
+
+    fn counted(&self) -> u32 {
+        let counts = |node: &&Node| node.counts && node.role == Role::Peer && node.status != NodeStatus::Replaced;
+        u32::try_from(self.nodes.values().filter(counts).count()).unwrap_or(u32::MAX - 1)
     }
 
     /// Returns true if `member` is the current process start of a node that serves.
@@ -160,8 +177,11 @@ impl Group {
         // Two stores that serve under one name would both be asked for it; the newer start has it. The older comes back
         // under its own number, should its disk return.
         let mut replaced = Vec::new();
+        // What counted goes on to count in the place of it: a lost disk must not make the quorum fall.
+        let mut counts = known.is_some_and(|node| node.counts);
         for other in self.nodes.values_mut().filter(|n| n.host == registration.host && n.id != id) {
             if other.status != NodeStatus::Replaced {
+                counts |= other.counts;
                 other.status = NodeStatus::Replaced;
                 other.touch(registration.at);
                 replaced.push(other.id);
@@ -176,6 +196,7 @@ impl Group {
             role: registration.role,
             location: registration.location.clone(),
             status: NodeStatus::Synchronizing,
+            counts,
             quorum: self.quorum.value,
             version,
             updated: registration.at,
@@ -194,11 +215,26 @@ impl Group {
     pub(super) fn make_available(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
         match self.current(id, boot)?.status {
             NodeStatus::Available => Ok(()),
-            NodeStatus::Synchronizing => self.set_status(id, NodeStatus::Available, at),
+            NodeStatus::Synchronizing => {
+                self.set_status(id, NodeStatus::Available, at)?;
+                self.count(id, at);
+                Ok(())
+            }
             status @ (NodeStatus::Leaving | NodeStatus::Replaced | NodeStatus::Unavailable) => {
                 Err(Refused::WrongStatus { node: id, status })
             }
         }
+    }
+
+    /// Lets a node that is available count for the majority from now on.
+    fn count(&mut self, id: NodeId, at: Timestamp) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.counts = true;
+        }
+        if self.counted() >= self.founders {
+            self.founders = 0;
+        }
+        self.spread_quorum(at);
     }
 
     /// Takes a silent node out of service.
@@ -247,6 +283,7 @@ impl Group {
             return Err(Refused::WrongStatus { node: id, status });
         }
         self.nodes.remove(&id);
+        self.founders = 0;
         self.spread_quorum(at);
         Ok(())
     }

@@ -45,22 +45,25 @@ pub struct ClusterState {
 
 impl Format for ClusterState {
     const NAME: &'static str = "cluster state";
-    const VERSION: u8 = 2;
-    // An older reader does not know nodes that are unavailable.
-    const READABLE_FROM: u8 = 2;
-
-    fn upgrade(_: u8, fields: &[u8]) -> Result<ClusterState, codec::Error> {
-        codec::read_fields(fields)
-    }
+    const VERSION: u8 = 3;
+    // An older reader does not know which nodes count.
+    const READABLE_FROM: u8 = 3;
 }
 
 impl ClusterState {
-    /// Returns the state with which a new cluster begins: no node, and no partition assigned.
+    /// Returns the state with which a new cluster of `founders` peers begins: no node, and no partition assigned.
     ///
     /// Both ids are drawn by the caller.
-    pub fn founding(group_id: GroupId, incarnation_id: u128) -> ClusterState {
+    pub fn founding(group_id: GroupId, incarnation_id: u128, founders: u32) -> ClusterState {
         let incarnation = Incarnation { counter: 0, id: incarnation_id };
-        ClusterState { group_id, incarnation, partitions_per_lane: PARTITIONS_PER_LANE, ..ClusterState::default() }
+        let group = Arc::new(Group::founding(founders));
+        ClusterState {
+            group_id,
+            incarnation,
+            partitions_per_lane: PARTITIONS_PER_LANE,
+            group,
+            ..ClusterState::default()
+        }
     }
 
     /// Returns true until a first command has installed a state.

@@ -26,7 +26,7 @@ fn register(state: &mut ClusterState, number: u32) {
 /// Returns what a group of two nodes agrees on: the first one is primary of everything, both must hold an update.
 fn two_of_two() -> ClusterState {
     let mut state = ClusterState::default();
-    let genesis = ClusterState::founding(GroupId(7), 8);
+    let genesis = ClusterState::founding(GroupId(7), 8, 1);
     state.apply(&Command::InstallGenesis(Box::new(genesis))).expect("the first command");
     register(&mut state, 1);
     register(&mut state, 2);

@@ -22,7 +22,7 @@ impl Examined {
     /// Returns a state after genesis.
     fn founded() -> Examined {
         let mut examined = Examined(ClusterState::default());
-        let genesis = ClusterState::founding(GroupId(7), 8);
+        let genesis = ClusterState::founding(GroupId(7), 8, 1);
         assert_eq!(examined.apply(Command::InstallGenesis(Box::new(genesis))), Ok(Applied::Done));
         examined
     }

@@ -21,7 +21,7 @@ fn nothing_is_accepted_before_genesis_and_genesis_only_once() {
     let mut blank = ClusterState::default();
     let register = Command::RegisterNode(registration("h1", 1));
     assert_eq!(blank.apply(&register), Err(Refused::NoGenesis));
-    let genesis = ClusterState::founding(GroupId(7), 8);
+    let genesis = ClusterState::founding(GroupId(7), 8, 1);
     assert_eq!(Examined::founded().refuse(Command::InstallGenesis(Box::new(genesis))), Refused::GenesisExists);
 }
 
@@ -179,17 +179,52 @@ fn a_node_is_not_removed_while_fewer_would_be_left_than_must_promise() {
 }
 
 #[test]
-fn unpinned_quorum_is_the_majority_of_the_registered_peers() {
+fn unpinned_quorum_is_the_majority_of_the_peers_that_have_been_available() {
     let mut examined = Examined::with_peers(1);
-    let mut seen = vec![examined.0.quorum().value];
+    let mut seen = Vec::new();
     for number in 2..=5_u32 {
-        examined.register(&format!("h{number}"), u128::from(number));
-        seen.push(examined.0.quorum().value);
+        let joins = examined.register(&format!("h{number}"), u128::from(number));
+        let before = examined.0.quorum().value;
+        examined.make_available(joins);
+        seen.push((before, examined.0.quorum().value));
     }
-    assert_eq!(seen, [1, 2, 2, 3, 3]);
+    assert_eq!(seen, [(1, 2), (2, 2), (2, 3), (3, 3)], "who is on its way here holds nothing yet");
     assert!(examined.0.group().nodes().all(|node| node.quorum == 3));
+    // Whoever has counted goes on to: silent, started again, and on an empty disk.
+    let evidence = Evidence { silence_millis: 700, suspecting: 3, reporting: 4 };
+    examined.accept(Command::FenceNode { node: NodeId(5), boot: Boot(1), evidence, at: AT });
+    examined.register("h4", 4);
+    examined.register("h3", 33);
+    assert_eq!(examined.0.quorum().value, 3);
     examined.accept(Command::RegisterNode(Registration { role: Role::Observer, ..registration("watcher", 9) }));
     assert_eq!(examined.0.quorum().value, 3);
+}
+
+#[test]
+fn a_group_that_is_begun_with_three_wants_two_from_the_first_moment() {
+    let mut examined = Examined(ClusterState::default());
+    examined.accept(Command::InstallGenesis(Box::new(ClusterState::founding(GroupId(7), 8, 3))));
+    let mut seen = vec![examined.0.quorum().value];
+    for number in 1..=4_u32 {
+        let founder = examined.register(&format!("h{number}"), u128::from(number));
+        examined.make_available(founder);
+        seen.push(examined.0.quorum().value);
+    }
+    assert_eq!(seen, [2, 2, 2, 2, 3]);
+}
+
+#[test]
+fn a_founder_that_never_came_is_not_waited_for_once_a_node_was_removed() {
+    let mut examined = Examined(ClusterState::default());
+    examined.accept(Command::InstallGenesis(Box::new(ClusterState::founding(GroupId(7), 8, 5))));
+    for number in 1..=3_u32 {
+        let founder = examined.register(&format!("h{number}"), u128::from(number));
+        examined.make_available(founder);
+    }
+    assert_eq!(examined.0.quorum().value, 3);
+    examined.accept(fence(3, 2));
+    examined.accept(Command::RemoveNode { node: NodeId(3), boot: Boot(1), at: AT });
+    assert_eq!(examined.0.quorum().value, 2, "the majority of two");
 }
 
 #[test]

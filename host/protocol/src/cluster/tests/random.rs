@@ -127,7 +127,7 @@ proptest! {
     ) {
         let mut examined = Examined::founded();
         let mut replica = ClusterState::default();
-        let genesis = Command::InstallGenesis(Box::new(ClusterState::founding(GroupId(7), 8)));
+        let genesis = Command::InstallGenesis(Box::new(ClusterState::founding(GroupId(7), 8, 1)));
         replica.apply(&genesis).expect("genesis");
         let mut seen = vec![examined.0.clone()];
         for (wish, age) in wishes {

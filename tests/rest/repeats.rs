@@ -227,3 +227,27 @@ async fn a_tag_of_an_earlier_life_fits_no_later_one() {
     let cached = [("if-none-match", first.header("etag"))];
     client.with_headers(Method::GET, link, &cached, &serde_json::Value::Null).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_cannot_take_the_place_of_an_effect_under_its_key() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    for name in ["from", "to"] {
+        client.post("/core/diaries", &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    let letter = json!({ "to": "/core/diaries/to", "note": "sent", "delayMillis": 1_500 });
+    client.patch("/core/diaries/from", &json!({ "letters": [letter] })).await.expect(200);
+    let pending = client.get("/core/diaries/from/effects").await.expect(200).json();
+    let key = pending["effects"][0]["key"].as_str().expect("the key is shown").to_owned();
+    let key = [("idempotency-key", key.as_str())];
+    let own = json!({ "note": "a stranger's" });
+    client.with_headers(Method::PATCH, "/core/diaries/to", &key, &own).await.expect(200);
+    let notes = wait::until("the letter arrives all the same", || async {
+        let notes = client.get("/core/diaries/to").await.expect(200).json()["notes"].clone();
+        notes.as_array().is_some_and(|notes| notes.contains(&json!("sent"))).then_some(notes)
+    })
+    .await;
+    assert_eq!(notes, json!(["a stranger's", "sent"]));
+    let again = client.with_headers(Method::PATCH, "/core/diaries/to", &key, &own).await.expect(200);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+}

@@ -205,14 +205,31 @@ fn short_hash(bytes: &[u8]) -> [u8; 16] {
     short
 }
 
-/// Names a request: the first 16 bytes of the BLAKE3 of its idempotency key.
+/// Names a request that may be repeated: the first 16 bytes of the BLAKE3 of who has chosen its idempotency key, and of the key. A client may
+/// choose any text, also one that is the key of an effect; its request must not pass for the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestKey(pub [u8; 16]);
 
 impl RequestKey {
-    /// Returns the name of the request with this idempotency key.
+    /// Returns the name of the request of a client that has this idempotency key.
     pub fn of(idempotency_key: &str) -> RequestKey {
-        RequestKey(short_hash(idempotency_key.as_bytes()))
+        RequestKey::chosen_by("client", idempotency_key)
+    }
+
+    /// Returns the name of the request by which an effect is carried out.
+    pub fn of_effect(key: &EffectKey) -> RequestKey {
+        RequestKey::chosen_by("effect", &key.to_string())
+    }
+
+    fn chosen_by(whom: &str, key: &str) -> RequestKey {
+        RequestKey(short_hash(format!("{whom}:{key}").as_bytes()))
+    }
+}
+
+impl std::fmt::Display for RequestKey {
+    /// Writes 32 hexadecimal digits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

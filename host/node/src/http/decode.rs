@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use steward_model::operation::{Cause, Header};
+use steward_model::update::RequestKey;
 use steward_model::{Action, Link, Version};
 
 use super::error::Error;
@@ -304,7 +305,7 @@ pub(super) fn operation(
         purpose: Purpose::Act,
         deadline: operations.clock().now().plus(wait),
         condition: std::mem::take(&mut head.condition),
-        idempotency_key: head.idempotency_key.take(),
+        idempotency_key: head.idempotency_key.take().map(|key| RequestKey::of(&key)),
         version,
         freshness: Freshness::Newest,
         wanted: head.wanted,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use steward_model::codec::{Format, bytes_run};
 use steward_model::operation::{Cause, Header};
 use steward_model::problem::Problem;
+use steward_model::update::RequestKey;
 use steward_model::{Action, Document, Epoch, Link, Moment, Offset, PartitionId, Version};
 
 use super::Error;
@@ -34,7 +35,7 @@ pub(super) struct Carried {
     /// How long somebody waits for it: the clocks of two nodes have nothing in common.
     within: Duration,
     condition: Condition,
-    idempotency_key: Option<String>,
+    idempotency_key: Option<RequestKey>,
     version: Option<Version>,
     freshness: Freshness,
     wanted: Option<Wanted>,
@@ -57,8 +58,9 @@ pub(super) enum Question {
 
 impl Format for Question {
     const NAME: &'static str = "question to an owner";
-    // The second can ask to give effects up.
-    const VERSION: u8 = 2;
+    // The second can ask to give effects up; the third says who has chosen the key of a request.
+    const VERSION: u8 = 3;
+    const READABLE_FROM: u8 = 3;
 }
 
 /// Bytes that are written as one run.

@@ -77,7 +77,7 @@ fn child_link(operation: &Operation, service: &Service) -> Result<Link, Error> {
     let named = built_in(operation.body.as_ref())?.self_link.filter(|link| !link.is_empty());
     let Some(named) = named else {
         let name = match &operation.idempotency_key {
-            Some(key) => blake3::hash(key.as_bytes()).to_hex()[..32].to_owned(),
+            Some(key) => key.to_string(),
             None => Uuid::now_v7().simple().to_string(),
         };
         return Ok(factory.child(&name)?);

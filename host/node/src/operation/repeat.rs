@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steward_model::problem::Happened;
-use steward_model::update::{RememberedBody, RememberedReply, RequestKey};
+use steward_model::update::{RememberedBody, RememberedReply};
 use steward_model::{Document, Link, Position};
 
 use super::Error;
@@ -48,7 +48,7 @@ pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
 pub(super) async fn replay(waiting: Waiting<'_>) -> Result<Option<Reply>, Error> {
     let Waiting { operation, partition, .. } = waiting;
     let Some(key) = &operation.idempotency_key else { return Ok(None) };
-    let Some(first) = partition.remembered(&operation.link, &RequestKey::of(key))? else { return Ok(None) };
+    let Some(first) = partition.remembered(&operation.link, key)? else { return Ok(None) };
     if first.request_digest != request_digest(operation) {
         return Err(Error::KeyReused { link: operation.link.clone() });
     }

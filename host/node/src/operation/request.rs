@@ -8,6 +8,7 @@ use steward_model::codec::bytes_run;
 use steward_model::document::Document;
 use steward_model::operation::{Cause, EffectKey, EffectReply, Header};
 use steward_model::render::write_integer;
+use steward_model::update::RequestKey;
 use steward_model::{Action, Link, Moment, Position, Version};
 
 use super::body::Body;
@@ -92,7 +93,7 @@ pub(crate) struct Operation {
     /// What must be true first.
     pub condition: Condition,
     /// The same key means the same request.
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<RequestKey>,
     /// Which version is asked for, with GET.
     pub version: Option<Version>,
     /// How new the answer has to be, with GET.

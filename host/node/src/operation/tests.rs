@@ -99,7 +99,8 @@ async fn whoever_does_not_wait_for_the_commit_learns_that_nothing_happened() {
 async fn a_repeated_effect_gets_the_state_that_it_made_however_late_the_state_store_is() {
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
-    let effect = Operation { idempotency_key: Some("effect".to_owned()), cause: Cause::Effect, ..patch(&operations) };
+    let effect =
+        Operation { idempotency_key: Some(RequestKey::of("effect")), cause: Cause::Effect, ..patch(&operations) };
     let _made = node.propose_for(&link, r#"{"made":true}"#, Some(first_answer(&effect, "effect"))).await;
     {
         let mut repeated = std::pin::pin!(repeat::replay(waiting(&node, &operations, &effect)));
@@ -122,7 +123,7 @@ async fn a_repeat_that_does_not_wait_for_the_first_commit_learns_that_the_outcom
     let node = ByHand::serving();
     let (operations, link) = (operations(&node), link());
     let deadline = operations.clock().now();
-    let repeat = Operation { idempotency_key: Some("key".to_owned()), deadline, ..patch(&operations) };
+    let repeat = Operation { idempotency_key: Some(RequestKey::of("key")), deadline, ..patch(&operations) };
     let _first = node.propose_for(&link, "{}", Some(first_answer(&repeat, "key"))).await;
     let turn = node.turn(&link).await;
     let step = repeat::replay(waiting(&node, &operations, &repeat)).await.map(|_| unreachable!("it is not committed"));

@@ -32,7 +32,7 @@ impl Draft<'_> {
     pub(super) fn update(&self) -> Update {
         let (change, document) = self.document();
         let effects = self.effects(&document);
-        let remembered = self.operation.idempotency_key.as_ref().map(|key| self.remembered(key, &document));
+        let remembered = self.operation.idempotency_key.map(|key| self.remembered(key, &document));
         let keep_versions = Some(self.service.descriptor().versions_kept());
         let settled = self.decision.settled.clone();
         let document = match change {
@@ -113,7 +113,7 @@ impl Draft<'_> {
         (0..).zip(&self.decision.effects).map(pending).collect()
     }
 
-    fn remembered(&self, key: &str, document: &Document) -> RememberedReply {
+    fn remembered(&self, key: RequestKey, document: &Document) -> RememberedReply {
         let body = match &self.decision.answer {
             Answer::State => RememberedBody::State,
             Answer::Json(json) => RememberedBody::of_json(json),
@@ -126,7 +126,7 @@ impl Draft<'_> {
             Status::Chosen(status) => status,
         };
         RememberedReply {
-            key: RequestKey::of(key),
+            key,
             request_digest: request_digest(self.operation),
             status,
             version: document.version,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use steward_model::operation::{Cause, EffectReply};
 use steward_model::render;
-use steward_model::update::PendingEffect;
+use steward_model::update::{PendingEffect, RequestKey};
 use steward_model::{Action, Link, Problem};
 
 use super::sent::{Sent, unanswered};
@@ -45,12 +45,12 @@ impl Outbox {
             };
         }
         let key = pending.key.to_string();
-        let mut operation = self.operations.own(key.clone(), effect.action, link, Cause::Effect, Purpose::Act);
+        let mut operation = self.operations.own(key, effect.action, link, Cause::Effect, Purpose::Act);
         operation.root = Some(pending.request.clone());
         operation.headers.clone_from(&effect.headers);
         operation.body = effect.body.clone().map(Body::new);
         query.clone_into(&mut operation.query);
-        operation.idempotency_key = (effect.action != Action::Get).then_some(key);
+        operation.idempotency_key = (effect.action != Action::Get).then(|| RequestKey::of_effect(&pending.key));
         self.perform(pending, operation).await
     }
 

@@ -8,7 +8,7 @@
 //! version.
 
 use serde::{Deserialize, Serialize};
-use steward_model::codec::{self, Format};
+use steward_model::codec::Format;
 use steward_model::module::Digest;
 use steward_model::{Boot, Link, NodeId, Timestamp};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steward_model::codec::{self, Format};
+use steward_model::codec::Format;
 use steward_model::group::GroupId;
 use steward_model::module::Digest;
 use steward_model::node::HostId;

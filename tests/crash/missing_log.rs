@@ -70,6 +70,30 @@ async fn a_log_of_which_files_are_gone_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_gone_with_everything_that_names_its_files_is_refused_all_the_same() {
+    let mut host = host_with(&["counter"], &[]).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "kept" })).await.expect(201);
+    host.kill();
+    let folder = log_folder(&host);
+    let name = folder.file_name().expect("it has a name").to_string_lossy().into_owned();
+    let kept = tempfile::tempdir().expect("a temporary folder");
+    let gone = [name.clone(), format!("{name}.segments"), "state".to_owned(), "system".to_owned()];
+    // What `rm -rf log-*` takes, and more and more besides it.
+    for count in 2..=gone.len() {
+        for name in &gone[..count] {
+            std::fs::rename(host.data().join(name), kept.path().join(name)).expect("it can be moved");
+        }
+        refuses(&mut host, &name);
+        for name in &gone[..count] {
+            assert!(!host.data().join(name).exists(), "{name}: a refused start makes nothing in its place");
+            std::fs::rename(kept.path().join(name), host.data().join(name)).expect("it can be moved back");
+        }
+    }
+    goes_on(&mut host);
+    host.client().get("/core/counters/kept").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_system_group_that_forgot_what_the_log_remembers_is_refused() {
     let mut host = host_with(&["counter"], &[]).await;
     host.client().post("/core/counters", &json!({ "documentSelfLink": "kept" })).await.expect(201);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <data folder>/
-//!   format.json            product, format version, store id, when created
+//!   format.json            product, format version, store id, when created, whether the log was begun
 //!   lock                   held by the process that uses the folder
 //!   log-<store>/           the commit log
 //!   log-<store>.segments   which files the commit log has
@@ -11,6 +11,9 @@
 //!
 //! The folder of the log is named after the store. A store that has lost acknowledged records takes another name. In
 //! the same instant it then has an empty log, and the damaged log stays for salvage.
+//!
+//! Log and ledger have names alike, and whoever moves one away by a pattern moves both. That there was a log is therefore noted
+//! where the store's name is: without that name there is no store.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -84,6 +87,20 @@ pub enum Error {
         /// The path at which a data folder was looked for.
         path: PathBuf,
     },
+    /// There was a commit log, and nothing of it is left. What was acknowledged last was nowhere else on this disk.
+    #[error(
+        "the commit log of folder {} is gone: {} is missing, and {FORMAT_NAME} says that there was one. Put it and the folder {} back where they were, or \
+         restore the whole folder from a backup; if other nodes have copies of everything, start this node on an empty folder",
+        path.display(), ledger.display(), log.display()
+    )]
+    LogGone {
+        /// The path of the folder, as it was given.
+        path: PathBuf,
+        /// Where the segments of the log should be.
+        log: PathBuf,
+        /// Where the list of its segments should be.
+        ledger: PathBuf,
+    },
     /// The operating system refused a call.
     #[error("cannot {what} in folder {}: {source}", path.display())]
     Disk {
@@ -104,6 +121,8 @@ struct Format {
     format: u32,
     store: String,
     created_micros: i64,
+    #[serde(default)]
+    log_begun: bool,
 }
 
 /// A data folder that this process holds, until it is dropped.
@@ -112,6 +131,7 @@ pub struct DataFolder {
     path: PathBuf,
     store: StoreId,
     created: Timestamp,
+    log_begun: bool,
     /// Held, not used: the lock lasts as long as the file is open. None: there is nothing to be locked.
     _lock: Option<File>,
 }
@@ -174,7 +194,8 @@ impl DataFolder {
             path: path.to_owned(),
             reason: format!("store {:?} is no hexadecimal number", format.store),
         })?;
-        Ok(DataFolder { path: path.to_owned(), store, created: Timestamp(format.created_micros), _lock: lock })
+        let (created, log_begun) = (Timestamp(format.created_micros), format.log_begun);
+        Ok(DataFolder { path: path.to_owned(), store, created, log_begun, _lock: lock })
     }
 
     /// Returns the store id: the name of what this folder holds. A wiped disk gets another one.
@@ -202,6 +223,35 @@ impl DataFolder {
         self.path.join(format!("log-{:032x}.segments", self.store.0))
     }
 
+    /// Returns nothing if the commit log is where it was left, as far as that can be seen without opening it.
+    ///
+    /// # Errors
+    /// [`Error::LogGone`], or [`Error::Disk`] if that cannot be found out.
+    pub fn check_log(&self) -> Result<(), Error> {
+        let (path, log, ledger) = (self.path.clone(), self.log_path(), self.log_ledger_path());
+        match ledger.try_exists() {
+            Ok(there) if there || !self.log_begun => Ok(()),
+            Ok(_) => Err(Error::LogGone { path, log, ledger }),
+            Err(source) => Err(Error::Disk { what: "look for the commit log", path, source }),
+        }
+    }
+
+    /// Notes that there is a commit log from now on. Called when the log and its list of segments are on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: it may not be noted; the next start notes it.
+    pub fn note_log(&self) -> Result<(), Error> {
+        if self.log_begun {
+            return Ok(());
+        }
+        let format = Format { log_begun: true, ..format(self.store, self.created) };
+        write(&self.path, &format).map_err(|source| Error::Disk {
+            what: "write the format file",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// Returns the folder of the state store.
     pub fn state_path(&self) -> PathBuf {
         self.path.join("state")
@@ -223,14 +273,14 @@ impl DataFolder {
             path: self.path.clone(),
             source,
         })?;
-        self.store = fresh;
+        (self.store, self.log_begun) = (fresh, false);
         Ok(())
     }
 }
 
 fn format(store: StoreId, created: Timestamp) -> Format {
     let store = format!("{:032x}", store.0);
-    Format { product: PRODUCT.into(), format: FORMAT_VERSION, store, created_micros: created.0 }
+    Format { product: PRODUCT.into(), format: FORMAT_VERSION, store, created_micros: created.0, log_begun: false }
 }
 
 /// Returns true if there is nothing in the folder but what a first start may have left.
@@ -287,6 +337,23 @@ mod tests {
         assert_ne!(held.log_path(), log_path);
         drop(held);
         assert_eq!(open(&path, 8).expect("the same folder").store(), StoreId(9));
+    }
+
+    #[test]
+    fn a_log_that_was_begun_is_missed_and_one_that_was_not_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let held = open(folder.path(), 7).expect("a new folder");
+        held.check_log().expect("there was no log yet");
+        std::fs::write(held.log_ledger_path(), "segments").expect("writable");
+        held.note_log().expect("writable");
+        drop(held);
+        let mut held = open(folder.path(), 7).expect("the same folder");
+        held.check_log().expect("it is there");
+        std::fs::remove_file(held.log_ledger_path()).expect("removable");
+        let refused = held.check_log().expect_err("it is gone");
+        assert!(refused.to_string().contains("restore the whole folder from a backup"), "{refused}");
+        held.rename_store(StoreId(9)).expect("writable");
+        held.check_log().expect("a store of another name has another log");
     }
 
     #[test]

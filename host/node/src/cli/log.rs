@@ -248,7 +248,8 @@ fn refused(folder: &Path, error: &format::Error) -> Failure {
         format::Error::Foreign { .. }
         | format::Error::Newer { .. }
         | format::Error::Older { .. }
-        | format::Error::Damaged { .. } => Failure::new(Exit::Failed, "data-folder", message),
+        | format::Error::Damaged { .. }
+        | format::Error::LogGone { .. } => Failure::new(Exit::Failed, "data-folder", message),
         format::Error::Disk { .. } => Failure::new(Exit::Failed, "unreadable", message),
     }
 }

@@ -60,6 +60,22 @@ impl Folder {
         self.data.log_ledger_path()
     }
 
+    /// Returns nothing if the commit log is where it was left.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(super) fn check_log(&self) -> anyhow::Result<()> {
+        Ok(self.data.check_log()?)
+    }
+
+    /// Notes that there is a commit log from now on.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(super) fn note_log(&self) -> anyhow::Result<()> {
+        Ok(self.data.note_log()?)
+    }
+
     /// Returns the name by which the commit log knows its segments.
     pub(super) fn log_identity(&self) -> u64 {
         self.data.log_identity()

@@ -38,7 +38,9 @@ fn moment() -> Moment {
 pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
     let (state_path, log_path, ledger_path) = (folder.state_path(), folder.log_path(), folder.ledger_path());
     let identity = folder.log_identity();
-    let work = move || {
+    // Before anything is made anew in its place.
+    folder.check_log()?;
+    let work = move || -> anyhow::Result<Found> {
         let options = StateOptions { reserve_bytes: STATE_RESERVE_BYTES, ..StateOptions::default() };
         let state = open_or_reset(&state_path, &options).context("open the state store")?;
         if let Some(reset) = &state.was_reset {
@@ -59,5 +61,7 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let volatile: Arc<dyn StateStore> = Arc::new(MemoryStore::new());
         Ok(Found { log: Arc::new(log), persisted, volatile, recovery })
     };
-    tokio::task::spawn_blocking(work).await.context("open the stores")?
+    let found = tokio::task::spawn_blocking(work).await.context("open the stores")??;
+    folder.note_log()?;
+    Ok(found)
 }

@@ -255,6 +255,13 @@ async fn the_reference_of_rest_prints_what_it_shows() {
     assert!(run >= 15, "only {run} commands of the reference were run");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_of_queries_prints_what_it_shows() {
+    let page = std::fs::read_to_string(build::repository().join("host/docs/query.md")).expect("the reference");
+    let run = run_all(&page).await;
+    assert!(run >= 10, "only {run} commands of the reference were run");
+}
+
 #[test]
 fn the_readme_shows_the_tour_and_the_example_as_they_are() {
     let read = |path: &str| std::fs::read_to_string(build::repository().join(path)).expect("a file of the repository");

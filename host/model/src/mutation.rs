@@ -71,6 +71,10 @@ pub enum Mutation {
     ProgressBehind,
     /// The digest forgets to take away what a document was before.
     DigestOnlyGrows,
+    /// A record that makes no new state is taken down only where the same run changes its document besides.
+    TouchedByRun,
+    /// A deletion changes what is in memory and nothing in the store.
+    DeletionNotStored,
     /// A removed document keeps its place in the index.
     IndexKeepsRemoved,
     /// A checkpoint releases the log although the store was not made durable.

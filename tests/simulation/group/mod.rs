@@ -25,6 +25,7 @@ mod rebuild;
 mod rest;
 mod site;
 mod steps;
+mod stores;
 mod system;
 
 use std::collections::BTreeMap;
@@ -66,6 +67,7 @@ pub(crate) struct Seen {
     pub(crate) alterations: usize,
     pub(crate) fail_overs: usize,
     pub(crate) made_anew: usize,
+    pub(crate) forgotten: usize,
 }
 
 impl Seen {
@@ -81,15 +83,17 @@ impl Seen {
         self.alterations += other.alterations;
         self.fail_overs += other.fail_overs;
         self.made_anew += other.made_anew;
+        self.forgotten += other.forgotten;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
         let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads];
         let rare = [self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
+        let rare = rare.into_iter().chain([self.forgotten]);
         // Records are cut in few groups, and then many at once: their number says little, that there are some says enough.
         let few_cuts = self.cuts < groups / 100;
-        if few_cuts || all.iter().any(|count| *count < groups) || rare.iter().any(|count| *count < groups / 25) {
+        if few_cuts || all.iter().any(|count| *count < groups) || rare.into_iter().any(|count| count < groups / 25) {
             bail!("{groups} groups were too quiet: {self:?}");
         }
         Ok(())
@@ -341,6 +345,7 @@ impl Group {
             let core = &recovered.core;
             self.say(|| format!("  {partition} opens with {core}"));
             self.oracle.of(*partition).opened(at, core.promised).map_err(|broken| anyhow!(broken))?;
+            self.judge_store(at, *partition).map_err(|broken| anyhow!(broken))?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::group::judge;
 use crate::lives::is_noticed;
 
 /// Groups in which a broken rule must be noticed.
-const GROUPS: u64 = 300;
+const GROUPS: u64 = 600;
 
 macro_rules! broken_rules {
     ($($test:ident: $mutation:ident by $($name:literal),+;)*) => {
@@ -31,4 +31,7 @@ broken_rules! {
     a_rebuilt_copy_that_is_not_lasting_is_noticed: RebuiltBeforeLasting by "open the stores", "i02_", "i04_";
     documents_that_survive_a_rebuild_in_memory_are_noticed: CacheSurvivesRebuild by "i10_", "i11_", "i13_";
     applying_what_the_own_disk_lacks_is_noticed: AppliedBeforeDurable by "i09_";
+    stores_that_differ_by_the_length_of_runs_are_noticed: TouchedByRun by "i15_";
+    a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i15_", "i13_";
+    a_deletion_that_the_store_does_not_get_is_noticed: DeletionNotStored by "i17_";
 }

@@ -19,6 +19,9 @@ use crate::tasks::{Done, Owner, place};
 /// Numbers of readers begin here; below are clients.
 pub(crate) const READERS: usize = 1 << 20;
 
+/// After so long every tombstone may be forgotten, and no answer.
+const TOMBSTONES_KEPT: Duration = Duration::from_secs(12 * 3_600);
+
 /// What can happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -78,10 +81,12 @@ pub(crate) enum Step {
     Fault,
     /// A copy that is made anew goes on, or one begins.
     Rebuild,
+    /// Tombstones are forgotten, as if they were old enough.
+    Purge,
 }
 
 /// How often each step is taken.
-pub(crate) const STEPS: [(usize, Step); 28] = [
+pub(crate) const STEPS: [(usize, Step); 29] = [
     (30, Step::Flow),
     (30, Step::Send),
     (30, Step::Poll),
@@ -110,6 +115,7 @@ pub(crate) const STEPS: [(usize, Step); 28] = [
     (20, Step::Checkpoint),
     (1, Step::Fault),
     (20, Step::Rebuild),
+    (4, Step::Purge),
 ];
 
 impl Group {
@@ -164,7 +170,8 @@ impl Group {
                 let times = 1 + self.random.below(3) as u32;
                 self.sites[at].machine.store.refuse(times);
             }
-            Step::Rebuild => self.rebuild_some(),
+            Step::Rebuild => self.rebuild_some()?,
+            Step::Purge => self.purge(at),
         }
         Ok(())
     }
@@ -329,7 +336,7 @@ impl Group {
         true
     }
 
-    fn operated(&mut self, client: usize, request: requests::Request, answer: requests::Answer) {
+    pub(crate) fn operated(&mut self, client: usize, request: requests::Request, answer: requests::Answer) {
         use requests::Answer;
         let partition = place(&request.link);
         match answer {
@@ -427,6 +434,16 @@ impl Group {
         if let Some(life) = self.sites[at].awake() {
             life.node.partitions.apply(&EveryScalar);
         }
+    }
+
+    /// Has a node forget the tombstones of what it serves, as if so much time had passed; answers are kept for longer.
+    fn purge(&mut self, at: usize) {
+        let now = self.sites[at].now.get();
+        let Some(life) = self.sites[at].awake() else { return };
+        let later = life.around.steady().plus(TOMBSTONES_KEPT);
+        // What its store cannot tell now is forgotten another time.
+        let _ = life.node.partitions.forget(now, later);
+        self.collect(at);
     }
 
     /// Makes a checkpoint and lets go of the log below.

@@ -45,6 +45,12 @@ pub enum Mutation {
     ConfirmedByEarlierQuestion,
     /// A member confirms a reign although it has promised a higher epoch.
     ConfirmedInSpiteOfPromise,
+    /// A copy answers a reader although it has not come as far as the reader has seen.
+    FenceIgnored,
+    /// A copy takes what another reign has committed at an offset for the record that its reader has seen there.
+    FenceByOffset,
+    /// A reader that waits for a copy is not told when that has come as far.
+    FenceNotLifted,
     /// One member less than a recovery would meet confirms a read.
     OneConfirmationLess,
     /// The write quorum falls, and the recovery quorum does not rise.

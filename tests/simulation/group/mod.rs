@@ -17,6 +17,7 @@
 
 mod check;
 mod deposed;
+mod local;
 mod mutations;
 mod network;
 mod oracle;
@@ -34,7 +35,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::partition::SelectorId;
-use steward_model::{Lane, PartitionId, Timestamp};
+use steward_model::{Lane, PartitionId, Position, Timestamp};
 use steward_protocol::replica::Member;
 use steward_storage::state::Odds;
 
@@ -43,6 +44,7 @@ use crate::lives::{self, panicked};
 use crate::node::Machine;
 use crate::random::Random;
 use crate::tasks::Owner;
+pub(crate) use local::Shown;
 use network::Network;
 use oracle::Oracle;
 use rebuild::Rebuilding;
@@ -67,6 +69,8 @@ pub(crate) struct Seen {
     pub(crate) alterations: usize,
     pub(crate) fail_overs: usize,
     pub(crate) made_anew: usize,
+    pub(crate) copy_reads: usize,
+    pub(crate) never_committed: usize,
     pub(crate) forgotten: usize,
 }
 
@@ -83,14 +87,16 @@ impl Seen {
         self.alterations += other.alterations;
         self.fail_overs += other.fail_overs;
         self.made_anew += other.made_anew;
+        self.copy_reads += other.copy_reads;
+        self.never_committed += other.never_committed;
         self.forgotten += other.forgotten;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
-        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads];
+        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads];
         let rare = [self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
-        let rare = rare.into_iter().chain([self.forgotten]);
+        let rare = rare.into_iter().chain([self.never_committed, self.forgotten]);
         // Records are cut in few groups, and then many at once: their number says little, that there are some says enough.
         let few_cuts = self.cuts < groups / 100;
         if few_cuts || all.iter().any(|count| *count < groups) || rare.into_iter().any(|count| count < groups / 25) {
@@ -112,6 +118,8 @@ pub(crate) struct Group {
     /// What each read under way must show.
     reading: BTreeMap<usize, usize>,
     readers: usize,
+    /// Ends that logs had: readers may have seen them.
+    ends: Vec<(PartitionId, Position)>,
     /// Copies that lack more than a primary's log has: who said so, and whose they are.
     lost: Vec<(usize, PartitionId, Member)>,
     rebuilding: Vec<Rebuilding>,
@@ -201,6 +209,7 @@ impl Group {
             oracle: Oracle::default(),
             reading: BTreeMap::new(),
             readers: 0,
+            ends: Vec::new(),
             lost: Vec::new(),
             rebuilding: Vec::new(),
             away: None,

@@ -31,6 +31,9 @@ broken_rules! {
     a_rebuilt_copy_that_is_not_lasting_is_noticed: RebuiltBeforeLasting by "open the stores", "i02_", "i04_";
     documents_that_survive_a_rebuild_in_memory_are_noticed: CacheSurvivesRebuild by "i10_", "i11_", "i13_";
     applying_what_the_own_disk_lacks_is_noticed: AppliedBeforeDurable by "i09_";
+    a_copy_that_is_behind_its_reader_and_answers_is_noticed: FenceIgnored by "copies_";
+    another_record_at_the_place_of_the_one_seen_is_noticed: FenceByOffset by "copies_";
+    a_reader_of_a_copy_that_is_never_told_is_noticed: FenceNotLifted by "copies_";
     stores_that_differ_by_the_length_of_runs_are_noticed: TouchedByRun by "i15_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i15_", "i13_";
     a_deletion_that_the_store_does_not_get_is_noticed: DeletionNotStored by "i17_";

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Poll,
     /// A document is read by whoever believes to own it.
     Read,
+    /// A document is read of any node's copy.
+    ReadCopy,
     /// A node's log writes one group.
     Write,
     /// A node's copies take what is there.
@@ -86,11 +88,12 @@ pub(crate) enum Step {
 }
 
 /// How often each step is taken.
-pub(crate) const STEPS: [(usize, Step); 29] = [
+pub(crate) const STEPS: [(usize, Step); 30] = [
     (30, Step::Flow),
     (30, Step::Send),
     (30, Step::Poll),
     (12, Step::Read),
+    (12, Step::ReadCopy),
     (20, Step::Write),
     (20, Step::Work),
     (40, Step::Deliver),
@@ -134,6 +137,7 @@ impl Group {
             Step::Send => self.send(false),
             Step::Poll => self.poll(at),
             Step::Read => self.read(),
+            Step::ReadCopy => self.read_copy(),
             Step::Write => {
                 if let Some(life) = self.sites[at].awake() {
                     life.node.write();
@@ -331,6 +335,7 @@ impl Group {
                     self.seen.reads += 1;
                 }
             }
+            (_, Done::Shown { link, seen, shown }) => self.copy_shown(at, &link, seen, &shown),
             _ => {}
         }
         true

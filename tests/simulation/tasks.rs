@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use steward_model::{Epoch, Link, Moment, PartitionId, Position, Timestamp};
 use steward_replication::{Partition, Partitions};
 
-use crate::group::Shown;
+use crate::group::{Shown, Told};
 use crate::requests::{Answer, Request};
 
 /// What tasks see of their world.
@@ -126,6 +126,8 @@ pub(crate) enum Done {
     Awaited { partition: PartitionId, position: Position, is_committed: bool },
     /// A copy was read as it is, by a reader who has seen a record of its log, or none.
     Shown { link: Link, seen: Option<Position>, shown: Shown },
+    /// An operation was answered, and its answer was to wait for further members to hold what it shows.
+    Held { request: Request, answer: Answer, told: Told },
     /// Nothing could be read.
     Unread,
 }

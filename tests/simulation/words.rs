@@ -80,6 +80,7 @@ impl Display for Done {
                 let seen = seen.map_or("nothing".to_owned(), |seen| seen.to_string());
                 write!(f, "read {link} of this copy, has seen {seen}: {shown}")
             }
+            Done::Held { request, answer, told } => write!(f, "{request}: {answer}, {told}"),
             Done::Unread => f.write_str("could read nothing"),
         }
     }

@@ -51,6 +51,8 @@ pub enum Mutation {
     FenceByOffset,
     /// A reader that waits for a copy is not told when that has come as far.
     FenceNotLifted,
+    /// An answer is given although one member less holds the record than its client wants.
+    HeldByOneLess,
     /// One member less than a recovery would meet confirms a read.
     OneConfirmationLess,
     /// The write quorum falls, and the recovery quorum does not rise.

@@ -17,6 +17,7 @@
 
 mod check;
 mod deposed;
+mod held;
 mod local;
 mod mutations;
 mod network;
@@ -44,6 +45,7 @@ use crate::lives::{self, panicked};
 use crate::node::Machine;
 use crate::random::Random;
 use crate::tasks::Owner;
+pub(crate) use held::Told;
 pub(crate) use local::Shown;
 use network::Network;
 use oracle::Oracle;
@@ -71,6 +73,7 @@ pub(crate) struct Seen {
     pub(crate) made_anew: usize,
     pub(crate) copy_reads: usize,
     pub(crate) never_committed: usize,
+    pub(crate) held: usize,
     pub(crate) forgotten: usize,
 }
 
@@ -89,12 +92,13 @@ impl Seen {
         self.made_anew += other.made_anew;
         self.copy_reads += other.copy_reads;
         self.never_committed += other.never_committed;
+        self.held += other.held;
         self.forgotten += other.forgotten;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
-        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads];
+        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads, self.held];
         let rare = [self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
         let rare = rare.into_iter().chain([self.never_committed, self.forgotten]);
         // Records are cut in few groups, and then many at once: their number says little, that there are some says enough.

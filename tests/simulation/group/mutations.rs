@@ -34,6 +34,7 @@ broken_rules! {
     a_copy_that_is_behind_its_reader_and_answers_is_noticed: FenceIgnored by "copies_";
     another_record_at_the_place_of_the_one_seen_is_noticed: FenceByOffset by "copies_";
     a_reader_of_a_copy_that_is_never_told_is_noticed: FenceNotLifted by "copies_";
+    an_answer_that_fewer_hold_than_wanted_is_noticed: HeldByOneLess by "held_";
     stores_that_differ_by_the_length_of_runs_are_noticed: TouchedByRun by "i15_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i15_", "i13_";
     a_deletion_that_the_store_does_not_get_is_noticed: DeletionNotStored by "i17_";

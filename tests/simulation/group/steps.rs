@@ -10,9 +10,9 @@ use steward_replication::Message;
 use steward_replication::mail::Request;
 use steward_storage::index::EveryScalar;
 
-use crate::group::Group;
 use crate::group::network::Flight;
 use crate::group::system::site;
+use crate::group::{Group, held};
 use crate::requests::{self, operate};
 use crate::tasks::{Done, Owner, place};
 
@@ -276,9 +276,14 @@ impl Group {
             self.clients.unanswered(client, false);
             return;
         };
+        let wanted = self.wanted();
         self.say(|| format!("  client {client} sends {request} to node {}", at + 1));
         let Some(life) = self.sites[at].awake() else { return };
-        life.tasks.spawn(Owner::Client(client), operate(Rc::clone(&life.around), request));
+        let around = Rc::clone(&life.around);
+        match wanted {
+            Some(wanted) => life.tasks.spawn(Owner::Client(client), held::operate(around, request, wanted)),
+            None => life.tasks.spawn(Owner::Client(client), operate(around, request)),
+        }
     }
 
     /// Returns a node that believes to own a partition, or any that is awake.
@@ -335,6 +340,7 @@ impl Group {
                     self.seen.reads += 1;
                 }
             }
+            (Owner::Client(client), Done::Held { request, answer, told }) => self.held(client, request, answer, told),
             (_, Done::Shown { link, seen, shown }) => self.copy_shown(at, &link, seen, &shown),
             _ => {}
         }

@@ -16,6 +16,8 @@ pub(crate) struct System {
     pub(crate) asked: Vec<(usize, Request)>,
     /// The quorum that the group wants.
     pub(crate) quorum: u32,
+    /// Who counted, by partition and version of its row.
+    counted: BTreeMap<(PartitionId, u64), BTreeSet<Member>>,
 }
 
 /// Returns the number of a node, by its place in the group.
@@ -43,7 +45,26 @@ impl System {
         };
         row.alter(in_sync, quorum);
         let rows = partitions.iter().map(|partition| (*partition, row.clone())).collect();
-        System { rows, boots: vec![0; sites], is_away: false, asked: Vec::new(), quorum }
+        let (boots, counted) = (vec![0; sites], BTreeMap::new());
+        let mut system = System { rows, boots, is_away: false, asked: Vec::new(), quorum, counted };
+        system.note();
+        system
+    }
+
+    /// Takes note of who counts now.
+    fn note(&mut self) {
+        for (partition, row) in &self.rows {
+            self.counted.entry((*partition, row.version)).or_insert_with(|| row.in_sync.clone());
+        }
+    }
+
+    /// Returns who counted in a version of a row, and in all later ones.
+    pub(crate) fn in_sync_since(
+        &self,
+        partition: PartitionId,
+        version: u64,
+    ) -> impl Iterator<Item = &BTreeSet<Member>> {
+        self.counted.range((partition, version)..=(partition, u64::MAX)).map(|(_, members)| members)
     }
 
     pub(crate) fn row(&self, partition: PartitionId) -> &Row {
@@ -68,6 +89,7 @@ impl System {
             assert_eq!(partition.lane, Lane::Persisted, "groups keep what they keep on disks");
             row.restart_member(partition.lane, own, &[]);
         }
+        self.note();
         own
     }
 
@@ -78,12 +100,14 @@ impl System {
         if row.in_sync.contains(&member) {
             row.name(member);
         }
+        self.note();
     }
 
     /// Lowers the quorum, or wants a higher one.
     pub(crate) fn set_quorum(&mut self, quorum: u32) {
         self.quorum = quorum;
         self.rows.values_mut().for_each(|row| row.lower_write_quorum(quorum));
+        self.note();
     }
 
     /// Decides what a site has asked; returns what it is told.
@@ -99,6 +123,7 @@ impl System {
                 let is_sound = alteration.in_sync.is_subset(&boots) && alteration.in_sync.contains(&row.primary);
                 if is_sound {
                     row.alter(alteration.in_sync, alteration.write_quorum);
+                    self.note();
                     return None;
                 }
                 Some((alteration.partition, Event::AlterationRefused { version: alteration.version }))

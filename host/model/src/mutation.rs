@@ -57,6 +57,10 @@ pub enum Mutation {
     OneConfirmationLess,
     /// The write quorum falls, and the recovery quorum does not rise.
     RecoveryQuorumNotRaised,
+    /// With a member that is removed the recovery quorum falls, although what was committed has lost a holder.
+    RecoveryQuorumFollowsRemoval,
+    /// A primary that is removed stays the one that was named.
+    RemovedStaysNamed,
     /// A restart finds the promises, and no records.
     RecordsForgotten,
     /// A new process start takes up the reign for which the start before it was named.

@@ -31,7 +31,7 @@ impl Group {
         }
         match self.broken.take() {
             Some(broken) => Err(broken),
-            None => self.judge_copies(),
+            None => self.judge_rows().and_then(|()| self.judge_copies()),
         }
     }
 

@@ -49,11 +49,18 @@ impl Group {
         let answers = self.take_confirmations(old);
         let seen = self.append_in_vain(old, partition, &link);
         self.sites[old].is_paused = true;
+        // Removed it does not hear of the next reign from the system group, and what it says counts no more.
+        if self.random.below(3) == 0 {
+            self.remove(old);
+        }
         self.update_elsewhere(partition, next, &link)?;
         (0..self.sites.len()).for_each(|at| self.read_copy_at(at, link.clone(), seen));
         (0..self.sites.len()).for_each(|at| self.network.lose((at, old)));
         self.sites[old].is_paused = false;
         // It believes to reign, and everything that it reads was overtaken.
+        if self.system.removed.contains(&old) {
+            self.ask_in_vain(old, partition, &link);
+        }
         self.read_at(old, link.clone());
         self.work(old);
         for (from, flight) in answers {
@@ -65,7 +72,7 @@ impl Group {
         self.exchange(old, true);
         self.poll_all(old);
         self.settle()?;
-        // Its own copy learns in time that what it had appended was never committed.
+        // Its own copy learns in time that what it had appended was never committed, unless nobody tells it any more.
         self.read_copy_at(old, link, seen);
         for _ in 0..ROUNDS_OF_CUT {
             self.flow()?;
@@ -137,6 +144,7 @@ impl Group {
         let number = self.readers;
         self.readers += 1;
         self.reading.insert(number, begins);
+        self.begins(READERS + number, place(&link), at);
         let now = self.sites[at].now.get();
         let Some(life) = self.sites[at].awake() else { return };
         life.tasks.spawn(Owner::Client(READERS + number), super::reads::confirmed(Rc::clone(&life.around), link, now));

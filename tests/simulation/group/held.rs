@@ -94,13 +94,13 @@ impl Group {
     }
 
     /// Takes an answer that was held back.
-    pub(crate) fn held(&mut self, client: usize, request: Request, answer: Answer, told: Told) {
+    pub(crate) fn held(&mut self, (at, client): (usize, usize), request: Request, answer: Answer, told: Told) {
         match told.outcome {
             Outcome::Given => {
                 self.seen.held += 1;
                 let judged = self.judge_held(place(&request.link), told);
                 self.broken = self.broken.take().or(judged.err());
-                self.operated(client, request, answer);
+                self.operated(at, client, request, answer);
             }
             Outcome::TooFew => self.clients.unanswered(client, true),
             Outcome::Overlooked => {

@@ -24,13 +24,14 @@ mod network;
 mod oracle;
 mod reads;
 mod rebuild;
+mod removal;
 mod rest;
 mod site;
 mod steps;
 mod stores;
 mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ pub(crate) struct Seen {
     pub(crate) never_committed: usize,
     pub(crate) held: usize,
     pub(crate) forgotten: usize,
+    pub(crate) removed: usize,
 }
 
 impl Seen {
@@ -94,13 +96,14 @@ impl Seen {
         self.never_committed += other.never_committed;
         self.held += other.held;
         self.forgotten += other.forgotten;
+        self.removed += other.removed;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
         let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads, self.held];
         let rare = [self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
-        let rare = rare.into_iter().chain([self.never_committed, self.forgotten]);
+        let rare = rare.into_iter().chain([self.never_committed, self.forgotten, self.removed]);
         // Records are cut in few groups, and then many at once: their number says little, that there are some says enough.
         let few_cuts = self.cuts < groups / 100;
         if few_cuts || all.iter().any(|count| *count < groups) || rare.into_iter().any(|count| count < groups / 25) {
@@ -124,6 +127,8 @@ pub(crate) struct Group {
     readers: usize,
     /// Ends that logs had: readers may have seen them.
     ends: Vec<(PartitionId, Position)>,
+    /// Clients and readers that began where nobody can answer them any more.
+    in_vain: BTreeSet<usize>,
     /// Copies that lack more than a primary's log has: who said so, and whose they are.
     lost: Vec<(usize, PartitionId, Member)>,
     rebuilding: Vec<Rebuilding>,
@@ -214,6 +219,7 @@ impl Group {
             reading: BTreeMap::new(),
             readers: 0,
             ends: Vec::new(),
+            in_vain: BTreeSet::new(),
             lost: Vec::new(),
             rebuilding: Vec::new(),
             away: None,
@@ -346,7 +352,8 @@ impl Group {
 
     /// Starts a node that is down, if the system group can register it.
     fn start(&mut self, at: usize) -> Result<()> {
-        if self.sites[at].life.is_some() || self.system.is_away || self.away == Some(at) {
+        let may_not = self.system.is_away || self.away == Some(at) || self.system.removed.contains(&at);
+        if self.sites[at].life.is_some() || may_not {
             return Ok(());
         }
         let own = self.system.register(at);

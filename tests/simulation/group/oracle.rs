@@ -134,6 +134,11 @@ impl Ledger {
         committed[..through.min(committed.len())].iter().rev().find(makes_it).map(|record| record.position)
     }
 
+    /// Returns the newest reign that has become active.
+    pub(crate) fn last_active(&self) -> Option<Epoch> {
+        self.active.last().copied()
+    }
+
     /// Returns the last of the first `through` records that deleted a document.
     pub(crate) fn removed(&self, link: &Link, through: usize) -> Option<Position> {
         self.last_state(link, through, Document::is_tombstone)

@@ -83,12 +83,14 @@ pub(crate) enum Step {
     Fault,
     /// A copy that is made anew goes on, or one begins.
     Rebuild,
+    /// A node is removed for good.
+    Remove,
     /// Tombstones are forgotten, as if they were old enough.
     Purge,
 }
 
 /// How often each step is taken.
-pub(crate) const STEPS: [(usize, Step); 30] = [
+pub(crate) const STEPS: [(usize, Step); 31] = [
     (30, Step::Flow),
     (30, Step::Send),
     (30, Step::Poll),
@@ -119,6 +121,7 @@ pub(crate) const STEPS: [(usize, Step); 30] = [
     (1, Step::Fault),
     (20, Step::Rebuild),
     (4, Step::Purge),
+    (1, Step::Remove),
 ];
 
 impl Group {
@@ -176,6 +179,7 @@ impl Group {
             }
             Step::Rebuild => self.rebuild_some()?,
             Step::Purge => self.purge(at),
+            Step::Remove => self.remove_now_and_then(at),
         }
         Ok(())
     }
@@ -276,6 +280,12 @@ impl Group {
             self.clients.unanswered(client, false);
             return;
         };
+        self.spawn_at(at, client, request);
+    }
+
+    /// Sends a request to a node that is awake.
+    pub(crate) fn spawn_at(&mut self, at: usize, client: usize, request: requests::Request) {
+        self.begins(client, place(&request.link), at);
         let wanted = self.wanted();
         self.say(|| format!("  client {client} sends {request} to node {}", at + 1));
         let Some(life) = self.sites[at].awake() else { return };
@@ -332,27 +342,32 @@ impl Group {
             self.broken.get_or_insert(broken);
         }
         match (owner, done) {
-            (Owner::Client(client), Done::Operated(request, answer)) => self.operated(client, request, answer),
+            (Owner::Client(client), Done::Operated(request, answer)) => self.operated(at, client, request, answer),
             (Owner::Client(reader), Done::Read { link, document, .. }) => {
                 if let Some(begins) = self.reading.remove(&(reader - READERS)) {
                     let judged = self.oracle.judge_read(&link, document.as_deref(), begins);
+                    let judged = judged.and_then(|()| self.judge_answered(reader, "a read", at));
                     self.broken = self.broken.take().or(judged.err());
                     self.seen.reads += 1;
                 }
             }
-            (Owner::Client(client), Done::Held { request, answer, told }) => self.held(client, request, answer, told),
+            (Owner::Client(client), Done::Held { request, answer, told }) => {
+                self.held((at, client), request, answer, told);
+            }
             (_, Done::Shown { link, seen, shown }) => self.copy_shown(at, &link, seen, &shown),
             _ => {}
         }
         true
     }
 
-    pub(crate) fn operated(&mut self, client: usize, request: requests::Request, answer: requests::Answer) {
+    /// Takes what became of the request that a client has sent to a node.
+    pub(crate) fn operated(&mut self, at: usize, client: usize, request: requests::Request, answer: requests::Answer) {
         use requests::Answer;
         let partition = place(&request.link);
         match answer {
             Answer::Done(position) => {
                 let judged = self.oracle.judge_answer(partition, position, &request);
+                let judged = judged.and_then(|()| self.judge_answered(client, "an update", at));
                 self.broken = self.broken.take().or(judged.err());
                 self.seen.acknowledged += 1;
                 self.clients.answered(client, Some(position), &mut self.random);
@@ -382,7 +397,7 @@ impl Group {
     pub(crate) fn tell_rows(&mut self, at: usize) {
         let now = self.sites[at].now.get();
         let wish = (self.system.members(), self.system.quorum);
-        if self.system.is_away {
+        if self.system.is_away || self.system.removed.contains(&at) {
             return;
         }
         let rows: Vec<_> = self.partitions.iter().map(|id| (*id, self.system.row(*id).clone())).collect();
@@ -421,7 +436,7 @@ impl Group {
     }
 
     fn change_quorum(&mut self) {
-        let quorum = 1 + self.random.below(self.sites.len()) as u32;
+        let quorum = 1 + self.random.below(self.system.members().len()) as u32;
         if !self.system.is_away {
             self.system.set_quorum(quorum);
         }

@@ -16,6 +16,10 @@ pub(crate) struct System {
     pub(crate) asked: Vec<(usize, Request)>,
     /// The quorum that the group wants.
     pub(crate) quorum: u32,
+    /// Nodes that will not come back.
+    pub(crate) removed: BTreeSet<usize>,
+    /// The last reign for which each node was named.
+    pub(crate) named: BTreeMap<(PartitionId, usize), Epoch>,
     /// Who counted, by partition and version of its row.
     counted: BTreeMap<(PartitionId, u64), BTreeSet<Member>>,
 }
@@ -45,16 +49,25 @@ impl System {
         };
         row.alter(in_sync, quorum);
         let rows = partitions.iter().map(|partition| (*partition, row.clone())).collect();
-        let (boots, counted) = (vec![0; sites], BTreeMap::new());
-        let mut system = System { rows, boots, is_away: false, asked: Vec::new(), quorum, counted };
+        let mut system = System {
+            rows,
+            boots: vec![0; sites],
+            is_away: false,
+            asked: Vec::new(),
+            quorum,
+            removed: BTreeSet::new(),
+            named: BTreeMap::new(),
+            counted: BTreeMap::new(),
+        };
         system.note();
         system
     }
 
-    /// Takes note of who counts now.
+    /// Takes note of who counts now, and of who is named.
     fn note(&mut self) {
         for (partition, row) in &self.rows {
             self.counted.entry((*partition, row.version)).or_insert_with(|| row.in_sync.clone());
+            self.named.insert((*partition, site(row.primary.node)), row.epoch);
         }
     }
 
@@ -76,9 +89,30 @@ impl System {
         Member { node: node(site), boot: Boot(self.boots[site]) }
     }
 
-    /// Returns every node in its newest boot.
+    /// Returns every node that was not removed, in its newest boot.
     pub(crate) fn members(&self) -> BTreeSet<Member> {
-        (0..self.boots.len()).map(|site| self.member(site)).collect()
+        let sites = (0..self.boots.len()).filter(|site| !self.removed.contains(site));
+        sites.map(|site| self.member(site)).collect()
+    }
+
+    /// Removes a node for good, if enough are left of every row; where it was the primary, those that are left take turns by what was
+    /// `drawn`. Returns whether it is removed now.
+    pub(crate) fn remove(&mut self, gone: usize, drawn: usize) -> bool {
+        let mut rows = self.rows.clone();
+        for row in rows.values_mut() {
+            let is_listed = row.in_sync.iter().any(|member| member.node == node(gone));
+            let elect = |left: &BTreeSet<Member>| left.iter().cycle().nth(drawn).copied();
+            if is_listed && row.forget_member(node(gone), elect).is_err() {
+                return false;
+            }
+        }
+        if !self.removed.insert(gone) {
+            return false;
+        }
+        self.rows = rows;
+        let most = self.members().len() as u32;
+        self.set_quorum(self.quorum.min(most));
+        true
     }
 
     /// Registers a process start.

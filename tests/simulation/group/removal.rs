@@ -36,7 +36,8 @@ impl Group {
         }
     }
 
-    /// Lowers the quorum to what the smallest in-sync set can hold, as an operator does who has removed too many.
+    /// Lowers the quorum to what the smallest in-sync set can hold, as an operator has to who has removed a primary where fewer count
+    /// now than make a commit: the next reign cannot commit its marker, and only an active one takes members in.
     pub(crate) fn make_do_with_who_counts(&mut self) {
         let fewest = self.partitions.iter().map(|partition| self.system.row(*partition).in_sync.len()).min();
         let most = fewest.unwrap_or(1) as u32;

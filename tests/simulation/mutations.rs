@@ -37,6 +37,7 @@ broken_rules! {
     a_summary_that_is_kept_is_noticed: SummaryKept by "i13_", "i12_", "l1_";
     progress_behind_the_documents_is_noticed: ProgressBehind by "i13_", "l1_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i13_";
+    a_deletion_that_the_store_does_not_get_is_noticed: DeletionNotStored by "i17_";
     an_index_that_keeps_what_is_gone_is_noticed: IndexKeepsRemoved by "i13_";
     trimming_without_a_checkpoint_is_noticed: TrimWithoutCheckpoint by "lost on this node";
     trimming_above_what_is_applied_is_noticed: TrimAboveUnapplied by "i21_", "lost on this node";

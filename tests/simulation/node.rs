@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId, codec};
+use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId, Position, codec};
 use steward_protocol::replica::Member;
 use steward_replication::checkpoint::{Logged, Row};
 use steward_replication::completions::{Completions, DurabilityListener};
@@ -65,6 +65,22 @@ pub(crate) fn promised_on(disk: &FaultyDisk, partition: PartitionId) -> Epoch {
     promised
 }
 
+/// Returns true if the log on `disk` has the record at `position`, and did not cut it off.
+fn stands_on(disk: &FaultyDisk, partition: PartitionId, position: Position) -> bool {
+    let mut stands = false;
+    let mut read = |_, frame: Frame| {
+        let at = frame.position.filter(|_| frame.kind == FrameKind::Record && frame.partition == Some(partition));
+        // A record at an offset that was read before cuts everything from there on.
+        if let Some(at) = at.filter(|at| at.offset <= position.offset) {
+            stands = at == position;
+        }
+        Ok(())
+    };
+    // A log that cannot be opened holds nothing.
+    let _ = log::Log::open(Arc::new(disk.clone()), log_options(None), &mut read);
+    stands
+}
+
 impl Machine {
     pub(crate) fn new(disk_seed: u64, store_seed: u64) -> Machine {
         let (disk, store) = (FaultyDisk::new(disk_seed), FaultyStore::new(store_seed));
@@ -83,6 +99,14 @@ impl Machine {
         let store = self.documents(partition);
         let meta = self.store.without_faults(|| store.meta());
         meta.ok().and_then(|meta| meta.base).map_or(Epoch::ZERO, |base| base.at.epoch)
+    }
+
+    /// Returns true if a crash now would leave the record at `position`, which is committed, in the log or in the store.
+    pub(crate) fn holds(&self, partition: PartitionId, position: Position) -> bool {
+        let store = self.documents(partition);
+        let applied = self.store.without_faults(|| store.meta()).ok().and_then(|meta| meta.applied);
+        applied.is_some_and(|applied| applied.offset >= position.offset)
+            || stands_on(&self.disk.lasting(), partition, position)
     }
 
     /// Starts the node as production does: stores, log, partitions. `found` is told what was found of each.

@@ -266,7 +266,7 @@ impl World {
             Done::Awaited { partition, position, is_committed: true } => {
                 self.facts.push(Fact::Awaited { partition, position });
             }
-            Done::Awaited { .. } | Done::Unread => {}
+            Done::Awaited { .. } | Done::Shown { .. } | Done::Held { .. } | Done::Unread => {}
         }
         true
     }

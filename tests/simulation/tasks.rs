@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use steward_model::{Epoch, Link, Moment, PartitionId, Position, Timestamp};
 use steward_replication::{Partition, Partitions};
 
+use crate::group::{Shown, Told};
 use crate::requests::{Answer, Request};
 
 /// What tasks see of their world.
@@ -80,6 +81,27 @@ pub(crate) fn pause() -> impl Future<Output = ()> {
     std::future::poll_fn(move |_| if std::mem::replace(&mut is_done, true) { Poll::Ready(()) } else { Poll::Pending })
 }
 
+/// Returns what `work` ends with, if it ends before a moment of the node's clock; what has ended by then is told.
+pub(crate) async fn in_time<T>(around: &Around, until: Moment, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let waited = std::future::poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if around.now.get() >= until => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    });
+    waited.await
+}
+
+/// Returns once one of two has ended.
+pub(crate) async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let waited = std::future::poll_fn(|context| {
+        let is_done = one.as_mut().poll(context).is_ready() || other.as_mut().poll(context).is_ready();
+        if is_done { Poll::Ready(()) } else { Poll::Pending }
+    });
+    waited.await;
+}
+
 /// Who waits for the end of a task.
 #[derive(Debug, Clone)]
 pub(crate) enum Owner {
@@ -102,6 +124,10 @@ pub(crate) enum Done {
     Read { link: Link, epoch: Epoch, document: Option<Arc<steward_model::Document>> },
     /// Somebody was told that the record at this position is committed, or that it is not known to be.
     Awaited { partition: PartitionId, position: Position, is_committed: bool },
+    /// A copy was read as it is, by a reader who has seen a record of its log, or none.
+    Shown { link: Link, seen: Option<Position>, shown: Shown },
+    /// An operation was answered, and its answer was to wait for further members to hold what it shows.
+    Held { request: Request, answer: Answer, told: Told },
     /// Nothing could be read.
     Unread,
 }

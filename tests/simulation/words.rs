@@ -76,6 +76,11 @@ impl Display for Done {
             Done::Awaited { position, is_committed: false, .. } => {
                 write!(f, "was told that the outcome of {position} is unknown")
             }
+            Done::Shown { link, seen, shown } => {
+                let seen = seen.map_or("nothing".to_owned(), |seen| seen.to_string());
+                write!(f, "read {link} of this copy, has seen {seen}: {shown}")
+            }
+            Done::Held { request, answer, told } => write!(f, "{request}: {answer}, {told}"),
             Done::Unread => f.write_str("could read nothing"),
         }
     }

@@ -45,10 +45,22 @@ pub enum Mutation {
     ConfirmedByEarlierQuestion,
     /// A member confirms a reign although it has promised a higher epoch.
     ConfirmedInSpiteOfPromise,
+    /// A copy answers a reader although it has not come as far as the reader has seen.
+    FenceIgnored,
+    /// A copy takes what another reign has committed at an offset for the record that its reader has seen there.
+    FenceByOffset,
+    /// A reader that waits for a copy is not told when that has come as far.
+    FenceNotLifted,
+    /// An answer is given although one member less holds the record than its client wants.
+    HeldByOneLess,
     /// One member less than a recovery would meet confirms a read.
     OneConfirmationLess,
     /// The write quorum falls, and the recovery quorum does not rise.
     RecoveryQuorumNotRaised,
+    /// With a member that is removed the recovery quorum falls, although what was committed has lost a holder.
+    RecoveryQuorumFollowsRemoval,
+    /// A primary that is removed stays the one that was named.
+    RemovedStaysNamed,
     /// A restart finds the promises, and no records.
     RecordsForgotten,
     /// A new process start takes up the reign for which the start before it was named.
@@ -71,6 +83,10 @@ pub enum Mutation {
     ProgressBehind,
     /// The digest forgets to take away what a document was before.
     DigestOnlyGrows,
+    /// A record that makes no new state is taken down only where the same run changes its document besides.
+    TouchedByRun,
+    /// A deletion changes what is in memory and nothing in the store.
+    DeletionNotStored,
     /// A removed document keeps its place in the index.
     IndexKeepsRemoved,
     /// A checkpoint releases the log although the store was not made durable.

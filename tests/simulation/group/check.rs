@@ -1,5 +1,6 @@
 //! What must be true of a group after each step, beyond what the ledger judges. Numbers are those of the design.
 
+use steward_model::update::{Entry, Record};
 use steward_model::{Lane, PartitionId, Position};
 use steward_protocol::replica::{Message, RoleName};
 use steward_replication::mail::Letter;
@@ -30,7 +31,7 @@ impl Group {
         }
         match self.broken.take() {
             Some(broken) => Err(broken),
-            None => self.judge_copies(),
+            None => self.judge_rows().and_then(|()| self.judge_copies()),
         }
     }
 
@@ -39,6 +40,8 @@ impl Group {
         match note {
             Note::Committed { records, reign, .. } => {
                 self.seen.commits += records.len();
+                let forgets = |record: &&Record| matches!(record.entry, Entry::Forget { .. });
+                self.seen.forgotten += records.iter().filter(forgets).count();
                 self.oracle.of(partition).commit(&records, reign)?;
                 self.holders_are_met(partition)
             }
@@ -66,6 +69,7 @@ impl Group {
             }
             Note::MadeAnew { at: end } => {
                 self.seen.made_anew += 1;
+                self.judge_store(at, partition)?;
                 let known = &self.oracle.of(partition).known;
                 let is_committed =
                     end.is_some_and(|end| known.committed_at(end.offset).is_some_and(|record| record.position == end));
@@ -74,11 +78,11 @@ impl Group {
                     false => Err(format!("i02_ node {} is made anew through {end:?}, which is not committed", at + 1)),
                 }
             }
+            Note::Applied { .. } => self.judge_store(at, partition),
             Note::Proposed(_)
             | Note::MarkerAppended { .. }
             | Note::Persisted { .. }
             | Note::SteppedDown { .. }
-            | Note::Applied { .. }
             | Note::Refused => Ok(()),
         }
     }

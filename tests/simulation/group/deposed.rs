@@ -1,14 +1,16 @@
-//! Reads at an owner that was replaced and has not heard of it: what draws by chance would show too rarely.
+//! Reads at an owner that was replaced and has not heard of it, and reads of copies by somebody who has seen there what never was
+//! committed: what draws by chance would show too rarely.
 //!
 //! ```text
-//!  old owner   ─ asks ─────────┤ stopped ├─ goes on, reads ──► its question, and late answers to the one before, arrive
+//!  old owner   ─ asks, appends ┤ stopped ├─ goes on, reads ──► its question, and late answers to the one before, arrive
 //!  next owner                    named, and commits an update
+//!  copies                        are read by who has seen the end of the old owner's log
 //! ```
 
 use std::rc::Rc;
 
 use anyhow::Result;
-use steward_model::{Link, PartitionId};
+use steward_model::{Link, PartitionId, Position};
 use steward_protocol::replica::{Message, RoleName};
 
 use crate::group::Group;
@@ -19,6 +21,12 @@ use crate::tasks::{Owner, place};
 
 /// Rounds in which the next owner reigns and has committed something.
 const ROUNDS: usize = 60;
+
+/// Rounds in which an owner that was replaced hears of it, and cuts its log.
+const ROUNDS_OF_CUT: usize = 8;
+
+/// So often an operation is polled until its update is appended.
+const POLLS: usize = 6;
 
 impl Group {
     /// Has an owner read that was replaced while its process was stopped. What it answers is judged as every read is (I10).
@@ -39,12 +47,21 @@ impl Group {
         self.work(old);
         self.exchange(old, false);
         let answers = self.take_confirmations(old);
+        let seen = self.append_in_vain(old, partition, &link);
         self.sites[old].is_paused = true;
+        // Removed it does not hear of the next reign from the system group, and what it says counts no more.
+        if self.random.below(3) == 0 {
+            self.remove(old);
+        }
         self.update_elsewhere(partition, next, &link)?;
+        (0..self.sites.len()).for_each(|at| self.read_copy_at(at, link.clone(), seen));
         (0..self.sites.len()).for_each(|at| self.network.lose((at, old)));
         self.sites[old].is_paused = false;
         // It believes to reign, and everything that it reads was overtaken.
-        self.read_at(old, link);
+        if self.system.removed.contains(&old) {
+            self.ask_in_vain(old, partition, &link);
+        }
+        self.read_at(old, link.clone());
         self.work(old);
         for (from, flight) in answers {
             self.network.send((from, old), flight);
@@ -54,7 +71,31 @@ impl Group {
         self.exchange(old, false);
         self.exchange(old, true);
         self.poll_all(old);
-        self.settle()
+        self.settle()?;
+        // Its own copy learns in time that what it had appended was never committed, unless nobody tells it any more.
+        self.read_copy_at(old, link, seen);
+        for _ in 0..ROUNDS_OF_CUT {
+            self.flow()?;
+        }
+        Ok(())
+    }
+
+    /// Has an owner append an update that nobody else hears of, and returns where.
+    fn append_in_vain(&mut self, at: usize, partition: PartitionId, link: &Link) -> Option<Position> {
+        self.propose_at(at, link);
+        for _ in 0..POLLS {
+            self.poll_all(at);
+        }
+        (0..self.sites.len()).for_each(|to| self.network.lose((at, to)));
+        self.sites[at].life.as_ref().and_then(|life| life.status(partition).end)
+    }
+
+    /// Has a node carry out an update of its own.
+    fn propose_at(&mut self, at: usize, link: &Link) {
+        let name = format!("at {} after {}", at + 1, self.readers);
+        let request = Request { name, is_keyed: false, link: link.clone(), wish: Wish::Put(1) };
+        let Some(life) = self.sites[at].awake() else { return };
+        life.tasks.spawn(Owner::Host, operate(Rc::clone(&life.around), request));
     }
 
     /// Names another owner and has it commit an update; whoever is stopped hears of nothing.
@@ -66,9 +107,7 @@ impl Group {
             let Some(life) = self.sites[next].awake() else { continue };
             if !is_sent && life.status(partition).role == RoleName::Primary {
                 is_sent = true;
-                let name = format!("after {}", self.readers);
-                let request = Request { name, is_keyed: false, link: link.clone(), wish: Wish::Put(1) };
-                life.tasks.spawn(Owner::Host, operate(Rc::clone(&life.around), request));
+                self.propose_at(next, link);
             }
         }
         Ok(())
@@ -105,6 +144,7 @@ impl Group {
         let number = self.readers;
         self.readers += 1;
         self.reading.insert(number, begins);
+        self.begins(READERS + number, place(&link), at);
         let now = self.sites[at].now.get();
         let Some(life) = self.sites[at].awake() else { return };
         life.tasks.spawn(Owner::Client(READERS + number), super::reads::confirmed(Rc::clone(&life.around), link, now));

@@ -17,23 +17,27 @@
 
 mod check;
 mod deposed;
+mod held;
+mod local;
 mod mutations;
 mod network;
 mod oracle;
 mod reads;
 mod rebuild;
+mod removal;
 mod rest;
 mod site;
 mod steps;
+mod stores;
 mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use steward_model::partition::SelectorId;
-use steward_model::{Lane, PartitionId, Timestamp};
+use steward_model::{Lane, PartitionId, Position, Timestamp};
 use steward_protocol::replica::Member;
 use steward_storage::state::Odds;
 
@@ -42,6 +46,8 @@ use crate::lives::{self, panicked};
 use crate::node::Machine;
 use crate::random::Random;
 use crate::tasks::Owner;
+pub(crate) use held::Told;
+pub(crate) use local::Shown;
 use network::Network;
 use oracle::Oracle;
 use rebuild::Rebuilding;
@@ -66,6 +72,11 @@ pub(crate) struct Seen {
     pub(crate) alterations: usize,
     pub(crate) fail_overs: usize,
     pub(crate) made_anew: usize,
+    pub(crate) copy_reads: usize,
+    pub(crate) never_committed: usize,
+    pub(crate) held: usize,
+    pub(crate) forgotten: usize,
+    pub(crate) removed: usize,
 }
 
 impl Seen {
@@ -81,15 +92,21 @@ impl Seen {
         self.alterations += other.alterations;
         self.fail_overs += other.fail_overs;
         self.made_anew += other.made_anew;
+        self.copy_reads += other.copy_reads;
+        self.never_committed += other.never_committed;
+        self.held += other.held;
+        self.forgotten += other.forgotten;
+        self.removed += other.removed;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
-        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads];
+        let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads, self.held];
         let rare = [self.repeats, self.unknown_outcomes, self.alterations, self.fail_overs, self.made_anew];
+        let rare = rare.into_iter().chain([self.never_committed, self.forgotten, self.removed]);
         // Records are cut in few groups, and then many at once: their number says little, that there are some says enough.
         let few_cuts = self.cuts < groups / 100;
-        if few_cuts || all.iter().any(|count| *count < groups) || rare.iter().any(|count| *count < groups / 25) {
+        if few_cuts || all.iter().any(|count| *count < groups) || rare.into_iter().any(|count| count < groups / 25) {
             bail!("{groups} groups were too quiet: {self:?}");
         }
         Ok(())
@@ -108,6 +125,10 @@ pub(crate) struct Group {
     /// What each read under way must show.
     reading: BTreeMap<usize, usize>,
     readers: usize,
+    /// Ends that logs had: readers may have seen them.
+    ends: Vec<(PartitionId, Position)>,
+    /// Clients and readers that began where nobody can answer them any more.
+    in_vain: BTreeSet<usize>,
     /// Copies that lack more than a primary's log has: who said so, and whose they are.
     lost: Vec<(usize, PartitionId, Member)>,
     rebuilding: Vec<Rebuilding>,
@@ -197,6 +218,8 @@ impl Group {
             oracle: Oracle::default(),
             reading: BTreeMap::new(),
             readers: 0,
+            ends: Vec::new(),
+            in_vain: BTreeSet::new(),
             lost: Vec::new(),
             rebuilding: Vec::new(),
             away: None,
@@ -329,7 +352,8 @@ impl Group {
 
     /// Starts a node that is down, if the system group can register it.
     fn start(&mut self, at: usize) -> Result<()> {
-        if self.sites[at].life.is_some() || self.system.is_away || self.away == Some(at) {
+        let may_not = self.system.is_away || self.away == Some(at) || self.system.removed.contains(&at);
+        if self.sites[at].life.is_some() || may_not {
             return Ok(());
         }
         let own = self.system.register(at);
@@ -341,6 +365,7 @@ impl Group {
             let core = &recovered.core;
             self.say(|| format!("  {partition} opens with {core}"));
             self.oracle.of(*partition).opened(at, core.promised).map_err(|broken| anyhow!(broken))?;
+            self.judge_store(at, *partition).map_err(|broken| anyhow!(broken))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use steward_model::update::{Change, Entry, Record, RememberedReply, RequestId};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position};
+use steward_storage::digest::Digest;
 
 use crate::oracle::Known;
 use crate::requests::Request;
@@ -19,7 +20,12 @@ pub(crate) struct Ledger {
     active: BTreeSet<Epoch>,
     /// The highest promise that each site has called durable.
     pub(crate) promised: BTreeMap<usize, Epoch>,
+    /// Lineage and root of the first store that was seen to hold everything through a position.
+    pub(crate) states: BTreeMap<Position, StoreState>,
 }
+
+/// Which epoch began where, as a store has it, and the root of its digest.
+pub(crate) type StoreState = (Vec<(Epoch, Offset)>, Digest);
 
 /// See the head of this module.
 #[derive(Debug, Default)]
@@ -43,28 +49,38 @@ impl Oracle {
 
     /// I10: what was read is the state after some record, and not before the ones that were committed when it began.
     pub(crate) fn judge_read(&self, link: &Link, found: Option<&Document>, begins: usize) -> Result<(), String> {
+        self.judge_state(link, found, begins, "i10_")
+    }
+
+    /// I17, and the statement `name`: what is shown is the state of a document after some committed record, and not before the first
+    /// `through` of them.
+    pub(crate) fn judge_state(
+        &self,
+        link: &Link,
+        found: Option<&Document>,
+        through: usize,
+        name: &str,
+    ) -> Result<(), String> {
         let Some(ledger) = self.about(place(link)) else { return Ok(()) };
-        let is_about = |record: &&Record| matches!(&record.entry, Entry::Update(update) if update.document.link == *link && makes_state(update.change));
-        let committed = &ledger.known.committed;
-        let last = committed[..begins].iter().rev().find(is_about).map(|record| record.position);
-        match found {
-            Some(document) => {
-                let at = Position { epoch: document.epoch, offset: document.offset };
-                let is_committed = committed.get(at.offset.0 as usize).is_some_and(|record| record.position == at);
-                if !is_committed || Some(at) < last {
-                    return Err(format!(
-                        "i10_ {link} is read at {at}, committed: {is_committed}, last before {last:?}"
-                    ));
-                }
-            }
-            None => {
-                // Only a tombstone that was forgotten leaves nothing.
-                if last.is_some() && !ledger.known.model.forgotten.contains_key(link) {
-                    return Err(format!("i10_ {link} is read as absent, {last:?} was committed before"));
-                }
-            }
+        let last = ledger.last_state(link, through, |_| true);
+        let Some(document) = found else {
+            // Only a tombstone that was forgotten leaves nothing.
+            let forgotten = ledger.known.model.forgotten.get(link).copied();
+            return match last.filter(|last| Some(last.offset) > forgotten) {
+                Some(last) => Err(format!("{name} {link} is read as absent, {last} was committed before")),
+                None => Ok(()),
+            };
+        };
+        let at = Position { epoch: document.epoch, offset: document.offset };
+        let removed = ledger.removed(link, through).filter(|removed| at < *removed && !document.is_tombstone());
+        if let Some(removed) = removed {
+            return Err(format!("i17_ {link} is read as of {at}, it was deleted at {removed}"));
         }
-        Ok(())
+        let is_committed = ledger.known.committed_at(at.offset).is_some_and(|record| record.position == at);
+        match is_committed && Some(at) >= last {
+            true => Ok(()),
+            false => Err(format!("{name} {link} is read at {at}, committed: {is_committed}, last before {last:?}")),
+        }
     }
 
     /// I2: an answer names a committed record of that very request.
@@ -106,6 +122,28 @@ fn makes_state(change: Change) -> bool {
 }
 
 impl Ledger {
+    /// Returns the last of the first `through` records that made a state of a document of which `is_meant` holds.
+    fn last_state(&self, link: &Link, through: usize, is_meant: impl Fn(&Document) -> bool) -> Option<Position> {
+        let committed = &self.known.committed;
+        let makes_it = |record: &&Record| match &record.entry {
+            Entry::Update(update) => {
+                update.document.link == *link && makes_state(update.change) && is_meant(&update.document)
+            }
+            Entry::Marker | Entry::Forget { .. } => false,
+        };
+        committed[..through.min(committed.len())].iter().rev().find(makes_it).map(|record| record.position)
+    }
+
+    /// Returns the newest reign that has become active.
+    pub(crate) fn last_active(&self) -> Option<Epoch> {
+        self.active.last().copied()
+    }
+
+    /// Returns the last of the first `through` records that deleted a document.
+    pub(crate) fn removed(&self, link: &Link, through: usize) -> Option<Position> {
+        self.last_state(link, through, Document::is_tombstone)
+    }
+
     /// I1, I11, I12: takes note of what a site has committed, in a reign of its own or in another's.
     pub(crate) fn commit(&mut self, records: &[Record], reign: Option<Epoch>) -> Result<(), String> {
         // Whoever heard of it may be looked at before the reign that did it. That one is not below the last of the records:

@@ -1,5 +1,6 @@
 //! Copies that are made anew: what production does over links, done here a portion at a time.
 
+use anyhow::Result;
 use steward_model::PartitionId;
 use steward_protocol::replica::Member;
 use steward_replication::partition::{Rebuild, RebuildError, Snapshot};
@@ -26,15 +27,23 @@ pub(crate) struct Rebuilding {
 
 impl Group {
     /// Lets copies that are made anew go on, or begins with one that is lost.
-    pub(crate) fn rebuild_some(&mut self) {
+    ///
+    /// # Errors
+    /// The statement that does not hold.
+    pub(crate) fn rebuild_some(&mut self) -> Result<()> {
         if self.random.below(2) == 0
             && let Some((from, partition, member)) = self.lost.pop()
         {
             self.begin_rebuild(from, partition, member);
         } else if !self.rebuilding.is_empty() {
             let index = self.random.below(self.rebuilding.len());
-            self.rebuild_one(index);
+            let to = self.rebuilding[index].to;
+            // The moment at which what is not lasting would be missed.
+            if self.rebuild_one(index) && self.random.below(4) == 0 {
+                self.crash(to, false)?;
+            }
         }
+        Ok(())
     }
 
     /// Lets all of them go on.

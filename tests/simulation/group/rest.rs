@@ -30,7 +30,12 @@ impl Group {
     pub(crate) fn come_to_rest(&mut self) -> Result<()> {
         self.network.heal();
         self.system.is_away = false;
+        self.make_do_with_who_counts();
         for at in 0..self.sites.len() {
+            if self.system.removed.contains(&at) {
+                self.crash(at, false)?;
+                continue;
+            }
             self.sites[at].is_paused = false;
             let machine = &self.sites[at].machine;
             machine.store.reopen();
@@ -85,6 +90,9 @@ impl Group {
         let replica::Status { row: known, end, .. } = primary.status(partition);
         let last = end.map(|end| end.offset);
         let is_same = |at: usize| {
+            if self.system.removed.contains(&at) {
+                return true;
+            }
             let Some(life) = &self.sites[at].life else { return false };
             let status = life.node.partitions.get(partition).status();
             let is_listed = row.in_sync.contains(&life.own);

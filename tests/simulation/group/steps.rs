@@ -10,14 +10,17 @@ use steward_replication::Message;
 use steward_replication::mail::Request;
 use steward_storage::index::EveryScalar;
 
-use crate::group::Group;
 use crate::group::network::Flight;
 use crate::group::system::site;
+use crate::group::{Group, held};
 use crate::requests::{self, operate};
 use crate::tasks::{Done, Owner, place};
 
 /// Numbers of readers begin here; below are clients.
 pub(crate) const READERS: usize = 1 << 20;
+
+/// After so long every tombstone may be forgotten, and no answer.
+const TOMBSTONES_KEPT: Duration = Duration::from_secs(12 * 3_600);
 
 /// What can happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub(crate) enum Step {
     Poll,
     /// A document is read by whoever believes to own it.
     Read,
+    /// A document is read of any node's copy.
+    ReadCopy,
     /// A node's log writes one group.
     Write,
     /// A node's copies take what is there.
@@ -78,14 +83,19 @@ pub(crate) enum Step {
     Fault,
     /// A copy that is made anew goes on, or one begins.
     Rebuild,
+    /// A node is removed for good.
+    Remove,
+    /// Tombstones are forgotten, as if they were old enough.
+    Purge,
 }
 
 /// How often each step is taken.
-pub(crate) const STEPS: [(usize, Step); 28] = [
+pub(crate) const STEPS: [(usize, Step); 31] = [
     (30, Step::Flow),
     (30, Step::Send),
     (30, Step::Poll),
     (12, Step::Read),
+    (12, Step::ReadCopy),
     (20, Step::Write),
     (20, Step::Work),
     (40, Step::Deliver),
@@ -110,6 +120,8 @@ pub(crate) const STEPS: [(usize, Step); 28] = [
     (20, Step::Checkpoint),
     (1, Step::Fault),
     (20, Step::Rebuild),
+    (4, Step::Purge),
+    (1, Step::Remove),
 ];
 
 impl Group {
@@ -128,6 +140,7 @@ impl Group {
             Step::Send => self.send(false),
             Step::Poll => self.poll(at),
             Step::Read => self.read(),
+            Step::ReadCopy => self.read_copy(),
             Step::Write => {
                 if let Some(life) = self.sites[at].awake() {
                     life.node.write();
@@ -164,7 +177,9 @@ impl Group {
                 let times = 1 + self.random.below(3) as u32;
                 self.sites[at].machine.store.refuse(times);
             }
-            Step::Rebuild => self.rebuild_some(),
+            Step::Rebuild => self.rebuild_some()?,
+            Step::Purge => self.purge(at),
+            Step::Remove => self.remove_now_and_then(at),
         }
         Ok(())
     }
@@ -265,9 +280,20 @@ impl Group {
             self.clients.unanswered(client, false);
             return;
         };
+        self.spawn_at(at, client, request);
+    }
+
+    /// Sends a request to a node that is awake.
+    pub(crate) fn spawn_at(&mut self, at: usize, client: usize, request: requests::Request) {
+        self.begins(client, place(&request.link), at);
+        let wanted = self.wanted();
         self.say(|| format!("  client {client} sends {request} to node {}", at + 1));
         let Some(life) = self.sites[at].awake() else { return };
-        life.tasks.spawn(Owner::Client(client), operate(Rc::clone(&life.around), request));
+        let around = Rc::clone(&life.around);
+        match wanted {
+            Some(wanted) => life.tasks.spawn(Owner::Client(client), held::operate(around, request, wanted)),
+            None => life.tasks.spawn(Owner::Client(client), operate(around, request)),
+        }
     }
 
     /// Returns a node that believes to own a partition, or any that is awake.
@@ -316,25 +342,32 @@ impl Group {
             self.broken.get_or_insert(broken);
         }
         match (owner, done) {
-            (Owner::Client(client), Done::Operated(request, answer)) => self.operated(client, request, answer),
+            (Owner::Client(client), Done::Operated(request, answer)) => self.operated(at, client, request, answer),
             (Owner::Client(reader), Done::Read { link, document, .. }) => {
                 if let Some(begins) = self.reading.remove(&(reader - READERS)) {
                     let judged = self.oracle.judge_read(&link, document.as_deref(), begins);
+                    let judged = judged.and_then(|()| self.judge_answered(reader, "a read", at));
                     self.broken = self.broken.take().or(judged.err());
                     self.seen.reads += 1;
                 }
             }
+            (Owner::Client(client), Done::Held { request, answer, told }) => {
+                self.held((at, client), request, answer, told);
+            }
+            (_, Done::Shown { link, seen, shown }) => self.copy_shown(at, &link, seen, &shown),
             _ => {}
         }
         true
     }
 
-    fn operated(&mut self, client: usize, request: requests::Request, answer: requests::Answer) {
+    /// Takes what became of the request that a client has sent to a node.
+    pub(crate) fn operated(&mut self, at: usize, client: usize, request: requests::Request, answer: requests::Answer) {
         use requests::Answer;
         let partition = place(&request.link);
         match answer {
             Answer::Done(position) => {
                 let judged = self.oracle.judge_answer(partition, position, &request);
+                let judged = judged.and_then(|()| self.judge_answered(client, "an update", at));
                 self.broken = self.broken.take().or(judged.err());
                 self.seen.acknowledged += 1;
                 self.clients.answered(client, Some(position), &mut self.random);
@@ -364,7 +397,7 @@ impl Group {
     pub(crate) fn tell_rows(&mut self, at: usize) {
         let now = self.sites[at].now.get();
         let wish = (self.system.members(), self.system.quorum);
-        if self.system.is_away {
+        if self.system.is_away || self.system.removed.contains(&at) {
             return;
         }
         let rows: Vec<_> = self.partitions.iter().map(|id| (*id, self.system.row(*id).clone())).collect();
@@ -403,7 +436,7 @@ impl Group {
     }
 
     fn change_quorum(&mut self) {
-        let quorum = 1 + self.random.below(self.sites.len()) as u32;
+        let quorum = 1 + self.random.below(self.system.members().len()) as u32;
         if !self.system.is_away {
             self.system.set_quorum(quorum);
         }
@@ -427,6 +460,16 @@ impl Group {
         if let Some(life) = self.sites[at].awake() {
             life.node.partitions.apply(&EveryScalar);
         }
+    }
+
+    /// Has a node forget the tombstones of what it serves, as if so much time had passed; answers are kept for longer.
+    fn purge(&mut self, at: usize) {
+        let now = self.sites[at].now.get();
+        let Some(life) = self.sites[at].awake() else { return };
+        let later = life.around.steady().plus(TOMBSTONES_KEPT);
+        // What its store cannot tell now is forgotten another time.
+        let _ = life.node.partitions.forget(now, later);
+        self.collect(at);
     }
 
     /// Makes a checkpoint and lets go of the log below.

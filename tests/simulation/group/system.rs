@@ -16,6 +16,12 @@ pub(crate) struct System {
     pub(crate) asked: Vec<(usize, Request)>,
     /// The quorum that the group wants.
     pub(crate) quorum: u32,
+    /// Nodes that will not come back.
+    pub(crate) removed: BTreeSet<usize>,
+    /// The last reign for which each node was named.
+    pub(crate) named: BTreeMap<(PartitionId, usize), Epoch>,
+    /// Who counted, by partition and version of its row.
+    counted: BTreeMap<(PartitionId, u64), BTreeSet<Member>>,
 }
 
 /// Returns the number of a node, by its place in the group.
@@ -43,7 +49,35 @@ impl System {
         };
         row.alter(in_sync, quorum);
         let rows = partitions.iter().map(|partition| (*partition, row.clone())).collect();
-        System { rows, boots: vec![0; sites], is_away: false, asked: Vec::new(), quorum }
+        let mut system = System {
+            rows,
+            boots: vec![0; sites],
+            is_away: false,
+            asked: Vec::new(),
+            quorum,
+            removed: BTreeSet::new(),
+            named: BTreeMap::new(),
+            counted: BTreeMap::new(),
+        };
+        system.note();
+        system
+    }
+
+    /// Takes note of who counts now, and of who is named.
+    fn note(&mut self) {
+        for (partition, row) in &self.rows {
+            self.counted.entry((*partition, row.version)).or_insert_with(|| row.in_sync.clone());
+            self.named.insert((*partition, site(row.primary.node)), row.epoch);
+        }
+    }
+
+    /// Returns who counted in a version of a row, and in all later ones.
+    pub(crate) fn in_sync_since(
+        &self,
+        partition: PartitionId,
+        version: u64,
+    ) -> impl Iterator<Item = &BTreeSet<Member>> {
+        self.counted.range((partition, version)..=(partition, u64::MAX)).map(|(_, members)| members)
     }
 
     pub(crate) fn row(&self, partition: PartitionId) -> &Row {
@@ -55,9 +89,30 @@ impl System {
         Member { node: node(site), boot: Boot(self.boots[site]) }
     }
 
-    /// Returns every node in its newest boot.
+    /// Returns every node that was not removed, in its newest boot.
     pub(crate) fn members(&self) -> BTreeSet<Member> {
-        (0..self.boots.len()).map(|site| self.member(site)).collect()
+        let sites = (0..self.boots.len()).filter(|site| !self.removed.contains(site));
+        sites.map(|site| self.member(site)).collect()
+    }
+
+    /// Removes a node for good, if enough are left of every row; where it was the primary, those that are left take turns by what was
+    /// `drawn`. Returns whether it is removed now.
+    pub(crate) fn remove(&mut self, gone: usize, drawn: usize) -> bool {
+        let mut rows = self.rows.clone();
+        for row in rows.values_mut() {
+            let is_listed = row.in_sync.iter().any(|member| member.node == node(gone));
+            let elect = |left: &BTreeSet<Member>| left.iter().cycle().nth(drawn).copied();
+            if is_listed && row.forget_member(node(gone), elect).is_err() {
+                return false;
+            }
+        }
+        if !self.removed.insert(gone) {
+            return false;
+        }
+        self.rows = rows;
+        let most = self.members().len() as u32;
+        self.set_quorum(self.quorum.min(most));
+        true
     }
 
     /// Registers a process start.
@@ -68,6 +123,7 @@ impl System {
             assert_eq!(partition.lane, Lane::Persisted, "groups keep what they keep on disks");
             row.restart_member(partition.lane, own, &[]);
         }
+        self.note();
         own
     }
 
@@ -78,12 +134,14 @@ impl System {
         if row.in_sync.contains(&member) {
             row.name(member);
         }
+        self.note();
     }
 
     /// Lowers the quorum, or wants a higher one.
     pub(crate) fn set_quorum(&mut self, quorum: u32) {
         self.quorum = quorum;
         self.rows.values_mut().for_each(|row| row.lower_write_quorum(quorum));
+        self.note();
     }
 
     /// Decides what a site has asked; returns what it is told.
@@ -99,6 +157,7 @@ impl System {
                 let is_sound = alteration.in_sync.is_subset(&boots) && alteration.in_sync.contains(&row.primary);
                 if is_sound {
                     row.alter(alteration.in_sync, alteration.write_quorum);
+                    self.note();
                     return None;
                 }
                 Some((alteration.partition, Event::AlterationRefused { version: alteration.version }))

@@ -125,6 +125,34 @@ impl Row {
             self.version += 1;
         }
     }
+
+    /// Takes a member out that will not come back; if it was the primary, `elect` names another of those that are left.
+    ///
+    /// As with a store that is replaced, `recovery_quorum` stays: each committed update lost at most that one holder.
+    ///
+    /// # Errors
+    /// How many members would be left, if those are too few to find every committed update again. Nothing has changed then.
+    pub fn forget_member(
+        &mut self,
+        gone: NodeId,
+        elect: impl FnOnce(&BTreeSet<Member>) -> Option<Member>,
+    ) -> Result<(), u32> {
+        let left: BTreeSet<Member> = self.in_sync.iter().filter(|member| member.node != gone).copied().collect();
+        let members = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        if members < self.recovery_quorum {
+            return Err(members);
+        }
+        if mutation::is(Mutation::RecoveryQuorumFollowsRemoval) {
+            self.recovery_quorum = (members + 1).saturating_sub(self.write_quorum).max(1);
+        }
+        self.in_sync = left;
+        self.version += 1;
+        if self.primary.node == gone && !mutation::is(Mutation::RemovedStaysNamed) {
+            let chosen = elect(&self.in_sync);
+            self.name(chosen.expect("as many members are left as must promise, and that is one at least"));
+        }
+        Ok(())
+    }
 }
 
 /// A change of one row by its primary.

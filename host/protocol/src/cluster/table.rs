@@ -176,13 +176,13 @@ impl Table {
 
 /// Takes a node that will not come back out of one row.
 fn forget(partition: PartitionId, row: &mut Row, group: &Group, gone: NodeId) -> Result<(), Refused> {
-    let left: BTreeSet<Member> = row.in_sync.iter().filter(|member| member.node != gone).copied().collect();
     let serving = |members: &mut dyn Iterator<Item = Member>| {
         elect::candidate(partition, members.filter(|member| group.is_available(*member)))
     };
+    let is_last = row.in_sync.iter().all(|member| member.node == gone);
     match partition.lane {
         // Its memory is gone whether or not anybody knows its number.
-        Lane::Volatile if left.is_empty() => {
+        Lane::Volatile if is_last => {
             let mut peers = group.nodes().filter(|node| node.role == Role::Peer).map(Node::member);
             let heir = serving(&mut peers).ok_or(Refused::HoldsReplicas { node: gone, partition })?;
             row.restart_empty(heir);
@@ -190,16 +190,10 @@ fn forget(partition: PartitionId, row: &mut Row, group: &Group, gone: NodeId) ->
         }
         Lane::Volatile | Lane::Persisted => {}
     }
-    let members = u32::try_from(left.len()).unwrap_or(u32::MAX);
-    if members < row.recovery_quorum {
-        return Err(Refused::CopiesNeeded { node: gone, partition, left: members, needed: row.recovery_quorum });
-    }
-    row.in_sync = left;
-    row.version += 1;
-    if row.primary.node == gone {
-        let chosen = serving(&mut row.in_sync.iter().copied());
-        let chosen = chosen.or_else(|| elect::candidate(partition, row.in_sync.iter().copied()));
-        row.name(chosen.expect("as many members are left as must promise, and that is one at least"));
-    }
-    Ok(())
+    let elect = |left: &BTreeSet<Member>| {
+        let mut left = left.iter().copied();
+        serving(&mut left.clone()).or_else(|| elect::candidate(partition, &mut left))
+    };
+    let needed = row.recovery_quorum;
+    row.forget_member(gone, elect).map_err(|left| Refused::CopiesNeeded { node: gone, partition, left, needed })
 }

@@ -1,5 +1,6 @@
 //! What a replica tells about itself: to operations, and to people.
 
+use steward_model::mutation::{self, Mutation};
 use steward_model::{Epoch, Moment, Offset, PartitionId, Position};
 
 use super::feed::Feed;
@@ -199,7 +200,7 @@ impl Replica {
         }
         // Where the epoch is forgotten, 64 reigns have gone by: what was seen then is long committed.
         match self.lineage.epoch_at(seen.offset) {
-            Some(epoch) if epoch != seen.epoch => Fence::Elsewhere,
+            Some(epoch) if epoch != seen.epoch && !mutation::is(Mutation::FenceByOffset) => Fence::Elsewhere,
             Some(_) | None => Fence::Reached,
         }
     }

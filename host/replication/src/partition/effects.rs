@@ -137,7 +137,9 @@ impl Partition {
             // commit is what was committed. The operation may have given up waiting; it is committed all the same.
             let _ = waiter.committed.send(());
         }
-        state.ahead.committed(through);
+        if !mutation::is(Mutation::FenceNotLifted) {
+            state.ahead.committed(through);
+        }
     }
 
     fn serve(&self, state: &mut State, epoch: Epoch) {

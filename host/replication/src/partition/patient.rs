@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use steward_model::Position;
+use steward_model::mutation::{self, Mutation};
 use steward_protocol::replica::{Holders, Replica};
 
 /// How many in-sync members shall hold a record durably before an answer is given.
@@ -19,9 +20,10 @@ pub enum Wanted {
 impl Wanted {
     /// Returns true if as many hold it as are wanted.
     pub(super) fn is_met(self, by: Holders) -> bool {
+        let holders = by.holders + usize::from(mutation::is(Mutation::HeldByOneLess));
         match self {
-            Wanted::Members(count) => by.holders >= count.get() as usize,
-            Wanted::All => by.holders >= by.members,
+            Wanted::Members(count) => holders >= count.get() as usize,
+            Wanted::All => holders >= by.members,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use futures_channel::oneshot;
 use steward_model::Position;
+use steward_model::mutation::{self, Mutation};
 use steward_protocol::replica::{Fence, RoleName};
 
 use super::{Partition, State};
@@ -46,6 +47,7 @@ impl Partition {
         let Some(shows) = counted(&state) else { return Standing::Uncounted };
         let Some(seen) = seen else { return Standing::Shows(shows) };
         match state.replica.fence(seen) {
+            Fence::Ahead if mutation::is(Mutation::FenceIgnored) => Standing::Shows(shows),
             Fence::Reached => Standing::Shows(shows),
             Fence::Elsewhere => Standing::Elsewhere,
             Fence::Ahead => Standing::Behind(Behind { shows, reached: state.ahead.enter(seen.offset) }),

@@ -148,6 +148,7 @@ impl<'a> Run<'a> {
             document: update.document.clone(),
         };
         match update.change {
+            _ if update.document.is_tombstone() && mutation::is(Mutation::DeletionNotStored) => {}
             Change::NewVersion => {
                 // Taken, not copied: it is replaced below, and after an error nothing of the run is kept.
                 let new = match self.stage(link)?.now.take() {
@@ -170,7 +171,8 @@ impl<'a> Run<'a> {
             // record could be about but effects and answers.
             Change::None => {
                 let staged = self.stage(link)?;
-                if let Some(now) = &mut staged.now {
+                let is_passed = mutation::is(Mutation::TouchedByRun) && !staged.is_dirty;
+                if let Some(now) = staged.now.as_mut().filter(|_| !is_passed) {
                     now.touched = position.offset;
                     staged.is_dirty = true;
                 }

@@ -109,7 +109,7 @@ impl Operations {
     /// [`Error`] says why the operation was refused or failed, and whether it may have happened.
     pub(crate) async fn submit(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
         let span = stage::span(&operation);
-        self.submitted(operation).instrument(span).await
+        std::pin::pin!(self.submitted(operation)).instrument(span).await
     }
 
     async fn submitted(self: &Arc<Self>, operation: Box<Operation>) -> Result<Reply, Error> {
@@ -130,10 +130,10 @@ impl Operations {
     fn keep(self: &Arc<Self>, operation: Box<Operation>, found: Found) -> Kept {
         let operations = Arc::clone(self);
         let span = tracing::Span::current();
-        let work = async move {
+        let work = Box::pin(async move {
             phase::ends().await;
             operations.run(operation, found).await
-        };
+        });
         Kept::new(work.instrument(span), &self.shutdown)
     }
 

@@ -2,6 +2,7 @@
 //! name of its file.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use tracing::{Instrument, Span};
 
@@ -10,9 +11,10 @@ use crate::telemetry::metrics as telemetry;
 
 /// Runs a stage, by the name of its file: `stage!(load, await load::load(road))`, or without `await` if it waits for nothing.
 macro_rules! stage {
-    ($name:ident, await $stage:expr) => {
-        $crate::operation::stage::waited(stringify!($name), tracing::debug_span!(stringify!($name)), $stage).await
-    };
+    ($name:ident, await $stage:expr) => {{
+        let stage = std::pin::pin!($stage);
+        $crate::operation::stage::waited(stringify!($name), tracing::debug_span!(stringify!($name)), stage).await
+    }};
     ($name:ident, $stage:expr) => {
         $crate::operation::stage::done(stringify!($name), tracing::debug_span!(stringify!($name)).in_scope(|| $stage))
     };
@@ -39,11 +41,12 @@ pub(super) fn done<T>(name: &'static str, ended: Result<T, Error>) -> Result<T, 
     ended
 }
 
-/// As [`done`], of a stage that waits for something.
+/// As [`done`], of a stage that waits for something. It stays where it was made: whoever takes a future by value has room for it
+/// twice, and each storey above that would double it again.
 pub(super) async fn waited<T>(
     name: &'static str,
     span: Span,
-    stage: impl Future<Output = Result<T, Error>>,
+    stage: Pin<&mut impl Future<Output = Result<T, Error>>>,
 ) -> Result<T, Error> {
     done(name, stage.instrument(span).await)
 }

@@ -11,7 +11,9 @@ use steward_protocol::cluster::ClusterState;
 use tokio::sync::watch;
 
 use super::wait::Waiting;
-use super::{Content, Error, Limits, Operation, Operations, Parts, Purpose, Reply, Status, Step, finish, repeat};
+use super::{
+    Content, Error, Found, Limits, Operation, Operations, Parts, Purpose, Reply, Status, Step, finish, repeat,
+};
 use crate::partition::by_hand::ByHand;
 use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
@@ -143,6 +145,21 @@ async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
         let refused = turn.await.expect("it does not wait for ever").err();
         assert!(matches!(refused, Some(Error::Unavailable { happened: Happened::No, .. })), "{cause:?}");
     }
+}
+
+/// What an operation has room for on its way is moved and cleared with each request; a future that is taken by value has room for
+/// itself twice, and so has every storey above it.
+/// It is moved and cleared with each update. Whoever takes a future by value has room for it twice, and each storey above doubles that.
+#[test]
+fn the_future_of_an_operation_stays_small() {
+    fn bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+    type Asked = (&'static Arc<Operations>, Box<Operation>, Found);
+    let whole = bytes(|(operations, operation, found): Asked| operations.run(operation, found));
+    assert!(whole <= 4096, "{whole} bytes: box what is rare, and pin what is passed on");
+    let read = bytes(super::shown);
+    assert!(read <= 1024, "{read} bytes");
 }
 
 fn first_answer(operation: &Operation, key: &str) -> RememberedReply {

@@ -24,25 +24,12 @@ impl Group {
         self.say(|| format!("  node {} is removed", at + 1));
         self.seen.removed += 1;
         self.away = self.away.filter(|away| *away != at);
-        if self.random.below(2) == 0 {
-            self.make_do_with_who_counts();
-        }
     }
 
     /// Removes a node in few groups: with fewer of them, less happens.
     pub(crate) fn remove_now_and_then(&mut self, at: usize) {
         if self.random.below(3) == 0 {
             self.remove(at);
-        }
-    }
-
-    /// Lowers the quorum to what the smallest in-sync set can hold, as an operator has to who has removed a primary where fewer count
-    /// now than make a commit: the next reign cannot commit its marker, and only an active one takes members in.
-    pub(crate) fn make_do_with_who_counts(&mut self) {
-        let fewest = self.partitions.iter().map(|partition| self.system.row(*partition).in_sync.len()).min();
-        let most = fewest.unwrap_or(1) as u32;
-        if !self.system.removed.is_empty() && self.system.quorum > most {
-            self.system.set_quorum(most);
         }
     }
 

@@ -30,7 +30,6 @@ impl Group {
     pub(crate) fn come_to_rest(&mut self) -> Result<()> {
         self.network.heal();
         self.system.is_away = false;
-        self.make_do_with_who_counts();
         for at in 0..self.sites.len() {
             if self.system.removed.contains(&at) {
                 self.crash(at, false)?;

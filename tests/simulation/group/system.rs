@@ -99,10 +99,11 @@ impl System {
     /// `drawn`. Returns whether it is removed now.
     pub(crate) fn remove(&mut self, gone: usize, drawn: usize) -> bool {
         let mut rows = self.rows.clone();
+        let quorum = self.quorum.min(self.members().len().saturating_sub(1) as u32);
         for row in rows.values_mut() {
             let is_listed = row.in_sync.iter().any(|member| member.node == node(gone));
             let elect = |left: &BTreeSet<Member>| left.iter().cycle().nth(drawn).copied();
-            if is_listed && row.forget_member(node(gone), elect).is_err() {
+            if is_listed && row.forget_member(node(gone), quorum, elect).is_err() {
                 return false;
             }
         }
@@ -110,8 +111,7 @@ impl System {
             return false;
         }
         self.rows = rows;
-        let most = self.members().len() as u32;
-        self.set_quorum(self.quorum.min(most));
+        self.set_quorum(quorum);
         true
     }
 

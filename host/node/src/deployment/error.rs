@@ -201,7 +201,8 @@ fn of_refused(refused: &Refused) -> Problem {
         Refused::Overlap { .. } => conflict("deploy-path-overlap"),
         Refused::WrongStatus { node, status } if status.is_present() => conflict("node-present")
             .hint(format!("stop node {node} first; once the group has seen that it is gone it can be removed")),
-        Refused::CopiesNeeded { partition, left, needed, .. } => conflict("copies-needed")
+        Refused::CopiesNeeded { partition, left, needed, .. }
+        | Refused::QuorumNeeded { partition, left, needed, .. } => conflict("copies-needed")
             .with("partition", partition.to_string())
             .with("available", *left)
             .with("quorum", *needed),

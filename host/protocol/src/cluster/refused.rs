@@ -204,4 +204,19 @@ pub enum Refused {
         /// How many must promise before a reign.
         needed: u32,
     },
+    /// What the node holds may be needed to commit anything at all.
+    #[error(
+        "without node {node} {left} copies of partition {partition} would count, and {needed} must hold an update: wait until more nodes are \
+         AVAILABLE, or lower the quorum first: steward quorum {left}"
+    )]
+    QuorumNeeded {
+        /// The node that cannot go.
+        node: NodeId,
+        /// The first of the partitions for which it is needed.
+        partition: PartitionId,
+        /// How many members would be left.
+        left: u32,
+        /// How many must hold an update.
+        needed: u32,
+    },
 }

@@ -126,21 +126,28 @@ impl Row {
         }
     }
 
-    /// Takes a member out that will not come back; if it was the primary, `elect` names another of those that are left.
+    /// Takes a member out that will not come back, in a group that wants `quorum` members to hold an update; if it was the primary,
+    /// `elect` names another of those that are left.
     ///
     /// As with a store that is replaced, `recovery_quorum` stays: each committed update lost at most that one holder.
     ///
     /// # Errors
-    /// How many members would be left, if those are too few to find every committed update again. Nothing has changed then.
+    /// [`TooFewLeft`]. Nothing has changed then.
     pub fn forget_member(
         &mut self,
         gone: NodeId,
+        quorum: u32,
         elect: impl FnOnce(&BTreeSet<Member>) -> Option<Member>,
-    ) -> Result<(), u32> {
+    ) -> Result<(), TooFewLeft> {
         let left: BTreeSet<Member> = self.in_sync.iter().filter(|member| member.node != gone).copied().collect();
         let members = u32::try_from(left.len()).unwrap_or(u32::MAX);
         if members < self.recovery_quorum {
-            return Err(members);
+            return Err(TooFewLeft::ToRecover { left: members, needed: self.recovery_quorum });
+        }
+        // An active primary takes further members in. The next one is active once its marker is committed, and could not commit it.
+        let needed = self.write_quorum.min(quorum);
+        if members < needed {
+            return Err(TooFewLeft::ToCommit { left: members, needed });
         }
         if mutation::is(Mutation::RecoveryQuorumFollowsRemoval) {
             self.recovery_quorum = (members + 1).saturating_sub(self.write_quorum).max(1);
@@ -153,6 +160,25 @@ impl Row {
         }
         Ok(())
     }
+}
+
+/// Why a member cannot be taken out of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TooFewLeft {
+    /// Too few to find every committed update again.
+    ToRecover {
+        /// How many members would be left.
+        left: u32,
+        /// How many must promise before a reign.
+        needed: u32,
+    },
+    /// Too few for a primary that is not active yet to commit anything.
+    ToCommit {
+        /// How many members would be left.
+        left: u32,
+        /// How many must hold an update.
+        needed: u32,
+    },
 }
 
 /// A change of one row by its primary.

@@ -24,6 +24,7 @@ use steward_model::{Epoch, Lane, NodeId, PartitionId};
 
 use super::group::{Group, Node, NodeStatus, Role};
 use super::refused::Refused;
+use super::row::TooFewLeft;
 pub use super::row::{Alteration, Move, Row};
 use crate::placement::elect;
 
@@ -94,7 +95,8 @@ impl Table {
     /// As with a store that is replaced, `recovery_quorum` stays: each committed update lost at most that one holder.
     ///
     /// # Errors
-    /// [`Refused::CopiesNeeded`] if too few members would be left to find every committed update again; [`Refused::HoldsReplicas`]
+    /// [`Refused::CopiesNeeded`] if too few members would be left to find every committed update again, [`Refused::QuorumNeeded`] if too
+    /// few to commit the next one; [`Refused::HoldsReplicas`]
     /// if it has the only copy of a partition and nobody serves who could begin anew in memory.
     pub(super) fn forget_member(&mut self, group: &Group, gone: NodeId) -> Result<(), Refused> {
         for (partition, row) in &mut self.rows {
@@ -194,6 +196,8 @@ fn forget(partition: PartitionId, row: &mut Row, group: &Group, gone: NodeId) ->
         let mut left = left.iter().copied();
         serving(&mut left.clone()).or_else(|| elect::candidate(partition, &mut left))
     };
-    let needed = row.recovery_quorum;
-    row.forget_member(gone, elect).map_err(|left| Refused::CopiesNeeded { node: gone, partition, left, needed })
+    row.forget_member(gone, group.quorum().value, elect).map_err(|few| match few {
+        TooFewLeft::ToRecover { left, needed } => Refused::CopiesNeeded { node: gone, partition, left, needed },
+        TooFewLeft::ToCommit { left, needed } => Refused::QuorumNeeded { node: gone, partition, left, needed },
+    })
 }

@@ -314,3 +314,17 @@ fn a_node_that_was_only_slow_comes_back_in_the_same_boot_and_a_restarted_one_by_
     assert_eq!(examined.0.node(node).expect("registered").status, NodeStatus::Synchronizing);
     assert!(matches!(examined.refuse(Command::Unfence { node, boot, at: AT }), Refused::StaleBoot { .. }));
 }
+
+#[test]
+fn a_node_is_not_removed_while_fewer_would_be_left_than_must_hold_an_update() {
+    let mut examined = Examined::with_peers(3);
+    examined.accept(set_quorum(3, Scope::Group));
+    PartitionId::all(Lane::Persisted).for_each(|partition| examined.spread(partition, 3));
+    examined.accept(fence(3, 2));
+    let remove = || Command::RemoveNode { node: NodeId(3), boot: Boot(1), at: AT };
+    let refused = examined.refuse(remove());
+    assert!(matches!(refused, Refused::QuorumNeeded { left: 2, needed: 3, .. }), "no reign could begin: {refused}");
+    assert!(refused.to_string().contains("steward quorum 2"), "{refused}");
+    examined.accept(set_quorum(2, Scope::Group));
+    examined.accept(remove());
+}

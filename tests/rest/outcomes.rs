@@ -54,6 +54,25 @@ async fn names_that_the_host_keeps_are_taken_off_what_a_guest_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_is_none_is_the_fault_of_the_guest() {
+    let host = host_with(&["misbehave"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let refuse = async |status: u16, code: &str| {
+        let answer =
+            client.patch("/core/misbehave/m", &json!({ "do": "refuse", "status": status, "code": code })).await;
+        (answer.status.as_u16(), answer.json()["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(refuse(409, "full-up").await, (409, "full-up".to_owned()));
+    for status in [0, 100, 302, 600] {
+        assert_eq!(refuse(status, "full-up").await, (500, "guest-status".to_owned()));
+    }
+    for code in ["c d\u{7}", "Full", "-full", &"f".repeat(65)] {
+        assert_eq!(refuse(409, code).await, (500, "guest-code".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn effects_meet_the_preconditions_that_they_name() {
     let host = host_with(&["misbehave", "counter"]).await;
     let client = host.client();

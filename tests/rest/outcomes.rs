@@ -73,6 +73,24 @@ async fn a_refusal_that_is_none_is_the_fault_of_the_guest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn guests_set_only_headers_that_speak_for_their_own_answer() {
+    let host = host_with(&["misbehave"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let taken = ["cache-control", "content-language", "link", "x-mood"];
+    let dropped = ["set-cookie", "server", "www-authenticate", "refresh", "x-forwarded-for", "x-xenon-mood"];
+    let headers: serde_json::Map<String, Value> =
+        taken.iter().chain(&dropped).map(|name| ((*name).to_owned(), json!("said"))).collect();
+    let answer = client.patch("/core/misbehave/m", &json!({ "do": "answer", "headers": headers })).await.expect(200);
+    for name in taken {
+        assert_eq!(answer.header(name), "said", "{name}");
+    }
+    for name in dropped {
+        assert_eq!(answer.header(name), "", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn effects_meet_the_preconditions_that_they_name() {
     let host = host_with(&["misbehave", "counter"]).await;
     let client = host.client();

@@ -1,6 +1,7 @@
 //! The host checks what guests return before it commits it.
 
 use serde_json::{Value, json};
+use steward_tests::wait;
 
 use crate::host_with;
 
@@ -50,4 +51,70 @@ async fn names_that_the_host_keeps_are_taken_off_what_a_guest_returns() {
     assert_eq!((&state["count"], &state["documentVersion"]), (&json!(7), &json!(1)));
     assert_ne!(state["documentOwner"], json!("evil"));
     assert_ne!(state["documentOwner"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_is_none_is_the_fault_of_the_guest() {
+    let host = host_with(&["misbehave"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let refuse = async |status: u16, code: &str| {
+        let answer =
+            client.patch("/core/misbehave/m", &json!({ "do": "refuse", "status": status, "code": code })).await;
+        (answer.status.as_u16(), answer.json()["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(refuse(409, "full-up").await, (409, "full-up".to_owned()));
+    for status in [0, 100, 302, 600] {
+        assert_eq!(refuse(status, "full-up").await, (500, "guest-status".to_owned()));
+    }
+    for code in ["c d\u{7}", "Full", "-full", &"f".repeat(65)] {
+        assert_eq!(refuse(409, code).await, (500, "guest-code".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_set_only_headers_that_speak_for_their_own_answer() {
+    let host = host_with(&["misbehave"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let taken = ["cache-control", "content-language", "link", "x-mood"];
+    let dropped = ["set-cookie", "server", "www-authenticate", "refresh", "x-forwarded-for", "x-xenon-mood"];
+    let headers: serde_json::Map<String, Value> =
+        taken.iter().chain(&dropped).map(|name| ((*name).to_owned(), json!("said"))).collect();
+    let answer = client.patch("/core/misbehave/m", &json!({ "do": "answer", "headers": headers })).await.expect(200);
+    for name in taken {
+        assert_eq!(answer.header(name), "said", "{name}");
+    }
+    for name in dropped {
+        assert_eq!(answer.header(name), "", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effects_meet_the_preconditions_that_they_name() {
+    let host = host_with(&["misbehave", "counter"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    for name in ["kept", "marked", "gone"] {
+        let made = json!({ "documentSelfLink": name });
+        client.post("/core/counters", &made).await.expect(201);
+    }
+    client.delete("/core/counters/gone").await.expect(200);
+    let send = async |name: &str, more: Value| {
+        let mut body = json!({ "do": "send", "to": format!("/core/counters/{name}"), "body": { "by": 5 } });
+        body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        client.patch("/core/misbehave/m", &body).await
+    };
+    send("kept", json!({ "headers": { "if-match": "\"9-999\"" } })).await.expect(200);
+    let put = json!({ "action": "PUT", "body": { "count": 9 }, "headers": { "if-none-match": "*" } });
+    send("kept", put).await.expect(200);
+    // Effects of one document go out in their order: when this one has come, those above were settled.
+    send("marked", json!({ "headers": { "if-match": "*" } })).await.expect(200);
+    let arrived = || async { (client.get("/core/counters/marked").await.json()["count"] == 5).then_some(()) };
+    wait::until("the effects have arrived", arrived).await;
+    let kept = client.get("/core/counters/kept").await.expect(200).json();
+    assert_eq!((&kept["count"], &kept["documentVersion"]), (&json!(0), &json!(0)), "{kept}");
+    let problem = send("kept", json!({ "headers": { "if-match": "\"1-7" } })).await.expect(500).json();
+    assert_eq!(problem["code"], "guest-outcome", "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("header If-Match")), "{problem}");
 }

@@ -316,3 +316,26 @@ async fn a_query_tells_what_it_cost_when_it_is_asked() {
     }
     assert_eq!(results(client, json!({ "query": kind() })).await.get("queryCost"), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_patterns_are_searched_in_long_texts_in_good_time() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    for n in 0..4 {
+        let body = json!({ "documentSelfLink": format!("e{n}"), "name": "a".repeat(900_000) });
+        client.post("/core/examples", &body).await.expect(201);
+    }
+    let almost = format!("{}b", "a".repeat(1000));
+    let begun = std::time::Instant::now();
+    for filter in
+        [format!("contains(name,'{almost}')"), format!("name eq '*{almost}*'"), format!("phrase(name,'{almost}')")]
+    {
+        let path = format!("/core/examples?$filter={}", filter.replace(' ', "%20").replace('\'', "%27"));
+        assert_eq!(client.get(&path).await.expect(200).json()["documentCount"], 0);
+    }
+    // In proportion to both lengths each takes minutes.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+    let path = format!("/core/examples?$filter=contains(name,%27{}%27)", "a".repeat(1025));
+    let problem = client.get(&path).await.expect(400).json();
+    assert_eq!((&problem["code"], &problem["position"]), (&json!("query"), &json!(14)), "{problem}");
+}

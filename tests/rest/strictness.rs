@@ -171,3 +171,21 @@ async fn the_root_leads_programs_and_people_on() {
     let text = String::from_utf8_lossy(&page.body).into_owned();
     assert!(text.contains(r#"<a href="/core/counters/template">"#) && text.contains(r#"href="/metrics""#), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_array_is_no_object_at_any_depth() {
+    let host = host_with(&["examples", "duties"]).await;
+    let client = host.client();
+    client.post("/core/examples", &json!({ "documentSelfLink": "e", "name": "before" })).await.expect(201);
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    for body in [json!([{ "a": "b" }, 99, "pos", ["t"], 0]), json!([])] {
+        let problem = client.patch("/core/examples/e", &body).await.expect(400).json();
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("an object")), "{problem}");
+    }
+    let nested = json!({ "note": "x", "letters": [["/core/diaries/d", "n"]] });
+    let problem = client.patch("/core/diaries/d", &nested).await.expect(400).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/letters/0", "{problem}");
+    assert_eq!(client.get("/core/examples/e").await.expect(200).json()["name"], "before");
+    let letters = json!({ "note": "x", "letters": [{ "to": "/core/diaries/d", "note": "n" }] });
+    client.patch("/core/diaries/d", &letters).await.expect(200);
+}

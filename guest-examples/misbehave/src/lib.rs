@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::SystemTime;
 
 use steward_sdk::prelude::*;
-use steward_sdk::{Guest, Handler, Outcome, Request};
+use steward_sdk::{Guest, Handler, Header, Outcome, Request};
 
 /// Bytes of the document that is too large.
 const HUGE_BYTES: usize = 8 << 20;
@@ -66,6 +66,12 @@ impl Guest for Misbehave {
             Some("not-object") => written(json!([1, 2, 3])),
             Some("huge-document") => written(json!({ "text": "x".repeat(HUGE_BYTES) })),
             Some("many-effects") => many_effects(&document),
+            Some("send") => Outcome { effects: vec![effect_of(&body)], ..counted(&document, &body) },
+            Some("answer") => Outcome { headers: headers_of(&body), ..counted(&document, &body) },
+            Some("refuse") => {
+                let status = body["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap_or_default();
+                return Err(refused(status, body["code"].as_str().unwrap_or_default(), "told to"));
+            }
             Some("read-clock") => written(json!({ "now": format!("{:?}", SystemTime::now()) })),
             Some(other) => return Err(invalid("do", format!("cannot do {other:?}"))),
         };
@@ -86,6 +92,21 @@ fn counted(document: &str, body: &Value) -> Outcome {
         state["note"] = note.clone();
     }
     written(state)
+}
+
+/// The effect that a body describes: `{"to": …, "action": "PUT", "headers": { … }, "body": { … }}`, else a PATCH.
+fn effect_of(body: &Value) -> Effect {
+    let action = if body["action"] == "PUT" { Action::Put } else { Action::Patch };
+    let to = body["to"].as_str().unwrap_or_default();
+    Effect { headers: headers_of(body), ..Effect::new(action, to, Some(body["body"].to_string())) }
+}
+
+fn headers_of(body: &Value) -> Vec<Header> {
+    let header = |(name, value): (&String, &Value)| Header {
+        name: name.clone(),
+        value: value.as_str().unwrap_or_default().to_owned(),
+    };
+    body["headers"].as_object().into_iter().flatten().map(header).collect()
 }
 
 fn loop_for_ever() -> ! {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use steward_model::{Document, Link, Moment};
 
 use super::answer::{Error, Part, Row, Way};
-use super::evaluate::View;
+use super::evaluate::{Effort, View};
 use super::order::Rank;
 use super::request::{Budget, Content, Request};
 use super::source::Source;
@@ -24,7 +24,7 @@ pub(super) struct Collector<'a, S: Source> {
     pub(super) request: &'a Request,
     pub(super) source: &'a S,
     pub(super) budget: &'a Budget,
-    clock: &'a dyn Fn() -> Moment,
+    effort: Effort<'a>,
     /// What is shown comes in the order of ranks, so that whatever comes behind a full page is no row of it.
     pub(super) in_order: bool,
     /// Every row has to be seen, because nobody else knows how many there are.
@@ -53,7 +53,7 @@ impl<'a, S: Source> Collector<'a, S> {
             request,
             source,
             budget,
-            clock,
+            effort: Effort::until(budget.deadline, clock),
             in_order: request.is_in_order_of_links(),
             counts: request.total,
             rows: BTreeMap::new(),
@@ -124,8 +124,12 @@ impl<'a, S: Source> Collector<'a, S> {
         if gone && !self.request.deleted {
             return Ok(ControlFlow::Continue(()));
         }
-        let view = View::new(&state, self.source.owner(&state.link));
-        if !view.satisfies(&self.request.condition) {
+        let view = View::new(&state, self.source.owner(&state.link)).within(&self.effort);
+        let matches = view.satisfies(&self.request.condition);
+        if self.effort.is_over() {
+            return Err(Error::Deadline { scanned: self.scanned });
+        }
+        if !matches {
             return Ok(ControlFlow::Continue(()));
         }
         let rank = Rank::of(&state, &view, &self.request.order);
@@ -181,7 +185,7 @@ impl<'a, S: Source> Collector<'a, S> {
             return Err(Error::Scanned { max: self.budget.scanned_max });
         }
         self.check_reads()?;
-        if self.scanned % READS_PER_LOOK == 1 && (self.clock)() >= self.budget.deadline {
+        if self.scanned % READS_PER_LOOK == 1 && self.effort.look() {
             return Err(Error::Deadline { scanned: self.scanned });
         }
         Ok(())
@@ -191,7 +195,7 @@ impl<'a, S: Source> Collector<'a, S> {
     pub(super) fn spend_key(&mut self) -> Result<(), Error<S::Error>> {
         self.keys += 1;
         self.check_reads()?;
-        if self.keys.is_multiple_of(KEYS_PER_LOOK) && (self.clock)() >= self.budget.deadline {
+        if self.keys.is_multiple_of(KEYS_PER_LOOK) && self.effort.look() {
             return Err(Error::Deadline { scanned: self.scanned });
         }
         Ok(())

@@ -83,6 +83,20 @@ impl Condition {
         Condition::Phrase { path, words: words(phrase).collect() }
     }
 
+    /// Returns true if texts would be searched for more than [`pattern::SEARCHED_CHARACTERS_MAX`] characters. Those who read
+    /// conditions refuse them, for they know the place.
+    pub(super) fn searches_for_too_much(&self) -> bool {
+        match self {
+            Condition::Like { pattern, .. } => pattern.characters() > pattern::SEARCHED_CHARACTERS_MAX,
+            Condition::Phrase { words, .. } => {
+                words.iter().map(|word| word.chars().count()).sum::<usize>() > pattern::SEARCHED_CHARACTERS_MAX
+            }
+            Condition::Not(inner) => inner.searches_for_too_much(),
+            Condition::And(parts) | Condition::Or(parts) => parts.iter().any(Condition::searches_for_too_much),
+            Condition::Always | Condition::Within { .. } | Condition::Prefix { .. } | Condition::Exists { .. } => false,
+        }
+    }
+
     /// Holds if `condition` does not.
     #[must_use]
     pub fn negate(condition: Condition) -> Condition {

@@ -1,31 +1,76 @@
 //! Holding a document against a condition.
 //!
-//! The body is parsed once, and not at all when a condition asks only for what the host knows anyway.
+//! The body is parsed once, and not at all when a condition asks only for what the host knows anyway. One document may hold long
+//! texts and one condition many searches, so the clock is looked at after so many bytes, not only between documents.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use serde_json::Value as Json;
-use steward_model::Document;
 use steward_model::json;
+use steward_model::{Document, Moment};
 
 use super::condition::{Condition, words};
 use super::path::{ITEM, Path, value_of};
 use super::value::{Number, Scalar, Value};
+
+/// How many bytes of texts are read between two looks at the clock.
+const BYTES_PER_LOOK: usize = 1024 * 1024;
+
+/// What is read of documents, and until when.
+pub struct Effort<'a> {
+    clock: &'a dyn Fn() -> Moment,
+    deadline: Moment,
+    /// Bytes since the last look at the clock.
+    bytes: Cell<usize>,
+    is_over: Cell<bool>,
+}
+
+impl<'a> Effort<'a> {
+    /// Returns an effort that ends at `deadline`.
+    pub fn until(deadline: Moment, clock: &'a dyn Fn() -> Moment) -> Effort<'a> {
+        Effort { clock, deadline, bytes: Cell::new(0), is_over: Cell::new(false) }
+    }
+
+    /// Returns true if the deadline was met while a condition was held against a document: what came of it means nothing.
+    pub fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    /// Looks at the clock.
+    pub(super) fn look(&self) -> bool {
+        self.bytes.set(0);
+        self.is_over.set((self.clock)() >= self.deadline);
+        self.is_over.get()
+    }
+
+    /// Accounts for bytes to be read; returns false if there is no more time for them.
+    fn spend(&self, bytes: usize) -> bool {
+        self.bytes.set(self.bytes.get() + bytes);
+        !(self.is_over.get() || self.bytes.get() >= BYTES_PER_LOOK && self.look())
+    }
+}
 
 /// A document as queries see it.
 pub struct View<'a> {
     document: &'a Document,
     owner: &'a str,
     body: OnceCell<Json>,
+    effort: Option<&'a Effort<'a>>,
 }
 
 impl<'a> View<'a> {
     /// Looks at a document whose partition is served by the node called `owner`.
     pub fn new(document: &'a Document, owner: &'a str) -> View<'a> {
-        View { document, owner, body: OnceCell::new() }
+        View { document, owner, body: OnceCell::new(), effort: None }
     }
 
-    /// Returns true if the condition holds.
+    /// Looks at it as long as there is time.
+    #[must_use]
+    pub fn within(self, effort: &'a Effort<'a>) -> View<'a> {
+        View { effort: Some(effort), ..self }
+    }
+
+    /// Returns true if the condition holds; anything if [`Effort::is_over`] afterwards.
     pub fn satisfies(&self, condition: &Condition) -> bool {
         match condition {
             Condition::Always => true,
@@ -70,7 +115,7 @@ impl<'a> View<'a> {
 
     fn any_text(&self, path: &Path, test: impl Fn(&str) -> bool) -> bool {
         self.any_scalar(path, &mut |scalar| match scalar {
-            Scalar::Text(text) => test(text),
+            Scalar::Text(text) => self.spend(text.len()) && test(text),
             Scalar::Boolean(_) | Scalar::Number(_) => false,
         })
     }
@@ -84,7 +129,15 @@ impl<'a> View<'a> {
     }
 
     fn body(&self) -> &Json {
-        self.body.get_or_init(|| json::plain(&self.document.body).unwrap_or(Json::Null))
+        self.body.get_or_init(|| {
+            self.spend(self.document.body.len());
+            json::plain(&self.document.body).unwrap_or(Json::Null)
+        })
+    }
+
+    /// Accounts for bytes to be read; returns false if there is no more time for them.
+    fn spend(&self, bytes: usize) -> bool {
+        self.effort.is_none_or(|effort| effort.spend(bytes))
     }
 }
 
@@ -145,9 +198,31 @@ fn scalar_of(json: &Json) -> Option<Scalar<'_>> {
     }
 }
 
+/// Returns true if the text has the words of the phrase side by side; a phrase of no words is in no text.
+///
+/// Source: Knuth, Morris, Pratt: Fast pattern matching in strings, 1977, with words for characters.
 fn has_phrase(text: &str, phrase: &[String]) -> bool {
-    let found: Vec<String> = words(text).collect();
-    found.windows(phrase.len().max(1)).any(|window| window == phrase)
+    // No text of fewer bytes has as many words; what is prepared below costs no more than reading the text.
+    if phrase.is_empty() || text.len() < phrase.len() {
+        return false;
+    }
+    // How many words of the phrase stand at the end of what was read, given as many before and the next one.
+    let advance = |borders: &[usize], mut found: usize, word: &str| {
+        while found > 0 && phrase[found] != word {
+            found = borders[found - 1];
+        }
+        found + usize::from(phrase[found] == word)
+    };
+    // For each beginning of the phrase: how many words of its own beginning it ends with.
+    let mut borders = vec![0];
+    for place in 1..phrase.len() {
+        borders.push(advance(&borders, borders[place - 1], &phrase[place]));
+    }
+    let mut found = 0;
+    words(text).any(|word| {
+        found = advance(&borders, found, &word);
+        found == phrase.len()
+    })
 }
 
 #[cfg(test)]
@@ -228,6 +303,25 @@ mod tests {
         assert!(holds(body, "phrase(text, 'Quick brown')"));
         assert!(!holds(body, "phrase(text, 'quick fox')"));
         assert!(!holds(body, "phrase(text, 'row')"));
+        assert!(!holds(body, "phrase(text, '-')"));
+        let repeated = r#"{"text":"a a b a a b a a c"}"#;
+        assert!(holds(repeated, "phrase(text, 'a a b a a c')"));
+        assert!(!holds(repeated, "phrase(text, 'a a a')"));
+    }
+
+    #[test]
+    fn the_clock_is_looked_at_within_one_document() {
+        let document = document("/core/examples/one", &format!(r#"{{"name":"{}"}}"#, "a".repeat(900_000)));
+        let condition = filter::parse(&vec!["contains(name, 'b')"; 100].join(" or ")).expect("a filter");
+        let looks = Cell::new(0);
+        let clock = || {
+            looks.set(looks.get() + 1);
+            Moment(looks.get())
+        };
+        let effort = Effort::until(Moment(5), &clock);
+        assert!(!View::new(&document, "h").within(&effort).satisfies(&condition));
+        assert!(effort.is_over());
+        assert_eq!(looks.get(), 5, "what is left of the condition is passed over");
     }
 
     #[test]

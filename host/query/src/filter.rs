@@ -132,15 +132,34 @@ fn call(input: &mut &str) -> Outcome<Condition> {
     let function = terminated(names, (multispace0, "(", multispace0)).parse_next(input)?;
     let path = cut_err(name).parse_next(input)?;
     cut_err((multispace0, ",", multispace0)).context(expect("','")).parse_next(input)?;
-    let raw = cut_err(quoted).context(expect("a text in single quotes")).parse_next(input)?;
+    let condition = searched(input, |input| {
+        let raw = cut_err(quoted).context(expect("a text in single quotes")).parse_next(input)?;
+        Ok(called(function, path, &raw))
+    })?;
     cut_err((multispace0, ")")).context(expect("')'")).parse_next(input)?;
-    Ok(match function {
-        "startswith" => Condition::Prefix { path, text: pattern::unescape(&raw) },
-        "endswith" => Condition::like(path, &format!("*{}", pattern::escape(&pattern::unescape(&raw)))),
-        "contains" => Condition::like(path, &format!("*{}*", pattern::escape(&pattern::unescape(&raw)))),
-        "phrase" => Condition::phrase(path, &pattern::unescape(&raw)),
-        _ => Condition::like(path, &raw),
-    })
+    Ok(condition)
+}
+
+/// Returns the condition of a function of a field and a text, its backslashes included.
+fn called(function: &str, path: Path, raw: &str) -> Condition {
+    match function {
+        "startswith" => Condition::Prefix { path, text: pattern::unescape(raw) },
+        "endswith" => Condition::like(path, &format!("*{}", pattern::escape(&pattern::unescape(raw)))),
+        "contains" => Condition::like(path, &format!("*{}*", pattern::escape(&pattern::unescape(raw)))),
+        "phrase" => Condition::phrase(path, &pattern::unescape(raw)),
+        _ => Condition::like(path, raw),
+    }
+}
+
+/// Reads a condition at whose text it is refused if that is too long to search for.
+fn searched(input: &mut &str, read: impl FnOnce(&mut &str) -> Outcome<Condition>) -> Outcome<Condition> {
+    let before = *input;
+    let condition = read(input)?;
+    if condition.searches_for_too_much() {
+        *input = before;
+        return cut_err(fail).context(expect("no more than 1024 characters to search for")).parse_next(input);
+    }
+    Ok(condition)
 }
 
 /// What stands between a name and a literal.
@@ -177,11 +196,11 @@ fn comparison(input: &mut &str) -> Outcome<Condition> {
     let path = name.parse_next(input)?;
     let operator = cut_err(operator).context(expect("one of eq, ne, lt, le, gt, ge, any, all")).parse_next(input)?;
     match operator {
-        Operator::List { every } => {
+        Operator::List { every } => searched(input, |input| {
             let list = cut_err(quoted).context(expect("a text such as 'one;two'")).parse_next(input)?;
             let each = list.split(';').map(|item| equality(path.clone(), item));
             Ok(if every { Condition::all(each) } else { Condition::any(each) })
-        }
+        }),
         Operator::Equality { negated } => {
             let condition = cut_err(|input: &mut &str| equality_with(input, &path))
                 .context(expect("a text in single quotes, a number, true, false or null"))
@@ -202,7 +221,7 @@ fn comparison(input: &mut &str) -> Outcome<Condition> {
 fn equality_with(input: &mut &str, path: &Path) -> Outcome<Condition> {
     let equal = |value| Condition::equal(path.clone(), value);
     alt((
-        quoted.map(|raw| equality(path.clone(), &raw)),
+        |input: &mut &str| searched(input, |input| Ok(equality(path.clone(), &quoted(input)?))),
         number.map(|number| equal(Value::Number(number))),
         keyword("true").map(|()| equal(Value::Boolean(true))),
         keyword("false").map(|()| equal(Value::Boolean(false))),
@@ -309,6 +328,20 @@ mod tests {
             assert!(matches!(parse(&text), Err(Error::Syntax { .. })));
         }
         assert_eq!(parse(&"x".repeat(FILTER_BYTES_MAX + 1)), Err(Error::TooLong(FILTER_BYTES_MAX + 1)));
+    }
+
+    #[test]
+    fn a_text_too_long_to_search_for_is_refused_at_its_place() {
+        let (longest, too_long) = ("a".repeat(1024), "a".repeat(1025));
+        for function in ["contains", "endswith", "phrase"] {
+            assert!(parse(&format!("{function}(name, '{longest}')")).is_ok());
+            assert_eq!(position(&format!("{function}(name, '{too_long}')")), function.len() + 7);
+        }
+        assert_eq!(position(&format!("name eq '*{too_long}*'")), 8);
+        assert_eq!(position(&format!("name any 'x;*{too_long}'")), 9);
+        assert!(parse(&format!("name eq '{too_long}' or startswith(name, '{too_long}')")).is_ok());
+        let error = parse(&format!("contains(name, '{too_long}')")).expect_err("too long").to_string();
+        assert!(error.contains("expected no more than 1024 characters to search for"), "{error}");
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) struct Ceilings {
 /// Longest message of a fault in bytes; the rest is cut off.
 const FAULT_BYTES_MAX: usize = 4 << 10;
 
+/// Longest code of a fault in bytes.
+const CODE_BYTES_MAX: usize = 64;
+
 /// Returns `bytes` as text.
 pub(crate) fn text(bytes: &[u8], what: Part) -> Result<&str, CallError> {
     std::str::from_utf8(bytes).map_err(|_| CallError::NotText { what })
@@ -77,17 +80,32 @@ pub(crate) fn fault_to_guest(fault: Fault) -> bindings::Fault {
     bindings::Fault { status, code, message, pointer }
 }
 
-/// Takes a refusal: a status that is no refusal becomes 400, a missing code `refused`.
+/// Takes a refusal; a missing code becomes `refused`. One that cannot be told as it stands is a failure of the guest.
 pub(crate) fn refusal(fault: bindings::Fault) -> CallError {
     let bindings::Fault { status, mut code, mut message, mut pointer } = fault;
-    let status = if (400..=599).contains(&status) { status } else { 400 };
+    if !(400..=599).contains(&status) {
+        return CallError::RefusalStatus { status };
+    }
     if code.is_empty() {
         "refused".clone_into(&mut code);
     }
-    for text in [&mut code, &mut message, &mut pointer] {
+    // Programs compare it, and it is a part of the URN that names the kind of the problem.
+    if !is_code(&code) {
+        code.truncate(code.floor_char_boundary(CODE_BYTES_MAX));
+        return CallError::RefusalCode { code };
+    }
+    for text in [&mut message, &mut pointer] {
         text.truncate(text.floor_char_boundary(FAULT_BYTES_MAX));
     }
     CallError::Refused(Fault { status, code, message, pointer })
+}
+
+/// Returns true for a name in kebab case.
+fn is_code(code: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    code.len() <= CODE_BYTES_MAX
+        && code.bytes().next().is_some_and(letter)
+        && code.bytes().all(|byte| letter(byte) || byte == b'-')
 }
 
 /// Takes an outcome and checks all of it.
@@ -237,10 +255,31 @@ mod tests {
         assert_eq!(refused, Err(CallError::Status { status: 99 }));
     }
 
+    fn refused_with(status: u16, code: &str) -> CallError {
+        let (message, pointer) = ("no".to_owned(), String::new());
+        refusal(bindings::Fault { status, code: code.to_owned(), message, pointer })
+    }
+
     #[test]
-    fn a_refusal_always_has_a_status_and_a_code() {
-        let fault = bindings::Fault { status: 7, code: String::new(), message: "no".into(), pointer: String::new() };
-        let CallError::Refused(fault) = refusal(fault) else { panic!("no refusal") };
-        assert_eq!((fault.status, fault.code.as_str()), (400, "refused"));
+    fn a_refusal_has_a_status_that_refuses() {
+        for status in [400, 599] {
+            assert!(matches!(refused_with(status, "no"), CallError::Refused(fault) if fault.status == status));
+        }
+        for status in [0, 100, 302, 399, 600] {
+            assert_eq!(refused_with(status, "no"), CallError::RefusalStatus { status });
+        }
+    }
+
+    #[test]
+    fn a_code_is_a_short_name_in_kebab_case() {
+        assert!(matches!(refused_with(409, ""), CallError::Refused(fault) if fault.code == "refused"));
+        for code in ["no", "2-many", "a-b-3"] {
+            assert!(matches!(refused_with(409, code), CallError::Refused(fault) if fault.code == code));
+        }
+        let long = "a".repeat(65);
+        for code in ["c d\u{7}", "-a", "No", "a_b", "ä", " ", long.as_str()] {
+            let CallError::RefusalCode { code: told } = refused_with(409, code) else { panic!("{code:?} is taken") };
+            assert!(told.len() <= 64);
+        }
     }
 }

@@ -309,6 +309,20 @@ pub enum CallError {
         /// The status.
         status: u16,
     },
+    /// The guest refused with a status that is no refusal.
+    #[error("guest refused with the status {status}; 400 to 599 is allowed")]
+    RefusalStatus {
+        /// The status.
+        status: u16,
+    },
+    /// The guest refused with a code that programs cannot rely on.
+    #[error(
+        "guest refused with the code {code:?}; small letters, digits and hyphens are allowed, the first of them no hyphen, 64 at most"
+    )]
+    RefusalCode {
+        /// The code, or its beginning.
+        code: String,
+    },
     /// The guest returned an effect that cannot be sent.
     #[error("effect {number} that the guest returned {reason}")]
     Effect {
@@ -350,7 +364,8 @@ impl CallError {
             CallError::TooManyEffects { .. } => "guest-effects",
             CallError::NotJson { .. } => "guest-json",
             CallError::NotAnObject => "guest-document",
-            CallError::Status { .. } => "guest-status",
+            CallError::Status { .. } | CallError::RefusalStatus { .. } => "guest-status",
+            CallError::RefusalCode { .. } => "guest-code",
             CallError::Effect { .. } => "guest-effect",
             CallError::NotText { what: Part::Output } => "guest-json",
             CallError::NotText { .. } => "not-text",

@@ -13,10 +13,20 @@ export const at = { host: undefined, locate: () => "" };
 
 /** Returns a span in milliseconds: a number of them, or a text such as `250ms`, `3s`, `5m`, `1h`, `30d`. */
 export function millis(span) {
-  if (typeof span === "number" && span >= 0) return Math.floor(span);
   const parts = typeof span === "string" ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(span) : null;
-  if (parts === null) throw new TypeError(`${String(span)} is no span of time: write "250ms", "3s", "5m", "1h", "30d", or milliseconds`);
-  return Math.floor(Number(parts[1]) * UNITS[parts[2]]);
+  const whole = Math.floor(parts === null ? span : Number(parts[1]) * UNITS[parts[2]]);
+  if ((parts === null && typeof span !== "number") || !Number.isSafeInteger(whole) || whole < 0) {
+    throw new TypeError(`${String(span)} is no span of time: write "250ms", "3s", "5m", "1h", "30d", or milliseconds`);
+  }
+  return whole;
+}
+
+/** Returns the microseconds since the Unix epoch of an expiry that the host can keep exactly. */
+function expiry(micros, said) {
+  if (!Number.isSafeInteger(micros) || micros < 0) {
+    throw new TypeError(`${String(said)} is no expiry: write a date, or whole microseconds from 1970 on as a number; 0 is never`);
+  }
+  return micros;
 }
 
 /** One request that the host sends after the commit. */
@@ -138,12 +148,12 @@ export class Context {
 
   /** Lets the document expire that long from now. */
   expireIn(span) {
-    this.wanted_ = this.nowMicros + millis(span) * 1000;
+    this.wanted_ = expiry(this.nowMicros + millis(span) * 1000, span);
   }
 
   /** Lets the document expire at a moment: a date, or microseconds since the Unix epoch; 0: never. */
   expireAt(moment) {
-    this.wanted_ = moment instanceof Date ? moment.getTime() * 1000 : moment;
+    this.wanted_ = expiry(moment instanceof Date ? moment.getTime() * 1000 : moment, moment);
   }
 
   /** Writes a line to the host's log, with fields if wanted; `at` says from where. */

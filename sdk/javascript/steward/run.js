@@ -1,7 +1,7 @@
 // From texts to values and back, for one call.
 
 import { Answer, Context, Reply, at } from "./context.js";
-import { Fault, refused } from "./fault.js";
+import { Fault, invalid, refused } from "./fault.js";
 import { parse, stringify, valueOf } from "./json.js";
 import { checked, taken } from "./schema.js";
 
@@ -41,7 +41,8 @@ function conclude(service, handler, document, ctx, tag, status, from) {
     else shape.restore(given);
   }
   const wanted = handler === CREATE || handler === PUT ? bodyOf()?.documentExpirationTimeMicros : undefined;
-  if (typeof wanted === "number") ctx.expireAt(wanted);
+  // What a client wants is for the host to judge, as far as the number reaches it.
+  if (typeof wanted === "number") ctx.wanted_ = whole(wanted);
   const maybe = handler === START || handler === STOP || handler === MAINTENANCE || handler === REPLY;
   const before = maybe && !isStateless ? stringify(given) : undefined;
   const isReplaced = handler === PUT && !isStateless && service.requests["handle-put"] === undefined;
@@ -60,6 +61,11 @@ function conclude(service, handler, document, ctx, tag, status, from) {
     if (after !== before) outcome.document = after;
   }
   return outcome;
+}
+
+function whole(micros) {
+  if (Number.isSafeInteger(micros)) return micros;
+  throw invalid("documentExpirationTimeMicros", "documentExpirationTimeMicros must be whole microseconds since 1970; 0 is never");
 }
 
 /** Returns the state that a PUT brings, if the service says nothing else. */

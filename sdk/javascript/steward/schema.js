@@ -9,8 +9,8 @@ const DIGITS_MAX = Number.MAX_SAFE_INTEGER;
 
 /** A value that does not fit; its pointer grows on the way out of the fields. */
 class Mismatch extends Fault {
-  constructor(reason) {
-    super(400, "validation", reason);
+  constructor(reason, isOfHandler = false) {
+    super(isOfHandler ? 500 : 400, isOfHandler ? "guest-outcome" : "validation", reason);
     this.reason = reason;
   }
 
@@ -35,7 +35,9 @@ function found(value) {
 }
 
 function wrong(wanted, value) {
-  return new Mismatch(`must be ${wanted}, found ${found(value)}`);
+  // No JSON brings such a number: only a handler's own arithmetic does.
+  const isOfHandler = typeof value === "number" && !Number.isFinite(value);
+  return new Mismatch(`must be ${wanted}, found ${found(value)}`, isOfHandler);
 }
 
 /** A shape. Each method returns a new one. */
@@ -226,6 +228,7 @@ class EnumType extends Type {
 class JsonType extends Type {
   check(value) {
     if (value === undefined) throw new Mismatch("is required");
+    if (typeof value === "number" && !Number.isFinite(value)) throw wrong("JSON", value);
   }
 
   own() {

@@ -64,6 +64,56 @@ test("a state that a handler spoiled is refused and not kept", () => {
   assert.equal(host.versions(link).length, 1);
 });
 
+test("a number that is none is the handler's fault, not the client's", () => {
+  const spoiled = service("/x")
+    .state({ f: t.number().default(0), n: t.integer().default(0) })
+    .patch("infinite", (state) => {
+      state.f = Infinity;
+    })
+    .patch("none", (state) => {
+      state.n = NaN;
+    });
+  const host = Host.serving(spoiled);
+  const { link } = host.post("/x", {});
+  for (const [kind, pointer] of [["infinite", "/f"], ["none", "/n"]]) {
+    const answer = host.patch(link, { kind });
+    assert.deepEqual([answer.status, answer.body.code, answer.pointer], [500, "guest-outcome", pointer]);
+  }
+  assert.equal(host.versions(link).length, 1);
+});
+
+test("what is no moment is thrown and never taken for never", () => {
+  let moment;
+  const fading = service("/x")
+    .create(() => {})
+    .patch("at", (_, __, ctx) => ctx.expireAt(moment))
+    .patch("in", (_, __, ctx) => ctx.expireIn(moment))
+    .patch("after", (_, __, ctx) => {
+      ctx.selfPatch({ kind: "at" }).after(moment);
+    });
+  const host = Host.serving(fading);
+  const { link } = host.post("/x", {});
+  for (const no of ["x", 1e300, NaN, Infinity, -1, 0.5, undefined, null, new Date(NaN), new Date(-1), 5n]) {
+    moment = no;
+    assert.throws(() => host.patch(link, { kind: "at" }), /is no expiry/);
+  }
+  for (const no of ["x", 1e300, NaN, Infinity, -1, undefined, null, 9e15]) {
+    moment = no;
+    assert.throws(() => host.patch(link, { kind: "in" }), /is no (span of time|expiry)/);
+  }
+  for (const no of ["x", 1e300, NaN, Infinity, -1]) {
+    moment = no;
+    assert.throws(() => host.patch(link, { kind: "after" }), /is no span of time/);
+  }
+  for (const yes of [0, 4e15, new Date(4e12)]) {
+    moment = yes;
+    assert.equal(host.patch(link, { kind: "at" }).status, 200);
+  }
+  for (const no of [1e300, 0.5]) {
+    assert.deepEqual(host.post("/x", { documentExpirationTimeMicros: no }).pointer, "/documentExpirationTimeMicros");
+  }
+});
+
 test("kinds choose the handler, replies choose the answer", () => {
   const kinds = service("/x")
     .patch("none", () => unchanged())

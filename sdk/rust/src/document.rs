@@ -2,8 +2,8 @@
 //! allows.
 //!
 //! Constraints are written once, in the JSON Schema. Reading takes the short way through serde. Only if that fails, or
-//! if the schema says more than the types do, the text is compared with the schema, part by part, which finds the
-//! field.
+//! if the schema says more than the types do, or if serde may have taken an array for an object, the text is compared with
+//! the schema, part by part, which finds the field.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::fault::{Result, invalid, refused};
 use crate::reply::text_of;
-use crate::schema;
+use crate::{schema, strict};
 
 /// A state or a body. Derive it.
 pub trait Document: Serialize + DeserializeOwned + JsonSchema + 'static {
@@ -53,15 +53,17 @@ impl Shape {
 pub(crate) fn read<T: Document>(text: &str) -> Result<T> {
     let shape = T::shape();
     if !shape.constrained
-        && let Ok(document) = serde_json::from_str(text)
+        && let Ok(read) = strict::from_str(text)
+        && !read.unsure
     {
-        return Ok(document);
+        return Ok(read.document);
     }
     let value: Value =
         serde_json::from_str(text).map_err(|error| refused(400, "malformed", format!("body is no JSON: {error}")))?;
     schema::check(&shape.schema, &value)?;
     // What the schema cannot say (a text that must parse, say) serde does, though without the field.
-    serde_json::from_value(value).map_err(|error| invalid("", format!("body does not fit: {error}")))
+    let read = strict::from_str(text).map_err(|error| invalid("", format!("body does not fit: {error}")))?;
+    Ok(read.document)
 }
 
 /// Reads a state that the host kept.

@@ -72,6 +72,7 @@ mod reply;
 mod request;
 pub mod run;
 mod schema;
+mod strict;
 
 #[doc(hidden)]
 pub use {schemars, serde, serde_json};

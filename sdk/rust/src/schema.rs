@@ -80,8 +80,10 @@ impl Walk<'_> {
             Value::String(text) => self.length(schema, ["minLength", "maxLength"], text.chars().count(), "characters"),
             Value::Array(items) => {
                 self.length(schema, ["minItems", "maxItems"], items.len(), "elements")?;
-                let element = &schema["items"];
-                items.iter().enumerate().try_for_each(|(index, item)| self.field(&index.to_string(), element, item))
+                items.iter().enumerate().try_for_each(|(index, item)| {
+                    let own = &schema["prefixItems"][index];
+                    self.field(&index.to_string(), if own.is_null() { &schema["items"] } else { own }, item)
+                })
             }
             Value::Object(fields) => self.object(schema, fields),
             Value::Null | Value::Bool(_) => Ok(()),
@@ -94,7 +96,9 @@ impl Walk<'_> {
                 return self.within(name, |walk| Err(walk.fault("is required".to_owned())));
             }
         }
-        let others = &schema["additionalProperties"];
+        // Derived schemas have a pattern of names only for maps whose keys are no texts, and then one for all of them.
+        let by_pattern = schema["patternProperties"].as_object().and_then(|patterns| patterns.values().next());
+        let others = by_pattern.unwrap_or(&schema["additionalProperties"]);
         fields.iter().try_for_each(|(name, value)| {
             let own = &schema["properties"][name];
             self.field(name, if own.is_null() { others } else { own }, value)
@@ -256,6 +260,17 @@ mod tests {
         let (pointer, message) = refusal(&schema, json!({ "name": "", "items": [{}, { "a/b": "x" }] }));
         assert_eq!(pointer, "/items/1/a~1b");
         assert!(message.ends_with("must be an integer, found the text \"x\""), "{message}");
+    }
+
+    #[test]
+    fn parts_of_tuples_and_of_maps_with_numbers_for_keys_are_compared_too() {
+        let letter = json!({ "type": "object" });
+        let schema = json!({ "prefixItems": [{ "type": "integer" }, letter], "items": false });
+        assert!(check(&schema, &json!([1, {}])).is_ok());
+        assert_eq!(refusal(&schema, json!([1, []])).0, "/1");
+        let schema = json!({ "patternProperties": { r"^\d+$": letter }, "additionalProperties": false });
+        assert!(check(&schema, &json!({ "1": {} })).is_ok());
+        assert_eq!(refusal(&schema, json!({ "1": [] })).0, "/1");
     }
 
     #[test]

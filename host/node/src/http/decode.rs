@@ -12,7 +12,7 @@ use steward_model::{Action, Link, Version};
 
 use super::error::Error;
 use super::{Http, headers};
-use crate::operation::{Body, Condition, Freshness, Operation, Purpose};
+use crate::operation::{Body, Demands, Freshness, Operation, Purpose};
 use crate::partition::Wanted;
 
 /// Longest time that a client may ask to be waited for.
@@ -56,14 +56,13 @@ pub(super) struct Head {
     pub(super) id: String,
     pub(super) media: Media,
     pub(super) coding: Coding,
-    pub(super) condition: Condition,
+    /// What must be true of the document, and whether a deleted one is forgotten.
+    pub(super) demands: Demands,
     pub(super) idempotency_key: Option<String>,
     /// How long the client wants to be waited for.
     pub(super) wait: Option<Duration>,
     /// The client does not want the state back: `Prefer: return=minimal`.
     pub(super) minimal: bool,
-    /// The pragma `xn-force-index-update`.
-    pub(super) force: bool,
     /// What a reader has seen elsewhere, as it stands there.
     pub(super) at_least: Option<String>,
     /// How many nodes shall hold an update before it is answered.
@@ -95,8 +94,7 @@ impl Head {
                     self.coding = coding(value);
                     Ok(())
                 }
-                "if-match" => self.if_match(value),
-                "if-none-match" => self.if_none_match(value),
+                demanding @ ("if-match" | "if-none-match" | "pragma") => self.demands(demanding, value),
                 "idempotency-key" => self.key(value),
                 "prefer" => self.prefer(value),
                 headers::AT_LEAST => {
@@ -123,9 +121,6 @@ impl Head {
     fn show_guest(&mut self, name: &str, value: &HeaderValue) {
         let seen = name.starts_with("x-") || name == "pragma" || name == "accept-language";
         let Some(value) = seen.then(|| value.to_str().ok()).flatten() else { return };
-        if name == "pragma" {
-            self.force |= value.split([',', ';']).any(|directive| directive.trim() == "xn-force-index-update");
-        }
         self.guest.push(Header { name: name.to_owned(), value: value.to_owned() });
     }
 
@@ -158,29 +153,8 @@ impl Head {
         Ok(())
     }
 
-    fn if_match(&mut self, value: &HeaderValue) -> Result<(), Error> {
-        // Only strong tags match here; a weak one can match nothing, so it is left out.
-        let read = tags("If-Match", value, |weak| !weak)?;
-        match (&mut self.condition, read) {
-            (Condition::OneOf(tags), Tags::Listed(more)) => tags.extend(more),
-            (_, Tags::Listed(tags)) => self.condition = Condition::OneOf(tags),
-            (_, Tags::Any) => self.condition = Condition::Exists,
-        }
-        Ok(())
-    }
-
-    fn if_none_match(&mut self, value: &HeaderValue) -> Result<(), Error> {
-        let read = tags("If-None-Match", value, |_| true)?;
-        match (&mut self.condition, read) {
-            // If-Match is looked at first, and then alone: source RFC 9110, section 13.2.2.
-            (Condition::OneOf(_) | Condition::Exists, _) => {}
-            (Condition::NoneOf(tags), Tags::Listed(more)) => tags.extend(more),
-            (Condition::None | Condition::Absent, Tags::Listed(tags)) => self.condition = Condition::NoneOf(tags),
-            (Condition::None | Condition::Absent | Condition::NoneOf(_), Tags::Any) => {
-                self.condition = Condition::Absent;
-            }
-        }
-        Ok(())
+    fn demands(&mut self, name: &str, value: &HeaderValue) -> Result<(), Error> {
+        self.demands.read(name, value.to_str().ok()).map_err(Error::Demand)
     }
 
     fn prefer(&mut self, value: &HeaderValue) -> Result<(), Error> {
@@ -223,30 +197,6 @@ fn coding(value: &HeaderValue) -> Coding {
         "gzip" | "zstd" => Coding::Compressed,
         _ => Coding::Unknown,
     }
-}
-
-enum Tags {
-    Any,
-    Listed(Vec<String>),
-}
-
-/// Reads a list of entity tags. Tags without quotes are accepted, for the sake of people with a shell.
-fn tags(name: &'static str, value: &HeaderValue, take: impl Fn(bool) -> bool) -> Result<Tags, Error> {
-    let refused = || Error::Header { name, reason: "is no list of entity tags such as \"1-7\"".to_owned() };
-    let text = value.to_str().map_err(|_| refused())?.trim();
-    if text == "*" {
-        return Ok(Tags::Any);
-    }
-    let mut listed = Vec::new();
-    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-        let (weak, opaque) = tag.strip_prefix("W/").map_or((false, tag), |opaque| (true, opaque));
-        let opaque =
-            opaque.strip_prefix('"').map_or(Some(opaque), |rest| rest.strip_suffix('"')).ok_or_else(refused)?;
-        if take(weak) {
-            listed.push(opaque.to_owned());
-        }
-    }
-    Ok(Tags::Listed(listed))
 }
 
 /// Returns the value of a query parameter; empty if it has none.
@@ -304,13 +254,13 @@ pub(super) fn operation(
         cause: Cause::Client,
         purpose: Purpose::Act,
         deadline: operations.clock().now().plus(wait),
-        condition: std::mem::take(&mut head.condition),
+        condition: std::mem::take(&mut head.demands.condition),
         idempotency_key: head.idempotency_key.take().map(|key| RequestKey::of(&key)),
         version,
         freshness: Freshness::Newest,
         wanted: head.wanted,
         first_action: None,
-        force: head.force,
+        force: head.demands.force,
         child: None,
         handed_on: false,
     }))
@@ -332,26 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn entity_tags_are_read_with_and_without_quotes() {
-        let one_of = |tags: &[&str]| Condition::OneOf(tags.iter().map(|tag| (*tag).to_owned()).collect());
-        let condition = |name, value: &str| head(&[(name, value)]).expect("headers").condition;
-        assert_eq!(condition("if-match", "\"1-7\", \"2-8\""), one_of(&["1-7", "2-8"]));
-        assert_eq!(condition("if-match", "1-7"), one_of(&["1-7"]));
-        assert_eq!(condition("if-match", "W/\"1-7\""), one_of(&[]));
-        assert_eq!(condition("if-match", "*"), Condition::Exists);
-        assert_eq!(condition("if-none-match", "*"), Condition::Absent);
-        assert_eq!(condition("if-none-match", "W/\"1-7\""), Condition::NoneOf(vec!["1-7".into()]));
-        assert!(head(&[("if-match", "\"1-7")]).is_err());
-    }
-
-    #[test]
     fn guests_see_only_headers_that_are_meant_for_them() {
         let read =
             head(&[("x-tenant", "a"), ("authorization", "secret"), ("pragma", "xn-no-fwd, xn-force-index-update")]);
         let read = read.expect("headers");
         let names: Vec<&str> = read.guest.iter().map(|header| header.name.as_str()).collect();
         assert_eq!(names, ["x-tenant", "pragma"]);
-        assert!(read.force);
+        assert!(read.demands.force);
+        assert!(head(&[("if-match", "\"1-7")]).is_err());
     }
 
     #[test]

@@ -20,34 +20,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Headers that an answer usually has, those that the connection adds included.
 const HEADERS_USUAL: usize = 10;
 
-/// Headers that a guest cannot set: those of the connection, and those by which clients know the host.
-const NOT_FOR_GUESTS: [&str; 22] = [
-    "alt-svc",
-    "cache-control",
-    "clear-site-data",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "etag",
-    "idempotency-replayed",
-    "keep-alive",
-    "location",
-    "preference-applied",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "strict-transport-security",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
+/// Headers that a guest can set. All services answer from one origin, so whatever else there is, today or tomorrow, may speak for the
+/// others too, or for the host.
+const FOR_GUESTS: [&str; 6] = ["content-language", "deprecation", "link", "retry-after", "sunset", "warning"];
 
-/// What pages of other origins may do here is for the operator to say, and which host answers for the node itself.
-const NOT_FOR_GUESTS_BELOW: [&str; 2] = ["access-control-", "x-steward-"];
+/// Beginnings of headers of nobody's own that a guest cannot set: words of nodes and of proxies.
+const NOT_FOR_GUESTS_BELOW: [&str; 3] = ["x-forwarded-", "x-steward-", "x-xenon-"];
 
 /// Returns the response for a reply. `minimal`: the client knows the state and does not want it back.
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
@@ -121,14 +99,22 @@ fn visible(text: Vec<u8>) -> HeaderValue {
 fn add_guests(headers: &mut HeaderMap, chosen: &[Header]) {
     for header in chosen {
         let name = header.name.as_str();
-        let reserved = name == headers::REQUEST_ID.as_str()
-            || NOT_FOR_GUESTS_BELOW.iter().any(|below| name.starts_with(below))
-            || NOT_FOR_GUESTS.contains(&name);
         let value = HeaderValue::from_str(&header.value);
-        if let (false, Ok(name), Ok(value)) = (reserved, HeaderName::try_from(name), value) {
+        let (true, Ok(name), Ok(value)) = (is_for_guests(name), HeaderName::try_from(name), value) else { continue };
+        if name == CACHE_CONTROL {
+            // It replaces what the host says; two of them would be read together.
+            headers.insert(name, value);
+        } else {
             headers.append(name, value);
         }
     }
+}
+
+fn is_for_guests(name: &str) -> bool {
+    let own = name.starts_with("x-")
+        && name != headers::REQUEST_ID.as_str()
+        && !NOT_FOR_GUESTS_BELOW.iter().any(|below| name.starts_with(below));
+    own || name == CACHE_CONTROL.as_str() || FOR_GUESTS.contains(&name)
 }
 
 /// Returns a response with a JSON document that the host made.
@@ -163,6 +149,17 @@ mod tests {
         let mut headers = HeaderMap::new();
         let all = [
             chosen("x-mood", "good"),
+            chosen("cache-control", "max-age=60"),
+            chosen("link", "</core/a>; rel=next"),
+            chosen("retry-after", "5"),
+            chosen("set-cookie", "session=1"),
+            chosen("server", "other"),
+            chosen("www-authenticate", "Basic"),
+            chosen("refresh", "0; url=http://elsewhere"),
+            chosen("content-security-policy", "sandbox"),
+            chosen("x-forwarded-for", "10.0.0.1"),
+            chosen("x-xenon-ctx-id", "me"),
+            chosen("x-request-id", "me"),
             chosen("content-length", "7"),
             chosen("te", "trailers"),
             chosen("access-control-allow-origin", "*"),
@@ -170,7 +167,10 @@ mod tests {
             chosen("bad name", "x"),
             chosen("x-split", "a\r\nb: c"),
         ];
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         add_guests(&mut headers, &all);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-mood"]);
+        let names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["cache-control", "x-mood", "link", "retry-after"]);
+        assert_eq!(headers[CACHE_CONTROL], "max-age=60");
     }
 }

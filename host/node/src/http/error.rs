@@ -11,7 +11,7 @@ use steward_protocol::cluster::Refused;
 
 use crate::cluster::ProposeError;
 use crate::deployment;
-use crate::operation::{self, served};
+use crate::operation::{self, Unreadable, served};
 use crate::query::Refusal;
 
 /// Why a request is not answered as asked.
@@ -50,6 +50,9 @@ pub(super) enum Error {
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
+    /// A header by which the document is to be judged cannot be understood.
+    #[error(transparent)]
+    Demand(#[from] Unreadable),
     /// The request was meant for another host.
     #[error("the request is for {host}, and this node is not called so")]
     Misdirected { host: String },
@@ -172,7 +175,9 @@ impl Error {
                 .with("line", *line)
                 .with("column", *column)
                 .with("key", key.as_str()),
-            Error::Header { .. } | Error::Parameter { .. } | Error::Path(_) => never(Kind::Invalid, "bad-request"),
+            Error::Header { .. } | Error::Demand(_) | Error::Parameter { .. } | Error::Path(_) => {
+                never(Kind::Invalid, "bad-request")
+            }
             Error::Misdirected { host } => never(Kind::Misdirected, "misdirected")
                 .with("host", host.as_str())
                 .hint("call the node by its address or by the name in its --public-uri")

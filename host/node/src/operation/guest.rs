@@ -9,6 +9,7 @@ use steward_sandbox::{Call, CallError, Occasion, Silent};
 
 use super::Error;
 use super::body::built_in;
+use super::demands::Demands;
 use super::road::Asking;
 use crate::service::{self, Service, Unreadable};
 
@@ -93,12 +94,14 @@ fn refused(service: &Service, reason: String) -> Error {
     Error::Outcome { service: service.path.clone(), reason }
 }
 
-/// Checks that the guest may send the effect where it wants to.
+/// Checks that the guest may send the effect where it wants to, and that it can be understood there.
 fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
     if effect.to.starts_with('/') {
         let path = effect.to.split('?').next().unwrap_or_default();
-        let parsed = Link::parse(path).map(|_| ());
-        return parsed.map_err(|error| refused(service, format!("an effect cannot be sent: {error}")));
+        Link::parse(path).map_err(|error| refused(service, format!("an effect cannot be sent: {error}")))?;
+        // What cannot be read must not be passed over later, when the effect changes something.
+        let demands = Demands::of(&effect.headers).map(|_| ());
+        return demands.map_err(|error| refused(service, format!("an effect cannot be sent: its {error}")));
     }
     let granted = &service.descriptor().capabilities.outbound;
     match is_granted(granted, &effect.to) {

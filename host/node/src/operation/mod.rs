@@ -25,6 +25,7 @@ mod carried;
 mod copy;
 mod create;
 mod decision;
+mod demands;
 mod door;
 mod error;
 mod execute;
@@ -71,6 +72,7 @@ use steward_sandbox::CallError;
 use tracing::Instrument;
 
 pub(crate) use body::Body;
+pub(crate) use demands::{Demands, Unreadable};
 pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};
@@ -78,7 +80,7 @@ pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, Operations, Parts};
 pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
-pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status, write_entity_tag};
+pub(crate) use request::{Content, Operation, Purpose, Reply, Status, write_entity_tag};
 
 use crate::failure;
 use crate::partition::{Partition, Turn};

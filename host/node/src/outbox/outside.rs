@@ -20,24 +20,34 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Headers that belong to the transport, or that the host sets itself: what a guest says there does not go out.
-const OWN_HEADERS: [&str; 15] = [
+/// Headers that belong to the transport, that the host sets itself, or that say by whom and on whose behalf a request came: what a
+/// guest says there does not go out.
+const OWN_HEADERS: [&str; 21] = [
+    "accept-encoding",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
+    "cookie",
     "expect",
+    "forwarded",
     "host",
     "http2-settings",
     "idempotency-key",
     "keep-alive",
+    "origin",
     "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "via",
     "x-request-id",
 ];
+
+/// Beginnings of headers that are told apart from others by those who receive them: words of nodes, and of proxies.
+const OWN_HEADERS_BELOW: [&str; 2] = ["x-forwarded-", "x-steward-"];
 
 /// Sends effects over HTTP.
 pub(super) struct Outside {
@@ -109,11 +119,15 @@ fn request(key: &str, id: &str, effect: &Effect) -> Result<Request<Full<Bytes>>,
     if effect.body.is_some() {
         request = request.header("content-type", "application/json");
     }
-    let is_own = |name: &str| OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own));
     for header in effect.headers.iter().filter(|header| !is_own(&header.name)) {
         request = request.header(&header.name, &header.value);
     }
     request.body(Full::new(effect.body.clone().unwrap_or_default()))
+}
+
+fn is_own(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    OWN_HEADERS.contains(&name.as_str()) || OWN_HEADERS_BELOW.iter().any(|below| name.starts_with(below))
 }
 
 #[cfg(test)]
@@ -133,6 +147,14 @@ mod tests {
                 says("idempotency-key", "mine"),
                 says("x-request-id", "mine"),
                 says("content-type", "text/plain"),
+                says("content-encoding", "gzip"),
+                says("Accept-Encoding", "br"),
+                says("via", "1.1 elsewhere"),
+                says("forwarded", "for=10.0.0.1"),
+                says("cookie", "session=1"),
+                says("origin", "http://internal.example"),
+                says("x-steward-owner", "me"),
+                says("X-Forwarded-For", "10.0.0.1"),
                 says("x-own", "kept"),
             ],
             body: Some(Bytes::from_static(b"{}")),

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use steward_model::operation::{Cause, EffectReply};
+use steward_model::problem::Kind;
 use steward_model::render;
 use steward_model::update::{PendingEffect, RequestKey};
 use steward_model::{Action, Link, Problem};
 
 use super::sent::{Sent, unanswered};
 use super::work::Outbox;
-use crate::operation::{Body, Content, Error, Operation, Patience, Purpose, Reply, Status};
+use crate::operation::{Body, Content, Demands, Error, Operation, Patience, Purpose, Reply, Status};
 
 /// The path under which queries are run; a service of the host itself.
 const QUERY_TASKS: &str = "/core/query-tasks";
@@ -44,10 +45,18 @@ impl Outbox {
                 Err(refusal) => self.failed(pending, refusal.into()),
             };
         }
+        let demands = match Demands::of(&effect.headers) {
+            Ok(demands) => demands,
+            Err(unreadable) => {
+                let problem = Problem::never(Kind::Invalid, "bad-request", unreadable);
+                return answered(problem.kind.status(), Some(body_of(&problem)));
+            }
+        };
         let key = pending.key.to_string();
         let mut operation = self.operations.own(key, effect.action, link, Cause::Effect, Purpose::Act);
         operation.root = Some(pending.request.clone());
         operation.headers.clone_from(&effect.headers);
+        (operation.condition, operation.force) = (demands.condition, demands.force);
         operation.body = effect.body.clone().map(Body::new);
         query.clone_into(&mut operation.query);
         operation.idempotency_key = (effect.action != Action::Get).then(|| RequestKey::of_effect(&pending.key));

@@ -71,6 +71,8 @@ pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) 
         | CallError::NotJson { .. }
         | CallError::NotAnObject
         | CallError::Status { .. }
+        | CallError::RefusalStatus { .. }
+        | CallError::RefusalCode { .. }
         | CallError::Effect { .. }
         | CallError::NotText { .. }
         | CallError::MissingHandler { .. } => Problem::never(Kind::Internal, error.code(), told),

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use super::super::condition::Condition;
 use super::super::path::Path;
+use super::super::pattern::SEARCHED_CHARACTERS_MAX;
 use super::super::value::{Bounds, Number, Value, ValueRange};
 use super::error::{Error, path_at};
 use super::wire::{Clause, MatchType, Occurance, PropertyType, Range, Term};
@@ -60,13 +61,14 @@ fn term_condition(term: &Term, pointer: &str) -> Result<Condition, Error> {
 }
 
 fn value_condition(term: &Term, path: Path, text: &str, pointer: &str) -> Result<Condition, Error> {
-    let refuse = |reason: String| Err(Error::new(format!("{pointer}/matchValue"), reason));
+    let at = |reason: String| Error::new(format!("{pointer}/matchValue"), reason);
+    let refuse = |reason: String| Err(at(reason));
     match term.match_type {
-        MatchType::Wildcard => return Ok(Condition::like(path, text)),
+        MatchType::Wildcard => return searched(Condition::like(path, text)).map_err(at),
         MatchType::Prefix => {
             return Ok(Condition::Prefix { path, text: text.to_owned() });
         }
-        MatchType::Phrase => return Ok(Condition::phrase(path, text)),
+        MatchType::Phrase => return searched(Condition::phrase(path, text)).map_err(at),
         MatchType::Term => {}
     }
     match term.property_type {
@@ -90,6 +92,14 @@ fn value_condition(term: &Term, path: Path, text: &str, pointer: &str) -> Result
             | PropertyType::InternetAddressV6,
         ) => Ok(Condition::equal(path, Value::text(text))),
         None => Ok(untyped(path, text)),
+    }
+}
+
+/// Returns the condition, or why texts are not searched for so much.
+fn searched(condition: Condition) -> Result<Condition, String> {
+    match condition.searches_for_too_much() {
+        true => Err(format!("a text to search for has at most {SEARCHED_CHARACTERS_MAX} characters: shorten it")),
+        false => Ok(condition),
     }
 }
 

@@ -1,0 +1,136 @@
+//! What the headers of a request demand of the document: entity tags, and to forget a deleted one. Requests of clients and effects
+//! of guests are read by the same rules.
+
+use steward_model::operation::Header;
+
+use super::request::Condition;
+
+/// A header of a demand that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("header {name} is no list of entity tags such as \"1-7\", and not *")]
+pub(crate) struct Unreadable {
+    /// The header.
+    pub name: &'static str,
+}
+
+/// What is demanded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Demands {
+    /// What must be true of the document.
+    pub condition: Condition,
+    /// Re-create a deleted document and forget its history: the pragma `xn-force-index-update`.
+    pub force: bool,
+}
+
+impl Demands {
+    /// Returns what the headers of an effect demand; their names are in lower case.
+    ///
+    /// # Errors
+    /// [`Unreadable`] names the header.
+    pub(crate) fn of(headers: &[Header]) -> Result<Demands, Unreadable> {
+        let mut demands = Demands::default();
+        headers.iter().try_for_each(|header| demands.read(&header.name, Some(&header.value)))?;
+        Ok(demands)
+    }
+
+    /// Takes in one header, its name in lower case; none: its value is no text. Others than those of demands are passed over.
+    ///
+    /// # Errors
+    /// [`Unreadable`] names the header.
+    pub(crate) fn read(&mut self, name: &str, value: Option<&str>) -> Result<(), Unreadable> {
+        match name {
+            "if-match" => self.if_match(value),
+            "if-none-match" => self.if_none_match(value),
+            "pragma" => {
+                let mut directives = value.unwrap_or_default().split([',', ';']);
+                self.force |= directives.any(|directive| directive.trim() == "xn-force-index-update");
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn if_match(&mut self, value: Option<&str>) -> Result<(), Unreadable> {
+        // Only strong tags match here; a weak one can match nothing, so it is left out.
+        let read = tags("If-Match", value, |weak| !weak)?;
+        match (&mut self.condition, read) {
+            (Condition::OneOf(tags), Tags::Listed(more)) => tags.extend(more),
+            (_, Tags::Listed(tags)) => self.condition = Condition::OneOf(tags),
+            (_, Tags::Any) => self.condition = Condition::Exists,
+        }
+        Ok(())
+    }
+
+    fn if_none_match(&mut self, value: Option<&str>) -> Result<(), Unreadable> {
+        let read = tags("If-None-Match", value, |_| true)?;
+        match (&mut self.condition, read) {
+            // If-Match is looked at first, and then alone: source RFC 9110, section 13.2.2.
+            (Condition::OneOf(_) | Condition::Exists, _) => {}
+            (Condition::NoneOf(tags), Tags::Listed(more)) => tags.extend(more),
+            (Condition::None | Condition::Absent, Tags::Listed(tags)) => self.condition = Condition::NoneOf(tags),
+            (Condition::None | Condition::Absent | Condition::NoneOf(_), Tags::Any) => {
+                self.condition = Condition::Absent;
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Tags {
+    Any,
+    Listed(Vec<String>),
+}
+
+/// Reads a list of entity tags. Tags without quotes are accepted, for the sake of people with a shell.
+fn tags(name: &'static str, value: Option<&str>, take: impl Fn(bool) -> bool) -> Result<Tags, Unreadable> {
+    let text = value.ok_or(Unreadable { name })?.trim();
+    if text == "*" {
+        return Ok(Tags::Any);
+    }
+    let mut listed = Vec::new();
+    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+        let (weak, opaque) = tag.strip_prefix("W/").map_or((false, tag), |opaque| (true, opaque));
+        let opaque = opaque.strip_prefix('"').map_or(Some(opaque), |rest| rest.strip_suffix('"'));
+        let opaque = opaque.ok_or(Unreadable { name })?;
+        if take(weak) {
+            listed.push(opaque.to_owned());
+        }
+    }
+    Ok(Tags::Listed(listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demands(headers: &[(&str, &str)]) -> Result<Demands, Unreadable> {
+        let header = |(name, value): &(&str, &str)| Header { name: (*name).to_owned(), value: (*value).to_owned() };
+        Demands::of(&headers.iter().map(header).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn entity_tags_are_read_with_and_without_quotes() {
+        let one_of = |tags: &[&str]| Condition::OneOf(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        let condition = |name, value| demands(&[(name, value)]).expect("tags").condition;
+        assert_eq!(condition("if-match", "\"1-7\", \"2-8\""), one_of(&["1-7", "2-8"]));
+        assert_eq!(condition("if-match", "1-7"), one_of(&["1-7"]));
+        assert_eq!(condition("if-match", "W/\"1-7\""), one_of(&[]));
+        assert_eq!(condition("if-match", "*"), Condition::Exists);
+        assert_eq!(condition("if-none-match", "*"), Condition::Absent);
+        assert_eq!(condition("if-none-match", "W/\"1-7\""), Condition::NoneOf(vec!["1-7".into()]));
+        assert_eq!(demands(&[("if-match", "\"1-7")]), Err(Unreadable { name: "If-Match" }));
+    }
+
+    #[test]
+    fn if_match_prevails_wherever_it_stands() {
+        for order in [[("if-match", "*"), ("if-none-match", "*")], [("if-none-match", "*"), ("if-match", "*")]] {
+            assert_eq!(demands(&order).expect("tags").condition, Condition::Exists);
+        }
+    }
+
+    #[test]
+    fn one_directive_of_a_pragma_forces() {
+        assert!(demands(&[("pragma", "xn-no-fwd, xn-force-index-update")]).expect("a pragma").force);
+        assert!(!demands(&[("pragma", "no-cache"), ("x-pragma", "xn-force-index-update")]).expect("a pragma").force);
+    }
+}

@@ -164,7 +164,7 @@ impl Segment {
             Segment::Steps(steps) => {
                 let mut rest = text.chars();
                 let fits = steps.iter().all(|step| rest.next().is_some_and(|found| fits(*step, found)));
-                fits.then(|| rest.as_str())
+                fits.then_some(rest.as_str())
             }
         }
     }
@@ -176,7 +176,7 @@ impl Segment {
             Segment::Steps(steps) => {
                 let mut rest = text.chars();
                 let fits = steps.iter().rev().all(|step| rest.next_back().is_some_and(|found| fits(*step, found)));
-                fits.then(|| rest.as_str())
+                fits.then_some(rest.as_str())
             }
         }
     }

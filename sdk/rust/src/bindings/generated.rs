@@ -286,7 +286,7 @@ pub mod steward {
             /// Why a handler refuses. Becomes application/problem+json.
             #[derive(Clone)]
             pub struct Fault {
-                /// 400 to 599; anything else becomes 400.
+                /// 400 to 599; anything else is a fault of the guest, which is answered 500 `guest-status`.
                 pub status: u16,
                 /// A stable, short name in kebab case, such as `validation`.
                 pub code: _rt::String,

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use steward_model::operation::{Cause, Header};
 use steward_model::{Action, Link, Version};
 
+use super::coding::plain_tag;
 use super::error::Error;
 use super::{Http, headers};
 use crate::operation::{Body, Condition, Freshness, Operation, Purpose};
@@ -229,21 +230,33 @@ enum Tags {
     Listed(Vec<String>),
 }
 
-/// Reads a list of entity tags. Tags without quotes are accepted, for the sake of people with a shell.
+/// Reads a list of entity tags: source RFC 9110, section 8.8.3. Tags without quotes are accepted, for the sake of people
+/// with a shell. The tag of a coded answer stands for that of the plain one.
 fn tags(name: &'static str, value: &HeaderValue, take: impl Fn(bool) -> bool) -> Result<Tags, Error> {
     let refused = || Error::Header { name, reason: "is no list of entity tags such as \"1-7\"".to_owned() };
-    let text = value.to_str().map_err(|_| refused())?.trim();
-    if text == "*" {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let mut rest = text.trim();
+    if rest == "*" {
         return Ok(Tags::Any);
     }
     let mut listed = Vec::new();
-    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-        let (weak, opaque) = tag.strip_prefix("W/").map_or((false, tag), |opaque| (true, opaque));
-        let opaque =
-            opaque.strip_prefix('"').map_or(Some(opaque), |rest| rest.strip_suffix('"')).ok_or_else(refused)?;
-        if take(weak) {
-            listed.push(opaque.to_owned());
+    while let Some(begin) = rest.find(|character: char| character != ',' && !character.is_ascii_whitespace()) {
+        let tag = &rest[begin..];
+        let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |tag| (true, tag));
+        let (opaque, behind) = match tag.strip_prefix('"') {
+            // A comma between quotes belongs to the tag.
+            Some(quoted) => quoted.split_once('"').ok_or_else(refused)?,
+            None => tag.split_at(tag.find(',').unwrap_or(tag.len())),
+        };
+        let is_bare = !tag.starts_with('"');
+        let behind = behind.trim_start();
+        if !(behind.is_empty() || behind.starts_with(',')) || is_bare && (opaque.contains('"') || opaque == "*") {
+            return Err(refused());
         }
+        if take(weak) {
+            listed.push(plain_tag(opaque.trim()).to_owned());
+        }
+        rest = behind;
     }
     Ok(Tags::Listed(listed))
 }
@@ -340,7 +353,10 @@ mod tests {
         assert_eq!(condition("if-match", "*"), Condition::Exists);
         assert_eq!(condition("if-none-match", "*"), Condition::Absent);
         assert_eq!(condition("if-none-match", "W/\"1-7\""), Condition::NoneOf(vec!["1-7".into()]));
-        assert!(head(&[("if-match", "\"1-7")]).is_err());
+        assert_eq!(condition("if-match", "\"a,b\" ,, W/\"c\", \"1-7+gzip\""), one_of(&["a,b", "1-7"]));
+        for refused in ["\"1-7", "\"1-7\" \"1-8\"", "1-7\"", "\"1-7\", *"] {
+            assert!(head(&[("if-match", refused)]).is_err(), "{refused}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod author;
 mod bad_input;
 mod bounds;
 mod clocks;
+mod coding;
 mod commands;
 mod connections;
 mod copies;

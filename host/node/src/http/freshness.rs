@@ -8,7 +8,7 @@ use steward_model::{Epoch, Offset, Position};
 use super::decode::parameter;
 use super::error::Error;
 use super::headers::AT_LEAST;
-use crate::operation::Freshness;
+use crate::operation::{Freshness, plain_tag};
 
 const CONSISTENCY: &str = "consistency";
 const AT_LEAST_PARAMETER: &str = "atLeast";
@@ -61,6 +61,7 @@ fn position(text: &str) -> Option<Position> {
     let text = text.trim();
     let text = text.strip_prefix("W/").unwrap_or(text);
     let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
+    let text = plain_tag(text);
     let (epoch, offset) = text.split_once('-')?;
     let number = |digits: &str| {
         let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -109,6 +110,7 @@ mod tests {
         for text in ["atLeast=3-118", "atLeast=%223-118%22", "atLeast=W/%223-118%22&consistency=local"] {
             assert_eq!(read(text, None), Freshness::Copy { at_least: Some(at(3, 118)) }, "{text}");
         }
+        assert_eq!(read("", Some("\"3-118+zstd\"")), Freshness::Copy { at_least: Some(at(3, 118)) });
         assert_eq!(read("", Some("\"3-118\"")), Freshness::Copy { at_least: Some(at(3, 118)) });
         assert_eq!(read("atLeast=3-118", Some("3-118")), Freshness::Copy { at_least: Some(at(3, 118)) });
     }

@@ -15,12 +15,13 @@
 //! ```
 //!
 //! Departures: an `ETag` names the record that made a state and not the bytes of the answer, because updates need it
-//! that way. So it is the same with and without compression.
+//! that way. A compressed answer has the same tag with a suffix.
 //!
 //! Left out: subscriptions and server-sent events, TLS, authorization.
 
 mod arriving;
 mod body;
+mod coding;
 mod connection;
 mod cors;
 mod decode;

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT_ENCODING, CONNECTION, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, ORIGIN};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
@@ -26,10 +26,10 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, ServiceExt};
 use tower_http::CompressionLevel;
-use tower_http::compression::predicate::SizeAbove;
 use tower_http::compression::{Compression, CompressionBody};
 use tower_http::cors::CorsLayer;
 
+use super::coding::{self, Coding, Wish};
 use super::connection::{Answering, Order, Talk, Verdict, Watched};
 use super::encode::Answer;
 use super::error::Error;
@@ -162,7 +162,7 @@ impl Http {
         request: Request<Incoming>,
         local: IpAddr,
     ) -> (Response<ResponseBody>, Option<Held>) {
-        let accepted = request.headers().get(ACCEPT_ENCODING).cloned();
+        let wish = Wish::of(request.headers());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = match &self.cors {
             Some(cors) if request.headers().contains_key(ORIGIN) => {
@@ -171,13 +171,7 @@ impl Http {
             Some(_) | None => exchange::answer(&self, request, &uri, local).await,
         };
         let (answer, held) = self.counted(answer, &method, uri.path());
-        let response = match accepted {
-            Some(accepted) if answer.body().size_hint().lower() >= COMPRESSED_BYTES_MIN => {
-                compressed(accepted, answer).await
-            }
-            Some(_) | None => answer.map(Either::Left),
-        };
-        (response, held)
+        (in_coding(&wish, &method, answer).await, held)
     }
 
     /// Counts what a large answer holds until its client has taken it. One that there is no room for is refused, unless it tells of an
@@ -286,15 +280,46 @@ fn answer_foreign<'a>(
     })
 }
 
-fn compressed(accepted: HeaderValue, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {
+/// Returns the answer in the coding that the client takes, if it is worth that.
+async fn in_coding(wish: &Wish, method: &Method, mut answer: Answer) -> Response<ResponseBody> {
+    if answer.status() == StatusCode::NOT_MODIFIED {
+        wish.tag_unchanged(answer.headers_mut());
+        coding::vary(answer.headers_mut());
+    }
+    let is_head = *method == Method::HEAD;
+    let stated = || answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    let bytes = if is_head { stated().unwrap_or(0) } else { answer.body().size_hint().lower() };
+    if bytes < COMPRESSED_BYTES_MIN {
+        return answer.map(Either::Left);
+    }
+    coding::vary(answer.headers_mut());
+    match wish.coding {
+        None => answer.map(Either::Left),
+        Some(coding) if is_head => {
+            coding::describe_coded(answer.headers_mut(), coding);
+            answer.map(Either::Left)
+        }
+        Some(coding) => {
+            coding::tag_coded(answer.headers_mut(), coding);
+            compressed(coding, answer).await
+        }
+    }
+}
+
+fn compressed(coding: Coding, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {
     let mut asked = Request::new(());
-    asked.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    asked.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(coding.name()));
     let mut answer = Some(answer);
     let inner = tower::service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().expect("one request is one call"))));
     let compression = Compression::new(inner).quality(CompressionLevel::Fastest);
-    let compressing = compression.compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN)).oneshot(asked);
+    // Whether it is worth it has been decided.
+    let compressing = compression.compress_when(always).oneshot(asked);
     Box::pin(async {
         let Ok(response) = compressing.await;
         response.map(Either::Right)
     })
+}
+
+fn always(_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions) -> bool {
+    true
 }

@@ -81,20 +81,40 @@ enum Tags {
     Listed(Vec<String>),
 }
 
-/// Reads a list of entity tags. Tags without quotes are accepted, for the sake of people with a shell.
+/// What stands behind the tag of a state where the answer that shows it is coded.
+const CODED: [&str; 2] = ["+gzip", "+zstd"];
+
+/// Returns the tag of the state that a tag names, whether it is that of a coded answer or of the plain one.
+pub(crate) fn plain_tag(tag: &str) -> &str {
+    CODED.into_iter().find_map(|suffix| tag.strip_suffix(suffix)).unwrap_or(tag)
+}
+
+/// Reads a list of entity tags: source RFC 9110, section 8.8.3. Tags without quotes are accepted, for the sake of people
+/// with a shell. The tag of a coded answer stands for that of the plain one.
 fn tags(name: &'static str, value: Option<&str>, take: impl Fn(bool) -> bool) -> Result<Tags, Unreadable> {
-    let text = value.ok_or(Unreadable { name })?.trim();
-    if text == "*" {
+    let unreadable = || Unreadable { name };
+    let mut rest = value.ok_or_else(unreadable)?.trim();
+    if rest == "*" {
         return Ok(Tags::Any);
     }
     let mut listed = Vec::new();
-    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
-        let (weak, opaque) = tag.strip_prefix("W/").map_or((false, tag), |opaque| (true, opaque));
-        let opaque = opaque.strip_prefix('"').map_or(Some(opaque), |rest| rest.strip_suffix('"'));
-        let opaque = opaque.ok_or(Unreadable { name })?;
-        if take(weak) {
-            listed.push(opaque.to_owned());
+    while let Some(begin) = rest.find(|character: char| character != ',' && !character.is_ascii_whitespace()) {
+        let tag = &rest[begin..];
+        let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |tag| (true, tag));
+        let (opaque, behind) = match tag.strip_prefix('"') {
+            // A comma between quotes belongs to the tag.
+            Some(quoted) => quoted.split_once('"').ok_or_else(unreadable)?,
+            None => tag.split_at(tag.find(',').unwrap_or(tag.len())),
+        };
+        let is_bare = !tag.starts_with('"');
+        let behind = behind.trim_start();
+        if !(behind.is_empty() || behind.starts_with(',')) || is_bare && (opaque.contains('"') || opaque == "*") {
+            return Err(unreadable());
         }
+        if take(weak) {
+            listed.push(plain_tag(opaque.trim()).to_owned());
+        }
+        rest = behind;
     }
     Ok(Tags::Listed(listed))
 }
@@ -118,7 +138,10 @@ mod tests {
         assert_eq!(condition("if-match", "*"), Condition::Exists);
         assert_eq!(condition("if-none-match", "*"), Condition::Absent);
         assert_eq!(condition("if-none-match", "W/\"1-7\""), Condition::NoneOf(vec!["1-7".into()]));
-        assert_eq!(demands(&[("if-match", "\"1-7")]), Err(Unreadable { name: "If-Match" }));
+        assert_eq!(condition("if-match", "\"a,b\" ,, W/\"c\", \"1-7+gzip\""), one_of(&["a,b", "1-7"]));
+        for refused in ["\"1-7", "\"1-7\" \"1-8\"", "1-7\"", "\"1-7\", *"] {
+            assert_eq!(demands(&[("if-match", refused)]), Err(Unreadable { name: "If-Match" }), "{refused}");
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ use steward_sandbox::CallError;
 use tracing::Instrument;
 
 pub(crate) use body::Body;
-pub(crate) use demands::{Demands, Unreadable};
+pub(crate) use demands::{Demands, Unreadable, plain_tag};
 pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use steward_tests::client::{Answer, Client};
 
-use crate::host_with;
+use crate::{host_with, host_with_flags};
 
 const LINK: &str = "/core/examples/large";
 
@@ -80,4 +80,58 @@ async fn a_coded_answer_has_a_tag_of_its_own_that_names_the_same_state() {
     let based = based.each_ref().map(|(name, tag)| (*name, tag.as_str()));
     client.with_headers(Method::PATCH, LINK, &based, &json!({ "counter": 1 })).await.expect(200);
     client.with_headers(Method::PATCH, LINK, &based, &json!({ "counter": 2 })).await.expect(412);
+}
+
+/// Returns a member of gzip with a stored block.
+fn member(text: &[u8]) -> Vec<u8> {
+    let mut sum = u32::MAX;
+    for byte in text {
+        sum ^= u32::from(*byte);
+        for _ in 0..8 {
+            sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+        }
+    }
+    let length = u16::try_from(text.len()).expect("short");
+    let mut member = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x01".to_vec();
+    member.extend(length.to_le_bytes().into_iter().chain((!length).to_le_bytes()));
+    member.extend_from_slice(text);
+    member.extend((!sum).to_le_bytes().into_iter().chain(u32::from(length).to_le_bytes()));
+    member
+}
+
+/// Returns a frame of zstd with a raw block.
+fn frame(text: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(text.len()).expect("short");
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, length];
+    frame.extend_from_slice(&(u32::from(length) << 3 | 1).to_le_bytes()[..3]);
+    frame.extend_from_slice(text);
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coded_body_is_all_of_its_parts_and_nothing_else() {
+    let host = host_with_flags(&["examples"], &["--max-request-bytes", "64KiB"]).await;
+    let client = host.client();
+    type Packing = fn(&[u8]) -> Vec<u8>;
+    let packings: [(&str, Packing); 5] =
+        [("gzip", member), ("GZIP", member), ("x-gzip", member), ("zstd", frame), ("ZSTD", frame)];
+    for (coding, pack) in packings {
+        let headers = [("content-encoding", coding), ("content-type", "application/json")];
+        let post = |body: Vec<u8>| async {
+            client.send(Method::POST, "/core/examples", &headers, body).await.expect("an answer")
+        };
+        let whole = pack(br#"{"name":"n"}"#);
+        let parts = [pack(br#"{"name":"#), pack(b""), pack(br#""two parts"}"#)].concat();
+        assert_eq!(post(whole.clone()).await.expect(201).json()["name"], "n", "{coding}");
+        assert_eq!(post(parts.clone()).await.expect(201).json()["name"], "two parts", "{coding}");
+        for behind in [&b"\0\0\0\0\0\0\0\0"[..], b"junk", &whole[..whole.len() - 1]] {
+            let refused = post([&whole, behind].concat()).await;
+            assert_eq!(refused.status, 400, "{coding} {behind:?}: {}", String::from_utf8_lossy(&refused.body));
+        }
+        post(pack(b" ").repeat(70_000)).await.expect(413);
+    }
+    let twice = [("content-encoding", "gzip"), ("content-encoding", "gzip"), ("content-type", "application/json")];
+    let body = member(br#"{"name":"n"}"#);
+    client.send(Method::POST, "/core/examples", &twice, body).await.expect("an answer").expect(415);
+    assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 10);
 }

@@ -2,11 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use steward_tests::client::Client;
@@ -69,6 +69,60 @@ async fn connections_that_say_nothing_are_closed_whatever_they_might_speak() {
     for closed in all {
         closed.await.expect("it is closed");
     }
+}
+
+/// Says something every now and then until the other end closes; returns how long that took.
+fn kept_alive_by(mut stream: TcpStream, saying: &'static [u8]) -> Duration {
+    let begun = Instant::now();
+    let mut reading = stream.try_clone().expect("a second handle");
+    let answers = std::thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+    while !answers.is_finished() && begun.elapsed() < CLOSED_WITHIN {
+        // It may be closed by now.
+        let _ = stream.write_all(saying);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_pings_nor_settings_are_requests() {
+    let host = host_with_flags(&[], &["--idle-timeout", "1s"]).await;
+    let sayings: [&[u8]; 3] =
+        [b"\0\0\x08\x06\0\0\0\0\0pingping", b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x04\x08\0\0\0\0\0\0\0\0\x01"];
+    let all: Vec<_> = sayings
+        .into_iter()
+        .map(|saying| {
+            let mut stream = connect(host.client());
+            tokio::task::spawn_blocking(move || {
+                stream.write_all(PREFACE).expect("it is taken");
+                kept_alive_by(stream, saying)
+            })
+        })
+        .collect();
+    for kept in all {
+        let kept = kept.await.expect("no panic");
+        assert!(kept < CLOSED_WITHIN, "still open after {kept:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http_2_that_takes_its_answer_slowly_gets_all_of_it() {
+    let host = host_with_flags(&["examples"], &["--idle-timeout", "1s"]).await;
+    let client = host.client();
+    let body = json!({ "documentSelfLink": "slow", "name": "x".repeat(60_000) });
+    client.post("/core/examples", &body).await.expect(201);
+    let hyper = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .http2_initial_stream_window_size(10_000)
+        .build_http();
+    let request = Request::get(format!("{}/core/examples/slow", client.base())).body(Empty::<Bytes>::new());
+    let mut response = hyper.request(request.expect("a request")).await.expect("a response");
+    let (begun, mut taken) = (Instant::now(), 0);
+    while let Some(frame) = response.body_mut().frame().await {
+        taken += frame.expect("not cut off").into_data().map_or(0, |data| data.len());
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    assert!(taken > 60_000 && begun.elapsed() > Duration::from_secs(2), "{taken} bytes in {:?}", begun.elapsed());
 }
 
 /// Puts several megabytes into one factory, more than the buffers of a socket take.

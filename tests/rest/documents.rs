@@ -114,6 +114,30 @@ async fn head_and_options_describe_without_a_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_tags_is_read_as_http_writes_it() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let created = client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let tag = created.header("etag");
+    let conditional = |method: Method, name: &'static str, tags: String| async move {
+        client.send(method, "/core/counters/c", &[(name, tags.as_str())], "").await.expect("an answer")
+    };
+    for known in
+        [format!("\"a,b\", {tag}"), format!(", W/{tag} ,\"x\""), tag.trim_matches('"').to_owned(), "*".to_owned()]
+    {
+        let unchanged = conditional(Method::GET, "if-none-match", known).await.expect(304);
+        assert_eq!(unchanged.header("etag"), tag);
+    }
+    conditional(Method::GET, "if-none-match", "\"a,b\"".to_owned()).await.expect(200);
+    for broken in [format!("{tag} {tag}"), "\"a".to_owned(), "a\"".to_owned()] {
+        conditional(Method::GET, "if-none-match", broken).await.expect(400);
+    }
+    conditional(Method::GET, "if-match", "*".to_owned()).await.expect(200);
+    conditional(Method::DELETE, "if-none-match", "*".to_owned()).await.expect(412);
+    conditional(Method::DELETE, "if-match", format!("\"a,b\", {tag}")).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn examples_merge_as_xenon_merged_them() {
     let host = host_with(&["examples"]).await;
     let client = host.client();

@@ -116,12 +116,36 @@ async fn the_node_group_has_the_shape_that_clients_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quorum_beyond_the_group_is_set_only_by_force() {
+    let host = host_with(&[]).await;
+    let client = host.client();
+    let group = "/core/node-groups/default";
+    let set = |quorum: Value, force: bool| async move {
+        let request = json!({ "isGroupUpdate": true, "membershipQuorum": quorum, "kind": QUORUM, "force": force });
+        client.patch(group, &request).await
+    };
+    let problem = set(json!(2), false).await.expect(409).json();
+    assert_eq!((&problem["code"], &problem["peers"]), (&json!("quorum-beyond-group"), &json!(1)), "{problem}");
+    assert!(problem["hints"].to_string().contains("force"), "{problem}");
+    for wrong in [json!(-1), json!(1.5), json!(0), json!("many"), json!(5_000_000_000_u64), json!([1])] {
+        let problem = set(wrong.clone(), true).await.expect(400).json();
+        let words = problem["detail"].as_str().is_some_and(|detail| detail.contains("a whole number from 1"));
+        assert!(words && problem["errors"][0]["pointer"] == "/membershipQuorum", "{wrong}: {problem}");
+    }
+    assert_eq!(client.get(group).await.expect(200).json()["quorum"]["value"], 1, "nothing was set");
+    set(json!(2), true).await.expect(200);
+    assert_eq!(client.get(group).await.expect(200).json()["quorum"]["value"], 2);
+    set(json!("auto"), false).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn updates_wait_for_the_quorum_and_go_on_by_themselves() {
     let host = host_with(&["counter"]).await;
     let client = host.client().clone();
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let group = "/core/node-groups/default";
-    let quorum = |value: u32| json!({ "isGroupUpdate": true, "membershipQuorum": value, "kind": QUORUM });
+    let quorum =
+        |value: u32| json!({ "isGroupUpdate": true, "membershipQuorum": value, "kind": QUORUM, "force": value > 1 });
     client.patch(group, &json!({ "kind": "x:Unknown", "membershipQuorum": 2 })).await.expect(400);
     client.patch(group, &json!({ "kind": QUORUM })).await.expect(400);
     client.patch(group, &quorum(0)).await.expect(400);

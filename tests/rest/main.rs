@@ -25,6 +25,7 @@ mod native;
 mod openapi;
 mod outcomes;
 mod outside;
+mod paths;
 mod queries;
 mod readable;
 mod readme;

@@ -1,5 +1,9 @@
 //! Requests that say something nobody understands: refused with what may have been meant, and not answered as if they had not said it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::Client;
@@ -40,6 +44,110 @@ async fn query_parameters_that_nobody_reads_are_refused() {
     let erased = client.delete("/core/counters/c?erase").await.expect(404).json();
     assert_eq!(erased["code"], "not-offered", "it must not be taken for a plain DELETE");
     client.get("/core/counters/c").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_are_said_once_and_where_they_mean_something() {
+    let host = host_with(&["counter", "examples"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    for (method, path, words) in [
+        (Method::PATCH, "/core/counters/c?documentVersion=999", "is for GET"),
+        (Method::PUT, "/core/counters/c?documentVersion=0", "is for GET"),
+        (Method::DELETE, "/core/counters/c?%64ocumentVersion=0", "is for GET"),
+        (Method::DELETE, "/core/counters/c?foo", "there is no query parameter foo"),
+    ] {
+        let refused = client.with_headers(method.clone(), path, &[], &json!({})).await.expect(400).json();
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{method} {path}: {refused}");
+    }
+    for path in [
+        "/core/counters/c?documentVersion=0&documentVersion=0",
+        "/core/counters?expand&expand",
+        "/core/counters?$limit=1&$limit=2",
+        "/core/counters/c/history?limit=1&limit=2",
+        "/core/counters?expand=x",
+        "/core/factories?expand=x",
+    ] {
+        refused(client, path).await;
+    }
+    for (path, expands) in [("expand=false", false), ("expand=true", true), ("$limit=1&$expand=false", false)] {
+        let listed = client.get(&format!("/core/counters?{path}")).await.expect(200).json();
+        assert_eq!(listed["documents"].is_object(), expands, "{path}: {listed}");
+    }
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["documentVersion"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_that_could_mean_two_things_are_refused() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let keys = [("idempotency-key", "a"), ("idempotency-key", "b")];
+    client.with_headers(Method::PATCH, "/core/counters/c", &keys, &json!({})).await.expect(400);
+    let foreign = [("content-type", "application/json; charset=utf-16")];
+    client.send(Method::PATCH, "/core/counters/c", &foreign, "{}").await.expect("an answer").expect(415);
+    for framing in ["gzip, chunked", "chunked, chunked", "gzip\r\ntransfer-encoding: chunked"] {
+        let base = client.base().trim_start_matches("http://").to_owned();
+        let head = "PATCH /core/counters/c HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+        let request = format!("{head}transfer-encoding: {framing}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+        let answer = tokio::task::spawn_blocking(move || said(&base, &request)).await.expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{framing}: {answer}");
+    }
+    assert_eq!(client.get("/core/counters/c").await.expect(200).json()["documentVersion"], 0, "nothing happened");
+}
+
+/// Sends a request as it is; returns what comes until the other end closes.
+fn said(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    stream.write_all(request.as_bytes()).expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is closed");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_that_nobody_has_are_told_those_of_the_resource() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let brew = Method::from_bytes(b"BREW").expect("a method");
+    for path in ["/core/counters", "/core/counters/c", "/core/management", "/core/counters/stats"] {
+        let offered = client.send(Method::OPTIONS, path, &[], "").await.expect("an answer");
+        let refused = client.send(brew.clone(), path, &[], "").await.expect("an answer").expect(405);
+        assert_eq!(refused.header("allow"), offered.header("allow"), "{path}");
+    }
+    client.send(brew, "/core/nowhere", &[], "").await.expect("an answer").expect(404);
+    let base = client.base().trim_start_matches("http://").to_owned();
+    let whole = "OPTIONS * HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let answer = tokio::task::spawn_blocking(move || said(&base, whole)).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 204 ") && answer.contains("allow: GET"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_host_as_a_whole_is_asked_over_http_2_too() {
+    let host = host_with(&[]).await;
+    let base = host.client().base().trim_start_matches("http://").to_owned();
+    let answer = tokio::task::spawn_blocking(move || {
+        // Fields without names from the table of HPACK, each with its length: method, path, scheme http, authority.
+        let fields = b"\x02\x07OPTIONS\x04\x01*\x86\x01\x09localhost";
+        let mut asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+        asked.extend_from_slice(&[0, 0, u8::try_from(fields.len()).expect("short"), 1, 5, 0, 0, 0, 1]);
+        asked.extend_from_slice(fields);
+        let mut stream = TcpStream::connect(base).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.write_all(&asked).expect("it is taken");
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).expect("a frame");
+            let mut content = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut content).expect("its content");
+            if head[3] == 1 {
+                return content;
+            }
+        }
+    });
+    let fields = answer.await.expect("an answer");
+    assert_eq!(fields[0], 0x89, "the field :status 204 of the table: {fields:x?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// How many nodes, or auto
     #[arg(value_name = "N|auto", value_parser = wanted)]
     members: Option<Wanted>,
+    /// Set it also if the group has fewer nodes: no update is made until they have joined
+    #[arg(long, requires = "members")]
+    force: bool,
 }
 
 /// A quorum that is asked for.
@@ -56,7 +59,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
             Wanted::Members(members) => json!(members),
             Wanted::Auto => json!("auto"),
         };
-        let request = json!({"isGroupUpdate": true, "membershipQuorum": members, "kind": KIND});
+        let request = json!({"isGroupUpdate": true, "membershipQuorum": members, "kind": KIND, "force": args.force});
         client.ask(&Call::new(Method::PATCH, "/core/node-groups/default")?.json(&request)).await?;
     }
     let group = client.ask(&Call::get("/core/node-groups/default")).await?.json()?;

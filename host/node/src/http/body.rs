@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Empty};
 use hyper::body::Body;
-use tokio::sync::Mutex;
-use tower::ServiceExt;
-use tower_http::decompression::RequestDecompression;
 
 use super::arriving::Arriving;
-use super::decode::{Coding, Head, Media};
+use super::collect::collect;
+use super::decode::{Coded, Head, Media};
+use super::decompress;
 use super::error::Error;
 use super::held::Held;
 use steward_model::json;
@@ -35,75 +33,19 @@ pub(super) async fn received(
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let coding = parts.headers.get(CONTENT_ENCODING);
     let read = async {
-        match (head.coding, coding) {
-            (Coding::Identity, _) | (Coding::Compressed, None) => collect(body, max, held).await,
-            (Coding::Compressed, Some(coding)) => Box::pin(decompressed(coding, body, max, held)).await,
-            (Coding::Unknown, coding) => {
-                let named = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()).into_owned());
-                Err(Error::Coding(named.unwrap_or_default()))
+        match head.coding {
+            Coded::Plain => collect(body, max, held).await,
+            Coded::By(coding) => Box::pin(decompress::collect(coding, body, max, held)).await,
+            Coded::Unknown => {
+                let named = parts.headers.get_all(CONTENT_ENCODING).iter();
+                let named: Vec<_> = named.map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
+                Err(Error::Coding(named.join(", ")))
             }
         }
     };
     let late = |_| Error::BodyLate { seconds: BODY_WITHIN.as_secs() };
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
-}
-
-async fn decompressed(coding: &HeaderValue, body: Arriving, max: usize, held: &mut Held) -> Result<Bytes, Error> {
-    let held = Mutex::new(held);
-    let plain = Mutex::new(Err(Error::Coding(String::from_utf8_lossy(coding.as_bytes()).into_owned())));
-    let collected = tower::service_fn(|request: Request<_>| {
-        let (plain, held) = (&plain, &held);
-        async move {
-            *plain.lock().await = collect(request.into_body(), max, *held.lock().await).await;
-            Ok::<_, std::convert::Infallible>(Response::new(Empty::<Bytes>::new()))
-        }
-    });
-    let mut request = Request::new(body);
-    request.headers_mut().insert(CONTENT_ENCODING, coding.clone());
-    let Ok(_) = RequestDecompression::new(collected).oneshot(request).await;
-    plain.into_inner()
-}
-
-/// Reads a body to its end, and no further than `max` bytes.
-///
-/// # Errors
-/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if the body breaks off, [`Error::BodiesFull`] if all
-/// bodies together take too much.
-pub(super) async fn collect<B>(mut body: B, max: usize, counted: &mut Held) -> Result<Bytes, Error>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
-    let announced = body.size_hint().lower();
-    if announced > max as u64 {
-        return Err(Error::BodyTooLarge { max });
-    }
-    let mut first = Bytes::new();
-    let mut rest: Option<BytesMut> = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Error::BodyLost(error.to_string()))?;
-        let Ok(chunk) = frame.into_data() else { continue };
-        let held = rest.as_ref().map_or(first.len(), BytesMut::len);
-        if held + chunk.len() > max {
-            return Err(Error::BodyTooLarge { max });
-        }
-        counted.more(chunk.len())?;
-        match &mut rest {
-            Some(rest) => rest.extend_from_slice(&chunk),
-            // Most bodies come in one piece, which need not be copied.
-            None if first.is_empty() => first = chunk,
-            None => {
-                let whole = usize::try_from(announced).unwrap_or(0).max(first.len() + chunk.len());
-                let mut joined = BytesMut::with_capacity(whole);
-                joined.extend_from_slice(&first);
-                joined.extend_from_slice(&chunk);
-                rest = Some(joined);
-            }
-        }
-    }
-    Ok(rest.map_or(first, BytesMut::freeze))
 }
 
 /// Returns the body if there is one, checked to be JSON of the media type that the headers say.
@@ -138,6 +80,8 @@ pub(super) fn unexpected(headers: &HeaderMap, wanted: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use http::HeaderValue;
 
     use super::super::held::Bodies;
     use super::*;

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use steward_model::operation::{Cause, Header};
 use steward_model::update::RequestKey;
 use steward_model::{Action, Link, Version};
 
+use super::coding::Coding;
 use super::error::Error;
 use super::{Http, headers};
 use crate::operation::{Body, Demands, Freshness, Operation, Purpose};
@@ -37,14 +39,14 @@ pub(super) enum Media {
     Other,
 }
 
-/// How a body is compressed.
+/// How a body is coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Coding {
+pub(super) enum Coded {
     /// Not at all.
     #[default]
-    Identity,
+    Plain,
     /// In a way that this host reads.
-    Compressed,
+    By(Coding),
     /// In another way.
     Unknown,
 }
@@ -55,7 +57,7 @@ pub(super) struct Head {
     /// The name of the request; empty if the client gave it none.
     pub(super) id: String,
     pub(super) media: Media,
-    pub(super) coding: Coding,
+    pub(super) coding: Coded,
     /// What must be true of the document, and whether a deleted one is forgotten.
     pub(super) demands: Demands,
     pub(super) idempotency_key: Option<String>,
@@ -79,7 +81,7 @@ impl Head {
     /// # Errors
     /// [`Error::Header`] names the header that cannot be understood.
     pub(super) fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
-        let mut fault = None;
+        let mut fault = framing(headers).err();
         for (name, value) in headers {
             let read = match name.as_str() {
                 "accept" => {
@@ -91,7 +93,8 @@ impl Head {
                     Ok(())
                 }
                 "content-encoding" => {
-                    self.coding = coding(value);
+                    // Two codings on two lines are one on the other.
+                    self.coding = if self.coding == Coded::Plain { coded(value) } else { Coded::Unknown };
                     Ok(())
                 }
                 demanding @ ("if-match" | "if-none-match" | "pragma") => self.demands(demanding, value),
@@ -132,6 +135,10 @@ impl Head {
     }
 
     fn key(&mut self, value: &HeaderValue) -> Result<(), Error> {
+        if self.idempotency_key.is_some() {
+            let reason = "is there twice: send one key".to_owned();
+            return Err(Error::Header { name: "Idempotency-Key", reason });
+        }
         let key = value.to_str().ok().filter(|key| (1..=NAME_BYTES_MAX).contains(&key.len()));
         let reason = || format!("must have 1 to {NAME_BYTES_MAX} visible characters");
         let key = key.ok_or_else(|| Error::Header { name: "Idempotency-Key", reason: reason() })?;
@@ -176,9 +183,31 @@ impl Head {
     }
 }
 
+/// Refuses bodies in other transfer codings than `chunked`, and those that say it twice. The library takes what ends in
+/// `chunked`, and another reader on the way may have seen another end of the body.
+fn framing(headers: &HeaderMap) -> Result<(), Error> {
+    let mut said = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(first) = said.next() else { return Ok(()) };
+    if !first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return Err(Error::Framing(format!("is {first:?}: chunked is understood")));
+    }
+    said.next().map_or(Ok(()), |_| Err(Error::Framing("is there twice".to_owned())))
+}
+
 fn media(value: &HeaderValue) -> Media {
     let text = value.to_str().unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    // JSON has one character set (RFC 8259, section 8.1), and ASCII is a part of it.
+    let foreign = |parameter: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let set = value.trim().trim_matches('"');
+        let known = ["utf-8", "utf8", "us-ascii"].iter().any(|known| set.eq_ignore_ascii_case(known));
+        name.trim().eq_ignore_ascii_case("charset") && !known
+    };
+    if parts.any(foreign) {
+        return Media::Other;
+    }
     let is = |wanted: &str| essence.eq_ignore_ascii_case(wanted);
     if is("application/json") {
         Media::Json
@@ -191,12 +220,12 @@ fn media(value: &HeaderValue) -> Media {
     }
 }
 
-fn coding(value: &HeaderValue) -> Coding {
-    match value.to_str().unwrap_or("?").trim() {
-        "" | "identity" => Coding::Identity,
-        "gzip" | "zstd" => Coding::Compressed,
-        _ => Coding::Unknown,
+fn coded(value: &HeaderValue) -> Coded {
+    let name = value.to_str().unwrap_or("?").trim();
+    if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+        return Coded::Plain;
     }
+    Coding::named(name).map_or(Coded::Unknown, Coded::By)
 }
 
 /// Returns the value of a query parameter; empty if it has none.
@@ -212,6 +241,21 @@ pub(super) fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option
         }
     }
     Ok(None)
+}
+
+/// Returns whether a query parameter is set: by its name alone, or with the value `true`.
+///
+/// # Errors
+/// [`Error::Parameter`] if its value is neither `true` nor `false`.
+pub(super) fn is_set(query: &str, name: &'static str) -> Result<bool, Error> {
+    match parameter(query, name)?.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("" | "true") => Ok(true),
+        Some(other) => {
+            let reason = format!("is {other:?}: write true or false, or the name alone");
+            Err(Error::Parameter { name, reason })
+        }
+    }
 }
 
 /// Returns the value of a query parameter that is a number.
@@ -303,6 +347,32 @@ mod tests {
         assert_eq!([wanted("x-xenon-all"), wanted("all")], [Some(Wanted::All); 2]);
         assert_eq!([wanted("0"), wanted("-1"), wanted("most")], [None; 3]);
         assert!(head(&[("idempotency-key", "")]).is_err());
+        assert!(head(&[("idempotency-key", "a"), ("idempotency-key", "a")]).is_err());
+    }
+
+    #[test]
+    fn a_body_is_chunked_once_or_not_at_all() {
+        assert!(head(&[("transfer-encoding", "Chunked")]).is_ok());
+        for refused in
+            [&["gzip, chunked"][..], &["chunked, chunked"], &["chunked", "chunked"], &["gzip", "chunked"], &[""]]
+        {
+            let lines: Vec<_> = refused.iter().map(|line| ("transfer-encoding", *line)).collect();
+            assert!(matches!(head(&lines), Err(Error::Framing(_))), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn json_has_one_character_set() {
+        let media = |value| head(&[("content-type", value)]).expect("headers").media;
+        for (value, read) in [
+            ("application/json; charset=UTF-8", Media::Json),
+            ("application/json;charset=\"utf-8\"; x=y", Media::Json),
+            ("application/json; charset=utf-16", Media::Other),
+            ("application/merge-patch+json; Charset=latin1", Media::Other),
+            ("application/json; charset", Media::Other),
+        ] {
+            assert_eq!(media(value), read, "{value}");
+        }
     }
 
     #[test]
@@ -310,6 +380,9 @@ mod tests {
         assert_eq!(number("a=1&documentVersion=3", "documentVersion").expect("a number"), Some(3));
         assert_eq!(parameter("%24x=a%20b", "$x").expect("UTF-8").as_deref(), Some("a b"));
         assert_eq!(parameter("expand", "expand").expect("UTF-8").as_deref(), Some(""));
+        let expands = |query| is_set(query, "expand").ok();
+        let queries = ["$limit=1", "expand", "expand=true", "expand=false", "expand=x"];
+        assert_eq!(queries.map(expands), [Some(false), Some(true), Some(true), Some(false), None]);
         assert!(number("documentVersion=-1", "documentVersion").is_err());
         assert_eq!(number("", "documentVersion").expect("nothing"), None);
     }

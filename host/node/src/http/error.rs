@@ -4,6 +4,8 @@
 //! Every failure of a request is a value of [`Error`]; [`Error::problem`] turns it into the problem that clients are
 //! told.
 
+use std::borrow::Cow;
+
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};
 use steward_model::{json, link};
@@ -22,7 +24,7 @@ pub(super) enum Error {
     Operation(#[from] operation::Error),
     /// The method means nothing at this path.
     #[error("{path} does not support {method}")]
-    Method { method: Method, path: String, allowed: &'static str },
+    Method { method: Method, path: String, allowed: Cow<'static, str> },
     /// The body has a type that is not understood.
     #[error("the body is {found}, {wanted} is understood here")]
     MediaType { found: String, wanted: &'static str },
@@ -47,6 +49,9 @@ pub(super) enum Error {
     /// The body has a key that no document may have.
     #[error("the body has the key {key:?} at line {line} column {column}, which is reserved")]
     ReservedKey { key: String, line: usize, column: usize },
+    /// The body is framed in a way that other readers of the same bytes could take for another one.
+    #[error("header Transfer-Encoding {0}")]
+    Framing(String),
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
@@ -59,6 +64,9 @@ pub(super) enum Error {
     /// A page of a foreign origin wants to change something.
     #[error("a page of {origin} may not change anything here")]
     ForeignOrigin { origin: String },
+    /// The quorum could not be met by all nodes together.
+    #[error("a quorum of {wanted} cannot be met: the group has {peers} node{}", if *peers == 1 { "" } else { "s" })]
+    QuorumBeyond { wanted: u32, peers: usize },
     /// A query parameter cannot be understood.
     #[error("query parameter {name} {reason}")]
     Parameter { name: &'static str, reason: String },
@@ -175,8 +183,14 @@ impl Error {
                 .with("line", *line)
                 .with("column", *column)
                 .with("key", key.as_str()),
+            Error::Framing(_) => never(Kind::Invalid, "bad-request").hint(
+                "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding",
+            ),
             Error::Header { .. } | Error::Demand(_) | Error::Parameter { .. } | Error::Path(_) => {
                 never(Kind::Invalid, "bad-request")
+            }
+            Error::QuorumBeyond { wanted, peers } => {
+                beyond(never(Kind::Conflict, "quorum-beyond-group"), *wanted, *peers)
             }
             Error::Misdirected { host } => never(Kind::Misdirected, "misdirected")
                 .with("host", host.as_str())
@@ -185,13 +199,7 @@ impl Error {
             Error::ForeignOrigin { origin } => never(Kind::Forbidden, "foreign-origin")
                 .with("origin", origin.as_str())
                 .hint(format!("start the node with --cors-origin {origin} if its pages may")),
-            Error::UnknownParameter { name, known } => {
-                let problem = never(Kind::Invalid, "bad-request").with("parameter", name.as_str());
-                problem.hint(match known.is_empty() {
-                    true => "leave it out: no parameter is read here".to_owned(),
-                    false => format!("parameters that are read here: {}", known.join(", ")),
-                })
-            }
+            Error::UnknownParameter { name, known } => unread(never(Kind::Invalid, "bad-request"), name, known),
             Error::Body(_) => never(Kind::Invalid, "validation"),
             Error::Field { pointer, reason } => never(Kind::Invalid, "validation").at(pointer, reason),
             Error::NoSuchPath { nearest, .. } => {
@@ -214,4 +222,16 @@ impl Error {
             Error::Deployment(error) => error.problem(),
         }
     }
+}
+
+fn beyond(problem: Problem, wanted: u32, peers: usize) -> Problem {
+    let problem = problem.with("quorum", wanted).with("peers", peers).hint(format!("take {peers} or less, or auto"));
+    problem.hint("send \"force\": true (steward quorum N --force) if nodes will join: no update is made until then")
+}
+
+fn unread(problem: Problem, name: &str, known: &[&str]) -> Problem {
+    problem.with("parameter", name).hint(match known.is_empty() {
+        true => "leave it out: no parameter is read here".to_owned(),
+        false => format!("parameters that are read here: {}", known.join(", ")),
+    })
 }

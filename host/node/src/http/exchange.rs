@@ -82,6 +82,9 @@ fn without_body(response: Answer) -> Answer {
 }
 
 async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Result<Answer, Error> {
+    if uri.path() == "*" && asked.parts.method == Method::OPTIONS {
+        return asked.other(ALL);
+    }
     match route(uri.path())? {
         Target::Service(link) => {
             let _under_way = http.under_way()?;
@@ -100,7 +103,7 @@ async fn service(http: &Arc<Http>, link: Link, asked: Box<HostRequest>) -> Resul
         Method::PATCH => Box::pin(update(http, Action::Patch, link, asked)).await,
         Method::DELETE => Box::pin(update(http, Action::Delete, link, asked)).await,
         Method::OPTIONS => utility::options(http, &link),
-        _ => asked.other(ALL),
+        _ => utility::unknown_method(http, &link, &asked),
     }
 }
 

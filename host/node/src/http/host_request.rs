@@ -41,7 +41,7 @@ impl HostRequest {
             answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             return Ok(answer);
         }
-        Err(Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed })
+        Err(Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed: allowed.into() })
     }
 
     /// Returns the body, which must be JSON; empty if there is none.

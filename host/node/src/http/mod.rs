@@ -22,9 +22,11 @@
 mod arriving;
 mod body;
 mod coding;
+mod collect;
 mod connection;
 mod cors;
 mod decode;
+mod decompress;
 mod encode;
 mod error;
 mod exchange;

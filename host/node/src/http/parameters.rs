@@ -3,6 +3,8 @@
 //! Where a guest answers, every parameter is its own, for it may read them all. Listings of factories read theirs themselves, see
 //! `steward_query::odata`.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 use steward_model::service::Handler;
 use steward_model::{Action, Link};
@@ -12,7 +14,10 @@ use super::error::Error;
 use crate::service::Found;
 
 /// Parameters of a read of a document.
-const OF_READS: [&str; 3] = ["documentVersion", "consistency", "atLeast"];
+const OF_READS: [&str; 3] = [VERSION, "consistency", "atLeast"];
+
+/// Asks for an older version.
+const VERSION: &str = "documentVersion";
 
 /// Would erase a document for good, and must not be taken for a plain DELETE.
 const ERASE: &str = "erase";
@@ -22,29 +27,60 @@ const ERASE: &str = "erase";
 /// # Errors
 /// [`Error::UnknownParameter`] with the one that may have been meant.
 pub(super) fn only(query: &str, known: &[&'static str]) -> Result<(), Error> {
-    let names = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
-    for name in names.filter(|name| !name.is_empty()) {
-        let name = percent_decode_str(name).decode_utf8_lossy();
+    for name in named(query) {
         if !known.iter().any(|known| *known == name) {
             return Err(Error::UnknownParameter { name: name.into_owned(), known: known.to_vec() });
         }
     }
-    Ok(())
+    once(query, known)
+}
+
+/// Refuses parameters that are there twice, for one of them would be passed over.
+///
+/// # Errors
+/// [`Error::Parameter`] with the first of the `known` ones of which that is so.
+pub(super) fn once(query: &str, known: &[&'static str]) -> Result<(), Error> {
+    let twice = |name: &&&'static str| named(query).filter(|found| found == **name).nth(1).is_some();
+    match known.iter().find(twice) {
+        Some(name) => Err(Error::Parameter { name, reason: "is there twice: send it once".to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// Returns the query without the parameter of this name.
+pub(super) fn without(query: &str, name: &str) -> String {
+    let others = query.split('&').filter(|pair| decoded(pair) != name);
+    others.collect::<Vec<_>>().join("&")
+}
+
+fn named(query: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    query.split('&').map(decoded).filter(|name| !name.is_empty())
+}
+
+fn decoded(pair: &str) -> Cow<'_, str> {
+    let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+    percent_decode_str(name).decode_utf8_lossy()
 }
 
 /// Refuses parameters of a request to a service that neither its guest nor the host reads.
 ///
 /// # Errors
-/// As [`only`].
+/// As [`only`]; [`Error::Parameter`] for one of GET that an update has.
 pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) -> Result<(), Error> {
     if query.is_empty() {
         return Ok(());
     }
     let handler = Handler::of(action);
     match http.operations().services().find(link) {
-        Some(Found::Child(_)) if action == Action::Delete && names(query, ERASE) => {
+        Some(Found::Child(_)) if action == Action::Delete && named(query).any(|name| name == ERASE) => {
             Err(Error::NotOffered { path: format!("{link}?{ERASE}"), what: "erasure of documents" })
         }
+        Some(Found::Child(_)) if action != Action::Get && named(query).any(|name| name == VERSION) => {
+            let reason =
+                "is for GET: an update is of the newest state; name the one that it is based on in If-Match".to_owned();
+            Err(Error::Parameter { name: VERSION, reason })
+        }
+        Some(Found::Child(service)) if action == Action::Get && service.handles(handler) => once(query, &OF_READS),
         Some(Found::Child(service)) if !service.handles(handler) => {
             only(query, if action == Action::Get { &OF_READS } else { &[] })
         }
@@ -53,8 +89,4 @@ pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) 
         }
         Some(Found::Child(_) | Found::Factory(_) | Found::Stateless(_)) | None => Ok(()),
     }
-}
-
-fn names(query: &str, wanted: &str) -> bool {
-    query.split('&').any(|pair| pair.split_once('=').map_or(pair, |(name, _)| name) == wanted)
 }

@@ -5,7 +5,7 @@
 //! `code`, `retry` and `outcome`; people mend by `hints`.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Map, Value};
@@ -64,8 +64,14 @@ fn log(error: &Error, problem: &Problem, path: &str, request: &str) {
 }
 
 fn add_headers(error: &Error, headers: &mut HeaderMap) {
-    if let Error::Method { allowed, .. } = error {
-        headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    if let Error::Method { allowed, .. } = error
+        && let Ok(allowed) = HeaderValue::from_str(allowed)
+    {
+        headers.insert(ALLOW, allowed);
+    }
+    if let Error::Framing(_) = error {
+        // Where this request ends is for each reader to guess, so no further one is read from the connection.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Error::Operation(E::NotSupported { allowed, .. }) = error
         && let Ok(value) = HeaderValue::from_str(&methods(allowed))

@@ -50,9 +50,13 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
         }
         Some(document) => document,
     };
-    if let Condition::NoneOf(tags) = &operation.condition
-        && tags.contains(&entity_tag(&document))
-    {
+    // To a read that fails there, both say that the client has the state: source RFC 9110, section 13.2.2.
+    let known = match &operation.condition {
+        Condition::NoneOf(tags) => tags.contains(&entity_tag(&document)),
+        Condition::Absent => true,
+        Condition::None | Condition::Exists | Condition::OneOf(_) => false,
+    };
+    if known {
         return Ok(Reply { document: Some(document), ..Reply::empty(Status::NotModified) });
     }
     check_condition(operation, Some(&document))?;

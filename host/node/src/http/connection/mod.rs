@@ -4,7 +4,8 @@
 //! Neither may cost the clients that ask and read.
 //!
 //! Promise: connections never take more descriptors than [`crate::descriptors`] gives them. A connection that says
-//! nothing (no byte, half a preface, no further request) is closed after the idle span, whatever protocol it speaks. So
+//! nothing (no byte, half a preface, no further request) is closed after the idle span, whatever protocol it speaks, and
+//! also if it lets the host answer PING and SETTINGS of HTTP/2. So
 //! is a connection whose client reads nothing of what it asked for. If all places are taken and some connection is
 //! silent, the one that has been silent longest gives its place to the new one. If none is silent, the new one gets a
 //! status that says so, and is closed.
@@ -18,6 +19,7 @@
 //! Left out: a client that reads a byte now and then keeps its answer for as long as that takes, within the bound on
 //! connections.
 
+mod frames;
 mod stream;
 mod talk;
 

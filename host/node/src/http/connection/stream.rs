@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::super::held::Held;
+use super::frames::Frames;
 use super::talk::{Pending, Sending, Talk};
 
 /// Longest piece of a body that is handed over at once.
@@ -24,17 +25,19 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(in crate::http) struct Watched {
     stream: TcpStream,
     talk: Arc<Talk>,
+    frames: Frames,
 }
 
 impl Watched {
     pub(in crate::http) fn new(stream: TcpStream, talk: Arc<Talk>) -> Watched {
-        Watched { stream, talk }
+        Watched { stream, talk, frames: Frames::default() }
     }
 
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn noted(&mut self, pieces: &[IoSlice<'_>], written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Pending => self.talk.blocks(),
-            Poll::Ready(Ok(_)) => self.talk.took(),
+            Poll::Ready(Ok(count)) if self.frames.went_out(pieces, *count) => self.talk.took(),
+            Poll::Ready(Ok(_)) => self.talk.reads(),
             Poll::Ready(Err(_)) => {}
         }
         written
@@ -54,7 +57,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.noted(written)
+        self.noted(&[IoSlice::new(bytes)], written)
     }
 
     fn poll_write_vectored(
@@ -63,7 +66,7 @@ impl AsyncWrite for Watched {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.noted(written)
+        self.noted(pieces, written)
     }
 
     fn is_write_vectored(&self) -> bool {

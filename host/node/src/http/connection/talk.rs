@@ -71,9 +71,14 @@ impl Talk {
         Pending { talk: Arc::clone(self) }
     }
 
-    /// Takes note of something that the client took.
+    /// Takes note of a part of an answer that the client took.
     pub(super) fn took(&self) {
         self.last.store(self.clock.now().0, Ordering::Relaxed);
+        self.reads();
+    }
+
+    /// Takes note that the client reads, whatever it reads: what it did not ask of the host is no talk.
+    pub(super) fn reads(&self) {
         self.blocked.store(NEVER, Ordering::Relaxed);
     }
 
@@ -201,7 +206,7 @@ mod tests {
         assert!(matches!(talk.judge(Duration::ZERO, SPAN), Verdict::Wait(_)));
         assert_eq!(talk.judge(SPAN, Duration::ZERO), Verdict::Stuck);
         assert_eq!(talk.silent_for(talk.clock.now()), None, "and gives way to nobody: it has an answer to come");
-        talk.took();
+        talk.reads();
         assert!(talk.silent_for(talk.clock.now()).is_some());
         let sending = talk.asked().answered();
         assert_eq!(talk.judge(SPAN, Duration::ZERO), Verdict::Stuck);

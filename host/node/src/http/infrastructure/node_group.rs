@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use steward_protocol::cluster::Command;
 use steward_protocol::cluster::command::Scope;
-use steward_protocol::cluster::group::NodeStatus;
+use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
 use super::nodes;
 use super::shapes::{body, short_kind};
@@ -24,27 +24,26 @@ const ALLOWED: &str = "GET, HEAD, PATCH, OPTIONS";
 const KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:NodeGroupState";
 const QUORUM_KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest";
 
+/// What a quorum can be.
+const QUORUMS: &str = "a whole number from 1, or \"auto\"";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
     kind: Option<String>,
-    membership_quorum: Option<Wanted>,
+    membership_quorum: Option<Value>,
     #[serde(default)]
     is_group_update: bool,
-}
-
-/// A quorum as a request has it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Wanted {
-    Members(u32),
-    Word(String),
+    /// The quorum may be more than all nodes together.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Shows the node group, or changes its quorum.
 ///
 /// # Errors
-/// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::Deployment`] if the quorum cannot be.
+/// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::QuorumBeyond`] if all nodes together could not meet
+/// the quorum and the request does not insist, [`Error::Deployment`] if the system group does not decide.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
@@ -59,13 +58,16 @@ async fn change_quorum(http: &Http, request: Request) -> Result<Answer, Error> {
         let reason = format!("is {kind:?}: offered is {QUORUM_KIND}");
         return Err(Error::Field { pointer: "/kind".to_owned(), reason });
     }
-    let refused = |reason: String| Error::Field { pointer: "/membershipQuorum".to_owned(), reason };
-    let value = match request.membership_quorum {
-        Some(Wanted::Members(members)) => Some(members),
-        Some(Wanted::Word(word)) if word == "auto" => None,
-        Some(Wanted::Word(word)) => return Err(refused(format!("is {word:?}: a number from 1, or auto"))),
-        None => return Err(refused("is missing: a number from 1, or auto".to_owned())),
-    };
+    let value = wanted(request.membership_quorum.as_ref())?;
+    if let Some(wanted) = value.filter(|_| !request.force) {
+        let state = http.parts.control.state();
+        let is_peer = |node: &&Node| node.role == Role::Peer && node.status != NodeStatus::Replaced;
+        let peers = state.group().nodes().filter(is_peer).count();
+        // Nothing would tell that updates wait for nodes that there are not.
+        if wanted as usize > peers {
+            return Err(Error::QuorumBeyond { wanted, peers });
+        }
+    }
     let scope = if request.is_group_update { Scope::Group } else { Scope::Node(http.parts.node) };
     let at = http.operations().clock().timestamp();
     http.parts.control.propose(Command::SetQuorum { value, scope, at }).await?;
@@ -76,6 +78,17 @@ async fn change_quorum(http: &Http, request: Request) -> Result<Answer, Error> {
         "kind": QUORUM_KIND,
     });
     Ok(encode::json(StatusCode::OK, &told))
+}
+
+/// Returns the quorum that a request names; none: the majority.
+fn wanted(membership_quorum: Option<&Value>) -> Result<Option<u32>, Error> {
+    let refused = |reason: String| Error::Field { pointer: "/membershipQuorum".to_owned(), reason };
+    let Some(value) = membership_quorum else { return Err(refused(format!("is missing: write {QUORUMS}"))) };
+    if value == "auto" {
+        return Ok(None);
+    }
+    let members = value.as_u64().and_then(|members| u32::try_from(members).ok()).filter(|members| *members > 0);
+    members.map(Some).ok_or_else(|| refused(format!("is {value}: write {QUORUMS}")))
 }
 
 fn state(http: &Http) -> Value {

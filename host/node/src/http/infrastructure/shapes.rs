@@ -28,9 +28,12 @@ pub(super) fn list(http: &Http, links: Vec<String>, documents: Option<Map<String
 }
 
 /// Returns true if the client wants the documents of a list too.
+///
+/// # Errors
+/// [`Error::Parameter`] if it says neither yes nor no.
 pub(super) fn expands(asked: &HostRequest) -> Result<bool, Error> {
     let query = asked.query();
-    Ok(decode::parameter(query, "expand")?.is_some() || decode::parameter(query, "$expand")?.is_some())
+    Ok(decode::is_set(query, "expand")? | decode::is_set(query, "$expand")?)
 }
 
 /// Reads the JSON body of a request to the host.

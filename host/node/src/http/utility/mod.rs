@@ -79,6 +79,15 @@ pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
     Ok(answer)
 }
 
+/// Returns the refusal of a method that no service has, with those that there are at `link`.
+///
+/// # Errors
+/// [`Error::Operation`] if nothing is there.
+pub(super) fn unknown_method(http: &Http, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
+    let allowed = problem::methods(&find(http, link)?.actions());
+    Err(Error::Method { method: asked.parts.method.clone(), path: asked.path().to_owned(), allowed: allowed.into() })
+}
+
 fn find(http: &Http, link: &Link) -> Result<Found, Error> {
     let services = http.operations().services();
     Ok(services.find(link).ok_or_else(|| operation::Error::nowhere(services, link))?)

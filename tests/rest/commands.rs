@@ -127,3 +127,27 @@ fn a_command_that_is_not_there_is_answered_with_what_may_have_been_meant() {
         assert!(!asked(word).contains("similar"), "{}", asked(word));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_document_says_does_not_command_the_terminal() {
+    let host = host_with(&["examples"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    let name = "\u{1b}[31mred\u{7}\u{9b}31m\u{202e}abc\u{2028}end";
+    client.post("/core/examples", &json!({ "documentSelfLink": "e", "name": name })).await.expect(201);
+    for arguments in [
+        &["query", "/core/examples"][..],
+        &["history", "/core/examples/e"],
+        &["get", "/core/examples/e"],
+        &["get", "/core/examples/e", "-o", "json"],
+        &["query", "/core/examples", &format!("{name} eq 1")],
+    ] {
+        let output = at(&base, arguments).await;
+        let written = printed(&output) + &said(&output);
+        let commands = |c: char| (c.is_control() && !"\n\t".contains(c)) || "\u{202e}\u{2028}".contains(c);
+        assert!(!written.contains(commands), "{arguments:?}: {written:?}");
+        assert!(written.contains("31mred"), "{arguments:?}: {written}");
+    }
+    let shown = at(&base, &["get", "/core/examples/e", "-o", "json"]).await;
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON all the same");
+    assert!(shown.to_string().contains("202e") || shown.to_string().contains('\u{202e}'), "{shown}");
+}

@@ -36,14 +36,15 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// Makes the folder at `path`, and those above it that are missing, durably.
+/// Makes the folder at `path`, and those above it that are missing, durably. Nobody but its owner may look into what is made here: what
+/// users store is in there.
 ///
 /// A folder that is there already may be no older than a start that was killed, so its name is made lasting as well.
 ///
 /// # Errors
 /// Those of the operating system. Folders that were made stay.
 pub fn make_folder(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
+    match private_folder().create(path) {
         Ok(()) => sync_folder(folder_of(path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => match sync_folder(folder_of(path)) {
             // A process that may not look into the folder above did not make this one.
@@ -56,6 +57,18 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
+}
+
+#[cfg(unix)]
+fn private_folder() -> fs::DirBuilder {
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> fs::DirBuilder {
+    fs::DirBuilder::new()
 }
 
 /// Returns what the file at `path` holds; none if there is no such file.
@@ -118,6 +131,12 @@ mod tests {
         make_folder(&path).expect("made");
         make_folder(&path).expect("it is there");
         assert!(path.is_dir());
+        #[cfg(unix)]
+        for made in ["a", "a/b/c"] {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = folder.path().join(made).metadata().expect("readable").permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{made} is its owner's alone");
+        }
         fs::write(path.join("file"), "x").expect("writable");
         let refused = make_folder(&path.join("file")).expect_err("a file is in the way");
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);

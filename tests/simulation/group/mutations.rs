@@ -35,7 +35,7 @@ broken_rules! {
     another_record_at_the_place_of_the_one_seen_is_noticed: FenceByOffset by "copies_";
     a_reader_of_a_copy_that_is_never_told_is_noticed: FenceNotLifted by "copies_";
     an_answer_that_fewer_hold_than_wanted_is_noticed: HeldByOneLess by "held_";
-    a_removal_that_lets_fewer_recover_is_noticed: RecoveryQuorumFollowsRemoval by "i01_", "i02_", "i04_";
+    a_removal_that_lets_fewer_recover_is_noticed: RecoveryQuorumFollowsRemoval by "i01_", "i02_", "i04_", "panic";
     a_removed_primary_that_stays_named_is_noticed: RemovedStaysNamed by "removed_";
     stores_that_differ_by_the_length_of_runs_are_noticed: TouchedByRun by "i15_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i15_", "i13_";

@@ -2,14 +2,21 @@
 //!
 //! If the reader closes the pipe (`steward history … | head -1`), that is no failure. The rest of the output is dropped
 //! and the command runs to its end. So a reader that stops early never cuts a deployment in half.
+//!
+//! Much of what is written was chosen by somebody else: documents, names of nodes, words of guests. It passes [`shown`], so that it
+//! cannot command the terminal. Sequences that do are written here only.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::Value;
 use steward_model::Timestamp;
+use steward_model::line::shown;
 
 use super::error::{Exit, Failure};
 use super::table::Table;
+
+/// Clears the screen, what was scrolled out of it, and goes to its beginning: source ECMA-48, ED and CUP; 3 is xterm's.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -84,10 +91,10 @@ impl Terminal {
 
     /// Writes a line of data.
     pub(super) fn print(&mut self, line: &str) {
-        write_line(&mut *self.data, line);
+        write_line(&mut *self.data, &shown(line));
     }
 
-    /// Writes whole lines of data as they are.
+    /// Writes whole lines of data of our own as they are.
     pub(super) fn print_text(&mut self, text: &[u8]) {
         // A reader that has gone has read enough.
         let _ = self.data.write_all(text).and_then(|()| self.data.flush());
@@ -106,27 +113,36 @@ impl Terminal {
     /// Writes a line of talk, unless asked to be quiet.
     pub(super) fn say(&mut self, line: &str) {
         if !self.quiet {
-            write_line(&mut *self.talk, line);
+            write_line(&mut *self.talk, &shown(line));
+        }
+    }
+
+    /// Empties the screen and what was scrolled out of it.
+    pub(super) fn clear(&mut self) {
+        if !self.quiet {
+            write_line(&mut *self.talk, CLEAR);
         }
     }
 
     /// Writes a line of talk that begins with a coloured word.
     pub(super) fn hint(&mut self, word: &str, line: &str) {
-        let line = format!("{} {line}", self.paint("36", word));
-        self.say(&line);
+        if !self.quiet {
+            let line = format!("{} {}", self.paint("36", word), shown(line));
+            write_line(&mut *self.talk, &line);
+        }
     }
 
     /// Shows a failure: for programs as one JSON document, else as lines. Also when asked to be quiet.
     pub(super) fn show_failure(&mut self, failure: &Failure) {
         if self.format == Format::Json {
             let text = failure.as_json().to_string();
-            return write_line(&mut *self.talk, &text);
+            return write_line(&mut *self.talk, &shown(&text));
         }
-        let mut lines =
-            vec![format!("{}: {}", self.paint("1;31", &format!("error[{}]", failure.code)), failure.message)];
-        lines.extend(failure.details.iter().map(|line| format!("  {line}")));
+        let error = self.paint("1;31", &format!("error[{}]", shown(&failure.code)));
+        let mut lines = vec![format!("{error}: {}", shown(&failure.message))];
+        lines.extend(failure.details.iter().map(|line| format!("  {}", shown(line))));
         let word = self.paint("36", "hint:");
-        lines.extend(failure.hints.iter().map(|line| format!("{word} {line}")));
+        lines.extend(failure.hints.iter().map(|line| format!("{word} {}", shown(line))));
         write_line(&mut *self.talk, &lines.join("\n"));
     }
 
@@ -143,7 +159,7 @@ impl Terminal {
             return Err(refused("nobody is here to confirm this").hint("add --yes to confirm it beforehand"));
         }
         // A prompt that cannot be written will not be answered either.
-        let _ = write!(self.talk, "{question} [y/N] ").and_then(|()| self.talk.flush());
+        let _ = write!(self.talk, "{} [y/N] ", shown(question)).and_then(|()| self.talk.flush());
         let mut answer = String::new();
         self.answers.read_line(&mut answer).map_err(|error| Failure::unreadable("the answer", &error))?;
         match answer.trim().to_ascii_lowercase().as_str() {

@@ -6,6 +6,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement};
+use steward_model::line::shown;
 
 /// Longest text of a cell where nobody says how wide the table may be, in characters.
 const CELL_CHARACTERS_MAX: usize = 60;
@@ -31,7 +32,8 @@ impl Table {
 
     /// Adds a row. The first cell is the name by which the row can be asked for.
     pub(super) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        // Before widths are measured: what would command a terminal takes more room when it is shown.
+        self.rows.push(cells.into_iter().map(|cell| shown(&cell).into_owned()).collect());
     }
 
     /// Returns the lines; columns of numbers stand at the right. None of `columns`: as wide as it is, but for endless texts.

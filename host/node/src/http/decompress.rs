@@ -144,13 +144,13 @@ mod tests {
     async fn members_are_joined_wherever_the_pieces_end() {
         let both = [member(b"{\"a\":"), member(b""), member(b"1}")].concat();
         for piece in [1, 2, 7, 10, 20, 21, both.len()] {
-            assert_eq!(decoded(&both, piece, 7).await.expect("fits"), "{\"a\":1}", "{piece}");
+            assert_eq!(decoded(&both, piece, 1_000).await.expect("fits"), "{\"a\":1}", "{piece}");
             for behind in [&b"\0"[..], b"junk", b"\x1f\x8b", &both[..both.len() - 1]] {
                 let longer = [&both, behind].concat();
-                let refused = decoded(&longer, piece, 100).await;
+                let refused = decoded(&longer, piece, 1_000).await;
                 assert!(matches!(refused, Err(Error::BodyLost(_))), "{piece} {behind:?}: {refused:?}");
             }
-            let broken = decoded(&both[..both.len() - 1], piece, 7).await;
+            let broken = decoded(&both[..both.len() - 1], piece, 1_000).await;
             assert!(matches!(broken, Err(Error::BodyLost(_))), "{piece}: {broken:?}");
         }
     }

@@ -18,9 +18,6 @@ const GUEST_WORD: &str = "guest: ";
 /// The code of requests whose guest trapped.
 const GUEST_BROKE: &str = "guest-trap";
 
-/// Clears the screen and what was scrolled out of it.
-const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
-
 /// What answers after a round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Served {
@@ -70,7 +67,7 @@ impl News<'_> {
 
     /// Clears the screen.
     pub(super) fn clear(&mut self) {
-        self.terminal.say(CLEAR);
+        self.terminal.clear();
     }
 
     /// A build begins; `changed` is why.

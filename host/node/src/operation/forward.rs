@@ -149,8 +149,7 @@ impl Operations {
     /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
     async fn committed_here(&self, id: PartitionId) -> Result<Answer, Error> {
         let partition = self.table.get(id);
-        let asked = partition.confirm();
-        partition.step(self.clock.now());
+        let asked = partition.ask(|| self.clock.now());
         match tokio::time::timeout(self.limits.wait, asked.confirmed()).await {
             Ok(confirmed) => confirmed.map(|()| Answer::Committed(partition.committed_end())).map_err(Into::into),
             Err(_) => Err(Error::Behind(Behind(id))),

@@ -116,11 +116,7 @@ impl Waiting<'_> {
     /// Asks whether this node is still the one that orders updates of the partition. What is read here may be shown once that is
     /// confirmed, whether it was read before or after the question.
     pub(super) fn ask(self) -> Confirmation {
-        let asked = self.partition.confirm();
-        if !asked.is_known() {
-            self.partition.step(self.operations.clock.now());
-        }
-        asked
+        self.partition.ask(|| self.operations.clock.now())
     }
 
     /// Returns once it is confirmed that what was read was the newest state of all.

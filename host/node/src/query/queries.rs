@@ -234,14 +234,7 @@ impl Queries {
             return Ok(());
         }
         let now = self.clock.now();
-        let ask = |id: &PartitionId| {
-            let partition = self.table.get(*id);
-            let asked = partition.confirm();
-            if !asked.is_known() {
-                partition.step(now);
-            }
-            (*id, asked)
-        };
+        let ask = |id: &PartitionId| (*id, self.table.get(*id).ask(|| now));
         // All are asked before the first answer is waited for: the questions travel together.
         let asked: Vec<_> = partitions.iter().map(ask).collect();
         let all = async {

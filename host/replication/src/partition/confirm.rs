@@ -32,11 +32,6 @@ impl Confirmation {
         }
     }
 
-    /// Returns true if it was confirmed when it was asked for: no step is needed.
-    pub fn is_known(&self) -> bool {
-        self.confirmed.is_none()
-    }
-
     /// Returns what [`Confirmation::confirmed`] would, if it is known.
     pub fn try_confirmed(&mut self) -> Option<Result<(), NotConfirmed>> {
         let Some(confirmed) = &mut self.confirmed else { return Some(Ok(())) };
@@ -58,6 +53,15 @@ impl Partition {
         let (confirm, confirmed) = oneshot::channel();
         self.post(Message::Confirm(confirm));
         Confirmation { partition: self.id, confirmed: Some(confirmed) }
+    }
+
+    /// As [`Partition::confirm`], with the step that asks the question; without one if nobody has to be asked.
+    pub fn ask(&self, now: impl FnOnce() -> Moment) -> Confirmation {
+        let asked = self.confirm();
+        if asked.confirmed.is_some() {
+            self.step(now());
+        }
+        asked
     }
 
     /// What waits in the mailbox does not matter: a row in there names a reign that needs the promise of this copy first.

@@ -11,6 +11,7 @@ use steward_storage::documents::{Across, Copies};
 use super::deployments::Deployments;
 use super::error::{Breaking, Error};
 use crate::failure;
+use crate::operation;
 use crate::partition::{Partitions, flushed_lane};
 use crate::service::revisions;
 
@@ -64,7 +65,7 @@ impl Deployments {
     /// Returns how many documents the factory at `path` has in which shape, by the version of their state.
     ///
     /// # Errors
-    /// Those of the state store.
+    /// Those of the state store, or [`operation::Error::Unavailable`] where this node does not hear what is committed.
     pub(crate) async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
         let table = Arc::clone(self.operations.table());
         let lanes = match self.control.state().factory(path).and_then(|factory| factory.mounted.as_ref()) {
@@ -74,9 +75,14 @@ impl Deployments {
             },
             None => vec![Lane::Persisted, Lane::Volatile],
         };
-        // What is in the log and not committed yet counts, too.
+        // What is in the log and not committed yet counts, too; what the next reign takes back does not.
         for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
-            self.operations.settled(partition).await?;
+            while let Err(error) = self.operations.settled(partition).await {
+                match error {
+                    operation::Error::Lost(_) => tokio::task::yield_now().await,
+                    error => return Err(error.into()),
+                }
+            }
         }
         let path = path.clone();
         let count = move || failure::contain(|| count_versions(&table, &path, &lanes));

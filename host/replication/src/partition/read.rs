@@ -92,10 +92,11 @@ impl Partition {
         self.store.remembered(link, key)
     }
 
-    /// Returns once the record at `position` is committed.
+    /// Returns once this copy knows the record at `position` to be committed. A copy that nobody reaches does not learn it: who
+    /// asks says how long it waits.
     ///
     /// # Errors
-    /// [`Lost`] if another reign ordered something else there, or the reign ended before that was known.
+    /// [`Lost`] if this copy does not hold the record, or another reign orders something else there, or the copy is made anew.
     pub async fn committed(&self, position: Position) -> Result<(), Lost> {
         let done = match self.wait_for(position) {
             Ok(waits) => waits,
@@ -115,10 +116,8 @@ impl Partition {
         if state.replica.committed().is_some_and(|committed| committed >= position.offset) {
             return Err(Ok(()));
         }
-        // Nobody would tell: the reign that could is over.
-        if state.replica.admits().is_err() && self.serving.get().is_none() {
-            return Err(Err(Lost(self.id)));
-        }
+        // Whoever serves: a copy that follows hears what became of the record as one that serves does, with the next
+        // commit or cut.
         let (committed, done) = oneshot::channel();
         let place = state.waiters.partition_point(|other| other.position.offset <= position.offset);
         state.waiters.insert(place, Waiter { position, committed });

@@ -51,6 +51,29 @@ fn a_copy_in_the_in_sync_set_shows_what_is_committed_and_waits_for_more() {
 }
 
 #[test]
+fn a_copy_that_follows_tells_whoever_waits_what_became_of_a_record() {
+    let stage = Stage::new();
+    let partition = stage.persisted();
+    stage.name(2, other());
+    append(&stage, 0, None);
+    append(&stage, 1, Some(0));
+    let end = partition.status().replica.end.expect("it has records");
+    let mut told = std::pin::pin!(partition.committed(end));
+    assert!(
+        now(told.as_mut()).is_none(),
+        "another node orders the updates, and has not said that this one is committed"
+    );
+    append(&stage, 2, Some(1));
+    assert_eq!(now(told), Some(Ok(())));
+    let mut told = std::pin::pin!(partition.committed(at(2, 2)));
+    assert!(now(told.as_mut()).is_none());
+    stage.name(3, other());
+    stage.overrule(partition, 3, Some(at(2, 1)));
+    partition.step(NOW);
+    assert!(matches!(now(told), Some(Err(_))), "the next reign took it back");
+}
+
+#[test]
 fn a_copy_outside_of_the_in_sync_set_leaves_reads_to_others() {
     let stage = Stage::new();
     let partition = stage.persisted();

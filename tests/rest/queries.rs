@@ -317,6 +317,34 @@ async fn a_query_tells_what_it_cost_when_it_is_asked() {
     assert_eq!(results(client, json!({ "query": kind() })).await.get("queryCost"), None);
 }
 
+/// Documents without the field come first: the index gives the page once it is known that there are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_values_come_from_the_index_while_every_document_has_one() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    fill(client, 30).await;
+    let sorted = json!({
+        "query": kind(), "options": ["EXPLAIN", "SORT", "TOP_RESULTS"], "resultLimit": 4,
+        "sortTerm": { "propertyName": "counter" }, "sortOrder": "ASC",
+    });
+    let first = results(client, sorted.clone()).await;
+    assert_eq!(first["queryCost"], json!({ "way": "ORDER", "keysRead": 5, "documentsRead": 0 }), "{first}");
+    let bare = json!({ "documentSelfLink": "bare", "name": "nothing" });
+    client.post("/core/examples", &bare).await.expect(201);
+    let first = results(client, sorted.clone()).await;
+    let links = first["documentLinks"].as_array().expect("links");
+    assert_eq!((links[0].as_str(), &first["queryCost"]["way"]), (Some("/core/examples/bare"), &json!("DOCUMENTS")));
+    let mut paged = Vec::new();
+    let mut path = "/core/examples?$orderby=counter&$limit=7".to_owned();
+    loop {
+        let page = client.get(&path).await.expect(200).json();
+        paged.extend(page["documentLinks"].as_array().expect("links").iter().cloned());
+        let Some(next) = page["nextPageLink"].as_str() else { break };
+        path = next.to_owned();
+    }
+    assert_eq!((paged.len(), paged[0].as_str()), (31, Some("/core/examples/bare")), "{paged:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn long_patterns_are_searched_in_long_texts_in_good_time() {
     let host = host_with(&["examples"]).await;

@@ -179,8 +179,8 @@ fn ranked<S: Source>(collector: &mut Collector<'_, S>, plan: &Plan) -> Walk<S> {
         found = source.ranked(&term.path, None, term.descending, after).map_err(Error::Source)?;
     }
     let Some(found) = found else { return Ok(Went::Nowhere) };
-    let is_whole = found.is_whole || range.is_some();
-    // Documents without the field stand before all others, or behind them.
+    // Documents without the field stand before all others, or behind them. A later page has those before it behind itself.
+    let is_whole = found.is_whole || range.is_some() || (after.is_some() && !term.descending);
     if !is_whole && !term.descending {
         return Ok(Went::Nowhere);
     }

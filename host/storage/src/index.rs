@@ -12,7 +12,7 @@
 //! anything was left out has a row that says so, and every look-up finds it among the candidates: answers stay complete,
 //! and only who makes such documents pays for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -144,6 +144,8 @@ pub(crate) fn partial_keys(factory: &Link) -> KeyRange {
 pub(crate) struct Rows {
     /// Each key, and whether the document has other values in the same field.
     pub(crate) keys: BTreeMap<Vec<u8>, bool>,
+    /// The fields that have a row.
+    pub(crate) fields: BTreeSet<String>,
     /// Values were left out.
     pub(crate) is_partial: bool,
 }
@@ -182,6 +184,7 @@ pub(crate) fn rows_of(space: Space, document: &Document, fields: &IndexFields) -
     if let Ok(state) = json::plain(&document.body) {
         add_fields(&state, fields, &mut add);
     }
+    rows.fields = first_of.into_keys().collect();
     if rows.is_partial {
         // What was left out may be another value of any field.
         rows.keys.values_mut().for_each(|is_one_of_several| *is_one_of_several = true);

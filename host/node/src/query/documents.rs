@@ -166,7 +166,11 @@ impl Source for Documents {
         let found = across.ranked(&service.path, path, (&lookup.range, order), after);
         let candidates: Stream<'a, Candidate, SourceError> =
             Box::new(found.map(move |found| Ok(candidate(found?, may_expire))));
-        let (is_whole, is_single) = (service.fields.always.contains(path), service.fields.single.contains(path));
+        // Only whoever begins with the least value has to know: documents without one stand before it, and behind the largest.
+        let may_ask = order == Order::Ascending && range.is_none() && after.is_none();
+        let is_whole =
+            service.fields.always.contains(path) || (may_ask && across.is_everywhere(&service.path, path)?);
+        let is_single = service.fields.single.contains(path);
         Ok(Some(Ranked { candidates, is_whole, is_single }))
     }
 

@@ -13,7 +13,7 @@ use std::ops::Bound;
 use steward_model::partition::{PARTITIONS_PER_LANE, SelectorId};
 use steward_model::{Lane, Link, PartitionId, Timestamp};
 
-use super::Error;
+use super::{Error, tally};
 use crate::index::{self, ValueRange};
 use crate::keys::index::{Entry, Value};
 use crate::keys::{self, Space};
@@ -196,21 +196,41 @@ impl<'a> Across<'a> {
     /// # Errors
     /// [`Error::State`], [`Error::Key`]
     pub fn count(self, factory: &Link) -> Result<u64, Error> {
-        let mut sum = 0;
-        let rows = self.view.scan(Family::Factory, KeyRange::prefix(&keys::factory::counts(factory)), Order::Ascending);
-        for row in rows {
-            let (key, value) = row?;
-            match keys::factory::decode(&key) {
-                Some((_, keys::factory::Key::Count(copy))) if !self.copies.hold(copy) => {}
-                Some((_, keys::factory::Key::Count(_))) => {
-                    sum += count_in(&value).map_err(|reason| self.damaged(Family::Factory, reason))?;
-                }
-                Some((_, keys::factory::Key::Partial | keys::factory::Key::Expiring)) | None => {
-                    return Err(self.damaged(Family::Factory, "no such key"));
-                }
+        self.tallies(factory, tally::count_in).sum()
+    }
+
+    /// Returns true if every living document of a factory is known to have a value in the index at `path`; they may all have one without
+    /// this being known.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Key`]
+    pub fn is_everywhere(self, factory: &Link, path: &str) -> Result<bool, Error> {
+        for is_there in self.tallies(factory, |row| tally::names(row, path)) {
+            if !is_there? {
+                return Ok(false);
             }
         }
-        Ok(sum)
+        Ok(true)
+    }
+
+    /// Returns what `read` takes from what each copy keeps of the documents of a factory.
+    fn tallies<T>(
+        self,
+        factory: &Link,
+        read: impl Fn(&[u8]) -> Result<T, &'static str>,
+    ) -> impl Iterator<Item = Result<T, Error>> {
+        let keys = KeyRange::prefix(&keys::factory::tallies(factory));
+        self.view.scan(Family::Factory, keys, Order::Ascending).filter_map(move |row| {
+            let taken = |(key, value): Row| {
+                let damaged = |reason| self.damaged(Family::Factory, reason);
+                let copy = keys::factory::space(&key).ok_or_else(|| damaged("no such key"))?;
+                if !self.copies.hold(copy) {
+                    return Ok(None);
+                }
+                read(&value).map(Some).map_err(damaged)
+            };
+            row.map_err(Error::from).and_then(taken).transpose()
+        })
     }
 
     /// Returns true if a document of the factory may not be indexed in full.
@@ -238,9 +258,4 @@ impl<'a> Across<'a> {
         self.store.report_damage(&error.to_string());
         error
     }
-}
-
-/// Reads a count.
-pub(super) fn count_in(row: &[u8]) -> Result<u64, &'static str> {
-    row.try_into().map(u64::from_be_bytes).map_err(|_| "count of another size")
 }

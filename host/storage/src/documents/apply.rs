@@ -7,6 +7,7 @@ use steward_model::mutation::{self, Mutation};
 use steward_model::update::{Change, Entry, Record, Update};
 use steward_model::{Link, Offset, Position, Version, codec};
 
+use super::tally::{Changes, Tally};
 use super::{Applied, Current, Error, PartitionStore, Progress, Summary};
 use crate::digest::{self, Digest, Kind, bucket_of};
 use crate::index::{self, IndexPlan};
@@ -316,18 +317,18 @@ impl<'a> Run<'a> {
     /// Returns the batch, and what is known once it is written.
     pub(super) fn finish(mut self) -> Result<(Batch, Summary), Error> {
         let space = self.partition.copy();
-        let mut came: BTreeMap<Link, i64> = BTreeMap::new();
+        let mut factories: BTreeMap<Link, Changes> = BTreeMap::new();
         // Documents first: writing them changes buckets, whose sums are written below.
         for (link, mut staged) in std::mem::take(&mut self.staged) {
-            self.move_rows(&link, &mut staged);
+            let fields = self.move_rows(&link, &mut staged);
             // Against the store, not against the last record: what came and went within the run was never counted.
-            let (was, is) = (is_live(&staged.before), is_live(&staged.now));
-            if let Some(parent) = link.parent().filter(|_| was != is) {
-                *came.entry(parent).or_insert(0) += if is { 1 } else { -1 };
+            let came = i64::from(is_live(&staged.now)) - i64::from(is_live(&staged.before));
+            if let Some(factory) = link.parent().filter(|_| came != 0 || fields.is_some()) {
+                factories.entry(factory).or_default().take(came, fields);
             }
         }
-        for (factory, came) in came.into_iter().filter(|(_, came)| *came != 0) {
-            self.add_to_count(&factory, came)?;
+        for (factory, changes) in factories {
+            self.tally(&factory, &changes)?;
         }
         for bucket in std::mem::take(&mut self.changed_buckets) {
             let key = keys::meta::encode(space, &keys::meta::Key::Bucket(bucket));
@@ -346,31 +347,31 @@ impl<'a> Run<'a> {
         Ok((self.batch, self.summary))
     }
 
-    /// Adds to the number of living documents of a factory.
-    fn add_to_count(&mut self, factory: &Link, came: i64) -> Result<(), Error> {
-        let key = keys::factory::encode(factory, &keys::factory::Key::Count(self.partition.copy()));
-        let before = match self.row(Family::Factory, &key)? {
-            Some(row) => {
-                super::across::count_in(&row).map_err(|reason| self.partition.damaged(Family::Factory, reason))?
-            }
-            None => 0,
-        };
-        match before.saturating_add_signed(came) {
-            // No row instead of a zero: equal states then have equal rows, whatever they came from.
-            0 => self.batch.remove(Family::Factory, key),
-            count => self.batch.put(Family::Factory, key, count.to_be_bytes().to_vec()),
+    /// Changes what is kept of the living documents of a factory.
+    fn tally(&mut self, factory: &Link, changes: &Changes) -> Result<(), Error> {
+        let key = keys::factory::encode(factory, &keys::factory::Key::Tally(self.partition.copy()));
+        let before = self.row(Family::Factory, &key)?;
+        let known = before.as_deref().map_or(Ok(Tally::default()), Tally::read);
+        let tally = changes.of(known.map_err(|reason| self.partition.damaged(Family::Factory, reason))?);
+        // No row instead of a zero: equal states then have equal rows, whatever they came from.
+        let after = (tally.count > 0).then(|| tally.row());
+        match after {
+            after if after.as_deref() == before.as_deref() => {}
+            Some(row) => self.batch.put(Family::Factory, key, row),
+            None => self.batch.remove(Family::Factory, key),
         }
         Ok(())
     }
 
-    /// Writes one document, and moves its rows in sequence, tombstones, expiry, listing and index.
-    fn move_rows(&mut self, link: &Link, staged: &mut Staged) {
+    /// Writes one document, and moves its rows in sequence, tombstones, expiry, listing and index. Returns which fields it has in
+    /// the index, if these are others than before.
+    fn move_rows(&mut self, link: &Link, staged: &mut Staged) -> Option<BTreeSet<String>> {
         if staged.before == staged.now {
             // It may have been something else at a root in between, and be counted so.
             if staged.is_dirty {
                 self.count_document(link, staged);
             }
-            return;
+            return None;
         }
         let space = self.partition.copy();
         let key = keys::document::encode(space, link);
@@ -394,7 +395,7 @@ impl<'a> Run<'a> {
         };
         self.move_row(Family::Expiry, before.and_then(expiry), now.and_then(expiry));
         self.move_listing(link, before, now);
-        self.move_index(link, before, now);
+        self.move_index(link, before, now)
     }
 
     fn move_listing(&mut self, link: &Link, before: Option<&Current>, now: Option<&Current>) {
@@ -418,13 +419,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn move_index(&mut self, link: &Link, before: Option<&Current>, now: Option<&Current>) {
+    fn move_index(&mut self, link: &Link, before: Option<&Current>, now: Option<&Current>) -> Option<BTreeSet<String>> {
         let indexes = |current: Option<&Current>| {
             let living = current.map(|current| &current.document).filter(|document| !document.is_tombstone());
             living.map(|document| document.body.clone())
         };
-        if indexes(before) == indexes(now) {
-            return;
+        let (was, is) = (indexes(before), indexes(now));
+        if was == is {
+            return None;
         }
         let fields = self.index.fields(link);
         let rows = |current: Option<&Current>| {
@@ -441,6 +443,7 @@ impl<'a> Run<'a> {
         }
         let is_left = mutation::is(Mutation::IndexKeepsRemoved);
         old.keys.into_keys().filter(|_| !is_left).for_each(|key| self.batch.remove(Family::Index, key));
+        (is.is_some() && (was.is_none() || old.fields != new.fields)).then_some(new.fields)
     }
 
     /// Says something of the factory of a document, for good.

@@ -21,6 +21,7 @@ mod query;
 mod ranked;
 mod rebuild;
 mod sweep;
+mod tally;
 
 #[cfg(test)]
 pub(crate) mod examples;

@@ -59,7 +59,8 @@ impl Model {
         let next = |life: Option<&Life>| life.and_then(|life| life.versions.last()).map_or(0, |it| it.version.0 + 1);
         let (mut change, number, body, keep) = match step {
             Step::Put { document, value, keep, .. } => {
-                (Change::NewVersion, document, format!(r#"{{"n":{value}}}"#), keep.map(u64::from))
+                let also = if value < 0 { r#","m":1"# } else { "" };
+                (Change::NewVersion, document, format!(r#"{{"n":{value}{also}}}"#), keep.map(u64::from))
             }
             Step::Delete { document } => (Change::NewVersion, document, "{}".to_owned(), Some(3)),
             Step::Renew { document } => (Change::Renewal, document, r#"{"n":0}"#.to_owned(), Some(3)),
@@ -183,6 +184,11 @@ impl Model {
             let expires: Vec<Timestamp> = documents.iter().map(|document| document.expires).collect();
             assert_eq!(listed.iter().map(|listed| listed.expires).collect::<Vec<_>>(), expires);
             assert_eq!(across.count(&factory).expect("readable"), links.len() as u64);
+            let everywhere = |path: &str| across.is_everywhere(&factory, path).expect("readable");
+            let lacks = |document: &&Document| !document.body.windows(3).any(|part| part == br#""m""#);
+            assert!(documents.is_empty() || !documents.iter().any(lacks) || !everywhere("m"), "{documents:?}");
+            assert!(everywhere("n"), "every state has one, {documents:?}");
+            assert_eq!(everywhere("x"), documents.is_empty());
         }
         let meta = store.meta().expect("readable");
         assert_eq!(meta.applied.map(|position| position.offset), through.checked_sub(1).map(Offset));

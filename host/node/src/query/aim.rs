@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use steward_model::{Lane, Link};
+use steward_model::{Lane, Link, PartitionId};
 use steward_query::condition::Condition;
 use steward_query::request::Request;
 use steward_query::shape::{self, Shape};
@@ -54,6 +54,11 @@ impl Aim {
         }
         let concerned = left.into_iter().map(|(service, _)| service).collect();
         Aim::over(request, concerned)
+    }
+
+    /// Returns the partitions in which such documents lie, of the whole group.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        self.lanes.iter().copied().flat_map(PartitionId::all)
     }
 
     /// Checks that the documents can have the fields that the query names.

@@ -128,7 +128,7 @@ impl Queries {
         aim.check()?;
         let request = aim.request.clone();
         let Some(group) = &self.group else {
-            let all = self.partitions_of(&aim).collect::<Vec<_>>();
+            let all: Vec<PartitionId> = aim.partitions().collect();
             return Ok(run::gather(&request, vec![self.part(aim, &all, now).await?]));
         };
         loop {
@@ -144,9 +144,6 @@ impl Queries {
         }
     }
 
-    fn partitions_of<'a>(&'a self, aim: &'a Aim) -> impl Iterator<Item = PartitionId> {
-        aim.lanes.iter().flat_map(|lane| self.table.lane(*lane)).map(|partition| partition.id())
-    }
 
     /// Asks every owner for its part, this node among them.
     async fn attempt(
@@ -160,7 +157,7 @@ impl Queries {
         let own = self.table.shared().own.node;
         let state = group.cluster.borrow().clone();
         let mut shares: BTreeMap<NodeId, Vec<PartitionId>> = BTreeMap::new();
-        for partition in self.partitions_of(aim) {
+        for partition in aim.partitions() {
             let row = state.row(partition).ok_or(Refusal::NotServed(partition))?;
             shares.entry(row.primary.node).or_default().push(partition);
         }

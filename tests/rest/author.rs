@@ -74,6 +74,8 @@ pub(crate) struct Dev {
     child: Child,
     told: Receiver<String>,
     pub(crate) api: String,
+    /// Those of all its hosts.
+    pub(crate) apis: Vec<String>,
 }
 
 impl Dev {
@@ -90,8 +92,10 @@ impl Dev {
                 }
             }
         });
-        let mut dev = Dev { child, told, api: String::new() };
-        dev.api = dev.tells("dev.ready")["api"].as_str().expect("an address").to_owned();
+        let mut dev = Dev { child, told, api: String::new(), apis: Vec::new() };
+        let ready = dev.tells("dev.ready");
+        dev.api = ready["api"].as_str().expect("an address").to_owned();
+        dev.apis = serde_json::from_value(ready["apis"].clone()).expect("addresses");
         dev
     }
 
@@ -249,6 +253,73 @@ async fn what_a_guest_says_is_shown_with_its_own_file_and_line_and_no_process_is
     assert!(dev.end(Signal::INT), "it ends in order");
     assert!(!place.join(".steward/data").exists(), "a fresh host keeps nothing");
     assert!(is_gone(&client).await, "the host ends before the command does");
+}
+
+/// Each document is answered by its owner, and each line of the log says who wrote it.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_nodes_serve_as_one_and_end_with_the_command() {
+    needs_rust_for_wasm!();
+    let (_above, place) = project("shelf");
+    let source = place.join("src/lib.rs");
+    edit(&source, "&mut self, #[field", "&mut self, ctx: &mut Context, #[field");
+    let logs = "ctx.log(steward_sdk::Level::Info, \"counts\");\n        self.count =";
+    edit(&source, "self.count = self.count.saturating_add", &format!("{logs} self.count.saturating_add"));
+    let mut dev = Dev::start(&place, &["--nodes", "3"]);
+    assert_eq!(dev.apis.len(), 3);
+    dev.tells("dev.serves");
+    let clients: Vec<Client> = dev.apis.iter().map(|api| Client::new(api)).collect();
+    wait::until("all three are available", || async {
+        let nodes = clients[0].get("/core/nodes").await;
+        (nodes.status == 200 && nodes.json().to_string().matches("\"AVAILABLE\"").count() == 3).then_some(())
+    })
+    .await;
+    let created = clients[0].post("/core/shelf", &json!({ "documentSelfLink": "a" })).await.expect(201).json();
+    clients[1].patch("/core/shelf/a", &json!({})).await.expect(200);
+    assert_eq!(clients[2].get("/core/shelf/a").await.expect(200).json()["documentVersion"], 1);
+    let said = dev.tells("dev.log");
+    assert_eq!((&said["message"], &said["source"]), (&json!("counts"), &json!("/core/shelf/a")));
+    assert!(said["node"].as_str().is_some_and(|node| node.starts_with("dev-")), "{said}");
+    assert!(created["documentOwner"].as_str().is_some_and(|owner| owner.starts_with("dev-")), "{created}");
+
+    assert!(dev.end(Signal::TERM), "it ends in order");
+    assert!(!place.join(".steward/data").exists(), "a group keeps nothing");
+    for client in &clients {
+        assert!(is_gone(client).await, "the hosts end before the command does");
+    }
+}
+
+/// The template takes a step back once an hour: nobody has to wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_clock_is_moved_ahead_and_no_other() {
+    needs_rust_for_wasm!();
+    let (_above, place) = project("hours");
+    let mut dev = Dev::start(&place, &["--clock", "virtual"]);
+    dev.tells("dev.serves");
+    let client = Client::new(&dev.api);
+    let later = |seconds: u64| json!({ "kind": "AdvanceClockRequest", "advanceMicros": seconds * 1_000_000 });
+    let before = client.patch("/core/management", &later(0)).await.expect(200).json()["timeMicros"].clone();
+    let created = client.post("/core/hours", &json!({ "documentSelfLink": "a", "count": 5 })).await.expect(201).json();
+    let soon = before.as_i64().expect("a time") + 1_800_000_000;
+    let brief = json!({ "documentSelfLink": "brief", "documentExpirationTimeMicros": soon });
+    client.post("/core/hours", &brief).await.expect(201);
+    for left in [4, 3] {
+        client.patch("/core/management", &later(3600)).await.expect(200);
+        wait::until("an hour's step", || async {
+            (client.get("/core/hours/a").await.expect(200).json()["count"] == left).then_some(())
+        })
+        .await;
+    }
+    client.get("/core/hours/brief").await.expect(404);
+    let read = client.get("/core/hours/a").await.expect(200).json();
+    let hours = |document: &Value| document["documentUpdateTimeMicros"].as_i64().expect("a time") / 3_600_000_000;
+    assert!(hours(&read) - hours(&created) >= 1, "{read}");
+    let refused = client.patch("/core/management", &later(u64::MAX / 1_000_000)).await.expect(400).json();
+    assert_eq!(refused["errors"][0]["pointer"], "/advanceMicros", "{refused}");
+    assert!(!place.join(".steward/data").exists(), "times that never were are not kept");
+
+    let real = Dev::start(&place, &["--fresh"]);
+    let refused = Client::new(&real.api).patch("/core/management", &later(1)).await.expect(400).json();
+    assert!(refused["detail"].as_str().is_some_and(|told| told.contains("--clock virtual")), "{refused}");
 }
 
 #[cfg(target_os = "linux")]

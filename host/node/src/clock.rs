@@ -11,6 +11,9 @@
 //!   clock. Setting the clock of the machine does not move it. It is for spans that begin or end in metadata, such as
 //!   delays.
 //!
+//! A clock that may be moved, of a host on which somebody tries a service out, runs as all do and jumps ahead when it is told to. Every time of day jumps
+//! with it, and [`Clock::lived`], by which maintenance comes. What waits for other machines does not: for a connection an hour is an hour.
+//!
 //! If the clock of the machine cannot be right, the node does not start. A timestamp that lies far ahead would be kept
 //! with a document, and every later timestamp would have to be later still.
 //!
@@ -39,6 +42,17 @@ pub(crate) enum Error {
     AfterDates,
 }
 
+/// Why a clock is not moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MoveError {
+    /// It is the clock of the machine.
+    #[error("the clock of this host is that of its machine: start it with --ephemeral --clock virtual to move it")]
+    Fixed,
+    /// No dates are written for the time after that.
+    #[error("the clock would stand after the year 9999: move it by less")]
+    AfterDates,
+}
+
 /// Reads the clocks of this machine.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -46,11 +60,13 @@ pub(crate) struct Clock {
     /// The time of day at `origin`.
     began: Timestamp,
     latest: AtomicI64,
+    /// By how many microseconds it was moved; none: it is not to be moved.
+    moved: Option<AtomicI64>,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { origin: boot_time(), began: Timestamp(wall()), latest: AtomicI64::new(0) }
+        Clock { origin: boot_time(), began: Timestamp(wall()), latest: AtomicI64::new(0), moved: None }
     }
 }
 
@@ -81,13 +97,38 @@ fn plausible(now: SystemTime) -> Result<(), Error> {
 }
 
 impl Clock {
-    /// Returns the clocks of this machine if they can be right.
+    /// Returns the clocks of this machine if they can be right; ones that may be moved if the host `is_virtual` in its time.
     ///
     /// # Errors
     /// [`Error`] if the time of day is one that no machine with a set clock has.
-    pub(crate) fn checked() -> Result<Clock, Error> {
+    pub(crate) fn checked(is_virtual: bool) -> Result<Clock, Error> {
         plausible(SystemTime::now())?;
-        Ok(Clock::default())
+        Ok(Clock { moved: is_virtual.then(AtomicI64::default), ..Clock::default() })
+    }
+
+    /// Moves the clock ahead, and returns the time of day after that.
+    ///
+    /// # Errors
+    /// [`MoveError`]: it stands where it stood.
+    pub(crate) fn advance(&self, by: Duration) -> Result<Timestamp, MoveError> {
+        let moved = self.moved.as_ref().ok_or(MoveError::Fixed)?;
+        let now = wall();
+        let by = i64::try_from(by.as_micros()).map_err(|_| MoveError::AfterDates)?;
+        let ahead = |moved: i64| {
+            moved.checked_add(by).filter(|moved| now.checked_add(*moved).is_some_and(|at| at <= LATEST_MICROS))
+        };
+        moved.fetch_update(Ordering::AcqRel, Ordering::Acquire, ahead).map_err(|_| MoveError::AfterDates)?;
+        Ok(self.wall_time())
+    }
+
+    fn moved(&self) -> Duration {
+        let moved = self.moved.as_ref().map_or(0, |moved| moved.load(Ordering::Acquire));
+        Duration::from_micros(moved.unsigned_abs())
+    }
+
+    /// Returns the monotonic time since this clock was made, and by how much it was moved. For what recurs with the time of day.
+    pub(crate) fn lived(&self) -> Moment {
+        self.now().plus(self.moved())
     }
 
     /// Returns the monotonic time since this clock was made.
@@ -97,7 +138,7 @@ impl Clock {
 
     /// Returns the time of day: later than every time returned or observed before.
     pub(crate) fn timestamp(&self) -> Timestamp {
-        let wall = wall();
+        let wall = self.wall_time().0;
         let step = |latest: i64| Some(wall.max(latest + 1));
         let before = self.latest.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
         Timestamp(before.map_or(wall, |latest| wall.max(latest + 1)))
@@ -105,7 +146,7 @@ impl Clock {
 
     /// Returns the time of day as the machine tells it, without moving the hybrid clock.
     pub(crate) fn wall_time(&self) -> Timestamp {
-        Timestamp(wall())
+        Timestamp(wall()).plus(self.moved())
     }
 
     /// Returns the time of day at which this clock was made.
@@ -116,7 +157,7 @@ impl Clock {
     /// Returns the time of day when this clock was made plus what has passed since: setting the machine's clock does not move
     /// it. For ages and delays, which must not end early or never because somebody corrected the time.
     pub(crate) fn steady_time(&self) -> Timestamp {
-        self.began.plus(self.now().since(Moment(0)))
+        self.began.plus(self.lived().since(Moment(0)))
     }
 
     /// Makes every later [`Clock::timestamp`] later than `seen`, a time that was found on disk or came from a peer.
@@ -143,7 +184,7 @@ mod tests {
     fn steady_time_goes_with_the_monotonic_clock_from_the_time_of_the_start() {
         let started = Timestamp(7_000_000);
         let origin = boot_time().saturating_sub(Duration::from_secs(10));
-        let clock = Clock { origin, began: started, latest: AtomicI64::new(0) };
+        let clock = Clock { origin, began: started, ..Clock::default() };
         let passed = Duration::from_micros(clock.steady_time().0.abs_diff(started.0));
         assert!((Duration::from_secs(10)..Duration::from_secs(3600)).contains(&passed), "{passed:?}");
         assert_eq!(clock.began(), started);
@@ -157,5 +198,20 @@ mod tests {
         assert_eq!(plausible(UNIX_EPOCH), Ok(()));
         assert_eq!(plausible(far), Ok(()));
         assert_eq!(plausible(far + second), Err(Error::AfterDates));
+    }
+
+    #[test]
+    fn times_of_day_are_moved_and_spans_of_waiting_are_not() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(Clock::default().advance(hour), Err(MoveError::Fixed));
+        let clock = Clock::checked(true).expect("a machine with a set clock");
+        let (before, steady, lived, now) = (clock.timestamp(), clock.steady_time(), clock.lived(), clock.now());
+        let after = clock.advance(hour).expect("it may be moved");
+        assert!(after >= before.plus(hour) && clock.timestamp() > before.plus(hour));
+        assert!(clock.steady_time() >= steady.plus(hour) && clock.lived() >= lived.plus(hour));
+        assert!(clock.now().since(now) < hour);
+        assert_eq!(clock.advance(Duration::MAX), Err(MoveError::AfterDates));
+        assert_eq!(clock.advance(Duration::from_secs(400_000 * 24 * 3600 * 10)), Err(MoveError::AfterDates));
+        assert!(clock.wall_time() < before.plus(2 * hour), "a refused move moves nothing");
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     telemetry::init(&options.log_level, format)?;
     failure::end_process_on_panic();
-    let clock = Arc::new(Clock::checked()?);
+    let clock = Arc::new(Clock::checked(options.virtual_clock)?);
     let descriptors = Descriptors::claim()?;
     let Descriptors { limit, clients, .. } = descriptors;
     tracing::info!(limit, clients, reserve = descriptors.reserve(), "file descriptors shared out");

@@ -132,6 +132,8 @@ pub(crate) struct Options {
     pub data: PathBuf,
     /// True if state belongs into a temporary folder that is deleted at the end; `data` then means nothing.
     pub ephemeral: bool,
+    /// True if the clock may be moved ahead.
+    pub virtual_clock: bool,
     /// Folder of compiled guest code; none: one in the data folder.
     pub code_cache: Option<PathBuf>,
     /// Largest body of a request, in bytes.
@@ -192,6 +194,7 @@ impl Options {
             membership_quorum: read(all, "membership_quorum", parse_quorum)?,
             data: read(all, "data", |text| Ok(PathBuf::from(text)))?,
             ephemeral: read(all, "ephemeral", parse_switch)?,
+            virtual_clock: read(all, "clock", parse_clock)?,
             code_cache: read(all, "code_cache", |text| optional(text, |path| Ok(PathBuf::from(path))))?,
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
             answer_bytes: read(all, "answer_bytes", |text| parse_bytes(text, ANSWER_BYTES_MAX))?,
@@ -220,6 +223,11 @@ impl Options {
         };
         options.check_address(origin(all, "bind_address"))?;
         options.check_peers(origin(all, "peer_nodes"))?;
+        // Times that never were must not be kept with anybody's documents.
+        if options.virtual_clock && !options.ephemeral {
+            let reason = "moves times that would be kept: say --ephemeral too".to_owned();
+            return Err(Error::Value { origin: origin(all, "clock").clone(), text: "virtual".to_owned(), reason });
+        }
         Ok(options)
     }
 
@@ -274,6 +282,14 @@ fn optional<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<
 
 fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(parse).collect()
+}
+
+fn parse_clock(text: &str) -> Result<bool, String> {
+    match text {
+        "real" => Ok(false),
+        "virtual" => Ok(true),
+        _ => Err("is no clock: write real or virtual".to_owned()),
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {

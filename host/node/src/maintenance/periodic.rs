@@ -55,7 +55,7 @@ impl Periodic {
 
     /// Adds a document, with the interval that its service has now; adding it again changes nothing.
     pub(crate) fn add(&self, service: &Service, link: &Link) {
-        let now = self.operations.clock().now();
+        let now = self.operations.clock().lived();
         let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
         schedule.add(now, interval(service), link.clone());
     }
@@ -73,7 +73,7 @@ impl Periodic {
                 () = shutdown.stopping() => return,
                 place = self.place() => Some(place),
             };
-            let now = self.operations.clock().now();
+            let now = self.operations.clock().lived();
             let next = {
                 let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
                 schedule.due(now, 1 + self.places.available_permits(), &mut due);

@@ -2,11 +2,14 @@
 //!
 //! Departure from Xenon: environment and system properties are not shown. There, everybody can read them.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::shapes::{READ_ONLY, body, with_built_in};
+use super::shapes::{READ_ONLY, body, short_kind, with_built_in};
+use crate::clock::MoveError;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
@@ -16,15 +19,21 @@ const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
 
+/// The request that moves the clock of a host on which somebody tries a service out.
+const ADVANCE_CLOCK: &str = "AdvanceClockRequest";
+
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Request {
     kind: Option<String>,
+    #[serde(default)]
+    advance_micros: u64,
 }
 
-/// Shows the state of the host, or stops it.
+/// Shows the state of the host, moves its clock, or stops it.
 ///
 /// # Errors
-/// [`Error::Field`] for every PATCH: no requests are offered.
+/// [`Error::Field`] for a PATCH of an unknown kind, and for each on a host whose clock is not virtual.
 pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
@@ -36,13 +45,30 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
         Method::PATCH => {
             let request: Request = body(http, asked).await?;
             let kind = request.kind.unwrap_or_default();
+            if short_kind(&kind) == ADVANCE_CLOCK {
+                return advance_clock(http, Duration::from_micros(request.advance_micros));
+            }
             let reason = format!(
-                "is {kind:?}: no kinds of requests are offered here; GET shows the state, DELETE stops the host"
+                "is {kind:?}: what is offered here is {ADVANCE_CLOCK}, by a host with --clock virtual; GET shows the state, DELETE stops the host"
             );
             Err(Error::Field { pointer: "/kind".to_owned(), reason })
         }
         _ => asked.other(ALLOWED),
     }
+}
+
+fn advance_clock(http: &Http, by: Duration) -> Result<Answer, Error> {
+    let moved = http.operations().clock().advance(by);
+    let refused = |error: MoveError| {
+        let pointer = match error {
+            MoveError::Fixed => "/kind",
+            MoveError::AfterDates => "/advanceMicros",
+        };
+        Error::Field { pointer: pointer.to_owned(), reason: format!("is refused: {error}") }
+    };
+    let now = moved.map_err(refused)?;
+    tracing::info!(seconds = by.as_secs(), "the clock was moved ahead");
+    Ok(encode::json(StatusCode::OK, &json!({ "timeMicros": now.0 })))
 }
 
 fn state(http: &Http) -> Value {

@@ -81,7 +81,8 @@ const PATHS: [(&str, &str, Infrastructure<'static>); 20] = [
     ("/health/startup", "node", Infrastructure::Startup),
 ];
 
-/// Returns what can be asked at a place of the host; of management without PATCH, which has nothing to offer.
+/// Returns what can be asked at a place of the host; of management without PATCH, which only hosts offer on which
+/// somebody tries a service out.
 fn told(place: Infrastructure<'_>) -> Vec<Told> {
     match place {
         Infrastructure::Root | Infrastructure::Core => vec![get("Lists the services", "Root")],

@@ -1,4 +1,4 @@
-//! The host of `dev`: a process of its own that ends with this one.
+//! The hosts of `dev`: processes of its own that end with this one. Several are one group.
 //!
 //! ```text
 //! steward dev ──spawns──▶ steward start --announce - --log-format json
@@ -8,6 +8,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -34,13 +35,21 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// What it logs: of guests everything.
 const LOG_LEVEL: &str = "info,steward_node::imports=trace";
 
-/// A host that runs for this command alone.
-pub(super) struct Host {
-    child: Child,
-    lines: Receiver<String>,
-    readers: Vec<JoinHandle<()>>,
-    /// Its address.
-    pub(super) api: String,
+/// How far the port for peers is from that of the API, see `--peerNodes`.
+const PEERS_BESIDE: u16 = 10_000;
+
+/// Which hosts are started.
+pub(super) struct Wanted<'a> {
+    /// Their folders.
+    pub(super) folders: &'a Folders,
+    /// How many, at least one.
+    pub(super) nodes: u16,
+    /// Their clocks may be moved; they keep nothing then.
+    pub(super) is_virtual: bool,
+    /// Port of the first one, the others follow it; 0: the system picks.
+    pub(super) port: u16,
+    /// Further flags of each.
+    pub(super) more: &'a [OsString],
 }
 
 /// Where a host keeps what it has.
@@ -51,56 +60,137 @@ pub(super) struct Folders {
     pub(super) code: Option<PathBuf>,
 }
 
-impl Host {
-    /// Starts a host and waits until it is ready.
+/// What a host has said.
+pub(super) struct Said {
+    /// Which one, from 0.
+    pub(super) node: usize,
+    /// A line of its log; none: it has ended.
+    pub(super) line: Option<String>,
+}
+
+/// The hosts that run for this command alone.
+pub(super) struct Hosts {
+    nodes: Vec<Node>,
+    said: Receiver<Said>,
+    /// Their addresses.
+    pub(super) apis: Vec<String>,
+}
+
+/// One process.
+struct Node {
+    child: Child,
+    readers: Vec<JoinHandle<()>>,
+    /// One line, when it is ready.
+    announced: Receiver<Said>,
+}
+
+impl Hosts {
+    /// Starts hosts and waits until all are ready.
     ///
     /// # Errors
-    /// A failure with what the host said if it does not become ready.
-    pub(super) async fn start(folders: &Folders, port: u16, more: &[OsString]) -> Result<Host, Failure> {
-        let mut child = command(folders, port, more)?.spawn().map_err(|error| broken(&error))?;
-        let (announces, mut announced) = channel(1);
-        let (says, lines) = channel(LINES_MAX);
-        let mut readers = Vec::new();
-        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-            readers.push(reader("dev-host-ready", stdout, announces).map_err(|error| broken(&error))?);
-            readers.push(reader("dev-host-log", stderr, says).map_err(|error| broken(&error))?);
+    /// A failure with what a host said if it does not become ready.
+    pub(super) async fn start(wanted: &Wanted<'_>) -> Result<Hosts, Failure> {
+        let (says, said) = channel(LINES_MAX);
+        let mut hosts = Hosts { nodes: Vec::new(), said, apis: Vec::new() };
+        for (number, command) in commands(wanted)?.into_iter().enumerate() {
+            hosts.nodes.push(Node::spawn(number, command, says.clone()).map_err(|error| broken(&error))?);
         }
-        let mut host = Host { child, lines, readers, api: String::new() };
-        let ready = announced.recv().await.and_then(|line| serde_json::from_str::<Value>(&line).ok());
-        match ready.as_ref().and_then(|ready| ready["api"].as_str()) {
-            Some(api) => {
-                api.clone_into(&mut host.api);
-                Ok(host)
+        drop(says);
+        match hosts.all_ready().await {
+            Ok(apis) => {
+                hosts.apis = apis;
+                Ok(hosts)
             }
-            None => Err(host.not_started().await),
+            Err(number) => Err(hosts.not_started(number).await),
         }
     }
 
-    async fn not_started(mut self) -> Failure {
+    /// Returns the addresses of the hosts once all are ready, or the first of them that does not become so.
+    async fn all_ready(&mut self) -> Result<Vec<String>, usize> {
+        // All at once: one that has ended leaves the others waiting for it.
+        let ready = self.nodes.iter_mut().enumerate().map(|(number, node)| node.ready(number));
+        futures_util::future::try_join_all(ready).await
+    }
+
+    async fn not_started(mut self, number: usize) -> Failure {
         let mut failure = Failure::new(Exit::Failed, "host-not-started", "the host for this project did not start");
-        while let Some(line) = self.line().await {
+        // The others would wait for it.
+        self.nodes
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != number)
+            .for_each(|(_, node)| node.signal(Signal::KILL));
+        while let Some(Said { node, line }) = self.said.recv().await {
             // Its log is of no use to whoever wants a port; what it says at its end is.
-            if serde_json::from_str::<Value>(&line).is_err() {
-                failure = failure.detail(line);
+            match line {
+                Some(line) if node == number && serde_json::from_str::<Value>(&line).is_err() => {
+                    failure = failure.detail(line);
+                }
+                Some(_) | None => {}
             }
         }
         self.end();
         failure
     }
 
-    /// Returns the next line of its log; none once it has ended.
-    pub(super) async fn line(&mut self) -> Option<String> {
-        self.lines.recv().await
+    /// Returns what a host says next.
+    pub(super) async fn say(&mut self) -> Said {
+        match self.said.recv().await {
+            Some(said) => said,
+            // All have said that they have ended.
+            None => std::future::pending().await,
+        }
     }
 
-    /// Asks the host to stop, and ends it if it does not.
+    /// Asks the hosts to stop, and ends those that do not.
     pub(super) async fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let silent = async { while self.lines.recv().await.is_some() {} };
+        self.nodes.iter().for_each(|node| node.signal(Signal::TERM));
+        let silent = async { while self.said.recv().await.is_some() {} };
         if tokio::time::timeout(STOP_WITHIN, silent).await.is_err() {
-            self.signal(Signal::KILL);
+            self.nodes.iter().for_each(|node| node.signal(Signal::KILL));
         }
         self.end();
+    }
+
+    fn end(&mut self) {
+        self.said.close();
+        for mut node in self.nodes.drain(..) {
+            node.announced.close();
+            // Nobody asks how a host that was told to stop has ended.
+            let _ = node.child.wait();
+            for reader in node.readers {
+                // It has nothing to tell but that the stream ended.
+                let _ = reader.join();
+            }
+        }
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        self.nodes.iter().for_each(|node| node.signal(Signal::KILL));
+        self.end();
+    }
+}
+
+impl Node {
+    fn spawn(number: usize, mut command: Command, says: Sender<Said>) -> std::io::Result<Node> {
+        let (announces, announced) = channel(1);
+        let child = command.spawn()?;
+        let mut node = Node { child, readers: Vec::new(), announced };
+        if let (Some(stdout), Some(stderr)) = (node.child.stdout.take(), node.child.stderr.take()) {
+            node.readers.push(reader("dev-host-ready", number, stdout, announces)?);
+            node.readers.push(reader("dev-host-log", number, stderr, says)?);
+        }
+        Ok(node)
+    }
+
+    /// Returns its address once it is ready, or `number` if it ends before.
+    async fn ready(&mut self, number: usize) -> Result<String, usize> {
+        let line = self.announced.recv().await.and_then(|said| said.line);
+        let ready = line.and_then(|line| serde_json::from_str::<Value>(&line).ok());
+        let api = ready.as_ref().and_then(|ready| ready["api"].as_str());
+        api.map(str::to_owned).ok_or(number)
     }
 
     fn signal(&self, signal: Signal) {
@@ -109,25 +199,62 @@ impl Host {
             let _ = kill_process(pid, signal);
         }
     }
-
-    fn end(&mut self) {
-        self.lines.close();
-        // Nobody asks how a host that was told to stop has ended.
-        let _ = self.child.wait();
-        for reader in self.readers.drain(..) {
-            // It has nothing to tell but that the stream ended.
-            let _ = reader.join();
-        }
-    }
 }
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        if !self.readers.is_empty() {
-            self.signal(Signal::KILL);
-            self.end();
+/// Returns the commands that start the hosts.
+fn commands(wanted: &Wanted<'_>) -> Result<Vec<Command>, Failure> {
+    let Wanted { folders, nodes, is_virtual, port, more } = *wanted;
+    let command = |port| -> Result<Command, Failure> {
+        let mut command = command(folders, port, more)?;
+        if is_virtual {
+            command.args(["--clock", "virtual"]);
         }
+        Ok(command)
+    };
+    if nodes == 1 {
+        return Ok(vec![command(port)?]);
     }
+    let ports = ports(port, nodes)?;
+    let list: Vec<String> = ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
+    let of_group = |(number, port): (usize, &u16)| {
+        let mut command = command(*port)?;
+        command.args(["--id", &node_name(number), "--peerNodes", &list.join(",")]);
+        Ok(command)
+    };
+    ports.iter().enumerate().map(of_group).collect()
+}
+
+/// Returns the name of a node of a group, counted from 0.
+pub(super) fn node_name(number: usize) -> String {
+    format!("dev-{}", number + 1)
+}
+
+/// Returns ports for the APIs of several hosts, beside which those for peers are free as well.
+fn ports(first: u16, count: u16) -> Result<Vec<u16>, Failure> {
+    if first > 0 {
+        let ports = (0..count).map(|number| first.checked_add(number)).collect::<Option<Vec<_>>>();
+        return ports.ok_or_else(|| {
+            let summary = format!("--port {first} leaves no room for {count} nodes, which have ports in a row");
+            Failure::new(Exit::Usage, "usage", summary)
+        });
+    }
+    let picked = || -> std::io::Result<Vec<u16>> {
+        let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        // Held until all are picked, so that none comes twice.
+        let (mut held, mut ports) = (Vec::new(), Vec::new());
+        while ports.len() < usize::from(count) {
+            let api = listen(0)?;
+            let port = api.local_addr()?.port();
+            let beside = port.checked_add(PEERS_BESIDE).unwrap_or(port.wrapping_sub(PEERS_BESIDE));
+            if let Ok(peers) = listen(beside) {
+                ports.push(port);
+                held.push(peers);
+            }
+            held.push(api);
+        }
+        Ok(ports)
+    };
+    picked().map_err(|error| broken(&error))
 }
 
 fn command(folders: &Folders, port: u16, more: &[OsString]) -> Result<Command, Failure> {
@@ -157,13 +284,21 @@ fn command(folders: &Folders, port: u16, more: &[OsString]) -> Result<Command, F
     Ok(command)
 }
 
-/// Hands lines of a stream on until it ends or nobody listens; reads on then, so that the writer is not held up.
-fn reader(name: &str, stream: impl Read + Send + 'static, lines: Sender<String>) -> std::io::Result<JoinHandle<()>> {
+/// Hands lines of a stream on until it ends or nobody listens, and says that it has ended; reads on then, so that the writer is not held up.
+fn reader(
+    name: &str,
+    node: usize,
+    stream: impl Read + Send + 'static,
+    says: Sender<Said>,
+) -> std::io::Result<JoinHandle<()>> {
     let work = move || {
         let mut listens = true;
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-            listens = listens && lines.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_ok();
+            let line = Some(String::from_utf8_lossy(&line).into_owned());
+            listens = listens && says.blocking_send(Said { node, line }).is_ok();
         }
+        // Nobody may listen any more.
+        let _ = says.blocking_send(Said { node, line: None });
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(work)
 }

@@ -23,6 +23,8 @@ pub(super) enum Key {
     Rebuild,
     /// Clear the screen.
     Clear,
+    /// Move the clock ahead, where there is one that may be moved.
+    Later,
     /// End.
     Quit,
 }
@@ -32,6 +34,7 @@ impl Key {
         match byte.to_ascii_lowercase() {
             b'r' => Some(Key::Rebuild),
             b'c' => Some(Key::Clear),
+            b't' => Some(Key::Later),
             // Also Ctrl-D, the end of what is typed.
             b'q' | 4 => Some(Key::Quit),
             _ => None,
@@ -109,8 +112,8 @@ mod tests {
 
     #[test]
     fn keys_mean_what_the_bar_says() {
-        let keys: Vec<_> = b"rRcq\x04x\n".iter().map(|byte| Key::of(*byte)).collect();
+        let keys: Vec<_> = b"rRctq\x04x\n".iter().map(|byte| Key::of(*byte)).collect();
         let (rebuild, quit) = (Some(Key::Rebuild), Some(Key::Quit));
-        assert_eq!(keys, [rebuild, rebuild, Some(Key::Clear), quit, quit, None, None]);
+        assert_eq!(keys, [rebuild, rebuild, Some(Key::Clear), Some(Key::Later), quit, quit, None, None]);
     }
 }

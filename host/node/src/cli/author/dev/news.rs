@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use steward_model::Timestamp;
 
+use super::host::node_name;
 use crate::cli::error::Failure;
 use crate::cli::output::{Format, Terminal};
 use crate::config::quantity::show_size;
@@ -38,12 +40,14 @@ pub(super) struct Served {
 /// Tells what happens.
 pub(super) struct News<'a> {
     terminal: &'a mut Terminal,
+    /// Several hosts are there, and each line says whose it is.
+    is_group: bool,
 }
 
 impl News<'_> {
     /// Tells to this terminal.
     pub(super) fn on(terminal: &mut Terminal) -> News<'_> {
-        News { terminal }
+        News { terminal, is_group: false }
     }
 
     fn tell(&mut self, line: &str, object: &Value) {
@@ -53,16 +57,31 @@ impl News<'_> {
         }
     }
 
-    /// The host is ready; `data` is where it keeps its state, none: nowhere.
-    pub(super) fn ready(&mut self, api: &str, data: Option<&Path>) {
+    /// The hosts are ready, at least one; `data` is where it keeps its state, none: nowhere.
+    pub(super) fn ready(&mut self, apis: &[String], data: Option<&Path>) {
+        self.is_group = apis.len() > 1;
         let place = data.map_or("nothing is kept".to_owned(), |data| format!("state in {}", data.display()));
-        let object = json!({"type": "dev.ready", "schema": 1, "api": api, "data": data});
-        self.tell(&format!("host     {api}   {place}"), &object);
+        let api = apis.first().map(String::as_str).unwrap_or_default();
+        let object = json!({"type": "dev.ready", "schema": 1, "api": api, "apis": apis, "data": data});
+        let word = if self.is_group { "hosts" } else { "host" };
+        self.tell(&format!("{word:<8} {}   {place}", apis.join("   ")), &object);
     }
 
-    /// Keys are taken.
-    pub(super) fn keys(&mut self) {
-        self.terminal.say("keys     r rebuild   c clear   q quit");
+    /// Keys are taken; among them that for a later time, if the clock may be moved.
+    pub(super) fn keys(&mut self, is_virtual: bool) {
+        let later = if is_virtual { "   t an hour later" } else { "" };
+        self.terminal.say(&format!("keys     r rebuild   c clear{later}   q quit"));
+    }
+
+    /// The clock of the hosts was moved to this time of day.
+    pub(super) fn later(&mut self, now: Timestamp) {
+        let time = jiff::Timestamp::from_microsecond(now.0).unwrap_or_default().strftime("%F %T UTC");
+        self.tell(&format!("clock    {time}"), &json!({"type": "dev.clock", "schema": 1, "timeMicros": now.0}));
+    }
+
+    /// What a key asks for was not done.
+    pub(super) fn refused(&mut self, failure: &Failure) {
+        self.terminal.show_failure(failure);
     }
 
     /// Clears the screen.
@@ -105,10 +124,11 @@ impl News<'_> {
         self.terminal.say(&format!("waits    {state}; save a file to try again"));
     }
 
-    /// A line of the host's log. Lines that are only about the host's own life are passed over.
-    pub(super) fn line(&mut self, line: &str) {
+    /// A line of the log of a host, counted from 0. Lines that are only about the host's own life are passed over.
+    pub(super) fn line(&mut self, node: usize, line: &str) {
         if let Some(line) = Line::of(line) {
-            self.tell(&line.for_people(), &line.for_programs());
+            let node = self.is_group.then(|| node_name(node));
+            self.tell(&line.for_people(node.as_deref()), &line.for_programs(node.as_deref()));
         }
     }
 
@@ -173,17 +193,18 @@ impl Line {
         }
     }
 
-    fn for_people(&self) -> String {
-        let parts = [self.source.as_str(), &self.message, &self.at, &self.fields];
+    /// `node` is whose line it is, if there are several.
+    fn for_people(&self, node: Option<&str>) -> String {
+        let parts = [node.unwrap_or_default(), &self.source, &self.message, &self.at, &self.fields];
         let shown: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         format!("{:<8} {}", self.level.to_lowercase(), shown.join("   "))
     }
 
-    fn for_programs(&self) -> Value {
+    fn for_programs(&self, node: Option<&str>) -> Value {
         let Line { level, source, message, at, fields } = self;
         let fields: Value = serde_json::from_str(fields).unwrap_or_default();
         json!({
-            "type": "dev.log", "schema": 1, "level": level.to_lowercase(), "source": source, "message": message, "at": at,
+            "type": "dev.log", "schema": 1, "node": node, "level": level.to_lowercase(), "source": source, "message": message, "at": at,
             "fields": fields,
         })
     }
@@ -194,7 +215,7 @@ mod tests {
     use super::*;
 
     fn people(line: &Value) -> Option<String> {
-        Line::of(&line.to_string()).map(|line| line.for_people())
+        Line::of(&line.to_string()).map(|line| line.for_people(None))
     }
 
     #[test]
@@ -206,6 +227,9 @@ mod tests {
         let broke = json!({"message": "guest: panicked at src/lib.rs:9:5", "link": "/core/a/b", "level": "error"});
         let line = json!({"level": "WARN", "target": GUESTS, "fields": broke});
         assert_eq!(people(&line).as_deref(), Some("error    /core/a/b   panicked at src/lib.rs:9:5"));
+        let line = Line::of(&line.to_string()).expect("a line to show");
+        assert_eq!(line.for_people(Some("dev-2")), "error    dev-2   /core/a/b   panicked at src/lib.rs:9:5");
+        assert_eq!(line.for_programs(Some("dev-2"))["node"], "dev-2");
     }
 
     #[test]
@@ -218,7 +242,7 @@ mod tests {
             json!({"level": "WARN", "target": "t", "fields": {"message": "request failed", "code": "guest-trap"}});
         assert_eq!(people(&trap), None);
         assert_eq!(
-            Line::of("thread panicked").map(|line| line.for_people()).as_deref(),
+            Line::of("thread panicked").map(|line| line.for_people(None)).as_deref(),
             Some("error    host   thread panicked")
         );
     }

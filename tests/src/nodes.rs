@@ -194,9 +194,9 @@ impl Nodes {
         for guest in built {
             let component = std::fs::read(&guest.path).expect("a component");
             let path = self.hosts[0].client().deploy(&component, None).await;
+            // A deployment is done when all nodes serve it.
             for client in self.clients() {
-                until("the factory is served", || async { (client.get(&path).await.status == 200).then_some(()) })
-                    .await;
+                client.get(&path).await.expect(200);
             }
         }
     }

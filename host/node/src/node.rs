@@ -100,10 +100,10 @@ async fn start_guests(folder: &Folder, system: &System, options: &Options, stop:
         None => Arc::clone(&own) as Arc<dyn ModuleStore>,
     };
     let modules = Arc::new(Modules::new(store, sandbox.clone()));
-    if let Some(links) = system.links() {
-        links.offer(Topic::Modules, ModuleShelf::new(own, Arc::clone(&modules)));
-    }
     let services = Arc::new(ServiceTable::default());
+    if let Some(links) = system.links() {
+        links.offer(Topic::Modules, ModuleShelf::new(own, Arc::clone(&modules), Arc::clone(&services)));
+    }
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), stop).await;
     Ok(Guests { sandbox, modules, services })
 }

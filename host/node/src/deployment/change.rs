@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::Link;
 use steward_model::module::Digest;
 use steward_model::service::Descriptor;
+use steward_model::{Link, NodeId};
 use steward_protocol::cluster::command::{Applied, Refused};
+use steward_protocol::cluster::group::NodeStatus;
 use steward_protocol::cluster::registry::Factory;
 use steward_protocol::cluster::{ClusterState, Command};
 
 use super::decide;
 use super::deployments::{Change, Deployments};
 use super::error::Error;
+use crate::peer::Lane;
+use crate::service::shown_elsewhere;
 
-/// How long a change may take to reach the services of this node.
+/// How long a change may take to reach the services of this node, and then those of the others.
 const SERVED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a factory is to run, as somebody asks for it.
@@ -31,9 +34,9 @@ pub(crate) enum Wanted {
 pub(crate) enum Changed {
     /// Nothing had to be changed.
     Nothing,
-    /// The services of this node show it.
+    /// The services of all nodes that are AVAILABLE show it, as far as they can be reached.
     Served,
-    /// It is decided, and does not show here yet.
+    /// It is decided, and does not show everywhere yet.
     Decided,
 }
 
@@ -105,7 +108,7 @@ impl Deployments {
         let authorship = self.authorship(message);
         let command = Command::UnmountFactory { path: path.clone(), revision, authorship };
         decide::decide(self, path, revision, None, command).await?;
-        Ok(self.shown(|| self.operations.services().at(path).is_none()).await)
+        Ok(self.shown(path, None).await)
     }
 
     async fn decided(
@@ -120,18 +123,23 @@ impl Deployments {
             // Only the commands of factories come here, and those make revisions.
             Applied::Done | Applied::Registered { .. } | Applied::Altered(_) => return Err(Error::Broken),
         };
-        let services = self.operations.services();
-        Ok(self.shown(|| services.at(path).is_some_and(|service| service.revision >= revision)).await)
+        Ok(self.shown(path, Some(revision)).await)
     }
 
-    /// Waits for the services of this node to show a change.
-    async fn shown(&self, shows: impl Fn() -> bool) -> Changed {
-        let mut changes = self.operations.services().watch();
-        // The table of services outlives whoever waits for it here.
-        let waited = changes.wait_for(|_| shows());
-        match tokio::time::timeout(SERVED_WITHIN, waited).await {
-            Ok(Ok(_)) => Changed::Served,
-            Ok(Err(_)) | Err(_) => Changed::Decided,
+    /// Waits for the services of all nodes to show a change: whoever hears that it is done may ask any of them.
+    async fn shown(&self, path: &Link, revision: Option<u64>) -> Changed {
+        let here = self.operations.services().shown(path, revision);
+        if tokio::time::timeout(SERVED_WITHIN, here).await.is_err() {
+            return Changed::Decided;
+        }
+        let Some(links) = self.operations.links() else { return Changed::Served };
+        let state = self.control.state();
+        let is_available = |node: &NodeId| state.node(*node).is_some_and(|node| node.status == NodeStatus::Available);
+        // One that cannot be reached hears of it from the group before it is asked anything.
+        let others = links.connected(Lane::Bulk).into_iter().filter(is_available);
+        match shown_elsewhere(links, others, (path, revision), SERVED_WITHIN).await {
+            true => Changed::Served,
+            false => Changed::Decided,
         }
     }
 }

@@ -88,10 +88,21 @@ async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Resul
     match route(uri.path())? {
         Target::Service(link) => {
             let _under_way = http.under_way()?;
+            loaded(http, &link).await;
             service(http, link, asked).await
         }
-        Target::Utility(link, utility) => Box::pin(utility::answer(http, &link, utility, *asked)).await,
+        Target::Utility(link, utility) => {
+            loaded(http, &link).await;
+            Box::pin(utility::answer(http, &link, utility, *asked)).await
+        }
         Target::Infrastructure(place) => Box::pin(infrastructure::answer(http, place, *asked)).await,
+    }
+}
+
+/// Waits if what answers at `link` is about to be served here.
+async fn loaded(http: &Http, link: &Link) {
+    if !http.operations().services().is_whole() {
+        Box::pin(http.operations().loaded(link)).await;
     }
 }
 

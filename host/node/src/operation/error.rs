@@ -373,7 +373,7 @@ impl Error {
     /// Returns the error of a path at which nothing answers.
     pub(crate) fn nowhere(services: &ServiceTable, link: &Link) -> Error {
         match services.absent(link) {
-            Some(Absent { path, reason, index: _ }) => Error::NotServed { factory: path, reason },
+            Some(Absent { path, reason, .. }) => Error::NotServed { factory: path, reason },
             None => Error::UnknownPath { link: link.clone(), nearest: services.nearest(link) },
         }
     }

@@ -258,7 +258,10 @@ impl Service for Arrivals {
             let brought = match question {
                 Question::Operation(carried) => {
                     telemetry::arrived();
-                    let outcome = operations.submit(Box::new(carried.operation(operations.clock.now()))).await;
+                    let operation = Box::new(carried.operation(operations.clock.now()));
+                    // The node that hands it on serves the factory already.
+                    operations.loaded(&operation.link).await;
+                    let outcome = operations.submit(operation).await;
                     Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
                 Question::Committed(partition) if operations.table.has(partition) => {

@@ -179,6 +179,12 @@ impl Operations {
         }
     }
 
+    /// Returns once what answers at `link` is served here, if it is about to be; after the time that operations wait at the longest.
+    pub(crate) async fn loaded(&self, link: &Link) {
+        // Whoever comes too late is told so by the first stage.
+        let _ = tokio::time::timeout(self.limits.wait, self.services.loaded(link)).await;
+    }
+
     /// Returns once the state store of a partition holds everything that is in the log of the partition now, committed or not.
     ///
     /// # Errors

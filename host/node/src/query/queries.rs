@@ -144,7 +144,6 @@ impl Queries {
         }
     }
 
-
     /// Asks every owner for its part, this node among them.
     async fn attempt(
         &self,

@@ -99,7 +99,7 @@ fn announce(state: &ClusterState, table: &ServiceTable) {
     let new: Vec<&Factory> =
         wanted(state).map(|(factory, _)| factory).filter(|factory| is_new(&factory.path)).collect();
     if !new.is_empty() {
-        let loading = |factory| absent(state, factory, LOADING.to_owned());
+        let loading = |factory| Absent { is_loading: true, ..absent(state, factory, LOADING.to_owned()) };
         table.expect(new.into_iter().map(loading).collect());
     }
 }
@@ -110,7 +110,8 @@ const LOADING: &str = "its module is being loaded";
 fn absent(state: &ClusterState, factory: &Factory, reason: String) -> Absent {
     let module = factory.mounted.as_ref().and_then(|mounted| state.module(&mounted.module));
     let descriptor = module.and_then(|module| module.descriptor().ok());
-    Absent { path: factory.path.clone(), reason, index: descriptor.and_then(|descriptor| descriptor.index) }
+    let index = descriptor.and_then(|descriptor| descriptor.index);
+    Absent { path: factory.path.clone(), reason, is_loading: false, index }
 }
 
 fn told(state: &ClusterState, table: &ServiceTable, factory: &Factory, what: &Mounted, error: &Error) -> Absent {

@@ -13,11 +13,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use steward_model::NodeId;
 use steward_model::codec::{self, Format, bytes_run};
 use steward_model::module::Digest;
+use steward_model::{Link, NodeId};
 use tokio::runtime::Handle;
 
+use super::ServiceTable;
 use super::modules::Modules;
 use super::store::{ModuleFolder, ModuleStore, StoreError};
 use crate::failure;
@@ -29,6 +30,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long is asked for a module, of all nodes together.
 const FETCHED_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long another node looks for a change of a factory that it is asked to show.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long another node may take to compile and keep a module.
 const KEPT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -39,6 +43,13 @@ enum Ask {
     Get(Digest),
     /// To compile these, and to keep them.
     Keep(#[serde(with = "bytes_run")] Bytes),
+    /// To say when this revision of a factory is served there, or, without one, when nothing is.
+    Show {
+        /// Path of the factory.
+        path: Link,
+        /// Its revision.
+        revision: Option<u64>,
+    },
 }
 
 impl Format for Ask {
@@ -138,10 +149,29 @@ pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes) -> Vec<NodeId> 
     kept
 }
 
-/// Answers what other nodes ask about modules.
+/// Waits until all of these nodes serve a revision of a factory, or without one until none serves any; returns false if one does not say so in time.
+pub(crate) async fn shown_elsewhere(
+    links: &Links,
+    nodes: impl Iterator<Item = NodeId>,
+    (path, revision): (&Link, Option<u64>),
+    within: Duration,
+) -> bool {
+    let question = codec::encode(&Ask::Show { path: path.clone(), revision });
+    let asked = nodes.map(|node| {
+        let question = question.clone();
+        async move {
+            let answer = links.request(node, Lane::Bulk, Topic::Modules, question, within).await;
+            answer.inspect_err(|error| tracing::debug!(%node, %error, "a change of a factory does not show there yet"))
+        }
+    });
+    futures_util::future::join_all(asked).await.iter().all(Result::is_ok)
+}
+
+/// Answers what other nodes ask about modules and what runs them.
 pub(crate) struct ModuleShelf {
     own: Arc<ModuleFolder>,
     modules: Arc<Modules>,
+    services: Arc<ServiceTable>,
     runtime: Handle,
 }
 
@@ -150,17 +180,31 @@ impl ModuleShelf {
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(crate) fn new(own: Arc<ModuleFolder>, modules: Arc<Modules>) -> Arc<ModuleShelf> {
-        Arc::new(ModuleShelf { own, modules, runtime: Handle::current() })
+    pub(crate) fn new(own: Arc<ModuleFolder>, modules: Arc<Modules>, services: Arc<ServiceTable>) -> Arc<ModuleShelf> {
+        Arc::new(ModuleShelf { own, modules, services, runtime: Handle::current() })
     }
 }
 
 impl Service for ModuleShelf {
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        let question = match codec::decode(&body) {
+            Ok(question) => question,
+            Err(error) => return Box::pin(std::future::ready(Err(format!("{error}")))),
+        };
+        if let Ask::Show { path, revision } = question {
+            let services = Arc::clone(&self.services);
+            return Box::pin(async move {
+                match tokio::time::timeout(SHOWN_WITHIN, services.shown(&path, revision)).await {
+                    Ok(()) => Ok(Vec::new()),
+                    Err(_) => Err(format!("{path} does not show the change yet")),
+                }
+            });
+        }
         let (own, modules) = (Arc::clone(&self.own), Arc::clone(&self.modules));
-        let work = move || match codec::decode(&body).map_err(|error| error.to_string())? {
+        let work = move || match question {
             Ask::Get(digest) => own.get(digest).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string()),
             Ask::Keep(bytes) => modules.install(&bytes).map(|_| Vec::new()).map_err(|error| error.to_string()),
+            Ask::Show { .. } => Ok(Vec::new()),
         };
         let task = self.runtime.spawn_blocking(|| failure::contain(work));
         Box::pin(async { task.await.unwrap_or_else(|_| Err("the module could not be looked at".to_owned())) })

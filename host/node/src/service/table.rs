@@ -31,13 +31,15 @@ impl Found {
 }
 
 /// A factory that the system group knows and this node cannot serve now. It has documents, whether anybody can see them
-/// or not, so requests to it are told to come back.
+/// or not, so requests to it wait or are told to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Absent {
     /// Path of the factory.
     pub path: Link,
     /// Why it is not served.
     pub reason: String,
+    /// It is about to be served: requests wait, instead of being told to come back.
+    pub is_loading: bool,
     /// The fields of its documents that its module lists, if it lists any: what is applied meanwhile is indexed by them.
     pub index: Option<Vec<IndexField>>,
 }
@@ -75,7 +77,7 @@ impl ServiceTable {
         &self.doors
     }
 
-    /// Notes factories that are about to be served: until they are, requests to them are told to come back.
+    /// Notes factories that are about to be served: until they are, requests to them wait.
     pub(crate) fn expect(&self, more: Vec<Absent>) {
         let now = self.snapshot();
         let mut absent = now.absent.clone();
@@ -167,6 +169,26 @@ impl ServiceTable {
         None
     }
 
+    /// Returns once the factory at or above `path` is served, or it is known why not; at once if it is not about to be.
+    pub(crate) async fn loaded(&self, path: &Link) {
+        let is_loading = || self.absent(path).is_some_and(|absent| absent.is_loading);
+        if is_loading() {
+            // The table outlives whoever waits for it.
+            let _ = self.watch().wait_for(|_| !is_loading()).await;
+        }
+    }
+
+    /// Returns once this revision of a factory, or a later one, is served at `path`; none: once nothing is.
+    pub(crate) async fn shown(&self, path: &Link, revision: Option<u64>) {
+        let shows = || match (self.at(path), revision) {
+            (Some(service), Some(revision)) => service.revision >= revision,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        // The table outlives whoever waits for it.
+        let _ = self.watch().wait_for(|_| shows()).await;
+    }
+
     /// Returns true if every factory that should be served here is.
     pub(crate) fn is_whole(&self) -> bool {
         self.snapshot().absent.is_empty()
@@ -202,12 +224,35 @@ mod tests {
     fn everything_below_an_absent_factory_is_absent_with_it() {
         let link = |text| Link::parse(text).expect("a valid link");
         let table = ServiceTable::default();
-        let counters = Absent { path: link("/core/counters"), reason: "its module is gone".to_owned(), index: None };
+        let counters = Absent {
+            path: link("/core/counters"),
+            reason: "its module is gone".to_owned(),
+            is_loading: false,
+            index: None,
+        };
         table.expect(vec![counters.clone()]);
         for path in ["/core/counters", "/core/counters/a"] {
             assert_eq!(table.absent(&link(path)).as_ref(), Some(&counters), "{path}");
         }
         assert_eq!(table.absent(&link("/core/others/a")), None);
         assert!(table.find(&link("/core/counters/a")).is_none());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_while_a_factory_is_loaded_waits_for_what_becomes_of_it() {
+        let link = |text| Link::parse(text).expect("a valid link");
+        let table = ServiceTable::default();
+        let path = link("/core/counters");
+        let loading = Absent { path: path.clone(), reason: "it is loaded".to_owned(), is_loading: true, index: None };
+        table.expect(vec![loading.clone()]);
+        let child = link("/core/counters/a");
+        let mut waits = std::pin::pin!(table.loaded(&child));
+        assert!(futures_util::poll!(waits.as_mut()).is_pending());
+        let other = link("/core/others/a");
+        assert!(futures_util::poll!(std::pin::pin!(table.loaded(&other))).is_ready(), "nothing is expected there");
+        let gone = Absent { reason: "its module is gone".to_owned(), is_loading: false, ..loading };
+        table.replace(Vec::new(), vec![gone], |_| 1).await;
+        waits.await;
+        table.loaded(&child).await;
     }
 }

@@ -121,7 +121,7 @@ fn wanted_module(request: &Request) -> Result<Digest, Error> {
     request.module_digest.ok_or(Error::Field { pointer: "/moduleDigest".to_owned(), reason })
 }
 
-/// Answers with the factory as it is now; with 202 if what was decided does not show on this node yet.
+/// Answers with the factory as it is now; with 202 if what was decided does not show on all nodes yet.
 async fn settled(http: &Arc<Http>, path: &Link, changed: Changed, status: StatusCode) -> Result<Answer, Error> {
     let status = match changed {
         Changed::Decided => StatusCode::ACCEPTED,

@@ -256,8 +256,10 @@ impl<'a> Measure<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+    use steward_model::service::Descriptor;
+
+    use super::*;
 
     fn refused(schema: &Value) -> String {
         measure(schema).expect_err("must be refused").to_string()
@@ -307,5 +309,66 @@ mod tests {
         let field = |n: usize| (format!("field{n}"), json!({ "type": "string", "description": "a field" }));
         let fields: serde_json::Map<String, Value> = (0..300).map(field).collect();
         measure(&json!({ "type": "object", "properties": fields })).expect("a wide schema");
+    }
+
+    /// Each line is a descriptor with one thing changed; what editors say of it must be what the host says.
+    #[test]
+    fn the_schema_beside_the_interface_takes_the_descriptors_that_the_host_takes() {
+        let schema: Value =
+            serde_json::from_str(include_str!("../../../../wit/descriptor.schema.json")).expect("a JSON text");
+        let schema = jsonschema::validator_for(&schema).expect("a schema");
+        let minimal = json!({ "name": "counter", "version": "1.2.3", "factory": "/core/counters" });
+        let full = serde_json::to_value(Descriptor::parse(&minimal.to_string()).expect("a descriptor")).expect("JSON");
+        let immutable = json!(["PERSISTENCE", "IMMUTABLE"]);
+        let maintained = json!(["PERSISTENCE", "PERIODIC_MAINTENANCE"]);
+        let changes = [
+            (true, json!({})),
+            (true, full),
+            (false, json!({ "name": null })),
+            (false, json!({ "name": "" })),
+            (false, json!({ "name": "a b" })),
+            (false, json!({ "version": "1.2" })),
+            (false, json!({ "factory": "/" })),
+            (false, json!({ "factory": "core/counters" })),
+            (false, json!({ "factory": "/core//counters" })),
+            (false, json!({ "colour": "red" })),
+            (false, json!({ "stateVersion": -1 })),
+            (false, json!({ "stateSchema": true })),
+            (true, json!({ "stateSchema": { "type": "object" }, "actions": { "handle-patch": { "": {} } } })),
+            (false, json!({ "actions": { "handle-patch": [] } })),
+            (false, json!({ "handlers": ["handle-everything"] })),
+            (false, json!({ "options": ["persistence"] })),
+            (true, json!({ "options": immutable })),
+            (false, json!({ "options": ["IMMUTABLE"] })),
+            (false, json!({ "options": ["PERSISTENCE", "IMMUTABLE", "INSTRUMENTATION"] })),
+            (true, json!({ "options": ["STATELESS"] })),
+            (false, json!({ "options": ["STATELESS", "PERSISTENCE"] })),
+            (false, json!({ "options": maintained })),
+            (false, json!({ "options": maintained, "handlers": ["handle-maintenance"] })),
+            (
+                true,
+                json!({ "options": maintained, "handlers": ["handle-maintenance"], "maintenanceIntervalMicros": 1000 }),
+            ),
+            (false, json!({ "start": "eager" })),
+            (true, json!({ "start": "eager", "handlers": ["handle-start"] })),
+            (true, json!({ "index": [{ "path": "a.b", "type": "number" }] })),
+            (false, json!({ "index": [{ "path": "a.b", "type": "integer" }] })),
+            (true, json!({ "index": null })),
+            (false, json!({ "capabilities": { "inbound": [] } })),
+            (false, json!({ "limits": { "deadlineMillis": -1 } })),
+            (
+                true,
+                json!({ "limits": { "deadlineMillis": 5 }, "isolation": "per-call", "patch": "merge", "task": true }),
+            ),
+            (false, json!({ "isolation": "perCall" })),
+        ];
+        for (is_taken, change) in changes {
+            let mut descriptor = minimal.clone();
+            for (field, value) in change.as_object().expect("fields") {
+                descriptor[field] = value.clone();
+            }
+            assert_eq!(Descriptor::parse(&descriptor.to_string()).is_ok(), is_taken, "the host: {descriptor}");
+            assert_eq!(schema.is_valid(&descriptor), is_taken, "the schema: {descriptor}");
+        }
     }
 }

@@ -7263,7 +7263,7 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Returns the descriptor, a JSON text.
+                    /// Returns the descriptor, a JSON text that fits `descriptor.schema.json` beside this file.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Json;
                     /// Runs once, on the request that creates the document. `document` is the body of that request, or `{}`.

@@ -70,7 +70,8 @@ pub enum PrepareError {
     },
     /// The module was not ready in time.
     #[error(
-        "module was not ready within {} s: it is too large or too intricate, or the machine is too busy; build it for size,          or raise the setting `module_deadline`", limit.as_secs()
+        "module was not ready within {} s: it is too large or too intricate, or the machine is too busy; build it for size, \
+         or raise the setting `module_deadline`", limit.as_secs()
     )]
     Late {
         /// The time it had.

@@ -208,6 +208,7 @@ impl Options {
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
             pending_effects_max: Amount::bound(
                 read(all, "pending_effects", |text| parse_count(text, PENDING_EFFECTS_MAX))?,
+                function_bytes_max: read(all, "module_function_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
                 read(all, "pending_bytes", |text| parse_bytes(text, PENDING_BYTES_MAX))?,
             ),
             backlog_bytes: read(all, "backlog", parse_backlog)?,

@@ -153,6 +153,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("backlog", "SIZE", "256MiB", LIMITS, "Log that is kept for nodes that were away, beyond what this one needs"),
     text("queue_limit", "N", "1024", LIMITS, "Most operations that wait for one document").of(Shape::Number),
     text(
+    text("module_function_bytes", "SIZE", "512KiB", LIMITS, "Largest code of one function of a guest module"),
         "outbound_allow",
         "HOST,…",
         "",

@@ -176,6 +176,10 @@ async fn fields_that_no_state_has_are_refused_with_the_nearest_name() {
     }
     let text = refused(client, "/core/todos?$filter=title%20eq%2012").await;
     assert!(text["detail"].as_str().is_some_and(|detail| detail.contains("single quotes")), "{text}");
+    let whole = refused(client, "/core/todos?$filter=items%20eq%20'x'").await;
+    let told =
+        "field items is a list of objects, which is compared with nothing: name a field inside it, such as items.";
+    assert!(whole["detail"].as_str().is_some_and(|detail| detail.starts_with(told)), "{whole}");
     for query in ["$filter=items.text%20eq%20'x'", "$filter=items.item.text%20eq%20'x'", "$filter=title%20ne%20null"] {
         client.get(&format!("/core/todos?{query}")).await.expect(200);
     }

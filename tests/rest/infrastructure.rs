@@ -336,7 +336,7 @@ async fn metrics_of_a_factory_go_with_it_and_come_back_with_it() {
     let host = host_with(&["counter", "todo"]).await;
     let client = host.client();
     client.post("/core/counters", &json!({})).await.expect(201);
-    client.post("/core/todos", &json!({})).await.expect(201);
+    client.post("/core/todos", &json!({ "title": "t" })).await.expect(201);
     let shown = async |factory: &str| {
         let metrics = client.get("/metrics").await.expect(200);
         String::from_utf8_lossy(&metrics.body).matches(&format!("service=\"{factory}\"")).count()

@@ -3,6 +3,7 @@ package steward
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/url"
 	"path/filepath"
@@ -21,7 +22,7 @@ type Context struct {
 	random    uint64
 	outcome   Outcome
 	unchanged bool
-	// A body that has no JSON form refuses the whole call, so that effects stay pleasant to write.
+	// A body that has no JSON form, or an expiry that is none, refuses the whole call, so that effects stay pleasant to write.
 	broken *Fault
 }
 
@@ -137,19 +138,34 @@ func (c *Context) SetHeader(name, value string) {
 	c.outcome.Headers = append(c.outcome.Headers, Header{strings.ToLower(name), value})
 }
 
-// ExpireIn lets the document expire that long from now.
+// ExpireIn lets the document expire that long from now. A span that is negative refuses the call.
 func (c *Context) ExpireIn(span time.Duration) {
 	moment := c.request.NowMicros + span.Microseconds()
+	if span < 0 || moment < c.request.NowMicros {
+		c.noExpiry(span.String() + " is no span until an expiry: it must be 0 or longer")
+		return
+	}
 	c.outcome.ExpiresMicros = &moment
 }
 
-// ExpireAt lets the document expire at a moment; the zero time: never.
+// ExpireAt lets the document expire at a moment; the zero time: never. A moment before 1970, or one that microseconds cannot count,
+// refuses the call.
 func (c *Context) ExpireAt(moment time.Time) {
 	var micros int64
 	if !moment.IsZero() {
+		if moment.Before(time.UnixMicro(0)) || moment.After(time.UnixMicro(math.MaxInt64)) {
+			c.noExpiry(moment.String() + " is no expiry: it must be 1970 or later, and not beyond what microseconds count")
+			return
+		}
 		micros = moment.UnixMicro()
 	}
 	c.outcome.ExpiresMicros = &micros
+}
+
+func (c *Context) noExpiry(message string) {
+	if c.broken == nil {
+		c.broken = Refused(500, "guest-outcome", message)
+	}
 }
 
 // Expires returns when the document will expire; the zero time: never. What a client asks for on creation is in it.

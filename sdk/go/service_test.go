@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"steward"
 	"steward/mock"
@@ -223,6 +224,36 @@ func TestExpiryEndsADocument(t *testing.T) {
 	host.Advance(time.Second)
 	if gone := host.Get(link); gone.Status != 404 {
 		t.Errorf("it is there: %s", gone.Body)
+	}
+}
+
+func TestWhatIsNoExpiryRefusesTheCallAndIsNeverTakenForNever(t *testing.T) {
+	var expire func(*steward.Context)
+	fading := steward.New(steward.Service[struct{}]{
+		Name: "fading", Factory: "/fading",
+		Patch: steward.Do[struct{}](func(_ *struct{}, ctx *steward.Context) error {
+			expire(ctx)
+			return nil
+		}),
+	})
+	host := mock.Serving(t, fading)
+	link := host.Post("/fading", `{}`).Link()
+	for _, moment := range []time.Time{time.UnixMicro(-1), time.Unix(1<<60, 0), time.Unix(-1<<60, 0)} {
+		expire = func(ctx *steward.Context) { ctx.ExpireAt(moment) }
+		host.Patch(link, `{}`).IsRefused(500, "").Has("/code", "guest-outcome")
+	}
+	for _, span := range []time.Duration{-1, -time.Hour, math.MinInt64} {
+		expire = func(ctx *steward.Context) { ctx.ExpireIn(span) }
+		host.Patch(link, `{}`).IsRefused(500, "").Has("/code", "guest-outcome")
+	}
+	if len(host.Versions(link)) != 1 {
+		t.Error("something was kept")
+	}
+	for _, moment := range []time.Time{{}, time.UnixMicro(math.MaxInt64)} {
+		expire = func(ctx *steward.Context) { ctx.ExpireAt(moment) }
+		if answer := host.Patch(link, `{}`); answer.Status != 200 {
+			t.Errorf("%v: %s", moment, answer.Body)
+		}
 	}
 }
 

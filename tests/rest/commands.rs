@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use steward_tests::build;
 
-use crate::host_with;
+use crate::{component, host_with};
 
 /// Runs `steward` in a folder of its own, without settings of this machine.
 fn steward(arguments: &[&str]) -> Output {
@@ -60,6 +60,62 @@ async fn a_factory_that_is_undeployed_keeps_its_documents() {
     assert_eq!(at(&base, &["undeploy", "counter", "-y"]).await.status.code(), Some(5));
     client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
     assert_eq!(client.get("/core/counters/c").await.expect(200).json()["step"], 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_deploy_says_to_try_works_for_the_service() {
+    let host = host_with(&[]).await;
+    let base = host.client().base().to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["counter", "todo", "greeting", "examples", "relay", "misbehave"] {
+        let file = folder.path().join(name).with_extension("wasm");
+        std::fs::write(&file, component(name).await).expect("a file");
+        let deployed = at(&base, &["deploy", file.to_str().expect("UTF-8"), "-y"]).await;
+        assert!(deployed.status.success(), "{name}: {}", said(&deployed));
+        let told = said(&deployed);
+        let command = told.lines().find_map(|line| line.strip_prefix("try:  steward ")).expect("something to try");
+        let steward = build::steward().expect("steward builds");
+        let typed = format!("{} -H {base} {command}", steward.display());
+        let tried = Command::new("sh").args(["-c", &typed]).output().expect("a shell");
+        assert!(tried.status.success(), "{name}: {command}: {}", said(&tried));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_factory_is_shown_by_its_path_and_taken_away_only_if_that_is_meant() {
+    let host = host_with(&["counter"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    let shown = at(&base, &["services", "/core/counters"]).await;
+    assert!(printed(&shown).starts_with("factory  /core/counters\n"), "{}{}", printed(&shown), said(&shown));
+    let factory = "/core/factories/core/counters";
+    let asked = at(&base, &["delete", factory]).await;
+    assert_eq!(asked.status.code(), Some(2), "{}", said(&asked));
+    client.get("/core/counters").await.expect(200);
+    let done = at(&base, &["delete", factory, "--yes"]).await;
+    assert!(done.status.success(), "{}", said(&done));
+    client.get("/core/counters").await.expect(404);
+}
+
+#[test]
+fn a_project_is_inspected_where_it_lies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("orders");
+    let place = place.to_str().expect("UTF-8");
+    assert!(steward(&["new", place, "--lang", "javascript"]).status.success());
+    let shown = steward(&["inspect", place]);
+    assert!(printed(&shown).contains("factory  /core/orders"), "{}{}", printed(&shown), said(&shown));
+    let none = steward(&["inspect", folder.path().to_str().expect("UTF-8")]);
+    assert_eq!(none.status.code(), Some(5), "{}", said(&none));
+    assert!(said(&none).contains("steward new"), "{}", said(&none));
+}
+
+#[test]
+fn a_process_with_too_few_addresses_for_its_guests_says_which_flag_helps() {
+    let steward = build::steward().expect("steward builds");
+    let start = format!("ulimit -v 100000000; exec {} start --ephemeral --port 0", steward.display());
+    let refused = Command::new("sh").args(["-c", &start]).output().expect("a shell");
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("lower --guest-instances"), "{}", said(&refused));
 }
 
 #[tokio::test(flavor = "multi_thread")]

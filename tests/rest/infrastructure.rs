@@ -330,3 +330,22 @@ async fn modules_can_be_listed_and_removed_once_nothing_runs_them() {
     client.get(link).await.expect(404);
     assert_eq!(client.get("/core/modules").await.expect(200).json()["documentLinks"], Value::Array(Vec::new()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_of_a_factory_go_with_it_and_come_back_with_it() {
+    let host = host_with(&["counter", "todo"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({})).await.expect(201);
+    client.post("/core/todos", &json!({ "title": "t" })).await.expect(201);
+    let shown = async |factory: &str| {
+        let metrics = client.get("/metrics").await.expect(200);
+        String::from_utf8_lossy(&metrics.body).matches(&format!("service=\"{factory}\"")).count()
+    };
+    assert!(shown("/core/counters").await > 0 && shown("/core/todos").await > 0);
+    let module = client.get("/core/factories/core/counters").await.expect(200).json()["moduleDigest"].clone();
+    client.delete("/core/factories/core/counters").await.expect(200);
+    assert_eq!(shown("/core/counters").await, 0);
+    assert!(shown("/core/todos").await > 0);
+    client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
+    assert!(shown("/core/counters").await > 0);
+}

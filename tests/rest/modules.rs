@@ -108,6 +108,26 @@ async fn modules_made_to_harm_are_refused_with_the_limit() {
     client.get("/health/live").await.expect(200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_would_take_a_compiler_long_is_refused_with_the_setting() {
+    let host = host_with_flags(&[], &["--module-function-bytes", "20KiB"]).await;
+    let client = host.client();
+    let whole = component("counter").await;
+    let with_function = |nops: usize| {
+        let code = [&[0][..], &vec![0x01; nops], &[0x0b]].concat();
+        let bodies = [&[1][..], &leb(code.len()), &code].concat();
+        let module =
+            [&b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a"[..], &leb(bodies.len()), &bodies].concat();
+        [&whole[..], &[1], &leb(module.len()), &module].concat()
+    };
+    let refused = client.upload(&with_function(20 << 10)).await.expect(422).json();
+    assert_eq!(refused["code"], "module-limit", "{refused}");
+    let told = refused["detail"].as_str().unwrap_or_default();
+    assert!(told.contains("20482 bytes in one function, 20480 are allowed"), "{refused}");
+    assert!(told.contains("`module_function_bytes`"), "{refused}");
+    client.upload(&with_function((20 << 10) - 2)).await.expect(201);
+}
+
 fn leb(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

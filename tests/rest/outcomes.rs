@@ -118,3 +118,28 @@ async fn effects_meet_the_preconditions_that_they_name() {
     assert_eq!(problem["code"], "guest-outcome", "{problem}");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("header If-Match")), "{problem}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_to_the_host_itself_is_the_fault_of_the_guest_and_nothing_happens() {
+    let host = host_with(&["misbehave"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    for to in [
+        "/core/factories",
+        "/core/factories/core/misbehave",
+        "/core/management?x",
+        "/core/query-tasks",
+        "/openapi.json",
+        "/core/misbehave/m/effects",
+        "/",
+    ] {
+        let send = json!({ "do": "send", "to": to, "body": {} });
+        let problem = client.patch("/core/misbehave/m", &send).await.expect(500).json();
+        assert_eq!((&problem["code"], &problem["outcome"]), (&json!("guest-outcome"), &json!("none")), "{problem}");
+        let told = problem["detail"].as_str().unwrap_or_default();
+        let path = to.trim_end_matches("?x");
+        assert!(told.contains(&format!("a PATCH of {path}, where the host itself answers")), "{problem}");
+    }
+    let kept = client.get("/core/misbehave/m").await.expect(200).json();
+    assert_eq!(kept["documentVersion"], 0, "{kept}");
+}

@@ -64,6 +64,8 @@ pub struct ModuleLimits {
     pub bytes_max: usize,
     /// Most functions, those of all nested modules together.
     pub functions_max: u32,
+    /// Largest code of one function: compilers take a function as a whole, in time and memory beyond its size.
+    pub function_bytes_max: usize,
     /// Most variables of one function, without its parameters: compilers take time by the square of them.
     pub locals_max: u32,
     /// Longest time from taking a module in until it is ready, other modules before it included.
@@ -75,6 +77,7 @@ impl Default for ModuleLimits {
         ModuleLimits {
             bytes_max: 64 << 20,
             functions_max: 50_000,
+            function_bytes_max: 512 << 10,
             locals_max: 5000,
             deadline: Duration::from_secs(120),
         }

@@ -15,7 +15,10 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine refuses its configuration, or the operating system refuses memory for the pool of instances.
-    #[error("cannot start the sandbox for guests: {0}; a smaller `instances_max` needs less address space")]
+    #[error(
+        "cannot start the sandbox for guests: {0}; fewer instances need less address space: lower --guest-instances, or let the process \
+         have more (ulimit -v)"
+    )]
     Engine(String),
     /// The folder of compiled code cannot be made.
     #[error("cannot make the folder {} for compiled code: {source}", folder.display())]
@@ -70,7 +73,8 @@ pub enum PrepareError {
     },
     /// The module was not ready in time.
     #[error(
-        "module was not ready within {} s: it is too large or too intricate, or the machine is too busy; build it for size,          or raise the setting `module_deadline`", limit.as_secs()
+        "module was not ready within {} s: it is too large or too intricate, or the machine is too busy; build it for size, \
+         or raise the setting `module_deadline`", limit.as_secs()
     )]
     Late {
         /// The time it had.

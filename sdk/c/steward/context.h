@@ -10,6 +10,8 @@ struct st_context {
     st_fault fault;
     uint64_t random;
     bool unchanged;
+    // The call asked for something that cannot be, and fails with the fault, whatever the handler returns.
+    bool broken;
 };
 
 // The capabilities of a guest: imports of a component, the mock host in a test.
@@ -162,9 +164,16 @@ ST_API void st_set_header(st_context *ctx, const char *name, st_text value) {
 // Makes no new version, whatever the handler did to the state.
 ST_API void st_unchanged(st_context *ctx) { ctx->unchanged = true; }
 
-// Lets the document expire that long from now.
+// Lets the document expire that long from now. A span that is negative or beyond what microseconds count refuses the call.
 ST_API void st_expire_in(st_context *ctx, int64_t micros) {
-    ctx->outcome.expires = (st_moment){1, ctx->request->now_micros + micros};
+    int64_t now = ctx->request->now_micros;
+    if (micros >= 0 && micros <= INT64_MAX - now) {
+        ctx->outcome.expires = (st_moment){1, now + micros};
+        return;
+    }
+    st_refuse(ctx, 500, "guest-outcome", "%lld us from now is no expiry: it must be 0 or later, and not beyond what microseconds count",
+        (long long)micros);
+    ctx->broken = true;
 }
 
 // ---- The host ----

@@ -107,6 +107,7 @@ typedef enum { ST_ALWAYS, ST_IF_CHANGED, ST_NEVER } st_writes;
 // Takes the state over into the outcome, if there is a new one.
 ST_API bool st_keep(st_context *ctx, const st_shape *shape, const void *state, st_writes writes, st_text before) {
     st_text after;
+    if (ctx->broken) return false;
     if (writes == ST_NEVER || ctx->unchanged) return true;
     if (!st_written(shape, state, &after, &ctx->fault)) return false;
     if (writes != ST_IF_CHANGED || !st_same(before, after)) ctx->outcome.document = (st_optional){1, after};
@@ -125,7 +126,7 @@ ST_API bool st_act_on(st_context *ctx, const st_service *service, st_occasion on
 // Runs a handler; false: ctx->fault says why not.
 ST_API bool st_handle(st_context *ctx, const st_service *service, st_occasion on, st_text document) {
     if (!st_handles(service, on)) return st_missing(ctx, st_occasions[on], st_t("this request"));
-    if (st_has_option(service, "STATELESS")) return st_act_on(ctx, service, on, NULL);
+    if (st_has_option(service, "STATELESS")) return st_act_on(ctx, service, on, NULL) && !ctx->broken;
     void *state = st_alloc(service->state->size);
     bool fits = on == ST_ON_CREATE ? st_read_whole(service->state, document, state, &ctx->fault)
                                    : st_restore(service->state, document, state, &ctx->fault);

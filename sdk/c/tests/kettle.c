@@ -91,3 +91,26 @@ ST_TEST(the_descriptor_is_json) {
     st_check(st_same(st_at(described, "/actions/handle-patch/ring"), st_t("{\"type\":\"object\"}")));
     st_check(st_same(st_at(described, "/options/3"), st_t("\"PERIODIC_MAINTENANCE\"")));
 }
+
+static int64_t span;
+
+static int fade(st_context *ctx, void *state, const void *body) {
+    st_expire_in(ctx, span);
+    return ST_OK;
+}
+
+static const st_service fading = {.name = "fading", .factory = "/core/fading", .state = &kettle_shape, .patch = {{.act = fade}}};
+
+ST_TEST(what_is_no_expiry_refuses_the_call) {
+    const st_request request = {.now_micros = 1, .exists = 1};
+    const int64_t none[] = {-1, INT64_MIN, INT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        st_context ctx = {.request = &request};
+        span = none[i];
+        st_check(!st_handle(&ctx, &fading, ST_ON_PATCH, st_t("{}")));
+        st_check(ctx.fault.status == 500 && st_same(ctx.fault.code, st_t("guest-outcome")) && !ctx.outcome.expires.given);
+    }
+    st_context ctx = {.request = &request};
+    span = INT64_MAX - 1;
+    st_check(st_handle(&ctx, &fading, ST_ON_PATCH, st_t("{}")) && ctx.outcome.expires.micros == INT64_MAX);
+}

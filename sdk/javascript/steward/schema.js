@@ -228,11 +228,31 @@ class EnumType extends Type {
 class JsonType extends Type {
   check(value) {
     if (value === undefined) throw new Mismatch("is required");
-    if (typeof value === "number" && !Number.isFinite(value)) throw wrong("JSON", value);
+    checkNumbers(value, 0);
   }
 
   own() {
     return {};
+  }
+}
+
+// What lies deeper is no JSON that a host takes, or has no end: writing it fails.
+const DEPTH_MAX = 200;
+
+/** Refuses numbers of which JSON knows nothing, wherever they are: they would be written as null. */
+function checkNumbers(value, depth) {
+  if (typeof value === "number" && !Number.isFinite(value)) throw wrong("JSON", value);
+  if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return;
+  let name = 0;
+  try {
+    if (Array.isArray(value)) {
+      for (; name < value.length; name++) checkNumbers(value[name], depth + 1);
+    } else {
+      for (name of Object.keys(value)) checkNumbers(value[name], depth + 1);
+    }
+  } catch (error) {
+    if (error instanceof Mismatch) error.within(name);
+    throw error;
   }
 }
 

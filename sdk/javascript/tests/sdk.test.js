@@ -66,19 +66,30 @@ test("a state that a handler spoiled is refused and not kept", () => {
 
 test("a number that is none is the handler's fault, not the client's", () => {
   const spoiled = service("/x")
-    .state({ f: t.number().default(0), n: t.integer().default(0) })
+    .state({ f: t.number().default(0), n: t.integer().default(0), any: t.json().default(0) })
     .patch("infinite", (state) => {
       state.f = Infinity;
+    })
+    .patch("inside", (state) => {
+      state.any = { "a/b": [0, { c: -Infinity }] };
+    })
+    .patch("whole", (state) => {
+      state.any = NaN;
+    })
+    .patch("endless", (state) => {
+      state.any = [];
+      state.any.push(state.any);
     })
     .patch("none", (state) => {
       state.n = NaN;
     });
   const host = Host.serving(spoiled);
   const { link } = host.post("/x", {});
-  for (const [kind, pointer] of [["infinite", "/f"], ["none", "/n"]]) {
+  for (const [kind, pointer] of [["infinite", "/f"], ["none", "/n"], ["inside", "/any/a~1b/1/c"], ["whole", "/any"]]) {
     const answer = host.patch(link, { kind });
     assert.deepEqual([answer.status, answer.body.code, answer.pointer], [500, "guest-outcome", pointer]);
   }
+  assert.throws(() => host.patch(link, { kind: "endless" }), TypeError);
   assert.equal(host.versions(link).length, 1);
 });
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import enum
 import json
+import math
 import os
 import random
 import sys
@@ -204,13 +205,20 @@ class Context:
         self.outcome.headers.append((name.lower(), value))
 
     def expire_in(self, span: datetime.timedelta | float) -> None:
-        """Lets the document expire that long from now; a number means seconds."""
+        """Lets the document expire that long from now; a number means seconds. Raises ValueError if it is negative or no number."""
         seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else span
-        self.outcome.expires_micros = self.request.now_micros + round(seconds * 1_000_000)
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"{span} is no span until an expiry: write seconds from 0 on, or a timedelta")
+        self._expire(self.request.now_micros + round(seconds * 1_000_000), span)
 
     def expire_at(self, moment: datetime.datetime | None) -> None:
-        """Lets the document expire at a moment; None: never."""
-        self.outcome.expires_micros = round(moment.timestamp() * 1_000_000) if moment else 0
+        """Lets the document expire at a moment; None: never. Raises ValueError if it is before 1970."""
+        self._expire(round(moment.timestamp() * 1_000_000) if moment else 0, moment)
+
+    def _expire(self, micros: int, said: object) -> None:
+        if not 0 <= micros < 1 << 63:
+            raise ValueError(f"{said} is no expiry: it must be 1970 or later, and not beyond what microseconds count")
+        self.outcome.expires_micros = micros
 
     def read(self, link: str) -> Any:
         """Returns the committed state of another document. Raises the other service's fault."""

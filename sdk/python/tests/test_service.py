@@ -1,6 +1,7 @@
 """What the decorators make of a service, seen from outside: its descriptor, its dispatch, its refusals."""
 
 import dataclasses
+import datetime
 import json
 import typing
 import unittest
@@ -151,6 +152,35 @@ class TestService(unittest.TestCase):
         self.assertEqual((seen.body, seen.headers), ({"owner": "ann"}, [("x-seen", "yes")]))
         self.host.advance(1)
         self.assertEqual(self.host.get(self.link).status, 404)
+
+    def test_what_is_no_expiry_is_an_error_and_never_taken_for_never(self):
+        said = []
+
+        @service("/fading", name="fading")
+        class Fading:
+            @patch("in")
+            def fade_in(self, ctx: Context):
+                ctx.expire_in(said[-1])
+
+            @patch("at")
+            def fade_at(self, ctx: Context):
+                ctx.expire_at(said[-1])
+
+        host = Host(Fading)
+        link = host.post("/fading", {}).link
+        utc = datetime.timezone.utc
+        for kind, value in (
+            ("in", -1), ("in", -0.5), ("in", float("nan")), ("in", float("inf")), ("in", 1e300), ("in", datetime.timedelta(seconds=-1)),
+            ("at", datetime.datetime(1969, 12, 31, 23, 59, 59, tzinfo=utc)), ("at", datetime.datetime(1, 1, 2, tzinfo=utc)),
+        ):
+            said.append(value)
+            refused = host.patch(link, {"kind": kind})
+            self.assertEqual((refused.status, refused.code), (500, "guest-exception"), value)
+            self.assertRegex(refused.message, "ValueError: .* is no (span|expiry)", value)
+        self.assertEqual(len(host.versions(link)), 1)
+        for value in (None, datetime.datetime(9999, 1, 1, tzinfo=utc)):
+            said.append(value)
+            self.assertEqual(host.patch(link, {"kind": "at"}).status, 200)
 
     def test_a_stateless_service_answers_every_path_below_it(self):
         answer = self.host.post("/echo/a/b?word=hello%20you", [1])

@@ -16,6 +16,7 @@ use steward_sandbox::Language;
 use super::author::{build, script};
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
+use super::example;
 use super::output::{Format, Terminal, thousands};
 use super::progress;
 use super::table::Table;
@@ -222,8 +223,7 @@ fn plan(installed: &Value) -> Result<Plan, Failure> {
 }
 
 fn is_stateless(installed: &Value) -> bool {
-    let options = installed.pointer("/descriptor/options").and_then(Value::as_array);
-    options.is_some_and(|options| options.iter().any(|option| option == "STATELESS"))
+    example::lists(installed, "/descriptor/options", "STATELESS")
 }
 
 /// Says in a line what happens to code, state and documents.
@@ -348,7 +348,7 @@ fn show_result(installed: &Value, plan: &Plan, revision: Option<u64>, terminal: 
             .print(format!("Nothing to do: {} runs this module already as {revision}", plan.factory).trim_end());
     }
     terminal.print(&format!("Deployed {revision}of {name} at {}", plan.factory));
-    terminal.hint("try: ", &format!("steward post {}", plan.factory));
+    terminal.hint("try: ", &example::first_command(installed, &plan.factory));
     if plan.change == Change::Update && !plan.no_way_back {
         terminal.hint("undo:", &format!("steward rollback {}", plan.factory));
     }

@@ -3,12 +3,13 @@
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
-use steward_model::json;
+use steward_model::{Link, json};
 
 use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
 use super::output::{Terminal, cell, pretty};
+use crate::service;
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]
@@ -126,12 +127,18 @@ struct ChangeArgs {
 /// Deletes a document; its versions are kept
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+At a path of the host itself DELETE does more: it takes a factory away, or stops
+the node. Then it is asked whether that is meant.
+
 Examples:
   steward delete /core/counters/clicks
   steward delete /core/counters/clicks --if-match 1-7")]
 pub(super) struct DeleteArgs {
     /// Path of the document
     path: String,
+    /// Do it without asking, at paths of the host itself
+    #[arg(short, long, env = "STEWARD_YES", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
+    yes: bool,
     #[command(flatten)]
     update: Update,
 }
@@ -222,9 +229,18 @@ pub(super) async fn patch(
 /// Runs `delete`.
 ///
 /// # Errors
-/// A failure if there is no answer, or the host refuses.
+/// A failure if there is no answer, the host refuses, or nobody confirms.
 pub(super) async fn delete(args: &DeleteArgs, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if is_of_host(&args.path) {
+        let question = format!("{} is no document, but the host's own: DELETE it on {}?", args.path, client.host());
+        terminal.confirm(&question, args.yes)?;
+    }
     update(Method::DELETE, &args.path, None, &args.update, client, terminal).await
+}
+
+fn is_of_host(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    Link::parse(if path.is_empty() { "/" } else { path }).is_ok_and(|link| service::answers_itself(&link))
 }
 
 async fn change(

@@ -1,20 +1,15 @@
-//! `inspect`: prints what the file of a module says about itself, without a host.
-
-use std::path::PathBuf;
-use std::sync::Arc;
+//! `inspect`: prints what the file of a module, or what a project builds, says about itself, without a host.
 
 use serde_json::json;
 use steward_model::service::Descriptor;
-use steward_sandbox::{Config, Inspection, Kind, Language, Module, PrepareError, Sandbox};
+use steward_sandbox::{Inspection, Kind, Language};
 
-use super::author::script;
+use super::author::{build, script};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
+use super::prepare::{prepare, refused};
 use super::table::Table;
 use crate::config::quantity::show_size;
-
-/// Most instances while a file is inspected: it is called once.
-const INSTANCES: u32 = 1;
 
 /// Shows what a module file says about itself
 #[derive(Debug, clap::Args)]
@@ -23,9 +18,10 @@ Needs no host. Exit code 10 if a host would refuse the module, with the reason.
 
 Examples:
   steward inspect counter.wasm
+  steward inspect .                     builds the project that is here
   steward inspect counter.wasm -o json | jq .descriptor.stateSchema")]
 pub(super) struct Args {
-    /// Script (.js, .ts), component, or core module with component metadata (.wasm)
+    /// Script (.js, .ts), component or core module with metadata (.wasm), or folder of a project
     #[arg(value_name = "FILE")]
     file: std::path::PathBuf,
     /// Sizes by section and tools that made it, too
@@ -36,10 +32,12 @@ pub(super) struct Args {
 /// Runs `inspect`.
 ///
 /// # Errors
-/// A failure if the file cannot be read or a host would refuse it; what could be read of it is shown before.
+/// A failure if the file cannot be read, the project cannot be built or a host would refuse it; what could be read of it is shown before.
 pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
-    let bytes = if Language::of_file(&name).is_some() {
+    let bytes = if args.file.is_dir() {
+        build::build(&args.file, terminal)?.component
+    } else if Language::of_file(&name).is_some() {
         script(&args.file)?.module()
     } else {
         std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?
@@ -57,24 +55,10 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
     described.map(|_| Exit::Done)
 }
 
-fn refused(error: &PrepareError) -> Failure {
-    Failure::new(Exit::Guest, error.code(), error.to_string())
-}
-
 /// Makes the module ready as a host would; returns its digest and descriptor.
 fn describe(bytes: &[u8]) -> Result<(String, Descriptor), Failure> {
     let module = prepare(bytes, None)?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
-}
-
-/// Makes a module ready as a host would; compiled code is kept in `cache` if there is one.
-///
-/// # Errors
-/// The failure with which a host would refuse it.
-pub(super) fn prepare(bytes: &[u8], cache: Option<PathBuf>) -> Result<Arc<Module>, Failure> {
-    let config = Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
-    let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
-    sandbox.prepare(bytes).map_err(|error| refused(&error))
 }
 
 fn kind(inspection: &Inspection) -> &'static str {

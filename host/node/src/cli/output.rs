@@ -18,6 +18,9 @@ use super::table::Table;
 /// Clears the screen, what was scrolled out of it, and goes to its beginning: source ECMA-48, ED and CUP; 3 is xterm's.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 
+/// What stands between parts of a line.
+const PART_GAP: &str = "   ";
+
 /// How results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -92,6 +95,13 @@ impl Terminal {
     /// Writes a line of data.
     pub(super) fn print(&mut self, line: &str) {
         write_line(&mut *self.data, &shown(line));
+    }
+
+    /// Writes short texts beside one another, on as many lines as the terminal is too narrow for.
+    pub(super) fn print_parts(&mut self, parts: &[String]) {
+        for line in folded(parts, self.columns.unwrap_or(usize::MAX)) {
+            self.print(&line);
+        }
     }
 
     /// Writes whole lines of data of our own as they are.
@@ -206,6 +216,21 @@ fn columns() -> Option<usize> {
     said.or_else(measured).filter(|columns| *columns > 0)
 }
 
+/// Returns lines of at most `columns` characters with all parts; a part alone may be longer.
+fn folded(parts: &[String], columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + PART_GAP.len() + part.chars().count() <= columns => {
+                line.push_str(PART_GAP);
+                line.push_str(part);
+            }
+            Some(_) | None => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
@@ -272,6 +297,14 @@ mod tests {
         ] {
             assert_eq!(ago(micros), text);
         }
+    }
+
+    #[test]
+    fn parts_of_a_line_go_to_the_next_where_it_is_full() {
+        let parts = ["group default", "1/1 AVAILABLE", "quorum 1"].map(str::to_owned);
+        assert_eq!(folded(&parts, 80), ["group default   1/1 AVAILABLE   quorum 1"]);
+        assert_eq!(folded(&parts, 30), ["group default   1/1 AVAILABLE", "quorum 1"]);
+        assert_eq!(folded(&parts, 5), parts);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 
 fn target(factory: &Factory, wanted: Option<u64>) -> Result<&Revision, Failure> {
     let link = &factory.document_self_link;
-    let see = || format!("see them: steward services show {link}");
+    let see = || format!("see them: steward services {link}");
     let Some(number) = wanted else {
         let earlier =
             |revision: &&Revision| revision.revision < factory.revision && revision.digest != factory.module_digest;

@@ -16,13 +16,15 @@ const FACTORIES: &str = "/core/factories";
 #[command(after_help = "\
 Examples:
   steward services
-  steward services show /core/counters
+  steward services /core/counters
   steward services -o json | jq '.factories[].documentSelfLink'
 
 Letters: P persistence  R replication  O owner selection  M maintenance
          I idempotent POST  S strict update checking  X immutable
          L stateless  T instrumentation")]
 pub(super) struct Args {
+    /// Shows this one with its revisions: path of a factory, or name of its module
+    factory: Option<String>,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -32,7 +34,7 @@ enum Action {
     /// Lists factories (also without this word)
     #[command(visible_alias = "ls")]
     List,
-    /// Shows a factory with its revisions
+    /// Shows a factory with its revisions (also without this word)
     #[command(visible_alias = "info")]
     Show {
         /// Path of the factory, or name of its module
@@ -45,10 +47,19 @@ enum Action {
 /// # Errors
 /// A failure if there is no answer, or no such factory.
 pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let wanted = match (&args.action, &args.factory) {
+        (None | Some(Action::List), None) => None,
+        (None, Some(factory)) | (Some(Action::Show { factory }), None) => Some(factory),
+        (Some(_), Some(factory)) => {
+            return Err(Failure::usage(format!("{factory:?} and a further word"))
+                .hint(format!("show one: steward services {factory}"))
+                .hint("list all: steward services"));
+        }
+    };
     let answer = client.ask(&Call::get(FACTORIES).query("expand", "")).await?.json()?;
-    match &args.action {
-        None | Some(Action::List) => list(&answer, terminal),
-        Some(Action::Show { factory }) => show(&answer, factory, terminal),
+    match wanted {
+        None => list(&answer, terminal),
+        Some(factory) => show(&answer, factory, terminal),
     }
 }
 

@@ -133,10 +133,15 @@ fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Termina
     let state = if ready.ready { "ready" } else { "NOT READY" };
     let quorum = quorum.map_or_else(|| "–".to_owned(), |members| members.to_string());
     let epoch = group.get("highestEpoch").map_or_else(|| "–".to_owned(), cell);
-    terminal.print(&format!(
-        "group default   {available}/{} AVAILABLE   quorum {quorum}   epoch {epoch}   {state}   steward {version}\n",
-        nodes.len()
-    ));
+    terminal.print_parts(&[
+        "group default".to_owned(),
+        format!("{available}/{} AVAILABLE", nodes.len()),
+        format!("quorum {quorum}"),
+        format!("epoch {epoch}"),
+        state.to_owned(),
+        format!("steward {version}"),
+    ]);
+    terminal.print("");
     terminal.print_table(&nodes::table(&nodes, own, terminal));
     terminal.say("* answered this request");
     // What a check says of the group the group says too, one problem a line.

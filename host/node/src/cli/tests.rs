@@ -53,6 +53,11 @@ type Reply = (u16, &'static [(&'static str, &'static str)], Value);
 
 /// Runs a command against a host that answers by `play(request line, body)`, with `answer` on standard input.
 async fn run_with(words: &[&str], answer: Option<&str>, play: fn(&str, &str) -> Reply) -> Seen {
+    run_on(words, answer, None, play).await
+}
+
+/// The same on a terminal with so many columns.
+async fn run_on(words: &[&str], answer: Option<&str>, columns: Option<usize>, play: fn(&str, &str) -> Reply) -> Seen {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let host = format!("http://{}", listener.local_addr().expect("an address"));
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -67,7 +72,7 @@ async fn run_with(words: &[&str], answer: Option<&str>, play: fn(&str, &str) -> 
         answers: Box::new(std::io::Cursor::new(answer.unwrap_or_default().to_owned())),
         format: Format::Table,
         times: Times::Human,
-        columns: None,
+        columns,
         quiet: false,
         coloured: false,
         interactive: answer.is_some(),
@@ -173,6 +178,24 @@ async fn get_shows_headers_and_selected_fields_on_request() {
     assert!(seen.data.ends_with("\n\nc1\n3\n"), "{}", seen.data);
     let seen = run(&["get", "/core/counters/c1", "--select", "nothing"], counter).await;
     assert_eq!(seen.exit, 5);
+}
+
+#[tokio::test]
+async fn delete_of_what_is_no_document_asks_first() {
+    let path = "/core/factories/core/counters";
+    let seen = run(&["delete", path], counter).await;
+    assert_eq!((seen.exit, seen.requests.len()), (2, 0), "{}", seen.talk);
+    let seen = run_with(&["delete", path], Some("y\n"), counter).await;
+    assert!(
+        seen.talk.starts_with(&format!("{path} is no document, but the host's own: DELETE it on HOST? [y/N] ")),
+        "{}",
+        seen.talk
+    );
+    assert_eq!(seen.requests, [format!("DELETE {path} prefer=wait=29")]);
+    for path in ["/core/management?x", "/core/counters/c1/effects", "/"] {
+        assert_eq!(run(&["delete", path], counter).await.requests.len(), 0, "{path}");
+        assert_eq!(run(&["delete", path, "--yes"], counter).await.requests.len(), 1, "{path}");
+    }
 }
 
 fn conflict(_: &str, _: &str) -> Reply {
@@ -300,6 +323,12 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
          NODE     STATUS     QUORUM  ROLE   OWNS  IN SYNC  BEHIND  CHANGED  ADDRESS\n\
          node-1*  AVAILABLE       1  votes     –        –       –  1s ago   http://127.0.0.1:8000\n\
          problem  modules: 1 of 2 compiled\n"
+    );
+    let narrow = run_on(&["status"], None, Some(60), node).await.data;
+    assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+    assert!(
+        narrow.starts_with("group default   1/1 AVAILABLE   quorum 1   epoch –\nNOT READY   steward 0.1.0\n\n"),
+        "{narrow}"
     );
     let seen = run(&["status", "--wait", "--timeout", "300ms"], node).await;
     assert_eq!((seen.exit, seen.data.as_str()), (8, ""));

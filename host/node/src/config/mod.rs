@@ -60,6 +60,9 @@ const PENDING_EFFECTS_MAX: usize = 100_000_000;
 /// More bytes of pending effects than a node has memory.
 const PENDING_BYTES_MAX: u64 = 1 << 40;
 
+/// More instances than a processor of today has addresses for.
+const GUEST_INSTANCES_MAX: u32 = 4096;
+
 /// More waiting operations would be done long after their clients have gone.
 const QUEUE_LIMIT_MAX: usize = 1 << 20;
 
@@ -146,6 +149,8 @@ pub(crate) struct Options {
     pub guest_deadline: Duration,
     /// How many hundredths of the instances and workers for guests one service may have, from 1 to 100.
     pub guest_share_percent: u8,
+    /// Most guest instances at one time, of all services together.
+    pub guest_instances: u32,
     /// Most log lines of one service in a second.
     pub guest_log_lines: u32,
     /// What guest modules may be like.
@@ -201,10 +206,12 @@ impl Options {
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
             guest_deadline: read(all, "guest_deadline", |text| parse_span(text, GUEST_DEADLINE_MAX))?,
             guest_share_percent: read(all, "guest_share", parse_percent)?,
+            guest_instances: read(all, "guest_instances", |text| parse_count(text, GUEST_INSTANCES_MAX))?,
             guest_log_lines: read(all, "guest_log_lines", |text| parse_count(text, GUEST_LOG_LINES_MAX))?,
             modules: ModuleLimits {
                 bytes_max: read(all, "module_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
                 functions_max: read(all, "module_functions", |text| parse_count(text, u32::MAX))?,
+                function_bytes_max: read(all, "module_function_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
                 locals_max: read(all, "module_locals", |text| parse_count(text, u32::MAX))?,
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },

@@ -143,9 +143,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Most of the instances and workers for guests that one service may have",
     )
     .of(Shape::Number),
+    text(
+        "guest_instances",
+        "N",
+        "256",
+        LIMITS,
+        "Most guest instances at one time, of all services; each reserves addresses, not memory",
+    )
+    .of(Shape::Number),
     text("guest_log_lines", "N", "200", LIMITS, "Most log lines of one service in a second").of(Shape::Number),
     text("module_bytes", "SIZE", "64MiB", LIMITS, "Largest guest module"),
     text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
+    text("module_function_bytes", "SIZE", "512KiB", LIMITS, "Largest code of one function of a guest module"),
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
     text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
     text("pending_effects", "N", "1000000", LIMITS, "Most effects and timers that wait; a factory has half, a document a 16th")

@@ -22,6 +22,7 @@ fn defaults_are_a_node_on_loopback() {
     assert_eq!(options.guest_deadline, Duration::from_secs(1));
     assert_eq!(options.idle_timeout, Duration::from_secs(60));
     assert_eq!((options.guest_share_percent, &options.modules), (25, &ModuleLimits::default()));
+    assert_eq!(options.guest_instances, steward_sandbox::Config::default().instances_max);
     assert_eq!(options.announce, None);
     assert_eq!(options.id, None);
 }

@@ -47,5 +47,6 @@ fn indexable(descriptor: &Descriptor, field: &IndexField) -> Result<(), Error> {
     shape::check(&request, &[shape]).map_err(|error| match error {
         shape::Error::Unknown { .. } => refused(error.to_string()),
         shape::Error::Type { is, .. } => refused(format!("it is {is}")),
+        shape::Error::Whole { .. } => refused(error.to_string()),
     })
 }

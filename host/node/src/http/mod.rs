@@ -50,4 +50,5 @@ mod waiting;
 
 pub(crate) use face::{Http, Parts};
 pub use head::describe as describe_head;
+pub(crate) use utility::bodies;
 pub(crate) use waiting::Waiting;

@@ -1,7 +1,7 @@
 //! Query parameters that nobody reads are refused: a client that misspells one would otherwise get an answer to another question.
 //!
-//! Where a guest answers, every parameter is its own, for it may read them all. Listings of factories read theirs themselves, see
-//! `steward_query::odata`.
+//! Where a guest answers, whatever the method, every parameter is its own, for it may read them all. Listings of factories read
+//! theirs themselves, see `steward_query::odata`.
 
 use std::borrow::Cow;
 

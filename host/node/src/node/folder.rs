@@ -98,6 +98,7 @@ impl Folder {
             cache_folder: Some(options.code_cache.clone().unwrap_or_else(|| self.path().join("code"))),
             modules: options.modules.clone(),
             share_percent: options.guest_share_percent,
+            instances_max: options.guest_instances,
             call_deadline: options.guest_deadline,
             call_deadline_max: usual.call_deadline_max.max(options.guest_deadline),
             memory_bytes_max: options.guest_memory_bytes,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use steward_model::operation::{Effect, Fault, Outcome, Request};
 use steward_model::service::Handler;
-use steward_model::{Document, Link, Timestamp, Version, outbound};
+use steward_model::{Action, Document, Link, Timestamp, Version, outbound};
 use steward_sandbox::{Call, CallError, Occasion, Silent};
 
 use super::Error;
 use super::body::built_in;
 use super::demands::Demands;
 use super::road::Asking;
-use crate::service::{self, Service, Unreadable};
+use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
@@ -98,7 +98,17 @@ fn refused(service: &Service, reason: String) -> Error {
 fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
     if effect.to.starts_with('/') {
         let path = effect.to.split('?').next().unwrap_or_default();
-        Link::parse(path).map_err(|error| refused(service, format!("an effect cannot be sent: {error}")))?;
+        let link = Link::parse(path).map_err(|error| refused(service, format!("an effect cannot be sent: {error}")))?;
+        if service::answers_itself(&link) && !(path == QUERY_TASKS && effect.action == Action::Post) {
+            return Err(refused(
+                service,
+                format!(
+                    "an effect is a {} of {path}, where the host itself answers: effects go to documents, factories and services, and \
+                     of the host they reach only POST {QUERY_TASKS}",
+                    effect.action.as_str()
+                ),
+            ));
+        }
         // What cannot be read must not be passed over later, when the effect changes something.
         let demands = Demands::of(&effect.headers).map(|_| ());
         return demands.map_err(|error| refused(service, format!("an effect cannot be sent: its {error}")));

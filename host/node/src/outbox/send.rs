@@ -10,9 +10,7 @@ use steward_model::{Action, Link, Problem};
 use super::sent::{Sent, unanswered};
 use super::work::Outbox;
 use crate::operation::{Body, Content, Demands, Error, Operation, Patience, Purpose, Reply, Status};
-
-/// The path under which queries are run; a service of the host itself.
-const QUERY_TASKS: &str = "/core/query-tasks";
+use crate::service::QUERY_TASKS;
 
 impl Outbox {
     pub(super) async fn send_once(&self, pending: &PendingEffect) -> Sent {

@@ -55,7 +55,7 @@ fn of_shape(error: &shape::Error) -> Problem {
         shape::Error::Unknown { name, nearest: None } => {
             problem.with("field", name.as_str()).hint("GET …/template shows the fields")
         }
-        shape::Error::Type { name, .. } => problem.with("field", name.as_str()),
+        shape::Error::Type { name, .. } | shape::Error::Whole { name, .. } => problem.with("field", name.as_str()),
     }
 }
 

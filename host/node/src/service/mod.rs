@@ -27,7 +27,7 @@ pub(crate) use follow::{follow, revisions};
 pub(crate) use index::ServiceIndex;
 pub(crate) use lines::Line;
 pub(crate) use modules::{Modules, ModulesError};
-pub(crate) use paths::{HOST_BELOW_CORE, reserved};
+pub(crate) use paths::{HOST_BELOW_CORE, QUERY_TASKS, answers_itself, reserved};
 pub(crate) use schema::{Schema, SchemaError};
 pub(crate) use shared::{GroupModules, ModuleShelf, keep_elsewhere, shown_elsewhere};
 pub(crate) use starts::Starts;

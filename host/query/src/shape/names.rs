@@ -1,4 +1,4 @@
-//! The name of a field that may have been meant by one that is not there.
+//! The name of a field that may have been meant by one that is not there, or by one that holds others.
 
 use serde_json::Value as Json;
 use steward_model::Builtin;
@@ -16,6 +16,23 @@ pub(super) fn nearest<'a>(path: &str, schemas: impl Iterator<Item = &'a Json>) -
     let near = names.into_iter().map(|name| (distance(&name), name));
     let (distance, name) = near.min()?;
     (distance <= 1 + path.chars().count() / 4).then_some(name)
+}
+
+/// Most fields inside one that are named.
+const INSIDE_MAX: usize = 3;
+
+/// Returns some fields directly inside of the one at `path` of states with these schemas.
+pub(super) fn inside<'a>(path: &str, schemas: impl Iterator<Item = &'a Json>) -> Vec<String> {
+    let mut names = Vec::new();
+    schemas.for_each(|schema| gather("", schema, schema, 0, &mut names));
+    let is_inside = |name: &String| {
+        name.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')).is_some_and(|rest| !rest.contains('.'))
+    };
+    names.retain(is_inside);
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(INSIDE_MAX);
+    names
 }
 
 /// Collects the names of fields.

@@ -2,7 +2,8 @@
 //!
 //! Problem: readers of components call themselves for each component type inside another. The time of validators grows
 //! with the square of the number of components, that of compilers with the square of the number of variables in a
-//! function. All of them are made for modules that compilers wrote; a client may send any bytes.
+//! function; their memory grows with the size of the largest function, a gigabyte for a million instructions. All of
+//! them are made for modules that compilers wrote; a client may send any bytes.
 //!
 //! Promise: the bytes are counted before any of these see them. What exceeds a limit is refused, with the name of the
 //! limit. What passes can be handled in bounded time and on a stack of known size, see [`super::workshop`].
@@ -116,6 +117,8 @@ impl Measured<'_> {
     }
 
     fn function(&self, body: &wasmparser::FunctionBody<'_>) -> Result<(), PrepareError> {
+        let code = body.range().len() as u64;
+        check("bytes in one function", code, self.limits.function_bytes_max as u64, "module_function_bytes")?;
         let mut locals = 0;
         for group in body.get_locals_reader().map_err(|error| broken(&error))? {
             locals += u64::from(group.map_err(|error| broken(&error))?.0);
@@ -187,12 +190,15 @@ mod tests {
 
     #[test]
     fn what_costs_a_compiler_is_bounded_by_settings() {
-        let limits = ModuleLimits { functions_max: 2, locals_max: 10, ..ModuleLimits::default() };
+        let limits =
+            ModuleLimits { functions_max: 2, function_bytes_max: 100, locals_max: 10, ..ModuleLimits::default() };
         let module = |text: &str| wat::parse_str(text).expect("a valid module");
         let three = module("(module (func) (func) (func))");
         assert!(measure(&three, &limits).expect_err("too many").to_string().contains("`module_functions`"));
         let variables = module(&format!("(module (func (local {})))", "i32 ".repeat(11)));
         assert!(measure(&variables, &limits).expect_err("too many").to_string().contains("`module_locals`"));
+        let long = module(&format!("(module (func {}))", "nop ".repeat(100)));
+        assert!(measure(&long, &limits).expect_err("too long").to_string().contains("`module_function_bytes`"));
         measure(&module("(module (func (local i32)))"), &limits).expect("within the limits");
     }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 use steward_sandbox::Module;
 
 use super::super::error::{Exit, Failure};
-use super::super::inspect;
 use super::super::output::{Format, Terminal};
+use super::super::prepare::prepare;
 use super::failure;
 use crate::config::quantity::show_size;
 use crate::project::{Effort, Project, Tools, Voice};
@@ -71,7 +71,7 @@ pub(in super::super) fn build(folder: &Path, terminal: &Terminal) -> Result<Buil
     let silent = terminal.quiet || terminal.format == Format::Json;
     let voice = if silent { Voice::Kept { coloured: terminal.coloured } } else { Voice::Aloud };
     let made = project.make(Effort::Whole, &Tools::new(voice)).map_err(|error| failure(&error))?;
-    let module = inspect::prepare(&made.module, Some(project.cache()))?;
+    let module = prepare(&made.module, Some(project.cache()))?;
     let component = module.component_bytes().map_or(made.module, |component| component.to_vec());
     let path = project.keep(&made.name, &component).map_err(|error| failure(&error))?;
     Ok(Built { path, component, module })

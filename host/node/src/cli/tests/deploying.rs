@@ -171,7 +171,14 @@ async fn services_are_listed_and_shown() {
         "{}",
         seen.data
     );
+    for one in ["/core/counters", "counter"] {
+        assert_eq!(run(&["services", one], factories).await.data, seen.data, "without the word");
+    }
     assert_eq!(run(&["services", "show", "/nowhere"], factories).await.exit, 5);
+    assert_eq!(run(&["services", "counter", "list"], factories).await.exit, 2);
+    let seen = run(&["services", "shwo"], factories).await;
+    assert_eq!(seen.exit, 5);
+    assert!(seen.talk.contains("there is no factory shwo\nhint: there are: /core/counters\n"), "{}", seen.talk);
 }
 
 fn modules(_: &str, _: &str) -> Reply {

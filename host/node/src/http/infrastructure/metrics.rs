@@ -1,11 +1,13 @@
 //! `/metrics`, in the text format of Prometheus.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::Full;
-use steward_model::Lane;
 use steward_model::node::NodeStatus;
+use steward_model::{Lane, Link};
 
 use super::shapes::READ_ONLY;
 use super::shares::Shares;
@@ -29,16 +31,39 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
     let stats = http.operations().table().shared().log.stats();
     metrics::log_written(&stats);
-    for (factory, amount) in http.operations().table().shared().pending_effects.by_factory() {
-        metrics::pending(&factory, amount);
-    }
+    let pending = http.operations().table().shared().pending_effects.by_factory();
+    pending.iter().for_each(|(factory, amount)| metrics::pending(factory, *amount));
     stand(http);
-    let text = http.parts.metrics.render() + &metrics::fractions(&stats);
+    let services = http.operations().services();
+    // What documents of a factory that was taken away still have to send waits for its return.
+    let waits = |path: &Link| pending.iter().any(|(factory, amount)| factory == path && amount.effects > 0);
+    let is_there = |path: &Link| services.at(path).is_some() || services.absent(path).is_some() || waits(path);
+    let text = of_those_there(&http.parts.metrics.render(), is_there) + &metrics::fractions(&stats);
     let mut response = Response::new(Full::new(Bytes::from(text)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Returns the text without the series of services that are not there any more. One that is deployed again goes on where it was.
+fn of_those_there(text: &str, is_there: impl Fn(&Link) -> bool) -> String {
+    let mut known: HashMap<&str, bool> = HashMap::new();
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let is_shown = service_of(line).is_none_or(|service| {
+            *known.entry(service).or_insert_with(|| Link::parse(service).is_ok_and(|path| is_there(&path)))
+        });
+        if is_shown {
+            shown.push_str(line);
+        }
+    }
+    shown
+}
+
+fn service_of(line: &str) -> Option<&str> {
+    let (_, value) = line.split_once("service=\"")?;
+    value.split_once('"').map(|(service, _)| service)
 }
 
 /// Takes note of how the group and the copies stand now.
@@ -58,4 +83,16 @@ fn stand(http: &Http) {
         group::nodes(status.as_str(), cluster.group().nodes().filter(|node| node.status == status).count());
     }
     group::group(cluster.quorum().value, http.parts.view.standing().decides);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_services_that_are_gone_are_left_out() {
+        let text = "# TYPE a counter\na{service=\"/x\",action=\"GET\"} 1\na{action=\"GET\",service=\"/y\"} 2\nb 3\n";
+        let shown = of_those_there(text, |path| path.as_str() == "/y");
+        assert_eq!(shown, "# TYPE a counter\na{action=\"GET\",service=\"/y\"} 2\nb 3\n");
+    }
 }

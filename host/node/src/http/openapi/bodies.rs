@@ -1,6 +1,6 @@
 //! What the handlers of a service take, and an example that a factory accepts.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use steward_model::service::{Handler, NativePatch};
 
 use super::components::Components;
@@ -8,7 +8,7 @@ use super::guest_schemas::adopt;
 use super::names;
 use super::references::to_schema;
 use crate::http::utility;
-use crate::service::{Schema, Service, stripped};
+use crate::service::{Schema, Service};
 
 /// A service in the document.
 pub(super) struct Described<'a> {
@@ -127,18 +127,6 @@ fn listing(document: &Value) -> Value {
 ///
 /// The fullest is taken: all fields, else those that must be there, else none.
 pub(super) fn example(service: &Service) -> Option<Value> {
-    let schema = &service.descriptor().state_schema;
-    let full = match utility::example(schema) {
-        Value::Object(fields) => stripped(fields),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
-    };
-    let required = schema["required"].as_array();
-    let is_required = |name: &String| required.is_some_and(|names| names.iter().any(|required| required == name));
-    let least: Map<String, Value> = full.iter().filter(|(name, _)| is_required(name)).map(owned).collect();
     let fits = |body: &Value| service.schema.as_ref().is_none_or(|schema: &Schema| schema.validator().is_valid(body));
-    [full, least, Map::new()].into_iter().map(Value::Object).find(fits)
-}
-
-fn owned((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
+    utility::bodies(&service.descriptor().state_schema).into_iter().map(Value::Object).find(fits)
 }

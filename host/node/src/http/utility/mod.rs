@@ -21,7 +21,7 @@ use super::route::Utility;
 use super::{Http, parameters, problem};
 use crate::operation;
 use crate::service::Found;
-pub(super) use schema::example;
+pub(crate) use schema::bodies;
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 

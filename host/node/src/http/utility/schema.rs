@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::service::stripped;
+
 /// How deep examples go; a schema that refers to itself has no end of its own.
 const DEPTH_MAX: usize = 8;
 
@@ -10,8 +12,19 @@ const ITEMS_MAX: u64 = 8;
 const TEXT_MAX: usize = 256;
 
 /// Returns a value that fits the schema as far as its types, examples and defaults say.
-pub(in crate::http) fn example(schema: &Value) -> Value {
+pub(super) fn example(schema: &Value) -> Value {
     example_within(schema, schema, 0)
+}
+
+/// Returns bodies of which states with this schema may be made, the fullest first: all fields, those that must be there, none.
+pub(crate) fn bodies(schema: &Value) -> [Map<String, Value>; 3] {
+    let full = match example(schema) {
+        Value::Object(fields) => stripped(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
+    };
+    let least = full.iter().filter(|(name, _)| is_required(schema, name));
+    let least = least.map(|(name, value)| (name.clone(), value.clone())).collect();
+    [full, least, Map::new()]
 }
 
 /// Returns what Xenon calls property descriptions: name, type and example of each field.

@@ -37,6 +37,9 @@ class Account:
     def handle_start(self, ctx: Context):
         ctx.stat("starts", 1)
 
+    def handle_put(self, body: "Account"):
+        vars(self).update(vars(body))
+
     @patch("deposit")
     def deposit(self, ctx: Context, amount: int):
         self.balance += amount
@@ -70,7 +73,7 @@ class Account:
 
     @staticmethod
     @migrate(1)
-    def from_v1(old: AccountV1):
+    def from_v1(old: AccountV1) -> "Account":
         return Account(owner=old.owner, balance=old.cents // 100)
 
     @staticmethod
@@ -118,6 +121,11 @@ class TestService(unittest.TestCase):
             refused = self.host.post("/bank/accounts", body)
             self.assertEqual((refused.status, refused.pointer), (400, pointer), refused.body)
         self.assertEqual(self.host.patch(self.link, {"kind": "refuse", "documentVersion": 9}).code, "version-conflict")
+
+    def test_methods_may_name_their_own_class(self):
+        refused = self.host.put(self.link, {"owner": "robert-the-third", "documentVersion": 0})
+        self.assertEqual((refused.status, refused.pointer), (400, "/owner"))
+        self.assertEqual(self.host.put(self.link, {"owner": "bob", "documentVersion": 0}).body["owner"], "bob")
 
     def test_an_answer_comes_back_with_its_tag(self):
         self.host.answer("/bank/audits", lambda effect: Response(201))

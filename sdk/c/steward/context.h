@@ -6,6 +6,8 @@ enum { ST_OK = 0, ST_REFUSED = 1, ST_EFFECTS_MAX = 64 };
 
 struct st_context {
     const st_request *request;
+    // Of the effect that was answered; empty elsewhere.
+    st_text tag;
     st_outcome outcome;
     st_fault fault;
     uint64_t random;
@@ -73,6 +75,9 @@ ST_API st_text st_key(const st_context *ctx) {
     while (begin > 0 && link.at[begin - 1] != '/') begin--;
     return (st_text){link.at + begin, link.size - begin};
 }
+
+// Returns the tag of the effect that was answered, for a handler of replies that takes any; an empty text elsewhere.
+ST_API st_text st_tag(const st_context *ctx) { return ctx->tag; }
 
 // Returns the first header of that name (in lower case), or an empty text.
 ST_API st_text st_header_of(const st_context *ctx, const char *name) {

@@ -108,6 +108,22 @@ ST_API uint64_t st_random(st_context *ctx) {
     return mixed ^ mixed >> 31;
 }
 
+// ---- Lists ----
+
+// Adds an element of that size at the end of a list and returns it, all zero: `*(item *)st_push(&list, sizeof(item)) = (item){…};`
+ST_API void *st_push(st_list *list, size_t size) {
+    char *longer = st_alloc(size * (list->count + 1));
+    if (list->count) memcpy(longer, list->at, size * list->count);
+    list->at = longer;
+    return longer + size * list->count++;
+}
+
+// Takes an element of that size out of a list; those behind it move up.
+ST_API void st_pull(st_list *list, size_t size, size_t index) {
+    char *hole = (char *)list->at + size * index;
+    memmove(hole, hole + size, size * (--list->count - index));
+}
+
 // ---- Effects, sent after the commit in their order ----
 
 ST_API st_effect *st_send(st_context *ctx, st_action action, st_text to, st_optional body) {

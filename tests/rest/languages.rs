@@ -91,6 +91,7 @@ const C: Language = Language {
     own: &[
         ("sdk/c", "cc -std=gnu11 -I . -o \"$OUT\" tests/kettle.c && \"$OUT\""),
         ("guest-examples/counter/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
+        ("guest-examples/todo/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
     ],
 };
 

@@ -114,6 +114,7 @@ const PYTHON: Language = Language {
     own: &[
         ("sdk/python", "PYTHONPATH=. python3 -B -m unittest discover -s tests"),
         ("guest-examples/counter/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
+        ("guest-examples/todo/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
     ],
 };
 

@@ -18,7 +18,7 @@ const GROWTH_BYTES_MAX: u64 = 8 << 20;
 async fn counters_count_by_their_step_or_by_what_they_are_told() {
     let examination = Examination::begin(&PATIENT).await;
     let client = examination.host.client();
-    for (language, factory) in examination.mount("counters", |language| Some(language.counter)).await {
+    for (language, factory) in examination.mount("counters", |language| language.counter).await {
         let name = language.name;
         client.post(&factory, &json!({ "documentSelfLink": "a", "step": 5 })).await.expect(201);
         let link = format!("{factory}/a");
@@ -40,7 +40,7 @@ async fn counters_count_by_their_step_or_by_what_they_are_told() {
 async fn large_integers_are_kept_or_refused_and_never_rounded() {
     let examination = Examination::begin(&PATIENT).await;
     let client = examination.host.client();
-    for (language, factory) in examination.mount("counters", |language| Some(language.counter)).await {
+    for (language, factory) in examination.mount("counters", |language| language.counter).await {
         let link = format!("{factory}/a");
         let body = json!({ "documentSelfLink": "a", "count": LARGE });
         match language.integers {
@@ -106,7 +106,7 @@ async fn many_calls_leave_no_memory_behind() {
     let examination = Examination::begin(&PATIENT).await;
     let client = examination.host.client();
     let pid = examination.host.pid();
-    for (language, factory) in examination.mount("counters", |language| Some(language.counter)).await {
+    for (language, factory) in examination.mount("counters", |language| language.counter).await {
         client.post(&factory, &json!({ "documentSelfLink": "a" })).await.expect(201);
         let link = format!("{factory}/a");
         let mut before = 0;

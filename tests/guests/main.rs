@@ -5,15 +5,17 @@
 mod bindings;
 mod calls;
 mod failures;
+mod instances;
 mod languages;
 mod life;
 mod projects;
 mod scripts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use steward_tests::build;
+use steward_tests::examples::{self, Error};
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 
@@ -35,37 +37,43 @@ impl Examination {
         Examination { host: started.await.expect("the start does not panic").expect("the host starts") }
     }
 
-    /// Mounts a service of every language that has one at `/<language>/<name>`, and returns those languages with the path.
-    async fn mount(&self, name: &str, made: impl Fn(&Language) -> Option<Made>) -> Vec<(&'static Language, String)> {
+    /// Mounts a service of every language at `/<language>/<name>`, and returns the languages with their paths; those whose tool is missing
+    /// are passed over.
+    async fn mount(&self, name: &str, made: impl Fn(&Language) -> Made) -> Vec<(&'static Language, String)> {
         let mut mounted = Vec::new();
         for language in &LANGUAGES {
-            match made(language) {
-                Some(made) => {
-                    let factory = format!("/{}/{name}", language.name);
-                    self.deploy(made, &factory).await;
-                    mounted.push((language, factory));
-                }
-                None => eprintln!("passed over: {} has no {name}", language.name),
+            if let Some(file) = component(made(language)).await {
+                let factory = format!("/{}/{name}", language.name);
+                self.deploy(&file, &factory);
+                mounted.push((language, factory));
             }
         }
         mounted
     }
 
-    async fn deploy(&self, made: Made, factory: &str) {
-        match made {
-            Made::Guest(name) => {
-                let built = tokio::task::spawn_blocking(move || guests::build(&[name], &Progress::hidden()));
-                let built = built.await.expect("no panic").expect("the guest builds");
-                self.deploy_file(&built[0].path, factory);
-            }
-            Made::Script(path) => self.deploy_file(&build::repository().join(path), factory),
-        }
-    }
-
-    fn deploy_file(&self, file: &Path, factory: &str) {
+    fn deploy(&self, file: &Path, factory: &str) {
         let deployed = deploy(&self.host, file, factory);
         assert!(deployed.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&deployed.stderr));
     }
+}
+
+/// Returns the file of a service that can be deployed; none where the tool of its language is missing, which is said.
+async fn component(made: Made) -> Option<PathBuf> {
+    let built = tokio::task::spawn_blocking(move || match made {
+        Made::Guest(name) => {
+            Some(guests::build(&[name], &Progress::hidden()).expect("the guest builds")[0].path.clone())
+        }
+        Made::Script(path) => Some(build::repository().join(path)),
+        Made::Project(example) => match examples::built(example) {
+            Ok(path) => Some(path),
+            Err(Error::Missing { said }) => {
+                eprintln!("passed over: {}: {said}", example.folder);
+                None
+            }
+            Err(error @ (Error::Build { .. } | Error::Io { .. })) => panic!("{error}"),
+        },
+    });
+    built.await.expect("no panic")
 }
 
 /// Runs `steward deploy` on a file.

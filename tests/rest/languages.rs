@@ -3,16 +3,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use steward_model::operation::{Cause, Fault, Header, Request};
-use steward_model::{Link, Timestamp, Version};
-use steward_sandbox::{Call, Config, Imports, Level, Module, Occasion, Sandbox};
 use steward_tests::build;
 use steward_tests::client::Client;
 use tempfile::TempDir;
@@ -43,8 +36,6 @@ struct Language {
     imports_wasi: bool,
     /// How large the component may be.
     bytes_max: usize,
-    /// How much memory an instance may have after many calls.
-    memory_bytes_max: usize,
     /// Folders of this repository, and what runs the tests there.
     own: &'static [(&'static str, &'static str)],
 }
@@ -64,11 +55,11 @@ const GO: Language = Language {
     broken_at: ["service.go:23", "integer divide by zero"],
     imports_wasi: false,
     bytes_max: 6 << 20,
-    memory_bytes_max: 32 << 20,
     own: &[
         ("sdk/go", "go vet ./... && go test ./..."),
         ("guest-examples/counter/go", "go test ."),
         ("guest-examples/todo/go", "go test ."),
+        ("guest-examples/duties/go", "go vet . && go test ."),
     ],
 };
 
@@ -87,10 +78,11 @@ const C: Language = Language {
     broken_at: ["service.c:21", "integer divide by zero"],
     imports_wasi: false,
     bytes_max: 100 << 10,
-    memory_bytes_max: 2 << 20,
     own: &[
         ("sdk/c", "cc -std=gnu11 -I . -o \"$OUT\" tests/kettle.c && \"$OUT\""),
         ("guest-examples/counter/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
+        ("guest-examples/todo/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
+        ("guest-examples/duties/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
     ],
 };
 
@@ -109,10 +101,11 @@ const PYTHON: Language = Language {
     broken_at: ["service.py:13", "ZeroDivisionError"],
     imports_wasi: true,
     bytes_max: 24 << 20,
-    memory_bytes_max: 64 << 20,
     own: &[
         ("sdk/python", "PYTHONPATH=. python3 -B -m unittest discover -s tests"),
         ("guest-examples/counter/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
+        ("guest-examples/todo/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
+        ("guest-examples/duties/python", "PYTHONPATH=../../../sdk/python python3 -B -m unittest"),
     ],
 };
 
@@ -215,78 +208,11 @@ impl Language {
         client.patch("/core/orders/a", &json!({ "by": 1 })).await.expect(200);
         assert!(dev.end(Signal::TERM), "it ends in order");
     }
-
-    async fn lasts(&self, calls: u64) {
-        let Some((_above, place)) = self.project("lasting") else { return };
-        let component = std::fs::read(done(&ran(steward(&place).args(["build", "-q"])))).expect("a component");
-        // One instance that may not grow beyond what it is given has to serve all calls.
-        let config = Config {
-            calls_per_instance_max: u32::MAX,
-            growth_bytes_max: usize::MAX,
-            memory_bytes_max: self.memory_bytes_max,
-            // A machine that is measured on stops its tests meanwhile.
-            call_deadline: PATIENCE,
-            call_deadline_max: PATIENCE,
-            ..Config::default()
-        };
-        let sandbox = Sandbox::new(config).expect("a sandbox");
-        let module = sandbox.prepare(&component).expect("a module in order");
-        let host: Arc<dyn Imports> = Arc::new(Nobody);
-        let mut document = Bytes::from_static(br#"{"count":0,"step":1}"#);
-        for number in 0..calls {
-            document = patched(&module, &host, &document, number).await;
-        }
-        let last: Value = serde_json::from_slice(&document).expect("JSON");
-        assert_eq!((&last["count"], module.usage().made), (&json!(calls), 1), "one instance served all of them");
-    }
-}
-
-/// How long one call may take here.
-const PATIENCE: Duration = Duration::from_secs(3600);
-
-async fn patched(module: &Module, host: &Arc<dyn Imports>, document: &Bytes, number: u64) -> Bytes {
-    // Every thousandth is larger than what an SDK sets aside for what the host hands over.
-    let length = if number % 1000 == 999 { 200_000 } else { 200 };
-    let request = Request {
-        link: Link::parse("/core/lasting/one").expect("a link"),
-        query: "a=b".to_owned(),
-        headers: vec![Header { name: "user-agent".to_owned(), value: "x".repeat(length) }; 3],
-        body: Some(Bytes::from_static(br#"{"by":1}"#)),
-        principal: String::new(),
-        cause: Cause::Client,
-        now: Timestamp(i64::try_from(number).expect("a small number")),
-        seed: number,
-        version: Version(number),
-        exists: true,
-        expires: Timestamp(0),
-    };
-    let call = Call { occasion: Occasion::Patch, document, request: &request };
-    let outcome = module.call(call, host).await.unwrap_or_else(|error| panic!("call {number}: {error}"));
-    outcome.document.expect("a new state")
-}
-
-/// A host that hears nothing and knows nothing.
-struct Nobody;
-
-impl Imports for Nobody {
-    fn log(&self, level: Level, message: &str, _fields: &str) {
-        assert!(level < Level::Warn, "{message}");
-    }
-
-    fn stat(&self, _name: &str, _value: f64) {}
-
-    fn read<'a>(&'a self, _link: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
-        unreachable!("a counter reads nothing")
-    }
-
-    fn query<'a>(&'a self, _spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
-        unreachable!("a counter asks nothing")
-    }
 }
 
 /// The tests of one language.
 macro_rules! tests_of {
-    ($module:ident, $language:expr, $calls:expr) => {
+    ($module:ident, $language:expr) => {
         mod $module {
             use super::*;
 
@@ -306,20 +232,10 @@ macro_rules! tests_of {
             async fn a_service_follows_every_save_and_says_where_it_breaks() {
                 $language.serves_and_follows().await;
             }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn one_instance_outlasts_many_calls() {
-                $language.lasts($calls).await;
-            }
         }
     };
 }
 
-tests_of!(go, GO, calls(20_000));
-tests_of!(c, C, calls(20_000));
-tests_of!(python, PYTHON, calls(5_000));
-
-/// Returns how many calls one instance has to last: `STEWARD_GUEST_CALLS`, or as many as there is time for in every run.
-fn calls(usually: u64) -> u64 {
-    std::env::var("STEWARD_GUEST_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(usually)
-}
+tests_of!(go, GO);
+tests_of!(c, C);
+tests_of!(python, PYTHON);

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod client;
 pub mod disk;
+pub mod examples;
 pub mod guests;
 pub mod host;
 pub mod network;

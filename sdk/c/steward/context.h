@@ -6,6 +6,8 @@ enum { ST_OK = 0, ST_REFUSED = 1, ST_EFFECTS_MAX = 64 };
 
 struct st_context {
     const st_request *request;
+    // Of the effect that was answered; empty elsewhere.
+    st_text tag;
     st_outcome outcome;
     st_fault fault;
     uint64_t random;
@@ -76,6 +78,9 @@ ST_API st_text st_key(const st_context *ctx) {
     return (st_text){link.at + begin, link.size - begin};
 }
 
+// Returns the tag of the effect that was answered, for a handler of replies that takes any; an empty text elsewhere.
+ST_API st_text st_tag(const st_context *ctx) { return ctx->tag; }
+
 // Returns the first header of that name (in lower case), or an empty text.
 ST_API st_text st_header_of(const st_context *ctx, const char *name) {
     for (size_t i = 0; i < ctx->request->headers.count; i++) {
@@ -103,6 +108,22 @@ ST_API uint64_t st_random(st_context *ctx) {
     mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9u;
     mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebu;
     return mixed ^ mixed >> 31;
+}
+
+// ---- Lists ----
+
+// Adds an element of that size at the end of a list and returns it, all zero: `*(item *)st_push(&list, sizeof(item)) = (item){…};`
+ST_API void *st_push(st_list *list, size_t size) {
+    char *longer = st_alloc(size * (list->count + 1));
+    if (list->count) memcpy(longer, list->at, size * list->count);
+    list->at = longer;
+    return longer + size * list->count++;
+}
+
+// Takes an element of that size out of a list; those behind it move up.
+ST_API void st_pull(st_list *list, size_t size, size_t index) {
+    char *hole = (char *)list->at + size * index;
+    memmove(hole, hole + size, size * (--list->count - index));
 }
 
 // ---- Effects, sent after the commit in their order ----

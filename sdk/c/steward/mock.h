@@ -187,10 +187,14 @@ ST_API void st_unasked(st_document *document, st_occasion on, st_cause cause) {
     else st_mock.refusals++;
 }
 
+ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause);
+
 ST_API st_response st_make(st_text body) {
     st_text factory = st_t(st_mock.service->factory), link = st_string(st_member(body, st_t("documentSelfLink")));
     if (!link.size) link = st_textf("%llu", (unsigned long long)++st_mock.next);
     if (!st_begins(link, factory)) link = st_textf("%s/%.*s", st_mock.service->factory, (int)link.size, link.at);
+    bool replaces = st_living(link) && st_has_option(st_mock.service, "IDEMPOTENT_POST");
+    if (replaces) return st_ask(ST_PUT, link, (st_optional){1, body}, ST_CLIENT);
     if (st_find(link)) return st_refused_with(409, "already-exists", link);
     st_request request = st_request_for(link, (st_optional){1, body}, ST_CLIENT);
     st_context ctx = {.request = &request, .random = request.seed};

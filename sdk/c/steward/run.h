@@ -144,6 +144,7 @@ ST_API bool st_handle(st_context *ctx, const st_service *service, st_occasion on
 // Takes the answer to an effect.
 ST_API bool st_handle_reply(st_context *ctx, const st_service *service, st_text document, st_text tag, const st_answer *answer) {
     void *state = st_alloc(service->state->size);
+    ctx->tag = tag;
     for (size_t i = 0; i < ST_KINDS_MAX && service->replies[i].act; i++) {
         const st_replier *replier = &service->replies[i];
         if (replier->tag && !st_same(st_t(replier->tag), tag)) continue;

@@ -121,7 +121,9 @@ typedef struct {
     size_t count;
 } st_list;
 
-#define ST_FIELD(type, member, kind, ...) {#member, kind, offsetof(type, member), ##__VA_ARGS__}
+#define ST_FIELD(type, member, kind, ...) ST_FIELD_AS(type, member, #member, kind, ##__VA_ARGS__)
+// A field that has another name in JSON than in the struct.
+#define ST_FIELD_AS(type, member, name, kind, ...) {name, kind, offsetof(type, member), ##__VA_ARGS__}
 #define ST_OPTIONAL(type, has) .given = offsetof(type, has) + 1
 #define ST_SHAPE(type, fields) {sizeof(type), fields, sizeof(fields) / sizeof(fields[0])}
 

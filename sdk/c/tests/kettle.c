@@ -82,6 +82,19 @@ ST_TEST(numbers_are_written_as_they_are_read) {
     st_check(!st_parse_i64(st_t("9223372036854775808"), &least));
 }
 
+typedef struct { uint64_t next_id; } numbered;
+
+static const st_field numbered_fields[] = {ST_FIELD_AS(numbered, next_id, "nextId", ST_U64, .least = ST_BOUND(1))};
+static const st_shape numbered_shape = ST_SHAPE(numbered, numbered_fields);
+
+ST_TEST(a_field_may_have_another_name_in_json) {
+    numbered read;
+    st_fault fault;
+    st_check(st_read_whole(&numbered_shape, st_t("{\"nextId\":7}"), &read, &fault) && read.next_id == 7);
+    st_check(st_same(st_json(&numbered_shape, &read), st_t("{\"nextId\":7}")));
+    st_check(!st_read_whole(&numbered_shape, st_t("{\"nextId\":0}"), &read, &fault) && st_same(fault.pointer, st_t("/nextId")));
+}
+
 ST_TEST(the_descriptor_is_json) {
     st_text described = st_describe(&st_this_service);
     st_cursor c = st_cursor_of(described);

@@ -69,15 +69,20 @@ def migrate(version: int) -> Callable[[Callable], Callable]:
     return _marked("migrate", version)
 
 
+def _hints(function: Callable, cls: type) -> dict[str, Any]:
+    """Returns the annotations of a method. They may name the class itself, which its module does not know before it is decorated."""
+    return typing.get_type_hints(function, localns={cls.__name__: cls})
+
+
 class Method:
     """A method with what it takes."""
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, cls: type) -> None:
         self.function = function
         self.wants: dict[str, str] = {}
         self.fields: list[Member] = []
         self.body: tuple[str, Shape] | None = None
-        hints = typing.get_type_hints(function)
+        hints = _hints(function, cls)
         for parameter in list(inspect.signature(function).parameters.values()):
             hint = hints.get(parameter.name, Any)
             if parameter.name == "self":
@@ -134,17 +139,17 @@ class Service:
     def _take(self, name: str, function: Callable) -> None:
         role, detail = getattr(function, "_steward", (name.removeprefix("handle_"), ""))
         if role == "migrate" and hasattr(function, "_steward"):
-            hints = typing.get_type_hints(function)
+            hints = _hints(function, self.cls)
             hints.pop("return", None)
             self.migrations[detail] = (function, Shape(next(iter(hints.values()), Any)))
         elif role == "reply" and (hasattr(function, "_steward") or name == "handle_reply"):
-            self.replies[detail] = Method(function)
+            self.replies[detail] = Method(function, self.cls)
         elif role in ACTIONS and (hasattr(function, "_steward") or name.startswith("handle_")):
             if role == "maintenance":
                 if not detail:
                     raise TypeError(f"{self.cls.__name__}.{name} needs an interval: @every(\"1h\")")
                 self.interval, detail = detail, ""
-            self.handlers.setdefault(role, {})[detail] = Method(function)
+            self.handlers.setdefault(role, {})[detail] = Method(function, self.cls)
         elif name.startswith("handle_"):
             raise TypeError(f"{self.cls.__name__}.{name} is no handler; there are handle_{', handle_'.join(ACTIONS)}, handle_reply")
 

@@ -22,17 +22,18 @@ _BOUNDS = ("minimum", "maximum", "min_length", "max_length")
 def field(
     default: Any = _MISSING,
     *,
+    name: str = "",
     minimum: float | None = None,
     maximum: float | None = None,
     min_length: int | None = None,
     max_length: int | None = None,
     docs: str = "",
 ) -> Any:
-    """Describes a field of a state or a body: its default (None: it may be missing), bounds of a number, characters of a text, elements of a
-    list.
+    """Describes a field of a state or a body: its default (None: it may be missing), its name in JSON if that is another one, bounds of a
+    number, characters of a text, elements of a list.
     """
     bounds = {name: bound for name, bound in zip(_BOUNDS, (minimum, maximum, min_length, max_length)) if bound is not None}
-    metadata = {"bounds": bounds, "docs": docs}
+    metadata = {"name": name, "bounds": bounds, "docs": docs}
     if default is _MISSING:
         return dataclasses.field(metadata=metadata)
     if isinstance(default, (list, dict)):
@@ -42,9 +43,10 @@ def field(
 
 @dataclasses.dataclass
 class Member:
-    """A field with what is known of it."""
+    """A field with what is known of it: its name in JSON, and in the class or the method."""
 
     name: str
+    attribute: str
     shape: Shape
     required: bool
     default: Callable[[], Any] | None
@@ -125,16 +127,16 @@ class Shape:
         raise at_fault(pointer, f"must be {words[self.kind]}, found {found(value)}")
 
     def read_members(self, value: dict[str, Any], pointer: str) -> dict[str, Any]:
-        """Returns the fields of an object; those that are not known are passed over."""
+        """Returns the fields of an object by their attributes; those that are not known are passed over."""
         fields = {}
         for member in self.members:
             inside = below(pointer, member.name)
             if member.name in value:
-                fields[member.name] = member.shape.read(value[member.name], inside)
+                fields[member.attribute] = member.shape.read(value[member.name], inside)
             elif member.required:
                 raise at_fault(inside, "is required")
             else:
-                fields[member.name] = member.default() if member.default else None
+                fields[member.attribute] = member.default() if member.default else None
         return fields
 
     def _bounded(self, value: Any, size: float, unit: str, pointer: str) -> Any:
@@ -196,7 +198,12 @@ def member(name: str, hint: Any, given: Any) -> Member:
     shape = Shape(hint, given.metadata.get("bounds"))
     if default and default() is None:
         shape.nullable = True
-    return Member(name, shape, default is None and not shape.nullable, default, given.metadata.get("docs", ""))
+    return Member(json_name(name, given), name, shape, default is None and not shape.nullable, default, given.metadata.get("docs", ""))
+
+
+def json_name(attribute: str, given: dataclasses.Field) -> str:
+    """Returns what a field is called in JSON."""
+    return given.metadata.get("name") or attribute
 
 
 def members_of(hint: type) -> list[Member]:
@@ -208,8 +215,8 @@ def members_of(hint: type) -> list[Member]:
 def plain(value: Any) -> Any:
     """Returns a value as JSON has it; fields that are None and may be missing are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((given, getattr(value, given.name)) for given in dataclasses.fields(value))
-        return {given.name: plain(item) for given, item in pairs if item is not None}
+        pairs = ((json_name(given.name, given), getattr(value, given.name)) for given in dataclasses.fields(value))
+        return {name: plain(item) for name, item in pairs if item is not None}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, (list, tuple)):

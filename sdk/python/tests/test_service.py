@@ -13,7 +13,7 @@ from steward.mock import Host, Response
 @dataclasses.dataclass
 class Limit:
     percent: int = field(minimum=1, maximum=100)
-    daily: bool = True
+    per_day: bool = field(True, name="perDay")
 
 
 @dataclasses.dataclass
@@ -38,6 +38,9 @@ class Account:
     def handle_start(self, ctx: Context):
         ctx.stat("starts", 1)
 
+    def handle_put(self, body: "Account"):
+        vars(self).update(vars(body))
+
     @patch("deposit")
     def deposit(self, ctx: Context, amount: int):
         self.balance += amount
@@ -45,8 +48,8 @@ class Account:
         return {"balance": self.balance}
 
     @patch("close")
-    def close(self, ctx: Context, afterSeconds: int = field(minimum=0)):
-        ctx.expire_in(afterSeconds)
+    def close(self, ctx: Context, after_seconds: int = field(minimum=0, name="afterSeconds")):
+        ctx.expire_in(after_seconds)
 
     @patch("break")
     def divide(self):
@@ -71,7 +74,7 @@ class Account:
 
     @staticmethod
     @migrate(1)
-    def from_v1(old: AccountV1):
+    def from_v1(old: AccountV1) -> "Account":
         return Account(owner=old.owner, balance=old.cents // 100)
 
     @staticmethod
@@ -119,6 +122,19 @@ class TestService(unittest.TestCase):
             refused = self.host.post("/bank/accounts", body)
             self.assertEqual((refused.status, refused.pointer), (400, pointer), refused.body)
         self.assertEqual(self.host.patch(self.link, {"kind": "refuse", "documentVersion": 9}).code, "version-conflict")
+
+    def test_fields_have_their_own_names_in_json(self):
+        limits = {"cash": {"percent": 5, "perDay": False}, "card": {"percent": 6}}
+        link = self.host.post("/bank/accounts", {"owner": "bob", "limits": limits}).link
+        self.assertEqual(self.host.versions(link)[0]["limits"], {"cash": limits["cash"], "card": {"percent": 6, "perDay": True}})
+        refused = self.host.post("/bank/accounts", {"owner": "bob", "limits": {"cash": {"percent": 5, "perDay": 1}}})
+        self.assertEqual(refused.pointer, "/limits/cash/perDay")
+        self.assertIsInstance(Account.__steward__.shape.read({"owner": "bob", "limits": limits}).limits["cash"].per_day, bool)
+
+    def test_methods_may_name_their_own_class(self):
+        refused = self.host.put(self.link, {"owner": "robert-the-third", "documentVersion": 0})
+        self.assertEqual((refused.status, refused.pointer), (400, "/owner"))
+        self.assertEqual(self.host.put(self.link, {"owner": "bob", "documentVersion": 0}).body["owner"], "bob")
 
     def test_an_answer_comes_back_with_its_tag(self):
         self.host.answer("/bank/audits", lambda effect: Response(201))

@@ -65,6 +65,10 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
         Effort::Quick => command.arg("-O1"),
         Effort::Whole => command.arg("-Os"),
     };
+    if words.last() != Some(&"cc") {
+        // A stack that is used up runs off the beginning of memory, and not into what the service keeps; Zig does so by itself.
+        command.arg("-Wl,--stack-first");
+    }
     // Names of functions stay: a trap without words of its own is told by them.
     command.args(["-Wl,--no-entry", "-Wl,--strip-debug", "-o"]).arg(&output).arg(SOURCE);
     let written = tools.run(&mut command)?;

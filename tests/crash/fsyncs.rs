@@ -3,7 +3,7 @@
 //! A kind is a call and a pattern of paths, in which `DATA` stands for the data folder. For each kind, a test here lets
 //! the disk lie about it, or an entry in `host/docs/storage.md` names the test elsewhere.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -11,7 +11,9 @@ use futures_util::FutureExt as _;
 use serde_json::json;
 use steward_tests::build::repository;
 use steward_tests::disk::{Call, Fault, Survival, Wrong, matches};
+use steward_tests::host::OWN_CODE;
 use steward_tests::wait;
+use tokio::task::JoinSet;
 
 use crate::Random;
 use crate::rig::{Rig, component};
@@ -92,39 +94,43 @@ async fn live(rig: &mut Rig, survival: Survival, counter: &[u8]) -> anyhow::Resu
     Ok(())
 }
 
-/// Returns what is wrong after a life on a disk that lies about one kind of fsync.
-async fn complaint(call: Call, pattern: &str, survival: Survival) -> Option<String> {
-    let mut rig = Rig::new(&[])?;
+/// Lets a host live on a disk that lies about one kind of fsync: something must be wrong then.
+async fn is_needed(call: Call, pattern: String, survival: Survival) {
+    let Some(mut rig) = Rig::new(&[]) else { return };
     let counter = component("counter").await;
-    rig.disk.set_faults(vec![Fault::always(call, &path(&rig, pattern), Wrong::Lies)]);
+    rig.disk.set_faults(vec![Fault::always(call, &path(&rig, &pattern), Wrong::Lies)]);
     let lived = AssertUnwindSafe(live(&mut rig, survival, &counter)).catch_unwind().await;
     assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all");
-    match lived {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{error:#}")),
-        Err(_) => Some("a request was answered otherwise than it must be".to_owned()),
-    }
+    let said = match lived {
+        Ok(Ok(())) => panic!("nobody misses {call:?} of {pattern}"),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "a request was answered otherwise than it must be".to_owned(),
+    };
+    println!("{call:?} of {pattern}: {said}");
 }
 
-async fn is_needed(call: Call, pattern: &str, survival: Survival) {
-    let Some(rig) = Rig::new(&[]) else { return };
-    drop(rig);
-    let complaint = complaint(call, pattern, survival).await;
-    let said = complaint.unwrap_or_else(|| panic!("nobody misses {call:?} of {pattern}"));
-    println!("{call:?} of {pattern}: {said}");
+/// Carries out lives at the same time: each is in no hurry for seconds, as its logs prepare their next segments.
+async fn all<L: Future<Output = ()> + Send + 'static>(lives: impl IntoIterator<Item = L>) {
+    let mut running: JoinSet<()> = lives.into_iter().collect();
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            resume_unwind(error.into_panic());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_keeps_its_word_loses_nothing() {
-    for survival in [Survival::NOTHING, Survival::NAMES] {
-        let Some(mut rig) = Rig::new(&[]) else { return };
+    all([Survival::NOTHING, Survival::NAMES].map(|survival| async move {
+        let Some(mut rig) = Rig::new(&OWN_CODE) else { return };
         let counter = component("counter").await;
         live(&mut rig, survival, &counter).await.unwrap_or_else(|error| panic!("{survival:?}: {error:#}"));
         for synced in rig.disk.synced() {
             let known = KINDS.iter().any(|kind| matches(&path(&rig, kind), &synced));
             assert!(known, "{synced} is fsynced and of no known kind: add it here and to storage.md");
         }
-    }
+    }))
+    .await;
 }
 
 #[test]
@@ -137,45 +143,41 @@ fn every_kind_of_fsync_is_in_the_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_a_replaced_file_is_needed() {
-    for pattern in [
+    let files = [
         "DATA/format.unfinished",
         "DATA/id.unfinished",
         "DATA/system/current.unfinished",
         "DATA/system/*/log.unfinished",
         "DATA/log-*.unfinished",
         "DATA/modules/*.unfinished",
-    ] {
-        is_needed(Call::SyncFile, pattern, Survival::NAMES).await;
-    }
+    ];
+    all(files.map(|file| is_needed(Call::SyncFile, file.to_owned(), Survival::NAMES))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_the_folder_of_a_replaced_file_is_needed() {
-    for pattern in ["DATA/system", "DATA/modules"] {
-        is_needed(Call::SyncFolder, pattern, Survival::NOTHING).await;
-    }
+    let folders = ["DATA/system", "DATA/modules"];
+    all(folders.map(|folder| is_needed(Call::SyncFolder, folder.to_owned(), Survival::NOTHING))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_the_folder_above_a_new_folder_is_needed() {
-    for pattern in ["", "DATA", "DATA/system/*"] {
-        is_needed(Call::SyncFolder, pattern, Survival::NOTHING).await;
-    }
+    let folders = ["", "DATA", "DATA/system/*"];
+    all(folders.map(|folder| is_needed(Call::SyncFolder, folder.to_owned(), Survival::NOTHING))).await;
 }
+
+/// The folders of both logs.
+const LOGS: [&str; 2] = ["DATA/log-*", "DATA/system/*/log"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsyncs_of_a_new_segment_are_needed() {
-    for log in ["DATA/log-*", "DATA/system/*/log"] {
-        is_needed(Call::SyncFile, &format!("{log}/next.tmp"), Survival::NOTHING).await;
-        is_needed(Call::SyncFolder, log, Survival::NOTHING).await;
-    }
+    let kinds = LOGS.map(|log| [(Call::SyncFile, format!("{log}/next.tmp")), (Call::SyncFolder, log.to_owned())]);
+    all(kinds.into_iter().flatten().map(|(call, path)| is_needed(call, path, Survival::NOTHING))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsync_of_each_group_of_a_log_is_needed() {
-    for log in ["DATA/log-*", "DATA/system/*/log"] {
-        is_needed(Call::SyncFile, &format!("{log}/*.log"), Survival::NOTHING).await;
-    }
+    all(LOGS.map(|log| is_needed(Call::SyncFile, format!("{log}/*.log"), Survival::NOTHING))).await;
 }
 
 /// Updates one after the other fill a block of the log each, and hardly anything of the state store: of its journal nothing
@@ -214,17 +216,23 @@ async fn outlive(rig: &mut Rig, counter: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets a host outlive a power cut on a disk that lies about this kind of fsync, or keeps its word.
+async fn checkpoint(lie: Option<(Call, &'static str)>) {
+    let Some(mut rig) = Rig::new(&["--backlog", "0"]) else { return };
+    let counter = component("counter").await;
+    let fault = lie.map(|(call, pattern)| Fault::always(call, &path(&rig, pattern), Wrong::Lies));
+    rig.disk.set_faults(fault.into_iter().collect());
+    let lived = AssertUnwindSafe(outlive(&mut rig, &counter)).catch_unwind().await;
+    match (lie, lived) {
+        (None, Ok(lived)) => lived.expect("a disk that keeps its word loses nothing"),
+        (None, Err(panic)) => resume_unwind(panic),
+        (Some((_, pattern)), Ok(Ok(()))) => panic!("nobody misses the fsync of {pattern}"),
+        (Some((_, pattern)), _) => assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fsyncs_of_a_checkpoint_are_needed() {
-    let flags = ["--backlog", "0"];
-    let Some(mut rig) = Rig::new(&flags) else { return };
-    let counter = component("counter").await;
-    outlive(&mut rig, &counter).await.expect("a disk that keeps its word loses nothing");
-    for (call, pattern) in [(Call::SyncFile, "DATA/state/*.jnl"), (Call::SyncFolder, "DATA/state/keyspaces")] {
-        let Some(mut rig) = Rig::new(&flags) else { return };
-        rig.disk.set_faults(vec![Fault::always(call, &path(&rig, pattern), Wrong::Lies)]);
-        let lived = AssertUnwindSafe(outlive(&mut rig, &counter)).catch_unwind().await;
-        assert!(!matches!(lived, Ok(Ok(()))), "nobody misses the fsync of {pattern}");
-        assert!(rig.disk.struck() > 0, "{pattern} was not fsynced at all");
-    }
+    let lies = [(Call::SyncFile, "DATA/state/*.jnl"), (Call::SyncFolder, "DATA/state/keyspaces")];
+    all([None].into_iter().chain(lies.map(Some)).map(checkpoint)).await;
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use steward_tests::disk::Survival;
+use steward_tests::host::OWN_CODE;
 
 use crate::deployments::Deployments;
 use crate::model::{Failures, Model};
@@ -67,7 +68,7 @@ async fn live(rig: &mut Rig, scene: Scene, model: &mut Model, deployments: &mut 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_by_power_cuts() {
     let (rounds, seed) = (number("STEWARD_POWER_ROUNDS", ROUNDS), seed());
-    let Some(mut rig) = Rig::new(&[]) else { return };
+    let Some(mut rig) = Rig::new(&OWN_CODE) else { return };
     let counter = component("counter").await;
     let mut random = Random::new(seed);
     let mut model = Model::new(seed, Failures::Allowed);
@@ -99,7 +100,7 @@ async fn a_new_folder_survives_power_cuts_in_its_first_second() {
     let counter = component("counter").await;
     let mut random = Random::new(seed + 77);
     for round in 0..rounds {
-        let Some(mut rig) = Rig::new(&[]) else { return };
+        let Some(mut rig) = Rig::new(&OWN_CODE) else { return };
         rig.disk.write_back(seed + round);
         let context = || format!("round {round}, seed {seed}");
         tokio::task::block_in_place(|| rig.host.spawn()).expect("the host can be started");

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use steward_tests::disk::{Disk, Survival};
 use steward_tests::guests::{self, Progress};
-use steward_tests::host::{Host, OWN_CODE};
+use steward_tests::host::Host;
 
 use crate::Random;
 
@@ -16,12 +16,11 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Returns a host that is not started, on an empty disk; none where no disk can be mounted.
+    /// Returns a host that is not started, on an empty disk; none where no disk can be mounted. All that the host keeps lies on
+    /// this disk, except compiled code: that does so with [`OWN_CODE`](steward_tests::host::OWN_CODE) among the flags.
     pub(crate) fn new(flags: &[&str]) -> Option<Rig> {
         let disk = Disk::mount()?;
-        // All that a node keeps lies on this disk, compiled code too.
-        let flags = [flags, &OWN_CODE].concat();
-        let host = Host::prepared(&disk.path(), &flags).expect("a host can be prepared");
+        let host = Host::prepared(&disk.path(), flags).expect("a host can be prepared");
         Some(Rig { host, disk, id: None })
     }
 

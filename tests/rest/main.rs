@@ -39,10 +39,7 @@ mod tasks;
 mod unread_bodies;
 mod utility;
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
-use steward_tests::guests::{self, Progress};
+use steward_tests::guests::{self, Built, Progress};
 use steward_tests::host::Host;
 
 /// Flags of a host whose guests may take their time, on a machine that is busy with other tests.
@@ -73,21 +70,22 @@ async fn component(name: &str) -> Vec<u8> {
     components(&[name]).await.remove(0)
 }
 
-/// Returns the components of guests. Each is built once in this process, whichever test asks first.
+/// Returns the components of guests.
 async fn components(names: &[&str]) -> Vec<Vec<u8>> {
-    static BUILT: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let built = tokio::task::spawn_blocking(move || {
-        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing: Vec<&str> = names.iter().map(String::as_str).filter(|name| !built.contains_key(*name)).collect();
-        if !missing.is_empty() {
-            for guest in guests::build(&missing, &Progress::hidden())? {
-                built.insert(guest.name.to_owned(), std::fs::read(&guest.path)?);
-            }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        match names.is_empty() {
+            // For the builder no name means all guests.
+            true => Ok(Vec::new()),
+            false => read(&guests::build(&names, &Progress::hidden())?),
         }
-        anyhow::Ok(names.iter().filter_map(|name| built.get(name).cloned()).collect())
     });
     built.await.expect("the build does not panic").expect("the guests build")
+}
+
+fn read(guests: &[Built]) -> anyhow::Result<Vec<Vec<u8>>> {
+    guests.iter().map(|guest| Ok(std::fs::read(&guest.path)?)).collect()
 }
 
 /// Returns the component `misbehave` with other things in its descriptor. They take the place of the old ones in the file, so they

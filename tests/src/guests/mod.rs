@@ -15,9 +15,11 @@ mod component;
 mod progress;
 mod toolchain;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub use component::Built;
 pub use progress::Progress;
@@ -102,18 +104,29 @@ pub fn names() -> Vec<&'static str> {
 /// Builds guests, all of them if none is named, and returns them in that order.
 ///
 /// Blocks: seconds the first time, minutes if the standard library or the toolchain is missing, while other processes
-/// build guests, and a fraction of a second otherwise.
+/// build guests, and a fraction of a second otherwise. What this process has built already it takes as it is: tests that
+/// begin at the same time would else ask cargo one after the other for what the first has had made.
 ///
 /// # Errors
 /// [`Error`] says what the caller has to install or to mend.
 pub fn build(names: &[&str], progress: &Progress) -> Result<Vec<Built>, Error> {
+    static BUILT: Mutex<BTreeMap<&str, Built>> = Mutex::new(BTreeMap::new());
     let guests = chosen(names)?;
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing: Vec<Guest> = guests.iter().copied().filter(|guest| !built.contains_key(guest.name)).collect();
+    if !missing.is_empty() {
+        built.extend(build_anew(&missing, progress)?.into_iter().map(|guest| (guest.name, guest)));
+    }
+    Ok(guests.iter().filter_map(|guest| built.get(guest.name).cloned()).collect())
+}
+
+fn build_anew(guests: &[Guest], progress: &Progress) -> Result<Vec<Built>, Error> {
     let folder = folder();
     let components = folder.join("components");
     fs::create_dir_all(&components).map_err(|source| io_error("create", &components, source))?;
     let _lock = lock(&folder, progress)?;
     let toolchain = toolchain::find(&folder, progress)?;
-    compile::compile(&toolchain, &guests, &folder, progress)?;
+    compile::compile(&toolchain, guests, &folder, progress)?;
     let modules = folder.join(toolchain::TARGET).join("guest");
     let mut built = Vec::new();
     for (index, guest) in guests.iter().enumerate() {

@@ -39,8 +39,11 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self, at: u64, length: u64) -> io::Result<&[u8]> {
         let window_end = self.window_start + self.window.len() as u64;
         if at < self.window_start || at + length > window_end {
-            let run = length.max(WINDOW_BYTES).min(self.segment.bytes - at);
-            self.window.resize(run as usize, 0);
+            let run = length.max(WINDOW_BYTES).min(self.segment.bytes - at) as usize;
+            if self.window.len() != run {
+                // Made anew: the system hands out zeros, and nothing is copied or written twice.
+                self.window = vec![0; run];
+            }
             self.segment.file.read_at(at, &mut self.window)?;
             self.window_start = at;
         }

@@ -101,7 +101,7 @@ fn round_trips(space: Space, parts: &Parts) {
     for known in [meta::Key::Progress, meta::Key::Bucket(number as u8)] {
         returns(meta::decode(&meta::encode(space, &known)), known);
     }
-    for known in [factory::Key::Count(space), factory::Key::Partial, factory::Key::Expiring] {
+    for known in [factory::Key::Tally(space), factory::Key::Partial, factory::Key::Expiring] {
         returns(factory::decode(&factory::encode(link, &known)), (link.clone(), known));
     }
 }

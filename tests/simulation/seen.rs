@@ -85,7 +85,7 @@ impl Seen {
             ("expired documents removed", self.expired, 60),
             ("reads", self.reads, 1),
             ("failed checkpoints", self.failed_checkpoints, 4),
-            ("unknown outcomes", self.unknown_outcomes, 1),
+            ("unknown outcomes", self.unknown_outcomes, 12),
             ("orderly stops", self.orderly_stops, 4),
             ("shortages of the disk", self.shortages, 4),
         ]

@@ -66,6 +66,8 @@ fn main() {
     }
     let texts =
         files(&root, Path::new(WIT)).into_iter().map(|path| (path.display().to_string(), read(&root.join(&path))));
+    // What else lies there is for people and their editors.
+    let texts = texts.filter(|(path, _)| path.ends_with(".wit"));
     code.push(listed("WIT", texts));
     code.push(listed("RUST_LOCK", [("Cargo.lock".to_owned(), needed(&read(&root.join("Cargo.lock"))))]));
     code.push(listed("SCRIPT_SUPPORT", script_support(&root)));

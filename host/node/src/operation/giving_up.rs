@@ -62,7 +62,8 @@ fn pending_of(partition: &Partition, link: &Link, tag: Option<&str>) -> Result<V
     partition.pending_of(link, tag).ok_or(Error::Behind(Behind(partition.id())))
 }
 
-fn gives_up(effect: &Effect, link: &Link) -> bool {
+/// Returns true if a guest gives up effects of its own document with this one.
+pub(super) fn gives_up(effect: &Effect, link: &Link) -> bool {
     let path = effect.to.split('?').next().unwrap_or_default();
     let own = path.strip_prefix(link.as_str()) == Some("/effects");
     own && effect.action == Action::Delete && effect.delay_millis <= 0 && effect.reply_tag.is_empty()

@@ -10,6 +10,7 @@ use steward_sandbox::{Call, CallError, Occasion, Silent};
 use super::Error;
 use super::body::built_in;
 use super::demands::Demands;
+use super::giving_up::gives_up;
 use super::road::Asking;
 use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 
@@ -45,7 +46,7 @@ pub(super) async fn call(
     }
     let returned = outcome.document.map(|after| service::returned(service.schema.as_ref(), state, after)).transpose();
     outcome.document = returned.map_err(|reason| refused(service, reason))?;
-    outcome.effects.iter().try_for_each(|effect| check_effect(service, effect))?;
+    outcome.effects.iter().try_for_each(|effect| check_effect(asking, effect))?;
     Ok(outcome)
 }
 
@@ -95,7 +96,12 @@ fn refused(service: &Service, reason: String) -> Error {
 }
 
 /// Checks that the guest may send the effect where it wants to, and that it can be understood there.
-fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
+fn check_effect(asking: Asking<'_>, effect: &Effect) -> Result<(), Error> {
+    let service = asking.service;
+    // That goes nowhere: it is settled with the update.
+    if gives_up(effect, &asking.operation.link) {
+        return Ok(());
+    }
     if effect.to.starts_with('/') {
         let path = effect.to.split('?').next().unwrap_or_default();
         let link = Link::parse(path).map_err(|error| refused(service, format!("an effect cannot be sent: {error}")))?;
@@ -104,7 +110,7 @@ fn check_effect(service: &Service, effect: &Effect) -> Result<(), Error> {
                 service,
                 format!(
                     "an effect is a {} of {path}, where the host itself answers: effects go to documents, factories and services, and \
-                     of the host they reach only POST {QUERY_TASKS}",
+                     of the host they reach only POST {QUERY_TASKS}, and DELETE of the document's own effects",
                     effect.action.as_str()
                 ),
             ));

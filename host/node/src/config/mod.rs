@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub(crate) use address::PeerAddress;
+pub(crate) use address::{PeerAddress, peer_port_of};
 pub(crate) use error::Error;
 pub(crate) use layers::{Effective, Given, Origin, gather};
 pub(crate) use peers::PeerOptions;

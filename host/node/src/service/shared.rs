@@ -187,26 +187,33 @@ impl ModuleShelf {
 
 impl Service for ModuleShelf {
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
-        let question = match codec::decode(&body) {
-            Ok(question) => question,
-            Err(error) => return Box::pin(std::future::ready(Err(format!("{error}")))),
-        };
-        if let Ask::Show { path, revision } = question {
-            let services = Arc::clone(&self.services);
-            return Box::pin(async move {
-                match tokio::time::timeout(SHOWN_WITHIN, services.shown(&path, revision)).await {
-                    Ok(()) => Ok(Vec::new()),
-                    Err(_) => Err(format!("{path} does not show the change yet")),
+        let (own, modules, services) = (Arc::clone(&self.own), Arc::clone(&self.modules), Arc::clone(&self.services));
+        // Read there as well: a module is long, and all nodes are heard on the thread of the caller.
+        let task = self.runtime.spawn(failure::contained(async move {
+            match codec::decode(&body).map_err(|error| error.to_string())? {
+                Ask::Get(digest) => {
+                    let get = move || own.get(digest).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string());
+                    looked_at(get).await
                 }
-            });
-        }
-        let (own, modules) = (Arc::clone(&self.own), Arc::clone(&self.modules));
-        let work = move || match question {
-            Ask::Get(digest) => own.get(digest).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string()),
-            Ask::Keep(bytes) => modules.install(&bytes).map(|_| Vec::new()).map_err(|error| error.to_string()),
-            Ask::Show { .. } => Ok(Vec::new()),
-        };
-        let task = self.runtime.spawn_blocking(|| failure::contain(work));
-        Box::pin(async { task.await.unwrap_or_else(|_| Err("the module could not be looked at".to_owned())) })
+                Ask::Keep(bytes) => {
+                    looked_at(move || modules.install(&bytes).map(|_| Vec::new()).map_err(|error| error.to_string()))
+                        .await
+                }
+                Ask::Show { path, revision } => {
+                    let shown = tokio::time::timeout(SHOWN_WITHIN, services.shown(&path, revision)).await;
+                    shown.map(|()| Vec::new()).map_err(|_| format!("{path} does not show the change yet"))
+                }
+            }
+        }));
+        Box::pin(async { task.await.unwrap_or_else(|_| Err(NOT_LOOKED_AT.to_owned())) })
     }
+}
+
+/// What is said where work on a module has ended in a panic.
+const NOT_LOOKED_AT: &str = "the module could not be looked at";
+
+/// Reads or compiles a module on a thread that may block.
+async fn looked_at(work: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static) -> Result<Vec<u8>, String> {
+    let task = tokio::task::spawn_blocking(|| failure::contain(work));
+    task.await.unwrap_or_else(|_| Err(NOT_LOOKED_AT.to_owned()))
 }

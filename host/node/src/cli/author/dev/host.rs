@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::cli::error::{Exit, Failure};
 use crate::cli::start::ENDS_WITH_PARENT;
-use crate::config::VARIABLE_PREFIX;
+use crate::config::{VARIABLE_PREFIX, peer_port_of};
 
 /// Lines that wait to be shown; the host waits when there are more.
 const LINES_MAX: usize = 1024;
@@ -34,9 +34,6 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// What it logs: of guests everything.
 const LOG_LEVEL: &str = "info,steward_node::imports=trace";
-
-/// How far the port for peers is from that of the API, see `--peerNodes`.
-const PEERS_BESIDE: u16 = 10_000;
 
 /// Which hosts are started.
 pub(super) struct Wanted<'a> {
@@ -245,8 +242,7 @@ fn ports(first: u16, count: u16) -> Result<Vec<u16>, Failure> {
         while ports.len() < usize::from(count) {
             let api = listen(0)?;
             let port = api.local_addr()?.port();
-            let beside = port.checked_add(PEERS_BESIDE).unwrap_or(port.wrapping_sub(PEERS_BESIDE));
-            if let Ok(peers) = listen(beside) {
+            if let Ok(peers) = listen(peer_port_of(port)) {
                 ports.push(port);
                 held.push(peers);
             }

@@ -105,7 +105,13 @@ impl ControlLog for RaftControlLog {
             }
             let leave = self.ask(Ask::Leave { member: self.own, at });
             match tokio::time::timeout(LEAVE_WAIT, leave).await {
-                Ok(Some(Said::Applied { .. })) => tracing::info!("the group knows that this node stops"),
+                Ok(Some(Said::Applied { index, .. })) => {
+                    // What was named before is what this node is still needed for: it must see all of it here.
+                    if !self.group.reached(index).await {
+                        tracing::warn!("this node did not hear what the group decided before it stops");
+                    }
+                    tracing::info!("the group knows that this node stops");
+                }
                 // It stops all the same; the others notice.
                 Ok(Some(said)) => tracing::warn!(%said, "the group was not told that this node stops"),
                 Ok(None) => tracing::warn!("the group was not told that this node stops: nobody leads it"),

@@ -212,6 +212,7 @@ fn of_refused(refused: &Refused) -> Problem {
         | Refused::StaleBoot { .. }
         | Refused::WrongStatus { .. }
         | Refused::NotAvailable { .. }
+        | Refused::TooFewServe { .. }
         | Refused::Observer { .. }
         | Refused::NotAssigned { .. }
         | Refused::StaleEpoch { .. }

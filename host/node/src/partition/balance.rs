@@ -62,6 +62,10 @@ fn misplaced<'a>(
 ) -> impl Iterator<Item = (PartitionId, Member)> + 'a {
     partitions.lane(Lane::Persisted).iter().filter_map(move |partition| {
         let row = state.row(partition.id()).filter(|row| row.primary == own)?;
+        // Asked all the same, this node would admit nothing until the group has refused.
+        if !state.can_be_handed_over(partition.id()) {
+            return None;
+        }
         let members =
             row.in_sync.iter().copied().filter(|member| *member == own || state.group().is_available(*member));
         let chosen = elect::candidate(partition.id(), members).filter(|chosen| *chosen != own)?;

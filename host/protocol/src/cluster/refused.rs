@@ -219,4 +219,14 @@ pub enum Refused {
         /// How many must hold an update.
         needed: u32,
     },
+    /// The next reign could not begin, and would take reads with it that the present one answers.
+    #[error(
+        "partition {partition} is not handed over: {needed} of its members must serve before another reign can begin"
+    )]
+    TooFewServe {
+        /// The partition that was meant.
+        partition: PartitionId,
+        /// How many must serve.
+        needed: u32,
+    },
 }

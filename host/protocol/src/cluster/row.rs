@@ -54,6 +54,11 @@ impl Row {
         }
     }
 
+    /// Returns how many members a new reign needs before it serves: enough promises, and then enough that hold its marker.
+    pub fn needed_to_begin(&self) -> u32 {
+        self.recovery_quorum.max(self.write_quorum)
+    }
+
     /// Begins a new reign under `primary`.
     pub fn name(&mut self, primary: Member) {
         self.epoch = self.epoch.next_ownership();

@@ -16,7 +16,7 @@ use steward_model::{Link, NodeId, PartitionId};
 
 use super::group::{Group, Node, NodeStatus, Quorum};
 use super::registry::{Factory, GuestModule, Mounted, Registry};
-use super::table::{Row, Table};
+use super::table::{Row, Table, can_begin};
 
 /// One life of the system group; a new one begins only when the old one is recovered by force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -109,6 +109,11 @@ impl ClusterState {
     /// Returns the row of `partition`; none before the first peer has registered.
     pub fn row(&self, partition: PartitionId) -> Option<&Row> {
         self.table.row(partition)
+    }
+
+    /// Returns true if another member could order `partition`: enough members serve for its reign to begin.
+    pub fn can_be_handed_over(&self, partition: PartitionId) -> bool {
+        self.row(partition).is_some_and(|row| can_begin(&self.group, row))
     }
 
     /// Returns the node with this number.

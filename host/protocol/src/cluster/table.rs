@@ -126,6 +126,11 @@ impl Table {
         if !group.is_available(member) {
             return Err(Refused::NotAvailable { member });
         }
+        // The reign that is there answers reads with fewer members than the next one needs to begin. A member that is leaving
+        // counts for nothing: it may be gone before it hears of the next reign, and waits only for those that are named by then.
+        if !can_begin(group, row) {
+            return Err(Refused::TooFewServe { partition, needed: row.needed_to_begin() });
+        }
         row.name(member);
         Ok(row.version)
     }
@@ -174,6 +179,12 @@ impl Table {
     pub(super) fn first_held_by(&self, node: NodeId) -> Option<PartitionId> {
         self.rows().find(|(_, row)| row.in_sync.iter().any(|m| m.node == node)).map(|(partition, _)| partition)
     }
+}
+
+/// Returns true if enough members of `row` serve for another reign to begin.
+pub(super) fn can_begin(group: &Group, row: &Row) -> bool {
+    let serving = row.in_sync.iter().filter(|member| group.is_available(**member)).count();
+    serving >= row.needed_to_begin() as usize
 }
 
 /// Takes a node that will not come back out of one row.

@@ -136,6 +136,25 @@ fn primary_does_not_move_late_or_to_the_wrong_node() {
 }
 
 #[test]
+fn a_reign_is_not_ended_for_one_that_could_not_begin() {
+    let mut examined = Examined::with_peers(3);
+    examined.accept(set_quorum(3, Scope::Group));
+    examined.spread(persisted(), 3);
+    let partition = persisted();
+    examined.accept(Command::BeginLeave { node: NodeId(3), boot: Boot(1), at: Timestamp(9) });
+    let row = examined.row(partition);
+    let moves = Command::MovePrimaries(vec![Move { partition, epoch: row.epoch, to: NodeId(2) }]);
+    assert!(!examined.0.can_be_handed_over(partition));
+    let refused = Refused::TooFewServe { partition, needed: 3 };
+    assert_eq!(examined.accept(moves.clone()), Applied::Altered(vec![Err(refused)]));
+    assert_eq!(examined.row(partition), row, "who answers reads goes on");
+    examined.accept(set_quorum(2, Scope::Group));
+    assert!(examined.0.can_be_handed_over(partition), "two of the three serve");
+    let moved = examined.accept(moves);
+    assert!(matches!(moved, Applied::Altered(outcomes) if outcomes[0].is_ok()));
+}
+
+#[test]
 fn lower_quorum_takes_effect_in_the_rows_at_once_and_a_higher_one_does_not() {
     let mut examined = Examined::with_peers(3);
     examined.accept(set_quorum(3, Scope::Group));

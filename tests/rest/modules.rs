@@ -128,6 +128,43 @@ async fn a_function_that_would_take_a_compiler_long_is_refused_with_the_setting(
     client.upload(&with_function((20 << 10) - 2)).await.expect(201);
 }
 
+/// Returns the counter with a further module in it, of one function of this type and body.
+async fn with_module(signature: &[u8], body: &[u8]) -> Vec<u8> {
+    let section = |number: u8, content: &[u8]| [&[number][..], &leb(content.len()), content].concat();
+    let code = [&[0][..], body, &[0x0b]].concat();
+    let sections = [
+        section(1, &[&[1, 0x60][..], signature].concat()),
+        section(3, &[1, 0]),
+        section(10, &[&[1][..], &leb(code.len()), &code].concat()),
+    ];
+    let module = [b"\0asm\x01\0\0\0".as_slice(), &sections.concat()].concat();
+    [component("counter").await, section(1, &module)].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_compiler_takes_ends_at_a_bound_and_harms_nobody() {
+    let flags = ["--module-memory", "256MiB", "--module-deadline", "5s"];
+    let host = host_with_flags(&["greeting"], &flags).await;
+    let client = host.client();
+    // A thousand numbers go into each of these blocks and come out of it: 20 kB that ask for 8 GB.
+    let wide = [leb(1000), vec![0x7f; 1000], leb(1000), vec![0x7f; 1000]].concat();
+    let numbers = [0x41, 1].repeat(1000);
+    let blocks = [0x02, 0, 0x0c, 0, 0x0b].repeat(4000);
+    let greedy = with_module(&wide, &[numbers, blocks].concat()).await;
+    let refused = client.upload(&greedy).await.expect(422).json();
+    assert_eq!(refused["code"], "module-memory", "{refused}");
+    assert!(refused["detail"].as_str().unwrap_or_default().contains("`module_memory`"), "{refused}");
+    // Compilers take time by the square of the number of loops.
+    let slow = with_module(&[0, 0], &[0x03, 0x40, 0x0b].repeat(14_000)).await;
+    let refused = client.upload(&slow).await.expect(422).json();
+    assert_eq!(refused["code"], "module-deadline", "{refused}");
+    // Neither holds up who comes next.
+    wait::until("another module is taken", || async {
+        (client.upload(&component("counter").await).await.status == 201).then_some(())
+    })
+    .await;
+}
+
 fn leb(mut number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {

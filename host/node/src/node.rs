@@ -92,7 +92,7 @@ struct Guests {
 
 /// Starts what guests run in, and follows what is deployed.
 async fn start_guests(folder: &Folder, system: &System, options: &Options, stop: &Shutdown) -> anyhow::Result<Guests> {
-    let sandbox = Sandbox::new(folder.sandbox_config(options)).context("start the sandbox")?;
+    let sandbox = Sandbox::new(folder.sandbox_config(options)?).context("start the sandbox")?;
     let own = ModuleFolder::open(&folder.path().join("modules")).context("open the folder of guest modules")?;
     let own = Arc::new(own);
     let store: Arc<dyn ModuleStore> = match system.links() {

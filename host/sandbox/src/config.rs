@@ -16,6 +16,9 @@ pub struct Config {
     pub cache_bytes_max: u64,
     /// What a module may be like.
     pub modules: ModuleLimits,
+    /// A program that calls [`crate::serve_as_compiler`] before anything else: modules are compiled in processes of it, which may not take
+    /// more than [`ModuleLimits`] says. None: in this process, and nothing bounds them but their size.
+    pub compiler: Option<PathBuf>,
     /// Longest time of one call when the descriptor does not ask for another.
     pub call_deadline: Duration,
     /// Longest time of one call that a descriptor may ask for.
@@ -68,6 +71,9 @@ pub struct ModuleLimits {
     pub function_bytes_max: usize,
     /// Most variables of one function, without its parameters: compilers take time by the square of them.
     pub locals_max: u32,
+    /// Most memory of the process that compiles a module, in bytes. Where the system does not tell how much a process has (it does on
+    /// Linux), the deadline alone bounds it.
+    pub memory_bytes_max: usize,
     /// Longest time from taking a module in until it is ready, other modules before it included.
     pub deadline: Duration,
 }
@@ -79,6 +85,7 @@ impl Default for ModuleLimits {
             functions_max: 50_000,
             function_bytes_max: 512 << 10,
             locals_max: 5000,
+            memory_bytes_max: 2 << 30,
             deadline: Duration::from_secs(120),
         }
     }
@@ -90,6 +97,7 @@ impl Default for Config {
             cache_folder: None,
             cache_bytes_max: 512 << 20,
             modules: ModuleLimits::default(),
+            compiler: None,
             call_deadline: Duration::from_secs(1),
             call_deadline_max: Duration::from_secs(10),
             tick: Duration::from_millis(4),

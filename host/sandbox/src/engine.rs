@@ -129,6 +129,14 @@ impl Engine {
     }
 }
 
+/// Returns an engine that makes the code which that of a host takes, and runs nothing.
+///
+/// # Errors
+/// Those of the engine.
+pub(crate) fn to_compile(config: &Config) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&code_settings(config))
+}
+
 fn settings(config: &Config) -> wasmtime::Config {
     let instances = config.instances_max;
     let mut pool = PoolingAllocationConfig::new();
@@ -143,8 +151,14 @@ fn settings(config: &Config) -> wasmtime::Config {
     pool.max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT);
     pool.max_tables_per_component(TABLES_PER_COMPONENT);
     pool.max_memories_per_component(MEMORIES_PER_COMPONENT);
-    let mut settings = wasmtime::Config::new();
+    let mut settings = code_settings(config);
     settings.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    settings
+}
+
+/// What decides about the code that is made, besides the version of the engine.
+fn code_settings(config: &Config) -> wasmtime::Config {
+    let mut settings = wasmtime::Config::new();
     settings.memory_init_cow(true);
     settings.epoch_interruption(true);
     // Names of functions come from the module itself; nothing else is read, the environment least of all.

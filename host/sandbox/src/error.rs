@@ -80,6 +80,15 @@ pub enum PrepareError {
         /// The time it had.
         limit: Duration,
     },
+    /// Compiling the module took too much memory.
+    #[error(
+        "module wants more than {} MiB of memory to be compiled: it is too large or too intricate; build it for size, or raise the \
+         setting `module_memory` of the host", limit >> 20
+    )]
+    Greedy {
+        /// What it may have, in bytes.
+        limit: usize,
+    },
     /// Other modules are being compiled.
     #[error("other modules are being compiled, and {waiting} wait; try again later")]
     Busy {
@@ -193,6 +202,7 @@ impl PrepareError {
             PrepareError::Broken { .. } => "module-broken",
             PrepareError::TooMuch { .. } => "module-limit",
             PrepareError::Late { .. } => "module-deadline",
+            PrepareError::Greedy { .. } => "module-memory",
             PrepareError::Busy { .. } => "overloaded",
             PrepareError::PlainCore => "module-plain-core",
             PrepareError::Encode { .. } => "module-not-encodable",

@@ -44,6 +44,7 @@ pub use imports::{Imports, Level, Silent};
 pub use instance::pool::Usage;
 pub use instance::turn::may_block_in_place;
 pub use module::Module;
+pub use module::compiler::serve_as_compiler;
 pub use module::inspect::{Inspection, Kind, Producer, Section, inspect};
 pub use module::workshop::THREADS as WORKSHOP_THREADS;
 pub use script::{Language, Script, ScriptFile};

@@ -50,6 +50,7 @@ const GUEST_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
 /// No module of a service is larger; all of it is in memory while it is compiled.
 const MODULE_BYTES_MAX: u64 = 1 << 30;
+const MODULE_MEMORY_BYTES_MAX: u64 = 1 << 40;
 
 /// Nobody waits longer for a module to be compiled.
 const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
@@ -213,6 +214,7 @@ impl Options {
                 functions_max: read(all, "module_functions", |text| parse_count(text, u32::MAX))?,
                 function_bytes_max: read(all, "module_function_bytes", |text| parse_bytes(text, MODULE_BYTES_MAX))?,
                 locals_max: read(all, "module_locals", |text| parse_count(text, u32::MAX))?,
+                memory_bytes_max: read(all, "module_memory", |text| parse_bytes(text, MODULE_MEMORY_BYTES_MAX))?,
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,

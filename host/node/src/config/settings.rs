@@ -156,6 +156,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("module_functions", "N", "50000", LIMITS, "Most functions of a guest module").of(Shape::Number),
     text("module_function_bytes", "SIZE", "512KiB", LIMITS, "Largest code of one function of a guest module"),
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
+    text("module_memory", "SIZE", "2GiB", LIMITS, "Most memory of the process that compiles a guest module"),
     text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
     text("pending_effects", "N", "1000000", LIMITS, "Most effects and timers that wait; a factory has half, a document a 16th")
         .of(Shape::Number),

@@ -92,11 +92,15 @@ impl Folder {
     }
 
     /// Returns how guests run in this node.
-    pub(super) fn sandbox_config(&self, options: &Options) -> Config {
+    ///
+    /// # Errors
+    /// If the system does not tell which program this process runs.
+    pub(super) fn sandbox_config(&self, options: &Options) -> anyhow::Result<Config> {
         let usual = Config::default();
-        Config {
+        Ok(Config {
             cache_folder: Some(options.code_cache.clone().unwrap_or_else(|| self.path().join("code"))),
             modules: options.modules.clone(),
+            compiler: Some(own_program()?),
             share_percent: options.guest_share_percent,
             instances_max: options.guest_instances,
             call_deadline: options.guest_deadline,
@@ -104,8 +108,17 @@ impl Folder {
             memory_bytes_max: options.guest_memory_bytes,
             document_bytes_max: options.max_request_bytes,
             ..usual
-        }
+        })
     }
+}
+
+/// Returns the program of this process.
+fn own_program() -> anyhow::Result<PathBuf> {
+    // On Linux under the name that means this very program, also when an upgrade has put another in the place of its file.
+    if cfg!(target_os = "linux") {
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe().context("find the program that compiles guests, which is this one")
 }
 
 /// Returns the id that was asked for, else the one kept in the folder, else a new one; keeps it in the folder.

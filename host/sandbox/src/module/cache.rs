@@ -45,8 +45,8 @@ pub(crate) struct Cache {
     bytes_max: u64,
 }
 
-/// Machine code whose seal was right.
-struct Trusted(Vec<u8>);
+/// Machine code that was made here: its seal was right, or a process of this program has just made it.
+pub(super) struct Trusted(Vec<u8>);
 
 impl Cache {
     /// Opens the folder for an engine; makes it if it does not exist. It will hold about `bytes_max`.
@@ -94,10 +94,16 @@ impl Cache {
 
     /// Keeps compiled code for the next start. A failure costs time at the next start and is only logged.
     pub(crate) fn save(&self, digest: Digest, component: &Component) {
+        match component.serialize() {
+            Ok(code) => self.keep(digest, &Trusted(code)),
+            Err(error) => warn!(%digest, error = %format!("{error:#}"), "compiled code not saved"),
+        }
+    }
+
+    /// Keeps machine code as [`Cache::save`] does.
+    pub(super) fn keep(&self, digest: Digest, code: &Trusted) {
         let path = self.path(digest);
-        let saved =
-            component.serialize().map_err(std::io::Error::other).and_then(|code| self.write(digest, &path, &code));
-        if let Err(error) = saved.and_then(|()| self.shrink(&path)) {
+        if let Err(error) = self.write(digest, &path, &code.0).and_then(|()| self.shrink(&path)) {
             warn!(path = %path.display(), %error, "compiled code not saved");
         }
     }
@@ -165,10 +171,20 @@ fn used(path: &Path) {
     }
 }
 
-#[expect(unsafe_code, reason = "wasmtime cannot check machine code; the seal says that we made it")]
+/// Returns the component out of what a compiler, a process of this program, has answered, and that answer to be kept.
+///
+/// # Errors
+/// Those of the engine if it is code for another one.
+pub(super) fn made_by_compiler(engine: &wasmtime::Engine, code: Vec<u8>) -> wasmtime::Result<(Component, Trusted)> {
+    let code = Trusted(code);
+    Ok((deserialize(engine, &code)?, code))
+}
+
+#[expect(unsafe_code, reason = "wasmtime cannot check machine code; a seal or a pipe says that we made it")]
 fn deserialize(engine: &wasmtime::Engine, code: &Trusted) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes must come from `Component::serialize` unaltered. A `Trusted` is made by `unseal` alone, which
-    // checks the seal that `save` wrote after it serialized; the folder is writable for the node's own user only.
+    // SAFETY: the bytes must come from the serializer of this version of the engine unaltered. A `Trusted` is made by three alone: by
+    // `unseal`, which checks the seal that `keep` wrote after it was made, in a folder that is writable for the node's own user
+    // only; by `save`, from a component of this process; and by `made_by_compiler`, from the pipe of a process that runs this very program.
     unsafe { Component::deserialize(engine, &code.0) }
 }
 

@@ -1,4 +1,4 @@
-//! From the bytes of a component to machine code: out of the cache, or by the compiler.
+//! From the bytes of a component to machine code: out of the cache, or by the compiler, in a process of its own if one is named.
 
 use steward_model::module::Digest;
 use tracing::debug;
@@ -6,6 +6,8 @@ use wasmtime::component::Component;
 
 use crate::engine::Engine;
 use crate::error::PrepareError;
+
+use super::{cache, compiler};
 
 /// Returns the compiled component.
 ///
@@ -17,17 +19,19 @@ pub(crate) fn compile(engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<C
         debug!(%digest, "compiled code loaded");
         return Ok(component);
     }
-    let component = Component::from_binary(&engine.wasm, bytes).map_err(|error| refusal(bytes, &error))?;
+    let Some(program) = &engine.config.compiler else {
+        let component =
+            Component::from_binary(&engine.wasm, bytes).map_err(|error| compiler::refusal(bytes, &error))?;
+        if let Some(cache) = &engine.cache {
+            cache.save(digest, &component);
+        }
+        return Ok(component);
+    };
+    let code = compiler::compile(program, bytes, &engine.config.modules)?;
+    let (component, code) = cache::made_by_compiler(&engine.wasm, code)
+        .map_err(|error| PrepareError::Compile { reason: format!("{error:#}") })?;
     if let Some(cache) = &engine.cache {
-        cache.save(digest, &component);
+        cache.keep(digest, &code);
     }
     Ok(component)
-}
-
-/// Tells broken bytes from bytes that are merely too demanding.
-fn refusal(bytes: &[u8], error: &wasmtime::Error) -> PrepareError {
-    match super::inspect::validate(bytes) {
-        Err(broken) => broken,
-        Ok(()) => PrepareError::Compile { reason: format!("{error:#}") },
-    }
 }

@@ -6,7 +6,8 @@
 //! them are made for modules that compilers wrote; a client may send any bytes.
 //!
 //! Promise: the bytes are counted before any of these see them. What exceeds a limit is refused, with the name of the
-//! limit. What passes can be handled in bounded time and on a stack of known size, see [`super::workshop`].
+//! limit. What passes can be read in bounded time and on a stack of known size, see [`super::workshop`]; what it takes to compile it is
+//! bounded once more, see [`super::compiler`].
 //!
 //! How deep component types lie inside one another is not read, but estimated from above. Each type but the outermost
 //! follows the byte of a declaration, 0x01, and begins with 0x41 or 0x42. In real modules, few pairs of bytes look like

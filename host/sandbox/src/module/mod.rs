@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 mod compile;
+pub(crate) mod compiler;
 mod encode;
 pub(crate) mod inspect;
 mod intake;

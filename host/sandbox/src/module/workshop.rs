@@ -3,8 +3,8 @@
 //! Problem: compiling takes processor time, and memory by the hundred megabytes, for any client that sends a file.
 //!
 //! Promise: one module is compiled at a time, since one compilation uses all processors anyhow. Others wait in a short
-//! queue; a client that has waited too long is told so. A compilation cannot be interrupted. If it passes its deadline,
-//! it keeps the workshop until it ends, and its result is thrown away.
+//! queue; a client that has waited too long is told so. A module that passes its deadline keeps the workshop until its compiler ends,
+//! whose own deadline began a little later ([`super::compiler`]); the result is thrown away.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

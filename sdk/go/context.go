@@ -104,6 +104,14 @@ func (c *Context) Put(link string, body any) *Effect { return c.withBody(Put, li
 // Delete deletes another document, or this one.
 func (c *Context) Delete(link string) *Effect { return c.Send(&Effect{To: link, Action: Delete}) }
 
+// Cancel gives up what this document has to send with the tag, such as a timer that is not needed any more; with the state of this call, or
+// not at all. What is being sent at this moment may arrive all the same.
+func (c *Context) Cancel(tag string) {
+	// A plus means itself to the host.
+	escaped := strings.ReplaceAll(url.QueryEscape(tag), "+", "%20")
+	c.Send(&Effect{To: c.request.Link + "/effects?tag=" + escaped, Action: Delete})
+}
+
 // Send sends any effect.
 func (c *Context) Send(effect *Effect) *Effect {
 	c.outcome.Effects = append(c.outcome.Effects, effect)

@@ -28,6 +28,10 @@ async fn effects_timers_and_answers_outlive_a_restart() {
         let nobody = json!({ "to": format!("{factory}/nobody"), "note": "lost", "tag": "lost" });
         let body = json!({ "note": "wrote", "letters": [letter("late", 1500), letter("soon", 0), nobody] });
         client.patch(&format!("{factory}/a"), &body).await.expect(200);
+        // A tag that means something else in a URL.
+        let never = json!({ "letters": [{ "to": format!("{factory}/b"), "note": "never", "delayMillis": 1000, "tag": "a+b &c" }] });
+        client.patch(&format!("{factory}/a"), &never).await.expect(200);
+        client.patch(&format!("{factory}/a"), &json!({ "cancel": "a+b &c" })).await.expect(200);
     }
     tokio::task::block_in_place(|| examination.host.restart()).expect("the host starts again");
     let client = examination.host.client();

@@ -14,7 +14,9 @@ typedef struct {
     st_text note;
     st_list letters;
     int64_t expires_in_millis;
-    bool has_note, expires;
+    // The tag of letters that are not to be sent any more.
+    st_text cancel;
+    bool has_note, expires, cancels;
 } entry;
 // What one diary sends to another.
 typedef struct { st_text note; } message;
@@ -38,6 +40,7 @@ static const st_field entry_fields[] = {
     ST_FIELD(entry, note, ST_TEXT, ST_OPTIONAL(entry, has_note)),
     ST_FIELD(entry, letters, ST_LIST, .of = &letter_shape, .fallback = "[]"),
     ST_FIELD_AS(entry, expires_in_millis, "expiresInMillis", ST_I64, ST_OPTIONAL(entry, expires)),
+    ST_FIELD(entry, cancel, ST_TEXT, ST_OPTIONAL(entry, cancels)),
 };
 static const st_field message_fields[] = {ST_FIELD(message, note, ST_TEXT)};
 static const st_shape diary_shape = ST_SHAPE(diary, diary_fields);
@@ -77,6 +80,7 @@ static int put_down(st_context *ctx, void *state, const void *body) {
     const letter *letters = e->letters.at;
     st_stat("letters", (double)e->letters.count);
     if (e->has_note) add(&d->notes, e->note);
+    if (e->cancels) st_cancel(ctx, st_c(e->cancel));
     for (size_t i = 0; i < e->letters.count; i++) {
         st_effect *effect = tell(ctx, letters[i].to, letters[i].note);
         st_reply_tag(st_after(effect, (int64_t)letters[i].delay_millis * 1000), st_c(letters[i].tag));

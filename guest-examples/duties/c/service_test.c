@@ -18,6 +18,16 @@ ST_TEST(letters_arrive_when_they_are_due_and_their_answers_come_back) {
     st_has(st_get_of(writer), "/ticks", "10");
 }
 
+ST_TEST(a_letter_can_be_taken_back) {
+    st_text one = st_link_of(st_post("/core/diaries", "{}"));
+    const char *letter = "{\"to\":\"%s\",\"note\":\"%s\",\"delayMillis\":9,\"tag\":\"%s\"}";
+    st_text a = st_textf(letter, st_c(one), "a", "a+b &c"), b = st_textf(letter, st_c(one), "b", "");
+    st_patch_to(one, st_c(st_textf("{\"letters\":[%s,%s]}", st_c(a), st_c(b))));
+    st_patch_to(one, "{\"cancel\":\"a+b &c\"}");
+    st_advance(20000);
+    st_has(st_get_of(one), "/notes", "[\"b\"]");
+}
+
 ST_TEST(an_end_is_told_to_the_heir) {
     st_text heir = st_link_of(st_post("/core/diaries", "{}"));
     st_text one = st_textf("{\"documentSelfLink\":\"one\",\"heir\":\"%s\"}", st_c(heir));

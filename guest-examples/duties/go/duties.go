@@ -31,6 +31,7 @@ type Entry struct {
 	Note            *string  `json:"note"`
 	Letters         []Letter `json:"letters" steward:"default=[]"`
 	ExpiresInMillis *int64   `json:"expiresInMillis"`
+	Cancel          *string  `json:"cancel" doc:"The tag of letters that are not to be sent any more."`
 }
 
 // Message is what one diary sends to another.
@@ -77,6 +78,9 @@ func (d *Diary) write(ctx *steward.Context, entry Entry) error {
 	ctx.Stat("letters", float64(len(entry.Letters)))
 	if entry.Note != nil {
 		d.Notes = append(d.Notes, *entry.Note)
+	}
+	if entry.Cancel != nil {
+		ctx.Cancel(*entry.Cancel)
 	}
 	for _, letter := range entry.Letters {
 		effect := ctx.Patch(letter.To, Message{letter.Note})

@@ -23,6 +23,15 @@ func TestLettersArriveWhenTheyAreDueAndTheirAnswersComeBack(t *testing.T) {
 	host.Get(writer).Has("/ticks", 10)
 }
 
+func TestALetterCanBeTakenBack(t *testing.T) {
+	host := mock.Serving(t, service)
+	one := host.Post("/core/diaries", `{}`).Link()
+	host.Patch(one, fmt.Sprintf(`{"letters": [{"to": %[1]q, "note": "a", "delayMillis": 9, "tag": "a+b &c"}, {"to": %[1]q, "note": "b", "delayMillis": 9}]}`, one))
+	host.Patch(one, `{"cancel": "a+b &c"}`)
+	host.Advance(20 * time.Millisecond)
+	host.Get(one).Has("/notes", []string{"b"})
+}
+
 func TestAnEndIsToldToTheHeir(t *testing.T) {
 	host := mock.Serving(t, service)
 	heir := host.Post("/core/diaries", `{}`).Link()

@@ -47,10 +47,11 @@ export default service("/core/diaries", {
     for (;;) hoard.push(new Array(10_000).fill("x"));
   })
   .patch(
-    { note: t.string().optional(), letters: t.list(letter).default([]), expiresInMillis: t.integer().optional() },
-    (diary, { note, letters, expiresInMillis }, ctx) => {
+    { note: t.string().optional(), letters: t.list(letter).default([]), expiresInMillis: t.integer().optional(), cancel: t.string().optional() },
+    (diary, { note, letters, expiresInMillis, cancel }, ctx) => {
       ctx.stat("letters", letters.length);
       if (note !== undefined) diary.notes.push(note);
+      if (cancel !== undefined) ctx.cancel(cancel);
       for (const { to, note, delayMillis, tag } of letters) ctx.patch(to, { note }).after(delayMillis).replyTag(tag);
       if (expiresInMillis !== undefined) ctx.expireIn(expiresInMillis);
     },

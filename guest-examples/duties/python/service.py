@@ -47,10 +47,13 @@ class Diary:
         note: str | None = None,
         letters: list[Letter] = field([]),
         expires_in_millis: int | None = field(None, name="expiresInMillis"),
+        cancel: str | None = field(None, docs="The tag of letters that are not to be sent any more."),
     ):
         ctx.stat("letters", len(letters))
         if note is not None:
             self.notes.append(note)
+        if cancel is not None:
+            ctx.cancel(cancel)
         for letter in letters:
             ctx.patch(letter.to, {"note": letter.note}).after(letter.delay_millis / 1000).reply_tag(letter.tag)
         if expires_in_millis is not None:

@@ -22,6 +22,13 @@ class TestDiary(unittest.TestCase):
         self.host.advance(1)
         self.assertEqual(self.host.get(self.writer).body["ticks"], 10)
 
+    def test_a_letter_can_be_taken_back(self):
+        letters = [{"to": self.reader, "note": note, "delayMillis": 9, "tag": tag} for note, tag in (("a", "a+b &c"), ("b", ""))]
+        self.host.patch(self.writer, {"letters": letters})
+        self.host.patch(self.writer, {"cancel": "a+b &c"})
+        self.host.advance(0.02)
+        self.assertEqual(self.host.get(self.reader).body["notes"], ["b"])
+
     def test_an_end_is_told_to_the_heir(self):
         one = self.host.post("/core/diaries", {"documentSelfLink": "one", "heir": self.reader}).link
         self.host.patch(one, {"expiresInMillis": 10})

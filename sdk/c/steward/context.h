@@ -144,6 +144,18 @@ ST_API st_effect *st_patch(st_context *ctx, st_text link, st_text json) {
 // Patches this document itself: the next step of a task.
 ST_API st_effect *st_self_patch(st_context *ctx, st_text json) { return st_patch(ctx, st_link(ctx), json); }
 
+// Gives up what this document has to send with the tag, such as a timer that is not needed any more; with the state of this call, or not at
+// all. What is being sent at this moment may arrive all the same.
+ST_API void st_cancel(st_context *ctx, const char *tag) {
+    st_buffer to = {0};
+    st_put(&to, st_link(ctx)), st_puts(&to, "/effects?tag=");
+    for (const unsigned char *at = (const unsigned char *)tag; *at; at++) {
+        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') || *at == '-' || *at == '_';
+        plain ? st_putc(&to, (char)*at) : st_putf(&to, "%%%02X", *at);
+    }
+    st_send(ctx, ST_DELETE, st_done(&to), (st_optional){0});
+}
+
 // Posts to a factory, which creates a document there.
 ST_API st_effect *st_create(st_context *ctx, const char *factory, st_text json) {
     return st_send(ctx, ST_POST, st_t(factory), (st_optional){1, json});

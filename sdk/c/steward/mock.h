@@ -147,9 +147,34 @@ ST_API st_request st_request_for(st_text link, st_optional body, st_cause cause)
     return request;
 }
 
+// Tells whether an effect gives up others of its document.
+ST_API bool st_cancels(st_text from, const st_effect *effect) {
+    st_text own = st_textf("%.*s/effects", (int)from.size, from.at);
+    bool plain = effect->action == ST_DELETE && effect->delay_millis <= 0 && !effect->tag.size;
+    return plain && st_begins(effect->to, own) && (effect->to.size == own.size || effect->to.at[own.size] == '?');
+}
+
+// Tells whether that is one of them.
+ST_API bool st_is_cancelled(st_text from, const st_effect *by, const st_pending *pending) {
+    if (!st_same(pending->from, from)) return false;
+    st_request request = {.link = from};
+    st_context ctx = {.request = &request};
+    st_cancel(&ctx, st_c(pending->effect.tag));
+    bool all = by->to.size == from.size + sizeof("/effects") - 1;
+    return all || st_same(ctx.outcome.effects.at[0].to, by->to);
+}
+
 ST_API void st_queue(st_text from, const st_outcome *outcome) {
+    for (size_t i = 0; i < outcome->effects.count; i++) {
+        const st_effect *effect = &outcome->effects.at[i];
+        for (size_t at = 0; st_cancels(from, effect) && at < st_mock.pending_count;) {
+            if (!st_is_cancelled(from, effect, &st_mock.pending[at])) at++;
+            else st_mock.pending[at] = st_mock.pending[--st_mock.pending_count];
+        }
+    }
     for (size_t i = 0; i < outcome->effects.count && st_mock.pending_count < ST_MOCK_MAX; i++) {
         st_effect effect = outcome->effects.at[i];
+        if (st_cancels(from, &effect)) continue;
         st_mock.pending[st_mock.pending_count++] = (st_pending){st_mock.now + effect.delay_millis * 1000, ++st_mock.next, from, effect};
     }
 }

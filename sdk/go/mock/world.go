@@ -3,6 +3,7 @@ package mock
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"steward"
 	"strings"
@@ -125,6 +126,16 @@ func (w *world) living(link string) *record {
 
 func (w *world) queue(from string, effects []*steward.Effect) {
 	for _, effect := range effects {
+		if tag, all, ok := cancels(from, effect); ok {
+			w.pending = slices.DeleteFunc(w.pending, func(p pending) bool {
+				return p.from == from && (all || p.effect.Tag == tag)
+			})
+		}
+	}
+	for _, effect := range effects {
+		if _, _, ok := cancels(from, effect); ok {
+			continue
+		}
 		w.pending = append(w.pending, pending{w.now + effect.DelayMillis*1000, w.next(), from, effect})
 	}
 	slices.SortFunc(w.pending, func(a, b pending) int {
@@ -133,6 +144,17 @@ func (w *world) queue(from string, effects []*steward.Effect) {
 		}
 		return int(a.order) - int(b.order)
 	})
+}
+
+// cancels tells whether an effect gives up others of its document: those with the tag, or all.
+func cancels(from string, effect *steward.Effect) (tag string, all, ok bool) {
+	path, query, named := strings.Cut(effect.To, "?")
+	if effect.Action != steward.Delete || path != from+"/effects" || effect.DelayMillis > 0 || effect.Tag != "" {
+		return "", false, false
+	}
+	// What of a query cannot be read names nothing.
+	values, _ := url.ParseQuery(query)
+	return values.Get("tag"), !named, true
 }
 
 func (w *world) due() *pending {

@@ -139,6 +139,11 @@ export class Context {
     return this.send("delete", link);
   }
 
+  /** Gives up what this document has to send with the tag, such as a timer; with the state of this call, or not at all. */
+  cancel(tag) {
+    this.send("delete", `${this.link}/effects?tag=${encodeURIComponent(tag)}`);
+  }
+
   /** Sends any effect. */
   send(action, to, body) {
     const effect = new Effect(action, to, body);

@@ -125,6 +125,8 @@ export interface Context {
   patch(link: string, body: unknown): Effect;
   put(link: string, body: unknown): Effect;
   delete(link: string): Effect;
+  /** Gives up what this document has to send with the tag, such as a timer that is not needed any more. */
+  cancel(tag: string): void;
   send(action: Action, to: string, body?: unknown): Effect;
   expireIn(span: Span): void;
   /** A date, or microseconds since the Unix epoch; 0: never. */

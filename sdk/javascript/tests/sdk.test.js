@@ -173,6 +173,27 @@ test("effects go out in order, answers come back with their tags, timers outlive
   assert.deepEqual(host.links, []);
 });
 
+test("what is to be sent can be given up by its tag", () => {
+  const bells = service("/x")
+    .state({ rung: t.list(t.string()).default([]) })
+    .patch("set", { name: t.string() }, (_, { name }, ctx) => {
+      ctx.selfPatch({ kind: "ring", name }).after("1s").replyTag(name);
+    })
+    .patch("ring", { name: t.string() }, (state, { name }) => {
+      state.rung.push(name);
+    })
+    .patch("stop", { name: t.string() }, (_, { name }, ctx) => {
+      ctx.cancel(name);
+    })
+    .reply(() => {});
+  const host = Host.serving(bells);
+  const { link } = host.post("/x", {});
+  for (const name of ["a+b &c", "d"]) host.patch(link, { kind: "set", name });
+  host.patch(link, { kind: "stop", name: "a+b &c" });
+  host.advance("2s");
+  assert.deepEqual(host.get(link).body.rung, ["d"]);
+});
+
 test("an upgrade migrates what is touched", () => {
   const first = service("/x").state({ text: t.string() });
   const second = service("/x", { stateVersion: 2 })

@@ -187,6 +187,11 @@ class Context:
         """Deletes another document, or this one."""
         return self.send(Effect(link, "delete"))
 
+    def cancel(self, tag: str) -> None:
+        """Gives up what this document has to send with the tag, such as a timer that is not needed any more; with the state of this call, or
+        not at all. What is being sent at this moment may arrive all the same."""
+        self.send(Effect(f"{self.link}/effects?tag={urllib.parse.quote(tag, safe='')}", "delete"))
+
     def send(self, effect: Effect) -> Effect:
         """Sends any effect."""
         self.outcome.effects.append(effect)

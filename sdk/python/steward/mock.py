@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import fnmatch
 import json
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -414,8 +415,14 @@ class Host:
 
     def _queue(self, sender: str, effects: list[Effect]) -> None:
         for effect in effects:
-            self._count += 1
-            self._pending.append((self._now + effect.delay_millis * 1000, self._count, sender, effect))
+            if _cancels(sender, effect):
+                tag = dict(urllib.parse.parse_qsl(effect.to.partition("?")[2], keep_blank_values=True)).get("tag")
+                is_meant = lambda pending, tag=tag: pending[2] == sender and tag in (None, pending[3].tag)
+                self._pending = [pending for pending in self._pending if not is_meant(pending)]
+        for effect in effects:
+            if not _cancels(sender, effect):
+                self._count += 1
+                self._pending.append((self._now + effect.delay_millis * 1000, self._count, sender, effect))
 
     def _full(self, link: str, number: int) -> dict[str, Any]:
         record = self._documents[link]
@@ -436,6 +443,12 @@ class Host:
         if "EXPAND_CONTENT" in spec.get("options", ()):
             results["documents"] = found
         return task | {"taskInfo": {"stage": "FINISHED", "isDirect": True, "durationMicros": 0}, "results": results}
+
+
+def _cancels(sender: str, effect: Effect) -> bool:
+    """True if an effect gives up others of its document."""
+    own = effect.to.partition("?")[0] == f"{sender}/effects"
+    return own and effect.action == "delete" and effect.delay_millis <= 0 and not effect.tag
 
 
 def _counted(outcome: Outcome) -> Outcome:

@@ -29,6 +29,11 @@ function mergePatch(target, patch) {
   return merged;
 }
 
+/** Whether an effect gives up others of its document. */
+function cancels(from, { action, to, delay, tag }) {
+  return action === 4 && to.split("?")[0] === `${from}/effects` && delay <= 0 && tag === "";
+}
+
 /** A service with its descriptor. */
 class Served {
   constructor(service) {
@@ -214,7 +219,15 @@ export class World {
   }
 
   enqueue(from, effects) {
-    for (const effect of effects ?? []) this.pending.push({ from, effect, due: this.nowMicros + effect.delay * 1000 });
+    const all = effects ?? [];
+    for (const effect of all.filter((one) => cancels(from, one))) {
+      const [, tag] = effect.to.split("?tag=");
+      const isMeant = (one) => one.from === from && (tag === undefined || one.effect.tag === decodeURIComponent(tag));
+      this.pending = this.pending.filter((one) => !isMeant(one));
+    }
+    for (const effect of all.filter((one) => !cancels(from, one))) {
+      this.pending.push({ from, effect, due: this.nowMicros + effect.delay * 1000 });
+    }
   }
 
   check(served, text) {

@@ -60,7 +60,7 @@ impl Host for Deaf {
 }
 
 /// A component that is called without the sandbox.
-struct Bare {
+pub(crate) struct Bare {
     store: Store<Deaf>,
     guest: ServiceGuest,
     request: BareRequest,
@@ -68,7 +68,16 @@ struct Bare {
 }
 
 impl Bare {
-    fn new(component: &[u8], document: String, request: BareRequest) -> wasmtime::Result<Bare> {
+    /// Returns the component, ready to be called again and again with this document and request.
+    ///
+    /// # Errors
+    /// If it imports something else than our own interface.
+    pub(crate) fn new(component: &[u8], document: String, request: &Request) -> anyhow::Result<Bare> {
+        let request = translated(request)?;
+        Bare::made(component, document, request).map_err(told)
+    }
+
+    fn made(component: &[u8], document: String, request: BareRequest) -> wasmtime::Result<Bare> {
         let mut config = Config::new();
         config.concurrency_support(false);
         let engine = Engine::new(&config)?;
@@ -80,7 +89,11 @@ impl Bare {
         Ok(Bare { store, guest, request, document })
     }
 
-    fn call(&mut self) -> anyhow::Result<()> {
+    /// Calls `handle-patch`.
+    ///
+    /// # Errors
+    /// If the guest refuses, breaks or changes nothing.
+    pub(crate) fn call(&mut self) -> anyhow::Result<()> {
         let service = self.guest.steward_service_service();
         let decided = service.call_handle_patch(&mut self.store, &self.document, &self.request).map_err(told)?;
         let outcome = decided.map_err(|fault| anyhow::anyhow!("the guest refuses: {}", fault.message))?;
@@ -137,7 +150,7 @@ pub(crate) fn measure(_wish: &Wish) -> anyhow::Result<Vec<Row>> {
     let module = prepare(&service.component)?;
     let request = request_with(change(1))?;
     let document = std::str::from_utf8(&service.state).context("a state is text")?;
-    let mut bare = Bare::new(&service.component, document.to_owned(), translated(&request)?).map_err(told)?;
+    let mut bare = Bare::new(&service.component, document.to_owned(), &request)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ours = || timed(|| runtime.block_on(through_sandbox(&module, &service.state, &request)));
     let (ours, theirs) = in_turns(ROUNDS, ours, || timed(|| bare.call()))?;

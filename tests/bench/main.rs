@@ -7,7 +7,7 @@
 //! ```text
 //! cargo bench-all                         the whole table, on standard output
 //! cargo bench-all --write FILE            and into a file
-//! cargo bench-all --only get              some rows: guest, get, volatile, persisted, queries, beside, many, steady,
+//! cargo bench-all --only get              some rows: guest, guests, get, volatile, persisted, queries, beside, many, steady,
 //!                                         group, deploy or idle
 //! cargo bench-all --profile FOLDER        for the rows over HTTP also a profile of the host, made with linux-perf
 //! cargo bench-all --documents N           how many idle documents are made, 1,000,000 by itself
@@ -33,6 +33,7 @@ mod footprint;
 mod group;
 mod guest;
 mod idle;
+mod languages;
 mod load;
 mod many;
 mod members;
@@ -70,8 +71,9 @@ struct Wish {
 type Measure = fn(&Wish) -> anyhow::Result<Vec<Row>>;
 
 /// What can be measured, in the order of the table.
-const MEASURES: [(&str, Measure); 11] = [
+const MEASURES: [(&str, Measure); 12] = [
     ("guest", guest::measure),
+    ("guests", languages::measure),
     ("get", rest::get),
     ("volatile", rest::patch_volatile),
     ("persisted", persisted::measure),
@@ -85,7 +87,7 @@ const MEASURES: [(&str, Measure); 11] = [
 ];
 
 /// What is measured only when it is asked for by name.
-const ONLY_WHEN_ASKED: [&str; 2] = ["steady", "group"];
+const ONLY_WHEN_ASKED: [&str; 3] = ["guests", "steady", "group"];
 
 fn wish() -> anyhow::Result<Wish> {
     let mut wish = Wish {

@@ -131,16 +131,20 @@ impl Queries {
             let all: Vec<PartitionId> = aim.partitions().collect();
             return Ok(run::gather(&request, vec![self.part(aim, &all, now).await?]));
         };
+        let mut lacking = None;
         loop {
-            match self.attempt(group, &asked, &aim, now, deadline).await {
-                Err(refusal @ (Refusal::NotServed(_) | Refusal::OutOfReach { .. })) => {
-                    if self.clock.now() >= deadline {
-                        return Err(refusal);
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
+            let refusal = match self.attempt(group, &asked, &aim, now, deadline).await {
+                Err(refusal @ (Refusal::NotServed(_) | Refusal::OutOfReach { .. })) => refusal,
                 parts => return Ok(run::gather(&request, parts?)),
+            };
+            // The last attempt is cut off by the deadline, and then says less than one before it.
+            if let Refusal::NotServed(partition) = refusal {
+                lacking = Some(partition);
             }
+            if self.clock.now() >= deadline {
+                return Err(lacking.map_or(refusal, Refusal::NotServed));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -233,16 +237,14 @@ impl Queries {
         let ask = |id: &PartitionId| (*id, self.table.get(*id).ask(|| now));
         // All are asked before the first answer is waited for: the questions travel together.
         let asked: Vec<_> = partitions.iter().map(ask).collect();
-        let all = async {
-            for (id, confirmation) in asked {
-                confirmation.confirmed().await.map_err(|_| Refusal::NotServed(id))?;
+        let until = tokio::time::Instant::now() + CONFIRMED_WITHIN;
+        for (id, confirmation) in asked {
+            match tokio::time::timeout_at(until, confirmation.confirmed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(Refusal::NotServed(id)),
             }
-            Ok(())
-        };
-        match tokio::time::timeout(CONFIRMED_WITHIN, all).await {
-            Ok(confirmed) => confirmed,
-            Err(_) => Err(Refusal::NotServed(partitions[0])),
         }
+        Ok(())
     }
 
     /// Answers another node's question.

@@ -42,7 +42,9 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     Behind(#[from] Behind),
     /// Nobody answers for some of the documents now.
-    #[error("partition {0} has no primary now, so the answer would not be complete")]
+    #[error(
+        "nobody can answer for partition {0} now, so the answer would not be complete: its primary is gone, or too few of its members are there"
+    )]
     NotServed(PartitionId),
     /// Too many queries wait.
     #[error("{0}")]

@@ -45,6 +45,7 @@ fn record(scene: &Scene) -> anyhow::Result<Bytes> {
         source: String::new(),
         cause: Cause::Client,
         state_version: 1,
+        recording: Bytes::new(),
         body: scene.service.state.clone(),
     };
     let update = Update {

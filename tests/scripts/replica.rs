@@ -154,6 +154,7 @@ impl Interpreter {
                 source: String::new(),
                 cause: Cause::Client,
                 state_version: 1,
+                recording: bytes::Bytes::new(),
                 body: bytes::Bytes::from_static(b"{}"),
             },
             keep_versions: None,

@@ -220,6 +220,7 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         source: format!("{}/{seen}", epoch.as_u64()),
         cause: Cause::Client,
         state_version: 1,
+        recording: Bytes::new(),
         body: if is_new { Bytes::from(body) } else { Bytes::new() },
     }
 }

@@ -86,13 +86,17 @@ pub struct Document {
     /// The state: a JSON object in UTF-8 without built-in `document…` fields.
     #[serde(with = "bytes_run")]
     pub body: Bytes,
+    /// What it was made of: an encoded [`Recording`](crate::recording::Recording), or empty if its node does not record. Only who
+    /// runs the request again reads it.
+    #[serde(with = "bytes_run")]
+    pub recording: Bytes,
 }
 
 impl Format for Document {
     const NAME: &'static str = "document";
-    // The second has the cause.
-    const VERSION: u8 = 2;
-    const READABLE_FROM: u8 = 2;
+    // The second has the cause, the third the recording.
+    const VERSION: u8 = 3;
+    const READABLE_FROM: u8 = 3;
 }
 
 impl Document {
@@ -112,6 +116,7 @@ impl Document {
             source: String::new(),
             state_version: 0,
             body: Bytes::new(),
+            recording: Bytes::new(),
         }
     }
 

@@ -20,6 +20,7 @@ pub mod operation;
 pub mod outbound;
 pub mod partition;
 pub mod problem;
+pub mod recording;
 pub mod render;
 pub mod service;
 pub mod splitmix;

@@ -12,6 +12,7 @@ use crate::link::Link;
 use crate::mutation::{self, Mutation};
 use crate::offset::Position;
 use crate::time::Timestamp;
+use crate::update::header_bytes;
 
 /// The action that an operation asks for: the methods of HTTP that change or read a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -97,6 +98,14 @@ pub struct Effect {
     pub reply_tag: String,
 }
 
+impl Effect {
+    /// Returns about how many bytes the effect takes.
+    pub fn bytes(&self) -> usize {
+        let body = self.body.as_ref().map_or(0, Bytes::len);
+        self.to.len() + self.reply_tag.len() + header_bytes(&self.headers) + body
+    }
+}
+
 /// Names one effect for ever, and is its idempotency key: `<link>@<incarnation>.<epoch>.<offset>#<number>`.
 ///
 /// No other record ever has the position of the record that issued it, because the epoch rises whenever a partition
@@ -155,7 +164,7 @@ pub struct Fault {
 }
 
 /// The answer to an effect, as its document is told it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectReply {
     /// HTTP status; 0 if nothing answered before the effect was given up.
     pub status: u16,
@@ -163,24 +172,25 @@ pub struct EffectReply {
     pub headers: Vec<Header>,
     /// The body of the answer, JSON in UTF-8. If a host outside answers with another text, this is that text as a JSON
     /// string.
+    #[serde(with = "optional_run")]
     pub body: Option<Bytes>,
     /// The link or URL that was asked.
     pub from: String,
 }
 
 /// Serializes an optional run of bytes.
-mod optional_run {
+pub(crate) mod optional_run {
     use super::{Bytes, bytes_run};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
     struct Run(#[serde(with = "bytes_run")] Bytes);
 
-    pub(super) fn serialize<S: Serializer>(run: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(run: &Option<Bytes>, serializer: S) -> Result<S::Ok, S::Error> {
         run.clone().map(Run).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bytes>, D::Error> {
         Ok(Option::<Run>::deserialize(deserializer)?.map(|run| run.0))
     }
 }

@@ -78,9 +78,9 @@ impl Record {
 
 impl Format for Record {
     const NAME: &'static str = "record";
-    // The second has the id of the request in its effects, the third the cause in its document.
-    const VERSION: u8 = 3;
-    const READABLE_FROM: u8 = 3;
+    // The second has the id of the request in its effects, the third the cause in its document, the fourth a recording.
+    const VERSION: u8 = 4;
+    const READABLE_FROM: u8 = 4;
 }
 
 /// What happens to the versions of a document.
@@ -160,7 +160,14 @@ impl Update {
         let effects: usize = self.effects.iter().map(|pending| pending.bytes()).sum();
         let settled: usize = self.settled.iter().map(|key| key.link.as_str().len() + 32).sum();
         let reply = self.remembered.as_ref().map_or(0, RememberedReply::bytes);
-        FIXED_BYTES + document.link.as_str().len() + texts + document.body.len() + effects + settled + reply
+        FIXED_BYTES
+            + document.link.as_str().len()
+            + texts
+            + document.body.len()
+            + document.recording.len()
+            + effects
+            + settled
+            + reply
     }
 }
 
@@ -183,9 +190,7 @@ pub struct PendingEffect {
 impl PendingEffect {
     /// Returns about how many bytes the effect takes in memory and in the log.
     pub fn bytes(&self) -> usize {
-        let Effect { to, headers, body, reply_tag, .. } = &self.effect;
-        let fixed = 96 + self.key.link.as_str().len() + self.request.len() + to.len() + reply_tag.len();
-        fixed + header_bytes(headers) + body.as_ref().map_or(0, Bytes::len)
+        96 + self.key.link.as_str().len() + self.request.len() + self.effect.bytes()
     }
 }
 
@@ -195,7 +200,8 @@ impl Format for PendingEffect {
     const READABLE_FROM: u8 = 2;
 }
 
-fn header_bytes(headers: &[Header]) -> usize {
+/// Returns about how many bytes headers take.
+pub(crate) fn header_bytes(headers: &[Header]) -> usize {
     headers.iter().map(|header| header.name.len() + header.value.len() + 8).sum()
 }
 
@@ -326,6 +332,7 @@ mod tests {
             cause: Cause::Client,
             state_version: 1,
             body: Bytes::from_static(b"{\"a\":1}"),
+            recording: Bytes::from_static(b"recorded"),
         };
         let key = EffectKey { link, at: Position::default(), number: 0 };
         let effect = Effect {
@@ -362,7 +369,7 @@ mod tests {
         let bytes = codec::encode(&record());
         assert!(codec::decode::<Record>(&bytes[..bytes.len() - 3]).is_err());
         let refused = codec::decode::<Record>(&[9, 9, 0]);
-        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 3 }));
+        assert_eq!(refused, Err(codec::Error::Version { name: "record", found: 9, reads: 4 }));
     }
 
     #[test]

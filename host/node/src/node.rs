@@ -180,7 +180,7 @@ async fn start_partitions(
 fn start_operations(
     foundation: &Foundation,
     clock: &Arc<Clock>,
-    services: Arc<ServiceTable>,
+    (services, modules): (Arc<ServiceTable>, &Arc<Modules>),
     options: &Options,
     stop: &Shutdown,
 ) -> (Arc<Operations>, Arc<Queries>) {
@@ -194,6 +194,7 @@ fn start_operations(
             wait: WAIT,
             document_bytes_max: options.max_request_bytes,
             guest_lines_max: options.guest_log_lines,
+            records_requests: options.record_requests,
         },
         shutdown: stop.clone(),
         owner: owner.clone(),
@@ -207,7 +208,7 @@ fn start_operations(
     let queries = Arc::new(queries);
     imports::connect(&operations, &queries);
     if let Some(links) = links {
-        links.offer(Topic::Operations, Arrivals::new(&operations));
+        links.offer(Topic::Operations, Arrivals::new(&operations, modules));
         links.offer(Topic::Queries, Shares::new(&queries));
     }
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), stop);
@@ -236,7 +237,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let Guests { sandbox, modules, services } = wait.through(guests).await?;
     let threads = wait.through(start_partitions(&foundation, &clock, &services, &shutdown)).await?;
     let signals = wait.over()?;
-    let (operations, queries) = start_operations(&foundation, &clock, services, &options, &shutdown);
+    let (operations, queries) = start_operations(&foundation, &clock, (services, &modules), &options, &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
     let deployments = Deployments::new(

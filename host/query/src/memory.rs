@@ -36,6 +36,7 @@ pub(super) fn document(link: &str, body: &str) -> Document {
         source: String::new(),
         cause: Cause::Client,
         state_version: 1,
+        recording: Bytes::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }

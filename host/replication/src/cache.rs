@@ -27,7 +27,11 @@ struct Bytes;
 
 impl Weighter<Key, Arc<Document>> for Bytes {
     fn weight(&self, key: &Key, document: &Arc<Document>) -> u64 {
-        (ENTRY_BYTES + 2 * key.link.as_str().len() + document.kind.len() + document.body.len()) as u64
+        (ENTRY_BYTES
+            + 2 * key.link.as_str().len()
+            + document.kind.len()
+            + document.body.len()
+            + document.recording.len()) as u64
     }
 }
 
@@ -91,6 +95,7 @@ mod tests {
             source: String::new(),
             cause: Cause::Client,
             state_version: 1,
+            recording: Bytes::new(),
             body: Bytes::from_static(b"{}"),
         });
         let cache = Cache::new(1 << 20);

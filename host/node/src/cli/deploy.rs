@@ -131,6 +131,21 @@ async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Va
     progress::watch(terminal, &bar, client.send_watched(&call, &bar)).await?.accept()?.json()
 }
 
+/// Takes a module in without mounting it, for a factory; returns its digest.
+///
+/// # Errors
+/// A failure if the file cannot be read, or the host refuses the module.
+pub(super) async fn take_in(
+    file: &str,
+    factory: &str,
+    client: &Client,
+    terminal: &Terminal,
+) -> Result<String, Failure> {
+    let call = upload(read_component(file, terminal)?)?.query("factory", factory);
+    let installed = client.ask(&call).await?.json()?;
+    Ok(text(&installed, "digest").to_owned())
+}
+
 fn upload(component: Bytes) -> Result<Call, Failure> {
     Ok(Call::new(Method::POST, "/core/modules")?.bytes(component, "application/wasm"))
 }

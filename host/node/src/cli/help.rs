@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Author", &["new", "build", "test", "dev"]),
     ("Node", &["start", "stop", "status", "nodes", "owner", "quorum", "config", "log"]),
     ("Services", &["deploy", "rollback", "migrate", "undeploy", "services", "modules", "openapi", "inspect"]),
-    ("Documents", &["get", "post", "put", "patch", "delete", "query", "history", "effects"]),
+    ("Documents", &["get", "post", "put", "patch", "delete", "query", "history", "replay", "effects"]),
     ("This machine", &["doctor", "completions", "man"]),
 ];
 

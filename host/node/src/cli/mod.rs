@@ -30,6 +30,7 @@ mod prepare;
 mod progress;
 mod query;
 mod quorum;
+mod replay;
 mod rollback;
 mod services;
 mod shell;
@@ -116,6 +117,7 @@ async fn dispatch(command: &Command, global: &Global, terminal: &mut Terminal) -
         Command::Delete(args) => documents::delete(args, client, terminal).await,
         Command::Query(args) => query::run(args, client, terminal).await,
         Command::History(args) => history::run(args, client, terminal).await,
+        Command::Replay(args) => replay::run(args, client, terminal).await,
         Command::Effects(args) => effects::run(args, client, terminal).await,
         Command::Stop(args) => stop::run(args, client, terminal).await,
         Command::Undeploy(args) => undeploy::run(args, client, terminal).await,

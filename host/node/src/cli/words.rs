@@ -8,7 +8,7 @@ use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
     config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, openapi, owner, query,
-    quorum, rollback, services, shell, start, status, stop, undeploy,
+    quorum, replay, rollback, services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -127,6 +127,7 @@ pub(super) enum Command {
     Delete(documents::DeleteArgs),
     Query(query::Args),
     History(history::Args),
+    Replay(replay::Args),
     Effects(effects::Args),
     Stop(stop::Args),
     Undeploy(undeploy::Args),
@@ -153,6 +154,8 @@ impl Command {
             Command::Delete(_) | Command::History(_) | Command::Log(_) => TIMEOUT,
             // A node may end what is under way first, for as long as its --shutdown-grace.
             Command::Stop(_) | Command::Migrate(_) => TIMEOUT_LONG,
+            // A module may have to be compiled.
+            Command::Replay(_) => TIMEOUT_LONG,
             Command::Effects(_) => TIMEOUT,
             Command::Undeploy(_) | Command::Doctor(_) | Command::Completions(_) | Command::Man(_) => TIMEOUT,
         }

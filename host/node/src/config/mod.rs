@@ -156,6 +156,8 @@ pub(crate) struct Options {
     pub guest_log_lines: u32,
     /// What guest modules may be like.
     pub modules: ModuleLimits,
+    /// True if each version keeps the request that made it.
+    pub record_requests: bool,
     /// Most operations that wait for one document, at least one.
     pub queue_limit: usize,
     /// What documents of this node may have to send, all together.
@@ -217,6 +219,7 @@ impl Options {
                 memory_bytes_max: read(all, "module_memory", |text| parse_bytes(text, MODULE_MEMORY_BYTES_MAX))?,
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
+            record_requests: read(all, "record_requests", parse_switch)?,
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
             pending_effects_max: Amount::bound(
                 read(all, "pending_effects", |text| parse_count(text, PENDING_EFFECTS_MAX))?,

@@ -131,6 +131,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Folder of compiled guest code; nodes of one user may share it [default: code in the data folder]",
     ),
     text("clock", "CLOCK", "real", STATE, "real, or virtual: it may be moved ahead, to try out what comes later; with --ephemeral"),
+    text(
+        "record_requests",
+        "BOOL",
+        "false",
+        STATE,
+        "Keep with each version the request that made it, for steward replay; about doubles what updates write",
+    )
+    .of(Shape::Switch),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
     text("answer_bytes", "SIZE", "256MiB", LIMITS, "Most bytes of answers that clients have not taken yet"),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),

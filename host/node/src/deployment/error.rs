@@ -6,11 +6,10 @@ use serde_json::{Map, Value, json};
 use steward_model::Link;
 use steward_model::problem::{ALREADY_EXISTS, Kind, NOT_FOUND, Problem, Retry};
 use steward_protocol::cluster::Refused;
-use steward_sandbox::PrepareError;
 
 use crate::cluster::ProposeError;
 use crate::operation;
-use crate::service::{ModulesError, SchemaError, StoreError};
+use crate::service::{ModulesError, SchemaError};
 
 /// See the head of this module.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +129,7 @@ impl Error {
         let never = |kind, code| Problem::never(kind, code, self);
         match self {
             Error::Operation(error) => error.problem(),
-            Error::Module(error) => of_module(error),
+            Error::Module(error) => error.problem(),
             Error::Refused(refused) => of_refused(refused),
             Error::Undecided(error) => of_undecided(error),
             Error::KeptByFew { .. } => Problem::later(Kind::Unavailable, "no-quorum", 1, self)
@@ -161,16 +160,6 @@ impl Error {
                 problem
             }
         }
-    }
-}
-
-fn of_module(error: &ModulesError) -> Problem {
-    match error {
-        ModulesError::Refused(PrepareError::Busy { .. }) => Problem::later(Kind::Unavailable, "overloaded", 5, error),
-        ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), error),
-        ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", error),
-        ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", error),
-        ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", error),
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) enum Infrastructure<'a> {
     Migration(&'a str),
     QueryTasks,
     QueryPage,
+    /// Recorded requests run once more.
+    Replays,
     Live,
     Ready,
     Startup,
@@ -134,6 +136,7 @@ fn infrastructure(path: &str) -> Option<Infrastructure<'_>> {
         ("migrations", factory) if !factory.is_empty() => Infrastructure::Migration(factory),
         ("query-tasks", "") => Infrastructure::QueryTasks,
         ("query-page", "") => Infrastructure::QueryPage,
+        ("replays", "") => Infrastructure::Replays,
         _ => Infrastructure::Nothing,
     })
 }

@@ -15,6 +15,7 @@ use super::Error;
 use super::body::Body;
 use super::freshness::{Copied, Freshness};
 use super::patience::Patience;
+use super::replayed::{Replayed, Replaying};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
 use crate::partition::Wanted;
 
@@ -54,13 +55,15 @@ pub(super) enum Question {
     Committed(PartitionId),
     /// To send nothing any more of what a document has to send, all of it or what has the tag. The document lies in the partition.
     GiveUp(PartitionId, Link, Option<String>),
+    /// To run the request once more that made a version of a document. The document lies in the partition.
+    Replay(PartitionId, Replaying),
 }
 
 impl Format for Question {
     const NAME: &'static str = "question to an owner";
-    // The second can ask to give effects up; the third says who has chosen the key of a request.
-    const VERSION: u8 = 3;
-    const READABLE_FROM: u8 = 3;
+    // The second can ask to give effects up; the third says who has chosen the key of a request; the fourth asks for replays.
+    const VERSION: u8 = 4;
+    const READABLE_FROM: u8 = 4;
 }
 
 /// Bytes that are written as one run.
@@ -147,9 +150,9 @@ pub(super) enum Brought {
 
 impl Format for Brought {
     const NAME: &'static str = "answer of an owner";
-    // The second has the cause in its document.
-    const VERSION: u8 = 2;
-    const READABLE_FROM: u8 = 2;
+    // The second has the cause in its document, the third replays.
+    const VERSION: u8 = 3;
+    const READABLE_FROM: u8 = 3;
 }
 
 /// What an owner was asked for.
@@ -161,6 +164,8 @@ pub(super) enum Answer {
     Committed(Option<Offset>),
     /// So many effects are not sent any more.
     GivenUp(usize),
+    /// What became of a request that was run once more.
+    Replayed(Box<Replayed>),
 }
 
 /// A reply.
@@ -180,7 +185,8 @@ impl Answer {
     pub(super) fn reply(reply: Reply, here: &str) -> Answer {
         let owner = reply.answered_by(here).to_owned();
         let Reply { status, document, content, headers, replayed, owner: _, copy } = reply;
-        let document = document.map(Arc::unwrap_or_clone);
+        // What it was made of stays where it is kept.
+        let document = document.map(|document| Document { recording: Bytes::new(), ..Arc::unwrap_or_clone(document) });
         Answer::Reply(Box::new(Answered { status, document, content, headers, replayed, owner, copy }))
     }
 }

@@ -9,6 +9,7 @@ use steward_sandbox::Occasion;
 
 use super::body::built_in;
 use super::decision::{Decision, Next};
+use super::given::Given;
 use super::load::Before;
 use super::request::Status;
 use super::road::Road;
@@ -18,21 +19,21 @@ use super::{Error, guest, native};
 ///
 /// # Errors
 /// [`Error`] if the body does not fit, or a handler refuses.
-pub(super) async fn create(road: Road<'_>, before: &Before) -> Result<Decision, Error> {
+pub(super) async fn create(road: Road<'_>, before: &Before, given: Given) -> Result<Decision, Error> {
     let Road { operation, service, .. } = road;
     let sent = built_in(operation.body.as_ref())?;
     let expires = sent.expiry()?;
     let usual = if service.descriptor().task { Status::Accepted } else { Status::Created };
     let mut decision = if service.handles(Handler::HandleCreate) {
-        let given = match &operation.body {
+        let state = match &operation.body {
             Some(body) => Bytes::from(body.state()?.to_string()),
             None => Bytes::from_static(b"{}"),
         };
-        let outcome = first(road, Handler::HandleCreate, &given, expires).await?;
+        let outcome = first(road, Handler::HandleCreate, (&state, given), expires).await?;
         // What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
         let state = match &outcome.document {
             Some(state) => state.clone(),
-            None => native::unaltered(service, operation, given)?,
+            None => native::unaltered(service, operation, state)?,
         };
         Decision { next: Next::State(state), ..Decision::of_guest(outcome, UpdateAction::Post, usual) }
     } else {
@@ -44,8 +45,7 @@ pub(super) async fn create(road: Road<'_>, before: &Before) -> Result<Decision, 
     if service.handles(Handler::HandleStart)
         && let Next::State(state) = &decision.next
     {
-        let now = decision.expires;
-        let outcome = first(road, Handler::HandleStart, state, now).await?;
+        let outcome = first(road, Handler::HandleStart, (state, given.next()), decision.expires).await?;
         if let Some(state) = outcome.document {
             decision.next = Next::State(state);
         }
@@ -66,8 +66,13 @@ pub(super) async fn create(road: Road<'_>, before: &Before) -> Result<Decision, 
 ///
 /// # Errors
 /// [`Error`] if the guest refuses or fails.
-async fn first(road: Road<'_>, handler: Handler, state: &Bytes, expires: Option<Timestamp>) -> Result<Outcome, Error> {
+async fn first(
+    road: Road<'_>,
+    handler: Handler,
+    (state, given): (&Bytes, Given),
+    expires: Option<Timestamp>,
+) -> Result<Outcome, Error> {
     let occasion = if handler == Handler::HandleCreate { Occasion::Create } else { Occasion::Start };
-    let request = Request { expires: expires.unwrap_or_default(), ..guest::request_of(road.asking(), None) };
+    let request = Request { expires: expires.unwrap_or_default(), ..guest::request_of(road.operation, None, given) };
     guest::call(road.asking(), occasion, state, &request).await
 }

@@ -7,6 +7,7 @@ use steward_model::{Action, Document};
 use steward_sandbox::Occasion;
 
 use super::decision::{Decision, Next};
+use super::given::Given;
 use super::load::Before;
 use super::request::{Purpose, Status};
 use super::road::Road;
@@ -16,7 +17,7 @@ use super::{Error, guest, native};
 ///
 /// # Errors
 /// [`Error`] if the guest refuses or fails, or the service does not support the action.
-pub(super) async fn execute(road: Road<'_>, before: &Before) -> Result<Decision, Error> {
+pub(super) async fn execute(road: Road<'_>, before: &Before, given: Given) -> Result<Decision, Error> {
     let operation = road.operation;
     let settled = operation.purpose.settled();
     let live = before.document.as_ref().filter(|document| !document.is_tombstone());
@@ -24,16 +25,18 @@ pub(super) async fn execute(road: Road<'_>, before: &Before) -> Result<Decision,
         return Ok(Decision { settled, ..Decision::nothing(UpdateAction::Delete) });
     };
     // Boxed, as all that is rarer than an update of a client.
-    let run = |occasion| Box::pin(run_if_handled(road, document, occasion));
-    let tolerated = |handler: &'static str, decided: Result<Decision, Error>| {
-        decided.unwrap_or_else(|error| {
+    let run = |occasion| Box::pin(run_if_handled(road, document, occasion, given));
+    let tolerated = |handler: &'static str, decided: Result<Decision, Error>| match decided {
+        // Whoever rehearses wants to see the failure.
+        Err(error) if road.rehearsal.is_none() => {
             tracing::warn!(link = %document.link, handler, %error, "handler failed, the host goes on without it");
-            Decision::nothing(UpdateAction::Patch)
-        })
+            Ok(Decision::nothing(UpdateAction::Patch))
+        }
+        decided => decided,
     };
     match &operation.purpose {
-        Purpose::Act if operation.action == Action::Delete => Box::pin(delete(road, document)).await,
-        Purpose::Act => act(road, document).await,
+        Purpose::Act if operation.action == Action::Delete => Box::pin(delete(road, document, given)).await,
+        Purpose::Act => act(road, document, given).await,
         // Whoever holds the turn of a document has started it if that was needed; the sweep only asks for the turn.
         Purpose::Start if operation.cause != Cause::Start => Ok(Decision::nothing(UpdateAction::Patch)),
         Purpose::Start => run(Occasion::Start).await,
@@ -47,26 +50,31 @@ pub(super) async fn execute(road: Road<'_>, before: &Before) -> Result<Decision,
             Ok(Decision::nothing(UpdateAction::Patch))
         }
         Purpose::Expire => {
-            let stopped = tolerated("handle-stop", run(Occasion::Stop).await);
+            let stopped = tolerated("handle-stop", run(Occasion::Stop).await)?;
             Ok(Decision { next: Next::Expired, action: UpdateAction::Expire, expires: None, ..stopped })
         }
         Purpose::Answered { tag, reply, .. } => {
-            let answered = tolerated("handle-reply", run(Occasion::Reply { tag, reply }).await);
+            let answered = tolerated("handle-reply", run(Occasion::Reply { tag, reply }).await)?;
             Ok(Decision { settled, ..answered })
         }
     }
 }
 
-async fn run_if_handled(road: Road<'_>, document: &Document, occasion: Occasion<'_>) -> Result<Decision, Error> {
+async fn run_if_handled(
+    road: Road<'_>,
+    document: &Document,
+    occasion: Occasion<'_>,
+    given: Given,
+) -> Result<Decision, Error> {
     if !road.service.handles(occasion.handler()) {
         return Ok(Decision::nothing(UpdateAction::Patch));
     }
-    let request = guest::request_of(road.asking(), Some(document));
+    let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
     Ok(Decision::of_guest(outcome, UpdateAction::Patch, Status::Ok))
 }
 
-async fn act(road: Road<'_>, document: &Document) -> Result<Decision, Error> {
+async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decision, Error> {
     let Road { operation, service, .. } = road;
     let (occasion, action) = match operation.action {
         Action::Get => (Occasion::Get, UpdateAction::Patch),
@@ -82,15 +90,15 @@ async fn act(road: Road<'_>, document: &Document) -> Result<Decision, Error> {
         }
         return native::decide(operation, service, &document.body);
     }
-    let request = guest::request_of(road.asking(), Some(document));
+    let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
     Ok(Decision::of_guest(outcome, action, Status::Ok))
 }
 
-async fn delete(road: Road<'_>, document: &Document) -> Result<Decision, Error> {
+async fn delete(road: Road<'_>, document: &Document, given: Given) -> Result<Decision, Error> {
     let Road { operation, service, .. } = road;
     let mut decision = native::decide(operation, service, &document.body)?;
-    let request = guest::request_of(road.asking(), Some(document));
+    let request = guest::request_of(road.operation, Some(document), given);
     for occasion in [Occasion::Delete, Occasion::Stop] {
         if !service.handles(occasion.handler()) {
             continue;

@@ -32,6 +32,7 @@ use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
 use crate::peer::{self, Lane, Origin, Service, Topic};
+use crate::service::Modules;
 use crate::telemetry::group as telemetry;
 
 /// Pause before a node that could not be asked is asked again, if its row does not change before.
@@ -52,13 +53,13 @@ pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Optio
     let question = || Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
     match ask_owner(waiting, question).await? {
         Some(Answer::Reply(reply)) => Ok(Some(reply.into())),
-        Some(Answer::Committed(_) | Answer::GivenUp(_)) => Err(Error::Broken),
+        Some(Answer::Committed(_) | Answer::GivenUp(_) | Answer::Replayed(_)) => Err(Error::Broken),
         None => Ok(None),
     }
 }
 
 /// Asks whoever owns the partition until there is an answer; none if this node owns it.
-async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Result<Option<Answer>, Error> {
+pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Result<Option<Answer>, Error> {
     loop {
         let owner = match waiting.whose().await? {
             Whose::Ours => return Ok(None),
@@ -109,7 +110,7 @@ impl Operations {
         let committed = loop {
             match ask_owner(waiting, || Question::Committed(partition.id())).await? {
                 Some(Answer::Committed(committed)) => break committed,
-                Some(Answer::Reply(_) | Answer::GivenUp(_)) => return Err(Error::Broken),
+                Some(Answer::Reply(_) | Answer::GivenUp(_) | Answer::Replayed(_)) => return Err(Error::Broken),
                 None => match waiting.confirmed(waiting.ask()).await {
                     Ok(()) => break partition.committed_end(),
                     Err(error) => waiting.next_owner(error).await?,
@@ -137,7 +138,7 @@ impl Operations {
         loop {
             match ask_owner(waiting, question).await? {
                 Some(Answer::GivenUp(effects)) => return Ok(effects),
-                Some(Answer::Reply(_) | Answer::Committed(_)) => return Err(Error::Broken),
+                Some(Answer::Reply(_) | Answer::Committed(_) | Answer::Replayed(_)) => return Err(Error::Broken),
                 None => match self.give_up_here(partition, link, tag).await {
                     Ok(effects) => return Ok(effects),
                     Err(error) => waiting.next_owner(error).await?,
@@ -234,6 +235,8 @@ async fn newer_row(waiting: Waiting<'_>, seen: Epoch, told: Epoch) {
 /// Takes the operations that other nodes hand on to this one.
 pub(crate) struct Arrivals {
     operations: Arc<Operations>,
+    /// Guest modules, for replays.
+    modules: Arc<Modules>,
     /// Where they run: guests must not hold up the thread that other nodes are heard on.
     runtime: tokio::runtime::Handle,
 }
@@ -243,15 +246,15 @@ impl Arrivals {
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(crate) fn new(operations: &Arc<Operations>) -> Arc<Arrivals> {
+    pub(crate) fn new(operations: &Arc<Operations>, modules: &Arc<Modules>) -> Arc<Arrivals> {
         let runtime = tokio::runtime::Handle::current();
-        Arc::new(Arrivals { operations: Arc::clone(operations), runtime })
+        Arc::new(Arrivals { operations: Arc::clone(operations), modules: Arc::clone(modules), runtime })
     }
 }
 
 impl Service for Arrivals {
     fn request(&self, from: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
-        let operations = Arc::clone(&self.operations);
+        let (operations, modules) = (Arc::clone(&self.operations), Arc::clone(&self.modules));
         let span = tracing::debug_span!("arrival", from = %from.host);
         let arrived = async move {
             let question: Question = codec::decode(&body).map_err(|error| error.to_string())?;
@@ -271,7 +274,12 @@ impl Service for Arrivals {
                     let partition = operations.table.get(partition);
                     Brought::of(operations.give_up_here(partition, &link, tag.as_deref()).await.map(Answer::GivenUp))
                 }
-                Question::Committed(partition) | Question::GiveUp(partition, ..) => {
+                Question::Replay(partition, wanted) if operations.table.has(partition) => {
+                    operations.loaded(&wanted.link).await;
+                    let partition = operations.table.get(partition);
+                    Brought::of(operations.replay_here(&modules, partition, &wanted).await.map(Answer::Replayed))
+                }
+                Question::Committed(partition) | Question::GiveUp(partition, ..) | Question::Replay(partition, ..) => {
                     return Err(format!("there is no partition {partition}"));
                 }
             };

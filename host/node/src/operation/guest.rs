@@ -10,7 +10,9 @@ use steward_sandbox::{Call, CallError, Occasion, Silent};
 use super::Error;
 use super::body::built_in;
 use super::demands::Demands;
+use super::given::Given;
 use super::giving_up::gives_up;
+use super::request::Operation;
 use super::road::Asking;
 use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 
@@ -29,6 +31,10 @@ pub(super) async fn call(
     let imports = match asking.operations.imports.get() {
         Some(make) => make(service, asking.operation),
         None => Arc::new(Silent),
+    };
+    let imports = match asking.rehearsal {
+        Some(rehearsal) => rehearsal.imports(imports),
+        None => imports,
     };
     let occasion_handler = occasion.handler();
     let called = service.module.call(Call { occasion, document: state, request }, &imports).await;
@@ -51,8 +57,7 @@ pub(super) async fn call(
 }
 
 /// Returns what the guest is told of the request; `document` is the state that it works on, if there is one.
-pub(super) fn request_of(asking: Asking<'_>, document: Option<&Document>) -> Request {
-    let (operations, operation) = (asking.operations, asking.operation);
+pub(super) fn request_of(operation: &Operation, document: Option<&Document>, given: Given) -> Request {
     Request {
         link: operation.link.clone(),
         query: operation.query.clone(),
@@ -60,8 +65,8 @@ pub(super) fn request_of(asking: Asking<'_>, document: Option<&Document>) -> Req
         body: operation.body.as_ref().map(|body| body.text().clone()),
         principal: operation.principal.clone(),
         cause: operation.cause,
-        now: operations.clock.timestamp(),
-        seed: operations.seeds.draw(),
+        now: given.now,
+        seed: given.seed,
         version: document.map_or(Version(0), |document| document.version),
         exists: document.is_some(),
         expires: document.map_or(Timestamp(0), |document| document.expires),

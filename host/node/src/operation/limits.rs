@@ -11,4 +11,6 @@ pub(crate) struct Limits {
     pub document_bytes_max: usize,
     /// Most log lines of one service in a second.
     pub guest_lines_max: u32,
+    /// True if each new version carries the request that made it.
+    pub records_requests: bool,
 }

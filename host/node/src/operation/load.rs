@@ -46,7 +46,7 @@ pub(super) enum Creation {
 /// # Errors
 /// [`Error`] if there is no such document, a precondition does not hold, or its state cannot be read.
 pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
-    let Road { operations, operation, service, partition } = road;
+    let Road { operations, operation, service, partition, .. } = road;
     if let Some(reply) = repeat::replay(road.waiting()).await? {
         return Ok(Loaded::Answered(reply));
     }
@@ -96,7 +96,7 @@ fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, 
 /// # Errors
 /// [`Error`] if the link is taken and the service does not replace, or if a precondition does not hold.
 pub(super) async fn load_for_creation(road: Road<'_>) -> Result<Creation, Error> {
-    let Road { operations, operation, service, partition } = road;
+    let Road { operations, operation, service, partition, .. } = road;
     let link = || operation.link.clone();
     if steward_model::link::UTILITY_SUFFIXES.contains(&operation.link.name()) {
         let reason = format!("ends with {:?}, a name that every service keeps for itself", operation.link.name());

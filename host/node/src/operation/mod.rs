@@ -32,6 +32,7 @@ mod execute;
 mod forward;
 mod freshness;
 mod gate;
+mod given;
 mod giving_up;
 mod guest;
 mod kept;
@@ -47,7 +48,11 @@ mod problem;
 mod propose;
 mod publish;
 mod read;
+mod recording;
+mod rehearsal;
 mod repeat;
+mod replay;
+mod replayed;
 mod request;
 mod road;
 mod seeds;
@@ -80,12 +85,15 @@ pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, Operations, Parts};
 pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
+pub(crate) use rehearsal::LogLine;
+pub(crate) use replayed::{Decided, Ended, Outcome, Replayed, Replaying, Runner};
 pub(crate) use request::{Content, Operation, Purpose, Reply, Status, write_entity_tag};
 
 use crate::failure;
 use crate::partition::{Partition, Turn};
 use crate::service::{Found, Service};
 use decision::Decision;
+use given::Given;
 use kept::Kept;
 use locate::Place;
 use road::{Asking, Road};
@@ -176,7 +184,7 @@ impl Operations {
         service: &'a Arc<Service>,
         partition: &'a Arc<Partition>,
     ) -> Road<'a> {
-        Road { operations: self, operation, service, partition }
+        Road { operations: self, operation, service, partition, rehearsal: None }
     }
 
     /// The short road of a read: most reads are a look into memory.
@@ -235,7 +243,7 @@ impl Operations {
         let (service, partition, creates) = match place {
             Place::Document { service, partition, creates } => (service, partition, creates),
             Place::Stateless { service } => {
-                let asking = Asking { operations: self, operation, service: &service };
+                let asking = Asking { operations: self, operation, service: &service, rehearsal: None };
                 return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
             }
         };
@@ -316,16 +324,17 @@ async fn update(road: Road<'_>) -> Result<Step, Error> {
     if start::is_due(road) {
         Box::pin(start_first(road)).await?;
     }
+    let given = Given::drawn(road.operations);
     let (before, decision) = match stage!(load, await load::load(road))? {
         load::Loaded::Answered(reply) => return Ok(Step::Answered(reply)),
         load::Loaded::Absent(before) => (before, Decision::absent()),
         load::Loaded::Newest(before) if is_settled(road) => (before, Decision::nothing(UpdateAction::Patch)),
         load::Loaded::Newest(before) => {
-            let decision = stage!(execute, await execute::execute(road, &before))?;
+            let decision = stage!(execute, await execute::execute(road, &before, given))?;
             (before, decision)
         }
     };
-    stage!(propose, await propose::propose(road, before, decision)).map(Step::Proposed)
+    stage!(propose, await propose::propose(road, before, decision, given)).map(Step::Proposed)
 }
 
 /// Takes the POST of a factory as far as the log, with the turn of the child in hand; none if the child exists, and its service makes
@@ -337,9 +346,9 @@ async fn creation(road: Road<'_>) -> Result<Option<Step>, Error> {
         load::Creation::Exists => return Ok(None),
         load::Creation::Free(before) => before,
     };
-    let epoch = before.epoch;
-    let decision = stage!(create, await create::create(road, &before))?;
-    let pending = stage!(propose, await propose::propose(road, before, decision))?;
+    let (epoch, given) = (before.epoch, Given::drawn(road.operations));
+    let decision = stage!(create, await create::create(road, &before, given))?;
+    let pending = stage!(propose, await propose::propose(road, before, decision, given))?;
     if road.service.handles(Handler::HandleStart) {
         start::done(road, epoch);
     }
@@ -354,13 +363,13 @@ async fn start_first(road: Road<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let Some(before) = start::before(road).await? else { return Ok(()) };
-    let epoch = before.epoch;
+    let (epoch, given) = (before.epoch, Given::drawn(road.operations));
     let start = start::operation_for(road.operation);
     let road = Road { operation: &start, ..road };
-    match stage!(execute, await execute::execute(road, &before)) {
+    match stage!(execute, await execute::execute(road, &before, given)) {
         Ok(decision) => {
             // Whatever comes next on the document waits for its commit.
-            stage!(propose, await propose::propose(road, before, decision))?;
+            stage!(propose, await propose::propose(road, before, decision, given))?;
         }
         // The guest has not been asked; the next operation asks it again.
         Err(error @ Error::Guest { error: CallError::Overloaded { .. }, .. }) => return Err(error),

@@ -5,6 +5,7 @@
 //! effects.
 
 use steward_model::problem::{self, Happened, Kind, Problem, Retry};
+use steward_model::recording::REQUEST_BYTES_MAX;
 use steward_model::{Action, Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
@@ -36,6 +37,14 @@ impl Error {
             Error::UnknownPath { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => {
                 never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND)
             }
+            Error::NotRecorded { .. } => never(Kind::NotFound, "request-not-recorded"),
+            Error::RecordedTooLarge { bytes, .. } => {
+                never(Kind::NotFound, "recording-too-large").with("bytes", *bytes).with("max", REQUEST_BYTES_MAX)
+            }
+            Error::BeforeNotKept { .. } => never(Kind::NotFound, "before-not-kept"),
+            Error::UnknownModule { .. } => never(Kind::NotFound, "module-unknown"),
+            Error::OtherKind { .. } => never(Kind::Conflict, "module-of-other-kind"),
+            Error::Module(error) => error.problem(),
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
             Error::CreateDeleted { version, .. } => self.of_deleted(*version),
@@ -154,6 +163,12 @@ impl Error {
             "read the document again and repeat the change with its ETag in If-Match"
         } else if matches!(self, Error::Invalid { .. }) {
             "GET …/template shows the schema of the service"
+        } else if matches!(self, Error::NotRecorded { .. }) {
+            "start the nodes with --record-requests (steward dev does): versions that are made from then on can be replayed"
+        } else if matches!(self, Error::BeforeNotKept { .. }) {
+            "replay a newer version, or keep more: versionRetention in the descriptor; an expired document forgets them all"
+        } else if matches!(self, Error::UnknownModule { .. }) {
+            "steward modules lists what is installed; steward replay … --module FILE installs one without mounting it"
         } else if matches!(self, Error::KeyReused { .. }) {
             "use a new Idempotency-Key for each new request"
         } else if matches!(self, Error::StateVersion { .. }) {
@@ -188,6 +203,12 @@ impl Error {
         match self {
             Error::NotFound { .. }
             | Error::VersionNotFound { .. }
+            | Error::NotRecorded { .. }
+            | Error::RecordedTooLarge { .. }
+            | Error::BeforeNotKept { .. }
+            | Error::UnknownModule { .. }
+            | Error::OtherKind { .. }
+            | Error::Module(_)
             | Error::Deleted { .. }
             | Error::Exists { .. }
             | Error::CreateDeleted { .. }

@@ -8,13 +8,14 @@ use steward_model::{Document, Lane, Position};
 use steward_storage::log::Reservation;
 
 use super::decision::{Answer, Decision, Next};
+use super::given::Given;
 use super::giving_up::give_up_decided;
 use super::load::Before;
 use super::request::{Content, Reply};
 use super::road::Road;
 use super::update::Draft;
 use super::wait::Waiting;
-use super::{Error, Existence, Operations, door, phase};
+use super::{Error, Existence, Operations, door, phase, recording};
 use crate::partition::Taken;
 use crate::service::Service;
 
@@ -81,8 +82,14 @@ impl Pending {
 ///
 /// # Errors
 /// [`Error`] if the partition takes no updates, the disk is full, or the state is too large: nothing has happened then.
-pub(super) async fn propose(road: Road<'_>, before: Before, mut decision: Decision) -> Result<Pending, Error> {
-    let Road { operations, operation, service, partition } = road;
+pub(super) async fn propose(
+    road: Road<'_>,
+    before: Before,
+    mut decision: Decision,
+    given: Given,
+) -> Result<Pending, Error> {
+    let Road { operations, operation, service, partition, .. } = road;
+    let recording = recording::of(road, &decision, given);
     give_up_decided(partition, &operation.link, &mut decision)?;
     check_size(operations, service, &decision)?;
     if decision.changes_nothing() && operation.idempotency_key.is_none() {
@@ -92,7 +99,7 @@ pub(super) async fn propose(road: Road<'_>, before: Before, mut decision: Decisi
     let removes = matches!(decision.next, Next::Tombstone(_) | Next::Expired);
     let creates = decision.creates;
     let (now, steady) = (operations.clock.timestamp(), operations.clock.steady_time());
-    let update = Draft { operation, service, before: &before, decision: &decision, now, steady }.update();
+    let update = Draft { operation, service, before: &before, decision: &decision, recording, now, steady }.update();
     let space = space_for(road, &update).await?;
     let _entered = door::enter(road, &decision).await?;
     let Before { document, epoch, .. } = before;
@@ -120,7 +127,11 @@ async fn space_for(road: Road<'_>, update: &Update) -> Result<Option<Reservation
     }
 }
 
-fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
+/// Checks that a state is no larger than a document of the service may be.
+///
+/// # Errors
+/// [`Error::DocumentTooLarge`]
+pub(super) fn check_size(operations: &Operations, service: &Service, decision: &Decision) -> Result<(), Error> {
     let wanted = service.descriptor().limits.document_bytes;
     let ceiling = operations.limits.document_bytes_max;
     let max = if wanted == 0 { ceiling } else { ceiling.min(usize::try_from(wanted).unwrap_or(ceiling)) };

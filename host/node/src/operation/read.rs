@@ -10,6 +10,7 @@ use steward_sandbox::Occasion;
 use super::Error;
 use super::decision::{Answer, Decision};
 use super::freshness::Freshness;
+use super::given::Given;
 use super::guest;
 use super::precondition::{absence, check_condition};
 use super::request::{Condition, Content, Reply, Status, entity_tag};
@@ -21,7 +22,7 @@ use crate::partition::flushed;
 /// # Errors
 /// [`Error`] if there is no such document or version, or the guest refuses.
 pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
-    let Road { operations, operation, service, partition } = road;
+    let Road { operations, operation, service, partition, .. } = road;
     let link = &operation.link;
     let newest = match operation.freshness {
         Freshness::Newest => {
@@ -73,7 +74,7 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
 
 async fn read_by_guest(road: Road<'_>, document: Arc<Document>) -> Result<Reply, Error> {
     let asking = road.asking();
-    let request = guest::request_of(asking, Some(&document));
+    let request = guest::request_of(asking.operation, Some(&document), Given::drawn(asking.operations));
     let outcome = guest::call(asking, Occasion::Get, &document.body, &request).await?;
     if outcome.document.is_some() || !outcome.effects.is_empty() {
         let reason = "handle-get returned a new state or effects; a read changes nothing".to_owned();

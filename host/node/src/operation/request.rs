@@ -132,6 +132,18 @@ pub(crate) enum Status {
     Chosen(u16),
 }
 
+impl Status {
+    /// Returns its number in HTTP, as far as the answer to an update goes.
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            Status::Ok | Status::NotModified => 200,
+            Status::Created => 201,
+            Status::Accepted => 202,
+            Status::Chosen(status) => status,
+        }
+    }
+}
+
 /// What a reply carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Content {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use steward_model::Link;
 
 use super::Operations;
+use super::rehearsal::Rehearsal;
 use super::request::Operation;
 use super::wait::Waiting;
 use crate::partition::Partition;
@@ -17,6 +18,8 @@ pub(super) struct Road<'a> {
     pub operation: &'a Operation,
     pub service: &'a Arc<Service>,
     pub partition: &'a Arc<Partition>,
+    /// Hears the guest if its run has no consequences.
+    pub rehearsal: Option<&'a Arc<Rehearsal>>,
 }
 
 /// An operation for whose sake a guest may be asked, wherever its document lies, if it has one.
@@ -25,6 +28,8 @@ pub(super) struct Asking<'a> {
     pub operations: &'a Operations,
     pub operation: &'a Operation,
     pub service: &'a Arc<Service>,
+    /// Hears the guest if its run has no consequences.
+    pub rehearsal: Option<&'a Arc<Rehearsal>>,
 }
 
 impl<'a> Road<'a> {
@@ -35,7 +40,8 @@ impl<'a> Road<'a> {
 
     /// Returns what is needed to ask the guest.
     pub(super) fn asking(self) -> Asking<'a> {
-        Asking { operations: self.operations, operation: self.operation, service: self.service }
+        let Road { operations, operation, service, rehearsal, .. } = self;
+        Asking { operations, operation, service, rehearsal }
     }
 
     /// Returns what is needed to wait for the partition.

@@ -3,6 +3,7 @@
 use steward_model::Action;
 use steward_sandbox::Occasion;
 
+use super::given::Given;
 use super::request::{Content, Reply, Status};
 use super::road::Asking;
 use super::{Error, guest};
@@ -12,7 +13,7 @@ use super::{Error, guest};
 /// # Errors
 /// [`Error`] if it has no handler for the action, refuses, or wants effects: there is no document to keep them in.
 pub(super) async fn stateless(asking: Asking<'_>) -> Result<Reply, Error> {
-    let Asking { operation, service, .. } = asking;
+    let Asking { operations, operation, service, .. } = asking;
     let occasion = match operation.action {
         Action::Get => Occasion::Get,
         Action::Post => Occasion::Post,
@@ -24,7 +25,7 @@ pub(super) async fn stateless(asking: Asking<'_>) -> Result<Reply, Error> {
         let (link, action) = (operation.link.clone(), operation.action);
         return Err(Error::NotSupported { link, action, allowed: service.actions() });
     }
-    let request = guest::request_of(asking, None);
+    let request = guest::request_of(operation, None, Given::drawn(operations));
     let outcome = guest::call(asking, occasion, b"{}", &request).await?;
     if outcome.document.is_some() || !outcome.effects.is_empty() {
         let reason =

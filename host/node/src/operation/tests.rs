@@ -19,7 +19,12 @@ use crate::service::ServiceTable;
 use crate::shutdown::Shutdown;
 
 fn operations(node: &ByHand) -> Operations {
-    let limits = Limits { wait: Duration::from_secs(60), document_bytes_max: 1024, guest_lines_max: 100 };
+    let limits = Limits {
+        wait: Duration::from_secs(60),
+        document_bytes_max: 1024,
+        guest_lines_max: 100,
+        records_requests: false,
+    };
     // Nobody changes the group here.
     let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
     Operations::new(Parts {

@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use steward_model::operation::{Effect, EffectKey};
-use steward_model::update::{
-    Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
-};
+use steward_model::update::{Change, Origin, PendingEffect, RememberedReply, RequestId, RequestKey, Update};
 use steward_model::{Document, Epoch, Offset, Position, Timestamp, Version};
 
-use super::decision::{Answer, Decision, Next};
+use super::decision::{Decision, Next};
 use super::load::Before;
+use super::recording;
 use super::repeat::request_digest;
-use super::request::{Operation, Status};
+use super::request::Operation;
 use crate::service::Service;
 
 /// Everything an update is made of.
@@ -19,6 +18,8 @@ pub(super) struct Draft<'a> {
     pub service: &'a Service,
     pub before: &'a Before,
     pub decision: &'a Decision,
+    /// What the new version carries of the request.
+    pub recording: Bytes,
     pub now: Timestamp,
     /// The time by which delays are counted.
     pub steady: Timestamp,
@@ -37,14 +38,15 @@ impl Draft<'_> {
         let settled = self.decision.settled.clone();
         let document = match change {
             // The state stays what it was; it need not travel through the log again.
-            Change::None => Document { body: Bytes::new(), ..document },
+            Change::None => Document { body: Bytes::new(), recording: Bytes::new(), ..document },
             Change::NewVersion | Change::Renewal => document,
         };
         let (request, origin) = (RequestId::of(&self.operation.id), Origin::default());
         Update { change, request, origin, document, keep_versions, effects, settled, remembered }
     }
 
-    fn document(&self) -> (Change, Document) {
+    /// Returns the document after the operation, and what happens to its versions.
+    pub(super) fn document(&self) -> (Change, Document) {
         let before = self.before.document.as_deref();
         let (change, body) = match (&self.decision.next, before) {
             (Next::State(body) | Next::Tombstone(body), _) => (Change::NewVersion, body.clone()),
@@ -80,6 +82,7 @@ impl Draft<'_> {
             source,
             state_version: self.service.descriptor().state_version,
             body,
+            recording: self.recording.clone(),
         };
         (change, document)
     }
@@ -114,27 +117,16 @@ impl Draft<'_> {
     }
 
     fn remembered(&self, key: RequestKey, document: &Document) -> RememberedReply {
-        let body = match &self.decision.answer {
-            Answer::State => RememberedBody::State,
-            Answer::Json(json) => RememberedBody::of_json(json),
-            Answer::Nothing => RememberedBody::Empty,
-        };
-        let status = match self.decision.status {
-            Status::Ok | Status::NotModified => 200,
-            Status::Created => 201,
-            Status::Accepted => 202,
-            Status::Chosen(status) => status,
-        };
         RememberedReply {
             key,
             request_digest: request_digest(self.operation),
-            status,
+            status: self.decision.status.number(),
             version: document.version,
             made: Position { epoch: document.epoch, offset: document.offset },
             at: Position::default(),
             answered: self.now,
             headers: self.decision.headers.clone(),
-            body,
+            body: recording::reply(self.decision),
         }
     }
 }

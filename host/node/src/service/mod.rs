@@ -35,7 +35,7 @@ pub(crate) use states::{
     Reader, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,
 };
 pub(crate) use stats::{Measure, ServiceStats};
-pub(crate) use store::{ModuleFolder, ModuleStore, StoreError};
+pub(crate) use store::{ModuleFolder, ModuleStore};
 pub(crate) use table::{Absent, Found, ServiceTable};
 
 /// One mounted service: a factory with its children, or a stateless service with everything below its path.
@@ -69,6 +69,29 @@ impl Service {
     /// Returns what the guest says about itself, under what the operator decided.
     pub(crate) fn descriptor(&self) -> &Descriptor {
         &self.descriptor
+    }
+
+    /// Returns the service as it would be if another module ran its handlers, for calls of which nothing comes. What the module wants
+    /// to reach is granted: nothing is sent.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if the schema of its state cannot be used.
+    pub(crate) fn run_by(&self, module: &Arc<Module>) -> Result<Service, SchemaError> {
+        let descriptor = module.descriptor().clone();
+        let schema = Schema::compile(&descriptor.state_schema)?;
+        Ok(Service {
+            path: self.path.clone(),
+            revision: self.revision,
+            module: Arc::clone(module),
+            descriptor,
+            schema,
+            indexed_by_default: self.indexed_by_default,
+            kind_of_all: self.kind_of_all.clone(),
+            fields: self.fields.clone(),
+            has_former_states: self.has_former_states,
+            door: Arc::clone(&self.door),
+            stats: Arc::clone(&self.stats),
+        })
     }
 
     /// Returns what reads the states of its documents.

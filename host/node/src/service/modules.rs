@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use steward_model::module::Digest;
+use steward_model::problem::{Kind, Problem};
 use steward_model::service::Descriptor;
 use steward_sandbox::{Module, PrepareError, Sandbox};
 
@@ -26,6 +27,21 @@ pub(crate) enum ModulesError {
     /// Its bytes are not to be had.
     #[error("{0}")]
     Store(#[from] StoreError),
+}
+
+impl ModulesError {
+    /// Returns the failure as everybody speaks of it.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            ModulesError::Refused(PrepareError::Busy { .. }) => {
+                Problem::later(Kind::Unavailable, "overloaded", 5, self)
+            }
+            ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), self),
+            ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", self),
+            ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", self),
+            ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", self),
+        }
+    }
 }
 
 /// See the head of this module.

@@ -4,7 +4,7 @@ use steward_model::Link;
 use steward_model::link::UTILITY_SUFFIXES;
 
 /// First segments below `/core` that belong to the host.
-pub(crate) const HOST_BELOW_CORE: [&str; 10] = [
+pub(crate) const HOST_BELOW_CORE: [&str; 11] = [
     "management",
     "node-groups",
     "node-selectors",
@@ -15,6 +15,7 @@ pub(crate) const HOST_BELOW_CORE: [&str; 10] = [
     "migrations",
     "query-tasks",
     "query-page",
+    "replays",
 ];
 
 /// First segments of paths that belong to the host.

@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use steward_model::recording::Recording;
 use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
@@ -248,6 +249,17 @@ impl PartitionStore {
         match self.store.get(Family::Version, &keys::version::encode(self.copy(), link, version))? {
             Some(value) => Ok(Some(self.decode(Family::Version, &value)?)),
             None => Ok(None),
+        }
+    }
+
+    /// Returns what a version of a document of this partition was made of; none: its node did not record.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]
+    pub fn recording(&self, version: &Document) -> Result<Option<Recording>, Error> {
+        match version.recording.is_empty() {
+            true => Ok(None),
+            false => self.decode(Family::Version, &version.recording).map(Some),
         }
     }
 

@@ -31,9 +31,9 @@ pub struct Page {
 }
 
 impl Format for Page {
-    // The second has the id of the request in its effects, the third the cause in its documents.
-    const VERSION: u8 = 3;
-    const READABLE_FROM: u8 = 3;
+    // The second has the id of the request in its effects, the third the cause in its documents, the fourth recordings.
+    const VERSION: u8 = 4;
+    const READABLE_FROM: u8 = 4;
     const NAME: &'static str = "page of a document";
 }
 

@@ -1,5 +1,6 @@
 //! The host's own services, one file each: the services that Xenon has at these paths, and those that steward adds.
 
+mod differences;
 mod factories;
 mod health;
 mod management;
@@ -12,6 +13,7 @@ mod nodes;
 mod parameters;
 mod partitions;
 mod query_tasks;
+mod replays;
 mod root;
 mod shapes;
 mod shares;
@@ -57,6 +59,7 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::Migration(path) => migrations::answer(http, asked, path).await,
         Infrastructure::QueryTasks => query_tasks::answer(http, asked).await,
         Infrastructure::QueryPage => query_tasks::page(http, &asked).await,
+        Infrastructure::Replays => replays::answer(http, asked).await,
         Infrastructure::Live => health::live(&asked),
         Infrastructure::Ready => health::ready(http, &asked),
         Infrastructure::Startup => health::startup(http, &asked),

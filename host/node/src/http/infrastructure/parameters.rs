@@ -38,7 +38,8 @@ pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method)
             | Infrastructure::Module(_)
             | Infrastructure::Factory(_)
             | Infrastructure::Migration(_)
-            | Infrastructure::QueryTasks,
+            | Infrastructure::QueryTasks
+            | Infrastructure::Replays,
             _,
         ) => &[],
     })

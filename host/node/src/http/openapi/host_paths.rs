@@ -58,7 +58,7 @@ pub(super) const TAGS: [(&str, &str); 4] = [
 ];
 
 /// Every path of the host that is not that of one factory, and its tag.
-const PATHS: [(&str, &str, Infrastructure<'static>); 20] = [
+const PATHS: [(&str, &str, Infrastructure<'static>); 21] = [
     ("/", "services", Infrastructure::Root),
     ("/core", "services", Infrastructure::Core),
     ("/openapi.json", "services", Infrastructure::OpenApi),
@@ -67,6 +67,7 @@ const PATHS: [(&str, &str, Infrastructure<'static>); 20] = [
     ("/core/modules/{digest}", "services", Infrastructure::Module("{digest}")),
     ("/core/query-tasks", "queries", Infrastructure::QueryTasks),
     ("/core/query-page", "queries", Infrastructure::QueryPage),
+    ("/core/replays", "services", Infrastructure::Replays),
     ("/core/node-groups", "group", Infrastructure::NodeGroups),
     ("/core/node-groups/default", "group", Infrastructure::NodeGroup),
     ("/core/node-selectors", "group", Infrastructure::NodeSelectors),
@@ -143,6 +144,15 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         ],
         Infrastructure::QueryPage => {
             vec![Told { refusals: ASKED, ..get("Shows a page of a result", "QueryTask") }]
+        }
+        Infrastructure::Replays => {
+            vec![post(
+                "run",
+                "Runs the request once more that made a version",
+                "ReplayRequest",
+                ("200", "Replay"),
+                DECIDED,
+            )]
         }
         Infrastructure::Live => vec![get("Tells that the process answers", "Health")],
         Infrastructure::Ready => vec![get("Tells whether requests may be sent here", "Health")],

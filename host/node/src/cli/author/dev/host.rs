@@ -35,6 +35,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// What it logs: of guests everything.
 const LOG_LEVEL: &str = "info,steward_node::imports=trace";
 
+/// Its author may want to know what a handler saw.
+const RECORDS: &str = "--record-requests";
+
 /// Which hosts are started.
 pub(super) struct Wanted<'a> {
     /// Their folders.
@@ -273,6 +276,9 @@ fn command(folders: &Folders, port: u16, more: &[OsString]) -> Result<Command, F
         if !is_said(flag) {
             command.args([flag, value]);
         }
+    }
+    if !is_said(RECORDS) {
+        command.arg(RECORDS);
     }
     command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The keys of a terminal are for this command, which ends the host in its own time.

@@ -14,4 +14,5 @@ mod operator;
 mod quorum;
 mod rebuilds;
 mod refusals;
+mod replays;
 mod walk_through;

@@ -224,6 +224,10 @@ async fn saves_are_followed_with_the_documents_kept_and_broken_ones_leave_the_ol
     edit(&source, "* ten", "* 100");
     dev.tells("dev.serves");
     assert_eq!(client.patch("/core/orders/a", &json!({})).await.expect(200).json()["count"], 123);
+    let first = json!({ "documentSelfLink": "/core/orders/a", "version": 1 });
+    let shown = client.post("/core/replays", &first).await.expect(200).json();
+    let (then, now) = (&shown["recorded"]["state"]["count"], &shown["replayed"]["state"]["count"]);
+    assert_eq!((then, now), (&json!(13), &json!(103)), "requests are recorded");
     assert!(dev.end(Signal::TERM), "it ends in order");
 }
 

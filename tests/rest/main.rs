@@ -31,6 +31,7 @@ mod readable;
 mod readme;
 mod refusals;
 mod repeats;
+mod replays;
 mod stateless;
 mod stopping;
 mod strangers;

@@ -220,7 +220,8 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         source: format!("{}/{seen}", epoch.as_u64()),
         cause: Cause::Client,
         state_version: 1,
-        recording: Bytes::new(),
+        // Copies have to agree on it as on everything else of a version.
+        recording: if is_new { Bytes::from(format!("recording of {}", request.name)) } else { Bytes::new() },
         body: if is_new { Bytes::from(body) } else { Bytes::new() },
     }
 }

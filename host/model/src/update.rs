@@ -1,5 +1,5 @@
-//! Updates: the entries of a partition log. They carry the results of operations, never the requests, so that a replay
-//! runs no guest code.
+//! Updates: the entries of a partition log. They carry the results of operations, never the requests, so that whoever reads the log
+//! again runs no guest code. Where a node records, a request stands beside its result as a note ([`crate::recording`]).
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -26,11 +26,11 @@ use steward_model::node::StoreId;
 use crate::lasting;
 
 /// The layout of data folders that this build writes. The second has one field index for all partitions, the third the cause of
-/// each version in its document.
-pub const FORMAT_VERSION: u32 = 3;
+/// each version in its document, the fourth what it was made of.
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The oldest layout that this build reads.
-pub const FORMAT_READABLE_FROM: u32 = 3;
+pub const FORMAT_READABLE_FROM: u32 = 4;
 
 const PRODUCT: &str = "steward";
 const FORMAT_NAME: &str = "format.json";

@@ -131,19 +131,38 @@ async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Va
     progress::watch(terminal, &bar, client.send_watched(&call, &bar)).await?.accept()?.json()
 }
 
-/// Takes a module in without mounting it, for a factory; returns its digest.
+/// A module that is installed to be tried, and not mounted.
+pub(super) struct Tried {
+    /// Its name.
+    pub(super) digest: String,
+    /// It was there before.
+    was_there: bool,
+}
+
+impl Tried {
+    /// Removes the module if nobody had it before. If it cannot be removed, or is mounted meanwhile, it stays.
+    pub(super) async fn give_back(self, client: &Client) {
+        if self.was_there {
+            return;
+        }
+        if let Ok(call) = Call::new(Method::DELETE, &format!("/core/modules/{}", self.digest)) {
+            let _ = client.ask(&call).await;
+        }
+    }
+}
+
+/// Takes a module in without mounting it, for a factory.
 ///
 /// # Errors
 /// A failure if the file cannot be read, or the host refuses the module.
-pub(super) async fn take_in(
-    file: &str,
-    factory: &str,
-    client: &Client,
-    terminal: &Terminal,
-) -> Result<String, Failure> {
+pub(super) async fn take_in(file: &str, factory: &str, client: &Client, terminal: &Terminal) -> Result<Tried, Failure> {
+    let before = client.ask(&Call::new(Method::GET, "/core/modules")?).await?.json()?;
     let call = upload(read_component(file, terminal)?)?.query("factory", factory);
     let installed = client.ask(&call).await?.json()?;
-    Ok(text(&installed, "digest").to_owned())
+    let digest = text(&installed, "digest").to_owned();
+    let link = format!("/core/modules/{digest}");
+    let was_there = before.get("documentLinks").and_then(Value::as_array).is_some_and(|all| all.contains(&json!(link)));
+    Ok(Tried { digest, was_there })
 }
 
 fn upload(component: Bytes) -> Result<Call, Failure> {

@@ -23,7 +23,7 @@ const DIFFERS: &str = "≠";
 #[command(after_help = "\
 Needs a host that records requests: steward dev, or steward start --record-requests.
 Nothing is committed and nothing is sent. What the handler reads of other documents it reads as
-they are now.
+they are now. What it logged at first stands in the log of the host. Values that differ are marked.
 
 Examples:
   steward replay /core/counters/clicks@3                      by the module that is mounted
@@ -61,16 +61,22 @@ fn parse_version(text: &str) -> Result<Wanted, String> {
 /// A failure if the module is refused, there is no answer, or the host cannot run the request.
 pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let Wanted { link, version } = &args.version;
-    let module = match &args.module {
+    let ask = async |module: &str| {
+        let body = json!({ "documentSelfLink": link, "version": version, "module": module });
+        client.ask(&Call::new(Method::POST, "/core/replays")?.json(&body)).await?.json()
+    };
+    let answer = match &args.module {
         Some(file) => {
             let factory = link.rsplit_once('/').map_or("", |(factory, _)| factory);
-            deploy::take_in(file, factory, client, terminal).await?
+            let guest = deploy::take_in(file, factory, client, terminal).await?;
+            let answer = ask(&guest.digest).await;
+            // Also after a failure: nobody is to find modules that were only tried.
+            guest.give_back(client).await;
+            answer?
         }
-        None if args.recorded => "recorded".to_owned(),
-        None => "mounted".to_owned(),
+        None if args.recorded => ask("recorded").await?,
+        None => ask("mounted").await?,
     };
-    let body = json!({ "documentSelfLink": link, "version": version, "module": module });
-    let answer = client.ask(&Call::new(Method::POST, "/core/replays")?.json(&body)).await?.json()?;
     if terminal.format == Format::Json {
         let mut shown = json!({ "type": "replay", "schema": 1 });
         if let (Value::Object(shown), Value::Object(answer)) = (&mut shown, answer) {
@@ -120,7 +126,9 @@ fn say_notes(answer: &Value, left_out: usize, terminal: &mut Terminal) {
     if left_out > 0 {
         terminal.say(&format!("{left_out} more values are the same; -o json shows all"));
     }
-    for (pointer, reason) in answer.pointer("/recorded/unknown").and_then(Value::as_object).into_iter().flatten() {
+    let unknown = answer.pointer("/recorded/unknown").and_then(Value::as_object).into_iter().flatten();
+    // That the first lines are in the log of the host is said by the help.
+    for (pointer, reason) in unknown.filter(|(pointer, _)| *pointer != "/log") {
         terminal.say(&format!("not known of the first outcome: {pointer}: {}", cell(reason)));
     }
     let read = answer.pointer("/replayed/readNow").and_then(Value::as_array).into_iter().flatten();
@@ -151,12 +159,15 @@ impl Compared {
         compared.table.row(vec!["  module".to_owned(), module(recorded), module(replayed)]);
         let mut same = 0;
         let failed = replayed.get("problem").is_some();
-        for name in ["status", "state", "expirationTimeMicros", "reply", "effects", "makesVersion", "stateVersion"] {
+        for name in ["status", "state", "reply", "effects", "expirationTimeMicros", "makesVersion", "stateVersion"] {
             let (one, other) = (recorded.get(name), replayed.get(name));
             let mut leaves = Vec::new();
             compare(name, one, other, &mut leaves);
             for (name, one, other) in leaves {
                 let differs = one != other && !failed;
+                if !differs && is_plain(&name, one) {
+                    continue;
+                }
                 same += usize::from(!differs);
                 if !differs && same > SAME_MAX {
                     compared.left_out += 1;
@@ -179,6 +190,21 @@ fn module(side: &Value) -> String {
 
 fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "–".to_owned(), cell)
+}
+
+/// Returns true if a value tells nothing as long as it is the same: what nearly every outcome has.
+fn is_plain(name: &str, value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::String(text)) => text.is_empty() && name.starts_with("effects/"),
+        Some(Value::Number(number)) => match name {
+            "expirationTimeMicros" => number.as_i64() == Some(0),
+            "stateVersion" => true,
+            _ => name.starts_with("effects/") && name.ends_with("/delayMillis") && number.as_i64() == Some(0),
+        },
+        Some(Value::Bool(makes)) => name == "makesVersion" && *makes,
+        Some(Value::Array(headers)) => name.starts_with("effects") && headers.is_empty(),
+        Some(Value::Null | Value::Object(_)) | None => false,
+    }
 }
 
 /// Lists the values of two outcomes below a name: those inside of objects and lists that both have, else the whole.

@@ -163,6 +163,8 @@ impl Error {
             "read the document again and repeat the change with its ETag in If-Match"
         } else if matches!(self, Error::Invalid { .. }) {
             "GET …/template shows the schema of the service"
+        } else if matches!(self, Error::VersionNotFound { .. }) {
+            "steward history shows which versions are kept, GET …/history too"
         } else if matches!(self, Error::NotRecorded { .. }) {
             "start the nodes with --record-requests (steward dev does): versions that are made from then on can be replayed"
         } else if matches!(self, Error::BeforeNotKept { .. }) {

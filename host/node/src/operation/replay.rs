@@ -14,6 +14,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use steward_model::module::Digest;
 use steward_model::operation::Cause;
 use steward_model::recording::{Asked, Recorded, RecordedEffects, RecordedRequest, Recording};
 use steward_model::update::Change;
@@ -109,7 +111,7 @@ impl Operations {
         let (log, read) = (rehearsal.lines(), rehearsal.read());
         let recorded = recorded(&kept);
         let Kept { document, request, before, .. } = kept;
-        let before = before.map(|before| Document { recording: bytes::Bytes::new(), ..Arc::unwrap_or_clone(before) });
+        let before = before.map(|before| Document { recording: Bytes::new(), ..Arc::unwrap_or_clone(before) });
         let (cause, principal) = (document.cause, document.principal);
         Ok(Box::new(Replayed { request, cause, principal, before, recorded, replayed, log, read }))
     }
@@ -172,11 +174,7 @@ async fn runner(
 }
 
 /// Returns a module that the group has, ready to be called.
-async fn installed(
-    operations: &Operations,
-    modules: &Arc<Modules>,
-    digest: steward_model::module::Digest,
-) -> Result<Arc<Module>, Error> {
+async fn installed(operations: &Operations, modules: &Arc<Modules>, digest: Digest) -> Result<Arc<Module>, Error> {
     let state = operations.gate.state();
     let unknown = || Error::UnknownModule { digest };
     let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok()).ok_or_else(unknown)?;
@@ -231,7 +229,7 @@ async fn decided(road: Road<'_>, kept: &Kept) -> Result<Decided, Error> {
 /// Returns what a decision would have made of the document.
 fn outcome(road: Road<'_>, kept: &Kept, before: &Before, decision: Decision) -> Decided {
     let Road { operation, service, .. } = road;
-    let (now, recording) = (kept.document.updated, bytes::Bytes::new());
+    let (now, recording) = (kept.document.updated, Bytes::new());
     let draft = Draft { operation, service, before, decision: &decision, recording, now, steady: now };
     let (change, document) = draft.document();
     Decided {
@@ -264,19 +262,21 @@ fn recorded(kept: &Kept) -> Outcome {
 
 /// Returns true if the failure says something of the module or the request, and not of this node.
 fn is_of_module(error: &Error) -> bool {
-    match error {
-        Error::Guest { error: CallError::Overloaded { .. }, .. } => false,
-        Error::Refused(_)
-        | Error::RefusedBody { .. }
-        | Error::Guest { .. }
-        | Error::Outcome { .. }
-        | Error::StateVersion { .. }
-        | Error::NotSupported { .. }
-        | Error::BodyMissing { .. }
-        | Error::NotAnObject { .. }
-        | Error::BuiltInField { .. }
-        | Error::Invalid { .. }
-        | Error::DocumentTooLarge { .. } => true,
-        _ => false,
+    if matches!(error, Error::Guest { error: CallError::Overloaded { .. }, .. }) {
+        return false;
     }
+    matches!(
+        error,
+        Error::Refused(_)
+            | Error::RefusedBody { .. }
+            | Error::Guest { .. }
+            | Error::Outcome { .. }
+            | Error::StateVersion { .. }
+            | Error::NotSupported { .. }
+            | Error::BodyMissing { .. }
+            | Error::NotAnObject { .. }
+            | Error::BuiltInField { .. }
+            | Error::Invalid { .. }
+            | Error::DocumentTooLarge { .. }
+    )
 }

@@ -134,6 +134,9 @@ pub enum Refused {
 
 impl Format for Message {
     const NAME: &'static str = "message of a replica";
+    // The second has recordings in its records.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 impl Append {

@@ -24,6 +24,9 @@ pub struct Current {
 
 impl Format for Current {
     const NAME: &'static str = "newest version of a document";
+    // The second has a recording in its document.
+    const VERSION: u8 = 2;
+    const READABLE_FROM: u8 = 2;
 }
 
 impl Current {

@@ -77,7 +77,12 @@ impl Model {
             _ => document(link.as_str(), next(life.as_ref()), &body),
         };
         match step {
-            Step::Put { expires, .. } => new.expires = Timestamp(expires.into()),
+            Step::Put { expires, value, .. } => {
+                new.expires = Timestamp(expires.into());
+                if value % 2 == 0 {
+                    new.recording = Bytes::from(format!("what made {value}"));
+                }
+            }
             Step::Delete { .. } => (new.action, new.expires) = (UpdateAction::Delete, Timestamp(9)),
             // What changes no state does not carry it.
             Step::Touch { .. } if change == Change::None => new.body = Bytes::new(),

@@ -63,7 +63,11 @@ fn runner(module: Option<String>) -> Result<Runner, Error> {
 fn shown(http: &Http, wanted: &Replaying, replayed: Replayed) -> Value {
     let Replayed { request, cause, principal, before, recorded, replayed, log, read } = replayed;
     let (recorded_shown, replayed_shown) = (ended(&recorded.ended), ended(&replayed.ended));
-    let differ = differences(&recorded_shown, &replayed_shown);
+    let differ = match replayed.ended {
+        Ended::Decided(_) => differences(&recorded_shown, &replayed_shown),
+        // There is nothing to compare.
+        Ended::Failed(_) => vec!["/problem".to_owned()],
+    };
     let mut request = request_shown(request);
     request["cause"] = cause.as_str().into();
     request["principal"] = principal.into();

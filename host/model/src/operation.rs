@@ -12,7 +12,6 @@ use crate::link::Link;
 use crate::mutation::{self, Mutation};
 use crate::offset::Position;
 use crate::time::Timestamp;
-use crate::update::header_bytes;
 
 /// The action that an operation asks for: the methods of HTTP that change or read a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +48,11 @@ pub struct Header {
     pub name: String,
     /// Its value; a header whose value is no text never gets here.
     pub value: String,
+}
+
+/// Returns about how many bytes headers take.
+pub(crate) fn header_bytes(headers: &[Header]) -> usize {
+    headers.iter().map(|header| header.name.len() + header.value.len() + 8).sum()
 }
 
 /// What a handler is told besides the state.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Format;
 use crate::module::Digest;
-use crate::operation::{Action, Effect, EffectReply, Header, optional_run};
+use crate::operation::{Action, Effect, EffectReply, Header, header_bytes, optional_run};
 use crate::time::Timestamp;
-use crate::update::{RememberedBody, header_bytes};
+use crate::update::RememberedBody;
 
 /// Largest request that is recorded, in bytes: its query, its headers and its body, and the answer to an effect.
 pub const REQUEST_BYTES_MAX: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use crate::codec::{Format, bytes_run};
 use crate::document::{Document, Version};
 use crate::epoch::Epoch;
 use crate::offset::{Offset, Position};
-use crate::operation::{Effect, EffectKey, Header};
+use crate::operation::{Effect, EffectKey, Header, header_bytes};
 use crate::time::Timestamp;
 
 /// One record of a partition log.
@@ -198,11 +198,6 @@ impl Format for PendingEffect {
     const NAME: &'static str = "pending effect";
     const VERSION: u8 = 2;
     const READABLE_FROM: u8 = 2;
-}
-
-/// Returns about how many bytes headers take.
-pub(crate) fn header_bytes(headers: &[Header]) -> usize {
-    headers.iter().map(|header| header.name.len() + header.value.len() + 8).sum()
 }
 
 fn short_hash(bytes: &[u8]) -> [u8; 16] {

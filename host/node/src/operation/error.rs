@@ -1,19 +1,18 @@
 //! Why an operation was refused or failed.
 
 use steward_model::link;
-use steward_model::module::Digest;
 use steward_model::operation::Fault;
 use steward_model::problem::{Happened, Problem, Violation};
-use steward_model::recording::REQUEST_BYTES_MAX;
 use steward_model::{Action, Epoch, Link, PartitionId, Position, Version};
 use steward_replication::pending::TooMany;
 use steward_sandbox::CallError;
 
 use super::freshness::{Copied, tag_of};
+use super::not_replayable::NotReplayable;
 use super::patience::Patience;
 use crate::partition::{Behind, Lost, NotConfirmed, Partition, ProposeError, TurnError};
 use crate::query::Refusal;
-use crate::service::{Absent, ModulesError, ServiceTable};
+use crate::service::{Absent, ServiceTable};
 
 /// How many copies of a partition count now, and how many an update needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,53 +67,9 @@ pub(crate) enum Error {
         /// What was asked for.
         version: Version,
     },
-    /// The version does not carry the request that made it.
-    #[error("version {version} of {link} was made while its node did not record requests")]
-    NotRecorded {
-        /// The document.
-        link: Link,
-        /// The version.
-        version: Version,
-    },
-    /// The request that made the version was too large to be kept with it.
-    #[error(
-        "the request that made version {version} of {link} has {bytes} bytes, requests are recorded up to {REQUEST_BYTES_MAX}"
-    )]
-    RecordedTooLarge {
-        /// The document.
-        link: Link,
-        /// The version.
-        version: Version,
-        /// How large it was.
-        bytes: u64,
-    },
-    /// The state is not kept that the version was made of.
-    #[error("version {version} of {link} was made of the one before, which is not kept any more")]
-    BeforeNotKept {
-        /// The document.
-        link: Link,
-        /// The version.
-        version: Version,
-    },
-    /// No module of this name is installed.
-    #[error("module {} is not installed", digest.short())]
-    UnknownModule {
-        /// Its name.
-        digest: Digest,
-    },
-    /// A module is not for documents like this one.
-    #[error("module {} cannot run for {link}: {reason}", module.short())]
-    OtherKind {
-        /// The document.
-        link: Link,
-        /// The module.
-        module: Digest,
-        /// Why not.
-        reason: String,
-    },
-    /// A module is installed and not to be had.
-    #[error("{0}")]
-    Module(#[from] ModulesError),
+    /// The request that made the version cannot run once more.
+    #[error(transparent)]
+    NotReplayable(#[from] NotReplayable),
     /// The document was deleted.
     #[error("{link} is marked deleted since version {version}")]
     Deleted {

@@ -40,6 +40,7 @@ mod limits;
 mod load;
 mod locate;
 mod native;
+mod not_replayable;
 mod operations;
 mod patience;
 mod phase;

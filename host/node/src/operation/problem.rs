@@ -4,8 +4,8 @@
 //! Both classifications stand here side by side: which failures pass by themselves, for those who wait, and for
 //! effects.
 
-use steward_model::problem::{self, Happened, Kind, Problem, Retry};
-use steward_model::recording::REQUEST_BYTES_MAX;
+use steward_model::operation::Fault;
+use steward_model::problem::{self, Happened, Kind, Problem, Retry, Violation};
 use steward_model::{Action, Link, PartitionId, Position, Version};
 use steward_sandbox::CallError;
 
@@ -37,14 +37,7 @@ impl Error {
             Error::UnknownPath { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => {
                 never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND)
             }
-            Error::NotRecorded { .. } => never(Kind::NotFound, "request-not-recorded"),
-            Error::RecordedTooLarge { bytes, .. } => {
-                never(Kind::NotFound, "recording-too-large").with("bytes", *bytes).with("max", REQUEST_BYTES_MAX)
-            }
-            Error::BeforeNotKept { .. } => never(Kind::NotFound, "before-not-kept"),
-            Error::UnknownModule { .. } => never(Kind::NotFound, "module-unknown"),
-            Error::OtherKind { .. } => never(Kind::Conflict, "module-of-other-kind"),
-            Error::Module(error) => error.problem(),
+            Error::NotReplayable(reason) => reason.problem(),
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
             Error::CreateDeleted { version, .. } => self.of_deleted(*version),
@@ -67,10 +60,7 @@ impl Error {
             Error::UpdateTooLarge { .. } => never(Kind::TooLarge, "update-too-large"),
             Error::KeyReused { .. } => never(Kind::Unprocessable, "idempotency-key-reused"),
             Error::Refused(fault) => Problem::from(fault.clone()),
-            Error::RefusedBody { fault, further } => {
-                let problem = Problem::from(fault.clone());
-                Problem { violations: [&problem.violations[..], further].concat(), ..problem }
-            }
+            Error::RefusedBody { fault, further } => of_body(fault, further),
             Error::Guest { error, .. } => problem_of_call(error, self),
             Error::Outcome { .. } => never(Kind::Internal, "guest-outcome"),
             Error::StateVersion { .. } => never(Kind::Internal, "state-version"),
@@ -97,9 +87,9 @@ impl Error {
             Error::CopyBehind { partition, named, shows, .. } => self.of_late_copy(*partition, *named, *shows),
             Error::NotInLog { named, .. } => self.of_other_log(*named),
             Error::OfCopy { error, copied } => of_copy(error, copied),
-            Error::NotConfirmed(_) => later(Kind::Unavailable, "not-available", 1),
             Error::Remote { problem, .. } => (**problem).clone(),
             Error::Lost(_) => later(Kind::Unavailable, "not-available", 1).unknown(),
+            Error::NotConfirmed(_) => later(Kind::Unavailable, "not-available", 1),
             Error::NoSpace(_) => later(Kind::NoSpace, "no-space", 30),
             Error::Stopping => later(Kind::Unavailable, "stopping", 5),
             Error::Broken => never(Kind::Internal, "internal").unknown(),
@@ -165,12 +155,6 @@ impl Error {
             "GET …/template shows the schema of the service"
         } else if matches!(self, Error::VersionNotFound { .. }) {
             "steward history shows which versions are kept, GET …/history too"
-        } else if matches!(self, Error::NotRecorded { .. }) {
-            "start the nodes with --record-requests (steward dev does): versions that are made from then on can be replayed"
-        } else if matches!(self, Error::BeforeNotKept { .. }) {
-            "replay a newer version, or keep more: versionRetention in the descriptor; an expired document forgets them all"
-        } else if matches!(self, Error::UnknownModule { .. }) {
-            "steward modules lists what is installed; steward replay … --module FILE installs one without mounting it"
         } else if matches!(self, Error::KeyReused { .. }) {
             "use a new Idempotency-Key for each new request"
         } else if matches!(self, Error::StateVersion { .. }) {
@@ -205,12 +189,7 @@ impl Error {
         match self {
             Error::NotFound { .. }
             | Error::VersionNotFound { .. }
-            | Error::NotRecorded { .. }
-            | Error::RecordedTooLarge { .. }
-            | Error::BeforeNotKept { .. }
-            | Error::UnknownModule { .. }
-            | Error::OtherKind { .. }
-            | Error::Module(_)
+            | Error::NotReplayable(_)
             | Error::Deleted { .. }
             | Error::Exists { .. }
             | Error::CreateDeleted { .. }
@@ -261,6 +240,11 @@ impl Error {
     }
 }
 
+fn of_body(fault: &Fault, further: &[Violation]) -> Problem {
+    let problem = Problem::from(fault.clone());
+    Problem { violations: [&problem.violations[..], further].concat(), ..problem }
+}
+
 fn of_copy(error: &Error, copied: &Copied) -> Problem {
     error.classified().with("position", tag_of(copied.position)).with("copy", copied.node.as_str())
 }
@@ -275,8 +259,6 @@ pub(crate) fn served(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steward_model::operation::Fault;
-
     use super::*;
 
     fn link() -> Link {

@@ -27,6 +27,7 @@ use super::carried::{Answer, Question};
 use super::decision::Decision;
 use super::given::Given;
 use super::load::Before;
+use super::not_replayable::NotReplayable;
 use super::rehearsal::Rehearsal;
 use super::replayed::{Decided, Ended, Outcome, Replayed, Replaying, Runner};
 use super::request::{Operation, Purpose};
@@ -134,19 +135,19 @@ fn kept(partition: &Partition, link: &Link, version: Version) -> Result<Kept, Er
     }
     let at = |version| store.version(link, version);
     let document = at(version)?.ok_or_else(|| Error::VersionNotFound { link: link.clone(), version })?;
-    let not_recorded = || Error::NotRecorded { link: link.clone(), version };
+    let not_recorded = || NotReplayable::NotRecorded { link: link.clone(), version };
     let recording = store.recording(&document)?.ok_or_else(not_recorded)?;
     let request = match &recording.request {
         Recorded::Whole(request) => (**request).clone(),
         Recorded::TooLarge { bytes } => {
-            return Err(Error::RecordedTooLarge { link: link.clone(), version, bytes: *bytes });
+            return Err(NotReplayable::TooLarge { link: link.clone(), version, bytes: *bytes }.into());
         }
     };
     let before = match request.asked {
         Asked::Create => None,
         Asked::Act(_) | Asked::Start | Asked::Maintain | Asked::Expire | Asked::Migrate | Asked::Hear { .. } => {
             let before = version.0.checked_sub(1).map(Version).map(at).transpose()?.flatten();
-            Some(Arc::new(before.ok_or_else(|| Error::BeforeNotKept { link: link.clone(), version })?))
+            Some(Arc::new(before.ok_or_else(|| NotReplayable::BeforeNotKept { link: link.clone(), version })?))
         }
     };
     Ok(Kept { document, recording, request, before })
@@ -165,23 +166,25 @@ async fn runner(
         Runner::Recorded => installed(operations, modules, kept.recording.module).await?,
         Runner::Module(digest) => installed(operations, modules, digest).await?,
     };
-    let unfit = |reason: String| Error::OtherKind { link: kept.document.link.clone(), module: module.digest(), reason };
+    let unfit =
+        |reason: String| NotReplayable::OtherKind { link: kept.document.link.clone(), module: module.digest(), reason };
     let descriptor = module.descriptor();
     if descriptor.kind() != kept.document.kind {
-        return Err(unfit(format!("its documents are {:?}, this one is {:?}", descriptor.kind(), kept.document.kind)));
+        let reason = format!("its documents are {:?}, this one is {:?}", descriptor.kind(), kept.document.kind);
+        return Err(unfit(reason).into());
     }
-    service.run_by(&module).map_err(|error| unfit(error.to_string()))
+    Ok(service.run_by(&module).map_err(|error| unfit(error.to_string()))?)
 }
 
 /// Returns a module that the group has, ready to be called.
 async fn installed(operations: &Operations, modules: &Arc<Modules>, digest: Digest) -> Result<Arc<Module>, Error> {
     let state = operations.gate.state();
-    let unknown = || Error::UnknownModule { digest };
+    let unknown = || NotReplayable::UnknownModule { digest };
     let descriptor = state.module(&digest).and_then(|module| module.descriptor().ok()).ok_or_else(unknown)?;
     let modules = Arc::clone(modules);
     // It may have to be fetched and compiled.
     let load = move || failure::contain(|| modules.load(digest, descriptor));
-    Ok(tokio::task::spawn_blocking(load).await.map_err(|_| Error::Broken)??)
+    Ok(tokio::task::spawn_blocking(load).await.map_err(|_| Error::Broken)?.map_err(NotReplayable::from)?)
 }
 
 /// Returns the operation that made the version, as far as handlers and host look at it.

@@ -52,6 +52,7 @@ fn update(offset: u64, link: &str) -> Frame {
         cause: Cause::Client,
         state_version: 1,
         body: Bytes::from_static(b"{}"),
+        recording: Bytes::new(),
     };
     let update = Update {
         change: Change::NewVersion,

@@ -124,19 +124,7 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
             post("mount", "Mounts a guest module", "FactoryMount", ("201", "Factory"), DECIDED),
         ],
         Infrastructure::Factory(_) => of_factory(),
-        Infrastructure::Migration(_) => vec![
-            Told {
-                refusals: &[Kind::NotFound],
-                ..get("Counts the documents by the version of their state", "Migration")
-            },
-            post(
-                "migrate",
-                "Migrates a portion of the documents",
-                "MigrationRequest",
-                ("200", "MigrationPortion"),
-                DECIDED,
-            ),
-        ],
+        Infrastructure::Migration(_) => of_migration(),
         Infrastructure::QueryTasks => vec![
             get("Lists the tasks that are kept: none", "Listing"),
             post("query", "Runs a query", "QueryTaskRequest", ("200", "QueryTask"), ASKED),
@@ -170,6 +158,19 @@ fn of_factory() -> Vec<Told> {
             ..post("change", "Moves or rolls back the factory", "FactoryChange", ("200", "Factory"), DECIDED)
         },
         remove("Unmounts the factory", "Factory", DECIDED),
+    ]
+}
+
+fn of_migration() -> Vec<Told> {
+    vec![
+        Told { refusals: &[Kind::NotFound], ..get("Counts the documents by the version of their state", "Migration") },
+        post(
+            "migrate",
+            "Migrates a portion of the documents",
+            "MigrationRequest",
+            ("200", "MigrationPortion"),
+            DECIDED,
+        ),
     ]
 }
 

@@ -72,11 +72,17 @@ async fn a_request_runs_again_over_the_same_input_without_consequences_and_after
     let effect = replayed(&client, "/core/dice/b", 1, "mounted").await;
     assert_eq!((&effect["request"]["cause"], &effect["differences"]), (&json!("effect"), &json!([])), "{effect}");
 
+    client.delete("/core/dice/b").await.expect(200);
+    let deleted = replayed(&client, "/core/dice/b", 2, "mounted").await;
+    assert_eq!((&deleted["recorded"]["action"], &deleted["differences"]), (&json!("DELETE"), &json!([])), "{deleted}");
+
     tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     let client = host.client();
     assert_eq!(replayed(client, "/core/dice/a", 1, "mounted").await, shown);
-    let versions = (version_of(client, "/core/dice/a").await, version_of(client, "/core/dice/b").await);
-    assert_eq!(versions, (1, 1), "no replay has made a version or sent anything");
+    assert_eq!(version_of(client, "/core/dice/a").await, 1, "no replay has made a version");
+    client.get("/core/dice/b").await.expect(404);
+    let sent = client.get("/core/dice/b/history").await.expect(200).json();
+    assert_eq!(sent["documentCount"], 3, "no replay has sent anything: {sent}");
     let history = client.get("/core/dice/a/history").await.expect(200).json();
     assert!(!history.to_string().contains("recording"), "{history}");
 }
@@ -108,6 +114,8 @@ async fn a_module_of_a_file_shows_what_it_makes_of_the_request_and_is_not_left_b
     assert_eq!(shown["differences"], json!(["/problem"]));
     assert_eq!(shown["recorded"]["state"]["sum"], 4);
 
+    let quiet = at(base, &["replay", "/core/dice/a@1", "--module", &mended, "--quiet"]).await;
+    assert_eq!(printed(&quiet), "/state/sum\n");
     let same = at(base, &["replay", "/core/dice/a@1"]).await;
     assert!(said(&same).contains("the same outcome"), "{}", said(&same));
     assert_eq!(modules().await, before, "what was tried is gone again");

@@ -390,17 +390,17 @@ mod tests {
         std::fs::write(folder.path().join("holiday.jpg"), "x").expect("writable");
         assert!(matches!(open(folder.path(), 7), Err(Error::Foreign { .. })));
         assert!(!folder.path().join(LOCK_NAME).exists(), "nothing is written");
-        let newer = r#"{"product":"steward","format":4,"store":"1","createdMicros":0}"#;
+        let newer = r#"{"product":"steward","format":5,"store":"1","createdMicros":0}"#;
         for (text, is_expected) in [
-            (newer, (|error| matches!(error, Error::Newer { found: 4, .. })) as fn(&Error) -> bool),
+            (newer, (|error| matches!(error, Error::Newer { found: 5, .. })) as fn(&Error) -> bool),
             (r#"{"product":"steward","format":1,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Older { found: 1, .. })
             }),
-            (r#"{"product":"other","format":3,"store":"1","createdMicros":0}"#, |error| {
+            (r#"{"product":"other","format":4,"store":"1","createdMicros":0}"#, |error| {
                 matches!(error, Error::Foreign { .. })
             }),
             ("{", |error| matches!(error, Error::Damaged { .. })),
-            (r#"{"product":"steward","format":3,"store":"x","createdMicros":0}"#, |error| {
+            (r#"{"product":"steward","format":4,"store":"x","createdMicros":0}"#, |error| {
                 matches!(error, Error::Damaged { .. })
             }),
         ] {

@@ -146,6 +146,7 @@ fn update_fields(update: &Update, previous: u64) -> Value {
         "entry": "update", "previousEpoch": previous, "link": document.link.as_str(), "version": document.version.0,
         "change": change(update), "kind": document.kind, "updatedMicros": document.updated.0, "request": request,
         "expiresMicros": document.expires.0, "stateVersion": document.state_version, "bodyBytes": document.body.len(),
+        "recordingBytes": document.recording.len(),
         "effects": update.effects.iter().map(|effect| effect.effect.to.as_str()).collect::<Vec<_>>(),
         "settled": update.settled.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "remembersAnswer": update.remembered.as_ref().map(|reply| reply.status),

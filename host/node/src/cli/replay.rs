@@ -23,7 +23,8 @@ const DIFFERS: &str = "≠";
 #[command(after_help = "\
 Needs a host that records requests: steward dev, or steward start --record-requests.
 Nothing is committed and nothing is sent. What the handler reads of other documents it reads as
-they are now. What it logged at first stands in the log of the host. Values that differ are marked.
+they are now. What it logged at first stands in the log of the host. Values that differ are marked;
+-q prints only where they are.
 
 Examples:
   steward replay /core/counters/clicks@3                      by the module that is mounted
@@ -83,6 +84,9 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
             shown.extend(answer);
         }
         terminal.print_json(&shown);
+    } else if terminal.quiet {
+        let differences = answer.get("differences").and_then(Value::as_array).into_iter().flatten();
+        differences.for_each(|pointer| terminal.print(&cell(pointer)));
     } else {
         show(&answer, terminal);
     }

@@ -16,6 +16,8 @@
 //! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
 //! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), how many go through the same phase together (`phase`), and how a decision becomes an update.
 //!
+//! Beside the road, a recorded request runs once more (`replay`): through `create` or `execute` and no further.
+//!
 //! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
 //! either committed, or cut as a whole with the reign; the answer is given when it is known which.
 

@@ -5,7 +5,7 @@
 //!
 //! **Promise.** What is pending is counted, in effects and in bytes, by factory and for the node. An update that would add more than a
 //! document, its factory or the node may have is refused before it exists, so that whoever caused it hears of it. An update that
-//! settles at least as many as it adds is taken whatever is pending: it is how the number falls.
+//! settles at least as many effects and bytes as it adds is taken whatever is pending: it is how the amount falls.
 //!
 //! Updates under way are not counted, so each may be passed by as much as they add.
 
@@ -136,15 +136,16 @@ impl PendingEffects {
         *of_factory = of_factory.minus(amount);
     }
 
-    /// Refuses an update that adds more effects than there may be; `own` is what its document has.
+    /// Refuses an update that adds more effects than there may be; `own` is what its document has, `settled` what of that the update
+    /// settles.
     ///
     /// # Errors
     /// [`TooMany`] says who has too many.
-    pub(crate) fn check(&self, update: &Update, own: Amount) -> Result<(), TooMany> {
-        if update.effects.len() <= update.settled.len() {
+    pub(crate) fn check(&self, update: &Update, own: Amount, settled: Amount) -> Result<(), TooMany> {
+        let adds = update.effects.iter().map(Amount::of).fold(Amount::default(), Amount::plus);
+        if !adds.exceeds(settled) {
             return Ok(());
         }
-        let adds = update.effects.iter().map(Amount::of).fold(Amount::default(), Amount::plus);
         let link = &update.document.link;
         let factory = factory_of(link);
         let (all, of_factory) = {
@@ -157,8 +158,10 @@ impl PendingEffects {
             (all, self.most, "this node".to_owned()),
         ];
         // Who has nothing may add whatever one update holds, or it could never be taken.
-        let passed =
-            |(pending, most, _): &(Amount, Amount, String)| pending.effects > 0 && pending.plus(adds).exceeds(*most);
+        let passed = |(pending, most, _): &(Amount, Amount, String)| {
+            let left = pending.minus(settled);
+            left.effects > 0 && left.plus(adds).exceeds(*most)
+        };
         match limits.into_iter().find(passed) {
             Some((pending, most, whose)) => Err(TooMany { whose, pending, most }),
             None => Ok(()),

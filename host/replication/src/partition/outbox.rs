@@ -50,6 +50,11 @@ impl Pending {
         self.prompt.is_empty() && self.delayed.is_empty()
     }
 
+    fn effect(&self, order: Order) -> Option<&PendingEffect> {
+        let delayed = || self.delayed.iter().find(|((_, other), _)| *other == order).map(|(_, effect)| effect);
+        self.prompt.get(&order).or_else(delayed)
+    }
+
     fn unsent_prompt(&self) -> Option<&PendingEffect> {
         self.prompt.iter().find(|(order, _)| !self.sent.contains(order)).map(|(_, effect)| effect)
     }
@@ -120,6 +125,12 @@ impl Outbox {
     /// Returns what a document has to send, as far as this reign knows.
     pub(super) fn amount_of(&self, document: &Link) -> Amount {
         self.documents.get(document).map(|pending| pending.amount).unwrap_or_default()
+    }
+
+    /// Returns how much will be sent no more once these are settled.
+    pub(super) fn amount_settled(&self, keys: &[EffectKey]) -> Amount {
+        let effects = keys.iter().filter_map(|key| self.documents.get(&key.link)?.effect(order(key)));
+        effects.map(Amount::of).fold(Amount::default(), Amount::plus)
     }
 
     /// Returns true once everything that is pending is here.

@@ -43,7 +43,8 @@ impl Partition {
         let Proposal { update, before, epoch, space, taken, committed } = proposal;
         let checked = self.check(state, Some(epoch), update.bytes() as u64).and_then(|()| {
             let own = state.outbox.amount_of(&update.document.link);
-            Ok(self.shared.pending_effects.check(&update, own)?)
+            let settled = state.outbox.amount_settled(&update.settled);
+            Ok(self.shared.pending_effects.check(&update, own, settled)?)
         });
         if let Err(refused) = checked {
             // The client may be gone; nothing has happened.

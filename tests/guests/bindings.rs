@@ -22,7 +22,7 @@ struct Bindings {
     options: fn() -> Opts,
 }
 
-const ALL: [Bindings; 2] = [
+const ALL: [Bindings; 3] = [
     Bindings {
         wit: "wit",
         world: "service-guest",
@@ -37,6 +37,12 @@ const ALL: [Bindings; 2] = [
         wit: "guest-examples/last-words/wit",
         world: "last-words",
         file: "guest-examples/last-words/src/wasi/generated.rs",
+        options: || Opts { generate_all: true, ..Opts::default() },
+    },
+    Bindings {
+        wit: "guest-examples/proxy/wit",
+        world: "proxy",
+        file: "guest-examples/proxy/src/wasi/generated.rs",
         options: || Opts { generate_all: true, ..Opts::default() },
     },
 ];

@@ -58,13 +58,49 @@ impl HostPattern {
     }
 }
 
+/// What a descriptor may ask for instead of hosts: all that the operator allows.
+pub const ALL_ALLOWED: &str = "*";
+
+/// Headers of a request to a host outside that belong to the transport, or that say by whom and on whose behalf it came: what a guest
+/// says there does not go out.
+const HOSTS: [&str; 16] = [
+    "connection",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "origin",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-request-id",
+];
+
+/// Beginnings of headers that are told apart from others by those who receive them: words of nodes, and of proxies.
+const HOSTS_BELOW: [&str; 2] = ["x-forwarded-", "x-steward-"];
+
+/// Returns true if only the host itself says what stands in this header of a request to a host outside.
+pub fn is_hosts(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    HOSTS.contains(&name.as_str()) || HOSTS_BELOW.iter().any(|below| name.starts_with(below))
+}
+
 /// Returns true if one of these patterns names this port of this host; a text that is no pattern names nothing.
 pub fn allows(patterns: &[String], host: &str, port: u16) -> bool {
     patterns.iter().filter_map(|text| text.parse::<HostPattern>().ok()).any(|pattern| pattern.names(host, port))
 }
 
-/// Returns those of the wanted patterns that the allowed ones cover.
+/// Returns those of the wanted patterns that the allowed ones cover; all allowed ones if [`ALL_ALLOWED`] is wanted.
 pub fn granted(allowed: &[String], wanted: &[String]) -> Vec<String> {
+    if wanted.iter().any(|wanted| wanted == ALL_ALLOWED) {
+        return allowed.to_vec();
+    }
     let allowed: Vec<HostPattern> = allowed.iter().filter_map(|text| text.parse().ok()).collect();
     let covered = |text: &&String| {
         text.parse::<HostPattern>().is_ok_and(|wanted| allowed.iter().any(|pattern| pattern.covers(&wanted)))
@@ -108,6 +144,8 @@ mod tests {
         assert_eq!(got(&["example.com", "b.org:81"]), texts(&["example.com", "b.org:81"]));
         assert_eq!(got(&["a.example.com:82"]), texts(&["A.Example.com:82"]), "one port is not all of them");
         assert_eq!(got(&["*.b.example.com", "b.example.com"]), texts(&["*.b.example.com"]));
+        let (allowed, all) = (texts(&["a.org", "*.b.org:81"]), texts(&[ALL_ALLOWED]));
+        assert_eq!(granted(&allowed, &all), allowed);
     }
 
     #[test]

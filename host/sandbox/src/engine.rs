@@ -55,6 +55,8 @@ struct Linkers {
     waiting: Linker<State>,
     /// And WASI 0.2.
     wasi: Linker<State>,
+    /// WASI 0.2 with `wasi:http`, and nothing of our own.
+    http: Linker<State>,
     /// All of our own interface, and the texts of scripts.
     script: Linker<State>,
 }
@@ -68,6 +70,8 @@ pub(crate) enum Needs {
     Waiting,
     /// WASI 0.2, whose functions may wait, and perhaps `read` or `query`.
     Wasi,
+    /// WASI 0.2 with `wasi:http`: it answers requests of HTTP itself.
+    Http,
     /// `read`, `query`, and the texts of a script.
     Script,
 }
@@ -110,6 +114,7 @@ impl Engine {
             Needs::Nothing => &self.linkers.immediate,
             Needs::Waiting => &self.linkers.waiting,
             Needs::Wasi => &self.linkers.wasi,
+            Needs::Http => &self.linkers.http,
             Needs::Script => &self.linkers.script,
         }
     }
@@ -178,9 +183,12 @@ impl Linkers {
         imports::link_waiting(&mut waiting)?;
         let mut wasi = waiting.clone();
         wasmtime_wasi::p2::add_to_linker_async(&mut wasi)?;
+        let mut http = Linker::new(wasm);
+        wasmtime_wasi::p2::add_to_linker_async(&mut http)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut http)?;
         let mut script = waiting.clone();
         imports::link_script(&mut script)?;
-        Ok(Linkers { immediate, waiting, wasi, script })
+        Ok(Linkers { immediate, waiting, wasi, http, script })
     }
 }
 

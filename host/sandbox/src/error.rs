@@ -118,6 +118,15 @@ pub enum PrepareError {
         /// Name of the import.
         name: String,
     },
+    /// An HTTP component wants something that no host of ours offers it.
+    #[error(
+        "module has the foreign import `{name}`; an HTTP component may import wasi:http 0.2 and WASI 0.2 (cli, clocks, filesystem, io, \
+         random, sockets), so build it without {name}"
+    )]
+    ForeignToHttp {
+        /// Name of the import.
+        name: String,
+    },
     /// The component speaks a version of the world that this host does not speak.
     #[error(
         "module speaks the unknown world version `{found}`, this host speaks steward:service@0.1; \
@@ -129,14 +138,27 @@ pub enum PrepareError {
     },
     /// The component is something else than a service.
     #[error(
-        "module is no service: it does not export steward:service/service@0.1 but {}; build it for the world \
-         `steward:service/service-guest`",
+        "module is no service: it exports neither steward:service/service@0.1 nor wasi:http/incoming-handler@0.2 but {}; build it for the \
+         world `steward:service/service-guest` or `wasi:http/proxy`",
         exports_named(exports)
     )]
     NoService {
         /// What it exports.
         exports: Vec<String>,
     },
+    /// The component answers requests by an interface that is newer than this host.
+    #[error(
+        "module exports `{found}`, and this host serves HTTP components of wasi:http 0.2; build it for the world wasi:http/proxy@0.2"
+    )]
+    NewerHttp {
+        /// The interface with its version, as the component names it.
+        found: String,
+    },
+    /// The component has no path of its own, and none was given.
+    #[error(
+        "module says nothing about itself, as HTTP components do; say where it shall answer: steward deploy FILE --factory PATH"
+    )]
+    NoPath,
     /// The component asks for something that the engine does not allow, such as too much memory from the start.
     #[error("module cannot be compiled: {reason}; build it with less, or raise the ceilings of the host")]
     Compile {
@@ -206,9 +228,11 @@ impl PrepareError {
             PrepareError::Busy { .. } => "overloaded",
             PrepareError::PlainCore => "module-plain-core",
             PrepareError::Encode { .. } => "module-not-encodable",
-            PrepareError::ForeignImport { .. } => "module-foreign-import",
+            PrepareError::ForeignImport { .. } | PrepareError::ForeignToHttp { .. } => "module-foreign-import",
             PrepareError::UnknownWorld { .. } => "module-unknown-world",
             PrepareError::NoService { .. } => "module-no-service",
+            PrepareError::NewerHttp { .. } => "module-newer-http",
+            PrepareError::NoPath => "module-no-path",
             PrepareError::Compile { .. } => "module-not-compilable",
             PrepareError::ExportType { .. } => "module-export-type",
             PrepareError::ImportType { .. } => "module-import-type",
@@ -270,6 +294,18 @@ pub enum CallError {
     #[error("guest did not return within {} ms; do less in one call, or ask for more in `limits.deadlineMillis`", limit.as_millis())]
     Deadline {
         /// The time it had.
+        limit: Duration,
+    },
+    /// An HTTP component returned, or gave up, without an answer.
+    #[error("guest gave no answer: {reason}")]
+    NoAnswer {
+        /// What it did instead.
+        reason: String,
+    },
+    /// The guest waited for the body of a request that did not come.
+    #[error("the body of the request did not come: the client was silent for {} s", limit.as_secs())]
+    ClientSilent {
+        /// The time that the client had.
         limit: Duration,
     },
     /// The guest wanted more memory than it may have.
@@ -372,6 +408,8 @@ impl CallError {
             CallError::Refused(fault) => &fault.code,
             CallError::Trap { .. } => "guest-trap",
             CallError::Deadline { .. } => "guest-deadline",
+            CallError::NoAnswer { .. } => "guest-no-answer",
+            CallError::ClientSilent { .. } => "deadline",
             CallError::Memory { .. } => "guest-memory",
             CallError::StackOverflow { .. } => "guest-stack",
             CallError::OutputTooLarge { .. } => "guest-output",

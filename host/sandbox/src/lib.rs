@@ -28,6 +28,7 @@ mod convert;
 mod engine;
 mod error;
 mod exports;
+mod http;
 mod imports;
 mod instance;
 mod module;
@@ -35,11 +36,14 @@ mod script;
 
 use std::sync::Arc;
 
+use module::Known;
+use steward_model::Link;
 use steward_model::service::Descriptor;
 
 pub use config::{Config, ModuleLimits};
 pub use error::{CallError, Error, Part, PrepareError};
 pub use exports::{Call, Occasion};
+pub use http::{Answer, Broken, Stream};
 pub use imports::{Imports, Level, Silent};
 pub use instance::pool::Usage;
 pub use instance::turn::may_block_in_place;
@@ -87,7 +91,15 @@ impl Sandbox {
     /// # Errors
     /// [`PrepareError`] says what is wrong with the module and how to mend it, or that it may be tried again later.
     pub fn prepare(&self, bytes: &[u8]) -> Result<Arc<Module>, PrepareError> {
-        self.make(bytes, None)
+        self.make(bytes, Known::Path(None))
+    }
+
+    /// As [`Sandbox::prepare`], for a module that is to answer at `path`: one that says nothing about itself gets its name from there.
+    ///
+    /// # Errors
+    /// As [`Sandbox::prepare`].
+    pub fn prepare_for(&self, bytes: &[u8], path: Option<Link>) -> Result<Arc<Module>, PrepareError> {
+        self.make(bytes, Known::Path(path))
     }
 
     /// As [`Sandbox::prepare`], for a module that has described itself when it was taken in: it is held to that, whatever it
@@ -96,7 +108,7 @@ impl Sandbox {
     /// # Errors
     /// As [`Sandbox::prepare`].
     pub fn prepare_as(&self, bytes: &[u8], described: Descriptor) -> Result<Arc<Module>, PrepareError> {
-        self.make(bytes, Some(described))
+        self.make(bytes, Known::Descriptor(Box::new(described)))
     }
 
     /// Returns the files of a script as JavaScript: those in TypeScript without their types, each line where it was.
@@ -111,9 +123,9 @@ impl Sandbox {
         self.engine.workshop.run(self.engine.config.modules.deadline, work)
     }
 
-    fn make(&self, bytes: &[u8], described: Option<Descriptor>) -> Result<Arc<Module>, PrepareError> {
+    fn make(&self, bytes: &[u8], known: Known) -> Result<Arc<Module>, PrepareError> {
         let (engine, bytes) = (Arc::clone(&self.engine), bytes.to_vec());
-        let work = move || Module::prepare(&engine, &bytes, described).map(Arc::new);
+        let work = move || Module::prepare(&engine, &bytes, known).map(Arc::new);
         self.engine.workshop.run(self.engine.config.modules.deadline, work)
     }
 }

@@ -34,7 +34,7 @@ struct Guest {
     package: &'static str,
 }
 
-const GUESTS: [Guest; 13] = [
+const GUESTS: [Guest; 14] = [
     Guest { name: "counter", package: "guest-counter" },
     Guest { name: "todo", package: "guest-todo" },
     Guest { name: "examples", package: "guest-examples" },
@@ -42,6 +42,7 @@ const GUESTS: [Guest; 13] = [
     Guest { name: "relay", package: "guest-relay" },
     Guest { name: "whisper", package: "guest-whisper" },
     Guest { name: "last-words", package: "guest-last-words" },
+    Guest { name: "proxy", package: "guest-proxy" },
     Guest { name: "misbehave", package: "guest-misbehave" },
     Guest { name: "duties", package: "guest-duties" },
     Guest { name: "greeting", package: "guest-greeting" },

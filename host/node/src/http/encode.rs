@@ -3,17 +3,17 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde_json::Value;
 use steward_model::Document;
 use steward_model::operation::Header;
 use steward_model::render;
 
+use super::answer_body::AnswerBody;
 use super::{Http, headers};
 use crate::operation::{Content, Copied, Reply, Status, tag_of, write_entity_tag};
 
-/// A response of this host: its body is in memory as a whole.
-pub(super) type Answer = Response<Full<Bytes>>;
+/// A response of this host.
+pub(super) type Answer = Response<AnswerBody>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -25,7 +25,7 @@ const HEADERS_USUAL: usize = 10;
 const FOR_GUESTS: [&str; 6] = ["content-language", "deprecation", "link", "retry-after", "sunset", "warning"];
 
 /// Beginnings of headers of nobody's own that a guest cannot set: words of nodes and of proxies.
-const NOT_FOR_GUESTS_BELOW: [&str; 3] = ["x-forwarded-", "x-steward-", "x-xenon-"];
+pub(super) const NOT_FOR_GUESTS_BELOW: [&str; 3] = ["x-forwarded-", "x-steward-", "x-xenon-"];
 
 /// Returns the response for a reply. `minimal`: the client knows the state and does not want it back.
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
@@ -67,7 +67,7 @@ pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
         headers.insert(&headers::PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
     }
     add_guests(&mut headers, &reply.headers);
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(AnswerBody::from(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
@@ -124,7 +124,7 @@ pub(super) fn json(status: StatusCode, document: &Value) -> Answer {
 
 /// Returns a response with a JSON text that the host made.
 pub(super) fn bytes(status: StatusCode, json: Bytes) -> Answer {
-    let mut response = Response::new(Full::new(json));
+    let mut response = Response::new(AnswerBody::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
@@ -134,7 +134,7 @@ pub(super) fn bytes(status: StatusCode, json: Bytes) -> Answer {
 
 /// Returns a response without a body.
 pub(super) fn empty(status: StatusCode) -> Answer {
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let mut response = Response::new(AnswerBody::default());
     *response.status_mut() = status;
     response
 }

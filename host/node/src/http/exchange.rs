@@ -7,22 +7,21 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response, Uri};
-use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
 
+use super::answer_body::AnswerBody;
 use super::arriving::Arriving;
 use super::decode::{self, Head, Media};
 use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, freshness, headers, infrastructure, listing, parameters, problem, utility};
+use super::{Http, body, component, freshness, headers, infrastructure, listing, parameters, problem, utility};
 use crate::failure;
 use crate::operation::Freshness;
 use crate::service::Found;
@@ -40,7 +39,7 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
     let HostRequest { parts, head, .. } = &mut *asked;
     // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
-    let read = http.strangers.check(parts, local).and(read);
+    let read = http.strangers.check(parts, local).and(of_documents(http, uri, read));
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
@@ -56,7 +55,20 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
     let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, uri.path(), &id));
     complete(http, &mut response, id);
     telemetry::response(response.status().as_u16());
-    if is_head { without_body(response) } else { response }
+    if is_head && !response.body().is_streamed() { without_body(response) } else { response }
+}
+
+/// Returns what was read of the headers, without the faults of those that are about documents: they mean nothing to an HTTP component, or
+/// something else.
+fn of_documents(http: &Http, uri: &Uri, read: Result<(), Error>) -> Result<(), Error> {
+    match read {
+        Err(Error::Header { .. } | Error::Demand(_))
+            if http.operations().services().http_above(uri.path()).is_some() =>
+        {
+            Ok(())
+        }
+        read => read,
+    }
 }
 
 /// Adds what every response carries.
@@ -78,18 +90,25 @@ fn without_body(response: Answer) -> Answer {
     if let Some(bytes) = body.size_hint().exact() {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
     }
-    Response::from_parts(parts, Full::new(Bytes::new()))
+    Response::from_parts(parts, AnswerBody::default())
 }
 
 async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Result<Answer, Error> {
     if uri.path() == "*" && asked.parts.method == Method::OPTIONS {
         return asked.other(ALL);
     }
+    if let Some(service) = http.operations().services().http_above(uri.path()) {
+        return Box::pin(component::answer(http, &service, asked)).await;
+    }
     match route(uri.path())? {
         Target::Service(link) => {
             let _under_way = http.under_way()?;
             loaded(http, &link).await;
-            service(http, link, asked).await
+            match http.operations().services().http_above(link.as_str()) {
+                // It was loaded meanwhile, or its path was written in another way.
+                Some(service) => Box::pin(component::answer(http, &service, asked)).await,
+                None => service(http, link, asked).await,
+            }
         }
         Target::Utility(link, utility) => {
             loaded(http, &link).await;

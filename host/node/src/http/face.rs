@@ -86,11 +86,11 @@ pub(crate) struct Http {
 }
 
 /// A request under way; counted until it is dropped.
-pub(super) struct UnderWay<'a>(&'a AtomicUsize);
+pub(super) struct UnderWay(Arc<Http>);
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -121,8 +121,8 @@ impl Http {
     ///
     /// # Errors
     /// [`Error::Overloaded`] if there is none.
-    pub(super) fn under_way(&self) -> Result<UnderWay<'_>, Error> {
-        let place = UnderWay(&self.requests);
+    pub(super) fn under_way(self: &Arc<Self>) -> Result<UnderWay, Error> {
+        let place = UnderWay(Arc::clone(self));
         if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS_MAX {
             return Ok(place);
         }

@@ -11,6 +11,7 @@
 //! server ─► strangers ─► route ─┬─► infrastructure   /, /core/management, /core/factories, /health/ready, …, /openapi.json
 //!                                ├─► utility          …/stats, …/config, …/available, …/template, …/history, …/effects
 //!                                ├─► listing          GET of a factory
+//!                                ├─► component        HTTP components, whose bodies stream
 //!                                └─► decode ─► Operations::submit ─► encode
 //! ```
 //!
@@ -19,10 +20,12 @@
 //!
 //! Left out: subscriptions and server-sent events, TLS, authorization.
 
+mod answer_body;
 mod arriving;
 mod body;
 mod coding;
 mod collect;
+mod component;
 mod connection;
 mod cors;
 mod decode;

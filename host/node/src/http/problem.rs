@@ -7,17 +7,18 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde_json::{Map, Value};
 use steward_model::Action;
 use steward_model::problem::{Problem, Retry};
 
 use super::Http;
+use super::answer_body::AnswerBody;
+use super::encode::Answer;
 use super::error::Error;
 use crate::operation::Error as E;
 
 /// Returns the response that tells a client why its request for `path` is not answered as asked.
-pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) -> Response<Full<Bytes>> {
+pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) -> Answer {
     let problem = error.problem();
     log(error, &problem, path, request_id);
     let status = status_of(&problem);
@@ -34,8 +35,8 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
 }
 
 /// Returns the response with a problem document.
-pub(super) fn response_of(document: Map<String, Value>, status: StatusCode, retry: Retry) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(Value::Object(document).to_string())));
+pub(super) fn response_of(document: Map<String, Value>, status: StatusCode, retry: Retry) -> Answer {
+    let mut response = Response::new(AnswerBody::from(Bytes::from(Value::Object(document).to_string())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

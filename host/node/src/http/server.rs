@@ -12,11 +12,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, ORIGIN};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::{Body, Incoming};
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -29,6 +28,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, CompressionBody};
 use tower_http::cors::CorsLayer;
 
+use super::answer_body::AnswerBody;
 use super::coding::{self, Coding, Wish};
 use super::connection::{Answering, Order, Talk, Verdict, Watched};
 use super::encode::Answer;
@@ -59,7 +59,7 @@ const COUNTED_BYTES_MIN: usize = 64 * 1024;
 /// A POST there changes nothing.
 const QUERY_TASKS: &str = "/core/query-tasks";
 
-type ResponseBody = Either<Full<Bytes>, CompressionBody<Full<Bytes>>>;
+type ResponseBody = Either<AnswerBody, CompressionBody<AnswerBody>>;
 
 /// Runs what the connections start for themselves; a panic in there is the trouble of one client.
 #[derive(Clone)]
@@ -282,13 +282,15 @@ fn answer_foreign<'a>(
 
 /// Returns the answer in the coding that the client takes, if it is worth that.
 async fn in_coding(wish: &Wish, method: &Method, mut answer: Answer) -> Response<ResponseBody> {
+    if answer.body().is_streamed() {
+        return answer.map(Either::Left);
+    }
     if answer.status() == StatusCode::NOT_MODIFIED {
         wish.tag_unchanged(answer.headers_mut());
         coding::vary(answer.headers_mut());
     }
     let is_head = *method == Method::HEAD;
-    let stated = || answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
-    let bytes = if is_head { stated().unwrap_or(0) } else { answer.body().size_hint().lower() };
+    let bytes = if is_head { stated(answer.headers()) } else { answer.body().size_hint().lower() };
     if bytes < COMPRESSED_BYTES_MIN {
         return answer.map(Either::Left);
     }
@@ -304,6 +306,10 @@ async fn in_coding(wish: &Wish, method: &Method, mut answer: Answer) -> Response
             compressed(coding, answer).await
         }
     }
+}
+
+fn stated(headers: &HeaderMap) -> u64 {
+    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 fn compressed(coding: Coding, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {

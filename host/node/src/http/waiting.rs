@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +18,7 @@ use steward_model::problem::{Kind, Problem};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::answer_body::AnswerBody;
 use super::problem::{response_of, status_of};
 use crate::shutdown::Shutdown;
 
@@ -82,9 +82,9 @@ impl Waiting {
         }
     }
 
-    fn response(&self, path: &str) -> Response<Full<Bytes>> {
+    fn response(&self, path: &str) -> Response<AnswerBody> {
         if path == "/health/live" {
-            return Response::new(Full::new(Bytes::from(json!({"status": "live"}).to_string())));
+            return Response::new(AnswerBody::from(Bytes::from(json!({"status": "live"}).to_string())));
         }
         let words = self.words();
         let detail = format!("this node waits for its group: {words}");

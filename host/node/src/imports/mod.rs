@@ -1,5 +1,7 @@
 //! The node's side of the sandbox's imports: what a guest gets when it logs, counts, reads a document or asks a query.
 
+mod outgoing;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +10,9 @@ use steward_model::line::one_line;
 use steward_model::operation::{Cause, Fault};
 use steward_model::render;
 use steward_model::{Action, Link};
-use steward_sandbox::{Imports, Level};
+use steward_sandbox::{Broken, Imports, Level, Stream};
+
+use outgoing::Outgoing;
 
 use crate::operation::{Content, Error, Operation, Operations, Purpose};
 use crate::query::Queries;
@@ -21,6 +25,7 @@ struct GuestImports {
     queries: Arc<Queries>,
     service: Arc<Service>,
     link: Link,
+    outgoing: Outgoing,
     /// The id of the request for whose sake the guest runs.
     request: String,
 }
@@ -30,6 +35,7 @@ pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
     // The road keeps the maker, so the maker must not keep the road.
     let road = Arc::downgrade(operations);
     let queries = Arc::clone(queries);
+    let outgoing = Outgoing::default();
     operations.connect(Arc::new(move |service: &Arc<Service>, operation: &Operation| -> Arc<dyn Imports> {
         match road.upgrade() {
             Some(operations) => Arc::new(GuestImports {
@@ -37,6 +43,7 @@ pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
                 queries: Arc::clone(&queries),
                 service: Arc::clone(service),
                 link: operation.link.clone(),
+                outgoing: outgoing.clone(),
                 request: operation.root().to_owned(),
             }),
             None => Arc::new(steward_sandbox::Silent),
@@ -104,5 +111,11 @@ impl Imports for GuestImports {
 
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
         Box::pin(async move { self.queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) })
+    }
+
+    fn send(&self, request: http::Request<Stream>) -> BoxFuture<'static, Result<http::Response<Stream>, Broken>> {
+        let granted = &self.service.descriptor().capabilities.outbound;
+        let (checked, outgoing) = (outgoing::checked(granted, &self.request, request), self.outgoing.clone());
+        Box::pin(async move { outgoing.send(checked?).await })
     }
 }

@@ -30,6 +30,7 @@ mod decision;
 mod demands;
 mod door;
 mod error;
+mod exchange;
 mod execute;
 mod forward;
 mod freshness;

@@ -18,16 +18,29 @@ pub(super) fn publish(
     began: Moment,
     reply: &Result<Reply, Error>,
 ) {
-    let cause = operation.cause;
-    let failed = reply.is_err();
-    let took = operations.clock().now().since(began);
-    let kept = service.has(ServiceOption::Instrumentation).then_some(took);
     // What another node has carried out is counted there.
     let is_ours = match reply {
         Ok(Reply { copy: Some(copied), .. }) => copied.node == operations.owner(),
         Ok(Reply { owner, copy: None, .. }) => owner.is_none(),
         Err(error) => !matches!(error, Error::Remote { .. }),
     };
+    count(operations, service, action, operation, began, (is_ours, reply.as_ref().err()));
+}
+
+/// As [`publish`], for an operation that this node has carried out, or not if `is_ours` is false, and that failed with the error if
+/// there is one.
+pub(super) fn count(
+    operations: &Operations,
+    service: &Arc<Service>,
+    action: Action,
+    operation: &Operation,
+    began: Moment,
+    (is_ours, error): (bool, Option<&Error>),
+) {
+    let cause = operation.cause;
+    let failed = error.is_some();
+    let took = operations.clock().now().since(began);
+    let kept = service.has(ServiceOption::Instrumentation).then_some(took);
     if is_ours {
         service.stats.operation(action, kept, failed, operations.clock().wall_time());
     }
@@ -35,9 +48,9 @@ pub(super) fn publish(
     if tracing::enabled!(tracing::Level::DEBUG) {
         let (id, request, link, micros) = (&operation.id, operation.root(), &operation.link, took.as_micros() as u64);
         let (action, cause) = (action.as_str(), cause.as_str());
-        match reply {
-            Ok(_) => tracing::debug!(id, request, %link, action, cause, micros, "operation done"),
-            Err(error) => tracing::debug!(id, request, %link, action, cause, micros, %error, "operation not done"),
+        match error {
+            None => tracing::debug!(id, request, %link, action, cause, micros, "operation done"),
+            Some(error) => tracing::debug!(id, request, %link, action, cause, micros, %error, "operation not done"),
         }
     }
 }

@@ -21,9 +21,12 @@ pub(super) async fn stateless(asking: Asking<'_>) -> Result<Reply, Error> {
         Action::Patch => Occasion::Patch,
         Action::Delete => Occasion::Delete,
     };
-    if !service.handles(occasion.handler()) {
+    // An HTTP component answers clients of HTTP, see `exchange`: it takes no effects, and guests read nothing there.
+    let is_http = service.module.is_http();
+    if is_http || !service.handles(occasion.handler()) {
         let (link, action) = (operation.link.clone(), operation.action);
-        return Err(Error::NotSupported { link, action, allowed: service.actions() });
+        let allowed = if is_http { Vec::new() } else { service.actions() };
+        return Err(Error::NotSupported { link, action, allowed });
     }
     let request = guest::request_of(operation, None, Given::drawn(operations));
     let outcome = guest::call(asking, occasion, b"{}", &request).await?;

@@ -8,8 +8,8 @@ use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use steward_model::Action;
 use steward_model::operation::{Effect, EffectReply, Header};
+use steward_model::{Action, outbound};
 
 use super::sent::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
@@ -20,34 +20,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Headers that belong to the transport, that the host sets itself, or that say by whom and on whose behalf a request came: what a
-/// guest says there does not go out.
-const OWN_HEADERS: [&str; 21] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "http2-settings",
-    "idempotency-key",
-    "keep-alive",
-    "origin",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "x-request-id",
-];
-
-/// Beginnings of headers that are told apart from others by those who receive them: words of nodes, and of proxies.
-const OWN_HEADERS_BELOW: [&str; 2] = ["x-forwarded-", "x-steward-"];
+/// Headers that the host says itself of every effect, besides those that guests never say.
+const OWN_HEADERS: [&str; 5] =
+    ["accept-encoding", "content-encoding", "content-length", "content-type", "idempotency-key"];
 
 /// Sends effects over HTTP.
 pub(super) struct Outside {
@@ -126,8 +101,7 @@ fn request(key: &str, id: &str, effect: &Effect) -> Result<Request<Full<Bytes>>,
 }
 
 fn is_own(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    OWN_HEADERS.contains(&name.as_str()) || OWN_HEADERS_BELOW.iter().any(|below| name.starts_with(below))
+    outbound::is_hosts(name) || OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

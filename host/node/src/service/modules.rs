@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use steward_model::Link;
 use steward_model::module::Digest;
 use steward_model::problem::{Kind, Problem};
 use steward_model::service::Descriptor;
@@ -67,28 +68,40 @@ impl Modules {
     }
 
     /// Prepares a module that was uploaded, and stores it durably under its digest; a stored one that is damaged is replaced.
-    /// Takes as long as compiling does.
+    /// `path` is where it is to answer, if that was said. Takes as long as compiling does.
     ///
     /// # Errors
     /// [`ModulesError`]: nothing was stored.
-    pub(crate) fn install(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
+    pub(crate) fn install(&self, bytes: &[u8], path: Option<&Link>) -> Result<Arc<Module>, ModulesError> {
         let module = match self.known(Digest::of(bytes)) {
             Some(module) => module,
-            None => self.keep(self.sandbox.prepare(bytes)?),
+            None => self.keep(self.sandbox.prepare_for(bytes, path.cloned())?),
         };
         // A core module is kept as the component that was made of it.
         self.store.put(module.component_bytes().map_or(bytes, |component| component))?;
         Ok(module)
     }
 
+    /// Stores a module that another node has taken in, as [`Modules::install`] does.
+    ///
+    /// # Errors
+    /// [`ModulesError`]: nothing was stored.
+    pub(crate) fn keep_for_others(&self, bytes: &[u8]) -> Result<(), ModulesError> {
+        match self.install(bytes, None) {
+            // Nothing else is wrong with it. It has been compiled, and the group says what it is called.
+            Err(ModulesError::Refused(PrepareError::NoPath)) => Ok(self.store.put(bytes).map(|_| ())?),
+            installed => installed.map(|_| ()),
+        }
+    }
+
     /// Prepares a module without storing it, to see what it is. Takes as long as compiling does.
     ///
     /// # Errors
     /// [`ModulesError::Refused`] says what is wrong with it.
-    pub(crate) fn examine(&self, bytes: &[u8]) -> Result<Arc<Module>, ModulesError> {
+    pub(crate) fn examine(&self, bytes: &[u8], path: Option<&Link>) -> Result<Arc<Module>, ModulesError> {
         match self.known(Digest::of(bytes)) {
             Some(module) => Ok(module),
-            None => Ok(self.sandbox.prepare(bytes)?),
+            None => Ok(self.sandbox.prepare_for(bytes, path.cloned())?),
         }
     }
 

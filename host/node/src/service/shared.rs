@@ -196,8 +196,10 @@ impl Service for ModuleShelf {
                     looked_at(get).await
                 }
                 Ask::Keep(bytes) => {
-                    looked_at(move || modules.install(&bytes).map(|_| Vec::new()).map_err(|error| error.to_string()))
-                        .await
+                    looked_at(move || {
+                        modules.keep_for_others(&bytes).map(|()| Vec::new()).map_err(|error| error.to_string())
+                    })
+                    .await
                 }
                 Ask::Show { path, revision } => {
                     let shown = tokio::time::timeout(SHOWN_WITHIN, services.shown(&path, revision)).await;

@@ -62,8 +62,10 @@ pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) 
     match error {
         CallError::Refused(fault) => Problem::from(fault.clone()),
         CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), told),
+        CallError::ClientSilent { .. } => Problem::later(Kind::Late, error.code(), 0, told),
         CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, told),
         CallError::Trap { .. }
+        | CallError::NoAnswer { .. }
         | CallError::Memory { .. }
         | CallError::StackOverflow { .. }
         | CallError::OutputTooLarge { .. }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use steward_model::link::UTILITY_SUFFIXES;
 use steward_model::service::IndexField;
 use steward_model::{Action, Link};
 use tokio::sync::watch;
@@ -51,6 +52,8 @@ type Mounted = BTreeMap<Link, Arc<Service>>;
 struct Paths {
     mounted: Mounted,
     absent: BTreeMap<Link, Absent>,
+    /// Some of the mounted ones are HTTP components.
+    has_http: bool,
 }
 
 /// See the head of this module. Reading takes no longer than copying a pointer.
@@ -68,7 +71,9 @@ impl ServiceTable {
         Arc::clone(&self.paths.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set(&self, paths: Paths) {
+    fn set(&self, mounted: Mounted, absent: BTreeMap<Link, Absent>) {
+        let has_http = mounted.values().any(|service| service.module.is_http());
+        let paths = Paths { mounted, absent, has_http };
         *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
     }
 
@@ -82,7 +87,7 @@ impl ServiceTable {
         let now = self.snapshot();
         let mut absent = now.absent.clone();
         absent.extend(more.into_iter().map(|absent| (absent.path.clone(), absent)));
-        self.set(Paths { mounted: now.mounted.clone(), absent });
+        self.set(now.mounted.clone(), absent);
         self.changes.send_modify(|changes| *changes += 1);
     }
 
@@ -98,7 +103,7 @@ impl ServiceTable {
         let mounted: Mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
         let absent = absent.into_iter().map(|absent| (absent.path.clone(), absent)).collect();
         let shut = self.shut(&mounted).await;
-        self.set(Paths { mounted, absent });
+        self.set(mounted, absent);
         drop(shut);
         self.doors.decided(revision_of);
         self.changes.send_modify(|changes| *changes += 1);
@@ -151,6 +156,24 @@ impl ServiceTable {
             above = place.parent();
         }
         None
+    }
+
+    /// Returns the HTTP component at or above a path as the request line has it, which need not be one of a self-link; none if the
+    /// path is one of its utility endpoints.
+    pub(crate) fn http_above(&self, path: &str) -> Option<Arc<Service>> {
+        let paths = self.snapshot();
+        if !paths.has_http {
+            return None;
+        }
+        let mut above = path;
+        let service = loop {
+            if let Some(service) = Link::parse(above).ok().and_then(|link| paths.mounted.get(&link)) {
+                break service;
+            }
+            above = &above[..above.rfind('/')?];
+        };
+        let below = path[above.len()..].trim_matches('/');
+        (service.module.is_http() && !UTILITY_SUFFIXES.contains(&below)).then(|| Arc::clone(service))
     }
 
     /// Returns the factory at or above `path` that should be served here and is not.

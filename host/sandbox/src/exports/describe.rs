@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::DescribeFunction;
 use crate::error::{CallError, PrepareError};
 use crate::imports::{Imports, Silent};
 use crate::instance::Instance;
@@ -16,8 +15,7 @@ pub(crate) fn describe(pool: &Pool) -> Result<String, PrepareError> {
     let pick = |instance: &mut Instance| {
         let (_, instance, mut store, exports) = instance.parts();
         checked = exports.check(&mut store, instance);
-        let function: Result<DescribeFunction, _> = instance.get_typed_func(&mut store, exports.describe);
-        function.map_err(|error| CallError::Trap {
+        exports.describe(&mut store, instance).map_err(|error| CallError::Trap {
             message: format!("{error:#}"),
             said: String::new(),
             backtrace: String::new(),

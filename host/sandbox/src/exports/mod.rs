@@ -15,6 +15,7 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 
 use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments, SERVICE_0_1};
 use crate::error::{CallError, PrepareError};
+use crate::http::{HANDLE, HandleFunction, INCOMING_0_2};
 
 pub(crate) use describe::{by_itself, describe};
 pub(crate) use handlers::run;
@@ -47,11 +48,41 @@ const PLAIN_HANDLERS: usize = 9;
 
 /// Where the functions of one module are.
 pub(crate) struct Exports {
-    describe: ComponentExportIndex,
+    entry: Entry,
     indices: [Option<ComponentExportIndex>; HANDLERS.len()],
 }
 
+/// By which function a module is called that nothing is known of yet.
+enum Entry {
+    /// `describe`, of a service.
+    Describe(ComponentExportIndex),
+    /// `handle`, of an HTTP component, which describes nothing.
+    Handle(ComponentExportIndex),
+}
+
 impl Exports {
+    /// Finds the function of an HTTP component.
+    ///
+    /// # Errors
+    /// [`PrepareError::NoService`] if the interface or its function is not there.
+    pub(crate) fn find_http(component: &Component) -> Result<Exports, PrepareError> {
+        let missing = || PrepareError::NoService { exports: vec![format!("{INCOMING_0_2} without `{HANDLE}`")] };
+        let incoming = component.get_export_index(None, INCOMING_0_2).ok_or_else(missing)?;
+        let handle = component.get_export_index(Some(&incoming), HANDLE).ok_or_else(missing)?;
+        Ok(Exports { entry: Entry::Handle(handle), indices: [None; HANDLERS.len()] })
+    }
+
+    /// Returns the function of an HTTP component in an instance.
+    ///
+    /// # Errors
+    /// [`wasmtime::Error`] if the module is a service, or the function has another type.
+    pub(crate) fn handle(&self, store: impl AsContextMut, instance: Instance) -> wasmtime::Result<HandleFunction> {
+        match &self.entry {
+            Entry::Handle(handle) => instance.get_typed_func(store, handle),
+            Entry::Describe(_) => wasmtime::bail!("the module is a service, and answers no request of HTTP"),
+        }
+    }
+
     /// Finds the functions of a service.
     ///
     /// # Errors
@@ -62,12 +93,19 @@ impl Exports {
         let service = service.ok_or_else(|| missing("another kind of item of that name"))?;
         let find = |name: &str| component.get_export_index(Some(&service), name);
         let describe = find("describe").ok_or_else(|| missing("an interface of that name without `describe`"))?;
-        Ok(Exports { describe, indices: HANDLERS.map(|handler| find(handler.as_str())) })
+        Ok(Exports { entry: Entry::Describe(describe), indices: HANDLERS.map(|handler| find(handler.as_str())) })
     }
 
     /// Returns true if the module exports the handler.
     pub(crate) fn has(&self, handler: Handler) -> bool {
         self.index(handler).is_some()
+    }
+
+    fn describe(&self, store: impl AsContextMut, instance: Instance) -> wasmtime::Result<DescribeFunction> {
+        match &self.entry {
+            Entry::Describe(describe) => instance.get_typed_func(store, describe),
+            Entry::Handle(_) => wasmtime::bail!("an HTTP component describes nothing"),
+        }
     }
 
     fn index(&self, handler: Handler) -> Option<&ComponentExportIndex> {
@@ -81,8 +119,7 @@ impl Exports {
     pub(crate) fn check(&self, mut store: impl AsContextMut, instance: Instance) -> Result<(), PrepareError> {
         let refused =
             |function, error: wasmtime::Error| PrepareError::ExportType { function, reason: format!("{error:#}") };
-        let described = instance.get_typed_func::<(), (String,)>(&mut store, &self.describe);
-        described.map_err(|error| refused("describe", error))?;
+        self.describe(&mut store, instance).map_err(|error| refused("describe", error))?;
         for handler in HANDLERS {
             let Some(index) = self.index(handler) else { continue };
             let checked = match handler {

@@ -1,5 +1,6 @@
 //! The trait by which the node offers its capabilities to a guest, during one call.
 
+use crate::http::{Broken, Stream};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use steward_model::operation::Fault;
@@ -42,6 +43,15 @@ pub trait Imports: Send + Sync {
 
     /// Runs a direct query and returns the finished task, JSON in UTF-8.
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>>;
+
+    /// Sends a request of an HTTP component to a host outside, if it may address that one. Denies all unless the node offers more.
+    ///
+    /// # Errors
+    /// [`Broken`] tells the guest why there is no answer; [`Broken::HttpRequestDenied`]: it may not.
+    fn send(&self, request: http::Request<Stream>) -> BoxFuture<'static, Result<http::Response<Stream>, Broken>> {
+        drop(request);
+        Box::pin(std::future::ready(Err(Broken::HttpRequestDenied)))
+    }
 }
 
 /// A host that hears nothing and knows nothing: for calls that must not depend on the world, such as `describe`.

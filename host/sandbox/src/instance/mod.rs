@@ -31,9 +31,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::error::{CallError, Circumstances, classify};
 use crate::exports::{Exports, Functions};
+use crate::http::{Asked, HandleFunction, Sender, Stream};
 use crate::imports::Imports;
 use crate::instance::state::State;
 
@@ -65,6 +68,17 @@ impl Instance {
     ) -> (&mut Functions, wasmtime::component::Instance, StoreContextMut<'_, State>, &Exports) {
         use wasmtime::AsContextMut;
         (&mut self.functions, self.instance, self.store.as_context_mut(), &self.exports)
+    }
+}
+
+impl Instance {
+    /// Returns the function of an HTTP component, and what it is called with.
+    fn prepare(&mut self, request: http::Request<Stream>, sender: Sender) -> wasmtime::Result<(HandleFunction, Asked)> {
+        let Instance { store, instance, exports, .. } = self;
+        let function = exports.handle(&mut *store, *instance)?;
+        let mut http = store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request)?;
+        Ok((function, (request, http.new_response_outparam(sender)?)))
     }
 }
 

@@ -17,6 +17,7 @@ use super::{CallLimits, Instance};
 use crate::engine::{Engine, Needs};
 use crate::error::CallError;
 use crate::exports::Exports;
+use crate::http::Request;
 use crate::imports::Imports;
 use crate::script::Sources;
 
@@ -80,7 +81,7 @@ impl Pool {
     pub(crate) fn waits(&self) -> bool {
         match self.template.needs {
             Needs::Nothing => false,
-            Needs::Waiting | Needs::Wasi | Needs::Script => true,
+            Needs::Waiting | Needs::Wasi | Needs::Http | Needs::Script => true,
         }
     }
 
@@ -106,13 +107,7 @@ impl Pool {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let _place = self.instances.take().await?;
-        let track = Track {
-            latency: &self.latency,
-            own: &self.workers,
-            all: &self.template.engine.workers,
-            ending: &self.template.engine.ending,
-        };
-        let mut turn = Turn::begin(track, self.limits);
+        let mut turn = Turn::begin(self.track(), self.limits, None);
         let mut instance = match self.idle.take() {
             Some(mut instance) => {
                 self.limits.begin(&mut instance.store, host);
@@ -141,6 +136,44 @@ impl Pool {
                 Ok(result)
             }
             Err(error) => Err(self.limits.blame(&error, &mut instance.store)),
+        }
+    }
+
+    /// Lets a fresh instance answer a request of HTTP, and returns when the guest returns.
+    ///
+    /// # Errors
+    /// As [`Pool::call`].
+    pub(crate) async fn answer(&self, asked: Request, host: &Arc<dyn Imports>) -> Result<(), CallError> {
+        let Request { request, sender, silence } = asked;
+        let _place = self.instances.take().await?;
+        let mut turn = Turn::begin(self.track(), self.limits, Some(silence));
+        let mut instance = self.create(host, &mut turn).await?;
+        let prepared = instance.prepare(request, sender);
+        let (function, arguments) = prepared.map_err(|error| self.limits.blame(&error, &mut instance.store))?;
+        let Instance { store, interrupted, .. } = &mut *instance;
+        let ran = {
+            let call = pin!(function.call_async(&mut *store, arguments));
+            turn.run(call, interrupted).await
+        };
+        match ran {
+            Ok(Ok(())) => {
+                store.data_mut().end();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.limits.blame(&error, store)),
+            Err(stopped) => {
+                store.data_mut().end();
+                Err(stopped)
+            }
+        }
+    }
+
+    fn track(&self) -> Track<'_> {
+        Track {
+            latency: &self.latency,
+            own: &self.workers,
+            all: &self.template.engine.workers,
+            ending: &self.template.engine.ending,
         }
     }
 
@@ -176,7 +209,8 @@ impl Pool {
     fn store(&self, interrupted: &Arc<AtomicBool>) -> Store<State> {
         let InstanceTemplate { engine, needs, sources, .. } = &self.template;
         let limits = Limits::new(self.limits.memory_bytes, engine.config.table_elements_max);
-        let state = State::new(limits, engine.config.lines_max, *needs == Needs::Wasi, sources.clone());
+        let state =
+            State::new(limits, engine.config.lines_max, matches!(needs, Needs::Wasi | Needs::Http), sources.clone());
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.output_bytes);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use steward_model::line::one_line;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::http::Hooks;
 use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;
@@ -33,6 +35,9 @@ struct Wasi {
     context: WasiCtx,
     out: Output,
     err: Output,
+    /// Of HTTP components.
+    http: WasiHttpCtx,
+    hooks: Hooks,
 }
 
 impl Wasi {
@@ -42,7 +47,7 @@ impl Wasi {
         let mut builder = WasiCtx::builder();
         builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
         let context = builder.stdout(out.clone()).stderr(err.clone()).build();
-        Wasi { table: ResourceTable::new(), context, out, err }
+        Wasi { table: ResourceTable::new(), context, out, err, http: WasiHttpCtx::new(), hooks: Hooks::default() }
     }
 }
 
@@ -55,6 +60,9 @@ impl State {
     /// Makes the instance ready for one call on behalf of `host`.
     pub(crate) fn begin(&mut self, host: &Arc<dyn Imports>) {
         self.host = Some(Arc::clone(host));
+        if let Some(wasi) = &mut self.wasi {
+            wasi.hooks.connect(Some(Arc::clone(host)));
+        }
         self.lines = 0;
         self.last_error = None;
         self.limits.begin();
@@ -64,6 +72,9 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.tell_output();
         self.host = None;
+        if let Some(wasi) = &mut self.wasi {
+            wasi.hooks.connect(None);
+        }
     }
 
     /// Returns what a guest said before it broke: the last error that it told the log, or wrote.
@@ -117,6 +128,14 @@ impl State {
             self.host().log(Level::Warn, "further log lines and statistics of this call are dropped", "");
         }
         self.lines <= self.lines_max
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let wasi =
+            self.wasi.as_mut().expect("only modules that import WASI are linked with it, and their states have it");
+        WasiHttpCtxView { ctx: &mut wasi.http, table: &mut wasi.table, hooks: &mut wasi.hooks }
     }
 }
 

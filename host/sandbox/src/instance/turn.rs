@@ -14,10 +14,11 @@
 //! its next tick at the latest.
 //!
 //! The deadline counts from the first slice. It stands still while a call waits for a worker, since that is not its
-//! fault.
+//! fault. The call of an HTTP component may compute for so long at a stretch, and be silent for so long, see [`Silence`].
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use super::CallLimits;
 use super::latency::LatencyEstimate;
 use super::places::Places;
 use crate::error::CallError;
+use crate::http::{End, Silence};
 
 /// What calls of one module compute with.
 pub(crate) struct Track<'a> {
@@ -58,17 +60,19 @@ pub(super) struct Turn<'a> {
     /// When its next slice began, or will: looking at the clock costs a quick call a hundredth of its time.
     began: Instant,
     deadline: Instant,
+    /// What is known of its client, if it is one of an HTTP component.
+    silence: Option<Arc<Silence>>,
     /// How long it has computed since its module was charged for it last.
     busy: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn begin(track: Track<'a>, limits: CallLimits) -> Turn<'a> {
+    pub(super) fn begin(track: Track<'a>, limits: CallLimits, silence: Option<Arc<Silence>>) -> Turn<'a> {
         let quick = track.latency.is_quick();
         let began = Instant::now();
         let deadline = began + limits.deadline;
-        Turn { track, limits, quick, worker: None, began, deadline, busy: Duration::ZERO, timer: None }
+        Turn { track, limits, quick, worker: None, began, deadline, silence, busy: Duration::ZERO, timer: None }
     }
 
     /// Runs `work` to its end. `interrupted` is set by the guest's store when a tick has interrupted it.
@@ -143,27 +147,50 @@ impl<'a> Turn<'a> {
         if !interrupted {
             self.worker = None;
         }
-        let passed = CallError::Deadline { limit: self.limits.deadline };
-        if self.track.ending.load(Ordering::Acquire) || Instant::now() >= self.deadline {
+        let (end, passed) = self.end(interrupted);
+        if self.track.ending.load(Ordering::Acquire) || Instant::now() >= end {
             return Err(passed);
         }
         if interrupted && self.quick {
             return Ok(());
         }
-        let deadline = tokio::time::Instant::from_std(self.deadline);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
         let mut woken = false;
-        let wait = |cx: &mut Context<'_>| {
-            if timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(passed.clone()));
+        poll_fn(|cx| {
+            // It may be later by now: the client has spoken meanwhile.
+            let (end, passed) = self.end(interrupted);
+            if self.timer(end).poll(cx).is_ready() {
+                return Poll::Ready(Err(passed));
             }
             // What is waited for was given the waker when the work was polled.
             if std::mem::replace(&mut woken, true) { Poll::Ready(Ok(())) } else { Poll::Pending }
-        };
-        poll_fn(wait).await
+        })
+        .await?;
+        if !interrupted && self.silence.is_some() {
+            self.deadline = Instant::now() + self.limits.deadline;
+        }
+        Ok(())
+    }
+
+    /// Returns until when the call may go on, and what it is refused with then.
+    fn end(&self, interrupted: bool) -> (Instant, CallError) {
+        let passed = CallError::Deadline { limit: self.limits.deadline };
+        match &self.silence {
+            None => (self.deadline, passed),
+            Some(silence) if interrupted => (self.deadline.max(silence.end_of_work()), passed),
+            Some(silence) => match silence.end_of_wait() {
+                End { at, by_client: true } => (at, CallError::ClientSilent { limit: silence.client_max() }),
+                End { at, by_client: false } => (at, passed),
+            },
+        }
+    }
+
+    fn timer(&mut self, end: Instant) -> Pin<&mut Sleep> {
+        let end = tokio::time::Instant::from_std(end);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        if timer.deadline() != end {
+            timer.as_mut().reset(end);
+        }
+        timer.as_mut()
     }
 
     /// Takes into account what the call has needed of a thread since this was done last.
@@ -176,7 +203,11 @@ impl<'a> Turn<'a> {
         let own = self.track.own.take().await?;
         let all = self.track.all.take().await?;
         self.worker = Some(Worker { _own: own, _all: all });
-        self.deadline += began.elapsed();
+        let waited = began.elapsed();
+        self.deadline += waited;
+        if let Some(silence) = &self.silence {
+            silence.leave_out(waited);
+        }
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::workshop;
 use crate::bindings::{HOST_0_1, SERVICE};
 use crate::config::ModuleLimits;
 use crate::error::PrepareError;
+use crate::http::{HANDLER_0_3, INCOMING};
 use crate::script::{self, Script};
 
 /// What kind of file a module is.
@@ -50,6 +51,8 @@ pub struct Inspection {
     pub bytes: usize,
     /// Version of the world that it speaks, such as `0.1.0`; none if it is no service.
     pub world: Option<String>,
+    /// Version of `wasi:http` that it answers requests by, such as `0.2.3`; none if it is no HTTP component.
+    pub http: Option<String>,
     /// Names of the interfaces that it imports.
     pub imports: Vec<String>,
     /// Names of the interfaces that it exports.
@@ -142,12 +145,19 @@ pub(crate) fn survey(component: &[u8]) -> Result<Inspection, PrepareError> {
     producers.sort();
     producers.dedup();
     let world = exports.iter().find_map(|name| version_of(name, SERVICE)).map(str::to_owned);
-    Ok(Inspection { kind: Kind::Component, bytes: component.len(), world, imports, exports, sections, producers })
+    let http = http_version(&exports).filter(|_| world.is_none()).map(str::to_owned);
+    Ok(Inspection { kind: Kind::Component, bytes: component.len(), world, http, imports, exports, sections, producers })
 }
 
 /// Returns the version in `name` if it is `interface@version`.
 pub(crate) fn version_of<'a>(name: &'a str, interface: &str) -> Option<&'a str> {
     name.strip_prefix(interface)?.strip_prefix('@')
+}
+
+/// Returns the version of `wasi:http` by which a component answers requests.
+pub(super) fn http_version(exports: &[String]) -> Option<&str> {
+    let by = |interface| exports.iter().find_map(|export| version_of(export, interface));
+    by(INCOMING).or_else(|| by(HANDLER_0_3))
 }
 
 #[derive(Default)]

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body::Body;
+use steward_model::Link;
 use steward_model::module::Digest;
 use steward_model::operation::Outcome;
 use steward_model::service::{Descriptor, Handler, Isolation, LimitsWanted};
@@ -23,11 +25,15 @@ use crate::convert::Ceilings;
 use crate::engine::{Engine, Needs};
 use crate::error::{CallError, PrepareError};
 use crate::exports::{self, Call, Exports};
+use crate::http::{self, Answer};
 use crate::imports::{Imports, WAITING};
 use crate::instance::CallLimits;
 use crate::instance::pool::{InstanceTemplate, Pool, Usage};
 use crate::script::{self, Runner, Script, ScriptFile, Source};
 use inspect::{Kind, version_of};
+
+/// Version of an HTTP component that its host gives it: it has none of its own.
+const HTTP_COMPONENT_VERSION: &str = "0.0.0";
 
 /// Interfaces that a module may import, without version, and which versions.
 const IMPORTABLE: [(&str, &str); 8] = [
@@ -36,6 +42,17 @@ const IMPORTABLE: [(&str, &str); 8] = [
     ("wasi:cli/", "0.2."),
     ("wasi:clocks/", "0.2."),
     ("wasi:filesystem/", "0.2."),
+    ("wasi:io/", "0.2."),
+    ("wasi:random/", "0.2."),
+    ("wasi:sockets/", "0.2."),
+];
+
+/// Interfaces that an HTTP component may import, without version, and which versions.
+const IMPORTABLE_BY_HTTP: [(&str, &str); 7] = [
+    ("wasi:cli/", "0.2."),
+    ("wasi:clocks/", "0.2."),
+    ("wasi:filesystem/", "0.2."),
+    ("wasi:http/", http::VERSIONS),
     ("wasi:io/", "0.2."),
     ("wasi:random/", "0.2."),
     ("wasi:sockets/", "0.2."),
@@ -54,17 +71,22 @@ pub struct Module {
     deadline: Duration,
     ceilings: Ceilings,
     pool: Pool,
+    is_http: bool,
+}
+
+/// What is known of a module before it is asked.
+pub(crate) enum Known {
+    /// How it has described itself before: it is held to that.
+    Descriptor(Box<Descriptor>),
+    /// At which path it is to answer, if that was said.
+    Path(Option<Link>),
 }
 
 impl Module {
-    /// Checks, compiles and links a module, and asks it to describe itself unless it has `described` itself before.
+    /// Checks, compiles and links a module, and finds out how it describes itself.
     ///
     /// Blocks, and needs a large stack.
-    pub(crate) fn prepare(
-        engine: &Arc<Engine>,
-        bytes: &[u8],
-        described: Option<Descriptor>,
-    ) -> Result<Module, PrepareError> {
+    pub(crate) fn prepare(engine: &Arc<Engine>, bytes: &[u8], known: Known) -> Result<Module, PrepareError> {
         let kind = inspect::kind(bytes)?;
         intake::measure(bytes, &engine.config.modules)?;
         let Linked { digest, encoded, world, imports, template } = match kind {
@@ -72,17 +94,20 @@ impl Module {
             Kind::CoreModule => linked_component(engine, bytes, Some(encode::encode(bytes)?.into()))?,
             Kind::Script => linked_script(engine, bytes)?,
         };
-        let descriptor = match described {
-            Some(described) => described,
-            None => describe(engine, &template)?,
+        let is_http = template.needs == Needs::Http;
+        let descriptor = match known {
+            Known::Descriptor(described) => *described,
+            Known::Path(path) if is_http => of_http(&path.ok_or(PrepareError::NoPath)?, &imports)?,
+            Known::Path(_) => describe(engine, &template)?,
         };
-        if let Some(handler) = descriptor.handlers.iter().find(|handler| !template.exports.has(**handler)) {
+        let missing = |handler: &&Handler| !is_http && !template.exports.has(**handler);
+        if let Some(handler) = descriptor.handlers.iter().find(missing) {
             return Err(PrepareError::HandlerMissing { handler: *handler });
         }
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
         let pool = Pool::new(template, limits, descriptor.isolation == Isolation::Pooled);
-        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
+        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool, is_http })
     }
 
     /// Returns the digest of the component: of the bytes given, or of those encoded from them.
@@ -100,9 +125,39 @@ impl Module {
         &self.descriptor
     }
 
-    /// Returns the version of the world that the module speaks, such as `0.1.0`.
+    /// Returns the world that the module speaks, such as `0.1.0` of services, or `wasi:http/proxy@0.2.3`.
     pub fn world(&self) -> &str {
         &self.world
+    }
+
+    /// Returns true if it is an HTTP component: it answers requests of HTTP itself, and is called by [`Module::serve`] only.
+    pub fn is_http(&self) -> bool {
+        self.is_http
+    }
+
+    /// Lets an HTTP component answer a request; returns when it has begun to, and the body of the answer carries the call on.
+    /// `client_max` is how long the client may be silent while the guest waits for its body.
+    ///
+    /// # Errors
+    /// As [`Module::call`], and [`CallError::NoAnswer`]. The body ends with the same errors, if it breaks off.
+    ///
+    /// # Panics
+    /// As [`Module::call`].
+    pub async fn serve<B>(
+        self: &Arc<Self>,
+        request: ::http::Request<B>,
+        host: Arc<dyn Imports>,
+        client_max: Duration,
+    ) -> Result<::http::Response<Answer>, CallError>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
+        http::serve(self, request, host, client_max).await
+    }
+
+    pub(crate) async fn answer(&self, asked: http::Request, host: &Arc<dyn Imports>) -> Result<(), CallError> {
+        self.pool.answer(asked, host).await
     }
 
     /// Returns the names of the interfaces that the module imports.
@@ -184,11 +239,11 @@ fn linked_component(engine: &Arc<Engine>, bytes: &[u8], encoded: Option<Bytes>) 
     let digest = Digest::of(component_bytes);
     let inspect::Inspection { imports, exports, .. } = inspect::survey(component_bytes)?;
     // A module for another version of the world imports that version too; the world is the better thing to say.
-    let world = check_world(&exports)?;
-    check_imports(&imports)?;
+    let (world, is_http) = check_world(&exports)?;
+    check_imports(&imports, is_http)?;
     let component = compile::compile(engine, digest, component_bytes)?;
-    let needs = needs(&component, &imports);
-    let exports = Arc::new(Exports::find(&component)?);
+    let needs = if is_http { Needs::Http } else { needs(&component, &imports) };
+    let exports = Arc::new(if is_http { Exports::find_http(&component)? } else { Exports::find(&component)? });
     let pre = engine.linker(needs).instantiate_pre(&component);
     let pre = pre.map_err(|error| PrepareError::ImportType { reason: format!("{error:#}") })?;
     let template = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs, sources: None };
@@ -224,6 +279,20 @@ pub(crate) fn javascript(engine: &Arc<Engine>, script: &Script) -> Result<Vec<Sc
     Ok(sources.iter().flat_map(|sources| sources.iter()).map(Source::file).collect())
 }
 
+/// Describes an HTTP component, which cannot do it: a service without documents that takes every request, named by its path.
+fn of_http(path: &Link, imports: &[String]) -> Result<Descriptor, PrepareError> {
+    let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = path.name().chars().map(|c| if named(c) { c } else { '-' }).collect();
+    let sends = imports.iter().any(|import| version_of(import, http::OUTGOING).is_some());
+    let handlers = ["handle-get", "handle-post", "handle-put", "handle-patch", "handle-delete"];
+    let described = serde_json::json!({
+        "name": name, "version": HTTP_COMPONENT_VERSION, "factory": path, "options": ["STATELESS"], "handlers": handlers,
+        "isolation": "per-call", "capabilities": { "outbound": if sends { &["*"][..] } else { &[] } },
+        "docs": "An HTTP component: it answers every request at and below its path",
+    });
+    Ok(Descriptor::parse(&described.to_string())?)
+}
+
 /// Asks a module who it is, with all the time that any call may have.
 fn describe(engine: &Engine, template: &InstanceTemplate) -> Result<Descriptor, PrepareError> {
     let asked = exports::describe(&Pool::new(template.clone(), patient_limits(engine), false));
@@ -242,27 +311,37 @@ fn patient_limits(engine: &Engine) -> CallLimits {
     call_limits(engine, &LimitsWanted { deadline_millis: u64::MAX, ..LimitsWanted::default() })
 }
 
-fn check_imports(imports: &[String]) -> Result<(), PrepareError> {
+fn check_imports(imports: &[String], is_http: bool) -> Result<(), PrepareError> {
+    let importable = if is_http { IMPORTABLE_BY_HTTP.as_slice() } else { IMPORTABLE.as_slice() };
     let allowed = |import: &str| {
         let Some((interface, version)) = import.split_once('@') else { return false };
-        IMPORTABLE.iter().any(|(prefix, versions)| {
+        importable.iter().any(|(prefix, versions)| {
             let named = if prefix.ends_with('/') { interface.starts_with(prefix) } else { interface == *prefix };
             named && version.starts_with(versions)
         })
     };
     match imports.iter().find(|import| !allowed(import)) {
+        Some(name) if is_http => Err(PrepareError::ForeignToHttp { name: name.clone() }),
         Some(name) => Err(PrepareError::ForeignImport { name: name.clone() }),
         None => Ok(()),
     }
 }
 
-fn check_world(exports: &[String]) -> Result<String, PrepareError> {
+/// Returns the world that exports are of, and whether it is that of HTTP components.
+fn check_world(exports: &[String]) -> Result<(String, bool), PrepareError> {
+    let is_service = exports.iter().any(|export| version_of(export, SERVICE).is_some());
+    if let Some(version) = inspect::http_version(exports).filter(|_| !is_service) {
+        return match version.starts_with(http::VERSIONS) {
+            true => Ok((format!("wasi:http/proxy@{version}"), true)),
+            false => Err(PrepareError::NewerHttp { found: format!("wasi:http@{version}") }),
+        };
+    }
     let mut versions = exports.iter().filter_map(|export| version_of(export, SERVICE));
     let Some(first) = versions.clone().next() else {
         return Err(PrepareError::NoService { exports: exports.to_owned() });
     };
     match versions.find(|version| version.starts_with(WORLD)) {
-        Some(version) => Ok(version.to_owned()),
+        Some(version) => Ok((version.to_owned(), false)),
         None => Err(PrepareError::UnknownWorld { found: format!("{SERVICE}@{first}") }),
     }
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
-use http_body_util::Full;
 use steward_model::node::NodeStatus;
 use steward_model::{Lane, Link};
 
@@ -13,6 +12,7 @@ use super::shapes::READ_ONLY;
 use super::shares::Shares;
 use crate::descriptors;
 use crate::http::Http;
+use crate::http::answer_body::AnswerBody;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
@@ -39,7 +39,7 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
     let waits = |path: &Link| pending.iter().any(|(factory, amount)| factory == path && amount.effects > 0);
     let is_there = |path: &Link| services.at(path).is_some() || services.absent(path).is_some() || waits(path);
     let text = of_those_there(&http.parts.metrics.render(), is_there) + &metrics::fractions(&stats);
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let mut response = Response::new(AnswerBody::from(Bytes::from(text)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -106,7 +106,7 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();
     let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes, &mut held).await?;
-    let module = prepared(http, bytes.clone(), dry).await?;
+    let module = prepared(http, bytes.clone(), factory.clone(), dry).await?;
     let descriptor = module.descriptor();
     let registered = GuestModule {
         digest: module.digest(),
@@ -137,9 +137,10 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
 }
 
 /// Compiles a module. Takes as long as that does, so it runs on a thread of its own.
-async fn prepared(http: &Arc<Http>, bytes: Bytes, dry: bool) -> Result<Arc<Module>, Error> {
+async fn prepared(http: &Arc<Http>, bytes: Bytes, path: Option<Link>, dry: bool) -> Result<Arc<Module>, Error> {
     let modules = Arc::clone(&http.parts.modules);
-    let work = move || if dry { modules.examine(&bytes) } else { modules.install(&bytes) };
+    let work =
+        move || if dry { modules.examine(&bytes, path.as_ref()) } else { modules.install(&bytes, path.as_ref()) };
     let prepared = tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?;
     Ok(prepared.map_err(deployment::Error::from)?)
 }

@@ -3,6 +3,8 @@
 //! Departure from Xenon: a task that is not direct is run at once too, and answered as finished; nothing is stored. A
 //! client that asks again until such a task is finished sees that it is when it asks first.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use steward_query::page;
 
@@ -19,7 +21,7 @@ const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
 ///
 /// # Errors
 /// [`Error::Query`] says what to change in the task.
-pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     if asked.reads() {
         return Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None)));
     }
@@ -37,7 +39,7 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
 ///
 /// # Errors
 /// [`Error::Parameter`] without a token, [`Error::Query`] if the page is not to be had.
-pub(super) async fn page(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
+pub(super) async fn page(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(super::READ_ONLY);
     }

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
 use super::shapes::{READ_ONLY, list};
 use crate::http::Http;
+use crate::http::answer_body::AnswerBody;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
@@ -100,7 +100,7 @@ fn page(http: &Http, described: &[(String, String)]) -> Answer {
     for (name, link) in LINKS {
         let _ = write!(body, "<a href=\"{link}\">{name}</a> ");
     }
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(AnswerBody::from(Bytes::from(body)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -63,7 +63,7 @@ const ABOUT: &str = "Small REST services made of WebAssembly components, and the
 /// # Errors
 /// [`Error::Parameter`] for a version that is not written, or a factory that is not served, with the one that may have been meant;
 /// [`Error::Overloaded`].
-pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(ALLOWED);
     }

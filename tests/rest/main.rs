@@ -6,6 +6,7 @@ mod bounds;
 mod clocks;
 mod coding;
 mod commands;
+mod components;
 mod connections;
 mod copies;
 mod deploying;

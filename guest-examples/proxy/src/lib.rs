@@ -8,8 +8,8 @@ use wasi::wasi::cli::{environment, stderr};
 use wasi::wasi::filesystem::preopens;
 use wasi::wasi::http::outgoing_handler;
 use wasi::wasi::http::types::{
-    Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
-    Scheme, Trailers,
+    ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam, Scheme, Trailers,
 };
 use wasi::wasi::io::streams::{InputStream, OutputStream};
 
@@ -43,17 +43,37 @@ impl Guest for Proxy {
             }
             "/trap" => panic!("told to"),
             "/trap-late" => {
-                let body = begin(out, 200, &[]);
-                let stream = body.write().expect("a fresh body");
-                write_all(&stream, b"begun");
+                let _body = begun(out);
+                // What it waits for lets the client see the beginning first.
+                let _ = request.consume().map(|body| body.stream().map(|stream| stream.blocking_read(1)));
                 panic!("told to, late");
             }
-            #[expect(clippy::empty_loop, reason = "that is what it is asked for")]
-            "/loop" => loop {},
+            "/loop" => compute(),
+            "/loop-late" => {
+                let _body = begun(out);
+                compute();
+            }
+            "/gives-up" => ResponseOutparam::set(out, Err(ErrorCode::LoopDetected)),
             "/hoard" => hoard(),
             "/no-answer" => {}
             _ => answer(out, 418, &seen(&request)),
         }
+    }
+}
+
+/// Begins an answer, and says a word.
+fn begun(out: ResponseOutparam) -> (OutgoingBody, OutputStream) {
+    let body = begin(out, 200, &[]);
+    let stream = body.write().expect("a fresh body");
+    write_all(&stream, b"begun");
+    (body, stream)
+}
+
+/// Computes without end.
+fn compute() -> ! {
+    let mut number: u64 = 0;
+    loop {
+        number = std::hint::black_box(number.wrapping_add(1));
     }
 }
 

@@ -302,6 +302,12 @@ pub enum CallError {
         /// What it did instead.
         reason: String,
     },
+    /// An HTTP component has neither taken nor given anything for too long.
+    #[error("guest was silent for {} ms; an HTTP component takes or gives a piece of a body within the --guest-deadline of the host", limit.as_millis())]
+    GuestSilent {
+        /// The time it had.
+        limit: Duration,
+    },
     /// The guest waited for the body of a request that did not come.
     #[error("the body of the request did not come: the client was silent for {} s", limit.as_secs())]
     ClientSilent {
@@ -407,7 +413,7 @@ impl CallError {
         match self {
             CallError::Refused(fault) => &fault.code,
             CallError::Trap { .. } => "guest-trap",
-            CallError::Deadline { .. } => "guest-deadline",
+            CallError::Deadline { .. } | CallError::GuestSilent { .. } => "guest-deadline",
             CallError::NoAnswer { .. } => "guest-no-answer",
             CallError::ClientSilent { .. } => "deadline",
             CallError::Memory { .. } => "guest-memory",

@@ -1,6 +1,7 @@
 //! `inspect`: prints what the file of a module, or what a project builds, says about itself, without a host.
 
 use serde_json::json;
+use steward_model::Link;
 use steward_model::service::Descriptor;
 use steward_sandbox::{Inspection, Kind, Language};
 
@@ -43,21 +44,35 @@ pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure>
         std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?
     };
     let inspection = steward_sandbox::inspect(&bytes).map_err(|error| refused(&error))?;
-    let described = describe(&bytes);
+    let described = describe(&bytes, inspection.http.is_some().then(|| named_after(&args.file)));
     if terminal.format == Format::Json {
         terminal.print_json(&as_json(&inspection, described.as_ref().ok()));
     } else {
         show(args, &inspection, terminal);
         if let Ok((digest, descriptor)) = &described {
             show_descriptor(digest, descriptor, terminal);
+            if inspection.http.is_some() {
+                terminal.say(
+                    "it says nothing about itself: name and path are those of `steward deploy FILE --factory PATH`",
+                );
+            }
         }
     }
     described.map(|_| Exit::Done)
 }
 
-/// Makes the module ready as a host would; returns its digest and descriptor.
-fn describe(bytes: &[u8]) -> Result<(String, Descriptor), Failure> {
-    let module = prepare(bytes, None)?;
+/// Returns the path at which a module that has none would answer in an example: `/` and the name of its file.
+fn named_after(file: &std::path::Path) -> Link {
+    let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Link::parse(&format!("/{name}"))
+        .ok()
+        .filter(|link| !link.is_root())
+        .unwrap_or_else(|| Link::parse("/component").expect("a path of one segment"))
+}
+
+/// Makes the module ready as a host would; returns its digest and descriptor. `path` is where a module answers that has no path.
+fn describe(bytes: &[u8], path: Option<Link>) -> Result<(String, Descriptor), Failure> {
+    let module = prepare(bytes, None, path)?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
 }
 
@@ -76,15 +91,18 @@ fn as_json(inspection: &Inspection, described: Option<&(String, Descriptor)>) ->
         |one: &steward_sandbox::Producer| json!({"field": one.field, "name": one.name, "version": one.version});
     json!({
         "type": "inspection", "schema": 1, "kind": kind(inspection), "bytes": inspection.bytes,
-        "world": inspection.world, "imports": inspection.imports, "exports": inspection.exports, "sections": sections,
+        "world": inspection.world, "http": inspection.http, "imports": inspection.imports, "exports": inspection.exports, "sections": sections,
         "producers": inspection.producers.iter().map(producer).collect::<Vec<_>>(),
         "digest": described.map(|(digest, _)| digest), "descriptor": described.map(|(_, descriptor)| descriptor),
     })
 }
 
 fn show(args: &Args, inspection: &Inspection, terminal: &mut Terminal) {
-    let world =
-        inspection.world.as_ref().map_or_else(|| "no service".to_owned(), |world| format!("steward:service@{world}"));
+    let world = match (&inspection.world, &inspection.http) {
+        (Some(version), _) => format!("steward:service@{version}"),
+        (None, Some(version)) => format!("HTTP component, wasi:http@{version}"),
+        (None, None) => "no service".to_owned(),
+    };
     terminal.print(&format!("file     {}   {}   {world}", kind(inspection), show_size(inspection.bytes as u64)));
     terminal.print(&format!("imports  {}", listed(&inspection.imports)));
     terminal.print(&format!("exports  {}", listed(&inspection.exports)));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use steward_model::Link;
 use steward_sandbox::{Config, Module, PrepareError, Sandbox};
 
 use super::error::{Exit, Failure};
@@ -10,14 +11,15 @@ use super::error::{Exit, Failure};
 /// Most instances meanwhile: a module is called once.
 const INSTANCES: u32 = 1;
 
-/// Makes a module ready as a host would; compiled code is kept in `cache` if there is one.
+/// Makes a module ready as a host would; compiled code is kept in `cache` if there is one. `path` is where a module answers that says
+/// nothing about itself.
 ///
 /// # Errors
 /// The failure with which a host would refuse it.
-pub(super) fn prepare(bytes: &[u8], cache: Option<PathBuf>) -> Result<Arc<Module>, Failure> {
+pub(super) fn prepare(bytes: &[u8], cache: Option<PathBuf>, path: Option<Link>) -> Result<Arc<Module>, Failure> {
     let config = Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
     let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
-    sandbox.prepare(bytes).map_err(|error| refused(&error))
+    sandbox.prepare_for(bytes, path).map_err(|error| refused(&error))
 }
 
 /// Returns the failure with which a host would refuse a module.

@@ -214,7 +214,10 @@ impl Error {
             Error::Remote { patience, .. } => *patience,
             Error::Refused(fault) if PASSING_STATUSES.contains(&fault.status) => Patience::Long,
             Error::Refused(_) | Error::RefusedBody { .. } => Patience::None,
-            Error::Guest { error: CallError::Deadline { .. } | CallError::Overloaded { .. }, .. } => Patience::Long,
+            Error::Guest {
+                error: CallError::Deadline { .. } | CallError::GuestSilent { .. } | CallError::Overloaded { .. },
+                ..
+            } => Patience::Long,
             Error::Guest { .. } => Patience::None,
             // A factory that is just being mounted or moved comes; one that does not exist does not.
             Error::UnknownPath { .. } => Patience::Short,

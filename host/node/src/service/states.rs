@@ -61,7 +61,9 @@ impl Unreadable {
 pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) -> Problem {
     match error {
         CallError::Refused(fault) => Problem::from(fault.clone()),
-        CallError::Deadline { .. } => Problem::never(Kind::Deadline, error.code(), told),
+        CallError::Deadline { .. } | CallError::GuestSilent { .. } => {
+            Problem::never(Kind::Deadline, error.code(), told)
+        }
         CallError::ClientSilent { .. } => Problem::later(Kind::Late, error.code(), 0, told),
         CallError::Overloaded { .. } => Problem::later(Kind::Unavailable, "overloaded", 1, told),
         CallError::Trap { .. }

@@ -173,13 +173,15 @@ impl<'a> Turn<'a> {
 
     /// Returns until when the call may go on, and what it is refused with then.
     fn end(&self, interrupted: bool) -> (Instant, CallError) {
-        let passed = CallError::Deadline { limit: self.limits.deadline };
+        let limit = self.limits.deadline;
         match &self.silence {
-            None => (self.deadline, passed),
-            Some(silence) if interrupted => (self.deadline.max(silence.end_of_work()), passed),
+            None => (self.deadline, CallError::Deadline { limit }),
+            Some(silence) if interrupted => {
+                (self.deadline.max(silence.end_of_work()), CallError::GuestSilent { limit })
+            }
             Some(silence) => match silence.end_of_wait() {
                 End { at, by_client: true } => (at, CallError::ClientSilent { limit: silence.client_max() }),
-                End { at, by_client: false } => (at, passed),
+                End { at, by_client: false } => (at, CallError::GuestSilent { limit }),
             },
         }
     }

@@ -71,7 +71,7 @@ pub(in super::super) fn build(folder: &Path, terminal: &Terminal) -> Result<Buil
     let silent = terminal.quiet || terminal.format == Format::Json;
     let voice = if silent { Voice::Kept { coloured: terminal.coloured } } else { Voice::Aloud };
     let made = project.make(Effort::Whole, &Tools::new(voice)).map_err(|error| failure(&error))?;
-    let module = prepare(&made.module, Some(project.cache()))?;
+    let module = prepare(&made.module, Some(project.cache()), None)?;
     let component = module.component_bytes().map_or(made.module, |component| component.to_vec());
     let path = project.keep(&made.name, &component).map_err(|error| failure(&error))?;
     Ok(Built { path, component, module })

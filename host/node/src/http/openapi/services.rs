@@ -215,6 +215,10 @@ fn stateless(described: &Described<'_>, components: &mut Components, paths: &mut
             let method = action.as_str().to_ascii_lowercase();
             let name = id(described, &format!("{method}{verb_end}"));
             let reads = action == Action::Get;
+            if described.service.module.is_http() {
+                item.insert(method, exchange(name, path, parameters, reads));
+                continue;
+            }
             let begin = if reads { Operation::reading } else { Operation::changing };
             let met = [Kind::NotFound, Kind::NotAcceptable, Kind::PreconditionFailed, Kind::TooMany, Kind::Deadline];
             let mut operation = begin(name, path, "Asks the service")
@@ -231,6 +235,22 @@ fn stateless(described: &Described<'_>, components: &mut Components, paths: &mut
         paths.insert(place, item.into());
     }
     utilities(described, "Service", path, &["stats", "config", "available", "template"], paths);
+}
+
+/// Describes a request that an HTTP component answers: what it takes and gives, only it knows.
+fn exchange(name: String, path: &str, parameters: &[&str], reads: bool) -> Value {
+    let anything = || json!({});
+    let begin = if reads { Operation::reading } else { Operation::changing };
+    let content = json!({ "*/*": { "schema": anything() } });
+    let mut operation = begin(name, path, "Asks the HTTP component")
+        .takes(parameters)
+        .takes(&["x-request-id"])
+        .answers_with("default", "What the HTTP component answers", Some(content), &[])
+        .refused(&[Kind::Deadline]);
+    if !reads {
+        operation = operation.body(false, &[("*/*", anything(), None)]);
+    }
+    operation.written()
 }
 
 /// Adds what the host answers below a service, factory or document, which is the `whose`.

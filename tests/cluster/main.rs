@@ -1,6 +1,7 @@
 //! Several nodes: real processes on ports of the system, kills, pauses and restarts.
 
 mod chores;
+mod components;
 mod copies;
 mod cuts;
 mod documents;

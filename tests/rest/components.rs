@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use steward_tests::client::{Answer, Client};
 use steward_tests::host::Host;
 use steward_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{component, host_with_flags};
+use crate::{commands, component, host_with_flags};
 
 /// Where the component answers.
 const PATH: &str = "/apps/x";
@@ -21,19 +21,8 @@ const PIECE_WITHIN: Duration = Duration::from_secs(60);
 /// Returns a host with the component mounted.
 async fn mounted(flags: &[&str]) -> Host {
     let host = host_with_flags(&[], flags).await;
-    deploy(host.client(), component("proxy").await).await;
+    host.client().deploy(&component("proxy").await, Some(PATH)).await;
     host
-}
-
-/// Uploads a component for the path, and lets it answer there.
-async fn deploy(client: &Client, component: Vec<u8>) {
-    let (wasm, upload) = ([("content-type", "application/wasm")], format!("/core/modules?factory={PATH}"));
-    let installed = client.send(Method::POST, &upload, &wasm, component).await.expect("an answer").expect(201).json();
-    let wanted = json!({ "documentSelfLink": PATH, "moduleDigest": installed["digest"] });
-    match installed["plan"]["change"].as_str() {
-        Some("create") => client.post("/core/factories", &wanted).await.expect(201),
-        _ => client.patch(&format!("/core/factories{PATH}"), &wanted).await.expect(200),
-    };
 }
 
 async fn ask(client: &Client, method: &str, below: &str, headers: &[(&str, &str)]) -> Answer {
@@ -104,6 +93,10 @@ async fn a_component_answers_every_request_at_and_below_its_path() {
     assert_eq!((answer.header("content-type"), answer.header("x-mood")), ("text/plain", "good"));
     assert_eq!(answer.header("set-cookie"), "", "all services share one origin");
     assert!(!answer.header("x-request-id").is_empty());
+    client.deploy(&component("greeting").await, Some("/apps/x/greeting")).await;
+    let nearer = client.get("/apps/x/greeting/ada").await.expect(200).json();
+    assert_eq!(nearer["hello"], "ada", "what is mounted below it answers itself");
+    ask(client, "GET", "/greetings", &[]).await.expect(418);
     let head = ask(client, "HEAD", "/", &[]).await.expect(418);
     assert!(head.body.is_empty());
     let surroundings = ask(client, "GET", "/surroundings", &[]).await.expect(200);
@@ -230,7 +223,9 @@ async fn a_component_is_listed_moved_restarted_and_taken_away_as_other_services_
     // Another module: a section of its own changes nothing but the digest.
     let mut other = component("proxy").await;
     other.extend_from_slice(b"\0\x04\x03abc");
-    deploy(host.client(), other).await;
+    let installed = host.client().upload_for(&other, Some(PATH)).await.expect(201).json();
+    let wanted = json!({ "moduleDigest": installed["digest"] });
+    host.client().patch(&format!("/core/factories{PATH}"), &wanted).await.expect(200);
     assert_eq!(listed(&host).await["revision"], 2);
     ask(host.client(), "GET", "/", &[]).await.expect(418);
     host.restart().expect("the host starts again");
@@ -243,14 +238,32 @@ async fn a_component_is_listed_moved_restarted_and_taken_away_as_other_services_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_needs_a_path_and_a_version_that_is_served() {
     let host = host_with_flags(&[], &[]).await;
-    let upload = |bytes: Vec<u8>| {
-        let client = host.client().clone();
-        let wasm = [("content-type", "application/wasm")];
-        async move { client.send(Method::POST, "/core/modules", &wasm, bytes).await.expect("an answer") }
-    };
-    let refused: Value = upload(component("proxy").await).await.expect(422).json();
+    let refused = host.client().upload(&component("proxy").await).await.expect(422).json();
     assert_eq!(refused["code"], "module-no-path", "{refused}");
     let newer = r#"(component (instance $empty) (export "wasi:http/handler@0.3.0" (instance $empty)))"#;
-    let refused: Value = upload(wat::parse_str(newer).expect("a component")).await.expect(422).json();
+    let refused = host.client().upload(&wat::parse_str(newer).expect("a component")).await.expect(422).json();
     assert_eq!(refused["code"], "module-newer-http", "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_deploy_a_component_and_say_what_it_is() {
+    let host = host_with_flags(&[], &[]).await;
+    let base = host.client().base().to_owned();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("proxy.wasm");
+    std::fs::write(&file, component("proxy").await).expect("it is written");
+    let file = file.to_str().expect("a path in UTF-8");
+    let inspected = commands::at(&base, &["inspect", file]).await;
+    let told = commands::printed(&inspected);
+    assert!(told.contains("wasi:http@0.2.0") && told.contains("wasi:http/outgoing-handler@0.2.0"), "{told}");
+    let refused = commands::at(&base, &["deploy", file, "-y"]).await;
+    assert!(commands::said(&refused).contains("--factory"), "{}", commands::said(&refused));
+    let deployed = commands::at(&base, &["deploy", file, "--factory", PATH, "-y"]).await;
+    assert!(deployed.status.success(), "{}", commands::said(&deployed));
+    ask(host.client(), "GET", "/", &[]).await.expect(418);
+    let services = commands::printed(&commands::at(&base, &["services"]).await);
+    assert!(services.lines().any(|line| line.starts_with(PATH)), "{services}");
+    let undeployed = commands::at(&base, &["undeploy", PATH, "-y"]).await;
+    assert!(undeployed.status.success(), "{}", commands::said(&undeployed));
+    ask(host.client(), "GET", "/", &[]).await.expect(404);
 }

@@ -170,7 +170,7 @@ impl Client {
     /// # Panics
     /// If the host refuses.
     pub async fn deploy(&self, component: &[u8], factory: Option<&str>) -> String {
-        let answer = self.upload(component).await.expect(201);
+        let answer = self.upload_for(component, factory).await.expect(201);
         let module = answer.json();
         let default = module["descriptor"]["factory"].as_str().unwrap_or_default().to_owned();
         let path = factory.map_or(default, str::to_owned);
@@ -184,8 +184,17 @@ impl Client {
     /// # Panics
     /// If no answer comes.
     pub async fn upload(&self, component: &[u8]) -> Answer {
+        self.upload_for(component, None).await
+    }
+
+    /// Uploads a component that is to answer at `factory`, or at its own path.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn upload_for(&self, component: &[u8], factory: Option<&str>) -> Answer {
         let headers = [("content-type", "application/wasm")];
-        let sent = self.send(Method::POST, "/core/modules", &headers, Bytes::copy_from_slice(component)).await;
+        let path = factory.map_or_else(|| "/core/modules".to_owned(), |path| format!("/core/modules?factory={path}"));
+        let sent = self.send(Method::POST, &path, &headers, Bytes::copy_from_slice(component)).await;
         sent.unwrap_or_else(|error| panic!("upload: {error:#}"))
     }
 }

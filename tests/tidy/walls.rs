@@ -146,7 +146,6 @@ const WALLS: [Wall; 6] = [
             "openraft",
             "hyper",
             "hyper-util",
-            "http",
             "tower",
             "tower-http",
             "fjall",

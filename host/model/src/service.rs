@@ -208,7 +208,8 @@ pub struct IndexField {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Capabilities {
-    /// Hosts outside that effects may address: `example.com`, `*.example.com`, with an optional `:port`.
+    /// Hosts outside that effects may address: `example.com`, `*.example.com`, with an optional `:port`;
+    /// `*` for all that the operator allows.
     pub outbound: Vec<String>,
 }
 

@@ -19,7 +19,7 @@
 //!                                                       Pool ── lease ── Instance ── imports ──▶ the node
 //! ```
 //!
-//! Left out, and not known here: HTTP, other nodes, partitions, and when a handler has to run. The node offers what
+//! Left out, and not known here: connections, other nodes, partitions, and when a handler has to run. The node offers what
 //! guests import through the trait [`Imports`], and says with a [`Call`] which handler to run on what.
 
 mod bindings;
@@ -27,8 +27,8 @@ mod config;
 mod convert;
 mod engine;
 mod error;
+mod exchange;
 mod exports;
-mod http;
 mod imports;
 mod instance;
 mod module;
@@ -42,8 +42,9 @@ use steward_model::service::Descriptor;
 
 pub use config::{Config, ModuleLimits};
 pub use error::{CallError, Error, Part, PrepareError};
+pub use exchange::{Answer, Broken, Stream};
 pub use exports::{Call, Occasion};
-pub use http::{Answer, Broken, Stream};
+
 pub use imports::{Imports, Level, Silent};
 pub use instance::pool::Usage;
 pub use instance::turn::may_block_in_place;

@@ -1,6 +1,7 @@
 //! What a deployment would do: the answer to `deploy --check`, and what people confirm.
 
 use serde_json::{Value, json};
+use steward_model::outbound::ALL_ALLOWED;
 use steward_model::service::Descriptor;
 use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::{Factory, GuestModule};
@@ -28,7 +29,8 @@ impl Deployments {
         let count = self.documents(&[path]).await?[0];
         let wanted = &descriptor.capabilities.outbound;
         let grants = self.granted(&descriptor.capabilities).outbound;
-        let withheld: Vec<&String> = wanted.iter().filter(|host| !grants.contains(host)).collect();
+        let is_granted = |host: &String| grants.contains(host) || (host == ALL_ALLOWED && !grants.is_empty());
+        let withheld: Vec<&String> = wanted.iter().filter(|host| !is_granted(host)).collect();
         let before = from.as_ref().and_then(|from| from["stateVersion"].as_u64());
         let mut versions: Vec<u64> = before.into_iter().collect();
         if before != Some(u64::from(descriptor.state_version)) {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use steward_sandbox::CallError;
 
-use super::component::Streamed;
+use super::streamed::Streamed;
 
 /// The body of an answer.
 pub(super) enum AnswerBody {

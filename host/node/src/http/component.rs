@@ -4,26 +4,21 @@
 //! `x-forwarded-prefix`, as behind any reverse proxy. All services answer from one origin, so what would speak for the others,
 //! or for the host, does not pass: cookies in either direction, rules of the whole origin, headers of the connection.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::{Body, Frame, SizeHint};
-use steward_sandbox::{Answer as Guest, CallError};
+use steward_sandbox::CallError;
 
 use super::answer_body::AnswerBody;
 use super::encode::{Answer, NOT_FOR_GUESTS_BELOW};
 use super::error::Error;
-use super::face::UnderWay;
 use super::host_request::HostRequest;
+use super::streamed::Streamed;
 use super::{Http, headers};
 use crate::operation;
 use crate::service::Service;
-use crate::shutdown::Shutdown;
 
 /// Headers of an answer that a component cannot set.
 const NOT_FOR_COMPONENTS: [&str; 15] = [
@@ -73,19 +68,17 @@ pub(super) async fn answer(http: &Arc<Http>, service: &Arc<Service>, asked: Box<
     let left = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_bodiless = method == Method::HEAD || parts.status.as_u16() == 204 || parts.status.as_u16() == 304;
     let left = if is_bodiless { Some(0) } else { left };
-    let shutdown = http.parts.shutdown.clone();
-    let service = Arc::clone(service);
-    let streamed = Streamed { guest: body, left, service, shutdown, _under_way: under_way };
+    let streamed = Streamed::new(body, left, Arc::clone(service), under_way);
     Ok(Response::from_parts(parts, AnswerBody::Streamed(Box::new(streamed))))
 }
 
-/// Returns the URI with its path as the component sees it.
+/// Returns the URI with its path as the component sees it: without the segments of its prefix, however they are written.
 fn below(uri: &Uri, prefix: &str) -> Uri {
-    let text = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    let rest = text.strip_prefix(prefix).unwrap_or(text);
-    let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+    let after = uri.path().match_indices('/').nth(prefix.matches('/').count());
+    let rest = after.map_or("/", |(at, _)| &uri.path()[at..]);
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut parts = uri.clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(rest).ok();
+    parts.path_and_query = PathAndQuery::try_from(format!("{rest}{query}")).ok();
     Uri::from_parts(parts).unwrap_or_default()
 }
 
@@ -114,66 +107,6 @@ fn remove(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// The body of a component's answer while it is sent. A client that hangs up drops it, and so ends the call.
-pub(super) struct Streamed {
-    guest: Guest,
-    /// How many bytes are still to come, if the component has said how many there are.
-    left: Option<u64>,
-    service: Arc<Service>,
-    shutdown: Shutdown,
-    _under_way: UnderWay,
-}
-
-impl Body for Streamed {
-    type Data = Bytes;
-    type Error = CallError;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
-        let this = self.get_mut();
-        let polled = ready!(Pin::new(&mut this.guest).poll_frame(context));
-        match &polled {
-            Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                this.left = this.left.map(|left| left.saturating_sub(bytes));
-            }
-            Some(Err(error)) => {
-                let (service, code) = (&this.service.path, error.code());
-                tracing::warn!(%service, code, %error, "answer of an HTTP component broke off");
-            }
-            None => {}
-        }
-        Poll::Ready(polled)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.guest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.guest.size_hint()
-    }
-}
-
-impl Drop for Streamed {
-    fn drop(&mut self) {
-        let is_sent = self.guest.is_whole() || self.left == Some(0);
-        // A runtime that ends drops its connections where no task can be started.
-        if !is_sent || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        let Some(rest) = self.guest.take_rest() else { return };
-        let (service, shutdown) = (Arc::clone(&self.service), self.shutdown.clone());
-        self.shutdown.spawn("rest of an exchange", async move {
-            tokio::select! {
-                ended = rest => if let Err(error) = ended {
-                    tracing::warn!(service = %service.path, %error, "HTTP component failed after its answer");
-                },
-                () = shutdown.stopping() => {}
-            }
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +119,8 @@ mod tests {
             ("/apps/x/", "/"),
             ("/apps/x?q=1", "/?q=1"),
             ("/apps/x/a//b/%2F?q", "/a//b/%2F?q"),
+            ("/%61pps/x/a", "/a"),
+            ("/apps/x/?a/b", "/?a/b"),
             ("http://node:1/apps/x/a", "http://node:1/a"),
         ] {
             assert_eq!(seen(asked), shown, "{asked}");

@@ -104,11 +104,7 @@ async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Resul
         Target::Service(link) => {
             let _under_way = http.under_way()?;
             loaded(http, &link).await;
-            match http.operations().services().http_above(link.as_str()) {
-                // It was loaded meanwhile, or its path was written in another way.
-                Some(service) => Box::pin(component::answer(http, &service, asked)).await,
-                None => service(http, link, asked).await,
-            }
+            service(http, link, asked).await
         }
         Target::Utility(link, utility) => {
             loaded(http, &link).await;
@@ -126,6 +122,10 @@ async fn loaded(http: &Http, link: &Link) {
 }
 
 async fn service(http: &Arc<Http>, link: Link, asked: Box<HostRequest>) -> Result<Answer, Error> {
+    // It was loaded meanwhile, or its path was written in another way.
+    if let Some(component) = http.operations().services().http_above(link.as_str()) {
+        return Box::pin(component::answer(http, &component, asked)).await;
+    }
     match asked.parts.method {
         Method::GET | Method::HEAD => document(http, link, asked).await,
         Method::POST => Box::pin(update(http, Action::Post, link, asked)).await,

@@ -88,6 +88,13 @@ pub(crate) struct Http {
 /// A request under way; counted until it is dropped.
 pub(super) struct UnderWay(Arc<Http>);
 
+impl UnderWay {
+    /// Returns what tells tasks of the request to stop.
+    pub(super) fn shutdown(&self) -> &Shutdown {
+        &self.0.parts.shutdown
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::Relaxed);

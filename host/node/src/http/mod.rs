@@ -48,6 +48,7 @@ mod request_id;
 mod route;
 mod server;
 mod strangers;
+mod streamed;
 mod utility;
 mod waiting;
 

@@ -57,7 +57,11 @@ impl Outgoing {
     /// [`Broken`] says why there is none.
     pub(super) async fn send(&self, request: Request<Stream>) -> Result<Response<Stream>, Broken> {
         let answer = self.client.request(request).await.map_err(|error| broken(&error))?;
-        Ok(answer.map(|body| body.map_err(Broken::from).boxed_unsync()))
+        let cut = |error| {
+            tracing::debug!(%error, "answer to a request of a guest broke off");
+            Broken::ConnectionTerminated
+        };
+        Ok(answer.map(|body| body.map_err(cut).boxed_unsync()))
     }
 }
 

@@ -52,8 +52,8 @@ type Mounted = BTreeMap<Link, Arc<Service>>;
 struct Paths {
     mounted: Mounted,
     absent: BTreeMap<Link, Absent>,
-    /// Some of the mounted ones are HTTP components.
-    has_http: bool,
+    /// Those of the mounted ones that are HTTP components.
+    http: Vec<Arc<Service>>,
 }
 
 /// See the head of this module. Reading takes no longer than copying a pointer.
@@ -72,8 +72,8 @@ impl ServiceTable {
     }
 
     fn set(&self, mounted: Mounted, absent: BTreeMap<Link, Absent>) {
-        let has_http = mounted.values().any(|service| service.module.is_http());
-        let paths = Paths { mounted, absent, has_http };
+        let http = mounted.values().filter(|service| service.module.is_http()).cloned().collect();
+        let paths = Paths { mounted, absent, http };
         *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
     }
 
@@ -162,18 +162,18 @@ impl ServiceTable {
     /// path is one of its utility endpoints.
     pub(crate) fn http_above(&self, path: &str) -> Option<Arc<Service>> {
         let paths = self.snapshot();
-        if !paths.has_http {
-            return None;
-        }
-        let mut above = path;
-        let service = loop {
-            if let Some(service) = Link::parse(above).ok().and_then(|link| paths.mounted.get(&link)) {
-                break service;
-            }
-            above = &above[..above.rfind('/')?];
+        let below = |link: &Link| {
+            let below = path.strip_prefix(link.as_str())?;
+            (below.is_empty() || below.starts_with('/')).then_some(below)
         };
-        let below = path[above.len()..].trim_matches('/');
-        (service.module.is_http() && !UTILITY_SUFFIXES.contains(&below)).then(|| Arc::clone(service))
+        let depth = |link: &Link| link.as_str().len();
+        let within = paths.http.iter().filter(|service| below(&service.path).is_some());
+        let service = within.max_by_key(|service| depth(&service.path))?;
+        // What else is mounted below it stands nearer to what is asked for.
+        let nearer = |link: &Link| depth(link) > depth(&service.path) && below(link).is_some();
+        let hidden = paths.mounted.keys().chain(paths.absent.keys()).any(nearer);
+        let utility = below(&service.path)?.trim_matches('/');
+        (!hidden && !UTILITY_SUFFIXES.contains(&utility)).then(|| Arc::clone(service))
     }
 
     /// Returns the factory at or above `path` that should be served here and is not.

@@ -15,7 +15,7 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 
 use crate::bindings::{HandlerArguments, HandlerResult, JsonResult, ReplyArguments, SERVICE_0_1};
 use crate::error::{CallError, PrepareError};
-use crate::http::{HANDLE, HandleFunction, INCOMING_0_2};
+use crate::exchange::{HANDLE, HandleFunction, INCOMING_0_2};
 
 pub(crate) use describe::{by_itself, describe};
 pub(crate) use handlers::run;

@@ -1,6 +1,6 @@
 //! The trait by which the node offers its capabilities to a guest, during one call.
 
-use crate::http::{Broken, Stream};
+use crate::exchange::{Broken, Stream};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use steward_model::operation::Fault;

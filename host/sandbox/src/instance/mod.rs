@@ -35,8 +35,8 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::error::{CallError, Circumstances, classify};
+use crate::exchange::{Asked, HandleFunction, Sender, Stream};
 use crate::exports::{Exports, Functions};
-use crate::http::{Asked, HandleFunction, Sender, Stream};
 use crate::imports::Imports;
 use crate::instance::state::State;
 

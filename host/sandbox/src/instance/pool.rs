@@ -16,8 +16,8 @@ use super::turn::{Track, Turn};
 use super::{CallLimits, Instance};
 use crate::engine::{Engine, Needs};
 use crate::error::CallError;
+use crate::exchange::Request;
 use crate::exports::Exports;
-use crate::http::Request;
 use crate::imports::Imports;
 use crate::script::Sources;
 
@@ -146,6 +146,7 @@ impl Pool {
     pub(crate) async fn answer(&self, asked: Request, host: &Arc<dyn Imports>) -> Result<(), CallError> {
         let Request { request, sender, silence } = asked;
         let _place = self.instances.take().await?;
+        silence.begins();
         let mut turn = Turn::begin(self.track(), self.limits, Some(silence));
         let mut instance = self.create(host, &mut turn).await?;
         let prepared = instance.prepare(request, sender);

@@ -6,7 +6,7 @@ use steward_model::line::one_line;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::http::Hooks;
+use crate::exchange::Hooks;
 use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;

@@ -31,7 +31,7 @@ use super::CallLimits;
 use super::latency::LatencyEstimate;
 use super::places::Places;
 use crate::error::CallError;
-use crate::http::{End, Silence};
+use crate::exchange::{End, Silence};
 
 /// What calls of one module compute with.
 pub(crate) struct Track<'a> {

@@ -8,7 +8,7 @@ use super::workshop;
 use crate::bindings::{HOST_0_1, SERVICE};
 use crate::config::ModuleLimits;
 use crate::error::PrepareError;
-use crate::http::{HANDLER_0_3, INCOMING};
+use crate::exchange::{HANDLER_0_3, INCOMING};
 use crate::script::{self, Script};
 
 /// What kind of file a module is.
@@ -145,7 +145,7 @@ pub(crate) fn survey(component: &[u8]) -> Result<Inspection, PrepareError> {
     producers.sort();
     producers.dedup();
     let world = exports.iter().find_map(|name| version_of(name, SERVICE)).map(str::to_owned);
-    let http = http_version(&exports).filter(|_| world.is_none()).map(str::to_owned);
+    let http = http_export(&exports).filter(|_| world.is_none()).map(|(_, version)| version.to_owned());
     Ok(Inspection { kind: Kind::Component, bytes: component.len(), world, http, imports, exports, sections, producers })
 }
 
@@ -154,9 +154,9 @@ pub(crate) fn version_of<'a>(name: &'a str, interface: &str) -> Option<&'a str> 
     name.strip_prefix(interface)?.strip_prefix('@')
 }
 
-/// Returns the version of `wasi:http` by which a component answers requests.
-pub(super) fn http_version(exports: &[String]) -> Option<&str> {
-    let by = |interface| exports.iter().find_map(|export| version_of(export, interface));
+/// Returns the interface of `wasi:http` by which a component answers requests, and its version.
+pub(super) fn http_export(exports: &[String]) -> Option<(&str, &str)> {
+    let by = |interface| exports.iter().find_map(|export| Some((export.as_str(), version_of(export, interface)?)));
     by(INCOMING).or_else(|| by(HANDLER_0_3))
 }
 

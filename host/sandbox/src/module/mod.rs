@@ -24,8 +24,8 @@ use crate::bindings::{HOST, HOST_0_1, SERVICE};
 use crate::convert::Ceilings;
 use crate::engine::{Engine, Needs};
 use crate::error::{CallError, PrepareError};
+use crate::exchange::{self, Answer, Silence};
 use crate::exports::{self, Call, Exports};
-use crate::http::{self, Answer};
 use crate::imports::{Imports, WAITING};
 use crate::instance::CallLimits;
 use crate::instance::pool::{InstanceTemplate, Pool, Usage};
@@ -52,7 +52,7 @@ const IMPORTABLE_BY_HTTP: [(&str, &str); 7] = [
     ("wasi:cli/", "0.2."),
     ("wasi:clocks/", "0.2."),
     ("wasi:filesystem/", "0.2."),
-    ("wasi:http/", http::VERSIONS),
+    ("wasi:http/", exchange::VERSIONS),
     ("wasi:io/", "0.2."),
     ("wasi:random/", "0.2."),
     ("wasi:sockets/", "0.2."),
@@ -145,19 +145,17 @@ impl Module {
     /// As [`Module::call`].
     pub async fn serve<B>(
         self: &Arc<Self>,
-        request: ::http::Request<B>,
+        request: http::Request<B>,
         host: Arc<dyn Imports>,
         client_max: Duration,
-    ) -> Result<::http::Response<Answer>, CallError>
+    ) -> Result<http::Response<Answer>, CallError>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
-        http::serve(self, request, host, client_max).await
-    }
-
-    pub(crate) async fn answer(&self, asked: http::Request, host: &Arc<dyn Imports>) -> Result<(), CallError> {
-        self.pool.answer(asked, host).await
+        let (module, silence) = (Arc::clone(self), Silence::new(self.deadline, client_max));
+        let call = move |asked| Box::pin(async move { module.pool.answer(asked, &host).await }) as exchange::Running;
+        exchange::serve(request, silence, call).await
     }
 
     /// Returns the names of the interfaces that the module imports.
@@ -283,7 +281,7 @@ pub(crate) fn javascript(engine: &Arc<Engine>, script: &Script) -> Result<Vec<Sc
 fn of_http(path: &Link, imports: &[String]) -> Result<Descriptor, PrepareError> {
     let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = path.name().chars().map(|c| if named(c) { c } else { '-' }).collect();
-    let sends = imports.iter().any(|import| version_of(import, http::OUTGOING).is_some());
+    let sends = imports.iter().any(|import| version_of(import, exchange::OUTGOING).is_some());
     let handlers = ["handle-get", "handle-post", "handle-put", "handle-patch", "handle-delete"];
     let described = serde_json::json!({
         "name": name, "version": HTTP_COMPONENT_VERSION, "factory": path, "options": ["STATELESS"], "handlers": handlers,
@@ -330,10 +328,10 @@ fn check_imports(imports: &[String], is_http: bool) -> Result<(), PrepareError> 
 /// Returns the world that exports are of, and whether it is that of HTTP components.
 fn check_world(exports: &[String]) -> Result<(String, bool), PrepareError> {
     let is_service = exports.iter().any(|export| version_of(export, SERVICE).is_some());
-    if let Some(version) = inspect::http_version(exports).filter(|_| !is_service) {
-        return match version.starts_with(http::VERSIONS) {
+    if let Some((export, version)) = inspect::http_export(exports).filter(|_| !is_service) {
+        return match version.starts_with(exchange::VERSIONS) {
             true => Ok((format!("wasi:http/proxy@{version}"), true)),
-            false => Err(PrepareError::NewerHttp { found: format!("wasi:http@{version}") }),
+            false => Err(PrepareError::NewerHttp { found: export.to_owned() }),
         };
     }
     let mut versions = exports.iter().filter_map(|export| version_of(export, SERVICE));

@@ -93,6 +93,20 @@ fn a_component_that_is_no_service_is_refused() {
 }
 
 #[test]
+fn an_http_component_is_refused_for_what_it_wants_or_lacks() {
+    let exporting = |imports: &str, interface: &str| {
+        let text = format!(r#"(component {imports} (instance $i) (export "{interface}" (instance $i)))"#);
+        refusal(&wat::parse_str(text).expect("valid text"))
+    };
+    let incoming = "wasi:http/incoming-handler@0.2.3";
+    let foreign = exporting(r#"(import "steward:service/host@0.1.0" (instance))"#, incoming);
+    assert_says(&foreign, "module-foreign-import", &["steward:service/host@0.1.0", "HTTP component", "wasi:http 0.2"]);
+    assert_says(&exporting("", incoming), "module-no-service", &["`handle`"]);
+    let newer = exporting("", "wasi:http/handler@0.3.0");
+    assert_says(&newer, "module-newer-http", &["0.3.0", "wasi:http/proxy@0.2"]);
+}
+
+#[test]
 fn an_export_of_another_type_is_refused_by_name() {
     let component = wat::parse_str(
         r#"(component

@@ -39,6 +39,11 @@ impl Silence {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes note that the guest begins: until now it was the host that let it wait.
+    pub(crate) fn begins(&self) {
+        self.state().since = Instant::now();
+    }
+
     /// Takes note of a piece that has come from the client, or of its end.
     pub(super) fn heard(&self) {
         let mut state = self.state();

@@ -21,6 +21,7 @@ mod serve;
 mod silence;
 
 pub use answer::Answer;
+pub(crate) use answer::Running;
 pub(crate) use hooks::Hooks;
 pub(crate) use serve::{Asked, HandleFunction, Request, Sender, serve};
 pub(crate) use silence::{End, Silence};

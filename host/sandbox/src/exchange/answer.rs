@@ -12,7 +12,7 @@ use super::{Silence, Stream};
 use crate::error::CallError;
 
 /// A call that goes on while its answer is sent.
-pub(super) type Running = BoxFuture<'static, Result<(), CallError>>;
+pub(crate) type Running = BoxFuture<'static, Result<(), CallError>>;
 
 /// See the head of this module. Dropping it ends the call.
 pub struct Answer {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::uri::Scheme;
-use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::imports::Imports;
@@ -54,15 +53,5 @@ impl WasiHttpHooks for Hooks {
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         PIECE_BYTES_MAX
-    }
-
-    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
-        tracing::debug!(%error, "exchange of a guest broke off");
-        ErrorCode::HttpProtocolError
-    }
-
-    fn p2_error_from_connect(&mut self, error: &std::io::Error) -> ErrorCode {
-        tracing::debug!(%error, "request of a guest was not sent");
-        ErrorCode::ConnectionRefused
     }
 }

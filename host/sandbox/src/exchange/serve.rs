@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -14,10 +13,8 @@ use wasmtime::component::{Resource, TypedFunc};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 
-use super::{Answer, Broken, Silence, Stream};
+use super::{Answer, Broken, Running, Silence, Stream};
 use crate::error::CallError;
-use crate::imports::Imports;
-use crate::module::Module;
 
 /// A request, and the place for its answer.
 pub(crate) type Asked = (Resource<HostIncomingRequest>, Resource<HostResponseOutparam>);
@@ -35,24 +32,25 @@ pub(crate) struct Request {
     pub(crate) silence: Arc<Silence>,
 }
 
-/// Asks a component, and returns once it has begun to answer.
+/// Asks a component, which `call` calls, and returns once it has begun to answer.
+///
+/// # Errors
+/// Those of the call, or [`CallError::NoAnswer`].
 pub(crate) async fn serve<B>(
-    module: &Arc<Module>,
     request: http::Request<B>,
-    host: Arc<dyn Imports>,
-    client_max: Duration,
+    silence: Silence,
+    call: impl FnOnce(Request) -> Running,
 ) -> Result<Response<Answer>, CallError>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
 {
-    let silence = Arc::new(Silence::new(module.deadline(), client_max));
+    let silence = Arc::new(silence);
     let listened = Arc::clone(&silence);
     let request = request.map(|body| Listened { body, silence: listened }.boxed_unsync());
     let (sender, mut answered) = oneshot::channel();
     let asked = Request { request, sender, silence: Arc::clone(&silence) };
-    let module = Arc::clone(module);
-    let mut call: super::answer::Running = Box::pin(async move { module.answer(asked, &host).await });
+    let mut call = call(asked);
     let (answer, call) = tokio::select! {
         biased;
         answer = &mut answered => match answer {

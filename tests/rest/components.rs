@@ -61,7 +61,7 @@ impl Exchange {
             if text.contains(words) {
                 return text;
             }
-            let mut piece = [0; 16 * 1024];
+            let mut piece = vec![0; 16 * 1024];
             let read = tokio::time::timeout(PIECE_WITHIN, self.stream.read(&mut piece)).await.expect("a piece in time");
             match read.unwrap_or(0) {
                 0 => return text,

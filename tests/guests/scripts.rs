@@ -99,3 +99,35 @@ async fn what_a_script_says_is_logged_with_its_line() {
     let log = examination.host.log();
     assert!(log.contains("heard 7 {\"a\":[1]}") && log.contains("talks.ts:3"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_service_reads_its_own_documents_with_the_only_worker_that_it_has() {
+    let examination = Examination::begin(&["--guest-share", "1", "--guest-deadline", "30s"]).await;
+    let slow = r#"import { service, t } from "steward";
+
+const work = () => {
+  let sum = 0;
+  for (let i = 0; i < 1_000_000; i++) sum += i;
+  return sum;
+};
+
+export default service("/core/slow")
+  .state({ n: t.integer().default(1) })
+  .get(() => {
+    work();
+  })
+  .patch("read", { link: t.string() }, (state, { link }, ctx) => {
+    work();
+    state.n += ctx.read(link).n;
+  });
+"#;
+    deploy_files(&examination.host, &[("slow.ts", slow)], "/core/slow").expect("it is deployed");
+    let client = examination.host.client();
+    for name in ["a", "b"] {
+        client.post("/core/slow", &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    for n in 2..6 {
+        let asked = client.patch("/core/slow/a", &json!({ "kind": "read", "link": "/core/slow/b" })).await;
+        assert_eq!(asked.expect(200).json()["n"], n);
+    }
+}

@@ -101,6 +101,18 @@ async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
     assert_eq!(notes, ["one", "one", "two", "two"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_outside_never_comes_back_to_the_api_of_the_node() {
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let to = format!("{}/core/diaries/d", client.base());
+    let letter = json!({ "to": to, "note": "to itself", "tag": "own" });
+    client.patch("/core/diaries/d", &json!({ "letters": [letter] })).await.expect(200);
+    assert_eq!(replies(client, 1).await, json!(["own 403"]), "answered at once, and not tried again");
+    assert_eq!(client.get("/core/diaries/d").await.expect(200).json()["notes"], json!([]));
+}
+
 /// A server outside that takes requests and never answers. Returns its address, how many requests it has taken, and how
 /// many of their connections were closed again.
 async fn silent_server() -> (String, Arc<AtomicUsize>, Arc<AtomicUsize>) {

@@ -8,7 +8,7 @@ const FOLDER: &str = "host/node/src/";
 
 /// From the ground up. A new module gets its place here first.
 const STOREYS: [(usize, &[&str]); 7] = [
-    (1, &["clock", "config", "descriptors", "failure", "shutdown", "telemetry"]),
+    (1, &["clock", "config", "descriptors", "failure", "outward", "shutdown", "telemetry"]),
     (2, &["peer"]),
     (3, &["cluster", "liveness", "sync"]),
     (4, &["partition", "project", "service", "subscribe"]),

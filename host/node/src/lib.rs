@@ -9,7 +9,7 @@
 //! 4  partition project service            what an operation meets; what an author writes
 //! 3  cluster                              the drivers of the system group and of who is there
 //! 2  peer                                 bytes between nodes
-//! 1  clock config descriptors failure shutdown telemetry
+//! 1  clock config descriptors failure outward shutdown telemetry
 //! ```
 //!
 //! All of it is private, so that the compiler names what nobody calls; what the binary and the fuzz targets need is handed on below.
@@ -27,6 +27,7 @@ mod maintenance;
 mod node;
 mod operation;
 mod outbox;
+mod outward;
 mod partition;
 mod peer;
 mod project;

@@ -25,6 +25,8 @@ use steward_replication::applier::IndexSource;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
 
+use rustix::fs::Mode;
+
 use crate::clock::Clock;
 use crate::cluster::System;
 use crate::config::{LogFormat, Options};
@@ -33,6 +35,7 @@ use crate::descriptors::Descriptors;
 use crate::http::{Http, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
+use crate::outward::Outward;
 use crate::partition::{self, Exchange, RebuildParts, Rebuilds, Threads};
 use crate::peer::Topic;
 use crate::query::{OtherNodes, Queries, Shares};
@@ -61,6 +64,8 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     };
     telemetry::init(&options.log_level, format)?;
     failure::end_process_on_panic();
+    // Documents are in what a node writes, also where the folder above was made by somebody who lets others in.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let clock = Arc::new(Clock::checked(options.virtual_clock)?);
     let descriptors = Descriptors::claim()?;
     let Descriptors { limit, clients, .. } = descriptors;
@@ -182,6 +187,7 @@ fn start_operations(
     clock: &Arc<Clock>,
     (services, modules): (Arc<ServiceTable>, &Arc<Modules>),
     options: &Options,
+    port: u16,
     stop: &Shutdown,
 ) -> (Arc<Operations>, Arc<Queries>) {
     let owner = foundation.folder.host_id().to_string();
@@ -206,12 +212,13 @@ fn start_operations(
     let others = links.map(|links| OtherNodes { links: links.clone(), cluster });
     let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner, others);
     let queries = Arc::new(queries);
-    imports::connect(&operations, &queries);
+    let outward = Outward::new(port, foundation.system.control.watch());
+    imports::connect(&operations, &queries, outward.clone());
     if let Some(links) = links {
         links.offer(Topic::Operations, Arrivals::new(&operations, modules));
         links.offer(Topic::Queries, Shares::new(&queries));
     }
-    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), stop);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), outward, stop);
     maintenance::start(&operations, stop);
     (operations, queries)
 }
@@ -237,7 +244,8 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let Guests { sandbox, modules, services } = wait.through(guests).await?;
     let threads = wait.through(start_partitions(&foundation, &clock, &services, &shutdown)).await?;
     let signals = wait.over()?;
-    let (operations, queries) = start_operations(&foundation, &clock, (services, &modules), &options, &shutdown);
+    let (operations, queries) =
+        start_operations(&foundation, &clock, (services, &modules), &options, address.port(), &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
     let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
     let deployments = Deployments::new(

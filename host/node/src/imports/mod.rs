@@ -11,10 +11,14 @@ use steward_model::operation::{Cause, Fault};
 use steward_model::render;
 use steward_model::{Action, Link};
 use steward_sandbox::{Broken, Imports, Level, Stream};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use outgoing::Outgoing;
 
+use crate::failure;
 use crate::operation::{Content, Error, Operation, Operations, Purpose};
+use crate::outward::Outward;
 use crate::query::Queries;
 use crate::service::{Line, Service};
 use crate::telemetry::metrics as telemetry;
@@ -31,11 +35,11 @@ struct GuestImports {
 }
 
 /// Lets guests call this node.
-pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>) {
+pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>, outward: Outward) {
     // The road keeps the maker, so the maker must not keep the road.
     let road = Arc::downgrade(operations);
     let queries = Arc::clone(queries);
-    let outgoing = Outgoing::default();
+    let outgoing = Outgoing::new(outward);
     operations.connect(Arc::new(move |service: &Arc<Service>, operation: &Operation| -> Arc<dyn Imports> {
         match road.upgrade() {
             Some(operations) => Arc::new(GuestImports {
@@ -99,18 +103,23 @@ impl Imports for GuestImports {
             let mut read = self.operations.own(id, Action::Get, link, Cause::Effect, Purpose::Act);
             read.root = Some(self.request.clone());
             query.clone_into(&mut read.query);
-            let reply = self.operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
-            let owner = reply.answered_by(self.operations.owner());
-            match (&reply.content, &reply.document) {
-                (Content::Json(json), _) => Ok(json.clone()),
-                (Content::State, Some(document)) => Ok(render::render(document, owner)),
-                (Content::State | Content::Empty, _) => Ok(Bytes::from_static(b"{}")),
-            }
+            let operations = Arc::clone(&self.operations);
+            apart(async move {
+                let reply = operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
+                let owner = reply.answered_by(operations.owner());
+                match (&reply.content, &reply.document) {
+                    (Content::Json(json), _) => Ok(json.clone()),
+                    (Content::State, Some(document)) => Ok(render::render(document, owner)),
+                    (Content::State | Content::Empty, _) => Ok(Bytes::from_static(b"{}")),
+                }
+            })
+            .await
         })
     }
 
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
-        Box::pin(async move { self.queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) })
+        let (queries, spec) = (Arc::clone(&self.queries), spec.to_owned());
+        Box::pin(apart(async move { queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) }))
     }
 
     fn send(&self, request: http::Request<Stream>) -> BoxFuture<'static, Result<http::Response<Stream>, Broken>> {
@@ -118,4 +127,13 @@ impl Imports for GuestImports {
         let (checked, outgoing) = (outgoing::checked(granted, &self.request, request), self.outgoing.clone());
         Box::pin(async move { outgoing.send(checked?).await })
     }
+}
+
+/// Does what a guest waits for in a task of its own, which ends with the wait.
+///
+/// It may call another guest of the same module, which needs a worker. Within the task of the guest that waits, it would go on only
+/// when that one does, which needs a worker itself; and there may be only one.
+async fn apart(work: impl Future<Output = Result<Bytes, Fault>> + Send + 'static) -> Result<Bytes, Fault> {
+    let task = tokio::spawn(failure::contained(work.in_current_span()));
+    AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Error::Broken.problem().into()))
 }

@@ -2,22 +2,17 @@
 
 use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::TokioExecutor;
 use steward_model::outbound;
 use steward_sandbox::{Broken, Stream};
 
+use crate::outward::{Outward, OwnNode};
+
 /// Sends requests; cheap to clone, and all clones share their connections.
 #[derive(Clone)]
 pub(super) struct Outgoing {
-    client: Client<HttpConnector, Stream>,
-}
-
-impl Default for Outgoing {
-    fn default() -> Outgoing {
-        Outgoing { client: Client::builder(TokioExecutor::new()).build_http() }
-    }
+    client: Client<Outward, Stream>,
 }
 
 /// Returns the request as it goes out.
@@ -51,6 +46,11 @@ fn is_granted(granted: &[String], uri: &Uri) -> bool {
 }
 
 impl Outgoing {
+    /// Returns what sends over connections of `outward`.
+    pub(super) fn new(outward: Outward) -> Outgoing {
+        Outgoing { client: Client::builder(TokioExecutor::new()).build(outward) }
+    }
+
     /// Sends a request and returns the answer when its head is there.
     ///
     /// # Errors
@@ -67,6 +67,9 @@ impl Outgoing {
 
 fn broken(error: &Error) -> Broken {
     tracing::debug!(%error, "request of a guest was not answered");
+    if OwnNode::of(error).is_some() {
+        return Broken::HttpRequestDenied;
+    }
     if error.is_connect() { Broken::ConnectionRefused } else { Broken::HttpProtocolError }
 }
 

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use steward_model::operation::{Effect, EffectReply, Header};
 use steward_model::{Action, outbound};
 
 use super::sent::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
+use crate::outward::{Outward, OwnNode};
 
 /// Longest time until an answer is complete.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -26,38 +26,55 @@ const OWN_HEADERS: [&str; 5] =
 
 /// Sends effects over HTTP.
 pub(super) struct Outside {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Outward, Full<Bytes>>,
 }
 
-impl Default for Outside {
-    fn default() -> Outside {
-        Outside { client: Client::builder(TokioExecutor::new()).build_http() }
-    }
+/// Why an exchange came to no answer.
+enum NoAnswer {
+    /// It may come to one later.
+    Now(String),
+    /// It never will: it is not for guests.
+    Refused(String),
+    /// It never will: whoever answers does not say what can be handed to a guest.
+    Never(String),
 }
 
 impl Outside {
+    /// Returns what sends over connections of `outward`.
+    pub(super) fn new(outward: Outward) -> Outside {
+        Outside { client: Client::builder(TokioExecutor::new()).build(outward) }
+    }
+
     /// Sends an effect once, with its key as `Idempotency-Key` and the id of the request that it comes from as `X-Request-Id`.
     pub(super) async fn send(&self, key: &str, id: &str, effect: &Effect) -> Sent {
         let request = match request(key, id, effect) {
             Ok(request) => request,
-            Err(error) => {
-                let message = serde_json::json!({ "code": "effect-malformed", "message": error.to_string() });
-                return answered(effect, 400, Vec::new(), Some(message.to_string().into()));
-            }
+            Err(error) => return refused(effect, 400, "effect-malformed", &error.to_string()),
         };
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
             Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => later(effect, format!("answered {status}")),
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(reason)) => later(effect, reason),
+            Ok(Err(NoAnswer::Refused(reason))) => refused(effect, 403, "effect-own-node", &reason),
+            Ok(Err(NoAnswer::Never(reason))) => refused(effect, 502, "answer-unreadable", &reason),
+            Ok(Err(NoAnswer::Now(reason))) => later(effect, reason),
             Err(_) => later(effect, format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Vec<Header>, Option<Bytes>), String> {
-        let response = self.client.request(request).await.map_err(|error| format!("cannot be reached: {error}"))?;
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Vec<Header>, Option<Bytes>), NoAnswer> {
+        let response = self.client.request(request).await.map_err(|error| match OwnNode::of(&error) {
+            Some(own) => NoAnswer::Refused(own.to_string()),
+            // It would say the same again, and what waits behind it would wait as long.
+            None if is_malformed(&error) => NoAnswer::Never(format!("the answer cannot be understood: {error}")),
+            None => NoAnswer::Now(format!("cannot be reached: {error}")),
+        })?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| format!("answer cannot be read: {error}"))?.to_bytes();
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => NoAnswer::Never(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")),
+            false => NoAnswer::Now(format!("answer cannot be read: {error}")),
+        })?;
+        let body = body.to_bytes();
         let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             let value = value.to_str().ok()?.to_owned();
             Some(Header { name: name.as_str().to_owned(), value })
@@ -73,8 +90,20 @@ impl Outside {
     }
 }
 
+/// Returns true if what came back is no answer of HTTP, or one with more headers than anybody needs.
+fn is_malformed(error: &hyper_util::client::legacy::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    cause.is_some_and(hyper::Error::is_parse)
+}
+
 fn later(effect: &Effect, reason: String) -> Sent {
     Sent::Later { reason, patience: Patience::Long, otherwise: unanswered(&effect.to) }
+}
+
+/// Answers an effect in the place of whom it was for.
+fn refused(effect: &Effect, status: u16, code: &str, reason: &str) -> Sent {
+    let body = serde_json::json!({ "code": code, "message": reason });
+    answered(effect, status, Vec::new(), Some(body.to_string().into()))
 }
 
 fn answered(effect: &Effect, status: u16, headers: Vec<Header>, body: Option<Bytes>) -> Sent {

@@ -9,6 +9,7 @@ use steward_replication::courier::deliver;
 use super::outside::Outside;
 use super::places::Places;
 use crate::operation::Operations;
+use crate::outward::Outward;
 use crate::partition::{Claim, Hands, Partition};
 use crate::query::Queries;
 use crate::shutdown::Shutdown;
@@ -31,8 +32,14 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// Starts carrying out effects of the partitions that this node serves.
-    pub(crate) fn start(operations: Arc<Operations>, queries: Arc<Queries>, hands: Arc<Hands>, shutdown: &Shutdown) {
-        let (outside, places) = (Outside::default(), Places::default());
+    pub(crate) fn start(
+        operations: Arc<Operations>,
+        queries: Arc<Queries>,
+        hands: Arc<Hands>,
+        outward: Outward,
+        shutdown: &Shutdown,
+    ) {
+        let (outside, places) = (Outside::new(outward), Places::default());
         let outbox = Arc::new(Outbox { operations, queries, hands, outside, shutdown: shutdown.clone(), places });
         shutdown.spawn("outbox", async move { outbox.run().await });
     }

@@ -315,7 +315,7 @@ fn stated(headers: &HeaderMap) -> u64 {
 fn compressed(coding: Coding, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {
     let mut asked = Request::new(());
     asked.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(coding.name()));
-    let mut answer = Some(answer);
+    let mut answer = Some(answer.map(AnswerBody::in_turns));
     let inner = tower::service_fn(move |_| ready(Ok::<_, Infallible>(answer.take().expect("one request is one call"))));
     let compression = Compression::new(inner).quality(CompressionLevel::Fastest);
     // Whether it is worth it has been decided.

@@ -1,5 +1,6 @@
 //! Services on this node: which guest module answers at which path, and its statistics.
 
+mod checks;
 mod doors;
 mod fields;
 mod follow;

@@ -12,6 +12,7 @@ use steward_model::service::{Descriptor, Handler};
 use steward_model::{Builtin, Document, Link, json};
 use steward_sandbox::{CallError, Imports, Module, Silent};
 
+use super::checks;
 use super::schema::Schema;
 
 /// Most violations that one answer lists.
@@ -158,8 +159,13 @@ pub(crate) fn violations(schema: Option<&Schema>, value: &Value, bytes: usize) -
         }
         listed(schema.validator(), value)
     };
+    out_of_the_way(schema, bytes, check)
+}
+
+/// Does a check of so many bytes, in such a way that it holds up nobody else for long.
+fn out_of_the_way<T>(schema: &Schema, bytes: usize, check: impl FnOnce() -> T) -> T {
     if schema.takes_long(bytes) && steward_sandbox::may_block_in_place() {
-        tokio::task::block_in_place(check)
+        tokio::task::block_in_place(|| checks::in_turn(check))
     } else {
         check()
     }
@@ -183,7 +189,10 @@ pub(crate) fn body_violations(reader: Reader<'_>, handler: Handler, body: &[u8])
     let action = kinds.and_then(|kinds| kinds.get(kind).or_else(|| kinds.get("")));
     match (action, handler) {
         (Some(schema), _) => match Schema::compile(schema) {
-            Ok(Some(schema)) => listed(schema.validator(), &Value::Object(object)),
+            Ok(Some(schema)) => {
+                let object = Value::Object(object);
+                out_of_the_way(&schema, body.len(), || listed(schema.validator(), &object))
+            }
             // What cannot be checked in bounded time is not checked.
             Ok(None) | Err(_) => Vec::new(),
         },

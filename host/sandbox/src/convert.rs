@@ -12,6 +12,12 @@ use steward_model::time::Timestamp;
 use crate::bindings;
 use crate::error::{CallError, Part};
 
+/// Most bytes of the headers of an answer or of an effect: what servers and proxies commonly take.
+const HEADERS_BYTES_MAX: usize = 16 << 10;
+
+/// What a header counts for besides its name and value. Source: RFC 9113, section 6.5.2.
+const HEADER_BYTES: usize = 32;
+
 /// What an outcome is measured by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ceilings {
@@ -120,7 +126,7 @@ pub(crate) fn outcome(outcome: bindings::Outcome, ceilings: Ceilings) -> Result<
     Ok(Outcome {
         document: document.map(|text| state(text, ceilings.document_bytes)).transpose()?,
         status,
-        headers: taken_headers(headers),
+        headers: taken_headers(headers)?,
         reply: reply.map(|text| json(text, Part::Reply)).transpose()?,
         effects: effects
             .into_iter()
@@ -158,19 +164,24 @@ fn effect(number: usize, effect: bindings::Effect) -> Result<Effect, CallError> 
             bindings::Action::Patch => Action::Patch,
             bindings::Action::Delete => Action::Delete,
         },
-        headers: taken_headers(headers),
+        headers: taken_headers(headers)?,
         body: body.map(|text| json(text, Part::EffectBody(number))).transpose()?,
         delay_millis,
         reply_tag,
     })
 }
 
-fn taken_headers(headers: Vec<bindings::Header>) -> Vec<Header> {
+/// Takes headers, as far as somebody else would take them.
+fn taken_headers(headers: Vec<bindings::Header>) -> Result<Vec<Header>, CallError> {
+    let bytes = |header: &bindings::Header| header.name.len() + header.value.len() + HEADER_BYTES;
+    if headers.iter().map(bytes).sum::<usize>() > HEADERS_BYTES_MAX {
+        return Err(CallError::OutputTooLarge { what: Part::Headers, max: HEADERS_BYTES_MAX });
+    }
     let lower = |bindings::Header { mut name, value }| {
         name.make_ascii_lowercase();
         Header { name, value }
     };
-    headers.into_iter().map(lower).collect()
+    Ok(headers.into_iter().map(lower).collect())
 }
 
 /// Takes a JSON text.
@@ -184,6 +195,16 @@ fn json(text: String, what: Part) -> Result<Bytes, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_bounded_in_number_and_in_bytes() {
+        let header = |value: &str| bindings::Header { name: "X-A".to_owned(), value: value.to_owned() };
+        let taken = taken_headers(vec![header("1"); 100]).expect("an ordinary number");
+        assert_eq!((taken.len(), taken[0].name.as_str()), (100, "x-a"));
+        let refused = CallError::OutputTooLarge { what: Part::Headers, max: HEADERS_BYTES_MAX };
+        assert_eq!(taken_headers(vec![header(""); 20_000]).expect_err("too many"), refused);
+        assert_eq!(taken_headers(vec![header(&"v".repeat(HEADERS_BYTES_MAX))]).expect_err("too long"), refused);
+    }
 
     const CEILINGS: Ceilings = Ceilings { document_bytes: 100, effects: 2 };
 

@@ -257,6 +257,8 @@ pub enum Part {
     RequestBody,
     /// The body of the answer to an effect.
     AnswerBody,
+    /// The headers of an answer or an effect.
+    Headers,
     /// Everything that a guest hands over at once.
     Output,
 }
@@ -269,6 +271,7 @@ impl std::fmt::Display for Part {
             Part::EffectBody(number) => write!(f, "body of effect {number}"),
             Part::RequestBody => f.write_str("body of the request"),
             Part::AnswerBody => f.write_str("body of the answer to an effect"),
+            Part::Headers => f.write_str("headers"),
             Part::Output => f.write_str("output"),
         }
     }

@@ -24,8 +24,9 @@ const HEADERS_USUAL: usize = 10;
 /// others too, or for the host.
 const FOR_GUESTS: [&str; 6] = ["content-language", "deprecation", "link", "retry-after", "sunset", "warning"];
 
-/// Beginnings of headers of nobody's own that a guest cannot set: words of nodes and of proxies.
-pub(super) const NOT_FOR_GUESTS_BELOW: [&str; 3] = ["x-forwarded-", "x-steward-", "x-xenon-"];
+/// Beginnings of headers of nobody's own that a guest cannot set: words of nodes, and of proxies, which may hand out another file for them.
+pub(super) const NOT_FOR_GUESTS_BELOW: [&str; 6] =
+    ["x-forwarded-", "x-steward-", "x-xenon-", "x-accel-", "x-sendfile", "x-lighttpd-send"];
 
 /// Returns the response for a reply. `minimal`: the client knows the state and does not want it back.
 pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {

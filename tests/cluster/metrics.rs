@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use steward_tests::nodes::Nodes;
+use steward_tests::wait::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_reigns_confirmations_and_hops_are_counted() {
@@ -17,7 +18,12 @@ async fn copies_reigns_confirmations_and_hops_are_counted() {
         assert!(text.contains(name), "{name}");
     }
     assert!(metrics.counted("steward_reigns_begun_total{lane=\"persisted\"}") > 0);
-    assert!(metrics.counted("steward_partitions_served{lane=\"persisted\"}") > 256 / 3 / 2);
+    // Who is named in a row serves a moment later.
+    until("the node serves its share", || async {
+        let metrics = nodes.client(0).get("/metrics").await.expect(200);
+        (metrics.counted("steward_partitions_served{lane=\"persisted\"}") > 256 / 3 / 2).then_some(())
+    })
+    .await;
     assert_eq!(metrics.counted("steward_group_nodes{status=\"available\"}"), 3);
     assert_eq!(metrics.counted("steward_group_decides"), 1);
     let at = (0..3).find(|at| owner != format!("host-{at}")).expect("another node");

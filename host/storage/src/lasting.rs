@@ -12,6 +12,10 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Held while a file is replaced.
+static REPLACING: Mutex<()> = Mutex::new(());
 
 /// Ending of a file that is being written.
 const UNFINISHED: &str = "unfinished";
@@ -28,6 +32,8 @@ pub fn unfinished(path: &Path) -> PathBuf {
 /// Those of the operating system. The old file is still there then, unless the last step failed, the fsync of the
 /// folder: which of the two a power cut leaves is not known.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // One at a time: two that write the same file would write it under the same name before it gets its own.
+    let _turn = REPLACING.lock().unwrap_or_else(PoisonError::into_inner);
     let unfinished = unfinished(path);
     let mut file = File::create(&unfinished)?;
     file.write_all(bytes)?;
@@ -111,6 +117,22 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_replaces_the_same_file_at_once_finds_it_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        std::thread::scope(|scope| {
+            let write = |byte: u8| {
+                let path = &path;
+                scope.spawn(move || (0..8).all(|_| replace(path, &[byte; 5000]).is_ok()))
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            assert!(writers.into_iter().all(|writer| writer.join().expect("no panic")));
+        });
+        let found = fs::read(&path).expect("the file");
+        assert!(found.len() == 5000 && found.iter().all(|byte| *byte == found[0]));
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_nothing_unfinished_stays() {

@@ -149,10 +149,12 @@ impl Terminal {
             return write_line(&mut *self.talk, &shown(&text));
         }
         let error = self.paint("1;31", &format!("error[{}]", shown(&failure.code)));
-        let mut lines = vec![format!("{error}: {}", shown(&failure.message))];
-        lines.extend(failure.details.iter().map(|line| format!("  {}", shown(line))));
+        // What others have said must not begin a line as our own words do.
+        let indented = |text: &str| shown(text).replace('\n', "\n    ");
+        let mut lines = vec![format!("{error}: {}", indented(&failure.message))];
+        lines.extend(failure.details.iter().map(|line| format!("  {}", indented(line))));
         let word = self.paint("36", "hint:");
-        lines.extend(failure.hints.iter().map(|line| format!("{word} {}", shown(line))));
+        lines.extend(failure.hints.iter().map(|line| format!("{word} {}", indented(line))));
         write_line(&mut *self.talk, &lines.join("\n"));
     }
 

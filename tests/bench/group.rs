@@ -38,7 +38,7 @@ const IDLE_BYTES: u64 = 120 << 20;
 const IDLE_SPAN: Duration = Duration::from_secs(20);
 
 /// Time between two absences of a node that comes back by itself. The others take two within 13 s for the weather and grow patient
-/// (host/docs/protocol.md, "Liveness"); what is measured is an accident.
+/// (host/docs/protocol.md, "Who is there"); what is measured is an accident.
 const APART: Duration = Duration::from_secs(14);
 
 /// Most writes that are tried in a row while a document has no owner.

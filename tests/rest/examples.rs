@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::json;
 use steward_tests::build;
 
-use crate::{component, host_with};
+use crate::{component, host_with_flags};
 
 /// Commands whose examples have other tests, or need what a test must not do.
 const ELSEWHERE: [&str; 7] = ["start", "stop", "new", "build", "test", "dev", "log"];
@@ -47,7 +47,7 @@ fn steward(words: &[&str]) -> Output {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_in_the_help_works() {
-    let host = host_with(&["counter", "examples"]).await;
+    let host = host_with_flags(&["counter", "examples"], &["--record-requests"]).await;
     let client = host.client();
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("counter.wasm"), component("counter").await).expect("written");

@@ -19,13 +19,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::fs::Mode;
 use steward_model::node::NodeStatus;
 use steward_protocol::cluster::ClusterState;
 use steward_replication::applier::IndexSource;
 use steward_sandbox::Sandbox;
 use tokio::net::TcpListener;
-
-use rustix::fs::Mode;
 
 use crate::clock::Clock;
 use crate::cluster::System;

@@ -198,12 +198,15 @@ mod tests {
 
     #[test]
     fn headers_are_bounded_in_number_and_in_bytes() {
-        let header = |value: &str| bindings::Header { name: "X-A".to_owned(), value: value.to_owned() };
-        let taken = taken_headers(vec![header("1"); 100]).expect("an ordinary number");
+        let headers = |value: &str, count: usize| {
+            let header = |_| bindings::Header { name: "X-A".to_owned(), value: value.to_owned() };
+            (0..count).map(header).collect::<Vec<_>>()
+        };
+        let taken = taken_headers(headers("1", 100)).expect("an ordinary number");
         assert_eq!((taken.len(), taken[0].name.as_str()), (100, "x-a"));
         let refused = CallError::OutputTooLarge { what: Part::Headers, max: HEADERS_BYTES_MAX };
-        assert_eq!(taken_headers(vec![header(""); 20_000]).expect_err("too many"), refused);
-        assert_eq!(taken_headers(vec![header(&"v".repeat(HEADERS_BYTES_MAX))]).expect_err("too long"), refused);
+        assert_eq!(taken_headers(headers("", 20_000)).expect_err("too many"), refused);
+        assert_eq!(taken_headers(headers(&"v".repeat(HEADERS_BYTES_MAX), 1)).expect_err("too long"), refused);
     }
 
     const CEILINGS: Ceilings = Ceilings { document_bytes: 100, effects: 2 };

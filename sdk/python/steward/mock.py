@@ -414,11 +414,9 @@ class Host:
         self._queue(link, outcome.effects)
 
     def _queue(self, sender: str, effects: list[Effect]) -> None:
-        for effect in effects:
-            if _cancels(sender, effect):
-                tag = dict(urllib.parse.parse_qsl(effect.to.partition("?")[2], keep_blank_values=True)).get("tag")
-                is_meant = lambda pending, tag=tag: pending[2] == sender and tag in (None, pending[3].tag)
-                self._pending = [pending for pending in self._pending if not is_meant(pending)]
+        for effect in (effect for effect in effects if _cancels(sender, effect)):
+            tags = urllib.parse.parse_qs(effect.to.partition("?")[2], keep_blank_values=True).get("tag")
+            self._pending = [one for one in self._pending if one[2] != sender or (tags and one[3].tag not in tags)]
         for effect in effects:
             if not _cancels(sender, effect):
                 self._count += 1
@@ -447,8 +445,7 @@ class Host:
 
 def _cancels(sender: str, effect: Effect) -> bool:
     """True if an effect gives up others of its document."""
-    own = effect.to.partition("?")[0] == f"{sender}/effects"
-    return own and effect.action == "delete" and effect.delay_millis <= 0 and not effect.tag
+    return effect.to.partition("?")[0] == f"{sender}/effects" and effect.action == "delete" and effect.delay_millis <= 0 and not effect.tag
 
 
 def _counted(outcome: Outcome) -> Outcome:

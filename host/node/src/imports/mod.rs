@@ -16,7 +16,6 @@ use tracing::Instrument;
 
 use outgoing::Outgoing;
 
-use crate::failure;
 use crate::operation::{Content, Error, Operation, Operations, Purpose};
 use crate::outward::Outward;
 use crate::query::Queries;
@@ -65,6 +64,17 @@ fn is_wanted(level: Level) -> bool {
     }
 }
 
+impl GuestImports {
+    /// Does what a guest waits for in a task of its own, which ends with the wait.
+    ///
+    /// It may call another guest of the same module, which needs a worker. Within the task of the guest that waits, it would go on only
+    /// when that one does, which needs a worker itself; and there may be only one.
+    async fn apart(&self, work: impl Future<Output = Result<Bytes, Fault>> + Send + 'static) -> Result<Bytes, Fault> {
+        let task = self.operations.aside(work.in_current_span());
+        AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Error::Broken.problem().into()))
+    }
+}
+
 impl Imports for GuestImports {
     fn log(&self, level: Level, message: &str, fields: &str) {
         let (service, link, request) = (&self.service.path, &self.link, &self.request);
@@ -104,7 +114,7 @@ impl Imports for GuestImports {
             read.root = Some(self.request.clone());
             query.clone_into(&mut read.query);
             let operations = Arc::clone(&self.operations);
-            apart(async move {
+            self.apart(async move {
                 let reply = operations.submit(Box::new(read)).await.map_err(|error| Fault::from(error.problem()))?;
                 let owner = reply.answered_by(operations.owner());
                 match (&reply.content, &reply.document) {
@@ -119,7 +129,9 @@ impl Imports for GuestImports {
 
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
         let (queries, spec) = (Arc::clone(&self.queries), spec.to_owned());
-        Box::pin(apart(async move { queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) }))
+        Box::pin(
+            self.apart(async move { queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) }),
+        )
     }
 
     fn send(&self, request: http::Request<Stream>) -> BoxFuture<'static, Result<http::Response<Stream>, Broken>> {
@@ -127,13 +139,4 @@ impl Imports for GuestImports {
         let (checked, outgoing) = (outgoing::checked(granted, &self.request, request), self.outgoing.clone());
         Box::pin(async move { outgoing.send(checked?).await })
     }
-}
-
-/// Does what a guest waits for in a task of its own, which ends with the wait.
-///
-/// It may call another guest of the same module, which needs a worker. Within the task of the guest that waits, it would go on only
-/// when that one does, which needs a worker itself; and there may be only one.
-async fn apart(work: impl Future<Output = Result<Bytes, Fault>> + Send + 'static) -> Result<Bytes, Fault> {
-    let task = tokio::spawn(failure::contained(work.in_current_span()));
-    AbortOnDropHandle::new(task).await.unwrap_or_else(|_| Err(Error::Broken.problem().into()))
 }

@@ -10,6 +10,7 @@ use steward_model::{Action, Link};
 use steward_protocol::cluster::ClusterState;
 use steward_sandbox::Imports;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::Error;
 use super::error::Copies;
@@ -18,6 +19,7 @@ use super::gate::Gate;
 use super::limits::Limits;
 use super::request::{Condition, Operation, Purpose};
 use super::seeds::Seeds;
+
 use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
 use crate::peer::Links;
@@ -131,6 +133,15 @@ impl Operations {
     /// Returns which documents have been started.
     pub(crate) fn starts(&self) -> &Starts {
         &self.starts
+    }
+
+    /// Starts a task whose result a guest waits for, see [`Shutdown::run`].
+    pub(crate) fn aside<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shutdown.run(task)
     }
 
     /// Returns the clock.

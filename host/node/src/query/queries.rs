@@ -237,9 +237,9 @@ impl Queries {
         let ask = |id: &PartitionId| (*id, self.table.get(*id).ask(|| now));
         // All are asked before the first answer is waited for: the questions travel together.
         let asked: Vec<_> = partitions.iter().map(ask).collect();
-        let until = tokio::time::Instant::now() + CONFIRMED_WITHIN;
+        let until = now.plus(CONFIRMED_WITHIN);
         for (id, confirmation) in asked {
-            match tokio::time::timeout_at(until, confirmation.confirmed()).await {
+            match tokio::time::timeout(until.since(self.clock.now()), confirmation.confirmed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(Refusal::NotServed(id)),
             }

@@ -51,7 +51,7 @@ mod tests {
                 seen.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::yield_now();
                 busy.fetch_sub(1, Ordering::SeqCst);
-                assert!(number % 2 == 0, "told to");
+                assert!(number.is_multiple_of(2), "told to");
             });
         };
         std::thread::scope(|scope| {

@@ -61,6 +61,25 @@ async fn a_factory_that_moves_to_memory_shows_nothing_of_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn effects_of_a_factory_that_was_unmounted_can_be_seen_and_given_up() {
+    let host = host_with(&["duties"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "from" })).await.expect(201);
+    let letters = json!([{ "to": "/core/diaries/from", "note": "n", "delayMillis": 3_600_000, "tag": "late" }]);
+    client.patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    client.delete("/core/factories/core/diaries").await.expect(200);
+    client.get("/core/diaries/from").await.expect(404);
+    for link in ["/core/diaries", "/core/diaries/from"] {
+        let pending = client.get(&format!("{link}/effects")).await.expect(200).json();
+        assert_eq!((&pending["pendingCount"], &pending["effects"][0]["replyTag"]), (&json!(1), &json!("late")));
+    }
+    let given_up = client.delete("/core/diaries/from/effects?tag=late").await.expect(200).json();
+    assert_eq!(given_up["givenUpCount"], 1);
+    assert_eq!(client.get("/core/diaries/effects").await.expect(200).json()["pendingCount"], 0);
+    client.get("/core/nowhere/effects").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn effects_of_a_factory_that_was_unmounted_are_carried_out_and_settled() {
     let mut host = host_with(&["counter", "duties"]).await;
     let client = host.client().clone();

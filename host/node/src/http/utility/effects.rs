@@ -15,7 +15,7 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
 use crate::partition::{Partitions, flushed_lane};
-use crate::service::{Found, Service};
+use crate::service::Found;
 
 /// Query parameters that are read.
 pub(super) const PARAMETERS: [&str; 1] = ["limit"];
@@ -26,6 +26,44 @@ const LIMIT_MAX: u64 = 1000;
 
 /// Most effects that are looked at for one answer; beyond it the counts are those of a part.
 const SEEN_MAX: usize = 100_000;
+
+/// Whose effects are meant, and where they may lie.
+#[derive(Clone)]
+pub(super) struct Whose {
+    link: Link,
+    is_document: bool,
+    lanes: Vec<Lane>,
+}
+
+impl Whose {
+    /// Returns whose effects are those at `link`, where this was found; of the effects that a service has left behind when it was
+    /// taken away, nobody knows any more in which lane it was.
+    ///
+    /// # Errors
+    /// [`Error::Operation`] if nothing is there that has documents.
+    pub(super) fn of(http: &Http, link: &Link) -> Result<Whose, Error> {
+        let whose = |is_document, lanes| Ok(Whose { link: link.clone(), is_document, lanes });
+        let services = http.operations().services();
+        match services.find(link) {
+            Some(Found::Child(service)) => return whose(true, vec![service.lane()]),
+            Some(Found::Factory(service)) => return whose(false, vec![service.lane()]),
+            Some(Found::Stateless(_)) => return Err(operation::Error::NotFound { link: link.clone() }.into()),
+            None => {}
+        }
+        let state = http.parts.control.state();
+        let was_there = |path: &Link| state.factory(path).is_some_and(|factory| factory.mounted.is_none());
+        match (was_there(link), link.parent().is_some_and(|above| was_there(&above))) {
+            (true, _) => whose(false, vec![Lane::Persisted, Lane::Volatile]),
+            (false, true) => whose(true, vec![Lane::Persisted, Lane::Volatile]),
+            (false, false) => Err(operation::Error::nowhere(services, link).into()),
+        }
+    }
+
+    /// Returns true if they are those of one document.
+    pub(super) fn is_document(&self) -> bool {
+        self.is_document
+    }
+}
 
 /// What was found.
 #[derive(Default)]
@@ -39,24 +77,23 @@ struct Pending {
 /// Shows the pending effects, the first due first.
 ///
 /// # Errors
-/// [`Error::Operation`] if what is at `link` has no documents, [`Error::Parameter`] for a bad bound, or those of the state store.
-pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str) -> Result<Answer, Error> {
+/// [`Error::Parameter`] for a bad bound, or those of the state store.
+pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Answer, Error> {
     let limit = decode::number(query, "limit")?.unwrap_or(LIMIT);
     if limit == 0 || limit > LIMIT_MAX {
         let reason = format!("is {limit}: write a number from 1 to {LIMIT_MAX}");
         return Err(Error::Parameter { name: "limit", reason });
     }
     let operations = http.operations();
-    let (Found::Child(service) | Found::Factory(service)) = found else {
-        return Err(operation::Error::NotFound { link: link.clone() }.into());
-    };
-    let (lane, table) = (service.lane(), Arc::clone(operations.table()));
-    match found {
-        Found::Child(_) => operations.fence(link, table.of(link, lane)).await?,
-        Found::Factory(_) | Found::Stateless(_) => flushed_lane(&table, lane).await.map_err(operation::Error::from)?,
+    let table = Arc::clone(operations.table());
+    let link = whose.link.clone();
+    for lane in &whose.lanes {
+        match whose.is_document {
+            true => operations.fence(&link, table.of(&link, *lane)).await?,
+            false => flushed_lane(&table, *lane).await.map_err(operation::Error::from)?,
+        }
     }
-    let (wanted, is_document) = (link.clone(), matches!(found, Found::Child(_)));
-    let look = move || failure::contain(|| look(&table, lane, &wanted, is_document));
+    let look = move || failure::contain(|| look(&table, &whose));
     let mut pending = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Panicked)??;
     let now = operations.clock().steady_time();
     pending.effects.sort_by(|one, other| one.due.cmp(&other.due).then_with(|| one.key.cmp(&other.key)));
@@ -78,10 +115,13 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
 ///
 /// # Errors
 /// [`Error::Operation`] if its owner cannot be asked.
-pub(super) async fn give_up(http: &Http, link: &Link, service: &Service, query: &str) -> Result<Answer, Error> {
-    let operations = http.operations();
+pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<Answer, Error> {
+    let (operations, link) = (http.operations(), &whose.link);
     let tag = decode::parameter(query, "tag")?;
-    let given_up = operations.give_up(link, operations.table().of(link, service.lane()), tag.as_deref()).await?;
+    let mut given_up = 0;
+    for lane in &whose.lanes {
+        given_up += operations.give_up(link, operations.table().of(link, *lane), tag.as_deref()).await?;
+    }
     tracing::info!(%link, effects = given_up, "effects are given up");
     Ok(encode::json(
         StatusCode::OK,
@@ -89,13 +129,14 @@ pub(super) async fn give_up(http: &Http, link: &Link, service: &Service, query: 
     ))
 }
 
-fn look(table: &Partitions, lane: Lane, wanted: &Link, is_document: bool) -> Result<Pending, Error> {
+fn look(table: &Partitions, whose: &Whose) -> Result<Pending, Error> {
+    let Whose { link: wanted, is_document, lanes } = whose;
     let mut pending = Pending::default();
-    let partitions = match is_document {
-        true => std::slice::from_ref(table.of(wanted, lane)),
-        false => table.lane(lane),
+    let partitions = |lane: &Lane| match is_document {
+        true => std::slice::from_ref(table.of(wanted, *lane)),
+        false => table.lane(*lane),
     };
-    for partition in partitions {
+    for partition in lanes.iter().flat_map(partitions) {
         let rows = partition.store().outbox(None, SEEN_MAX.saturating_sub(pending.seen))?;
         pending.seen += rows.len();
         for effect in rows {

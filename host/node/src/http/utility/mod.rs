@@ -35,24 +35,24 @@ pub(super) async fn answer(
     utility: Utility,
     asked: HostRequest,
 ) -> Result<Answer, Error> {
+    if utility == Utility::Effects {
+        return of_effects(http, link, &asked).await;
+    }
     let found = find(http, link)?;
     if let Utility::Later(what) = utility {
         return Err(Error::NotOffered { path: asked.path().to_owned(), what });
     }
     if !matches!(asked.parts.method, Method::GET | Method::HEAD) {
-        return match (utility, &found, &asked.parts.method) {
-            (Utility::Effects, Found::Child(service), &Method::DELETE) => {
-                parameters::only(asked.query(), &["tag"])?;
-                effects::give_up(http, link, service, asked.query()).await
-            }
-            (Utility::Effects, Found::Child(_), _) => asked.other("GET, HEAD, DELETE, OPTIONS"),
-            _ => asked.other(READ_ONLY),
-        };
+        return asked.other(READ_ONLY);
     }
     let known: &[&str] = match utility {
         Utility::History => &history::PARAMETERS,
-        Utility::Effects => &effects::PARAMETERS,
-        Utility::Stats | Utility::Config | Utility::Available | Utility::Template | Utility::Later(_) => &[],
+        Utility::Effects
+        | Utility::Stats
+        | Utility::Config
+        | Utility::Available
+        | Utility::Template
+        | Utility::Later(_) => &[],
     };
     parameters::only(asked.query(), known)?;
     match utility {
@@ -61,8 +61,25 @@ pub(super) async fn answer(
         Utility::Available => available::answer(http, link, &found).await,
         Utility::Template => Ok(template::answer(http, &found)),
         Utility::History => history::answer(http, link, &found, asked.query()).await,
-        Utility::Effects => effects::answer(http, link, &found, asked.query()).await,
+        Utility::Effects => of_effects(http, link, &asked).await,
         Utility::Later(what) => Err(Error::NotOffered { path: asked.path().to_owned(), what }),
+    }
+}
+
+/// Answers for what has still to be sent, which may outlast the service that wanted it.
+async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
+    let whose = effects::Whose::of(http, link)?;
+    match (&asked.parts.method, whose.is_document()) {
+        (&Method::GET | &Method::HEAD, _) => {
+            parameters::only(asked.query(), &effects::PARAMETERS)?;
+            effects::answer(http, whose, asked.query()).await
+        }
+        (&Method::DELETE, true) => {
+            parameters::only(asked.query(), &["tag"])?;
+            effects::give_up(http, &whose, asked.query()).await
+        }
+        (_, true) => asked.other("GET, HEAD, DELETE, OPTIONS"),
+        (_, false) => asked.other(READ_ONLY),
     }
 }
 

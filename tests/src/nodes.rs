@@ -221,6 +221,9 @@ impl Nodes {
         let client = self.client(at);
         until("all documents are served", || async {
             let answer = client.get("/core/counters").await;
+            if answer.status != 200 {
+                println!("host-{at} does not answer for all yet: {}", String::from_utf8_lossy(&answer.body));
+            }
             (answer.status == 200).then_some(())
         })
         .await;

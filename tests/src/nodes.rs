@@ -222,11 +222,26 @@ impl Nodes {
         until("all documents are served", || async {
             let answer = client.get("/core/counters").await;
             if answer.status != 200 {
-                println!("host-{at} does not answer for all yet: {}", String::from_utf8_lossy(&answer.body));
+                let said = String::from_utf8_lossy(&answer.body).into_owned();
+                println!("host-{at} does not answer for all yet: {said}");
+                self.show_partition(&said).await;
             }
             (answer.status == 200).then_some(())
         })
         .await;
+    }
+
+    /// Prints what each node that answers knows of the partition that a refusal names.
+    async fn show_partition(&self, said: &str) {
+        let named = said.split("partition ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or_default();
+        for (at, host) in self.hosts.iter().enumerate() {
+            let asked = host.client().send(http::Method::GET, "/core/partitions?lane=persisted", &[], "").await;
+            let shown = asked.map(|answer| answer.json()).unwrap_or_default();
+            let rows = shown["partitions"].as_array().into_iter().flatten();
+            for row in rows.filter(|row| row["id"] == named) {
+                println!("host-{at} knows {row}");
+            }
+        }
     }
 
     /// Returns the group as a node shows it; none if it does not answer.

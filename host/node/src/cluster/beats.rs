@@ -72,6 +72,11 @@ impl Beats {
         self.core().reaches(self.clock.now(), node)
     }
 
+    /// Returns whether the system group would be better led from here than by `leader`.
+    pub(super) fn leads_better(&self, leader: NodeId, voters: &BTreeSet<NodeId>) -> bool {
+        self.core().leads_better(self.clock.now(), leader, voters)
+    }
+
     /// Beats until the task is ended. Runs on the thread for peers, which nothing holds up.
     pub(super) async fn run(self: Arc<Self>, group: Group) {
         let mut states = group.states.clone();

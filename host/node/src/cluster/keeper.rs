@@ -26,6 +26,9 @@ const LOOKS_PER_VOTING: u32 = 10;
 /// How many looks lie between two attempts to come back.
 const LOOKS_PER_RETURN: u32 = 4;
 
+/// For how many looks in a row another one has to lead worse before this node asks to be elected: fencing comes before.
+const LOOKS_PER_ELECTION: u32 = 20;
+
 /// Keeps this node's part of the system group in order.
 pub(super) struct Keeper {
     pub(super) group: Group,
@@ -38,7 +41,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Looks until the task is ended. Runs on the thread for peers.
     pub(super) async fn run(self) {
-        let mut looks = 0_u32;
+        let (mut looks, mut worse) = (0_u32, 0_u32);
         loop {
             tokio::time::sleep(LOOK).await;
             looks = looks.wrapping_add(1);
@@ -51,6 +54,11 @@ impl Keeper {
                 if looks.is_multiple_of(LOOKS_PER_VOTING) {
                     self.see_to_voters().await;
                 }
+            }
+            worse = if self.leads_better() { worse + 1 } else { 0 };
+            if worse == LOOKS_PER_ELECTION {
+                worse = 0;
+                self.stand_for_election().await;
             }
             if looks.is_multiple_of(LOOKS_PER_RETURN) {
                 self.come_back(&state).await;
@@ -76,6 +84,23 @@ impl Keeper {
         match voting::settle(&self.group, &silent).await {
             Ok(()) | Err(Undone::NotLeader(_)) => {}
             Err(undone) => tracing::debug!(%undone, "voters not changed yet"),
+        }
+    }
+
+    /// Returns true if a node leads that does not reach everybody whom this one reaches.
+    fn leads_better(&self) -> bool {
+        let metrics = self.group.metrics();
+        let leader = metrics.current_leader.and_then(engine::node_id).filter(|leader| *leader != self.own.node);
+        let voters = || metrics.membership_config.voter_ids().filter_map(engine::node_id).collect();
+        leader.is_some_and(|leader| self.beats.leads_better(leader, &voters()))
+    }
+
+    async fn stand_for_election(&self) {
+        tracing::info!(
+            "the leader of the system group does not reach a node that this one reaches: standing for election"
+        );
+        if let Err(error) = self.group.raft.trigger().elect().await {
+            tracing::debug!(%error, "not elected");
         }
     }
 

@@ -184,6 +184,27 @@ impl Liveness {
             || self.peers.get(&node).is_some_and(|peer| peer.is_heard(now) && peer.hears(self.own.node))
     }
 
+    /// Returns true if the system group would be better led from here than by `leader`: this node reaches everybody whom the leader
+    /// reaches, and with those of the `voters` whom it does not it is a majority, which the leader cannot keep from voting.
+    ///
+    /// Nobody passes entries on for a leader. Whoever is cut off from it, and vouched for by others, is not fenced and learns nothing new.
+    pub fn leads_better(&self, now: Moment, leader: NodeId, voters: &BTreeSet<NodeId>) -> bool {
+        let Some(leading) = self.peers.get(&leader).filter(|_| self.reaches(now, leader)) else { return false };
+        if !voters.contains(&self.own.node) {
+            return false;
+        }
+        let mut freed = 1;
+        for (node, peer) in self.peers.iter().filter(|(node, peer)| **node != leader && !peer.is_suspected()) {
+            let is_led = leading.hears(*node) && peer.hears(leader);
+            match (self.reaches(now, *node), is_led) {
+                (false, true) => return false,
+                (true, false) => freed += usize::from(voters.contains(node)),
+                (true, true) | (false, false) => {}
+            }
+        }
+        freed > 1 && freed > voters.len() / 2
+    }
+
     /// Returns what is known of every other node, by number.
     pub fn views(&self, now: Moment) -> Vec<View> {
         self.peers.values().map(|peer| peer.view(now, self.own.node)).collect()

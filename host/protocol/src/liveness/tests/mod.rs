@@ -60,6 +60,30 @@ fn a_cut_between_two_nodes_is_no_death_as_long_as_a_third_reaches_both() {
 }
 
 #[test]
+fn who_reaches_all_leads_better_than_who_does_not_if_the_others_may_vote() {
+    let voters = |numbers: std::ops::RangeInclusive<u32>| numbers.map(NodeId).collect();
+    let mut group = Group::of(3);
+    group.run(5 * SECOND);
+    assert!(!group.core(2).leads_better(group.now(), NodeId(1), &voters(1..=3)), "both reach everybody");
+    group.cut(1, 3);
+    group.cut(3, 1);
+    group.run(5 * SECOND);
+    let better = |by, leader, all: std::ops::RangeInclusive<u32>| {
+        group.core(by).leads_better(group.now(), NodeId(leader), &voters(all))
+    };
+    assert!(better(2, 1, 1..=3) && better(2, 3, 1..=3));
+    assert!(!better(1, 2, 1..=3) && !better(3, 2, 1..=3), "node 2 reaches whom they do not");
+    assert!(!better(3, 1, 1..=3), "who is cut off from the leader cannot say whom it reaches");
+    assert!(!better(2, 1, 1..=1), "who has no vote cannot lead");
+    let mut group = Group::of(5);
+    group.cut(1, 5);
+    group.cut(5, 1);
+    group.run(5 * SECOND);
+    let all = voters(1..=5);
+    assert!(!group.core(2).leads_better(group.now(), NodeId(1), &all), "most hear the leader, and would not vote");
+}
+
+#[test]
 fn packets_that_pass_one_way_only_count_as_no_reach_and_as_no_death() {
     let mut group = Group::of(3);
     group.run(5 * SECOND);

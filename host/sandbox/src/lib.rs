@@ -44,7 +44,6 @@ pub use config::{Config, ModuleLimits};
 pub use error::{CallError, Error, Part, PrepareError};
 pub use exchange::{Answer, Broken, Stream};
 pub use exports::{Call, Occasion};
-
 pub use imports::{Imports, Level, Silent};
 pub use instance::pool::Usage;
 pub use instance::turn::may_block_in_place;

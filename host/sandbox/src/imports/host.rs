@@ -1,9 +1,10 @@
 //! The trait by which the node offers its capabilities to a guest, during one call.
 
-use crate::exchange::{Broken, Stream};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use steward_model::operation::Fault;
+
+use crate::exchange::{Broken, Stream};
 use wasmtime::component::{ComponentType, Lift};
 
 /// How urgent a line of a guest's log is.

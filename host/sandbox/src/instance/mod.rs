@@ -69,9 +69,7 @@ impl Instance {
         use wasmtime::AsContextMut;
         (&mut self.functions, self.instance, self.store.as_context_mut(), &self.exports)
     }
-}
 
-impl Instance {
     /// Returns the function of an HTTP component, and what it is called with.
     fn prepare(&mut self, request: http::Request<Stream>, sender: Sender) -> wasmtime::Result<(HandleFunction, Asked)> {
         let Instance { store, instance, exports, .. } = self;

@@ -85,6 +85,11 @@ impl Pool {
         }
     }
 
+    /// Returns true if guests answer requests of HTTP.
+    pub(crate) fn is_http(&self) -> bool {
+        self.template.needs == Needs::Http
+    }
+
     pub(crate) fn usage(&self) -> Usage {
         Usage { made: self.made.load(Ordering::Relaxed), idle: self.idle.lock().len() }
     }

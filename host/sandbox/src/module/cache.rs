@@ -45,7 +45,7 @@ pub(crate) struct Cache {
     bytes_max: u64,
 }
 
-/// Machine code that was made here: its seal was right, or a process of this program has just made it.
+/// Machine code that was made here: its seal was right, or this program has just made it.
 pub(super) struct Trusted(Vec<u8>);
 
 impl Cache {
@@ -93,14 +93,6 @@ impl Cache {
     }
 
     /// Keeps compiled code for the next start. A failure costs time at the next start and is only logged.
-    pub(crate) fn save(&self, digest: Digest, component: &Component) {
-        match component.serialize() {
-            Ok(code) => self.keep(digest, &Trusted(code)),
-            Err(error) => warn!(%digest, error = %format!("{error:#}"), "compiled code not saved"),
-        }
-    }
-
-    /// Keeps machine code as [`Cache::save`] does.
     pub(super) fn keep(&self, digest: Digest, code: &Trusted) {
         let path = self.path(digest);
         if let Err(error) = self.write(digest, &path, &code.0).and_then(|()| self.shrink(&path)) {
@@ -171,7 +163,7 @@ fn used(path: &Path) {
     }
 }
 
-/// Returns the component out of what a compiler, a process of this program, has answered, and that answer to be kept.
+/// Returns the component out of what the compiler has made, in this process or in another of this program, and its code to be kept.
 ///
 /// # Errors
 /// Those of the engine if it is code for another one.
@@ -182,9 +174,9 @@ pub(super) fn made_by_compiler(engine: &wasmtime::Engine, code: Vec<u8>) -> wasm
 
 #[expect(unsafe_code, reason = "wasmtime cannot check machine code; a seal or a pipe says that we made it")]
 fn deserialize(engine: &wasmtime::Engine, code: &Trusted) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes must come from the serializer of this version of the engine unaltered. A `Trusted` is made by three alone: by
+    // SAFETY: the bytes must come from the serializer of this version of the engine unaltered. A `Trusted` is made by two alone: by
     // `unseal`, which checks the seal that `keep` wrote after it was made, in a folder that is writable for the node's own user
-    // only; by `save`, from a component of this process; and by `made_by_compiler`, from the pipe of a process that runs this very program.
+    // only; and by `made_by_compiler`, from the serializer of this process or the pipe of one that runs this very program.
     unsafe { Component::deserialize(engine, &code.0) }
 }
 

@@ -19,15 +19,10 @@ pub(crate) fn compile(engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<C
         debug!(%digest, "compiled code loaded");
         return Ok(component);
     }
-    let Some(program) = &engine.config.compiler else {
-        let component =
-            Component::from_binary(&engine.wasm, bytes).map_err(|error| compiler::refusal(bytes, &error))?;
-        if let Some(cache) = &engine.cache {
-            cache.save(digest, &component);
-        }
-        return Ok(component);
+    let code = match &engine.config.compiler {
+        Some(program) => compiler::compile(program, bytes, &engine.config.modules)?,
+        None => compiler::machine_code(&engine.wasm, bytes)?,
     };
-    let code = compiler::compile(program, bytes, &engine.config.modules)?;
     let (component, code) = cache::made_by_compiler(&engine.wasm, code)
         .map_err(|error| PrepareError::Compile { reason: format!("{error:#}") })?;
     if let Some(cache) = &engine.cache {

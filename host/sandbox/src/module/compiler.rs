@@ -147,7 +147,7 @@ fn serve(memory: u64, deadline: Duration) -> std::io::Result<ExitCode> {
     let made = workshop::on_large_stack(|| {
         let wasm = engine::to_compile(&Config::default())
             .map_err(|error| PrepareError::Compile { reason: format!("{error:#}") })?;
-        wasm.precompile_component(&bytes).map_err(|error| refusal(&bytes, &error))
+        machine_code(&wasm, &bytes)
     });
     let (mark, answer) = match made {
         Ok(code) => (CODE, code),
@@ -162,12 +162,15 @@ fn serve(memory: u64, deadline: Duration) -> std::io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells broken bytes from bytes that are merely too demanding.
-pub(super) fn refusal(bytes: &[u8], error: &wasmtime::Error) -> PrepareError {
-    match inspect::validate(bytes) {
+/// Compiles a component in this process.
+///
+/// # Errors
+/// [`PrepareError::Broken`] for broken bytes, [`PrepareError::Compile`] for those that are merely too demanding.
+pub(super) fn machine_code(engine: &wasmtime::Engine, bytes: &[u8]) -> Result<Vec<u8>, PrepareError> {
+    engine.precompile_component(bytes).map_err(|error| match inspect::validate(bytes) {
         Err(broken) => broken,
         Ok(()) => PrepareError::Compile { reason: format!("{error:#}") },
-    }
+    })
 }
 
 /// Lets requests go before, and offers itself first where the memory of the machine runs out. Where the system allows neither,

@@ -35,24 +35,17 @@ use inspect::{Kind, version_of};
 /// Version of an HTTP component that its host gives it: it has none of its own.
 const HTTP_COMPONENT_VERSION: &str = "0.0.0";
 
-/// Interfaces that a module may import, without version, and which versions.
-const IMPORTABLE: [(&str, &str); 8] = [
-    (HOST, "0.1."),
-    ("steward:service/types", "0.1."),
-    ("wasi:cli/", "0.2."),
-    ("wasi:clocks/", "0.2."),
-    ("wasi:filesystem/", "0.2."),
-    ("wasi:io/", "0.2."),
-    ("wasi:random/", "0.2."),
-    ("wasi:sockets/", "0.2."),
-];
+/// Interfaces of our own that a service may import, without version, and which versions.
+const IMPORTABLE: [(&str, &str); 2] = [(HOST, "0.1."), ("steward:service/types", "0.1.")];
 
-/// Interfaces that an HTTP component may import, without version, and which versions.
-const IMPORTABLE_BY_HTTP: [(&str, &str); 7] = [
+/// Interfaces that an HTTP component may import.
+const IMPORTABLE_BY_HTTP: [(&str, &str); 1] = [("wasi:http/", exchange::VERSIONS)];
+
+/// Interfaces that any module may import.
+const IMPORTABLE_BY_ALL: [(&str, &str); 6] = [
     ("wasi:cli/", "0.2."),
     ("wasi:clocks/", "0.2."),
     ("wasi:filesystem/", "0.2."),
-    ("wasi:http/", exchange::VERSIONS),
     ("wasi:io/", "0.2."),
     ("wasi:random/", "0.2."),
     ("wasi:sockets/", "0.2."),
@@ -71,7 +64,6 @@ pub struct Module {
     deadline: Duration,
     ceilings: Ceilings,
     pool: Pool,
-    is_http: bool,
 }
 
 /// What is known of a module before it is asked.
@@ -107,7 +99,7 @@ impl Module {
         let limits = call_limits(engine, &descriptor.limits);
         let ceilings = ceilings(engine, &descriptor.limits);
         let pool = Pool::new(template, limits, descriptor.isolation == Isolation::Pooled);
-        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool, is_http })
+        Ok(Module { digest, encoded, descriptor, world, imports, deadline: limits.deadline, ceilings, pool })
     }
 
     /// Returns the digest of the component: of the bytes given, or of those encoded from them.
@@ -132,7 +124,7 @@ impl Module {
 
     /// Returns true if it is an HTTP component: it answers requests of HTTP itself, and is called by [`Module::serve`] only.
     pub fn is_http(&self) -> bool {
-        self.is_http
+        self.pool.is_http()
     }
 
     /// Lets an HTTP component answer a request; returns when it has begun to, and the body of the answer carries the call on.
@@ -313,7 +305,7 @@ fn check_imports(imports: &[String], is_http: bool) -> Result<(), PrepareError> 
     let importable = if is_http { IMPORTABLE_BY_HTTP.as_slice() } else { IMPORTABLE.as_slice() };
     let allowed = |import: &str| {
         let Some((interface, version)) = import.split_once('@') else { return false };
-        importable.iter().any(|(prefix, versions)| {
+        importable.iter().chain(&IMPORTABLE_BY_ALL).any(|(prefix, versions)| {
             let named = if prefix.ends_with('/') { interface.starts_with(prefix) } else { interface == *prefix };
             named && version.starts_with(versions)
         })

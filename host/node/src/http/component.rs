@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use steward_sandbox::CallError;
@@ -65,7 +64,7 @@ pub(super) async fn answer(http: &Arc<Http>, service: &Arc<Service>, asked: Box<
         return Err(operation::Error::guest(&service.path, CallError::Status { status }).into());
     }
     remove(&mut parts.headers, is_not_for_components);
-    let left = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let left = headers::content_length(&parts.headers);
     let is_bodiless = method == Method::HEAD || parts.status.as_u16() == 204 || parts.status.as_u16() == 304;
     let left = if is_bodiless { Some(0) } else { left };
     let streamed = Streamed::new(body, left, Arc::clone(service), under_way);

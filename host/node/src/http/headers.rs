@@ -1,6 +1,7 @@
 //! Headers of answers that are our own, or that the library of HTTP does not know.
 
-use http::HeaderName;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName};
 
 /// The host id of the node that answers.
 pub(super) static OWNER: HeaderName = HeaderName::from_static("x-steward-owner");
@@ -20,3 +21,8 @@ pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 pub(super) static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Says which preference of the client was followed.
 pub(super) static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Returns how many bytes a body is said to have; none if it is not said, or cannot be read.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

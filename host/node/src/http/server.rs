@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, ORIGIN};
+use http::header::{ACCEPT_ENCODING, CONNECTION, ORIGIN};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Either;
 use hyper::body::{Body, Incoming};
@@ -290,7 +290,11 @@ async fn in_coding(wish: &Wish, method: &Method, mut answer: Answer) -> Response
         coding::vary(answer.headers_mut());
     }
     let is_head = *method == Method::HEAD;
-    let bytes = if is_head { stated(answer.headers()) } else { answer.body().size_hint().lower() };
+    let bytes = if is_head {
+        headers::content_length(answer.headers()).unwrap_or(0)
+    } else {
+        answer.body().size_hint().lower()
+    };
     if bytes < COMPRESSED_BYTES_MIN {
         return answer.map(Either::Left);
     }
@@ -306,10 +310,6 @@ async fn in_coding(wish: &Wish, method: &Method, mut answer: Answer) -> Response
             compressed(coding, answer).await
         }
     }
-}
-
-fn stated(headers: &HeaderMap) -> u64 {
-    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 fn compressed(coding: Coding, answer: Answer) -> BoxFuture<'static, Response<ResponseBody>> {

@@ -19,7 +19,6 @@ use super::gate::Gate;
 use super::limits::Limits;
 use super::request::{Condition, Operation, Purpose};
 use super::seeds::Seeds;
-
 use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
 use crate::peer::Links;

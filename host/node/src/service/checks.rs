@@ -5,34 +5,26 @@
 //!
 //! Promise: they have half of the processors, and wait for one another. The threads that wait cost nothing.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::thread::available_parallelism;
 
-/// The processors that are free for long checks; none: nobody has asked yet.
-static FREE: Mutex<Option<usize>> = Mutex::new(None);
-static FREED: Condvar = Condvar::new();
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
-/// Gives its processor back when it is dropped, also where a check panics.
-struct Place;
+/// The processors that are free for long checks.
+static FREE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(processors()));
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        *free = free.map(|free| free + 1);
-        FREED.notify_one();
-    }
+fn processors() -> usize {
+    available_parallelism().map_or(1, |all| (all.get() / 2).max(1))
 }
 
 /// Returns what `check` returns, once it is its turn. Blocks the calling thread.
+///
+/// # Panics
+/// Outside of a runtime, and on a thread of one that may not block.
 pub(super) fn in_turn<T>(check: impl FnOnce() -> T) -> T {
-    let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let processors = || available_parallelism().map_or(1, |all| (all.get() / 2).max(1));
-    while *free.get_or_insert_with(processors) == 0 {
-        free = FREED.wait(free).unwrap_or_else(PoisonError::into_inner);
-    }
-    *free = free.map(|free| free - 1);
-    drop(free);
-    let _place = Place;
+    // It is never closed.
+    let _place = Handle::current().block_on(FREE.acquire());
     check()
 }
 
@@ -44,9 +36,11 @@ mod tests {
 
     #[test]
     fn half_of_the_processors_check_and_one_that_breaks_off_leaves_its_place() {
-        let most = available_parallelism().map_or(1, |all| (all.get() / 2).max(1));
+        let most = processors();
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("a runtime");
         let (busy, seen) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let check = |number: usize| {
+            let _entered = runtime.enter();
             in_turn(|| {
                 seen.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::yield_now();

@@ -28,7 +28,6 @@ const LIMIT_MAX: u64 = 1000;
 const SEEN_MAX: usize = 100_000;
 
 /// Whose effects are meant, and where they may lie.
-#[derive(Clone)]
 pub(super) struct Whose {
     link: Link,
     is_document: bool,

@@ -33,10 +33,8 @@ pub(super) struct Outside {
 enum NoAnswer {
     /// It may come to one later.
     Now(String),
-    /// It never will: it is not for guests.
-    Refused(String),
-    /// It never will: whoever answers does not say what can be handed to a guest.
-    Never(String),
+    /// It never will, and the guest is told so with this status, code and reason.
+    Never(u16, &'static str, String),
 }
 
 impl Outside {
@@ -54,8 +52,7 @@ impl Outside {
         match tokio::time::timeout(ANSWER_WITHIN, self.exchange(request)).await {
             Ok(Ok((status, _, _))) if PASSING_STATUSES.contains(&status) => later(effect, format!("answered {status}")),
             Ok(Ok((status, headers, body))) => answered(effect, status, headers, body),
-            Ok(Err(NoAnswer::Refused(reason))) => refused(effect, 403, "effect-own-node", &reason),
-            Ok(Err(NoAnswer::Never(reason))) => refused(effect, 502, "answer-unreadable", &reason),
+            Ok(Err(NoAnswer::Never(status, code, reason))) => refused(effect, status, code, &reason),
             Ok(Err(NoAnswer::Now(reason))) => later(effect, reason),
             Err(_) => later(effect, format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
         }
@@ -63,15 +60,15 @@ impl Outside {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Vec<Header>, Option<Bytes>), NoAnswer> {
         let response = self.client.request(request).await.map_err(|error| match OwnNode::of(&error) {
-            Some(own) => NoAnswer::Refused(own.to_string()),
+            Some(own) => NoAnswer::Never(403, "effect-own-node", own.to_string()),
             // It would say the same again, and what waits behind it would wait as long.
-            None if is_malformed(&error) => NoAnswer::Never(format!("the answer cannot be understood: {error}")),
+            None if is_malformed(&error) => unreadable(format!("the answer cannot be understood: {error}")),
             None => NoAnswer::Now(format!("cannot be reached: {error}")),
         })?;
         let (parts, body) = response.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-            true => NoAnswer::Never(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")),
+            true => unreadable(format!("the answer has more than {ANSWER_BYTES_MAX} bytes")),
             false => NoAnswer::Now(format!("answer cannot be read: {error}")),
         })?;
         let body = body.to_bytes();
@@ -88,6 +85,11 @@ impl Outside {
         };
         Ok((parts.status.as_u16(), headers, body))
     }
+}
+
+/// Whoever answers does not say what can be handed to a guest.
+fn unreadable(reason: String) -> NoAnswer {
+    NoAnswer::Never(502, "answer-unreadable", reason)
 }
 
 /// Returns true if what came back is no answer of HTTP, or one with more headers than anybody needs.

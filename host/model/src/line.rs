@@ -21,8 +21,16 @@ pub fn one_line(text: &str) -> String {
 
 /// Returns `text` for a terminal: characters that are no text are written as JSON writes them, `\u001b`; lines and tabulators stay.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    let is_written = |character: char| commands(character) && !matches!(character, '\n' | '\t');
-    if !text.contains(is_written) {
+    written(text, |character| commands(character) && !matches!(character, '\n' | '\t'))
+}
+
+/// Returns `text` for a log, whose lines are records: as [`shown`], with `\u000a` for each line break, and so for tabulators.
+pub fn on_one_line(text: &str) -> Cow<'_, str> {
+    written(text, commands)
+}
+
+fn written(text: &str, is_written: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_written) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -52,5 +60,11 @@ mod tests {
     fn a_terminal_is_shown_what_would_command_it() {
         assert_eq!(shown("two\nlines\tand ä"), "two\nlines\tand ä");
         assert_eq!(shown("\u{1b}[31m\u{7}\u{9b}31m\r\u{202e}x"), "\\u001b[31m\\u0007\\u009b31m\\u000d\\u202ex");
+    }
+
+    #[test]
+    fn a_record_of_a_log_is_one_line() {
+        assert_eq!(on_one_line("one line, ä"), "one line, ä");
+        assert_eq!(on_one_line("a\r\nb\tc\u{1b}[31m\u{2028}d"), "a\\u000d\\u000ab\\u0009c\\u001b[31m\\u2028d");
     }
 }

@@ -1,9 +1,11 @@
 //! What the host tells people about itself: log lines and metrics.
 
 pub(crate) mod group;
+mod lines;
 pub(crate) mod metrics;
 mod process;
 
+use lines::OneLine;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
@@ -51,7 +53,7 @@ pub(crate) fn init(filter: &str, format: LogFormat) -> Result<(), Error> {
     match format {
         LogFormat::Text => {
             let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
-            registry.with(lines).try_init()?;
+            registry.with(lines.fmt_fields(OneLine)).try_init()?;
         }
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?,
     }

@@ -52,6 +52,11 @@ async fn a_factory_whose_module_is_gone_is_unavailable_until_it_is_repaired() {
         }
         assert_unavailable(&client.patch("/core/counters/c", &json!({})).await, reason);
         assert_unavailable(&client.post("/core/counters", &json!({})).await, reason);
+        // Its documents are there, so no question about all documents is answered without them, and no list leaves it out.
+        let kind = json!({ "querySpec": { "query": { "term": { "propertyName": "documentKind", "matchValue": "Counter" } } } });
+        assert_unavailable(&client.post("/core/query-tasks", &kind).await, reason);
+        let listed = client.get("/core").await.expect(200).json()["documentLinks"].to_string();
+        assert!(listed.contains("/core/counters"), "{listed}");
         let told = client.get("/health/ready").await.expect(503).json();
         let message = told["message"].as_str().unwrap_or_default();
         assert!(message.contains("/core/counters") && message.contains(reason), "{told}");

@@ -86,13 +86,19 @@ impl Link {
 
     /// Returns the link without its last segment; none for the root.
     pub fn parent(&self) -> Option<Link> {
-        if self.is_root() {
-            return None;
+        self.above().next().map(|parent| Link(Arc::from(parent)))
+    }
+
+    /// Returns the links above this one as texts, the nearest first; the root is the last of them, and has none.
+    pub fn above(&self) -> impl Iterator<Item = &str> + Clone {
+        fn parent<'a>(link: &&'a str) -> Option<&'a str> {
+            match link.rfind('/') {
+                Some(0) if link.len() > 1 => Some("/"),
+                Some(0) | None => None,
+                Some(slash) => Some(&link[..slash]),
+            }
         }
-        match self.0.rfind('/') {
-            Some(0) | None => Some(Link(Arc::from("/"))),
-            Some(slash) => Some(Link(Arc::from(&self.0[..slash]))),
-        }
+        std::iter::successors(parent(&self.as_str()), parent)
     }
 
     /// Returns the link of the child called `name`, one segment below this one.
@@ -172,6 +178,8 @@ mod tests {
         assert_eq!(child.name(), "one");
         assert!(child.is_within(&factory));
         assert!(!link("/core/examples2/a").is_within(&factory));
+        assert_eq!(child.above().collect::<Vec<_>>(), ["/core/examples", "/core", "/"]);
+        assert_eq!(link("/").above().next(), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Indexes are kept by factory. A query that names none, but a kind of documents, as query tasks do, is about the factories whose
 //! documents are of that kind; for most it is one. What the condition says of the kind is answered with that.
 //!
-//! The kind is known if every revision of a factory gave its documents the same. If it is not known of one factory, nothing is left out.
+//! The kind is known if every revision of a factory gave its documents the same. If it is not known of one factory, or one is not served
+//! now, nothing is left out.
 
 use std::sync::Arc;
 
@@ -35,6 +36,9 @@ impl Aim {
         }
         let mut left: Vec<(Arc<Service>, Condition)> = Vec::new();
         let stateful: Vec<_> = services.all().into_iter().filter(|service| !service.is_stateless()).collect();
+        if !services.is_whole() {
+            return Aim::over(request, stateful);
+        }
         for service in &stateful {
             match of_kind(&request.condition, service) {
                 Some(condition) if condition.is_never() => {}

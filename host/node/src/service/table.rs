@@ -1,7 +1,7 @@
 //! The mounted services by path, and the factories that should be mounted and cannot be.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use steward_model::link::UTILITY_SUFFIXES;
 use steward_model::service::IndexField;
@@ -56,7 +56,7 @@ struct Paths {
     http: Vec<Arc<Service>>,
 }
 
-/// See the head of this module. Reading takes no longer than copying a pointer.
+/// See the head of this module. A look at it is short and holds up nobody but whoever replaces it.
 #[derive(Default)]
 pub(crate) struct ServiceTable {
     paths: RwLock<Arc<Paths>>,
@@ -67,8 +67,14 @@ pub(crate) struct ServiceTable {
 }
 
 impl ServiceTable {
+    /// For looks that end at once: every request makes several, and copying the pointer costs as much as the look.
+    fn now(&self) -> RwLockReadGuard<'_, Arc<Paths>> {
+        self.paths.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For whoever waits meanwhile, or replaces what stands here.
     fn snapshot(&self) -> Arc<Paths> {
-        Arc::clone(&self.paths.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.now())
     }
 
     fn set(&self, mounted: Mounted, absent: BTreeMap<Link, Absent>) {
@@ -129,39 +135,34 @@ impl ServiceTable {
 
     /// Returns the service mounted exactly at `path`.
     pub(crate) fn at(&self, path: &Link) -> Option<Arc<Service>> {
-        self.snapshot().mounted.get(path).cloned()
+        self.now().mounted.get(path).cloned()
     }
 
     /// Returns what answers at `path`.
     pub(crate) fn find(&self, path: &Link) -> Option<Found> {
-        let paths = self.snapshot();
+        let paths = self.now();
         let mounted = &paths.mounted;
         if let Some(service) = mounted.get(path) {
             let service = Arc::clone(service);
             return Some(if service.is_stateless() { Found::Stateless(service) } else { Found::Factory(service) });
         }
-        let parent = path.parent()?;
-        if let Some(service) = mounted.get(&parent)
+        let mut above = path.above();
+        if let Some(service) = mounted.get(above.clone().next()?)
             && !service.is_stateless()
         {
             return Some(Found::Child(Arc::clone(service)));
         }
-        let mut above = Some(parent);
-        while let Some(place) = above {
-            if let Some(service) = mounted.get(&place)
-                && service.is_stateless()
-            {
-                return Some(Found::Stateless(Arc::clone(service)));
-            }
-            above = place.parent();
-        }
-        None
+        let nearest = above.find_map(|place| mounted.get(place).filter(|service| service.is_stateless()));
+        nearest.map(|service| Found::Stateless(Arc::clone(service)))
     }
 
     /// Returns the HTTP component at or above a path as the request line has it, which need not be one of a self-link; none if the
     /// path is one of its utility endpoints.
     pub(crate) fn http_above(&self, path: &str) -> Option<Arc<Service>> {
-        let paths = self.snapshot();
+        let paths = self.now();
+        if paths.http.is_empty() {
+            return None;
+        }
         let below = |link: &Link| {
             let below = path.strip_prefix(link.as_str())?;
             (below.is_empty() || below.starts_with('/')).then_some(below)
@@ -178,18 +179,9 @@ impl ServiceTable {
 
     /// Returns the factory at or above `path` that should be served here and is not.
     pub(crate) fn absent(&self, path: &Link) -> Option<Absent> {
-        let paths = self.snapshot();
-        if paths.absent.is_empty() {
-            return None;
-        }
-        let mut place = Some(path.clone());
-        while let Some(at) = place {
-            if let Some(absent) = paths.absent.get(&at) {
-                return Some(absent.clone());
-            }
-            place = at.parent();
-        }
-        None
+        let absent = &self.now().absent;
+        let mut places = std::iter::once(path.as_str()).chain(path.above());
+        if absent.is_empty() { None } else { places.find_map(|place| absent.get(place)).cloned() }
     }
 
     /// Returns once the factory at or above `path` is served, or it is known why not; at once if it is not about to be.
@@ -214,12 +206,17 @@ impl ServiceTable {
 
     /// Returns true if every factory that should be served here is.
     pub(crate) fn is_whole(&self) -> bool {
-        self.snapshot().absent.is_empty()
+        self.now().absent.is_empty()
+    }
+
+    /// Returns the factories that should be served here and are not, by path.
+    pub(crate) fn all_absent(&self) -> Vec<Absent> {
+        self.now().absent.values().cloned().collect()
     }
 
     /// Returns every mounted service, by path.
     pub(crate) fn all(&self) -> Vec<Arc<Service>> {
-        self.snapshot().mounted.values().cloned().collect()
+        self.now().mounted.values().cloned().collect()
     }
 
     /// Returns the statistics kept for a path, or fresh ones.
@@ -229,7 +226,7 @@ impl ServiceTable {
 
     /// Returns the mounted path that shares the longest beginning with `path`, as a hint for people.
     pub(crate) fn nearest(&self, path: &Link) -> Option<Link> {
-        let paths = self.snapshot();
+        let paths = self.now();
         let shared = |other: &Link| {
             let pairs = path.as_str().bytes().zip(other.as_str().bytes());
             pairs.take_while(|(one, other)| one == other).count()

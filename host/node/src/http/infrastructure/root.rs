@@ -30,7 +30,7 @@ const LINKS: [(&str, &str); 8] = [
     ("partitions", "/core/partitions"),
 ];
 
-/// Lists the services of this node whose path begins with `below`.
+/// Lists the services of this node whose path begins with `below`, and the factories that it cannot serve now: they have documents.
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
@@ -38,9 +38,11 @@ pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Result<An
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
-    let services = http.operations().services().all();
-    let described = services.iter().map(|service| (service.path.to_string(), service.descriptor().docs.clone()));
-    let mut described: Vec<(String, String)> = described.filter(|(path, _)| path.starts_with(below)).collect();
+    let (services, absent) = (http.operations().services().all(), http.operations().services().all_absent());
+    let mounted = services.iter().map(|service| (service.path.to_string(), service.descriptor().docs.clone()));
+    let absent = absent.iter().map(|absent| (absent.path.to_string(), format!("not served now: {}", absent.reason)));
+    let mut described: Vec<(String, String)> =
+        mounted.chain(absent).filter(|(path, _)| path.starts_with(below)).collect();
     described.sort_unstable();
     let mut answer = match shows_pages(&asked.parts.headers) {
         true => page(http, &described),

@@ -24,6 +24,7 @@ pub mod recording;
 pub mod render;
 pub mod service;
 pub mod splitmix;
+pub mod strict;
 pub mod time;
 pub mod update;
 

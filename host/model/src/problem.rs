@@ -59,6 +59,8 @@ pub enum Kind {
     TooMany,
     /// A fault of the host or of a service.
     Internal,
+    /// The request is written in a way that the host does not understand, and need not.
+    NotImplemented,
     /// The host cannot do it now; it will pass by itself.
     Unavailable,
     /// A guest used up its time.
@@ -70,7 +72,7 @@ pub enum Kind {
 }
 
 /// All kinds with a number of their own, their numbers in HTTP and the names of these. The one table of statuses.
-const KINDS: [(Kind, u16, &str); 19] = [
+const KINDS: [(Kind, u16, &str); 20] = [
     (Kind::Invalid, 400, "Bad Request"),
     (Kind::Forbidden, 403, "Forbidden"),
     (Kind::NotFound, 404, "Not Found"),
@@ -87,6 +89,7 @@ const KINDS: [(Kind, u16, &str); 19] = [
     (Kind::PreconditionRequired, 428, "Precondition Required"),
     (Kind::TooMany, 429, "Too Many Requests"),
     (Kind::Internal, 500, "Internal Server Error"),
+    (Kind::NotImplemented, 501, "Not Implemented"),
     (Kind::Unavailable, 503, "Service Unavailable"),
     (Kind::Deadline, 504, "Gateway Timeout"),
     (Kind::NoSpace, 507, "Insufficient Storage"),
@@ -115,7 +118,7 @@ impl Kind {
 
     /// Returns true if the fault is not the client's.
     pub fn is_ours(self) -> bool {
-        self.status() >= 500
+        self.status() >= 500 && self != Kind::NotImplemented
     }
 }
 

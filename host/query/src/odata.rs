@@ -2,7 +2,7 @@
 //!
 //! | option | meaning |
 //! |---|---|
-//! | `expand`, `$expand` | the documents too; the value does not matter |
+//! | `expand`, `$expand` | the documents too, if its value is `true` or it has none; not if it is `false` |
 //! | `$filter` | see [`super::filter`] |
 //! | `$orderby` | `name desc,counter` |
 //! | `$top` | only so many; excludes `$limit` |
@@ -166,17 +166,14 @@ struct Options {
     count: Option<String>,
     select: Option<String>,
     skip_token: Option<String>,
-    expand: bool,
+    expand: Option<String>,
 }
 
 impl Options {
     /// Takes one parameter, its value still encoded.
     fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let (option, slot) = match name {
-            "expand" | "$expand" => {
-                self.expand = true;
-                return Ok(());
-            }
+            "expand" | "$expand" => ("$expand", &mut self.expand),
             "$filter" => ("$filter", &mut self.filter),
             "$orderby" => ("$orderby", &mut self.order_by),
             "$top" => ("$top", &mut self.top),
@@ -228,8 +225,13 @@ impl Options {
     }
 
     fn content(&self) -> Result<Content, Error> {
+        let expands = match self.expand.as_deref() {
+            None | Some("false") => false,
+            Some("" | "true") => true,
+            Some(other) => return Err(refuse("$expand", other, "write true or false, or the name alone")),
+        };
         let Some(select) = &self.select else {
-            return Ok(if self.expand { Content::Full } else { Content::Links });
+            return Ok(if expands { Content::Full } else { Content::Links });
         };
         let names: Vec<String> = select.split(',').map(|name| name.trim().to_owned()).collect();
         match names.iter().find(|name| name.is_empty() || name.contains('.')) {

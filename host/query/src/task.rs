@@ -7,8 +7,8 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
-use steward_model::Timestamp;
 use steward_model::render::{close_object, write_name};
+use steward_model::{Timestamp, strict};
 
 use super::answer::Answer;
 use super::page::{self, TaskPage};
@@ -97,7 +97,7 @@ impl Task {
     /// # Errors
     /// [`Error`] says what is wrong and where: with line and column where the shape is wrong, otherwise with a pointer.
     pub fn parse(body: &[u8]) -> Result<Task, Error> {
-        let body: Body = serde_json::from_slice(body)?;
+        let body: Body = strict::from_slice(body)?;
         let refuse = |pointer: &str, reason: &str| {
             Err(spec::Error { pointer: pointer.to_owned(), reason: reason.to_owned() }.into())
         };

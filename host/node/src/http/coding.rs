@@ -55,21 +55,23 @@ pub(super) struct Wish {
     /// What to apply to an answer that is worth it.
     pub(super) coding: Option<Coding>,
     /// The tags that the client has, if a coding may be applied.
-    known: Option<HeaderValue>,
+    known: Vec<HeaderValue>,
 }
 
 impl Wish {
     /// Reads the headers of a request.
     pub(super) fn of(headers: &HeaderMap) -> Wish {
         let coding = chosen(headers);
-        Wish { coding, known: coding.and_then(|_| headers.get(IF_NONE_MATCH).cloned()) }
+        let known = coding.map(|_| headers.get_all(IF_NONE_MATCH).iter().cloned().collect());
+        Wish { coding, known: known.unwrap_or_default() }
     }
 
     /// Gives the answer that nothing has changed the tag under which the client has the coded state.
     pub(super) fn tag_unchanged(&self, answer: &mut HeaderMap) {
-        let (Some(coding), Some(known)) = (self.coding, &self.known) else { return };
+        let Some(coding) = self.coding else { return };
         let Some(tag) = answer.get(ETAG).and_then(|tag| coded_tag(tag, coding)) else { return };
-        if known.as_bytes().windows(tag.len()).any(|window| window == tag.as_bytes()) {
+        let names = |known: &HeaderValue| known.as_bytes().windows(tag.len()).any(|window| window == tag.as_bytes());
+        if self.known.iter().any(names) {
             answer.insert(ETAG, tag);
         }
     }

@@ -21,8 +21,15 @@ pub(super) fn rules(origins: &[String]) -> Option<CorsLayer> {
         if origins.iter().any(|origin| origin == "*") { AllowOrigin::any() } else { AllowOrigin::list(listed()) };
     let methods =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
-    let own =
-        [&headers::REPLAYED, &headers::PREFERENCE_APPLIED, &headers::OWNER, &headers::EPOCH, &headers::REQUEST_ID];
+    let own = [
+        &headers::REPLAYED,
+        &headers::PREFERENCE_APPLIED,
+        &headers::OWNER,
+        &headers::EPOCH,
+        &headers::REQUEST_ID,
+        &headers::POSITION,
+        &headers::COPY,
+    ];
     let exposed: Vec<_> = [ALLOW, ETAG, LOCATION, RETRY_AFTER].into_iter().chain(own.map(Clone::clone)).collect();
     Some(
         CorsLayer::new()

@@ -161,7 +161,8 @@ impl Head {
     }
 
     fn demands(&mut self, name: &str, value: &HeaderValue) -> Result<(), Error> {
-        self.demands.read(name, value.to_str().ok()).map_err(Error::Demand)
+        // A tag may have bytes of any other character set (RFC 9110, section 8.8.3). It matches nothing, and the others count.
+        self.demands.read(name, &String::from_utf8_lossy(value.as_bytes())).map_err(Error::Demand)
     }
 
     fn prefer(&mut self, value: &HeaderValue) -> Result<(), Error> {
@@ -184,14 +185,18 @@ impl Head {
 }
 
 /// Refuses bodies in other transfer codings than `chunked`, and those that say it twice. The library takes what ends in
-/// `chunked`, and another reader on the way may have seen another end of the body.
+/// `chunked`, and another reader on the way may have seen another end of the body. Source: RFC 9112, section 6.1.
 fn framing(headers: &HeaderMap) -> Result<(), Error> {
     let mut said = headers.get_all(TRANSFER_ENCODING).iter();
     let Some(first) = said.next() else { return Ok(()) };
-    if !first.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
-        return Err(Error::Framing(format!("is {first:?}: chunked is understood")));
+    let lines = std::iter::once(first).chain(said);
+    let codings: Vec<_> =
+        lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
+    match codings.iter().find(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
+        Some(unknown) => Err(Error::TransferCoding(String::from_utf8_lossy(unknown).into_owned())),
+        None if codings.len() > 1 => Err(Error::Framing("names chunked twice".to_owned())),
+        None => Ok(()),
     }
-    said.next().map_or(Ok(()), |_| Err(Error::Framing("is there twice".to_owned())))
 }
 
 fn media(value: &HeaderValue) -> Media {
@@ -353,11 +358,12 @@ mod tests {
     #[test]
     fn a_body_is_chunked_once_or_not_at_all() {
         assert!(head(&[("transfer-encoding", "Chunked")]).is_ok());
-        for refused in
-            [&["gzip, chunked"][..], &["chunked, chunked"], &["chunked", "chunked"], &["gzip", "chunked"], &[""]]
-        {
-            let lines: Vec<_> = refused.iter().map(|line| ("transfer-encoding", *line)).collect();
-            assert!(matches!(head(&lines), Err(Error::Framing(_))), "{refused:?}");
+        let read = |lines: &[&str]| head(&lines.iter().map(|line| ("transfer-encoding", *line)).collect::<Vec<_>>());
+        for twice in [&["chunked, chunked"][..], &["chunked", "chunked"]] {
+            assert!(matches!(read(twice), Err(Error::Framing(_))), "{twice:?}");
+        }
+        for unknown in [&["gzip, chunked"][..], &["gzip", "chunked"], &["chunked, identity"], &[""]] {
+            assert!(matches!(read(unknown), Err(Error::TransferCoding(_))), "{unknown:?}");
         }
     }
 

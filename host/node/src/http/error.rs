@@ -52,6 +52,9 @@ pub(super) enum Error {
     /// The body is framed in a way that other readers of the same bytes could take for another one.
     #[error("header Transfer-Encoding {0}")]
     Framing(String),
+    /// The body is in a transfer coding that is not understood.
+    #[error("the transfer coding {0:?} is not understood")]
+    TransferCoding(String),
     /// A header cannot be understood.
     #[error("header {name} {reason}")]
     Header { name: &'static str, reason: String },
@@ -183,9 +186,8 @@ impl Error {
                 .with("line", *line)
                 .with("column", *column)
                 .with("key", key.as_str()),
-            Error::Framing(_) => never(Kind::Invalid, "bad-request").hint(
-                "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding",
-            ),
+            Error::Framing(_) => never(Kind::Invalid, "bad-request").hint(FRAMING),
+            Error::TransferCoding(_) => never(Kind::NotImplemented, "transfer-coding").hint(FRAMING),
             Error::Header { .. } | Error::Demand(_) | Error::Parameter { .. } | Error::Path(_) => {
                 never(Kind::Invalid, "bad-request")
             }
@@ -223,6 +225,10 @@ impl Error {
         }
     }
 }
+
+/// How the end of a body is said.
+const FRAMING: &str =
+    "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding";
 
 fn beyond(problem: Problem, wanted: u32, peers: usize) -> Problem {
     let problem = problem.with("quorum", wanted).with("peers", peers).hint(format!("take {peers} or less, or auto"));

@@ -39,18 +39,12 @@ pub(super) fn only(query: &str, known: &[&'static str]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Parameter`] with the first of the `known` ones of which that is so.
-pub(super) fn once(query: &str, known: &[&'static str]) -> Result<(), Error> {
+fn once(query: &str, known: &[&'static str]) -> Result<(), Error> {
     let twice = |name: &&&'static str| named(query).filter(|found| found == **name).nth(1).is_some();
     match known.iter().find(twice) {
         Some(name) => Err(Error::Parameter { name, reason: "is there twice: send it once".to_owned() }),
         None => Ok(()),
     }
-}
-
-/// Returns the query without the parameter of this name.
-pub(super) fn without(query: &str, name: &str) -> String {
-    let others = query.split('&').filter(|pair| decoded(pair) != name);
-    others.collect::<Vec<_>>().join("&")
 }
 
 fn named(query: &str) -> impl Iterator<Item = Cow<'_, str>> {

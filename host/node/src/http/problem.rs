@@ -70,7 +70,7 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
     {
         headers.insert(ALLOW, allowed);
     }
-    if let Error::Framing(_) = error {
+    if let Error::Framing(_) | Error::TransferCoding(_) = error {
         // Where this request ends is for each reader to guess, so no further one is read from the connection.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -41,7 +41,8 @@ pub(super) async fn create(road: Road<'_>, before: &Before, given: Given) -> Res
     };
     decision.creates = true;
     decision.expires = decision.expires.or(expires);
-    decision.source = sent.source;
+    // Where a state came from is not for clients to say.
+    decision.source = sent.source.filter(|_| operation.cause != Cause::Client);
     if service.handles(Handler::HandleStart)
         && let Next::State(state) = &decision.next
     {

@@ -29,20 +29,20 @@ impl Demands {
     /// [`Unreadable`] names the header.
     pub(crate) fn of(headers: &[Header]) -> Result<Demands, Unreadable> {
         let mut demands = Demands::default();
-        headers.iter().try_for_each(|header| demands.read(&header.name, Some(&header.value)))?;
+        headers.iter().try_for_each(|header| demands.read(&header.name, &header.value))?;
         Ok(demands)
     }
 
-    /// Takes in one header, its name in lower case; none: its value is no text. Others than those of demands are passed over.
+    /// Takes in one header, its name in lower case. Others than those of demands are passed over.
     ///
     /// # Errors
     /// [`Unreadable`] names the header.
-    pub(crate) fn read(&mut self, name: &str, value: Option<&str>) -> Result<(), Unreadable> {
+    pub(crate) fn read(&mut self, name: &str, value: &str) -> Result<(), Unreadable> {
         match name {
             "if-match" => self.if_match(value),
             "if-none-match" => self.if_none_match(value),
             "pragma" => {
-                let mut directives = value.unwrap_or_default().split([',', ';']);
+                let mut directives = value.split([',', ';']);
                 self.force |= directives.any(|directive| directive.trim() == "xn-force-index-update");
                 Ok(())
             }
@@ -50,7 +50,7 @@ impl Demands {
         }
     }
 
-    fn if_match(&mut self, value: Option<&str>) -> Result<(), Unreadable> {
+    fn if_match(&mut self, value: &str) -> Result<(), Unreadable> {
         // Only strong tags match here; a weak one can match nothing, so it is left out.
         let read = tags("If-Match", value, |weak| !weak)?;
         match (&mut self.condition, read) {
@@ -61,7 +61,7 @@ impl Demands {
         Ok(())
     }
 
-    fn if_none_match(&mut self, value: Option<&str>) -> Result<(), Unreadable> {
+    fn if_none_match(&mut self, value: &str) -> Result<(), Unreadable> {
         let read = tags("If-None-Match", value, |_| true)?;
         match (&mut self.condition, read) {
             // If-Match is looked at first, and then alone: source RFC 9110, section 13.2.2.
@@ -91,9 +91,9 @@ pub(crate) fn plain_tag(tag: &str) -> &str {
 
 /// Reads a list of entity tags: source RFC 9110, section 8.8.3. Tags without quotes are accepted, for the sake of people
 /// with a shell. The tag of a coded answer stands for that of the plain one.
-fn tags(name: &'static str, value: Option<&str>, take: impl Fn(bool) -> bool) -> Result<Tags, Unreadable> {
+fn tags(name: &'static str, value: &str, take: impl Fn(bool) -> bool) -> Result<Tags, Unreadable> {
     let unreadable = || Unreadable { name };
-    let mut rest = value.ok_or_else(unreadable)?.trim();
+    let mut rest = value.trim();
     if rest == "*" {
         return Ok(Tags::Any);
     }

@@ -6,6 +6,7 @@ use steward_model::service::ServiceOption;
 use steward_model::{Action, Document};
 use steward_sandbox::Occasion;
 
+use super::body::built_in;
 use super::decision::{Decision, Next};
 use super::given::Given;
 use super::load::Before;
@@ -24,7 +25,7 @@ pub(super) async fn execute(road: Road<'_>, before: &Before, given: Given) -> Re
     let Some(document) = live else {
         return Ok(Decision { settled, ..Decision::nothing(UpdateAction::Delete) });
     };
-    // Boxed, as all that is rarer than an update of a client.
+    // Boxed, for it is rarer than an update of a client, whose future would carry the room for it.
     let run = |occasion| Box::pin(run_if_handled(road, document, occasion, given));
     let tolerated = |handler: &'static str, decided: Result<Decision, Error>| match decided {
         // Whoever rehearses wants to see the failure.
@@ -90,6 +91,8 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
         }
         return native::decide(operation, service, &document.body);
     }
+    // The fields of the host are for the host to judge, whatever the guest makes of them.
+    built_in(operation.body.as_ref())?.expiry()?;
     let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
     Ok(Decision::of_guest(outcome, action, Status::Ok))

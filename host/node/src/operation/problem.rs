@@ -47,11 +47,12 @@ impl Error {
             }
             Error::PreconditionRequired { .. } => reread(Kind::PreconditionRequired, "precondition-required"),
             Error::VersionConflict { have, .. } => reread(Kind::Conflict, "conflict").with("currentVersion", have.0),
-            Error::BodyMissing { .. }
-            | Error::NotAnObject { .. }
-            | Error::BuiltInField { .. }
-            | Error::Link(_)
-            | Error::ForeignLink { .. } => never(Kind::Invalid, "validation"),
+            Error::BodyMissing { .. } | Error::NotAnObject { .. } | Error::Link(_) | Error::ForeignLink { .. } => {
+                never(Kind::Invalid, "validation")
+            }
+            Error::BuiltInField { field, reason } => {
+                never(Kind::Invalid, "validation").at(&format!("/{field}"), reason)
+            }
             // The kind that the SDKs choose: clients need not know whether the host or the guest checks a body.
             Error::Invalid { violations } => {
                 Problem { violations: violations.clone(), ..never(Kind::Invalid, "validation") }

@@ -9,7 +9,7 @@ use steward_model::{Action, Link, Problem};
 
 use super::sent::{Sent, unanswered};
 use super::work::Outbox;
-use crate::operation::{Body, Content, Demands, Error, Operation, Patience, Purpose, Reply, Status};
+use crate::operation::{Body, Content, Demands, Error, Operation, Patience, Purpose, Reply};
 use crate::service::QUERY_TASKS;
 
 impl Outbox {
@@ -64,7 +64,7 @@ impl Outbox {
     async fn perform(&self, pending: &PendingEffect, operation: Operation) -> Sent {
         match self.operations.perform(operation).await {
             Ok(reply) => {
-                let status = status_of(&reply);
+                let status = reply.status.number();
                 let wanted = !pending.effect.reply_tag.is_empty();
                 let body = if wanted { self.body_of(&reply) } else { None };
                 let from = pending.effect.to.clone();
@@ -99,13 +99,4 @@ impl Outbox {
 /// Returns the problem document that the answer to an effect carries.
 fn body_of(problem: &Problem) -> Bytes {
     serde_json::Value::Object(problem.document()).to_string().into()
-}
-
-fn status_of(reply: &Reply) -> u16 {
-    match reply.status {
-        Status::Ok | Status::NotModified => 200,
-        Status::Created => 201,
-        Status::Accepted => 202,
-        Status::Chosen(status) => status,
-    }
 }

@@ -50,7 +50,7 @@ pub(super) fn ready(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
-    report("ready", &checks(http), decode::parameter(asked.query(), "verbose")?.is_some())
+    report("ready", &checks(http), decode::is_set(asked.query(), "verbose")?)
 }
 
 /// Tells whether the node has recovered since its start; once it has, the answer stays.
@@ -66,7 +66,7 @@ pub(super) fn startup(http: &Http, asked: &HostRequest) -> Result<Answer, Error>
     } else {
         partitions(http)
     };
-    report("started", &[check], decode::parameter(asked.query(), "verbose")?.is_some())
+    report("started", &[check], decode::is_set(asked.query(), "verbose")?)
 }
 
 fn report(status: &str, checks: &[Check], verbose: bool) -> Result<Answer, Error> {

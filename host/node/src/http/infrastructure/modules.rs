@@ -101,7 +101,7 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
         return Err(body::unexpected(&parts.headers, "application/wasm"));
     }
     let query = parts.uri.query().unwrap_or_default();
-    let dry = decode::parameter(query, "dryRun")?.is_some_and(|dry| dry != "false");
+    let dry = decode::is_set(query, "dryRun")?;
     let message = message(query)?;
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();

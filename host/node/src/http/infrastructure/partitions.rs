@@ -24,7 +24,7 @@ pub(super) const PARAMETERS: [&str; 2] = [LANE, VERIFY];
 /// whether it is what the partition has kept; that reads every document.
 ///
 /// # Errors
-/// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane.
+/// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane and a `verify` that says neither yes nor no.
 pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
@@ -47,7 +47,7 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
     let served = statuses.iter().filter(|(_, serves)| *serves);
     let pending: Option<usize> = served.map(|(status, _)| status.pending_effects).sum();
     let mut document = json!({"partitionCount": shown.len(), "servingCount": serving, "pendingEffects": pending});
-    if decode::parameter(asked.query(), VERIFY)?.as_deref() == Some("true") {
+    if decode::is_set(asked.query(), VERIFY)? {
         document["digestsAgree"] = json!(digests_agree(http).await?);
     }
     document["partitions"] = json!(shown);

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use steward_model::strict;
 
 use crate::http::Http;
 use crate::http::decode;
@@ -46,7 +47,7 @@ pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -
         return Err(Error::Body("is missing: send a JSON object".to_owned()));
     }
     let refused = |error| Error::Body(format!("has the wrong shape: {error}"));
-    serde_json::from_slice(&body).map_err(refused)
+    strict::from_slice(&body).map_err(refused)
 }
 
 /// Most bytes of the words that are kept with a change.

@@ -11,6 +11,7 @@
 use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
+use steward_model::line::one_line;
 use steward_sandbox::Language;
 
 use super::author::{build, script};
@@ -307,13 +308,13 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
     let digest = short_digest(text(installed, "digest"));
     terminal.say(&format!(
         "module   {} {}   {size}   sha256:{digest}…",
-        text(installed, "name"),
-        text(installed, "version")
+        one_line(text(installed, "name")),
+        one_line(text(installed, "version"))
     ));
     let imports = installed.get("imports").and_then(Value::as_array);
-    let imports: Vec<_> = imports.into_iter().flatten().filter_map(Value::as_str).collect();
+    let imports: Vec<_> = imports.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     if !imports.is_empty() {
-        terminal.say(&format!("imports  {}", imports.join("  ")));
+        terminal.say_listed("imports", &imports);
     }
     terminal.say("");
     let mut table = Table::new(["factory", "change", "detail"]);
@@ -325,7 +326,7 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
         terminal.say("no way back: once this module has written a state, a rollback is refused, for the one of now cannot read it");
     }
     if let Some(refusal) = &plan.refusal {
-        terminal.say(&format!("refused: {}", refusal.message));
+        terminal.say(&format!("refused: {}", one_line(&refusal.message)));
     }
     if plan.volatile {
         terminal.say(&format!(

@@ -31,6 +31,8 @@ pub(crate) enum Exit {
     Invalid = 7,
     /// Not ready, or the wait took too long.
     NotReady = 8,
+    /// The host has no room: its disk is full.
+    Full = 9,
     /// The guest module is broken, or cannot be built, or its tests fail.
     Guest = 10,
     /// `deploy --check`: a deployment would change something.
@@ -45,9 +47,10 @@ Exit codes:
    0  done                              6  conflict: version, existing, breaking
    1  failed, no better code            7  input refused by the host
    2  usage, or confirmation needed     8  not ready, or the wait took too long
-   3  no host reached                  10  guest broken: build, test, module
-   4  not allowed                   20/21  deploy --check: changes / breaking
-   5  not found                   130/143  stopped by SIGINT / SIGTERM";
+   3  no host reached                   9  no room: the disk of the host is full
+   4  not allowed                      10  guest broken: build, test, module
+   5  not found                     20/21  deploy --check: changes / breaking
+                                  130/143  stopped by SIGINT / SIGTERM";
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +185,7 @@ fn exit_of(status: http::StatusCode) -> Exit {
         404 | 410 => Exit::NotFound,
         409 | 412 | 428 => Exit::Conflict,
         408 | 429 | 503 | 504 => Exit::NotReady,
+        507 => Exit::Full,
         400..=499 => Exit::Invalid,
         _ => Exit::Failed,
     }
@@ -240,7 +244,7 @@ mod tests {
         for (status, exit) in [(400, 7), (401, 4), (403, 4), (404, 5), (405, 7), (409, 6), (412, 6), (413, 7)] {
             assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status")) as u8, exit, "{status}");
         }
-        for (status, exit) in [(422, 7), (429, 8), (500, 1), (502, 1), (503, 8), (504, 8)] {
+        for (status, exit) in [(422, 7), (429, 8), (500, 1), (502, 1), (503, 8), (504, 8), (507, 9)] {
             assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status")) as u8, exit, "{status}");
         }
     }

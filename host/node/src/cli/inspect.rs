@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use steward_model::Link;
+use steward_model::line::one_line;
 use steward_model::service::Descriptor;
 use steward_sandbox::{Inspection, Kind, Language};
 
@@ -104,14 +105,15 @@ fn show(args: &Args, inspection: &Inspection, terminal: &mut Terminal) {
         (None, None) => "no service".to_owned(),
     };
     terminal.print(&format!("file     {}   {}   {world}", kind(inspection), show_size(inspection.bytes as u64)));
-    terminal.print(&format!("imports  {}", listed(&inspection.imports)));
-    terminal.print(&format!("exports  {}", listed(&inspection.exports)));
+    terminal.print_listed("imports", &inspection.imports);
+    terminal.print_listed("exports", &inspection.exports);
     if !args.all {
         return;
     }
     let made: Vec<_> =
         inspection.producers.iter().map(|one| format!("{} {}", one.name, one.version).trim_end().to_owned()).collect();
-    terminal.print(&format!("made by  {}\n", listed(&made)));
+    terminal.print_listed("made by", &made);
+    terminal.print("");
     let mut table = Table::new(["section", "bytes"]);
     for section in &inspection.sections {
         table.row(vec![section.name.clone(), section.bytes.to_string()]);
@@ -126,18 +128,15 @@ fn show_descriptor(digest: &str, descriptor: &Descriptor, terminal: &mut Termina
     let options: Vec<_> = descriptor.options.iter().filter_map(|one| words(json!(one))).collect();
     let reads: String = descriptor.reads_state_versions.iter().map(|version| format!(", reads v{version}")).collect();
     terminal.print(&format!("digest   sha256:{digest}"));
-    terminal.print(format!("service  {} {}   {}", descriptor.name, descriptor.version, descriptor.docs).trim_end());
-    terminal.print(&format!("factory  {}   kind {}", descriptor.factory, descriptor.kind()));
+    let (version, docs) = (one_line(&descriptor.version), one_line(&descriptor.docs));
+    terminal.print(format!("service  {} {version}   {docs}", descriptor.name).trim_end());
+    terminal.print(&format!("factory  {}   kind {}", descriptor.factory, one_line(descriptor.kind())));
     terminal.print(&format!("state    v{}{reads}", descriptor.state_version));
-    terminal.print(&format!("options  {}", listed(&options)));
-    terminal.print(&format!("handlers {}", listed(&handlers)));
+    terminal.print_listed("options", &options);
+    terminal.print_listed("handlers", &handlers);
     if !descriptor.capabilities.outbound.is_empty() {
-        terminal.print(&format!("wants    outbound {}", listed(&descriptor.capabilities.outbound)));
+        terminal.print_listed("outbound", &descriptor.capabilities.outbound);
     }
-}
-
-fn listed(words: &[String]) -> String {
-    if words.is_empty() { "none".to_owned() } else { words.join("  ") }
 }
 
 #[cfg(test)]

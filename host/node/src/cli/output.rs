@@ -10,13 +10,16 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::Value;
 use steward_model::Timestamp;
-use steward_model::line::shown;
+use steward_model::line::{one_line, shown};
 
 use super::error::{Exit, Failure};
 use super::table::Table;
 
 /// Clears the screen, what was scrolled out of it, and goes to its beginning: source ECMA-48, ED and CUP; 3 is xterm's.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
+
+/// Columns of the names in front of lists of words.
+const NAME_COLUMNS: usize = 9;
 
 /// What stands between parts of a line.
 const PART_GAP: &str = "   ";
@@ -101,6 +104,20 @@ impl Terminal {
     pub(super) fn print_parts(&mut self, parts: &[String]) {
         for line in folded(parts, self.columns.unwrap_or(usize::MAX)) {
             self.print(&line);
+        }
+    }
+
+    /// Writes words behind a name in front of them, on as many lines as the terminal makes of them; to a file, on one.
+    pub(super) fn print_listed(&mut self, name: &str, words: &[String]) {
+        for line in listed(name, words, self.columns) {
+            self.print(&line);
+        }
+    }
+
+    /// Says words behind a name in front of them, as [`Terminal::print_listed`] prints them.
+    pub(super) fn say_listed(&mut self, name: &str, words: &[String]) {
+        for line in listed(name, words, self.columns) {
+            self.say(&line);
         }
     }
 
@@ -233,6 +250,15 @@ fn folded(parts: &[String], columns: usize) -> Vec<String> {
     lines
 }
 
+/// Returns lines of a name and the words behind it; on one line if it may have any number of columns.
+fn listed(name: &str, words: &[String], columns: Option<usize>) -> Vec<String> {
+    let words: Vec<String> = words.iter().map(|word| one_line(word)).collect();
+    let words = if words.is_empty() { vec!["none".to_owned()] } else { words };
+    let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(NAME_COLUMNS));
+    let first = std::iter::once(name).chain(std::iter::repeat(""));
+    first.zip(folded(&words, room)).map(|(name, line)| format!("{name:NAME_COLUMNS$}{line}")).collect()
+}
+
 fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
@@ -277,7 +303,7 @@ pub(super) fn thousands(number: u64) -> String {
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.replace(['\n', '\t', '\r'], " "),
+        Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
@@ -307,6 +333,15 @@ mod tests {
         assert_eq!(folded(&parts, 80), ["group default   1/1 AVAILABLE   quorum 1"]);
         assert_eq!(folded(&parts, 30), ["group default   1/1 AVAILABLE", "quorum 1"]);
         assert_eq!(folded(&parts, 5), parts);
+    }
+
+    #[test]
+    fn long_lists_stay_within_the_terminal() {
+        let words = ["wasi:io/poll", "wasi:io/streams", "forged\nline"].map(str::to_owned);
+        let lines = ["imports  wasi:io/poll   wasi:io/streams", "         forged line"];
+        assert_eq!(listed("imports", &words, Some(44)), lines);
+        assert_eq!(listed("imports", &words, None).len(), 1);
+        assert_eq!(listed("imports", &[], None), ["imports  none"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ Examples:
   steward query /core/counters
   steward query /core/counters \"count gt 100\" --orderby \"count desc\" --top 10
   steward query /core/counters \"step eq 1\" --count
-  steward query /core/counters -q | xargs -n1 steward delete")]
+  steward query /core/counters -q | xargs -n1 steward delete      all, not the first 100")]
 pub(super) struct Args {
     /// Path of the factory
     factory: String,
@@ -33,9 +33,9 @@ pub(super) struct Args {
     /// Field to sort by, and `desc` if descending
     #[arg(long, value_name = "FIELD [desc]")]
     orderby: Option<String>,
-    /// How many at the most; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    top: usize,
+    /// How many at the most; 0 for all [default: 100; with --quiet all]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
     /// Fields to show: a,b.c
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     select: Vec<String>,
@@ -49,6 +49,9 @@ pub(super) struct Args {
 
 /// Documents that a host puts on a page unless told otherwise.
 const PAGE_DOCUMENTS: usize = 1000;
+
+/// Documents that are shown unless the command line says otherwise.
+const SHOWN_DOCUMENTS: usize = 100;
 
 /// Documents that were found, and whether there are more.
 struct Found {
@@ -65,8 +68,10 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         return count(args, client, terminal).await;
     }
     let bar = progress::waiting("query");
-    let search =
-        async { if args.all_versions { all_versions(args, client).await } else { newest(args, client).await } };
+    let wanted = wanted(args.top, terminal.quiet);
+    let search = async {
+        if args.all_versions { all_versions(args, wanted, client).await } else { newest(args, wanted, client).await }
+    };
     let found = progress::watch(terminal, &bar, search).await?;
     if terminal.format == Format::Json {
         let documents: Map<String, Value> = found.documents.into_iter().collect();
@@ -104,18 +109,28 @@ fn request(args: &Args) -> Result<Call, Failure> {
     })
 }
 
-async fn newest(args: &Args, client: &Client) -> Result<Found, Failure> {
+/// Returns how many documents are shown at the most. Links alone are for another program, which is not to take the first ones for all.
+fn wanted(top: Option<usize>, quiet: bool) -> usize {
+    match top {
+        Some(0) => usize::MAX,
+        Some(top) => top,
+        None if quiet => usize::MAX,
+        None => SHOWN_DOCUMENTS,
+    }
+}
+
+async fn newest(args: &Args, wanted: usize, client: &Client) -> Result<Found, Failure> {
     let mut call = request(args)?.query("expand", "");
     if let Some(order) = &args.orderby {
         call = call.query("$orderby", order);
     }
-    if args.top > 0 && args.top < PAGE_DOCUMENTS {
-        call = call.query("$limit", &args.top.to_string());
+    if wanted < PAGE_DOCUMENTS {
+        call = call.query("$limit", &wanted.to_string());
     }
-    collect(args, client, call).await
+    collect(wanted, client, call).await
 }
 
-async fn all_versions(args: &Args, client: &Client) -> Result<Found, Failure> {
+async fn all_versions(args: &Args, wanted: usize, client: &Client) -> Result<Found, Failure> {
     let factory = args.factory.trim_end_matches('/');
     let term = json!({
         "propertyName": "documentSelfLink", "matchType": "WILDCARD", "matchValue": format!("{factory}/*"),
@@ -124,12 +139,11 @@ async fn all_versions(args: &Args, client: &Client) -> Result<Found, Failure> {
     let task = json!({
         "taskInfo": {"isDirect": true}, "querySpec": {"query": {"term": term}, "options": options},
     });
-    collect(args, client, Call::new(Method::POST, "/core/query-tasks")?.json(&task)).await
+    collect(wanted, client, Call::new(Method::POST, "/core/query-tasks")?.json(&task)).await
 }
 
 /// Takes page after page until there are enough documents or no more pages.
-async fn collect(args: &Args, client: &Client, first: Call) -> Result<Found, Failure> {
-    let wanted = if args.top > 0 { args.top } else { usize::MAX };
+async fn collect(wanted: usize, client: &Client, first: Call) -> Result<Found, Failure> {
     let mut documents = Vec::new();
     let mut call = first;
     loop {

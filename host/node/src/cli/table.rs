@@ -32,8 +32,10 @@ impl Table {
 
     /// Adds a row. The first cell is the name by which the row can be asked for.
     pub(super) fn row(&mut self, cells: Vec<String>) {
-        // Before widths are measured: what would command a terminal takes more room when it is shown.
-        self.rows.push(cells.into_iter().map(|cell| shown(&cell).into_owned()).collect());
+        // Before widths are measured: what would command a terminal takes more room when it is shown. A line break in a cell would begin
+        // what passes for a row.
+        let one_row = |cell: String| shown(&cell.replace(['\n', '\t', '\r'], " ")).into_owned();
+        self.rows.push(cells.into_iter().map(one_row).collect());
     }
 
     /// Returns the lines; columns of numbers stand at the right. None of `columns`: as wide as it is, but for endless texts.
@@ -133,6 +135,13 @@ mod tests {
         table.row(vec!["/a".into(), "9".into(), "ana".into()]);
         table.row(vec!["/long/one".into(), "1,204".into(), "–".into()]);
         assert_eq!(table.render(None), "LINK       COUNT  OWNER\n/a             9  ana\n/long/one  1,204  –");
+    }
+
+    #[test]
+    fn a_row_is_one_line_whatever_its_cells_say() {
+        let mut table = Table::new(["Link", "Message"]);
+        table.row(vec!["/a".into(), "done\n/b\tforged\u{1b}[2J".into()]);
+        assert_eq!(table.render(None), "LINK  MESSAGE\n/a    done /b forged\\u001b[2J");
     }
 
     #[test]

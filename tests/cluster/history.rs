@@ -3,7 +3,7 @@
 //! Each writer adds one to a counter and is told the sum; each reader is told the sum. A history is linearizable exactly if
 //! there is an order of all operations that respects real time and gives these answers. For a counter that is quickly told: no two
 //! additions are told the same sum, and nobody who begins after somebody else was told a sum is told a smaller one (or the same,
-//! if he adds). Additions without an answer may have happened, once each, at any time: they may fill gaps, and no more gaps
+//! if it is an addition). Additions without an answer may have happened, once each, at any time: they may fill gaps, and no more gaps
 //! than there are such additions may be left below the greatest sum.
 //!
 //! Source: Herlihy, Wing, "Linearizability", 1990; the special case of a fetch-and-add object.

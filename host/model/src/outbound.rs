@@ -91,6 +91,11 @@ pub fn is_hosts(name: &str) -> bool {
     HOSTS.contains(&name.as_str()) || HOSTS_BELOW.iter().any(|below| name.starts_with(below))
 }
 
+/// Returns the port to which a request with a URI of this scheme goes, given the port that stands in it.
+pub fn port_of(scheme: Option<&str>, stated: Option<u16>) -> u16 {
+    stated.unwrap_or(if scheme == Some("https") { 443 } else { 80 })
+}
+
 /// Returns true if one of these patterns names this port of this host; a text that is no pattern names nothing.
 pub fn allows(patterns: &[String], host: &str, port: u16) -> bool {
     patterns.iter().filter_map(|text| text.parse::<HostPattern>().ok()).any(|pattern| pattern.names(host, port))

@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
+use steward_model::outbound;
 use steward_protocol::cluster::ClusterState;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -74,7 +75,7 @@ impl Outward {
 fn names(uri: &str, address: SocketAddr) -> bool {
     let Ok(uri) = uri.parse::<Uri>() else { return false };
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host.parse() == Ok(address.ip()) && uri.port_u16().unwrap_or(80) == address.port()
+    host.parse() == Ok(address.ip()) && outbound::port_of(uri.scheme_str(), uri.port_u16()) == address.port()
 }
 
 impl Service<Uri> for Outward {

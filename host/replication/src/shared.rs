@@ -187,10 +187,10 @@ impl Shared {
         *unpoisoned(self.store_health.problem.lock()) = Some(format!("damaged: {damage}"));
         match store.condemn(&damage) {
             Ok(()) => {
-                tracing::error!(%damage, "state store is damaged: start the node anew, it then makes the store anew out of the commit log")
+                tracing::warn!(%damage, "state store is damaged: start the node anew, it then makes the store anew out of the commit log")
             }
             Err(error) => {
-                tracing::error!(%damage, %error, "state store is damaged, and that could not be noted: stop the node, move the state store aside, start the node anew")
+                tracing::warn!(%damage, %error, "state store is damaged, and that could not be noted: stop the node, move the state store aside, start the node anew")
             }
         }
     }

@@ -6,8 +6,8 @@
 //! Promise: what a function here has written when it returns survives. If it is interrupted, the old file or the new
 //! one is there, never something between.
 //!
-//! Left out: the files of the commit log and those of the engine of the state store. Everything else that a node keeps
-//! is written here.
+//! Left out: the files of the commit log, those of the engine of the state store, and the number of its last checkpoint, which may
+//! get lost. Everything else that a node keeps is written here.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};

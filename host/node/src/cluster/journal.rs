@@ -127,11 +127,11 @@ struct Durability {
 
 /// Hears from the log's writer.
 #[derive(Default)]
-struct Bell {
+struct Durable {
     durability: Mutex<Durability>,
 }
 
-impl Bell {
+impl Durable {
     fn lock(&self) -> MutexGuard<'_, Durability> {
         // Waiters run outside of the lock, and nothing else in it can panic half-way.
         self.durability.lock().unwrap_or_else(PoisonError::into_inner)
@@ -149,7 +149,7 @@ impl Bell {
     }
 }
 
-impl Listener for Bell {
+impl Listener for Durable {
     fn persisted(&self, through: Lsn, _ends: &[(PartitionId, Position)]) {
         let mut durability = self.lock();
         durability.through = through;
@@ -165,7 +165,7 @@ impl Listener for Bell {
 /// The log of one incarnation, open.
 pub(super) struct Journal {
     log: Log,
-    bell: Arc<Bell>,
+    durable: Arc<Durable>,
 }
 
 impl Journal {
@@ -181,10 +181,10 @@ impl Journal {
         if opened.recovery.cut_bytes > 0 {
             tracing::info!(cut_bytes = opened.recovery.cut_bytes, "system log had a torn end");
         }
-        let bell = Arc::new(Bell::default());
-        bell.lock().through = opened.log.persisted();
-        opened.log.start(Arc::clone(&bell) as Arc<dyn Listener>).map_err(Error::Thread)?;
-        Ok(Journal { log: opened.log, bell })
+        let durable = Arc::new(Durable::default());
+        durable.lock().through = opened.log.persisted();
+        opened.log.start(Arc::clone(&durable) as Arc<dyn Listener>).map_err(Error::Thread)?;
+        Ok(Journal { log: opened.log, durable })
     }
 
     /// Takes frames that stand or fall together, and returns the number of the last one. They are not on disk yet.
@@ -194,7 +194,7 @@ impl Journal {
 
     /// Has `then` done when the frame `lsn` is on disk: on the thread of the log's writer, or at once if it is.
     pub(super) fn when_durable(&self, lsn: Lsn, then: impl FnOnce() + Send + 'static) {
-        self.bell.when(lsn, Box::new(then));
+        self.durable.when(lsn, Box::new(then));
     }
 
     /// Gives back the space of frames below `below`, as far as they fill segments.

@@ -41,7 +41,7 @@ pub(super) fn checked(granted: &[String], id: &str, mut request: Request<Stream>
 }
 
 fn is_granted(granted: &[String], uri: &Uri) -> bool {
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let port = outbound::port_of(uri.scheme_str(), uri.port_u16());
     uri.host().is_some_and(|host| outbound::allows(granted, host, port))
 }
 

@@ -94,7 +94,7 @@ async fn remove(operations: Arc<Operations>, partition: PartitionId, places: Pla
     let own = Arc::new(Semaphore::new(PER_PARTITION));
     let mut under_way = JoinSet::new();
     for link in links {
-        // The node's place is asked for last: who waits for one of his own takes none of the others'.
+        // The node's place is asked for last: whoever waits within a partition keeps no place from the others.
         let mine = Arc::clone(&own).acquire_owned().await;
         let place = Arc::clone(&places).acquire_owned().await;
         let operations = Arc::clone(&operations);

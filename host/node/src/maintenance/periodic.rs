@@ -117,7 +117,7 @@ impl Periodic {
             match self.operations.perform(maintain).await {
                 Ok(Reply { document: None, .. }) => self.remove(&link),
                 Ok(Reply { document: Some(_), .. }) => {}
-                // Its owner has it in his schedule.
+                // Its owner has it in its own schedule.
                 Err(Error::Elsewhere { .. } | Error::NotConfirmed(_)) => self.remove(&link),
                 Err(error) => tracing::warn!(%link, %error, "handle-maintenance failed"),
             }

@@ -199,7 +199,7 @@ async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked 
         Ok(answer) => match codec::decode(&answer) {
             Ok(brought) => Asked::Brought(brought),
             Err(error) => {
-                tracing::error!(%error, %owner, "answer of an owner cannot be read");
+                tracing::warn!(%error, %owner, "answer of an owner cannot be read");
                 Asked::Perhaps
             }
         },

@@ -141,7 +141,7 @@ fn check_effect(asking: Asking<'_>, effect: &Effect) -> Result<(), Error> {
 /// Returns true if `url` is an `http` URL whose host one of the patterns names.
 fn is_granted(patterns: &[String], url: &str) -> bool {
     let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    let port = uri.port_u16().unwrap_or(80);
+    let port = outbound::port_of(uri.scheme_str(), uri.port_u16());
     uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| outbound::allows(patterns, host, port))
 }
 

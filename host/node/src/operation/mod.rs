@@ -201,8 +201,8 @@ impl Operations {
             Ok(_) | Err(_) => None,
         };
         let reply = match ours {
-            // Another node orders its updates, or does by now, or any copy will do. Boxed, as all that is rarer than an update: the task of an operation is
-            // moved and cleared as a whole.
+            // Another node orders its updates, or does by now, or any copy will do. Boxed, for it is rare, and the task of an operation is
+            // moved and cleared as a whole: what is seldom needed makes every operation dearer.
             None | Some(Err(Error::NotConfirmed(_))) => Box::pin(looked_up(road)).await,
             Some(reply) => reply,
         };

@@ -72,9 +72,9 @@ pub(crate) struct Operation {
     pub id: String,
     /// The id of the request from which it all began, if it came here by effects.
     pub root: Option<String>,
-    /// What is asked.
+    /// The method, as services know it.
     pub action: Action,
-    /// Of whom.
+    /// The document, factory or service that is asked.
     pub link: Link,
     /// The query part of the URI.
     pub query: String,
@@ -84,9 +84,9 @@ pub(crate) struct Operation {
     pub body: Option<Body>,
     /// Who asks: the self-link of a user, or empty.
     pub principal: String,
-    /// Why.
+    /// Who began it: a client, an effect, another guest, or the host.
     pub cause: Cause,
-    /// What for.
+    /// What the host wants with it: to act for somebody, or one of its own duties.
     pub purpose: Purpose,
     /// When nobody waits any more.
     pub deadline: Moment,

@@ -28,22 +28,22 @@ pub(super) enum Awaited {
 
 /// Wakes one thread.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
-    rung: Mutex<bool>,
+pub(super) struct Wakeup {
+    woken: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    pub(super) fn ring(&self) {
+impl Wakeup {
+    pub(super) fn wake(&self) {
         // The flag is set in one assignment: whoever panicked left a whole one.
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_one();
     }
 
-    /// Returns once the bell was rung since the last time, or after `at_most`.
+    /// Returns once it was woken since the last time, or after `at_most`.
     pub(super) fn wait(&self, at_most: Duration) {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(rung, at_most, |rung| !*rung);
+        let woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(woken, at_most, |woken| !*woken);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 }
@@ -51,9 +51,9 @@ impl Bell {
 /// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
-    pub(super) step: Bell,
-    pub(super) apply: Bell,
-    pub(super) read: Bell,
+    pub(super) step: Wakeup,
+    pub(super) apply: Wakeup,
+    pub(super) read: Wakeup,
     awaited: AtomicU8,
     effects_added: Notify,
     wishes_left: Notify,
@@ -77,7 +77,7 @@ impl Hands {
 
     /// Wakes the driver: letters of other nodes have come in.
     pub(super) fn look_at_mail(&self) {
-        self.step.ring();
+        self.step.wake();
     }
 
     /// Says what the applier waits for: whoever commits next must not wake it for less.
@@ -112,14 +112,14 @@ impl Observer for Hands {
     }
 
     fn step_wanted(&self) {
-        self.step.ring();
+        self.step.wake();
     }
 
     fn mail_left(&self, what: Left) {
         match what {
-            Left::Letter => self.step.ring(),
+            Left::Letter => self.step.wake(),
             Left::Request => self.wishes_left.notify_one(),
-            Left::Read => self.read.ring(),
+            Left::Read => self.read.wake(),
         }
     }
 
@@ -127,11 +127,11 @@ impl Observer for Hands {
         let awaited = self.awaited.load(Ordering::SeqCst);
         let is_awaited = awaited == Awaited::First as u8 || (awaited == Awaited::Many as u8 && records >= GATHERED_MAX);
         if is_awaited {
-            self.apply.ring();
+            self.apply.wake();
         }
     }
 
     fn apply_hurried(&self) {
-        self.apply.ring();
+        self.apply.wake();
     }
 }

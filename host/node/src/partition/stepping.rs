@@ -66,11 +66,11 @@ impl Listener for Stepping {
             (Some(partitions), Some(_taking)) => {
                 partitions.step(self.clock.now());
                 if partitions.shared().is_wanting_space() {
-                    self.hands.step.ring();
+                    self.hands.step.wake();
                 }
             }
             // Whoever is stepping may have looked before the note was left.
-            (Some(_), None) => self.hands.step.ring(),
+            (Some(_), None) => self.hands.step.wake(),
             // The node is gone; nobody waits.
             (None, _) => {}
         }

@@ -13,7 +13,7 @@ use steward_storage::state::StateStore;
 
 use super::Partitions;
 use super::exchange::Exchange;
-use super::hands::{Awaited, Bell, GATHERED_MAX, Hands};
+use super::hands::{Awaited, GATHERED_MAX, Hands, Wakeup};
 use super::stepping::Stepping;
 use crate::clock::Clock;
 use crate::telemetry::metrics as telemetry;
@@ -54,7 +54,7 @@ struct Stop {
     applier: AtomicBool,
     driver: AtomicBool,
     checkpoint: AtomicBool,
-    checkpoint_bell: Bell,
+    checkpoint_wakeup: Wakeup,
 }
 
 impl Stop {
@@ -92,13 +92,13 @@ impl Threads {
         partitions.shared().log.start(Arc::clone(&stepping) as Arc<dyn Listener>)?;
         let stop = Arc::new(Stop::default());
         let own = || (Arc::clone(partitions), Arc::clone(hands), Arc::clone(&stop));
-        let ((driven, bells, flags), time) = (own(), Arc::clone(clock));
-        let drive = move || drive(&driven, &stepping, &bells, &flags, &time, exchange.as_deref());
+        let ((driven, wakeups, flags), time) = (own(), Arc::clone(clock));
+        let drive = move || drive(&driven, &stepping, &wakeups, &flags, &time, exchange.as_deref());
         let driver = supervised("driver", drive)?;
-        let ((read, bells, flags), time) = (own(), Arc::clone(clock));
-        let reader = supervised("reader", move || read_log(&read, &bells, &flags, &time))?;
-        let (applied, bells, flags) = own();
-        let applier = supervised("applier", move || apply(&applied, &bells, &flags, &index))?;
+        let ((read, wakeups, flags), time) = (own(), Arc::clone(clock));
+        let reader = supervised("reader", move || read_log(&read, &wakeups, &flags, &time))?;
+        let (applied, wakeups, flags) = own();
+        let applier = supervised("applier", move || apply(&applied, &wakeups, &flags, &index))?;
         let ((kept, _, flags), time) = (own(), Arc::clone(clock));
         let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags, &time))?;
         Ok(Threads { stop, hands: Arc::clone(hands), driver, reader, applier, checkpoint })
@@ -108,14 +108,14 @@ impl Threads {
     /// everything was applied. Blocks.
     pub(crate) fn stop(self) -> bool {
         self.stop.applier.store(true, Ordering::Release);
-        self.hands.apply.ring();
+        self.hands.apply.wake();
         let applied = self.applier.join().is_ok();
         self.stop.checkpoint.store(true, Ordering::Release);
-        self.stop.checkpoint_bell.ring();
+        self.stop.checkpoint_wakeup.wake();
         let kept = self.checkpoint.join().is_ok();
         self.stop.driver.store(true, Ordering::Release);
-        self.hands.step.ring();
-        self.hands.read.ring();
+        self.hands.step.wake();
+        self.hands.read.wake();
         let driven = self.driver.join().is_ok() & self.reader.join().is_ok();
         applied && kept && driven
     }
@@ -165,7 +165,7 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
                 return;
             }
             hands.applier_awaits(Awaited::First);
-            // Looked at once more: what was committed before the line above has rung no bell.
+            // Looked at once more: what was committed before the line above has woken nobody.
             if applying.backlog().partitions == 0 {
                 hands.apply.wait(LOOK);
             }
@@ -196,7 +196,7 @@ fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, cloc
     let mut waited = Duration::ZERO;
     let mut bytes = log.stats().bytes;
     while !Stop::wanted(&stop.checkpoint) {
-        stop.checkpoint_bell.wait(LOOK);
+        stop.checkpoint_wakeup.wait(LOOK);
         partitions.shared().look_after(store);
         if partitions.shared().is_store_damaged() {
             continue;

@@ -277,7 +277,7 @@ impl OtherNodes {
             Ok(Said::NotServed(partition)) => Err(Refusal::NotServed(partition)),
             Ok(Said::Failed(problem)) => Err(Refusal::Remote(Box::new(problem))),
             Err(error) => {
-                tracing::error!(%error, %node, "part of an answer cannot be read");
+                tracing::warn!(%error, %node, "part of an answer cannot be read");
                 Err(Refusal::Broken)
             }
         }

@@ -77,7 +77,7 @@ impl Damage {
     /// Takes note of damage, and tells of the first.
     pub(super) fn report(&self, reason: &str) {
         if self.0.set(reason.to_owned()).is_ok() {
-            tracing::error!(reason, "state store is damaged and has to be rebuilt");
+            tracing::warn!(reason, "state store is damaged and has to be rebuilt");
         }
     }
 }

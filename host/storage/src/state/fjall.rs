@@ -184,7 +184,7 @@ impl StateStore for FjallStore {
     }
 
     fn condemn(&self, reason: &str) -> Result<(), Error> {
-        tracing::error!(path = %self.path.display(), reason, "state store is put aside at the next start");
+        tracing::warn!(path = %self.path.display(), reason, "state store is put aside at the next start");
         notes::condemn(&self.path, reason).map_err(|source| Error::Disk { what: "condemn", source })
     }
 

@@ -43,7 +43,7 @@ pub fn open_or_reset(path: &Path, options: &Options) -> Result<Opened, Error> {
         return Ok(Opened { store, was_reset: None, was_repaired: Some(reason) });
     }
     let moved_to = move_aside(path).map_err(|source| Error::Disk { what: "move aside", source })?;
-    tracing::error!(moved_to = %moved_to.display(), reason, "state store is damaged, starting with an empty one");
+    tracing::warn!(moved_to = %moved_to.display(), reason, "state store is damaged, starting with an empty one");
     let store = FjallStore::open(path, options.clone())?;
     Ok(Opened { store, was_reset: Some(Reset { reason, moved_to }), was_repaired: None })
 }

@@ -21,6 +21,7 @@ pub(crate) fn options() -> Options {
         queue_limit: 4,
         cache_bytes: 16 << 10,
         unapplied_bytes_max: 24 << 10,
+        uncommitted_bytes_max: 16 << 10,
         backlog_bytes: 0,
         ..Options::default()
     }

@@ -41,6 +41,7 @@ pub mod recovery;
 pub mod served;
 pub mod shared;
 pub mod space;
+pub mod uncommitted;
 pub mod watch;
 
 pub use observer::{Fact, Fatal, Left, Observer};

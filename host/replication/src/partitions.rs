@@ -138,7 +138,14 @@ impl Partitions {
     }
 
     /// Takes what another member said about a partition, over a connection that vouches for it.
+    ///
+    /// Appends are passed over while the stores of this node are too far behind, as if they were lost on the way: their sender asks
+    /// again, with longer pauses and without records, until it is answered. What was acknowledged before stays.
     pub fn receive(&self, now: Moment, partition: PartitionId, from: Member, message: replica::Message) {
+        if matches!(message, replica::Message::Append(_)) && !self.shared.takes_appends() {
+            tracing::debug!(%partition, %from, "append passed over, the state stores are too far behind");
+            return;
+        }
         self.tell(now, partition, Event::Received { from, message });
     }
 

@@ -19,6 +19,7 @@ use crate::observer::{Fatal, Observer, unpoisoned};
 use crate::pending::{Amount, PendingEffects};
 use crate::served::Served;
 use crate::space::Space;
+use crate::uncommitted::UncommittedBytes;
 
 /// Bounds of a node's copies.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Bytes of committed updates that may wait for the state stores before no more are admitted.
     pub unapplied_bytes_max: u64,
+    /// Bytes of updates that may be appended and not committed before no more are admitted.
+    pub uncommitted_bytes_max: u64,
     /// Bytes of log that are kept for copies that were away, although the state store holds them.
     pub backlog_bytes: u64,
     /// What documents of this node may have to send.
@@ -43,6 +46,7 @@ impl Default for Options {
             queue_limit: 1024,
             cache_bytes: 48 << 20,
             unapplied_bytes_max: 256 << 20,
+            uncommitted_bytes_max: 256 << 20,
             backlog_bytes: 256 << 20,
             pending_effects_max: Amount::bound(1_000_000, 512 << 20),
             replica: replica::Settings::default(),
@@ -71,6 +75,8 @@ pub struct Shared {
     pub mail: Mail,
     /// The partitions whose state stores are behind.
     pub applying: Applying,
+    /// What waits for a quorum.
+    pub uncommitted: Arc<UncommittedBytes>,
     /// What documents of this node have to send.
     pub pending_effects: Arc<PendingEffects>,
     /// Which copies this node answers for.
@@ -79,7 +85,7 @@ pub struct Shared {
     pub observer: Arc<dyn Observer>,
     /// This process start of this node.
     pub own: Member,
-    /// Bounds of queues, cache, backlog and what waits for the stores.
+    /// Bounds of queues, cache, backlog and what waits for a quorum or the stores.
     pub options: Options,
     store_health: StoreHealth,
     /// Partitions whose frames the log had no room for.
@@ -103,6 +109,7 @@ impl Shared {
             cache: Cache::new(options.cache_bytes),
             mail: Mail::default(),
             applying: Applying::new(options.unapplied_bytes_max),
+            uncommitted: Arc::new(UncommittedBytes::new(options.uncommitted_bytes_max)),
             pending_effects: Arc::new(PendingEffects::new(options.pending_effects_max)),
             served: Served::default(),
             observer,
@@ -123,6 +130,11 @@ impl Shared {
     pub(crate) fn fail(&self, fatal: &Fatal) {
         self.failed.store(true, Ordering::Release);
         self.observer.failed(fatal);
+    }
+
+    /// Returns true unless the state stores are so far behind that memory would run out.
+    pub(crate) fn takes_appends(&self) -> bool {
+        self.applying.check().is_ok()
     }
 
     /// Returns the largest update, in bytes as [`Update::bytes`](steward_model::update::Update::bytes) counts them.

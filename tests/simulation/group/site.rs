@@ -48,7 +48,13 @@ fn options() -> Options {
         tail_bytes_max: 2 << 10,
         ..Settings::default()
     };
-    let limits = Options { queue_limit: 4, cache_bytes: 16 << 10, unapplied_bytes_max: 64 << 10, ..Options::default() };
+    let limits = Options {
+        queue_limit: 4,
+        cache_bytes: 16 << 10,
+        unapplied_bytes_max: 64 << 10,
+        uncommitted_bytes_max: 16 << 10,
+        ..Options::default()
+    };
     Options { backlog_bytes: 0, replica, ..limits }
 }
 

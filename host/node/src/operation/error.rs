@@ -396,7 +396,9 @@ impl Error {
             ProposeError::NotAdmitted { partition, .. } => Error::NotConfirmed(NotConfirmed(partition)),
             ProposeError::TooLarge { bytes, most } => Error::UpdateTooLarge { bytes, most },
             ProposeError::TooManyEffects(too_many) => Error::TooManyEffects(too_many),
-            ProposeError::Behind { .. } | ProposeError::Stopping => Error::Busy(error),
+            ProposeError::Behind { .. } | ProposeError::TooFewFollow { .. } | ProposeError::Stopping => {
+                Error::Busy(error)
+            }
         }
     }
 

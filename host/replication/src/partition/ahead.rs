@@ -5,16 +5,24 @@ use std::collections::BTreeMap;
 use futures_channel::oneshot;
 use steward_model::Offset;
 
+use super::giving_up::Sweep;
+
 /// Readers that wait, by the offset that they have seen.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     waiting: BTreeMap<Offset, Vec<oneshot::Sender<()>>>,
+    sweep: Sweep,
 }
 
 impl Ahead {
     /// Enters a reader, who is told once the offset is committed.
     pub(super) fn enter(&mut self, offset: Offset) -> oneshot::Receiver<()> {
         let (reached, waits) = oneshot::channel();
+        // Whoever asks names the offset, so there may be as many as there were readers.
+        if self.sweep.is_due(self.waiting.len()) {
+            self.waiting.retain(|_, waiting| waiting.iter().any(|other| !other.is_canceled()));
+            self.sweep.done(self.waiting.len());
+        }
         let waiting = self.waiting.entry(offset).or_default();
         waiting.retain(|other| !other.is_canceled());
         waiting.push(reached);
@@ -53,5 +61,9 @@ mod tests {
             drop(ahead.enter(Offset(9)));
         }
         assert_eq!(ahead.waiting[&Offset(9)].len(), 1);
+        for offset in 0..1_000 {
+            drop(ahead.enter(Offset(offset)));
+        }
+        assert!(ahead.waiting.len() < 100, "{} offsets are left", ahead.waiting.len());
     }
 }

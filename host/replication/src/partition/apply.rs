@@ -17,7 +17,7 @@ impl Partition {
         let (run, bytes) = {
             let mut state = self.lock();
             if mutation::is(Mutation::AppliedBeforeCommit) {
-                let early: Vec<Record> = state.uncommitted.iter().map(|early| early.record.clone()).collect();
+                let early: Vec<Record> = state.uncommitted.iter().cloned().collect();
                 state.unapplied.extend(early);
             }
             self.take_run(&mut state)

@@ -9,7 +9,7 @@ use steward_protocol::replica::{Effect, Event};
 use steward_storage::log::append;
 
 use super::outgoing::About;
-use super::{Partition, State, Uncommitted};
+use super::{Partition, State};
 use crate::mail::{Letter, Request};
 use crate::observer::{Fact, Fatal, Left};
 
@@ -94,11 +94,11 @@ impl Partition {
                 // The core counts the record as appended, so it cannot be refused any more: what the log has no room
                 // for now waits, in its place.
                 state.outgoing.record(self.id, &record);
-                state.uncommitted.push_back(Uncommitted::new(record));
+                state.uncommitted.push(record);
                 self.send_outgoing(state);
             }
             Lane::Volatile => {
-                state.uncommitted.push_back(Uncommitted::new(record));
+                state.uncommitted.push(record);
                 self.hand(state, now, Event::Persisted(end));
             }
         }
@@ -110,10 +110,10 @@ impl Partition {
         let reign = Some(state.replica.epoch()).filter(|epoch| state.replica.reigns_in(*epoch));
         let first = state.unapplied.len();
         let (mut bytes, mut adds_effects) = (0, false);
-        while let Some(next) = state.uncommitted.pop_front_if(|next| next.record.position.offset <= through) {
-            if let Entry::Update(update) = &next.record.entry {
+        while let Some((record, its_bytes)) = state.uncommitted.pop_through(through) {
+            if let Entry::Update(update) = &record.entry {
                 state.latest = state.latest.max(update.document.updated);
-                state.recent.commit(next.record.position, update);
+                state.recent.commit(record.position, update);
                 // Others send the effects of their reign; what is pending when this copy reigns is told by its store.
                 if reign.is_some() {
                     update.settled.iter().for_each(|key| state.outbox.settle(key));
@@ -121,8 +121,8 @@ impl Partition {
                     update.effects.iter().cloned().for_each(|effect| state.outbox.add(effect));
                 }
             }
-            bytes += next.bytes;
-            state.unapplied.push(next.record);
+            bytes += its_bytes;
+            state.unapplied.push(record);
         }
         state.unapplied_bytes += bytes;
         if adds_effects {
@@ -132,11 +132,7 @@ impl Partition {
         self.shared.observer.observed(self.id, &Fact::Committed { through, records, reign });
         self.shared.applying.committed(self.id, records.len(), bytes, &*self.shared.observer);
         // Last: a client that is told must find its update when it reads (I10).
-        while let Some(waiter) = state.waiters.pop_front_if(|waiter| waiter.position.offset <= through) {
-            // Waiters of records that were displaced have been told so when that happened: what is left at or below the
-            // commit is what was committed. The operation may have given up waiting; it is committed all the same.
-            let _ = waiter.committed.send(());
-        }
+        state.waiters.committed(through);
         if !mutation::is(Mutation::FenceNotLifted) {
             state.ahead.committed(through);
         }

@@ -26,9 +26,8 @@ impl Partition {
     /// Takes records out of memory; returns false if the first one is not there.
     fn remembered_records(&self, wanted: &mut Wanted) -> bool {
         let state = self.lock();
-        let uncommitted = state.uncommitted.iter().map(|kept| &kept.record);
         let mut is_there = false;
-        for record in state.unapplied.iter().chain(uncommitted) {
+        for record in state.unapplied.iter().chain(state.uncommitted.iter()) {
             if record.position.offset == wanted.next {
                 is_there = true;
                 if !wanted.take(record.clone()) {

@@ -43,6 +43,7 @@ mod apply;
 mod checkpoint;
 mod confirm;
 mod effects;
+mod giving_up;
 mod holders;
 mod logged;
 mod mailbox;
@@ -60,11 +61,12 @@ mod recent;
 mod standing;
 mod truncate;
 mod turn;
+mod uncommitted;
+mod waiters;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use futures_channel::oneshot;
 use steward_model::update::{Entry, Record};
 use steward_model::{Epoch, Lsn, Moment, Offset, PartitionId, Position, Timestamp};
 use steward_protocol::replica::{self, NotAdmitted, Replica};
@@ -92,19 +94,8 @@ use patient::Patient;
 use queues::Queues;
 use readers::Readers;
 use recent::Recent;
-
-/// A record that was appended and is not known to be committed.
-struct Uncommitted {
-    record: Record,
-    /// About its bytes in memory, counted when it waits for the store.
-    bytes: u64,
-}
-
-/// Somebody who waits for a record to be committed.
-struct Waiter {
-    position: Position,
-    committed: oneshot::Sender<()>,
-}
+use uncommitted::Uncommitted;
+use waiters::Waiters;
 
 /// Everything that only a step changes.
 struct State {
@@ -114,8 +105,7 @@ struct State {
     /// Empty; its memory is that of the effects that are carried out.
     carried: Vec<replica::Effect>,
     outgoing: Outgoing,
-    /// Appended, not committed; the front has the lowest offset.
-    uncommitted: VecDeque<Uncommitted>,
+    uncommitted: Uncommitted,
     /// Committed, not in the state store; its bytes are counted in the shared queue.
     unapplied: Vec<Record>,
     unapplied_bytes: u64,
@@ -126,8 +116,7 @@ struct State {
     /// The first record that was cut off the log and has frames there, as long as the store holds nothing in its place: a start
     /// finds the whole branch, or none of it.
     cut: Option<(Offset, Lsn)>,
-    /// By offset, so that a commit answers from the front.
-    waiters: VecDeque<Waiter>,
+    waiters: Waiters,
     recent: Recent,
     outbox: Outbox,
     readers: Readers,
@@ -176,7 +165,8 @@ impl Partition {
         let replica = Replica::open(shared.own, id, shared.options.replica, core)?;
         let in_log = tail.iter().map(|(record, lsn)| (record.position.offset, *lsn)).collect();
         let recent = remembered_tail(&store, &tail)?;
-        let uncommitted = tail.into_iter().map(|(record, _)| Uncommitted::new(record)).collect();
+        let mut uncommitted = Uncommitted::new(Arc::clone(&shared.uncommitted));
+        tail.into_iter().for_each(|(record, _)| uncommitted.push(record));
         let queues = Queues::new(shared.options.queue_limit);
         let state = State {
             replica,
@@ -189,7 +179,7 @@ impl Partition {
             is_held_back: false,
             in_log,
             cut: None,
-            waiters: VecDeque::new(),
+            waiters: Waiters::default(),
             recent,
             outbox: Outbox::new(Arc::clone(&shared.pending_effects)),
             readers: Readers::default(),
@@ -290,13 +280,6 @@ impl Partition {
             refused_by_log: state.outgoing.len(),
             unapplied: state.unapplied.len(),
         }
-    }
-}
-
-impl Uncommitted {
-    fn new(record: Record) -> Uncommitted {
-        let bytes = record.bytes() as u64;
-        Uncommitted { record, bytes }
     }
 }
 

@@ -34,6 +34,17 @@ pub enum ProposeError {
         /// Bytes that may be.
         most: u64,
     },
+    /// So much waits for other members to hold it that memory would run out. It passes when enough of them answer.
+    #[error(
+        "{bytes} bytes of updates on this node wait for other nodes to hold them, at most {most} are allowed; try again when as many \
+         nodes answer as the quorum says"
+    )]
+    TooFewFollow {
+        /// Bytes appended and not known to be committed, of all partitions.
+        bytes: u64,
+        /// Bytes that may be.
+        most: u64,
+    },
     /// The document, its factory or the node has too much to send to add more.
     #[error("{0}")]
     TooManyEffects(#[from] TooMany),

@@ -13,7 +13,7 @@ use steward_storage::log::{Reservation, append};
 
 use super::message::Message;
 use super::proposal::{Placed, Proposal, ProposeError, Proposed};
-use super::{Partition, State, Waiter};
+use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
@@ -59,7 +59,7 @@ impl Partition {
         if mutation::is(Mutation::AcknowledgedBeforeCommit) {
             let _ = committed.send(());
         } else {
-            state.waiters.push_back(Waiter { position, committed });
+            state.waiters.enter(position, committed);
         }
         self.shared.observer.observed(self.id, &Fact::Proposed(position));
         // The client may be gone; the update is in the log all the same.
@@ -104,6 +104,7 @@ impl Partition {
         if self.id.lane == Lane::Persisted {
             self.shared.space.check().map_err(ProposeError::NoSpace)?;
         }
+        self.shared.uncommitted.check()?;
         self.shared.applying.check()
     }
 

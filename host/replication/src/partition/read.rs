@@ -11,7 +11,7 @@ use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
 
 use super::recent::Presence;
-use super::{Lost, Partition, Waiter};
+use super::{Lost, Partition};
 
 /// What an operation that holds a document's turn finds.
 #[derive(Debug, Clone)]
@@ -119,8 +119,7 @@ impl Partition {
         // Whoever serves: a copy that follows hears what became of the record as one that serves does, with the next
         // commit or cut.
         let (committed, done) = oneshot::channel();
-        let place = state.waiters.partition_point(|other| other.position.offset <= position.offset);
-        state.waiters.insert(place, Waiter { position, committed });
+        state.waiters.enter(position, committed);
         Ok(done)
     }
 
@@ -173,8 +172,8 @@ impl Partition {
         let is_meant = |effect: &&PendingEffect| tag.is_none_or(|tag| effect.effect.reply_tag == tag);
         let mut keys: Vec<EffectKey> =
             state.outbox.of(document).filter(is_meant).map(|effect| effect.key.clone()).collect();
-        for uncommitted in &state.uncommitted {
-            if let Entry::Update(update) = &uncommitted.record.entry
+        for record in state.uncommitted.iter() {
+            if let Entry::Update(update) = &record.entry
                 && update.document.link == *document
             {
                 keys.retain(|key| !update.settled.contains(key));

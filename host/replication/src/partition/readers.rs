@@ -4,15 +4,23 @@ use std::collections::VecDeque;
 
 use futures_channel::oneshot;
 
+use super::giving_up::Sweep;
+
 /// Reads that wait, in the order of their numbers.
 #[derive(Debug, Default)]
 pub(super) struct Readers {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     last: u64,
+    sweep: Sweep,
 }
 
 impl Readers {
     pub(super) fn enter(&mut self, confirmed: oneshot::Sender<()>) -> u64 {
+        // Without a quorum nobody is told, and readers come and go.
+        if self.sweep.is_due(self.waiting.len()) {
+            self.waiting.retain(|(_, other)| !other.is_canceled());
+            self.sweep.done(self.waiting.len());
+        }
         self.last += 1;
         self.waiting.push_back((self.last, confirmed));
         self.last

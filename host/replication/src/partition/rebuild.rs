@@ -188,7 +188,7 @@ impl Partition {
     }
 
     fn forget_all(&self, state: &mut State) {
-        state.uncommitted.clear();
+        state.uncommitted.truncate(None);
         state.unapplied.clear();
         self.shared.applying.applied(std::mem::take(&mut state.unapplied_bytes));
         state.is_held_back = false;
@@ -197,7 +197,7 @@ impl Partition {
         state.outgoing.truncate(None);
         state.recent.forget_all();
         // Dropped, they learn that the outcome is unknown here.
-        state.waiters.clear();
+        state.waiters.truncate(None);
         if !mutation::is(Mutation::CacheSurvivesRebuild) {
             self.shared.cache.remove_partition(self.id);
         }

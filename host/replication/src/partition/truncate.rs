@@ -13,8 +13,7 @@ impl Partition {
     pub(super) fn truncate(&self, state: &mut State, after: Option<Position>) {
         let keep = after.map(|after| after.offset);
         let is_cut = |offset: Offset| Some(offset) > keep;
-        let before = state.uncommitted.len();
-        state.uncommitted.retain(|kept| !is_cut(kept.record.position.offset));
+        let records = state.uncommitted.truncate(keep);
         let first = state.in_log.iter().find(|(offset, _)| is_cut(*offset)).copied();
         state.cut = [state.cut, first].into_iter().flatten().min_by_key(|(_, lsn)| *lsn);
         state.in_log.retain(|(offset, _)| !is_cut(*offset));
@@ -23,8 +22,7 @@ impl Partition {
             state.recent.truncate(keep);
         }
         // Dropped, the waiters learn that the outcome is unknown here: a record that was cut may live on elsewhere.
-        state.waiters.retain(|waiter| !is_cut(waiter.position.offset));
-        let records = before - state.uncommitted.len();
+        state.waiters.truncate(keep);
         self.shared.observer.observed(self.id, &Fact::Truncated { after, records });
     }
 }

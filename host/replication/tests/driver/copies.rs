@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steward_model::update::{Entry, Record};
 use steward_model::{Offset, Position};
 use steward_protocol::replica::{self, Append, Row};
-use steward_replication::Message;
+use steward_replication::{Message, Options};
 use steward_replication::partition::Standing;
 
 use crate::stage::{NOW, Stage, epoch, now, other, own};
@@ -95,4 +95,25 @@ fn a_copy_outside_of_the_in_sync_set_leaves_reads_to_others() {
     partition.post(Message::Row(Box::new(row)));
     partition.step(NOW);
     assert!(matches!(partition.standing(None), Standing::Shows(_)), "it counts again");
+}
+
+#[test]
+fn a_copy_whose_store_is_too_far_behind_passes_over_appends_until_it_has_caught_up() {
+    let stage = Stage::bounded(Options { unapplied_bytes_max: 2_000, ..Options::default() });
+    stage.name(2, other());
+    let end = || stage.persisted().status().replica.end.filter(|end| end.epoch == epoch(2)).map(|end| end.offset.0);
+    let first = stage.persisted().status().replica.end.map_or(0, |end| end.offset.0 + 1);
+    let mut offset = first;
+    loop {
+        append(&stage, offset, offset.checked_sub(1));
+        if end() != Some(offset) {
+            break;
+        }
+        offset += 1;
+        assert!(offset < first + 1_000, "memory is bounded");
+    }
+    assert!(offset > first + 2, "it takes what there is room for");
+    stage.apply();
+    append(&stage, offset, offset.checked_sub(1));
+    assert_eq!(end(), Some(offset), "the same append again, once there is room");
 }

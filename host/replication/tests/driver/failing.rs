@@ -102,3 +102,21 @@ fn nothing_is_admitted_while_the_store_is_too_far_behind() {
     stage.apply();
     stage.propose(stage.persisted(), put("a", taken, "{}")).expect("the store has caught up");
 }
+
+#[test]
+fn nothing_is_admitted_while_too_much_waits_to_be_committed() {
+    let options = Options { uncommitted_bytes_max: 40_000, ..Options::default() };
+    let stage = Stage::bounded(options);
+    let large = format!("\"{}\"", "x".repeat(10_000));
+    let mut taken = 0;
+    let refused = loop {
+        match stage.propose(stage.persisted(), put(&format!("d{taken}"), 0, &large)) {
+            Ok(_) => taken += 1,
+            Err(refused) => break refused,
+        }
+        assert!(taken < 10, "memory is bounded");
+    };
+    assert!(matches!(refused, ProposeError::TooFewFollow { most: 40_000, .. }), "{refused:?}");
+    stage.write();
+    stage.propose(stage.persisted(), put("e", 0, "{}")).expect("it is committed");
+}

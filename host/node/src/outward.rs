@@ -4,13 +4,14 @@
 //! whoever reaches it: a guest could stop its own host, or deploy another guest. The grant of a loopback address, for a service that
 //! runs beside the host, would open the API as well.
 //!
-//! Promise: what guests send outside never reaches the API of a node of the group. Which address it is is looked at when the
-//! connection stands, whatever name it was asked for by, and before anything is written.
+//! Promise: what guests send outside never reaches the API of a node of the group. A name reaches nothing that only this machine or
+//! its link can reach, such as the address where clouds hand out credentials; for that the operator has to grant the address itself, or
+//! `localhost`. Which address it is is looked at when the connection stands, and before anything is written.
 //!
 //! Left out: other nodes that are known by names, not by addresses.
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -26,14 +27,35 @@ use tower::Service;
 
 /// Why a connection is not used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{0} is a node of this group: what guests send outside does not go to its API; address the document by its link"
-)]
-pub(crate) struct OwnNode(SocketAddr);
+pub(crate) enum NotOutside {
+    /// It leads to the API of this group.
+    #[error(
+        "{0} is a node of this group: what guests send outside does not go to its API; address the document by its link"
+    )]
+    OwnNode(SocketAddr),
+    /// A name stands for an address that only this machine or its link can reach.
+    #[error(
+        "{host} is {address}, which only this machine or its link can reach: grant the address itself if guests may"
+    )]
+    Near {
+        /// What the guest asked for.
+        host: String,
+        /// What that resolved to.
+        address: SocketAddr,
+    },
+}
 
-impl OwnNode {
+impl NotOutside {
+    /// Returns the code of the problem that a document is told.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            NotOutside::OwnNode(_) => "effect-own-node",
+            NotOutside::Near { .. } => "effect-not-outside",
+        }
+    }
+
     /// Returns the refusal that caused an error, if that was its cause.
-    pub(crate) fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e OwnNode> {
+    pub(crate) fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e NotOutside> {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(own) = error.downcast_ref() {
@@ -60,14 +82,34 @@ impl Outward {
         Outward { http: HttpConnector::new(), port, cluster }
     }
 
-    fn check(&self, stream: &TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn check(&self, host: &str, stream: &TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
         let (there, here) = (stream.peer_addr()?, stream.local_addr()?);
         // A connection to an address of this machine comes from there too.
         let is_here = there.ip().is_loopback() || there.ip() == here.ip();
         let is_this = is_here && there.port() == self.port;
         let state = self.cluster.borrow();
         let is_other = || state.group().nodes().any(|node| names(&node.address, there));
-        if is_this || is_other() { Err(Box::new(OwnNode(there))) } else { Ok(()) }
+        if is_this || is_other() {
+            return Err(Box::new(NotOutside::OwnNode(there)));
+        }
+        match is_name(host) && is_near(there.ip()) {
+            true => Err(Box::new(NotOutside::Near { host: host.to_owned(), address: there })),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns true if a host is called by a name whose address somebody else decides.
+fn is_name(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_err() && !bare.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+}
+
+/// Returns true for addresses that mean another host on each machine, or on each link.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unicast_link_local() || address.is_unspecified(),
     }
 }
 
@@ -88,10 +130,11 @@ impl Service<Uri> for Outward {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        let host = uri.host().unwrap_or_default().to_owned();
         let (connecting, outward) = (self.http.call(uri), self.clone());
         Box::pin(async move {
             let stream = connecting.await?;
-            outward.check(stream.inner())?;
+            outward.check(&host, stream.inner())?;
             Ok(stream)
         })
     }
@@ -110,5 +153,23 @@ mod tests {
         assert!(!names("http://10.0.0.1:8001", address("10.0.0.1:8000")));
         assert!(!names("http://host:8000", address("10.0.0.1:8000")));
         assert!(!names("no address", address("10.0.0.1:8000")));
+    }
+
+    #[test]
+    fn a_name_does_not_lead_to_what_only_this_machine_reaches() {
+        for name in ["api.example.com", "metadata", "localhost.example.com"] {
+            assert!(is_name(name), "{name}");
+        }
+        for granted in ["127.0.0.1", "[::1]", "169.254.169.254", "localhost", "LOCALHOST."] {
+            assert!(!is_name(granted), "{granted}");
+        }
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for near in ["127.0.0.1", "127.8.8.8", "169.254.169.254", "0.0.0.0", "::1", "::ffff:127.0.0.1", "fe80::1", "::"]
+        {
+            assert!(is_near(address(near)), "{near}");
+        }
+        for far in ["10.0.0.1", "192.168.1.1", "93.184.216.34", "2001:db8::1", "fd00::1"] {
+            assert!(!is_near(address(far)), "{far}");
+        }
     }
 }

@@ -176,7 +176,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "HOST,…",
         "",
         LIMITS,
-        "Outside hosts that guests may be granted, on every port unless one is named: example.com:443, *.example.com; never the API of a node of the group",
+        "Outside hosts that guests may be granted, on every port unless one is named: example.com:443, *.example.com; never the API of a node of the group, nor by a name what only this machine or its link reaches",
     )
     .of(Shape::List),
     text("idle_timeout", "DURATION", "60s", LIMITS, "How long a connection may say or take nothing"),

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioExecutor;
 use steward_model::outbound;
 use steward_sandbox::{Broken, Stream};
 
-use crate::outward::{Outward, OwnNode};
+use crate::outward::{NotOutside, Outward};
 
 /// Sends requests; cheap to clone, and all clones share their connections.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Outgoing {
 
 fn broken(error: &Error) -> Broken {
     tracing::debug!(%error, "request of a guest was not answered");
-    if OwnNode::of(error).is_some() {
+    if NotOutside::of(error).is_some() {
         return Broken::HttpRequestDenied;
     }
     if error.is_connect() { Broken::ConnectionRefused } else { Broken::HttpProtocolError }

@@ -12,7 +12,7 @@ use steward_model::{Action, outbound};
 
 use super::sent::{Sent, unanswered};
 use crate::operation::{PASSING_STATUSES, Patience};
-use crate::outward::{Outward, OwnNode};
+use crate::outward::{NotOutside, Outward};
 
 /// Longest time until an answer is complete.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -59,8 +59,8 @@ impl Outside {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Vec<Header>, Option<Bytes>), NoAnswer> {
-        let response = self.client.request(request).await.map_err(|error| match OwnNode::of(&error) {
-            Some(own) => NoAnswer::Never(403, "effect-own-node", own.to_string()),
+        let response = self.client.request(request).await.map_err(|error| match NotOutside::of(&error) {
+            Some(refused) => NoAnswer::Never(403, refused.code(), refused.to_string()),
             // It would say the same again, and what waits behind it would wait as long.
             None if is_malformed(&error) => unreadable(format!("the answer cannot be understood: {error}")),
             None => NoAnswer::Now(format!("cannot be reached: {error}")),

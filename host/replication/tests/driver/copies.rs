@@ -6,8 +6,8 @@ use std::sync::Arc;
 use steward_model::update::{Entry, Record};
 use steward_model::{Offset, Position};
 use steward_protocol::replica::{self, Append, Row};
-use steward_replication::{Message, Options};
 use steward_replication::partition::Standing;
+use steward_replication::{Message, Options};
 
 use crate::stage::{NOW, Stage, epoch, now, other, own};
 

@@ -101,6 +101,23 @@ async fn what_a_script_says_is_logged_with_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_script_without_documents_answers_and_is_given_no_state() {
+    let examination = Examination::begin(&PATIENT).await;
+    let text = r#"import { reply, service, t } from "steward";
+
+export default service("/adder", { options: ["stateless"] })
+  .get((ctx, ...more) => reply({ asked: ctx.link, given: more.length }))
+  .post({ a: t.integer(), b: t.integer() }, ({ a, b }) => reply({ sum: a + b }));
+"#;
+    deploy_files(&examination.host, &[("adder.js", text)], "/adder").expect("it is deployed");
+    let client = examination.host.client();
+    let shown = client.get("/adder/below").await.expect(200).json();
+    assert_eq!(shown, json!({ "asked": "/adder/below", "given": 0 }));
+    let added = client.post("/adder", &json!({ "a": 40, "b": 2 })).await.expect(200).json();
+    assert_eq!(added, json!({ "sum": 42 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_service_reads_its_own_documents_with_the_only_worker_that_it_has() {
     let examination = Examination::begin(&["--guest-share", "1", "--guest-deadline", "30s"]).await;
     let slow = r#"import { service, t } from "steward";

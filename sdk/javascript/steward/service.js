@@ -131,11 +131,20 @@ export class Service {
     return this;
   }
 
+  /** Returns the options as the host spells them. */
+  options() {
+    return (this.about.options ?? DEFAULTS).map((word) => word.toUpperCase());
+  }
+
+  has(option) {
+    return this.options().includes(option);
+  }
+
   handlers() {
     const listed = [...Object.keys(this.plain), ...Object.keys(this.requests)];
     // With defaults, the state that is kept is not the one that was sent.
     if (this.shape?.changing.length > 0) {
-      const own = this.about.options?.includes("immutable") ? ["handle-create"] : ["handle-create", "handle-put"];
+      const own = this.has("IMMUTABLE") ? ["handle-create"] : ["handle-create", "handle-put"];
       listed.push(...own.filter((handler) => !listed.includes(handler)));
     }
     if (this.replies.size > 0) listed.push("handle-reply");
@@ -146,8 +155,8 @@ export class Service {
 
   /** Returns the descriptor. */
   descriptor() {
-    const { name, version = "0.1.0", docs, kind, options, stateVersion, retention, task, start, patch, index, outbound, limits, perCall } = this.about;
-    const words = (options ?? DEFAULTS).map((word) => word.toUpperCase());
+    const { name, version = "0.1.0", docs, kind, stateVersion, retention, task, start, patch, index, outbound, limits, perCall } = this.about;
+    const words = this.options();
     if (this.interval > 0 && !words.includes("PERIODIC_MAINTENANCE")) words.push("PERIODIC_MAINTENANCE");
     const actions = {};
     for (const [handler, kinds] of Object.entries(this.requests)) {

@@ -129,7 +129,7 @@ export class World {
   answerStateless(served, asked) {
     const handler = HANDLER_OF[asked.action];
     if (!served.has(handler)) throw refused(405, "not-allowed", `${asked.link} has no ${handler}`);
-    const outcome = this.run(served, handler, "", asked, undefined, true);
+    const outcome = this.run(served, handler, "{}", asked, undefined, true);
     this.enqueue(asked.link, outcome.effects);
     return { status: outcome.status || 200, body: outcome.reply === undefined ? undefined : parse(outcome.reply), headers: outcome.headers };
   }

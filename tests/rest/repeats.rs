@@ -144,6 +144,9 @@ async fn the_repeat_of_a_delete_that_found_nothing_deletes_nothing() {
     client.post("/core/counters", &json!({ "documentSelfLink": "c", "count": 3 })).await.expect(201);
     let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);
     assert_eq!((repeat.header("idempotency-replayed"), &repeat.body), ("true", &first.body));
+    assert_eq!((first.header("etag"), repeat.header("etag")), ("", ""), "there was no document");
+    let wanted = [key[0], ("x-xenon-rpl-quorum", "1")];
+    client.with_headers(Method::DELETE, "/core/counters/c", &wanted, &none).await.expect(200);
     tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     let client = host.client();
     let repeat = client.with_headers(Method::DELETE, "/core/counters/c", &key, &none).await.expect(200);

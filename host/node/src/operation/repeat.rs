@@ -72,7 +72,9 @@ async fn replayed(operation: &Operation, partition: &Partition, first: Remembere
     };
     // What a repeat shows of the document is what the first answer showed: an entity tag of now would let its client overwrite
     // what it has never seen.
-    let document = Some(state.unwrap_or_else(|| Arc::new(trace(&operation.link, &first))));
+    // A DELETE that found nothing was answered without a document.
+    let was_there = first.made != Position::default();
+    let document = state.or_else(|| was_there.then(|| Arc::new(trace(&operation.link, &first))));
     let status = Status::Chosen(first.status);
     Ok(Reply { document, content, headers: first.headers, replayed: true, ..Reply::empty(status) })
 }

@@ -20,9 +20,15 @@ pub fn is_full(error: &io::Error) -> bool {
 /// Returns true if `error` passes by itself or by freeing something, and nothing has happened: no space, no more open
 /// files, a signal.
 pub fn is_shortage(error: &io::Error) -> bool {
-    let is_passing = |number| {
+    is_full(error) || error.kind() == io::ErrorKind::Interrupted || wants_descriptors(error)
+}
+
+/// Returns true if `error` says that there are no more file descriptors. No fsync ever says so: what was to be made lasting has not
+/// been begun.
+pub fn wants_descriptors(error: &io::Error) -> bool {
+    let is_short = |number| {
         let errno = rustix::io::Errno::from_raw_os_error(number);
-        errno == rustix::io::Errno::MFILE || errno == rustix::io::Errno::NFILE || errno == rustix::io::Errno::INTR
+        errno == rustix::io::Errno::MFILE || errno == rustix::io::Errno::NFILE
     };
-    is_full(error) || error.kind() == io::ErrorKind::Interrupted || error.raw_os_error().is_some_and(is_passing)
+    error.raw_os_error().is_some_and(is_short)
 }

@@ -18,7 +18,7 @@ use fjall::{
 };
 
 use super::{Batch, Error, Family, KEY_BYTES_MAX, KeyRange, Keys, Order, ReadView, Row, Rows, marks, notes};
-use crate::space::is_full;
+use crate::space::{is_full, wants_descriptors};
 use crate::{background, lasting};
 
 const KEYSPACE: &str = "state";
@@ -125,6 +125,11 @@ fn sorted(what: &'static str, error: fjall::Error) -> Error {
     }
 }
 
+/// Returns the failure of what makes contents lasting.
+fn not_lasting(source: std::io::Error) -> Error {
+    if wants_descriptors(&source) { Error::Disk { what: "open", source } } else { Error::Lasting { source } }
+}
+
 /// An open engine. Dropping the last clone, and the last view, closes it.
 #[derive(Clone)]
 pub(super) struct Engine {
@@ -139,12 +144,13 @@ impl Engine {
     /// Opens the engine in the folder `path`, and creates it if there is none.
     ///
     /// # Errors
-    /// [`Error::Damaged`] if the contents make no sense, [`Error::Lasting`] if they cannot be made lasting.
+    /// [`Error::Damaged`] if the contents make no sense, [`Error::Lasting`] if they cannot be made lasting, [`Error::Disk`] if that was
+    /// not even begun.
     pub(super) fn open(path: &Path, options: &Options, damage: Damage, instance: u64) -> Result<Engine, Error> {
         // Not while another engine writes what is read here.
         let lock = lock(path)?;
         if !notes::take_closed(path).map_err(|source| Error::Disk { what: "open", source })? {
-            notes::harden(path).map_err(|source| Error::Lasting { source })?;
+            notes::harden(path).map_err(not_lasting)?;
         }
         drop(lock);
         // The engine starts threads that flush and compact, which are in no hurry.
@@ -162,7 +168,7 @@ impl Engine {
         let opened = background::run("state-open", || Damage::default().watch("open", open));
         let (database, keyspace) = opened.map_err(|source| Error::Disk { what: "open", source })??;
         // The engine fsyncs files and the folders that they are in, but not the folders that those folders are in.
-        lasting::sync_folders(path).map_err(|source| Error::Lasting { source })?;
+        lasting::sync_folders(path).map_err(not_lasting)?;
         Ok(Engine { database, keyspace, damage, instance })
     }
 

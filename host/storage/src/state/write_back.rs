@@ -29,8 +29,10 @@ pub(super) struct WriteBack {
 impl WriteBack {
     /// Takes note that `batch` was written to the engine in `folder`, and makes the journal lasting if a portion of it waits.
     ///
+    /// If there is no getting at the journal, such as for want of descriptors, the portion waits for the next batch.
+    ///
     /// # Errors
-    /// Those of the operating system: what of the journal is lasting is unknown then.
+    /// Those of the fsync: what of the journal is lasting is unknown then.
     pub(super) fn wrote(&self, folder: &Path, batch: &Batch) -> io::Result<()> {
         let size = |((_, key), value): (&(_, Vec<u8>), &Option<bytes::Bytes>)| {
             (key.len() + value.as_ref().map_or(0, bytes::Bytes::len)) as u64 + ENTRY_BYTES
@@ -40,12 +42,15 @@ impl WriteBack {
             return Ok(());
         }
         self.waiting.store(0, Ordering::Relaxed);
-        let journal = newest_journal(folder)?.map(File::open).transpose();
-        match journal {
+        match newest_journal(folder).and_then(|journal| journal.map(File::open).transpose()) {
             Ok(journal) => journal.map_or(Ok(()), |journal| journal.sync_data()),
             // It is gone: what it held is in tables.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.waiting.fetch_add(PORTION_BYTES, Ordering::Relaxed);
+                tracing::debug!(%error, "journal of the state store is made lasting later");
+                Ok(())
+            }
         }
     }
 }
@@ -63,6 +68,7 @@ fn newest_journal(folder: &Path) -> io::Result<Option<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Family;
     use super::*;
 
     #[test]
@@ -73,5 +79,17 @@ mod tests {
             std::fs::write(folder.path().join(name), b"").expect("writable");
         }
         assert_eq!(newest_journal(folder.path()).expect("readable"), Some(folder.path().join("10.jnl")));
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_opened_now_is_made_lasting_with_the_next_batch() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("store");
+        std::fs::write(&store, b"no folder").expect("writable");
+        let mut batch = Batch::new();
+        batch.put(Family::Document, vec![7], vec![0; PORTION_BYTES as usize]);
+        let write_back = WriteBack::default();
+        write_back.wrote(&store, &batch).expect("nothing has failed to become lasting");
+        assert!(write_back.waiting.load(Ordering::Relaxed) >= PORTION_BYTES, "the next batch tries again");
     }
 }

@@ -103,7 +103,17 @@ async fn system(options: &Options, folder: &Folder, start: Start<'_>) -> Result<
         location: options.location.clone().unwrap_or_default(),
         quorum: match options.membership_quorum {
             Quorum::Auto => None,
-            Quorum::Fixed(quorum) => Some(quorum),
+            Quorum::Fixed(quorum) => {
+                let listed = options.peers.nodes.len().max(1);
+                if quorum as usize > listed {
+                    tracing::warn!(
+                        quorum,
+                        listed,
+                        "updates wait until as many nodes serve as --membership-quorum says, and fewer are listed"
+                    );
+                }
+                Some(quorum)
+            }
         },
         clock: Arc::clone(start.clock),
         shutdown: start.shutdown.clone(),

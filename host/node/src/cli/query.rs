@@ -24,7 +24,7 @@ Examples:
   steward query /core/counters
   steward query /core/counters \"count gt 100\" --orderby \"count desc\" --top 10
   steward query /core/counters \"step eq 1\" --count
-  steward query /core/counters -q | xargs -n1 steward delete      all, not the first 100")]
+  steward query /core/counters -q | xargs -n1 steward delete")]
 pub(super) struct Args {
     /// Path of the factory
     factory: String,

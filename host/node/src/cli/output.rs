@@ -13,7 +13,7 @@ use steward_model::Timestamp;
 use steward_model::line::{one_line, shown};
 
 use super::error::{Exit, Failure};
-use super::table::Table;
+use super::table::{Table, in_one_row};
 
 /// Clears the screen, what was scrolled out of it, and goes to its beginning: source ECMA-48, ED and CUP; 3 is xterm's.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
@@ -303,7 +303,7 @@ pub(super) fn thousands(number: u64) -> String {
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => in_one_row(text),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
@@ -342,6 +342,11 @@ mod tests {
         assert_eq!(listed("imports", &words, Some(44)), lines);
         assert_eq!(listed("imports", &words, None).len(), 1);
         assert_eq!(listed("imports", &[], None), ["imports  none"]);
+    }
+
+    #[test]
+    fn a_value_begins_no_row_of_its_own() {
+        assert_eq!(cell(&Value::from("a\nb\tc\r")), "a b c ");
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
 
+/// Returns a text without what would begin another row or column.
+pub(super) fn in_one_row(text: &str) -> String {
+    text.replace(['\n', '\t', '\r'], " ")
+}
+
 impl Table {
     /// Creates a table with these heads and no rows.
     pub(super) fn new<H: Into<String>>(heads: impl IntoIterator<Item = H>) -> Table {
@@ -34,8 +39,7 @@ impl Table {
     pub(super) fn row(&mut self, cells: Vec<String>) {
         // Before widths are measured: what would command a terminal takes more room when it is shown. A line break in a cell would begin
         // what passes for a row.
-        let one_row = |cell: String| shown(&cell.replace(['\n', '\t', '\r'], " ")).into_owned();
-        self.rows.push(cells.into_iter().map(one_row).collect());
+        self.rows.push(cells.iter().map(|cell| shown(&in_one_row(cell)).into_owned()).collect());
     }
 
     /// Returns the lines; columns of numbers stand at the right. None of `columns`: as wide as it is, but for endless texts.

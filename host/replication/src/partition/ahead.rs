@@ -19,10 +19,10 @@ impl Ahead {
     pub(super) fn enter(&mut self, offset: Offset) -> oneshot::Receiver<()> {
         let (reached, waits) = oneshot::channel();
         // Whoever asks names the offset, so there may be as many as there were readers.
-        if self.sweep.is_due(self.waiting.len()) {
+        self.sweep.among(self.waiting.len(), || {
             self.waiting.retain(|_, waiting| waiting.iter().any(|other| !other.is_canceled()));
-            self.sweep.done(self.waiting.len());
-        }
+            self.waiting.len()
+        });
         let waiting = self.waiting.entry(offset).or_default();
         waiting.retain(|other| !other.is_canceled());
         waiting.push(reached);

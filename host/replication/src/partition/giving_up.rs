@@ -10,13 +10,10 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    /// Returns true if it is time, where `waiting` wait.
-    pub(super) fn is_due(&self, waiting: usize) -> bool {
-        waiting >= FIRST + 2 * self.left
-    }
-
-    /// Takes note that the last look has left so many.
-    pub(super) fn done(&mut self, left: usize) {
-        self.left = left;
+    /// Has `forget` look, if it is time where `waiting` wait; it returns how many it has left.
+    pub(super) fn among(&mut self, waiting: usize, forget: impl FnOnce() -> usize) {
+        if waiting >= FIRST + 2 * self.left {
+            self.left = forget();
+        }
     }
 }

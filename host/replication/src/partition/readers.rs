@@ -17,10 +17,10 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn enter(&mut self, confirmed: oneshot::Sender<()>) -> u64 {
         // Without a quorum nobody is told, and readers come and go.
-        if self.sweep.is_due(self.waiting.len()) {
+        self.sweep.among(self.waiting.len(), || {
             self.waiting.retain(|(_, other)| !other.is_canceled());
-            self.sweep.done(self.waiting.len());
-        }
+            self.waiting.len()
+        });
         self.last += 1;
         self.waiting.push_back((self.last, confirmed));
         self.last

@@ -26,10 +26,10 @@ pub(super) struct Waiters {
 impl Waiters {
     /// Enters somebody who waits for the record at `position`.
     pub(super) fn enter(&mut self, position: Position, committed: oneshot::Sender<()>) {
-        if self.sweep.is_due(self.waiting.len()) {
+        self.sweep.among(self.waiting.len(), || {
             self.waiting.retain(|waiter| !waiter.committed.is_canceled());
-            self.sweep.done(self.waiting.len());
-        }
+            self.waiting.len()
+        });
         let place = self.waiting.partition_point(|other| other.position.offset <= position.offset);
         self.waiting.insert(place, Waiter { position, committed });
     }

@@ -1,6 +1,7 @@
 //! State stores and disks that fail.
 
 use steward_model::Lane;
+use steward_model::update::Update;
 use steward_replication::checkpoint::Error;
 use steward_replication::{Options, ProposeError};
 use steward_storage::documents::Across;
@@ -84,20 +85,26 @@ fn damage_is_told_once_and_stops_checkpoints() {
     assert!(problem.contains("a blob file is gone"), "{problem}");
 }
 
+/// Proposes updates of 10 KB until one is refused, and returns how many were taken before.
+fn propose_until_refused(
+    stage: &Stage,
+    update: impl Fn(u64, &str) -> Update,
+    taken_one: impl Fn(),
+) -> (u64, ProposeError) {
+    let large = format!("\"{}\"", "x".repeat(10_000));
+    for taken in 0..10 {
+        match stage.propose(stage.persisted(), update(taken, &large)) {
+            Ok(_) => taken_one(),
+            Err(refused) => return (taken, refused),
+        }
+    }
+    panic!("memory is bounded");
+}
+
 #[test]
 fn nothing_is_admitted_while_the_store_is_too_far_behind() {
-    let options = Options { unapplied_bytes_max: 40_000, ..Options::default() };
-    let stage = Stage::bounded(options);
-    let large = format!("\"{}\"", "x".repeat(10_000));
-    let mut taken = 0;
-    let refused = loop {
-        match stage.propose(stage.persisted(), put("a", taken, &large)) {
-            Ok(_) => taken += 1,
-            Err(refused) => break refused,
-        }
-        stage.write();
-        assert!(taken < 10, "memory is bounded");
-    };
+    let stage = Stage::bounded(Options { unapplied_bytes_max: 40_000, ..Options::default() });
+    let (taken, refused) = propose_until_refused(&stage, |taken, large| put("a", taken, large), || stage.write());
     assert!(matches!(refused, ProposeError::Behind { most: 40_000, .. }), "{refused:?}");
     stage.apply();
     stage.propose(stage.persisted(), put("a", taken, "{}")).expect("the store has caught up");
@@ -105,17 +112,8 @@ fn nothing_is_admitted_while_the_store_is_too_far_behind() {
 
 #[test]
 fn nothing_is_admitted_while_too_much_waits_to_be_committed() {
-    let options = Options { uncommitted_bytes_max: 40_000, ..Options::default() };
-    let stage = Stage::bounded(options);
-    let large = format!("\"{}\"", "x".repeat(10_000));
-    let mut taken = 0;
-    let refused = loop {
-        match stage.propose(stage.persisted(), put(&format!("d{taken}"), 0, &large)) {
-            Ok(_) => taken += 1,
-            Err(refused) => break refused,
-        }
-        assert!(taken < 10, "memory is bounded");
-    };
+    let stage = Stage::bounded(Options { uncommitted_bytes_max: 40_000, ..Options::default() });
+    let (_, refused) = propose_until_refused(&stage, |taken, large| put(&format!("d{taken}"), 0, large), || ());
     assert!(matches!(refused, ProposeError::TooFewFollow { most: 40_000, .. }), "{refused:?}");
     stage.write();
     stage.propose(stage.persisted(), put("e", 0, "{}")).expect("it is committed");

@@ -15,6 +15,7 @@ mod power;
 mod rig;
 mod slow_disk;
 mod state_store;
+mod store_fsyncs;
 
 use std::time::Duration;
 

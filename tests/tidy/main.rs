@@ -15,6 +15,7 @@ mod comments;
 mod fields;
 mod files;
 mod functions;
+mod lasting;
 mod leftovers;
 mod lints;
 mod manifests;
@@ -39,7 +40,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 20] = [
+const RULES: [Rule; 21] = [
     top::check,
     manifests::check,
     walls::check,
@@ -47,6 +48,7 @@ const RULES: [Rule; 20] = [
     circles::check,
     clock::check,
     status::check,
+    lasting::check,
     tasks::check,
     names::check,
     files::check,

@@ -167,8 +167,10 @@ impl Engine {
         // Whether what is damaged here is told loudly is decided by who can repair it.
         let opened = background::run("state-open", || Damage::default().watch("open", open));
         let (database, keyspace) = opened.map_err(|source| Error::Disk { what: "open", source })??;
-        // The engine fsyncs files and the folders that they are in, but not the folders that those folders are in.
+        // The engine fsyncs files and the folders that they are in, but not the folders that those folders are in. The name of its own
+        // folder counts as well: where a store was put aside, it would come back in the place of the new one.
         lasting::sync_folders(path).map_err(not_lasting)?;
+        lasting::make_folder(path).map_err(not_lasting)?;
         Ok(Engine { database, keyspace, damage, instance })
     }
 

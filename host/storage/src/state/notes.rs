@@ -9,10 +9,12 @@
 //!
 //! A second note condemns a store: it says that damage was found while the store was in use.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::lasting;
 
 /// Says that the store was closed while all was well. Never fsynced: if it is lost, so is what it speaks of.
 const CLOSED_FILE: &str = "steward-closed";
@@ -48,10 +50,7 @@ pub(super) fn take_closed(path: &Path) -> io::Result<bool> {
 /// # Errors
 /// Those of the operating system.
 pub(super) fn condemn(path: &Path, reason: &str) -> io::Result<()> {
-    let note = path.join(CONDEMNED_FILE);
-    std::fs::write(&note, reason)?;
-    File::open(&note)?.sync_all()?;
-    File::open(path)?.sync_all()
+    lasting::replace(&path.join(CONDEMNED_FILE), reason.as_bytes())
 }
 
 /// Returns why the store at `path` must not be used; none if it may be.
@@ -60,7 +59,8 @@ pub(super) fn condemned(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&reason).into_owned())
 }
 
-/// Writes what the journals hold once more, and makes it lasting.
+/// Writes what the journals hold once more, and makes it lasting. Their names are made lasting with those of all other files of the
+/// engine, when it is open.
 ///
 /// # Errors
 /// Those of the operating system; what is lasting is unknown then.
@@ -81,11 +81,7 @@ pub(super) fn harden(path: &Path) -> io::Result<()> {
         }
         file.sync_all()?;
     }
-    match File::open(path) {
-        Ok(folder) => folder.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    Ok(())
 }
 
 /// Returns the journals of the store at `path`, in no order.

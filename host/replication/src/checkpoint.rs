@@ -63,6 +63,9 @@ impl Partitions {
     pub fn checkpoint(&self, store: &dyn StateStore) -> Result<Logged, Error> {
         let log = &self.shared().log;
         self.shared().look_after(store);
+        if self.shared().has_failed() {
+            return Err(Error::Log(append::Error::Failed));
+        }
         if self.shared().is_store_damaged() {
             return Err(Error::Damaged);
         }

@@ -98,8 +98,8 @@ pub enum Fatal {
         /// What is wrong with it.
         error: LineageError,
     },
-    /// Nobody knows what of the state store is on the disk.
-    #[error("state store could not be made durable: {0}")]
+    /// Nobody knows what of the state store is on the disk, or it lacks what only a start reads out of the log again.
+    #[error("state store cannot be relied on: {0}")]
     Store(documents::Error),
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use steward_model::PartitionId;
+use steward_model::mutation::{self, Mutation};
 use steward_protocol::replica::{self, Member};
 use steward_storage::documents;
 use steward_storage::log::Log;
@@ -191,7 +192,13 @@ impl Shared {
 
     /// Looks whether damage was found in the state store. The first time it is told, and the store is condemned: the next
     /// start makes it anew out of the log. Until then what can be read is read.
+    ///
+    /// Ends everything if an fsync of the store has failed: whoever met it may have been a reader, who can only tell its client.
     pub fn look_after(&self, store: &dyn StateStore) {
+        if let Some(error) = store.not_lasting().filter(|_| !mutation::is(Mutation::FailedSyncIgnored)) {
+            self.fail(&Fatal::Store(error.into()));
+            return;
+        }
         let Some(damage) = store.damage() else { return };
         if self.store_health.is_damaged.swap(true, Ordering::AcqRel) {
             return;

@@ -61,6 +61,39 @@ fn a_failed_sync_of_the_store_ends_the_node() {
 }
 
 #[test]
+fn a_failed_sync_that_only_a_reader_has_met_ends_the_node() {
+    let stage = Stage::serving();
+    stage.store.fail_syncs(1);
+    stage.store.checkpoint().expect_err("the disk refuses");
+    assert!(!stage.partitions.shared().has_failed());
+    stage.partitions.shared().look_after(&*stage.store);
+    assert_eq!(stage.ears.failures.lock().expect("whole").len(), 1);
+    assert!(stage.partitions.checkpoint(&*stage.store).is_err());
+}
+
+#[test]
+fn a_store_that_has_lost_what_it_held_ends_the_node_and_the_next_start_fills_it() {
+    let stage = Stage::serving();
+    let write = |name: &str| {
+        stage.propose(stage.persisted(), put(name, 0, "{}")).expect("it is served");
+        stage.write();
+    };
+    write("a");
+    assert_eq!(stage.apply(), 0);
+    // It is opened anew, and nothing is there that was not synced.
+    assert!(stage.store.crash_keeping(0) > 0);
+    stage.store.reopen();
+    write("b");
+    assert_eq!(stage.apply(), 1, "what comes between is missing");
+    assert_eq!(stage.ears.failures.lock().expect("whole").len(), 1);
+    let stage = stage.crash();
+    stage.serve(2);
+    for name in ["a", "b"] {
+        assert_eq!(stage.state(stage.persisted(), name).as_deref(), Some("{}"), "{name}");
+    }
+}
+
+#[test]
 fn a_failed_sync_of_the_log_ends_the_node_and_commits_nothing() {
     let stage = Stage::serving();
     let mut taken = stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");

@@ -28,8 +28,11 @@ pub enum Error {
         /// The fault of the row.
         reason: String,
     },
-    /// Records between the applied position and the run are missing. Nothing was applied.
-    #[error("partition {partition} lacks the records from offset {expected} on, the run begins at {found}")]
+    /// Records between the applied position and the run are missing, because the store has lost what it held when it was opened anew.
+    /// Nothing was applied. The log has them: the next start of the process applies them out of it.
+    #[error(
+        "partition {partition} lacks the records from offset {expected} on, the run begins at {found}: the next start finds them in the commit log"
+    )]
     Gap {
         /// The partition that lacks records.
         partition: PartitionId,
@@ -56,11 +59,13 @@ impl Error {
         }
     }
 
-    /// Returns true if the process has to end, because nobody knows what is lasting.
+    /// Returns true if the process has to end, because nobody knows what is lasting, or because only a start reads again what the
+    /// store has lost.
     pub fn is_fatal(&self) -> bool {
         match self {
             Error::State(error) => error.is_fatal(),
-            Error::Damaged { .. } | Error::Key { .. } | Error::Gap { .. } | Error::Differs { .. } => false,
+            Error::Gap { .. } => true,
+            Error::Damaged { .. } | Error::Key { .. } | Error::Differs { .. } => false,
         }
     }
 }

@@ -138,6 +138,10 @@ impl State {
     }
 }
 
+fn failed_sync() -> Error {
+    Error::Lasting { source: std::io::Error::other("the disk refuses to sync") }
+}
+
 /// Counts down; returns false at zero.
 fn take_one(count: &mut u32) -> bool {
     let is_due = *count > 0;
@@ -279,6 +283,10 @@ impl StateStore for FaultyStore {
         self.state().found_damage.get_or_insert_with(|| reason.to_owned());
     }
 
+    fn not_lasting(&self) -> Option<Error> {
+        self.state().lies.then(failed_sync)
+    }
+
     fn condemn(&self, reason: &str) -> Result<(), Error> {
         self.state().condemned = Some(reason.to_owned());
         Ok(())
@@ -306,7 +314,7 @@ impl StateStore for FaultyStore {
         }
         if take_one(&mut state.failing_syncs) {
             state.lies = true;
-            return Err(Error::Lasting { source: std::io::Error::other("the disk refuses to sync") });
+            return Err(failed_sync());
         }
         if !state.lies {
             let batches = std::mem::take(&mut state.unsynced);

@@ -9,9 +9,12 @@
 //! store refuses writes itself while little space is left, before fjall tries. When fjall has given up, the next
 //! caller, reader or writer, opens it again; other callers are refused meanwhile. Each opening has a number, see
 //! [`StateStore::instance`], because a batch whose outcome was unknown may have become visible with it.
+//!
+//! A failed fsync is another matter: the next one may say that all is well although nothing more was written. So nothing is opened
+//! after it, by nobody, and every caller is told [`Error::Lasting`] until the process ends.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 use bytes::Bytes;
 
@@ -34,7 +37,26 @@ pub struct FjallStore {
     /// Number of the newest checkpoint, completed or not.
     checkpoints: Mutex<u64>,
     damage: Damage,
+    /// The first fsync that failed.
+    not_lasting: OnceLock<NotLasting>,
     write_back: WriteBack,
+}
+
+/// What the operating system said of a failed fsync.
+#[derive(Debug)]
+struct NotLasting {
+    kind: std::io::ErrorKind,
+    text: String,
+}
+
+impl NotLasting {
+    fn of(source: &std::io::Error) -> NotLasting {
+        NotLasting { kind: source.kind(), text: source.to_string() }
+    }
+
+    fn error(&self) -> Error {
+        Error::Lasting { source: std::io::Error::new(self.kind, self.text.clone()) }
+    }
 }
 
 struct Slot {
@@ -55,15 +77,11 @@ impl FjallStore {
             return Err(Error::Damaged(reason));
         }
         let damage = Damage::default();
-        let engine = Engine::open(&path, &options, damage.clone(), 0)?;
-        let (found, completed) = (engine.newest_mark()?, marks::completed(&path));
-        if found < completed {
-            return Err(Error::Damaged(format!("checkpoint {completed} was completed, only {found} is there")));
-        }
+        let (engine, newest) = open_whole(&path, &options, &damage, 0)?;
         let slot = RwLock::new(Slot { engine: Some(engine), instance: 0 });
-        let (reviving, checkpoints) = (Mutex::default(), Mutex::new(found));
-        let write_back = WriteBack::default();
-        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage, write_back })
+        let (reviving, checkpoints) = (Mutex::default(), Mutex::new(newest));
+        let (not_lasting, write_back) = (OnceLock::new(), WriteBack::default());
+        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage, not_lasting, write_back })
     }
 
     /// Returns the folder that the engine has for itself.
@@ -101,24 +119,46 @@ impl FjallStore {
             }
             slot.instance + 1
         };
-        let mut tries = 0;
-        let engine = loop {
-            match Engine::open(&self.path, &self.options, self.damage.clone(), instance) {
-                Ok(engine) => break engine,
-                // Readers let go of the old one soon.
-                Err(Error::Unavailable(_)) if tries < REOPEN_TRIES => std::thread::sleep(REOPEN_PAUSE),
-                Err(error) => return Err(error),
-            }
-            tries += 1;
-        };
+        let engine = self.open_again(instance).inspect_err(|error| match error {
+            // Loudly, as nobody can repair it before the next start.
+            Error::Damaged(reason) => self.damage.report(reason),
+            Error::Lasting { source } => self.note_not_lasting(source),
+            Error::KeyTooLong { .. } | Error::Full { .. } | Error::Unavailable(_) | Error::Disk { .. } => {}
+        })?;
         tracing::info!(path = %self.path.display(), instance, "state store is open again");
         *self.change_slot() = Slot { engine: Some(engine.clone()), instance };
         Ok(engine)
     }
 
-    /// Closes an engine that failed, so that the next caller opens it anew.
+    fn open_again(&self, instance: u64) -> Result<Engine, Error> {
+        let mut tries = 0;
+        loop {
+            if let Some(failed) = self.not_lasting.get() {
+                return Err(failed.error());
+            }
+            match open_whole(&self.path, &self.options, &self.damage, instance) {
+                Ok((engine, _)) => return Ok(engine),
+                // Readers let go of the old one soon.
+                Err(Error::Unavailable(_)) if tries < REOPEN_TRIES => std::thread::sleep(REOPEN_PAUSE),
+                Err(error) => return Err(error),
+            }
+            tries += 1;
+        }
+    }
+
+    fn note_not_lasting(&self, source: &std::io::Error) {
+        // Only the first: nothing is tried after it.
+        let _ = self.not_lasting.set(NotLasting::of(source));
+    }
+
+    /// Closes an engine that failed, so that the next caller opens it anew, unless an fsync has failed.
     pub(super) fn give_up(&self, engine: Engine, error: &Error) {
-        tracing::warn!(path = %self.path.display(), %error, "state store failed, it is opened anew");
+        if let Error::Lasting { source } = error {
+            self.note_not_lasting(source);
+            tracing::warn!(path = %self.path.display(), %error, "state store failed, nothing opens it before the next start");
+        } else {
+            tracing::warn!(path = %self.path.display(), %error, "state store failed, it is opened anew");
+        }
         let mut slot = self.change_slot();
         if slot.instance == engine.instance {
             slot.engine = None;
@@ -148,6 +188,19 @@ impl FjallStore {
             | Error::Lasting { .. } => self.give_up(engine.clone(), error),
         })
     }
+}
+
+/// Opens the engine, and returns it with the number of its newest checkpoint.
+///
+/// # Errors
+/// Those of [`Engine::open`], and [`Error::Damaged`] if a checkpoint that was completed is not there.
+fn open_whole(path: &Path, options: &Options, damage: &Damage, instance: u64) -> Result<(Engine, u64), Error> {
+    let engine = Engine::open(path, options, damage.clone(), instance)?;
+    let (found, completed) = (engine.newest_mark()?, marks::completed(path));
+    if found < completed {
+        return Err(Error::Damaged(format!("checkpoint {completed} was completed, only {found} is there")));
+    }
+    Ok((engine, found))
 }
 
 impl Drop for FjallStore {
@@ -181,6 +234,10 @@ impl StateStore for FjallStore {
 
     fn report_damage(&self, reason: &str) {
         self.damage.report(reason);
+    }
+
+    fn not_lasting(&self) -> Option<Error> {
+        self.not_lasting.get().map(NotLasting::error)
     }
 
     fn condemn(&self, reason: &str) -> Result<(), Error> {

@@ -148,6 +148,10 @@ impl StateStore for MemoryStore {
         None
     }
 
+    fn not_lasting(&self) -> Option<Error> {
+        None
+    }
+
     fn report_damage(&self, reason: &str) {
         tracing::error!(reason, "state store in memory is damaged: a fault of this host or of its memory");
     }

@@ -361,6 +361,10 @@ pub trait StateStore: Send + Sync {
     /// Takes note of damage that a reader of the values has found in them.
     fn report_damage(&self, reason: &str);
 
+    /// Returns [`Error::Lasting`] if an fsync has failed, whoever asked for it: a batch, a checkpoint, or a reader that had the store
+    /// opened anew. The process has to end.
+    fn not_lasting(&self) -> Option<Error>;
+
     /// Notes, for good, that the store must not be used as it is: the next start puts it aside and begins with an empty
     /// one, to be filled out of the log. This process goes on with it.
     ///

@@ -3,7 +3,8 @@
 //!
 //! Steps only leave them here. Whoever drives the copies takes them: production sends them over the links between nodes and to
 //! the system group, a simulation delivers them when it likes, or not at all. Messages may be lost, so what nobody takes is
-//! dropped beyond a bound, the oldest first.
+//! dropped beyond a bound of number and bytes, the oldest first. Of requests and reads the newest takes the place of an older one
+//! that asks for the same, so there are never more of them than copies.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
@@ -15,6 +16,9 @@ use crate::observer::unpoisoned;
 
 /// Messages that wait to be taken, at most: a second of a busy node.
 const LETTERS_MAX: usize = 1 << 16;
+
+/// Bytes of records in messages that wait to be taken, at most. A larger message waits alone.
+const LETTER_BYTES_MAX: usize = 64 << 20;
 
 /// A message of one copy of a partition to another.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,9 +63,33 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Returns true if `self`, which nobody has taken yet, need not be asked once `newer` is.
+    fn asks_for_the_same(&self, newer: &Request) -> bool {
+        match (self, newer) {
+            (Request::Alter(known), Request::Alter(newer)) => known.partition == newer.partition,
+            (Request::MovePrimary { partition, .. }, Request::MovePrimary { partition: newer, .. }) => {
+                partition == newer
+            }
+            // The answer for later reads of the same reign is one for all before them.
+            (
+                Request::ConfirmRow { partition, epoch, .. },
+                Request::ConfirmRow { partition: newer, epoch: later, .. },
+            ) => (partition, epoch) == (newer, later),
+            (Request::Rebuild { .. }, Request::Rebuild { .. }) => self == newer,
+            (
+                Request::Alter(_) | Request::MovePrimary { .. } | Request::ConfirmRow { .. } | Request::Rebuild { .. },
+                _,
+            ) => false,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Boxes {
     letters: VecDeque<Letter>,
+    /// Bytes of records in them.
+    letter_bytes: usize,
     requests: VecDeque<Request>,
     reads: VecDeque<(PartitionId, LogRead)>,
     /// When which copy wants to be told that time has passed.
@@ -76,14 +104,23 @@ pub struct Mail(Mutex<Boxes>);
 impl Mail {
     pub(crate) fn send(&self, letter: Letter) {
         let mut boxes = unpoisoned(self.0.lock());
-        if boxes.letters.len() >= LETTERS_MAX {
-            boxes.letters.pop_front();
+        let bytes = letter.message.record_bytes();
+        let is_full =
+            |boxes: &Boxes| boxes.letters.len() >= LETTERS_MAX || boxes.letter_bytes + bytes > LETTER_BYTES_MAX;
+        while is_full(&boxes) {
+            let Some(oldest) = boxes.letters.pop_front() else { break };
+            boxes.letter_bytes -= oldest.message.record_bytes();
         }
+        boxes.letter_bytes += bytes;
         boxes.letters.push_back(letter);
     }
 
     pub(crate) fn request(&self, request: Request) {
-        unpoisoned(self.0.lock()).requests.push_back(request);
+        let mut boxes = unpoisoned(self.0.lock());
+        match boxes.requests.iter_mut().find(|known| known.asks_for_the_same(&request)) {
+            Some(known) => *known = request,
+            None => boxes.requests.push_back(request),
+        }
     }
 
     pub(crate) fn read(&self, partition: PartitionId, read: LogRead) {
@@ -128,7 +165,9 @@ impl Mail {
 
     /// Returns the messages to other members, in the order in which they were left, and takes them.
     pub fn take_letters(&self) -> Vec<Letter> {
-        unpoisoned(self.0.lock()).letters.drain(..).collect()
+        let mut boxes = unpoisoned(self.0.lock());
+        boxes.letter_bytes = 0;
+        boxes.letters.drain(..).collect()
     }
 
     /// Returns what is wanted of the system group, and takes it.
@@ -155,6 +194,9 @@ impl std::fmt::Display for Letter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use steward_model::update::{Entry, Record};
     use steward_model::{Boot, Lane, NodeId, Offset, Position};
     use steward_protocol::replica::Purpose;
 
@@ -162,15 +204,66 @@ mod tests {
 
     fn read(after: u64, purpose: Purpose) -> LogRead {
         let epoch = Epoch { ownership: 1, ..Epoch::ZERO };
-        let to = Member { node: NodeId(2), boot: Boot(1) };
+        let to = member(2);
         let after = Some(Position { epoch, offset: Offset(after) });
         LogRead { to, epoch, purpose, after, records_max: 3, bytes_max: 1 << 10 }
+    }
+
+    fn member(node: u32) -> Member {
+        Member { node: NodeId(node), boot: Boot(1) }
+    }
+
+    fn partitions() -> impl Iterator<Item = PartitionId> {
+        PartitionId::all(Lane::Persisted)
+    }
+
+    /// Returns a letter with so many records.
+    fn letter(to: u32, records: usize) -> Letter {
+        let position = Position { epoch: Epoch::ZERO, offset: Offset(0) };
+        let marker = Arc::new(Record { position, previous: Epoch::ZERO, entry: Entry::Marker });
+        let records = vec![marker; records];
+        let message = Message::Records { epoch: Epoch::ZERO, after: None, records };
+        Letter { partition: partitions().next().expect("there are partitions"), to: member(to), message }
+    }
+
+    #[test]
+    fn letters_that_nobody_takes_are_bounded_in_bytes_and_the_oldest_goes_first() {
+        let mail = Mail::default();
+        let bytes = letter(0, 1).message.record_bytes();
+        let half = LETTER_BYTES_MAX / 2 / bytes;
+        let to = |mail: &Mail| mail.take_letters().iter().map(|letter| letter.to.node.0).collect::<Vec<_>>();
+        (1..=4).for_each(|number| mail.send(letter(number, half)));
+        assert_eq!(to(&mail), [3, 4]);
+        (1..=2).for_each(|number| mail.send(letter(number, half)));
+        assert_eq!(to(&mail), [1, 2], "what was taken counts no more");
+        mail.send(letter(1, half));
+        mail.send(letter(2, 4 * half));
+        assert_eq!(to(&mail), [2], "a large one waits alone");
+        mail.send(letter(1, half));
+        mail.send(letter(2, 0));
+        assert_eq!(to(&mail), [1, 2], "one without records needs no room");
+    }
+
+    #[test]
+    fn a_newer_request_for_the_same_takes_the_place_of_one_that_nobody_has_taken() {
+        let mail = Mail::default();
+        let [one, other] = [0, 1].map(|number| partitions().nth(number).expect("there are partitions"));
+        let epoch = Epoch { ownership: 1, ..Epoch::ZERO };
+        let confirm = |partition, through| Request::ConfirmRow { partition, epoch, through };
+        let rebuild = |node| Request::Rebuild { partition: one, member: member(node) };
+        let asked = [confirm(one, 1), rebuild(1), confirm(other, 1), rebuild(2), confirm(one, 2), rebuild(1)];
+        asked.into_iter().for_each(|request| mail.request(request));
+        assert_eq!(mail.take_requests(), [confirm(one, 2), rebuild(1), confirm(other, 1), rebuild(2)]);
+        let later = Request::ConfirmRow { partition: one, epoch: epoch.next_ownership(), through: 3 };
+        mail.request(confirm(one, 2));
+        mail.request(later.clone());
+        assert_eq!(mail.take_requests(), [confirm(one, 2), later], "each reign is asked about");
     }
 
     #[test]
     fn what_is_wanted_of_the_log_again_is_read_once() {
         let mail = Mail::default();
-        let partition = PartitionId::all(Lane::Persisted).next().expect("there are partitions");
+        let partition = partitions().next().expect("there are partitions");
         mail.read(partition, read(1, Purpose::Feed));
         mail.read(partition, read(7, Purpose::Adoption));
         mail.read(partition, read(4, Purpose::Feed));

@@ -14,6 +14,7 @@
 //! Source: host/docs/protocol.md, "Messages".
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -35,6 +36,9 @@ const PARCEL_BYTES: usize = 256 << 10;
 
 /// Parcels that may wait for the link to one node.
 const QUEUE_MAX: usize = 256;
+
+/// Bytes of parcels that may wait for the link to one node, in one lane. A larger parcel is taken while nothing waits.
+const QUEUE_BYTES_MAX: usize = 32 << 20;
 
 /// Bytes of parcels that may wait for the driver.
 const INBOX_BYTES_MAX: usize = 64 << 20;
@@ -58,7 +62,33 @@ struct Inbox {
 }
 
 /// Parcels that wait for the link to a node, by lane.
-type Queues = BTreeMap<(NodeId, Lane), mpsc::Sender<Vec<u8>>>;
+type Queues = BTreeMap<(NodeId, Lane), Queue>;
+
+/// Parcels on their way to one link: bounded in number and bytes, and refused beyond.
+struct Queue {
+    parcels: mpsc::Sender<Vec<u8>>,
+    /// Bytes of the parcels that were put in and not taken out.
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn new() -> (Queue, mpsc::Receiver<Vec<u8>>) {
+        let (parcels, queued) = mpsc::channel(QUEUE_MAX);
+        (Queue { parcels, bytes: Arc::default() }, queued)
+    }
+
+    /// Puts a parcel in. Returns false if too much waits.
+    fn put(&self, parcel: Vec<u8>) -> bool {
+        let bytes = parcel.len();
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before == 0 || before + bytes <= QUEUE_BYTES_MAX;
+        let is_in = fits && self.parcels.try_send(parcel).is_ok();
+        if !is_in {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        is_in
+    }
+}
 
 /// See the head of this module.
 pub(crate) struct Exchange {
@@ -105,7 +135,7 @@ impl Exchange {
                     continue;
                 }
             };
-            let bytes = parcel.letters.iter().map(|(_, message)| weight(message)).sum();
+            let bytes = parcel.letters.iter().map(|(_, message)| message.record_bytes()).sum();
             let is_acknowledgement =
                 |(_, message): &&(PartitionId, Message)| matches!(message, Message::Acknowledgement { .. });
             telemetry::received(from.node, bytes, parcel.letters.iter().filter(is_acknowledgement).count());
@@ -128,7 +158,7 @@ impl Exchange {
     pub(super) fn send_out(&self, letters: Vec<Letter>) {
         let mut open: BTreeMap<(Member, Lane), (Parcel, usize)> = BTreeMap::new();
         for Letter { partition, to, message } in letters {
-            let bytes = weight(&message);
+            let bytes = message.record_bytes();
             let lane = if bytes > 0 { Lane::Bulk } else { Lane::Urgent };
             let (parcel, weight) = open.entry((to, lane)).or_insert((Parcel { to, letters: Vec::new() }, 0));
             parcel.letters.push((partition, message));
@@ -150,39 +180,24 @@ impl Exchange {
         let node = parcel.to.node;
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let queue = queues.entry((node, lane)).or_insert_with(|| {
-            let (queue, mut queued) = mpsc::channel::<Vec<u8>>(QUEUE_MAX);
-            let links = self.links.clone();
+            let (queue, mut queued) = Queue::new();
+            let (links, waiting) = (self.links.clone(), Arc::clone(&queue.bytes));
             self.links.tasks().spawn(async move {
                 while let Some(body) = queued.recv().await {
+                    waiting.fetch_sub(body.len(), Ordering::Relaxed);
                     links.send(node, lane, Topic::Copies, body).await;
                 }
             });
             queue
         });
         // A full queue: the link is slower than the copies, or there is none.
-        if queue.try_send(codec::encode(parcel)).is_err() {
+        if !queue.put(codec::encode(parcel)) {
             telemetry::dropped();
             tracing::debug!(%node, %lane, "letters dropped, too many wait");
         } else if bytes > 0 {
             telemetry::sent(node, bytes);
         }
     }
-}
-
-/// Returns about how many bytes of records a message carries.
-fn weight(message: &Message) -> usize {
-    let records = match message {
-        Message::Append(append) => &append.records,
-        Message::Records { records, .. } => records,
-        Message::PromiseRequest { .. }
-        | Message::Promise { .. }
-        | Message::Acknowledgement { .. }
-        | Message::Refusal { .. }
-        | Message::Fetch { .. }
-        | Message::Confirm { .. }
-        | Message::Confirmed { .. } => return 0,
-    };
-    records.iter().map(|record| record.bytes()).sum()
 }
 
 impl Service for Exchange {
@@ -201,5 +216,24 @@ impl Service for Exchange {
         inbox.parcels.push_back((member, body));
         drop(inbox);
         self.hands.look_at_mail();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parcels_that_wait_for_a_link_are_bounded_in_number_and_in_bytes() {
+        let (queue, mut queued) = Queue::new();
+        assert!(queue.put(vec![0; 2 * QUEUE_BYTES_MAX]), "one alone may be large");
+        assert!(!queue.put(vec![0; 1]), "and then no other has room");
+        let taken = queued.try_recv().expect("it waits");
+        queue.bytes.fetch_sub(taken.len(), Ordering::Relaxed);
+        let half = QUEUE_BYTES_MAX / 2;
+        assert!(queue.put(vec![0; half]) && queue.put(vec![0; half]) && !queue.put(vec![0; 1]));
+        let (queue, _queued) = Queue::new();
+        assert!((0..QUEUE_MAX).all(|_| queue.put(vec![0; 1])) && !queue.put(vec![0; 1]));
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), QUEUE_MAX, "what was refused does not count");
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Two tasks serve it, one for each direction; when either ends, both do, and everybody who waits hears so. A request that was sent
 //! when that happens may have been carried out: only a message that was never sent is known not to have been.
+//!
+//! What waits to be written is bounded in bytes: notices and requests by the credit that the other side gives, answers by room of the
+//! same size.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -99,7 +102,7 @@ type Waiting = oneshot::Sender<Result<Bytes, Error>>;
 #[derive(Clone)]
 pub(crate) struct Link {
     shared: Arc<Shared>,
-    queue: mpsc::Sender<Frame>,
+    queue: mpsc::Sender<Queued>,
 }
 
 struct Shared {
@@ -112,7 +115,21 @@ struct Shared {
     waiting: Mutex<HashMap<u64, Waiting>>,
     ended: CancellationToken,
     places: Arc<Semaphore>,
+    /// Bytes of answers that may be queued and not written: nobody gives credit for them, as whoever asked waits for them.
+    answers: Arc<Semaphore>,
     tasks: Tasks,
+}
+
+/// A frame that waits to be written, with the room that it takes.
+struct Queued {
+    frame: Frame,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Queued {
+    fn bare(frame: Frame) -> Queued {
+        Queued { frame, _room: None }
+    }
 }
 
 impl Shared {
@@ -161,6 +178,7 @@ impl Link {
             waiting: Mutex::default(),
             ended: CancellationToken::new(),
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            answers: Arc::new(Semaphore::new(lane.window_bytes() as usize)),
             tasks,
         });
         let link = Link { shared, queue };
@@ -206,7 +224,7 @@ impl Link {
         let body = Bytes::from(body);
         if self.check(body.len()).is_ok() && !self.is_closed() && self.shared.window.try_spend(body.len()) {
             let bytes = self.shared.window.share(body.len());
-            if self.queue.try_send(Frame::Notice { topic, body }).is_err() {
+            if self.queue.try_send(Queued::bare(Frame::Notice { topic, body })).is_err() {
                 self.shared.window.give(bytes);
             }
         }
@@ -220,7 +238,7 @@ impl Link {
         }
         let sending = async {
             let spent = self.shared.window.spend(body.len()).await;
-            if self.queue.send(Frame::Notice { topic, body }).await.is_ok() {
+            if self.queue.send(Queued::bare(Frame::Notice { topic, body })).await.is_ok() {
                 spent.sent();
             }
         };
@@ -251,7 +269,7 @@ impl Link {
         let _asked = Asked { shared: &self.shared, id };
         // Whoever ends the connection clears those who wait after it has ended: one who came later would wait in vain.
         match self.queue.reserve().await {
-            Ok(place) if !self.is_closed() => place.send(Frame::Request { id, topic, body }),
+            Ok(place) if !self.is_closed() => place.send(Queued::bare(Frame::Request { id, topic, body })),
             Ok(_) | Err(_) => return Err(Error::NotConnected),
         }
         spent.sent();
@@ -293,7 +311,7 @@ impl Link {
     fn give_back(&self, bytes: u32) {
         self.shared.owed.fetch_add(bytes, Ordering::AcqRel);
         // Wakes the writer if it has nothing to do; if the queue is full it has.
-        let _ = self.queue.try_send(Frame::Credit { bytes: 0 });
+        let _ = self.queue.try_send(Queued::bare(Frame::Credit { bytes: 0 }));
     }
 
     /// Starts the work on a request.
@@ -301,7 +319,7 @@ impl Link {
         let refuse = |reason: &str| {
             self.give_back(cost);
             // Whoever has filled the queue as well hears nothing, and waits until it is too late.
-            let _ = self.queue.try_send(Frame::Refused { id, reason: reason.to_owned() });
+            let _ = self.queue.try_send(Queued::bare(Frame::Refused { id, reason: reason.to_owned() }));
         };
         let place = Arc::clone(&self.shared.places).try_acquire_owned();
         match (self.service(topic, offered), place) {
@@ -337,25 +355,34 @@ impl Link {
                 Frame::Refused { id, reason }
             }
         };
-        // The queue is gone only when the connection has ended.
-        let _ = self.queue.send(frame).await;
+        let sending = async {
+            // The semaphore is never closed.
+            let room = self.shared.window.share(frame.body_bytes());
+            let room = Arc::clone(&self.shared.answers).acquire_many_owned(room).await;
+            // The queue is gone only when the connection has ended.
+            let _ = self.queue.send(Queued { frame, _room: room.ok() }).await;
+        };
+        tokio::select! {
+            () = sending => {}
+            () = self.shared.ended.cancelled() => {}
+        }
     }
 }
 
 /// Writes what is queued until the connection ends; returns why it did.
-async fn write(mut sink: SplitSink<Wire, Bytes>, mut queued: mpsc::Receiver<Frame>, shared: &Shared) -> &'static str {
+async fn write(mut sink: SplitSink<Wire, Bytes>, mut queued: mpsc::Receiver<Queued>, shared: &Shared) -> &'static str {
     loop {
         let mut next = match tokio::time::timeout(ALIVE_AFTER, queued.recv()).await {
-            Ok(Some(frame)) => Some(frame),
+            Ok(Some(queued)) => Some(queued),
             Ok(None) => return "nobody has anything to say any more",
-            Err(_) => Some(Frame::Alive),
+            Err(_) => Some(Queued::bare(Frame::Alive)),
         };
         let written = async {
             let owed = shared.owed.swap(0, Ordering::AcqRel);
             if owed > 0 {
                 sink.feed(Bytes::from(codec::encode(&Frame::Credit { bytes: owed }))).await?;
             }
-            while let Some(frame) = next {
+            while let Some(Queued { frame, _room }) = next {
                 if frame != (Frame::Credit { bytes: 0 }) {
                     sink.feed(Bytes::from(codec::encode(&frame))).await?;
                 }

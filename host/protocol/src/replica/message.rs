@@ -197,6 +197,24 @@ impl std::fmt::Display for Message {
     }
 }
 
+impl Message {
+    /// Returns about how many bytes of records the message carries; 0 for all that carry none, which are small.
+    pub fn record_bytes(&self) -> usize {
+        let records = match self {
+            Message::Append(append) => &append.records,
+            Message::Records { records, .. } => records,
+            Message::PromiseRequest { .. }
+            | Message::Promise { .. }
+            | Message::Acknowledgement { .. }
+            | Message::Refusal { .. }
+            | Message::Fetch { .. }
+            | Message::Confirm { .. }
+            | Message::Confirmed { .. } => return 0,
+        };
+        records.iter().map(|record| record.bytes()).sum()
+    }
+}
+
 /// Records as people read them: the positions of the first and the last.
 struct Run<'a>(&'a [Arc<Record>]);
 

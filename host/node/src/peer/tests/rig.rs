@@ -35,7 +35,11 @@ pub(super) fn secret() -> Secret {
     Secret::of(b"a secret of all nodes")
 }
 
-/// Answers a request with its own bytes; one that begins with `w` waits for ever, one with `n` is refused.
+/// Bytes of a long answer.
+pub(super) const LONG_ANSWER_BYTES: usize = 3 << 20;
+
+/// Answers a request with its own bytes; one that begins with `w` waits for ever, one with `n` is refused, one with `l` gets a long
+/// answer.
 #[derive(Default)]
 pub(super) struct Echo {
     pub(super) noticed: AtomicUsize,
@@ -55,6 +59,7 @@ impl Service for Echo {
         Box::pin(async move {
             match body.first() {
                 Some(b'w') => std::future::pending().await,
+                Some(b'l') => Ok(vec![0; LONG_ANSWER_BYTES]),
                 Some(b'n') => Err("it does not want to".to_owned()),
                 Some(_) | None => Ok(body.to_vec()),
             }

@@ -8,7 +8,7 @@ use steward_model::NodeId;
 
 use super::super::link::REQUESTS_MAX;
 use super::super::{Error, Lane, Topic};
-use super::rig::{Rig, until};
+use super::rig::{LONG_ANSWER_BYTES, Rig, until};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -103,6 +103,15 @@ async fn bytes_that_are_not_taken_hold_up_those_behind_them_on_their_lane_alone(
     assert!(stuck.iter().all(Result::is_err));
     // 8 MiB may be under way: two of 3 MiB, and no third one.
     assert_eq!(two.echo.asked.load(Ordering::Relaxed), 2 + 1, "and the urgent one");
+}
+
+#[tokio::test]
+async fn answers_that_are_larger_than_all_room_for_them_go_out_one_after_the_other() {
+    let (one, _two) = pair().await;
+    let asked = (0..16).map(|_| one.links.request(NodeId(2), Lane::Urgent, Topic::Raft, b"long".to_vec(), LONG));
+    for answer in join_all(asked).await {
+        assert_eq!(answer.map(|answer| answer.len()), Ok(LONG_ANSWER_BYTES));
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use steward_model::PartitionId;
+use steward_model::mutation::{self, Mutation};
 
 use crate::observer::{Observer, unpoisoned};
 use crate::partition::ProposeError;
@@ -62,7 +63,7 @@ impl Applying {
     /// Refuses an update if the state stores are too far behind.
     pub(crate) fn check(&self) -> Result<(), ProposeError> {
         let bytes = unpoisoned(self.queue.lock()).bytes;
-        match bytes > self.bytes_max {
+        match bytes > self.bytes_max && !mutation::is(Mutation::UnappliedUnbounded) {
             true => Err(ProposeError::Behind { bytes, most: self.bytes_max }),
             false => Ok(()),
         }

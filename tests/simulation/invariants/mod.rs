@@ -18,7 +18,10 @@ mod i13_stores_agree;
 mod i17_deleted_documents_stay_deleted;
 mod i21_torn_tails_hold_nothing_durable;
 mod l1_everything_finishes;
+mod memory_is_bounded;
 mod reads_show_what_is_committed;
+
+pub(crate) use memory_is_bounded::Waiting;
 
 use crate::facts::Fact;
 use crate::world::World;
@@ -27,7 +30,7 @@ use crate::world::World;
 type Check = fn(&World, &[Fact]) -> Result<(), String>;
 
 /// All of them.
-pub(crate) const ALL: [(&str, Check); 16] = [
+pub(crate) const ALL: [(&str, Check); 17] = [
     ("i21_torn_tails_hold_nothing_durable", i21_torn_tails_hold_nothing_durable::check),
     ("i03_epochs_never_fall", i03_epochs_never_fall::check),
     ("i07_promises_are_durable_first", i07_promises_are_durable_first::check),
@@ -43,6 +46,7 @@ pub(crate) const ALL: [(&str, Check); 16] = [
     ("i13_stores_agree", i13_stores_agree::check),
     ("reads_show_what_is_committed", reads_show_what_is_committed::check),
     ("effects_take_place_once", effects_take_place_once::check),
+    ("memory_is_bounded", memory_is_bounded::check),
     ("l1_everything_finishes", l1_everything_finishes::check),
 ];
 

@@ -9,9 +9,9 @@ use hyper::body::Body;
 use steward_model::Action;
 use steward_model::operation::Cause;
 use steward_sandbox::{Answer, Silent};
+use tracing::Instrument;
 
-use super::request::Purpose;
-use super::{Error, Operations, admit, publish};
+use super::{Error, Operation, Operations, Purpose, admit, publish, stage};
 use crate::service::Service;
 
 impl Operations {
@@ -31,9 +31,24 @@ impl Operations {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
+        let action = action(request.method());
+        let operation = self.own(id, action, service.path.clone(), Cause::Client, Purpose::Act);
+        let span = stage::span(&operation);
+        std::pin::pin!(self.exchanged(service, operation, request, client_max)).instrument(span).await
+    }
+
+    async fn exchanged<B>(
+        self: &Arc<Self>,
+        service: &Arc<Service>,
+        operation: Operation,
+        request: Request<B>,
+        client_max: Duration,
+    ) -> Result<Response<Answer>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
         let began = self.clock.now();
-        let (action, link) = (action(request.method()), service.path.clone());
-        let operation = self.own(id, action, link, Cause::Client, Purpose::Act);
         admit::open(self, &operation)?;
         let imports = match self.imports.get() {
             Some(make) => make(service, &operation),
@@ -42,7 +57,7 @@ impl Operations {
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
         // Counted when its answer begins, as others are when theirs is there.
-        publish::count(self, service, action, &operation, began, (true, answered.as_ref().err()));
+        publish::count(self, service, operation.action, &operation, began, (true, answered.as_ref().err()));
         answered
     }
 }

@@ -196,6 +196,8 @@ impl Operations {
         let began = self.clock.now();
         let partition = self.table.of(&operation.link, service.lane());
         let road = self.road(operation, service, partition);
+        stage::located(partition);
+        stage::served(partition);
         let ours = match partition.admits() {
             Ok(_) if operation.freshness == Freshness::Newest => Some(shown(road).await),
             Ok(_) | Err(_) => None,
@@ -251,7 +253,9 @@ impl Operations {
                 return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
             }
         };
+        stage::located(&partition);
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
+            stage::served(&partition);
             return looked_up(self.road(operation, &service, &partition)).await;
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
@@ -259,6 +263,7 @@ impl Operations {
         if let Some(reply) = handed_on(self.road(operation, &service, &partition), creates).await? {
             return Ok(reply);
         }
+        stage::served(&partition);
         if creates {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;

@@ -191,34 +191,40 @@ fn start_operations(
 ) -> (Arc<Operations>, Arc<Queries>) {
     let owner = foundation.folder.host_id().to_string();
     let links = foundation.system.links();
-    let operations = Operations::new(operation::Parts {
-        clock: Arc::clone(clock),
-        table: Arc::clone(&foundation.partitions),
-        services: Arc::clone(&services),
-        limits: Limits {
-            wait: WAIT,
-            document_bytes_max: options.max_request_bytes,
-            guest_lines_max: options.guest_log_lines,
-            records_requests: options.record_requests,
-        },
-        shutdown: stop.clone(),
-        owner: owner.clone(),
-        cluster: foundation.system.control.watch(),
-        links: links.cloned(),
-    });
-    let operations = Arc::new(operations);
     let cluster = foundation.system.control.watch();
-    let others = links.map(|links| OtherNodes { links: links.clone(), cluster });
-    let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner, others);
+    let others = links.map(|links| OtherNodes { links: links.clone(), cluster: cluster.clone() });
+    let partitions = Arc::clone(&foundation.partitions);
+    let queries = Queries::new(Arc::clone(clock), partitions, Arc::clone(&services), owner.clone(), others);
     let queries = Arc::new(queries);
-    let outward = Outward::new(port, foundation.system.control.watch());
-    imports::connect(&operations, &queries, outward.clone());
+    let outward = Outward::new(port, cluster.clone());
+    let schedule = maintenance::Schedule::new(Arc::clone(clock));
+    let limits = Limits {
+        wait: WAIT,
+        document_bytes_max: options.max_request_bytes,
+        guest_lines_max: options.guest_log_lines,
+        records_requests: options.record_requests,
+    };
+    // Guests call operations, and operations guests: whichever is made first knows the other weakly.
+    let operations = Arc::new_cyclic(|road| {
+        Operations::new(operation::Parts {
+            clock: Arc::clone(clock),
+            table: Arc::clone(&foundation.partitions),
+            services,
+            limits,
+            shutdown: stop.clone(),
+            owner,
+            cluster,
+            links: links.cloned(),
+            imports: imports::maker(road.clone(), Arc::clone(&queries), outward.clone()),
+            watcher: schedule.watcher(),
+        })
+    });
     if let Some(links) = links {
         links.offer(Topic::Operations, Arrivals::new(&operations, modules));
         links.offer(Topic::Queries, Shares::new(&queries));
     }
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), outward, stop);
-    maintenance::start(&operations, stop);
+    maintenance::start(&operations, &schedule, stop);
     (operations, queries)
 }
 

@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use hyper::body::Body;
 use steward_model::Action;
 use steward_model::operation::Cause;
-use steward_sandbox::{Answer, Silent};
+use steward_sandbox::Answer;
 use tracing::Instrument;
 
 use super::{Error, Operation, Operations, Purpose, admit, publish, stage};
@@ -50,10 +50,7 @@ impl Operations {
     {
         let began = self.clock.now();
         admit::open(self, &operation)?;
-        let imports = match self.imports.get() {
-            Some(make) => make(service, &operation),
-            None => Arc::new(Silent),
-        };
+        let imports = (self.imports)(service, &operation);
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
         // Counted when its answer begins, as others are when theirs is there.

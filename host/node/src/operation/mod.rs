@@ -86,7 +86,7 @@ pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};
 pub(crate) use limits::Limits;
-pub(crate) use operations::{Existence, Operations, Parts};
+pub(crate) use operations::{Existence, ImportsOf, Operations, Parts, Watcher};
 pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
 pub(crate) use rehearsal::LogLine;

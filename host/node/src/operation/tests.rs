@@ -36,6 +36,8 @@ fn operations(node: &ByHand) -> Operations {
         owner: "here".to_owned(),
         cluster,
         links: None,
+        imports: Box::new(|_, _| Arc::new(steward_sandbox::Silent)),
+        watcher: Box::new(|_, _, _| {}),
     })
 }
 
@@ -152,8 +154,6 @@ async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
     }
 }
 
-/// What an operation has room for on its way is moved and cleared with each request; a future that is taken by value has room for
-/// itself twice, and so has every storey above it.
 /// It is moved and cleared with each update. Whoever takes a future by value has room for it twice, and each storey above doubles that.
 #[test]
 fn the_future_of_an_operation_stays_small() {

@@ -11,6 +11,7 @@ use steward_model::operation::Cause;
 use steward_sandbox::Answer;
 use tracing::Instrument;
 
+use super::publish::{By, Ending};
 use super::{Error, Operation, Operations, Purpose, admit, publish, stage};
 use crate::service::Service;
 
@@ -54,7 +55,8 @@ impl Operations {
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
         // Counted when its answer begins, as others are when theirs is there.
-        publish::count(self, service, operation.action, &operation, began, (true, answered.as_ref().err()));
+        let ended = Ending { by: By::ThisNode, error: answered.as_ref().err() };
+        publish::count(self, service, operation.action, &operation, began, ended);
         answered
     }
 }

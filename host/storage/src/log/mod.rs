@@ -98,6 +98,7 @@ pub use shared::Stats;
 pub use trim::{Pinned, Trimmed};
 
 use append::{Queue, Spare};
+use group::Identity;
 use shared::{Shared, locked};
 use writer::Writer;
 
@@ -151,7 +152,8 @@ impl Log {
         let Options { segment_bytes, identity, clock, ledger } = options;
         let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
         assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
-        let recovered = open::recover(&disk, (identity, segment_bytes), ledger.as_deref(), replay)?;
+        let identity = Identity(identity);
+        let recovered = open::recover(&disk, identity, segment_bytes, ledger.as_deref(), replay)?;
         let segment = recovered.index.segments.back().expect("the index holds one segment at least").segment.clone();
         let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
         let spare = Spare {

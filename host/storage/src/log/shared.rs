@@ -10,6 +10,7 @@ use steward_model::Moment;
 
 use super::append::Queue;
 use super::disk::Disk;
+use super::group::Identity;
 use super::ledger::{Ledger, Noted};
 use super::listener::{Error, Listener};
 use super::segment::Segment;
@@ -33,7 +34,7 @@ pub struct Stats {
 /// What belongs to a log, whoever works on it.
 pub(crate) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
-    pub(super) identity: u64,
+    pub(super) identity: Identity,
     pub(super) segment_bytes: u64,
     pub(super) clock: fn() -> Moment,
     pub(super) queue: Mutex<Queue>,

@@ -227,8 +227,13 @@ pub(crate) fn prepare_spare(shared: &Shared, between: Between<'_>) -> Result<boo
             queue.grant();
         });
         let number = shared.next_segment.load(Ordering::Relaxed);
-        let segment =
-            segment::finish(shared.disk.as_ref(), file, (shared.identity, number, shared.segment_bytes), between)?;
+        let header = segment::Header {
+            format: segment::FORMAT_VERSION,
+            identity: shared.identity,
+            segment: number,
+            bytes: shared.segment_bytes,
+        };
+        let segment = segment::finish(shared.disk.as_ref(), file, header, between)?;
         // Before anything is written to it: a segment that is gone must be missed.
         shared.note_segments(|noted| noted.newest = number)?;
         Ok(segment)

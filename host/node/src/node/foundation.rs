@@ -36,7 +36,7 @@ impl Foundation {
     pub(super) async fn open(options: &Options, start: Start<'_>) -> anyhow::Result<Foundation> {
         let clock = start.clock;
         let folder = Folder::open(options, clock.timestamp())?;
-        let Found { log, persisted, volatile, mut recovery } = recover::open(&folder).await?;
+        let Found { log, persisted, volatile, mut recovery } = recover::open(&folder, clock).await?;
         clock.observe(recovery.latest());
         let system = system(options, &folder, start).await.context("start the system group")?;
         let hands = Arc::new(Hands::default());

@@ -94,7 +94,7 @@ pub use ledger::{FileLedger, Ledger, MemoryLedger};
 pub use listener::Listener;
 pub use open::Recovery;
 pub use reserve::{RESERVED_BYTES_MAX, Reservation, Reserving};
-pub use shared::Stats;
+pub use shared::{Clock, Stats};
 pub use trim::{Pinned, Trimmed};
 
 use append::{Queue, Spare};
@@ -110,14 +110,14 @@ pub struct Options {
     /// Names the log: taken from the store id, so that a segment of another node is not taken for one of this.
     pub identity: u64,
     /// Tells the time for the durations in [`Stats`].
-    pub clock: fn() -> Moment,
+    pub clock: Arc<Clock>,
     /// Where the log notes which segments it has; none: nobody notices if files are gone.
     pub ledger: Option<Arc<dyn Ledger>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { segment_bytes: 64 << 20, identity: 0, clock: Moment::default, ledger: None }
+        Options { segment_bytes: 64 << 20, identity: 0, clock: Arc::new(Moment::default), ledger: None }
     }
 }
 

@@ -16,6 +16,9 @@ use super::listener::{Error, Listener};
 use super::segment::Segment;
 use super::segment_index::SegmentIndex;
 
+/// Tells the time: a moment that never falls.
+pub type Clock = dyn Fn() -> Moment + Send + Sync;
+
 /// What the log has done since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
@@ -36,7 +39,7 @@ pub(crate) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) identity: Identity,
     pub(super) segment_bytes: u64,
-    pub(super) clock: fn() -> Moment,
+    pub(super) clock: Arc<Clock>,
     pub(super) queue: Mutex<Queue>,
     pub(super) work: Condvar,
     pub(super) spare_wanted: Condvar,

@@ -31,7 +31,7 @@ use crate::cluster::System;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
-use crate::http::{Http, Parts, Waiting};
+use crate::http::{Bounds, Http, Names, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
 use crate::outward::Outward;
@@ -270,15 +270,19 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
-        address,
-        public_uri: public_uri.clone(),
-        max_request_bytes: options.max_request_bytes,
-        max_answer_bytes: options.answer_bytes,
-        max_module_bytes: options.modules.bytes_max,
-        host_names: options.host_names.clone(),
-        cors_origins: options.cors_origin.clone(),
+        names: Names {
+            address,
+            public_uri: public_uri.clone(),
+            host_names: options.host_names.clone(),
+            cors_origins: options.cors_origin.clone(),
+        },
+        bounds: Bounds {
+            request_bytes_max: options.max_request_bytes,
+            answer_bytes_max: options.answer_bytes,
+            module_bytes_max: options.modules.bytes_max,
+            idle_span: options.idle_timeout,
+        },
         descriptors,
-        idle_span: options.idle_timeout,
     });
     let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;

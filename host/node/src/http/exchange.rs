@@ -168,7 +168,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
         return Err(body::unexpected(&parts.headers, "application/json"));
     }
     let mut held = http.bodies.nothing();
-    let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
+    let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
     if !is_stateless(http, &link, query, &head) {

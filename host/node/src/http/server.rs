@@ -126,7 +126,7 @@ impl Http {
 
     /// Serves one connection to its end.
     async fn converse(self: Arc<Self>, stream: TcpStream, builder: &Builder<Tasks>, talk: Arc<Talk>) {
-        let (idle_span, asking) = (self.parts.idle_span, Arc::clone(&talk));
+        let (idle_span, asking) = (self.parts.bounds.idle_span, Arc::clone(&talk));
         // A connection that has no address any more is gone.
         let Ok(local) = stream.local_addr() else { return };
         let service = service_fn(move |request| {

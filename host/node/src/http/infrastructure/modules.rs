@@ -106,7 +106,7 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     let message = message(query)?;
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();
-    let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes, &mut held).await?;
+    let bytes = body::received(&head, &parts, body, http.parts.bounds.module_bytes_max, &mut held).await?;
     let (whole, path) = (bytes.clone(), factory.clone());
     let module = match dry {
         true => compiled(http, move |modules| modules.examine(&whole, path.as_ref())).await?,

@@ -239,7 +239,8 @@ impl Partition {
         &self.serving
     }
 
-    /// Returns true if the record at `position` stands in the log of this copy and is durable there.
+    /// Returns true if the record at `position` stands in the log of this copy and is durable there: what simulations hold an answer
+    /// against.
     pub fn holds_durably(&self, position: Position) -> bool {
         let state = self.lock();
         state.replica.holds(position) && state.replica.durable() >= Some(position.offset)

@@ -211,7 +211,7 @@ impl Log {
         reservable_max(segment::capacity(self.shared.segment_bytes))
     }
 
-    /// Returns how many bytes are reserved, or were used and are not yet taken by the writer.
+    /// Returns how many bytes are reserved, or were used and are not yet taken by the writer: what tests hold against those who wait.
     pub fn reserved_bytes(&self) -> u64 {
         self.shared.queue().reservations.outstanding
     }

@@ -27,7 +27,6 @@ pub(super) enum Network {
     Alone,
     /// By their links; `own` says which cluster this is.
     Links {
-        /// The connections.
         links: Links,
         /// This node.
         own: Target,

@@ -20,7 +20,6 @@ const UNHEARD_MILLIS_MAX: u64 = 2_000;
 /// What this node knows of another one at first hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The process start.
     pub member: Member,
     /// For how long it has sent no beat.
     pub silence: Duration,
@@ -30,12 +29,10 @@ pub(crate) struct Seen {
     pub suspected: bool,
 }
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Who leads, if that is known.
     pub leader: Option<NodeId>,
-    /// The Raft term.
     pub term: u64,
     /// Who votes.
     pub voters: BTreeSet<NodeId>,

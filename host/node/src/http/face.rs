@@ -36,7 +36,6 @@ pub(crate) struct Parts {
     pub deployments: Arc<Deployments>,
     /// The guest modules on this node.
     pub modules: Arc<Modules>,
-    /// The system group.
     pub control: Arc<dyn ControlLog>,
     /// How the system group stands.
     pub view: View,

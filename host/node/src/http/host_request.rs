@@ -11,7 +11,6 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::{Http, body};
 
-/// See the head of this module.
 pub(super) struct HostRequest {
     pub(super) parts: Parts,
     pub(super) head: Head,

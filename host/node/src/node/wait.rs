@@ -9,7 +9,6 @@ use super::stop::Signals;
 use crate::http::Waiting;
 use crate::shutdown::Shutdown;
 
-/// See the head of this module.
 pub(super) struct Wait<'a> {
     listener: &'a TcpListener,
     shutdown: &'a Shutdown,

@@ -136,7 +136,6 @@ pub(super) enum Brought {
     Answer(Answer),
     /// The operation failed.
     Failed {
-        /// Why.
         problem: Problem,
         /// How long an effect that met this is tried again.
         patience: Patience,

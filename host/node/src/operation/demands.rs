@@ -9,7 +9,6 @@ use super::request::Condition;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {name} is no list of entity tags such as \"1-7\", and not *")]
 pub(crate) struct Unreadable {
-    /// The header.
     pub name: &'static str,
 }
 

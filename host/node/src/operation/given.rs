@@ -7,10 +7,8 @@ use steward_model::splitmix::mix;
 
 use super::Operations;
 
-/// See the head of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Given {
-    /// Now.
     pub now: Timestamp,
     /// Randomness for one call.
     pub seed: u64,

@@ -45,13 +45,10 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that the road of operations needs.
 pub(crate) struct Parts {
-    /// The clocks.
     pub clock: Arc<Clock>,
     /// The partitions of this node.
     pub table: Arc<Partitions>,
-    /// What is mounted.
     pub services: Arc<ServiceTable>,
-    /// Bounds on operations.
     pub limits: Limits,
     /// Owns the tasks of operations.
     pub shutdown: Shutdown,
@@ -114,7 +111,6 @@ impl Operations {
         &self.table
     }
 
-    /// Returns the services.
     pub(crate) fn services(&self) -> &Arc<ServiceTable> {
         &self.services
     }
@@ -133,7 +129,6 @@ impl Operations {
         self.shutdown.run(task)
     }
 
-    /// Returns the clock.
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }

@@ -21,13 +21,12 @@ const QUERY: &str = "query";
 pub(crate) struct LogLine {
     /// How urgent, in lower case.
     pub level: String,
-    /// What it said.
     pub message: String,
     /// A JSON object, or empty.
     pub fields: String,
 }
 
-/// What was heard of a run. See the head of this module.
+/// What was heard of a run.
 #[derive(Debug, Default)]
 pub(super) struct Rehearsal {
     lines: Mutex<Vec<LogLine>>,

@@ -16,7 +16,6 @@ use steward_storage::log::{Listener, writer};
 use super::{Hands, Partitions};
 use crate::clock::Clock;
 
-/// See the head of this module.
 pub(super) struct Stepping {
     /// Held while groups are taken: a promise in one must be heard of before the records in the next.
     taking: Mutex<()>,

@@ -86,9 +86,7 @@ pub(crate) enum Error {
     /// The message is larger than the lane takes; nothing was sent.
     #[error("a message of {bytes} bytes is too large, {most} are possible")]
     TooLarge {
-        /// Its size.
         bytes: usize,
-        /// The largest size.
         most: usize,
     },
 }

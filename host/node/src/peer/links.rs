@@ -37,9 +37,7 @@ pub(crate) struct Ourselves {
     pub list: u128,
     /// The cluster and its incarnation.
     pub cluster: Option<(GroupId, Incarnation)>,
-    /// Its number.
     pub node: Option<NodeId>,
-    /// This process start.
     pub boot: Option<Boot>,
 }
 
@@ -57,7 +55,7 @@ pub(super) struct Table {
     pub(super) links: BTreeMap<(NodeId, Lane), Link>,
 }
 
-/// See the head of this module. Cheap to clone; all clones are the same.
+/// Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub(crate) struct Links {
     shared: Arc<Shared>,

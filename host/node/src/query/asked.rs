@@ -20,9 +20,7 @@ use super::refusal::Refusal;
 pub(super) enum Asked {
     /// For the children of a factory, by the query part of the URI.
     Listing {
-        /// The factory.
         factory: Link,
-        /// The OData options.
         query: String,
     },
     /// By a query task.

@@ -27,7 +27,6 @@ struct LaneView {
     view: Box<dyn ReadView>,
 }
 
-/// See the head of this module.
 pub(super) struct Documents {
     table: Arc<Partitions>,
     lanes: Vec<LaneView>,

@@ -45,7 +45,6 @@ const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a query may take there. The disk may be slow.
 const QUICK_WITHIN: Duration = Duration::from_millis(2);
 
-/// See the head of this module.
 pub(crate) struct Queries {
     clock: Arc<Clock>,
     table: Arc<Partitions>,

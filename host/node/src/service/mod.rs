@@ -45,7 +45,6 @@ pub(crate) struct Service {
     pub path: Link,
     /// Which revision of the mount this is.
     pub revision: u64,
-    /// The guest.
     pub module: Arc<Module>,
     /// What the guest says about itself, under what the operator decided.
     pub descriptor: Descriptor,

@@ -45,9 +45,7 @@ enum Ask {
     Keep(#[serde(with = "bytes_run")] Bytes),
     /// To say when this revision of a factory is served there, or, without one, when nothing is.
     Show {
-        /// Path of the factory.
         path: Link,
-        /// Its revision.
         revision: Option<u64>,
     },
 }

@@ -32,7 +32,6 @@ pub struct View {
     pub suspected: bool,
 }
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(super) struct Peer {
     member: Member,

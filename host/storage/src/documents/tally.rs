@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 /// Bytes of the paths of one tally, with their lengths.
 const FIELDS_BYTES_MAX: usize = 1024;
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Tally {
     /// Living documents.

@@ -25,7 +25,6 @@ const BEHIND_MAX: usize = 20_000;
 
 struct Check {
     name: &'static str,
-    /// Why it fails.
     problem: Option<String>,
     /// A node that fails it is not ready; the others are only told.
     counts: bool,

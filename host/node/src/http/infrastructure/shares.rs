@@ -7,7 +7,7 @@ use steward_protocol::cluster::ClusterState;
 
 use crate::http::Http;
 
-/// See the head of this module. Of the persisted lane; a volatile partition has one copy.
+/// Counts partitions, and records that are missing, by node. Of the persisted lane; a volatile partition has one copy.
 pub(super) struct Shares {
     owned: BTreeMap<NodeId, usize>,
     in_sync: BTreeMap<NodeId, usize>,

@@ -9,11 +9,10 @@
 //!   state/                 the state store
 //! ```
 //!
-//! The folder of the log is named after the store. A store that has lost acknowledged records takes another name. In
-//! the same instant it then has an empty log, and the damaged log stays for salvage.
+//! The folder of the log is named after the store.
 //!
-//! Log and ledger have names alike, and whoever moves one away by a pattern moves both. That there was a log is therefore noted
-//! where the store's name is: without that name there is no store.
+//! Log and ledger have names alike, and a pattern that moves one away moves both. So it is noted beside the name of the store that
+//! there was a log: without that name there is no store.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;

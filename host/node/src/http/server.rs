@@ -262,7 +262,7 @@ async fn not_accepted(error: &io::Error) {
     }
 }
 
-/// Answers a page of another web origin. Boxed, as all that is rare: the future of a plain request stays small.
+/// Answers a page of another web origin. Boxed to keep the future of a plain request small.
 fn answer_foreign<'a>(
     http: &'a Arc<Http>,
     cors: &CorsLayer,

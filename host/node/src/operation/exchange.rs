@@ -1,4 +1,4 @@
-//! How an HTTP component is asked: beside the road, for its bodies stream and there is no document.
+//! How an HTTP component is asked. That is beside the road: its bodies stream, and there is no document.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! What a handler is given besides state and request: the time of day, and the number that its randomness comes from.
+//! What a handler is given besides state and request: the time of day, and the number from which its randomness comes.
 //!
-//! Both are drawn before the handlers of an operation run, so that they can be recorded and given once more.
+//! Both are drawn before the handlers of an operation run. So they can be recorded, and given once more.
 
 use steward_model::Timestamp;
 use steward_model::splitmix::mix;

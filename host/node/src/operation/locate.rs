@@ -1,6 +1,6 @@
-//! Second stage: which document the operation is about, and in which partition that lies.
+//! The stage that finds the document which the operation concerns, and the partition that holds it.
 //!
-//! Whether that partition is served here is looked at next, because it may have to be waited for; see `forward`.
+//! Whether this node serves that partition is looked at next, since it may have to be waited for; see `forward`.
 
 use std::sync::Arc;
 

@@ -11,15 +11,23 @@
 //!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
 //! ```
 //!
-//! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
-//! several stages need stands in files below them: waiting (`wait`), reads of a copy as it is (`copy`), the fields of a body (`body`), preconditions,
-//! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
-//! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), how many go through the same phase together (`phase`), and how a decision becomes an update.
+//! Each stage is a file of that name and calls no other stage. A stage that works on a document takes a `Road`. What several
+//! stages need stands in files below them:
 //!
-//! Beside the road, a recorded request runs once more (`replay`): through `create` or `execute` and no further.
+//! | what | files |
+//! |---|---|
+//! | the request: the fields of its body, its preconditions, whether it was carried out before | `body`, `precondition`, `repeat` |
+//! | who decides: a guest, the host itself, `handle-start` before them | `guest`, `native`, `start` |
+//! | who may go on: the door of the service, the gate of the group | `door`, `gate` |
+//! | from a decision to the update in the log | `decision`, `update` |
+//! | waiting, reads of a copy as it is, effects that are given up | `wait`, `copy`, `giving_up` |
+//! | how an operation outlives its client, and keeps step with others | `kept`, `phase` |
 //!
-//! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
-//! either committed, or cut as a whole with the reign; the answer is given when it is known which.
+//! Two things go beside the road: a recorded request that runs once more (`replay`) goes through `create` or `execute` and no
+//! further, and an HTTP component (`exchange`) has no document.
+//!
+//! An operation that fails before `propose` has put its record into the log has changed nothing. Once the record is there, it is
+//! either committed or cut as a whole, with the reign; the answer waits until it is known which.
 
 mod admit;
 mod body;
@@ -203,8 +211,8 @@ impl Operations {
             Ok(_) | Err(_) => None,
         };
         let reply = match ours {
-            // Another node orders its updates, or does by now, or any copy will do. Boxed, for it is rare, and the task of an operation is
-            // moved and cleared as a whole: what is seldom needed makes every operation dearer.
+            // Another node orders its updates, or does by now, or any copy will do. Boxed to keep the future of a plain read small:
+            // this branch is rare, and a future is moved and cleared as a whole.
             None | Some(Err(Error::NotConfirmed(_))) => Box::pin(looked_up(road)).await,
             Some(reply) => reply,
         };

@@ -1,5 +1,5 @@
-//! What all operations of this node share: the clock, partitions and services, and who is told which documents begin
-//! and end.
+//! What all operations of this node share: clock, partitions, services, what guests may call, and who is told which documents begin and
+//! end.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Last stage: counts the operation, for statistics and metrics, and logs how it ended.
+//! The stage that counts the operation, for statistics and metrics, and logs how it ended.
 
 use std::sync::Arc;
 

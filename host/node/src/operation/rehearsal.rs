@@ -1,5 +1,5 @@
-//! A handler that runs without consequences: what it says goes to whoever asked for the run, what it counts nowhere, and what it reads
-//! is noted. Nothing that it decides is proposed.
+//! A handler that runs without consequences. What it says goes to the one who asked for the run; what it counts goes nowhere; what it
+//! reads is noted. Nothing that it decides is proposed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

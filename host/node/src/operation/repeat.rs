@@ -1,4 +1,4 @@
-//! Repeats: a request that was carried out before gets its first answer again, and nothing happens a second time.
+//! Repeats: a request that was carried out before gets its first answer again. Nothing happens a second time.
 
 use std::sync::Arc;
 

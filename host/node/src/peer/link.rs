@@ -1,4 +1,4 @@
-//! One connection at work: messages out, messages in, and whoever waits for an answer.
+//! One connection at work: messages out, messages in, and those who wait for an answer.
 //!
 //! Two tasks serve it, one for each direction; when either ends, both do, and everybody who waits hears so. A request that was sent
 //! when that happens may have been carried out: only a message that was never sent is known not to have been.

@@ -1,6 +1,6 @@
 //! Whom this node does not talk to, or who does not talk to it, for logs and for people.
 //!
-//! Whoever reaches the port for peers may say any name, so what they say is bounded here, in memory and in the log. Left out: a
+//! Anybody who reaches the port for peers may say any name, so what they say is bounded here, in memory and in the log. Left out: a
 //! reason stands until its node connects, others displace it, or the process ends.
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
-//! Queries: whoever asks, HTTP clients or guests, this node answers for all documents of the group. Each owner is asked for its
-//! part, and the parts are merged here.
+//! Queries: this node answers HTTP clients and guests for all documents of the group. It asks each owner for its part, and merges
+//! the parts.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

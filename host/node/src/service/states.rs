@@ -1,6 +1,6 @@
 //! States as guests make them: held to the schema of their service, and brought into the shape of the mounted module.
 //!
-//! Whoever shows a document, be it a read, a listing or a query, gets it from here. So a state that the module cannot read is a
+//! Reads, listings and queries get the documents that they show from here. So a state that the module cannot read is a
 //! failure everywhere, and never shown as it is stored.
 
 use std::sync::Arc;
@@ -30,10 +30,7 @@ pub(crate) enum Unreadable {
     },
     /// The guest refuses or fails to bring it into its own shape.
     #[error("service {service}: {error}")]
-    Guest {
-        service: Link,
-        error: CallError,
-    },
+    Guest { service: Link, error: CallError },
     /// What the guest made of it cannot be a state.
     #[error("service {service}: {reason}")]
     Outcome {

@@ -1,6 +1,6 @@
 //! Fsyncs of opening and trimming: each is needed, and these tests fail without it.
 //!
-//! They share their kind of file with fsyncs that happen all the time, so a disk that lies about the kind does not single them out.
+//! A disk that lies about one kind of file cannot show that: each of these fsyncs shares its kind with others that happen all the time.
 
 use super::segment::{self, FORMAT_VERSION, Header};
 use super::tests::*;

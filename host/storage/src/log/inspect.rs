@@ -1,6 +1,6 @@
 //! Looking at a log without changing it: for people who want to know what is in the folder of a node that does not run.
 //!
-//! Opening mends what it finds: it blanks a torn end, hardens the last group, removes unused segments. Whoever asks why a node
+//! Opening mends what it finds: it blanks a torn end, hardens the last group, removes unused segments. People who ask why a node
 //! does not start must see the folder as it is, so this walk only reads, and goes on behind damage, where opening stops.
 //! What it calls torn or damaged is what [`open`](super::open) would call so.
 //!

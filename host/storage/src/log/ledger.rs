@@ -1,9 +1,9 @@
 //! The ledger: which segments a log has, noted outside of its folder.
 //!
-//! What is missing can be noticed only by somebody who knows that it was there. The folder of a log may be gone as a
-//! whole, or its first or newest files; what is left looks like a shorter log. So the log notes the number of each segment
-//! for good before it uses it, at a place that does not go with the folder, and takes note of what it removed by itself
-//! before it removes it. Opening refuses a log that has less than its ledger says.
+//! Only somebody who knows that a file was there notices that it is gone. The folder of a log may be lost as a whole, or its
+//! first or newest files; what is left looks like a shorter log. So the log notes, at a place that does not go with the folder,
+//! the number of each segment before it uses the segment, and each removal of its own before it removes anything. Opening
+//! refuses a log that has less than its ledger says.
 //!
 //! ```text
 //!  0          8        12         20         28         36

@@ -15,7 +15,8 @@
 //! The last group is written and fsynced once more before anybody is told of it: the process may have died before its
 //! fsync, or of its failure, and then memory answers reads with what the disk never got.
 //!
-//! A segment that is gone, or whose header is, was in use if the ledger says so, and is refused whatever the others say.
+//! If a segment is gone, or its header, the ledger decides: a log that lacks a segment which its ledger names is refused, whatever
+//! the other segments say.
 //!
 //! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
 //! could prove that it was ever there, except in a log that was trimmed and has no other.

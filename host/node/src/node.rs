@@ -208,7 +208,7 @@ fn start_operations(
     let operations = Arc::new_cyclic(|road| {
         Operations::new(operation::Parts {
             clock: Arc::clone(clock),
-            table: Arc::clone(&foundation.partitions),
+            partitions: Arc::clone(&foundation.partitions),
             services,
             limits,
             shutdown: stop.clone(),

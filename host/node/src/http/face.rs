@@ -153,7 +153,7 @@ impl Http {
         if service.is_stateless() {
             return None;
         }
-        let partitions = self.operations().table().lane(service.lane());
+        let partitions = self.operations().partitions().lane(service.lane());
         partitions.iter().find_map(|partition| partition.problem())
     }
 

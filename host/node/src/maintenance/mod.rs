@@ -22,7 +22,7 @@ use places::places;
 /// Starts the duties of an owner on this node; `schedule` is the one that the operations tell of documents.
 pub(crate) fn start(operations: &Arc<Operations>, schedule: &Arc<Schedule>, shutdown: &Shutdown) {
     let starting = places();
-    for partition in operations.table().all() {
+    for partition in operations.partitions().all() {
         let (operations, partition, places) = (Arc::clone(operations), Arc::clone(partition), Arc::clone(&starting));
         let (schedule, stop) = (Arc::clone(schedule), shutdown.clone());
         shutdown.spawn("starts", async move {

@@ -149,7 +149,7 @@ impl Operations {
 
     /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
     async fn committed_here(&self, id: PartitionId) -> Result<Answer, Error> {
-        let partition = self.table.get(id);
+        let partition = self.partitions.get(id);
         let asked = partition.ask(|| self.clock.now());
         match tokio::time::timeout(self.limits.wait, asked.confirmed()).await {
             Ok(confirmed) => confirmed.map(|()| Answer::Committed(partition.committed_end())).map_err(Into::into),
@@ -267,16 +267,16 @@ impl Service for Arrivals {
                     let outcome = operations.submit(operation).await;
                     Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
-                Question::Committed(partition) if operations.table.has(partition) => {
+                Question::Committed(partition) if operations.partitions.has(partition) => {
                     Brought::of(operations.committed_here(partition).await)
                 }
-                Question::GiveUp(partition, link, tag) if operations.table.has(partition) => {
-                    let partition = operations.table.get(partition);
+                Question::GiveUp(partition, link, tag) if operations.partitions.has(partition) => {
+                    let partition = operations.partitions.get(partition);
                     Brought::of(operations.give_up_here(partition, &link, tag.as_deref()).await.map(Answer::GivenUp))
                 }
-                Question::Replay(partition, wanted) if operations.table.has(partition) => {
+                Question::Replay(partition, wanted) if operations.partitions.has(partition) => {
                     operations.loaded(&wanted.link).await;
-                    let partition = operations.table.get(partition);
+                    let partition = operations.partitions.get(partition);
                     Brought::of(operations.replay_here(&modules, partition, &wanted).await.map(Answer::Replayed))
                 }
                 Question::Committed(partition) | Question::GiveUp(partition, ..) | Question::Replay(partition, ..) => {

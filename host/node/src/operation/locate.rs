@@ -63,7 +63,7 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
             });
         }
     };
-    let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
+    let partition = Arc::clone(operations.partitions.of(&operation.link, service.lane()));
     Ok(Place::Document { service, partition, creates })
 }
 

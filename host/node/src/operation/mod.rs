@@ -183,7 +183,7 @@ impl Operations {
         let Some(Found::Child(service)) = self.services.find(link) else { return Ok(()) };
         let id = format!("start-{}", link.name());
         let start = self.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Start);
-        let partition = self.table.of(link, service.lane());
+        let partition = self.partitions.of(link, service.lane());
         match start::is_due(self.road(&start, &service, partition)) {
             true => self.perform(start).await.map(|_| ()),
             false => Ok(()),
@@ -202,7 +202,7 @@ impl Operations {
     /// The short road of a read: most reads are a look into memory.
     async fn read(self: &Arc<Self>, operation: &Operation, service: &Arc<Service>) -> Result<Reply, Error> {
         let began = self.clock.now();
-        let partition = self.table.of(&operation.link, service.lane());
+        let partition = self.partitions.of(&operation.link, service.lane());
         let road = self.road(operation, service, partition);
         stage::located(partition);
         stage::served(partition);

@@ -47,7 +47,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Parts {
     pub clock: Arc<Clock>,
     /// The partitions of this node.
-    pub table: Arc<Partitions>,
+    pub partitions: Arc<Partitions>,
     pub services: Arc<ServiceTable>,
     pub limits: Limits,
     /// Owns the tasks of operations.
@@ -67,7 +67,7 @@ pub(crate) struct Parts {
 /// Runs operations on this node.
 pub(crate) struct Operations {
     pub(super) clock: Arc<Clock>,
-    pub(super) table: Arc<Partitions>,
+    pub(super) partitions: Arc<Partitions>,
     pub(super) services: Arc<ServiceTable>,
     pub(super) starts: Starts,
     pub(super) seeds: Seeds,
@@ -85,10 +85,10 @@ pub(crate) struct Operations {
 impl Operations {
     /// Returns a road that is made of these parts.
     pub(crate) fn new(parts: Parts) -> Operations {
-        let Parts { clock, table, services, limits, shutdown, owner, cluster, links, imports, watcher } = parts;
+        let Parts { clock, partitions, services, limits, shutdown, owner, cluster, links, imports, watcher } = parts;
         Operations {
             clock,
-            table,
+            partitions,
             services,
             starts: Starts::default(),
             seeds: Seeds::new(),
@@ -106,9 +106,8 @@ impl Operations {
         (self.watcher)(service, link, existence);
     }
 
-    /// Returns the partitions.
-    pub(crate) fn table(&self) -> &Arc<Partitions> {
-        &self.table
+    pub(crate) fn partitions(&self) -> &Arc<Partitions> {
+        &self.partitions
     }
 
     pub(crate) fn services(&self) -> &Arc<ServiceTable> {

@@ -59,7 +59,7 @@ impl Operations {
         wanted: Replaying,
     ) -> Result<Box<Replayed>, Error> {
         let service = served(self, &wanted.link)?;
-        let partition = self.table.of(&wanted.link, service.lane());
+        let partition = self.partitions.of(&wanted.link, service.lane());
         let read = self.own(
             format!("replay-{}", wanted.link.name()),
             Action::Get,

@@ -29,7 +29,7 @@ fn operations(node: &ByHand) -> Operations {
     let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
     Operations::new(Parts {
         clock: Arc::clone(&node.clock),
-        table: Arc::clone(&node.table),
+        partitions: Arc::clone(&node.partitions),
         services: Arc::new(ServiceTable::default()),
         limits,
         shutdown: Shutdown::default(),

@@ -47,7 +47,7 @@ const QUICK_WITHIN: Duration = Duration::from_millis(2);
 
 pub(crate) struct Queries {
     clock: Arc<Clock>,
-    table: Arc<Partitions>,
+    partitions: Arc<Partitions>,
     services: Arc<ServiceTable>,
     places: Places,
     owner: String,
@@ -70,12 +70,12 @@ impl Queries {
     /// Returns the queries over these partitions and those of the `group`; `owner` is the name of this node.
     pub(crate) fn new(
         clock: Arc<Clock>,
-        table: Arc<Partitions>,
+        partitions: Arc<Partitions>,
         services: Arc<ServiceTable>,
         owner: String,
         group: Option<OtherNodes>,
     ) -> Queries {
-        Queries { clock, table, services, places: Places::default(), owner, group }
+        Queries { clock, partitions, services, places: Places::default(), owner, group }
     }
 
     /// Returns the result document of `GET <factory>?<query>`: the children, as OData options ask for them.
@@ -156,7 +156,7 @@ impl Queries {
         now: Timestamp,
         deadline: Moment,
     ) -> Result<Vec<Part>, Refusal> {
-        let own = self.table.shared().own.node;
+        let own = self.partitions.shared().own.node;
         let state = group.cluster.borrow().clone();
         let mut shares: BTreeMap<NodeId, Vec<PartitionId>> = BTreeMap::new();
         for partition in aim.partitions() {
@@ -182,9 +182,9 @@ impl Queries {
     /// Returns what the documents of these partitions, which are served here, have to say.
     async fn part(&self, aim: Aim, partitions: &[PartitionId], now: Timestamp) -> Result<Part, Refusal> {
         let copies = self.complete(&aim.lanes, partitions).await?;
-        let (table, services) = (Arc::clone(&self.table), Arc::clone(&self.services));
+        let (partitions, services) = (Arc::clone(&self.partitions), Arc::clone(&self.services));
         let (clock, owner) = (Arc::clone(&self.clock), self.owner.clone());
-        let source = Source { table, services, aim, copies, clock, owner };
+        let source = Source { partitions, services, aim, copies, clock, owner };
         // A state of a former shape is migrated by a guest, which may take its time.
         if !source.aim.concerned.iter().any(|service| service.has_former_states) {
             let deadline = self.clock.now().plus(QUICK_WITHIN);
@@ -209,19 +209,19 @@ impl Queries {
         let mut counting = Vec::with_capacity(lanes.len());
         for lane in lanes {
             let wanted = || partitions.iter().copied().filter(|partition| partition.lane == *lane);
-            let served = self.table.shared().served.copies(*lane);
+            let served = self.partitions.shared().served.copies(*lane);
             if let Some(id) = served.lacking(wanted()) {
                 return Err(Refusal::NotServed(id));
             }
-            let copies = match wanted().count() == self.table.lane(*lane).len() {
+            let copies = match wanted().count() == self.partitions.lane(*lane).len() {
                 true => served,
                 false => {
                     let mut copies = Copies::none(*lane);
-                    wanted().for_each(|id| copies.add(self.table.get(id).store().copy()));
+                    wanted().for_each(|id| copies.add(self.partitions.get(id).store().copy()));
                     Arc::new(copies)
                 }
             };
-            flushed_lane(&self.table, *lane).await?;
+            flushed_lane(&self.partitions, *lane).await?;
             counting.push((*lane, copies));
         }
         Ok(counting)
@@ -233,7 +233,7 @@ impl Queries {
             return Ok(());
         }
         let now = self.clock.now();
-        let ask = |id: &PartitionId| (*id, self.table.get(*id).ask(|| now));
+        let ask = |id: &PartitionId| (*id, self.partitions.get(*id).ask(|| now));
         // All are asked before the first answer is waited for: the questions travel together.
         let asked: Vec<_> = partitions.iter().map(ask).collect();
         let until = now.plus(CONFIRMED_WITHIN);
@@ -334,7 +334,7 @@ fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
 
 /// What a query is run over, wherever that happens.
 struct Source {
-    table: Arc<Partitions>,
+    partitions: Arc<Partitions>,
     services: Arc<ServiceTable>,
     aim: Aim,
     copies: Counting,
@@ -345,7 +345,7 @@ struct Source {
 impl Source {
     fn collect(&self, budget: &Budget) -> Result<Part, run::Error<SourceError>> {
         let (aim, owner) = (&self.aim, self.owner.clone());
-        let documents = Documents::open(&self.table, &self.services, aim, self.copies.clone(), owner);
+        let documents = Documents::open(&self.partitions, &self.services, aim, self.copies.clone(), owner);
         run::collect(&aim.request, &documents.map_err(|error| run::Error::Source(error.into()))?, budget, &|| {
             self.clock.now()
         })

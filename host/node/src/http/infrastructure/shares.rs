@@ -26,7 +26,7 @@ impl Shares {
                 *shares.in_sync.entry(member.node).or_default() += 1;
             }
         }
-        for partition in http.operations().table().lane(Lane::Persisted) {
+        for partition in http.operations().partitions().lane(Lane::Persisted) {
             let replica = partition.status().replica;
             let end = replica.end.map_or(0, |end| end.offset.0 + 1);
             for copy in replica.copies {

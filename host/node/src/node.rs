@@ -38,7 +38,9 @@ use crate::outward::Outward;
 use crate::partition::{self, Exchange, RebuildParts, Rebuilds, Threads};
 use crate::peer::Topic;
 use crate::query::{OtherNodes, Queries, Shares};
-use crate::service::{self, GroupModules, ModuleFolder, ModuleShelf, ModuleStore, Modules, ServiceIndex, ServiceTable};
+use crate::service::{
+    self, GroupModules, ModuleAnswers, ModuleFolder, ModuleStore, Modules, ServiceIndex, ServiceTable,
+};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
@@ -106,7 +108,7 @@ async fn start_guests(folder: &Folder, system: &System, options: &Options, stop:
     let modules = Arc::new(Modules::new(store, sandbox.clone()));
     let services = Arc::new(ServiceTable::default());
     if let Some(links) = system.links() {
-        links.offer(Topic::Modules, ModuleShelf::new(own, Arc::clone(&modules), Arc::clone(&services)));
+        links.offer(Topic::Modules, ModuleAnswers::new(own, Arc::clone(&modules), Arc::clone(&services)));
     }
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), stop).await;
     Ok(Guests { sandbox, modules, services })

@@ -12,7 +12,7 @@ use steward_protocol::liveness;
 use super::beats::Beats;
 use super::engine;
 use super::group::Group;
-use crate::peer::{Lane, Refused};
+use crate::peer::{Lane, RefusedPeer};
 
 /// After how many milliseconds without its voters a leader cannot decide anything.
 const UNHEARD_MILLIS_MAX: u64 = 2_000;
@@ -41,7 +41,7 @@ pub(crate) struct Standing {
     /// Every other node.
     pub seen: Vec<Seen>,
     /// Whom this node does not talk to, or who does not talk to it.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedPeer>,
 }
 
 impl Standing {

@@ -77,15 +77,15 @@ pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Quest
         let asked = ask(waiting, owner, &question()).instrument(span).await;
         telemetry::forwarded(asked.outcome(), waiting.operations.clock.now().since(began));
         match asked {
-            Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
-            Asked::Brought(Brought::Failed { problem, patience }) => {
+            Delivery::Answered(Brought::Answer(answer)) => return Ok(Some(answer)),
+            Delivery::Answered(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
             }
             // Its row is on its way here, if it is newer than the one by which it was asked.
-            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
-            Asked::NotAtAll => newer_row(waiting, asked_in, asked_in).await,
-            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
-            Asked::Perhaps => {
+            Delivery::Answered(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
+            Delivery::Unreached => newer_row(waiting, asked_in, asked_in).await,
+            Delivery::Unknown if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
+            Delivery::Unknown => {
                 let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
                 return Err(waiting.unavailable(reason, Happened::Unknown));
             }
@@ -158,31 +158,30 @@ impl Operations {
     }
 }
 
-/// How a question ended.
-enum Asked {
-    /// With an answer.
-    Brought(Brought),
+/// What became of a question.
+enum Delivery {
+    Answered(Brought),
     /// It did not get there.
-    NotAtAll,
+    Unreached,
     /// It may have got there.
-    Perhaps,
+    Unknown,
 }
 
-impl Asked {
+impl Delivery {
     /// Returns the word by which such ends are counted.
     fn outcome(&self) -> &'static str {
         match self {
-            Asked::Brought(Brought::Answer(_)) => "answered",
-            Asked::Brought(Brought::Failed { .. }) => "refused",
-            Asked::Brought(Brought::NotOwner { .. }) => "not-owner",
-            Asked::NotAtAll => "unreachable",
-            Asked::Perhaps => "unknown",
+            Delivery::Answered(Brought::Answer(_)) => "answered",
+            Delivery::Answered(Brought::Failed { .. }) => "refused",
+            Delivery::Answered(Brought::NotOwner { .. }) => "not-owner",
+            Delivery::Unreached => "unreachable",
+            Delivery::Unknown => "unknown",
         }
     }
 }
 
-async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
-    let Some(links) = &waiting.operations.links else { return Asked::NotAtAll };
+async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Delivery {
+    let Some(links) = &waiting.operations.links else { return Delivery::Unreached };
     let (left, seen) = (waiting.left(), row_of(waiting));
     let within = left + ANSWER_WITHIN;
     let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), within);
@@ -193,18 +192,18 @@ async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked 
     let answer = tokio::select! {
         answer = answer => answer,
         // It hangs, or is gone and its link does not know it yet.
-        () = succeeded => return Asked::Perhaps,
+        () = succeeded => return Delivery::Unknown,
     };
     match answer {
         Ok(answer) => match codec::decode(&answer) {
-            Ok(brought) => Asked::Brought(brought),
+            Ok(brought) => Delivery::Answered(brought),
             Err(error) => {
                 tracing::warn!(%error, %owner, "answer of an owner cannot be read");
-                Asked::Perhaps
+                Delivery::Unknown
             }
         },
-        Err(peer::Error::NotConnected | peer::Error::Refused(_) | peer::Error::TooLarge { .. }) => Asked::NotAtAll,
-        Err(peer::Error::Broken | peer::Error::Late(_)) => Asked::Perhaps,
+        Err(peer::Error::NotConnected | peer::Error::Refused(_) | peer::Error::TooLarge { .. }) => Delivery::Unreached,
+        Err(peer::Error::Broken | peer::Error::Late(_)) => Delivery::Unknown,
     }
 }
 

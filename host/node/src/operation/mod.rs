@@ -413,7 +413,7 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
     };
     // A refusal shows the state as well as an answer does.
     let asked = waiting.ask();
-    waiting.witnessed(seen, Happened::No).await?;
+    waiting.committed(seen, Happened::No).await?;
     waiting.confirmed(asked).await?;
     let reply = answer?;
     // The repeat of a request whose answer did not come may want more members to hold it than the first.

@@ -54,7 +54,7 @@ pub(super) async fn replay(waiting: Waiting<'_>) -> Result<Option<Reply>, Error>
     }
     let appended = partition.appended(&operation.link);
     // The first request may still be lost or committed, and for its client this one is the same.
-    waiting.witnessed(appended, Happened::Unknown).await?;
+    waiting.committed(appended, Happened::Unknown).await?;
     replayed(operation, partition, first).await.map(Some)
 }
 

@@ -160,8 +160,8 @@ fn the_future_of_an_operation_stays_small() {
     fn bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
         size_of::<F>()
     }
-    type Asked = (&'static Arc<Operations>, Box<Operation>, Found);
-    let whole = bytes(|(operations, operation, found): Asked| operations.run(operation, found));
+    type Arguments = (&'static Arc<Operations>, Box<Operation>, Found);
+    let whole = bytes(|(operations, operation, found): Arguments| operations.run(operation, found));
     assert!(whole <= 4096, "{whole} bytes: box what is rare, and pin what is passed on");
     let read = bytes(super::shown);
     assert!(read <= 1024, "{read} bytes");

@@ -85,10 +85,7 @@ pub(crate) enum Error {
     Late(Duration),
     /// The message is larger than the lane takes; nothing was sent.
     #[error("a message of {bytes} bytes is too large, {most} are possible")]
-    TooLarge {
-        bytes: usize,
-        most: usize,
-    },
+    TooLarge { bytes: usize, most: usize },
 }
 
 type Waiting = oneshot::Sender<Result<Bytes, Error>>;
@@ -127,13 +124,13 @@ impl Shared {
     }
 }
 
-/// Forgets a request that was given up.
-struct Asked<'a> {
+/// A request that waits for its answer; dropped, it is forgotten.
+struct Pending<'a> {
     shared: &'a Shared,
     id: u64,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
         self.shared.waiting().remove(&self.id);
     }
@@ -246,7 +243,7 @@ impl Link {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.shared.waiting().insert(id, answer);
-        let _asked = Asked { shared: &self.shared, id };
+        let _pending = Pending { shared: &self.shared, id };
         // Whoever ends the connection clears those who wait after it has ended: one who came later would wait in vain.
         match self.queue.reserve().await {
             Ok(place) if !self.is_closed() => place.send(Frame::Request { id, topic, body }),

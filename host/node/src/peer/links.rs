@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::hello::{Hello, Incarnation, Refusal, VERSIONS};
 use super::lane::{Lane, Topic};
 use super::link::{Error, Link, Offered, Service};
-use super::refusals::{Refusals, Refused};
+use super::refusals::{Refusals, RefusedPeer};
 use super::secret::Secret;
 use super::thread::Tasks;
 use crate::config::PeerAddress;
@@ -213,7 +213,7 @@ impl Links {
     }
 
     /// Returns whom this node does not talk to, or who does not talk to it, and why.
-    pub(crate) fn refused(&self) -> Vec<Refused> {
+    pub(crate) fn refused(&self) -> Vec<RefusedPeer> {
         self.refusals().all()
     }
 

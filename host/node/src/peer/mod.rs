@@ -45,7 +45,7 @@ pub(crate) use hello::Incarnation;
 pub(crate) use lane::{Lane, Topic};
 pub(crate) use link::{Error, Origin, Service};
 pub(crate) use links::{Links, Ourselves};
-pub(crate) use refusals::Refused;
+pub(crate) use refusals::RefusedPeer;
 pub use said::describe as describe_peer_bytes;
 pub(crate) use secret::Secret;
 pub(crate) use thread::{PeerThread, Tasks};

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::aim::Aim;
-use super::asked::{Asked, Said, Share};
+use super::asked::{Query, Said, Share};
 use super::documents::Documents;
 use super::migration::SourceError;
 use super::places::Places;
@@ -85,7 +85,7 @@ impl Queries {
     pub(crate) async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
         let listing = odata::Listing::parse(factory.clone(), query)?;
         let began = self.clock.now();
-        let asked = Asked::Listing { factory: factory.clone(), query: query.to_owned() };
+        let asked = Query::Listing { factory: factory.clone(), query: query.to_owned() };
         let answer = self.run(asked, listing.request().clone()).await?;
         Ok(listing.results(&answer, &self.owner, self.micros_since(began))?)
     }
@@ -96,7 +96,7 @@ impl Queries {
     /// [`Refusal`] says what to change.
     pub(crate) async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let link = format!("/core/query-tasks/{}", Uuid::now_v7().simple());
-        self.finish(task::Task::parse(body)?, Asked::Task(Bytes::copy_from_slice(body)), &link).await
+        self.finish(task::Task::parse(body)?, Query::Task(Bytes::copy_from_slice(body)), &link).await
     }
 
     /// Returns one page of a query task, whose token is the parameter [`page::PARAMETER`] of `GET /core/query-page`.
@@ -104,10 +104,10 @@ impl Queries {
     /// # Errors
     /// [`Refusal`] if the page is not to be had any more.
     pub(crate) async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
-        self.finish(task::Task::page(token, self.clock.wall_time())?, Asked::Page(token.to_owned()), "").await
+        self.finish(task::Task::page(token, self.clock.wall_time())?, Query::Page(token.to_owned()), "").await
     }
 
-    async fn finish(&self, task: task::Task, asked: Asked, link: &str) -> Result<Bytes, Refusal> {
+    async fn finish(&self, task: task::Task, asked: Query, link: &str) -> Result<Bytes, Refusal> {
         let began = self.clock.now();
         let answer = self.run(asked, task.request().clone()).await?;
         let micros = self.micros_since(began);
@@ -120,7 +120,7 @@ impl Queries {
     }
 
     /// Runs a query over all partitions, wherever they are served. One that is handed over meanwhile is asked for anew.
-    async fn run(&self, asked: Asked, request: Request) -> Result<Answer, Refusal> {
+    async fn run(&self, asked: Query, request: Request) -> Result<Answer, Refusal> {
         let now = self.clock.wall_time();
         let deadline = self.clock.now().plus(ANSWER_WITHIN);
         let aim = Aim::of(request, &self.services);
@@ -151,7 +151,7 @@ impl Queries {
     async fn attempt(
         &self,
         group: &OtherNodes,
-        asked: &Asked,
+        asked: &Query,
         aim: &Aim,
         now: Timestamp,
         deadline: Moment,

@@ -30,7 +30,7 @@ pub(crate) use lines::Line;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, QUERY_TASKS, answers_itself, reserved};
 pub(crate) use schema::{Schema, SchemaError};
-pub(crate) use shared::{GroupModules, ModuleShelf, keep_elsewhere, shown_elsewhere};
+pub(crate) use shared::{GroupModules, ModuleAnswers, keep_elsewhere, shown_elsewhere};
 pub(crate) use starts::Starts;
 pub(crate) use states::{
     Reader, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,

@@ -30,10 +30,10 @@
 mod evidence;
 mod jitter;
 mod message;
-mod pace;
 mod peer;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,9 +42,9 @@ use steward_model::{Member, Moment, NodeId};
 
 pub use evidence::Evidence;
 pub use message::{Beat, Effect, Event, Message};
-pub use pace::{BEAT, PATIENCE_MAX, PATIENCE_MIN, TICK};
 use peer::Peer;
 pub use peer::View;
+pub use timing::{BEAT, PATIENCE_MAX, PATIENCE_MIN, TICK};
 
 /// Whoever was not called for longer was asleep.
 const NAP: Duration = Duration::from_millis(250);

@@ -6,7 +6,7 @@ use steward_model::{Member, Moment, NodeId};
 
 use super::jitter::Jitter;
 use super::message::Beat;
-use super::pace::{BEAT, PATIENCE_MAX};
+use super::timing::{BEAT, PATIENCE_MAX};
 
 /// Whether a node is believed to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

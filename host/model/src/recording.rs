@@ -89,7 +89,7 @@ pub enum RecordedAction {
     Hear {
         /// The tag that the guest gave the effect.
         tag: String,
-        /// What was answered.
+        /// What was answered, or that the effect was given up.
         reply: EffectReply,
     },
 }
@@ -126,7 +126,12 @@ impl RecordedRequest {
                 let body = reply.body.as_ref().map_or(0, Bytes::len);
                 tag.len() + header_bytes(&reply.headers) + reply.from.len() + body
             }
-            RecordedAction::Create | RecordedAction::Act(_) | RecordedAction::Start | RecordedAction::Maintain | RecordedAction::Expire | RecordedAction::Migrate => 0,
+            RecordedAction::Create
+            | RecordedAction::Act(_)
+            | RecordedAction::Start
+            | RecordedAction::Maintain
+            | RecordedAction::Expire
+            | RecordedAction::Migrate => 0,
         };
         self.query.len() + header_bytes(&self.headers) + self.body.as_ref().map_or(0, Bytes::len) + heard
     }
@@ -193,7 +198,11 @@ mod tests {
     fn recordings_round_trip() {
         let reply =
             EffectReply { status: 200, headers: vec![], body: Some(Bytes::from_static(b"{}")), from: "/a".into() };
-        for asked in [RecordedAction::Create, RecordedAction::Act(Action::Patch), RecordedAction::Hear { tag: "t".to_owned(), reply }] {
+        for asked in [
+            RecordedAction::Create,
+            RecordedAction::Act(Action::Patch),
+            RecordedAction::Hear { tag: "t".to_owned(), reply },
+        ] {
             let recording = recording(request(asked, 10), &[effect(3)]);
             assert_eq!(codec::decode(&codec::encode(&recording)), Ok(recording));
         }
@@ -201,8 +210,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_left_out_and_said() {
-        let recording =
-            recording(request(RecordedAction::Act(Action::Put), REQUEST_BYTES_MAX), &[effect(EFFECTS_BYTES_MAX), effect(0)]);
+        let recording = recording(
+            request(RecordedAction::Act(Action::Put), REQUEST_BYTES_MAX),
+            &[effect(EFFECTS_BYTES_MAX), effect(0)],
+        );
         let Recorded::TooLarge { bytes } = recording.request else { panic!("it is too large") };
         assert!(bytes > REQUEST_BYTES_MAX as u64);
         let RecordedEffects::TooLarge { count, bytes } = recording.effects else { panic!("they are too large") };

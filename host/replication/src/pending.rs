@@ -26,7 +26,7 @@ const DOCUMENT_PART: usize = 16;
 /// An amount of effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amount {
-    /// How many.
+    /// How many requests that are committed and not settled.
     pub effects: usize,
     /// Their bytes, as [`PendingEffect::bytes`] counts them.
     pub bytes: usize,
@@ -84,7 +84,7 @@ pub struct TooMany {
     pub whose: String,
     /// What waits to be sent.
     pub pending: Amount,
-    /// What may.
+    /// What the document, the factory or the node may have waiting.
     pub most: Amount,
 }
 

@@ -24,7 +24,7 @@ pub type Clock = dyn Fn() -> Moment + Send + Sync;
 pub struct Stats {
     /// Groups written; as many fsyncs.
     pub groups: u64,
-    /// Frames written.
+    /// Frames written; divided by the groups, how many share an fsync.
     pub frames: u64,
     /// Bytes written, with headers and padding.
     pub bytes: u64,

@@ -28,6 +28,7 @@ use steward_protocol::cluster::ClusterState;
 use tracing::Instrument;
 
 use super::carried::{Answer, Brought, Carried, Question};
+use super::locate::Addressee;
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
@@ -44,13 +45,12 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 /// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
 
-/// Returns the owner's answer; none if this node has become the owner meanwhile. `creates`: the operation was asked of a factory,
-/// and creates the child at its link.
+/// Returns the owner's answer; none if this node has become the owner meanwhile.
 ///
 /// # Errors
 /// What the owner says; [`Error::Elsewhere`] if the operation was handed on before, [`Error::Unavailable`] if no owner answers in time.
-pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Option<Reply>, Error> {
-    let question = || Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
+pub(super) async fn forward(waiting: Waiting<'_>, addressee: Addressee) -> Result<Option<Reply>, Error> {
+    let question = || Question::Operation(Box::new(Carried::new(waiting.operation, addressee, waiting.left())));
     match ask_owner(waiting, question).await? {
         Some(Answer::Reply(reply)) => Ok(Some(reply.into())),
         Some(Answer::Committed(_) | Answer::GivenUp(_) | Answer::Replayed(_)) => Err(Error::Broken),

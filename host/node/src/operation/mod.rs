@@ -107,7 +107,7 @@ use crate::service::{Found, Service};
 use decision::Decision;
 use given::Given;
 use kept::Kept;
-use locate::Place;
+use locate::{Addressee, Place};
 use road::{Asking, Road};
 use stage::stage;
 use wait::{Waiting, Whose};
@@ -254,8 +254,8 @@ impl Operations {
     }
 
     async fn travel(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
-        let (service, partition, creates) = match place {
-            Place::Document { service, partition, creates } => (service, partition, creates),
+        let (service, partition, addressee) = match place {
+            Place::Document { service, partition, addressee } => (service, partition, addressee),
             Place::Stateless { service } => {
                 let asking = Asking { operations: self, operation, service: &service, rehearsal: None };
                 return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
@@ -268,11 +268,11 @@ impl Operations {
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
         self.gate.pass(&self.clock, &self.limits, operation).await?;
-        if let Some(reply) = handed_on(self.road(operation, &service, &partition), creates).await? {
+        if let Some(reply) = handed_on(self.road(operation, &service, &partition), addressee).await? {
             return Ok(reply);
         }
         stage::served(&partition);
-        if creates {
+        if addressee == Addressee::Factory {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;
             if let Some(step) = Box::pin(creation(road)).await.transpose() {
@@ -282,7 +282,7 @@ impl Operations {
             (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
             // What held while the turn was taken may hold no more.
             self.gate.pass(&self.clock, &self.limits, operation).await?;
-            if let Some(reply) = handed_on(self.road(operation, &service, &partition), false).await? {
+            if let Some(reply) = handed_on(self.road(operation, &service, &partition), Addressee::Document).await? {
                 return Ok(reply);
             }
         }
@@ -294,10 +294,10 @@ impl Operations {
 }
 
 /// Returns the owner's answer if another node owns the document; none if this node does.
-async fn handed_on(road: Road<'_>, creates: bool) -> Result<Option<Reply>, Error> {
+async fn handed_on(road: Road<'_>, addressee: Addressee) -> Result<Option<Reply>, Error> {
     match road.waiting().whose().await? {
         Whose::Ours => Ok(None),
-        Whose::Of(_) => Box::pin(async { stage!(forward, await forward::forward(road.waiting(), creates)) }).await,
+        Whose::Of(_) => Box::pin(async { stage!(forward, await forward::forward(road.waiting(), addressee)) }).await,
     }
 }
 
@@ -307,7 +307,7 @@ async fn looked_up(road: Road<'_>) -> Result<Reply, Error> {
         if let Some(position) = copy::position(road).await? {
             return copy::said(road, position, shown(road).await);
         }
-        if let Some(reply) = handed_on(road, false).await? {
+        if let Some(reply) = handed_on(road, Addressee::Document).await? {
             return Ok(reply);
         }
         if road.operation.freshness != Freshness::Newest {

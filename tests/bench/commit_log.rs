@@ -4,7 +4,7 @@
 //! threads, and every group has as many records as was asked for.
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -63,11 +63,6 @@ impl Listener for Nobody {
     fn persisted(&self, _through: Lsn, _ends: &[(PartitionId, Position)]) {}
 }
 
-fn moment() -> Moment {
-    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    Moment(u64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(u64::MAX))
-}
-
 /// Returns the n-th record, spread over the partitions as documents are.
 fn frame(number: u64, payload: &Bytes) -> Frame {
     let partitions = u64::from(PARTITIONS_PER_LANE);
@@ -84,7 +79,9 @@ fn frame(number: u64, payload: &Bytes) -> Frame {
 pub(crate) fn rate(place: &Path, payload: &Bytes, group: u64, span: Duration) -> anyhow::Result<Reached> {
     let folder = tempfile::Builder::new().prefix("steward-bench-log-").tempdir_in(place)?;
     let disk = Arc::new(FolderDisk::new(folder.path())?);
-    let options = Options { clock: moment, ..Options::default() };
+    let began = Instant::now();
+    let clock = Arc::new(move || Moment::default().plus(began.elapsed()));
+    let options = Options { clock, ..Options::default() };
     let log = Log::open(disk, options, &mut |_, _| Ok(())).context("open the log")?.log;
     let mut appended = 0;
     let began = Instant::now();

@@ -20,7 +20,6 @@ const VALUE_BYTES: usize = 300;
 /// How long a group may take to elect.
 const ELECTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// See the head of this module.
 pub(crate) struct Etcd {
     program: PathBuf,
     members: std::cell::RefCell<Vec<Child>>,

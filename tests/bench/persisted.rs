@@ -9,8 +9,6 @@ use std::cell::Cell;
 use anyhow::Context;
 use bytes::Bytes;
 use serde_json::Value;
-use steward_model::document::UpdateAction;
-use steward_model::operation::Cause;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp, Version, codec};
 
@@ -32,21 +30,15 @@ fn record(scene: &Scene) -> anyhow::Result<Bytes> {
     let shown: Value = serde_json::from_slice(&service::document(&scene.host, 0)?)?;
     let text = |field: &str| shown[field].as_str().with_context(|| format!("a document has {field}"));
     let position = Position { epoch: Epoch::ZERO.next_ownership(), offset: Offset(1000) };
+    let updated = Timestamp(shown["documentUpdateTimeMicros"].as_i64().unwrap_or_default());
     let document = Document {
-        link: Link::parse(text("documentSelfLink")?)?,
         kind: text("documentKind")?.to_owned(),
         version: Version(1000),
         epoch: position.epoch,
         offset: position.offset,
-        updated: Timestamp(shown["documentUpdateTimeMicros"].as_i64().unwrap_or_default()),
-        action: UpdateAction::Patch,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
-        cause: Cause::Client,
         state_version: 1,
-        recording: Bytes::new(),
         body: scene.service.state.clone(),
+        ..Document::bare(Link::parse(text("documentSelfLink")?)?, updated)
     };
     let update = Update {
         change: Change::NewVersion,

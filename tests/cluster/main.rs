@@ -6,6 +6,7 @@ mod copies;
 mod cuts;
 mod documents;
 mod faults;
+mod following;
 mod forming;
 mod growth;
 mod history;

@@ -14,7 +14,6 @@ struct Deployed {
     is_mounted: bool,
 }
 
-/// See the head of this module.
 pub(crate) struct Deployments {
     component: Vec<u8>,
     sent: u64,

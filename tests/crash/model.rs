@@ -35,7 +35,6 @@ struct Known {
 
 type Documents = BTreeMap<String, Known>;
 
-/// See the head of this module.
 pub(crate) struct Model {
     writers: Vec<Arc<Mutex<Documents>>>,
     seed: u64,

@@ -7,7 +7,6 @@ use steward_tests::host::Host;
 
 use crate::Random;
 
-/// See the head of this module.
 pub(crate) struct Rig {
     // Before the disk: a host that still runs keeps it busy.
     pub(crate) host: Host,

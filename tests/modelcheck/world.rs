@@ -69,7 +69,6 @@ pub(crate) struct Spent {
     pub(crate) trims: usize,
 }
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,

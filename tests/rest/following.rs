@@ -1,10 +1,10 @@
 //! One request can be followed: its id is in every log line about it, through its effects and their answers.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use steward_tests::wait;
 
-use crate::host_with_flags;
+use crate::{component, host_with_flags};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_found_by_its_id_wherever_its_effects_go() {
@@ -21,7 +21,8 @@ async fn a_request_is_found_by_its_id_wherever_its_effects_go() {
         let told = |cause: &str, link: &str| {
             let mut lines = log.lines().filter(|line| line.contains("operation done"));
             lines.any(|line| {
-                let words = [r#"request="find-me-17""#, &format!("cause=\"{cause}\""), &format!("link={link} ")];
+                let (cause, link) = (format!("cause=\"{cause}\""), format!("link={link} "));
+                let words = [r#"request="find-me-17""#, &cause, &link, " partition=", " epoch="];
                 words.iter().all(|word| line.contains(word))
             })
         };
@@ -34,6 +35,18 @@ async fn a_request_is_found_by_its_id_wherever_its_effects_go() {
     let lines = host.log();
     let line = lines.lines().find(|line| line.contains("guest: work begins")).expect("the guest's own line");
     assert!(line.contains(r#"request="find-me-17""#), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_a_component_is_found_by_its_id() {
+    let host = host_with_flags(&[], &["--log-level", "info,steward_node=debug"]).await;
+    host.client().deploy(&component("proxy").await, Some("/apps/x")).await;
+    let id = [("x-request-id", "find-me-20")];
+    host.client().with_headers(Method::GET, "/apps/x/told", &id, &Value::Null).await.expect(418);
+    let log = host.log();
+    let line = log.lines().find(|line| line.contains("operation done") && line.contains("find-me-20"));
+    let line = line.unwrap_or_else(|| panic!("the request is not in the log:\n{log}"));
+    assert!(line.contains(r#"operation{id=find-me-20 request="find-me-20""#), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,6 @@ struct Node {
     is_frozen: bool,
 }
 
-/// See the head of this module.
 pub(crate) struct Cluster {
     lane: Lane,
     now: Moment,

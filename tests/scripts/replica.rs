@@ -5,11 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use steward_model::document::UpdateAction;
-use steward_model::operation::Cause;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
-use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Timestamp, Version};
+use steward_model::{Document, Epoch, Lane, Link, Moment, Offset, PartitionId, Timestamp};
 use steward_protocol::replica::{Append, Event, Lineage, LogOutline, Message, Recovered, Replica, Row, Settings};
 
 use crate::cluster::Cluster;
@@ -142,20 +140,10 @@ impl Interpreter {
             request: RequestId::default(),
             origin: Origin::default(),
             document: Document {
-                link: document,
-                kind: "example".into(),
-                version: Version(0),
                 epoch: place.epoch,
                 offset: place.offset,
-                updated: Timestamp(0),
-                action: UpdateAction::Put,
-                expires: Timestamp(0),
-                principal: String::new(),
-                source: String::new(),
-                cause: Cause::Client,
-                state_version: 1,
-                recording: bytes::Bytes::new(),
                 body: bytes::Bytes::from_static(b"{}"),
+                ..Document::bare(document, Timestamp(0))
             },
             keep_versions: None,
             effects: vec![],

@@ -14,7 +14,6 @@ use steward_replication::partition::Claim;
 use crate::requests::{Answer, Request, Wish, answer};
 use crate::tasks::{Around, Done, pause};
 
-/// See the head of this module.
 struct Within {
     around: Rc<Around>,
     partition: PartitionId,

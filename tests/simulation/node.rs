@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use steward_model::{Epoch, Lane, Lsn, Moment, PartitionId, Position, codec};
+use steward_model::{Epoch, Lane, Lsn, PartitionId, Position, codec};
 use steward_protocol::replica::Member;
 use steward_replication::checkpoint::{Logged, Row};
 use steward_replication::completions::{Completions, DurabilityListener};
@@ -38,7 +38,7 @@ pub(crate) struct Node {
 }
 
 fn log_options(ledger: Option<Arc<dyn log::Ledger>>) -> log::Options {
-    log::Options { segment_bytes: SEGMENT_BYTES, identity: 7, clock: Moment::default, ledger }
+    log::Options { segment_bytes: SEGMENT_BYTES, identity: 7, ledger, ..log::Options::default() }
 }
 
 /// Returns the highest epoch that the log on `disk` promises for a partition.

@@ -16,7 +16,6 @@ use steward_storage::log::Log;
 use crate::model::Model;
 use crate::oracle::Known;
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     /// Its whole log.

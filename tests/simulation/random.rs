@@ -2,7 +2,6 @@
 
 use steward_model::splitmix::SplitMix;
 
-/// See the head of this module.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(SplitMix);
 

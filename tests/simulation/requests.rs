@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::{Action, Cause, Effect, EffectKey};
+use steward_model::operation::{Action, Effect, EffectKey};
 use steward_model::update::{
     Change, Origin, PendingEffect, RememberedBody, RememberedReply, RequestId, RequestKey, Update,
 };
@@ -197,14 +197,13 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
         _ => 0,
     };
     let seen = before.map_or("-".to_owned(), |before| before.offset.to_string());
+    let updated = before.map_or(now.update, |before| now.update.max(Timestamp(before.updated.0 + 1)));
     let body = format!("{{\"by\":\"{}\",\"padding\":\"{}\"}}", request.name, "x".repeat(padding));
     Document {
-        link: request.link.clone(),
         kind: "simulated".to_owned(),
         version,
         epoch: before.filter(|_| !is_new).map_or(Epoch::ZERO, |before| before.epoch),
         offset: before.filter(|_| !is_new).map_or(Offset(0), |before| before.offset),
-        updated: before.map_or(now.update, |before| now.update.max(Timestamp(before.updated.0 + 1))),
         action: match request.wish {
             Wish::Delete if is_new => UpdateAction::Delete,
             Wish::Expire => UpdateAction::Expire,
@@ -216,13 +215,12 @@ fn document(request: &Request, change: Change, before: Option<&Document>, epoch:
             Wish::Delete | Wish::Expire if is_new => Timestamp(now.update.0 + TOMBSTONE_KEPT_MICROS),
             _ => Timestamp(0),
         },
-        principal: String::new(),
         source: format!("{}/{seen}", epoch.as_u64()),
-        cause: Cause::Client,
         state_version: 1,
         // Copies have to agree on it as on everything else of a version.
         recording: if is_new { Bytes::from(format!("recording of {}", request.name)) } else { Bytes::new() },
         body: if is_new { Bytes::from(body) } else { Bytes::new() },
+        ..Document::bare(request.link.clone(), updated)
     }
 }
 

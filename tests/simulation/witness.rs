@@ -44,7 +44,6 @@ struct Notes {
     fatal: Option<String>,
 }
 
-/// See the head of this module.
 pub(crate) struct Witness {
     disk: FaultyDisk,
     notes: Mutex<Notes>,

@@ -46,7 +46,6 @@ impl IndexPlan for Plan {
     }
 }
 
-/// See the head of this module.
 pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) now: Rc<Cell<Moment>>,

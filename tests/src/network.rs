@@ -14,7 +14,7 @@ const NOBODY: &str = "02:00:00:00:00:ff";
 /// Networks of one process at once.
 const NETWORKS_MAX: u8 = 8;
 
-/// See the head of this module. Hosts are counted from 0.
+/// A bridge with its hosts, which are counted from 0. Dropping it takes all of it down.
 pub struct Network {
     name: String,
     subnet: [u8; 3],

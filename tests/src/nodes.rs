@@ -45,7 +45,7 @@ fn peer_port(port: u16) -> u16 {
     port.checked_add(DISTANCE).unwrap_or(port.wrapping_sub(DISTANCE))
 }
 
-/// See the head of this module. Nodes are counted from 0.
+/// The hosts of one group. They are counted from 0; `host-0` is the name of the first.
 pub struct Nodes {
     hosts: Vec<Host>,
     /// Kept while the processes are not there.

@@ -1,6 +1,6 @@
 //! Random numbers that a seed repeats. Source: Marsaglia, "Xorshift RNGs", 2003.
 
-/// See the head of this module.
+/// The state of such a row of numbers: what a clone draws next, the original draws too.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

@@ -10,6 +10,7 @@ pub mod document;
 pub mod epoch;
 pub mod group;
 pub mod json;
+pub mod leaves;
 pub mod line;
 pub mod link;
 pub mod module;

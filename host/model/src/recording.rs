@@ -56,7 +56,7 @@ pub enum Recorded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedRequest {
     /// What was asked for.
-    pub asked: Asked,
+    pub asked: RecordedAction,
     /// The query part of the URI without the question mark.
     pub query: String,
     /// The headers that the handler saw.
@@ -72,7 +72,7 @@ pub struct RecordedRequest {
 
 /// What was asked for when a version was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Asked {
+pub enum RecordedAction {
     /// To create the document.
     Create,
     /// This action on the document.
@@ -89,22 +89,22 @@ pub enum Asked {
     Hear {
         /// The tag that the guest gave the effect.
         tag: String,
-        /// What was answered.
+        /// What was answered, or that the effect was given up.
         reply: EffectReply,
     },
 }
 
-impl Asked {
+impl RecordedAction {
     /// Returns the word for it that people read: an action as HTTP writes it, the others in lower case.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Asked::Create => "create",
-            Asked::Act(action) => action.as_str(),
-            Asked::Start => "start",
-            Asked::Maintain => "maintenance",
-            Asked::Expire => "expire",
-            Asked::Migrate => "migrate",
-            Asked::Hear { .. } => "reply",
+            RecordedAction::Create => "create",
+            RecordedAction::Act(action) => action.as_str(),
+            RecordedAction::Start => "start",
+            RecordedAction::Maintain => "maintenance",
+            RecordedAction::Expire => "expire",
+            RecordedAction::Migrate => "migrate",
+            RecordedAction::Hear { .. } => "reply",
         }
     }
 }
@@ -122,11 +122,16 @@ impl Recorded {
 impl RecordedRequest {
     fn bytes(&self) -> usize {
         let heard = match &self.asked {
-            Asked::Hear { tag, reply } => {
+            RecordedAction::Hear { tag, reply } => {
                 let body = reply.body.as_ref().map_or(0, Bytes::len);
                 tag.len() + header_bytes(&reply.headers) + reply.from.len() + body
             }
-            Asked::Create | Asked::Act(_) | Asked::Start | Asked::Maintain | Asked::Expire | Asked::Migrate => 0,
+            RecordedAction::Create
+            | RecordedAction::Act(_)
+            | RecordedAction::Start
+            | RecordedAction::Maintain
+            | RecordedAction::Expire
+            | RecordedAction::Migrate => 0,
         };
         self.query.len() + header_bytes(&self.headers) + self.body.as_ref().map_or(0, Bytes::len) + heard
     }
@@ -162,7 +167,7 @@ mod tests {
     use super::*;
     use crate::codec;
 
-    fn request(asked: Asked, body: usize) -> RecordedRequest {
+    fn request(asked: RecordedAction, body: usize) -> RecordedRequest {
         let headers = vec![Header { name: "x-who".to_owned(), value: "me".to_owned() }];
         let body = Some(Bytes::from(vec![b'1'; body]));
         RecordedRequest { asked, query: "a=b".to_owned(), headers, body, now: Timestamp(7), seed: 9 }
@@ -193,7 +198,11 @@ mod tests {
     fn recordings_round_trip() {
         let reply =
             EffectReply { status: 200, headers: vec![], body: Some(Bytes::from_static(b"{}")), from: "/a".into() };
-        for asked in [Asked::Create, Asked::Act(Action::Patch), Asked::Hear { tag: "t".to_owned(), reply }] {
+        for asked in [
+            RecordedAction::Create,
+            RecordedAction::Act(Action::Patch),
+            RecordedAction::Hear { tag: "t".to_owned(), reply },
+        ] {
             let recording = recording(request(asked, 10), &[effect(3)]);
             assert_eq!(codec::decode(&codec::encode(&recording)), Ok(recording));
         }
@@ -201,8 +210,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_left_out_and_said() {
-        let recording =
-            recording(request(Asked::Act(Action::Put), REQUEST_BYTES_MAX), &[effect(EFFECTS_BYTES_MAX), effect(0)]);
+        let recording = recording(
+            request(RecordedAction::Act(Action::Put), REQUEST_BYTES_MAX),
+            &[effect(EFFECTS_BYTES_MAX), effect(0)],
+        );
         let Recorded::TooLarge { bytes } = recording.request else { panic!("it is too large") };
         assert!(bytes > REQUEST_BYTES_MAX as u64);
         let RecordedEffects::TooLarge { count, bytes } = recording.effects else { panic!("they are too large") };
@@ -214,7 +225,7 @@ mod tests {
             body: Some(Bytes::from(vec![b'1'; REQUEST_BYTES_MAX])),
             from: String::new(),
         };
-        let heard = Recorded::of(request(Asked::Hear { tag: String::new(), reply: heard }, 0));
+        let heard = Recorded::of(request(RecordedAction::Hear { tag: String::new(), reply: heard }, 0));
         assert!(matches!(heard, Recorded::TooLarge { .. }), "what was answered counts, too");
     }
 }

@@ -31,14 +31,16 @@ use crate::cluster::System;
 use crate::config::{LogFormat, Options};
 use crate::deployment::Deployments;
 use crate::descriptors::Descriptors;
-use crate::http::{Http, Parts, Waiting};
+use crate::http::{Bounds, Http, Names, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
 use crate::outbox::Outbox;
 use crate::outward::Outward;
 use crate::partition::{self, Exchange, RebuildParts, Rebuilds, Threads};
 use crate::peer::Topic;
 use crate::query::{OtherNodes, Queries, Shares};
-use crate::service::{self, GroupModules, ModuleFolder, ModuleShelf, ModuleStore, Modules, ServiceIndex, ServiceTable};
+use crate::service::{
+    self, GroupModules, ModuleAnswers, ModuleFolder, ModuleStore, Modules, ServiceIndex, ServiceTable,
+};
 use crate::shutdown::Shutdown;
 use crate::{failure, imports, maintenance, telemetry};
 use folder::Folder;
@@ -106,7 +108,7 @@ async fn start_guests(folder: &Folder, system: &System, options: &Options, stop:
     let modules = Arc::new(Modules::new(store, sandbox.clone()));
     let services = Arc::new(ServiceTable::default());
     if let Some(links) = system.links() {
-        links.offer(Topic::Modules, ModuleShelf::new(own, Arc::clone(&modules), Arc::clone(&services)));
+        links.offer(Topic::Modules, ModuleAnswers::new(own, Arc::clone(&modules), Arc::clone(&services)));
     }
     service::follow(system.control.watch(), Arc::clone(&modules), Arc::clone(&services), stop).await;
     Ok(Guests { sandbox, modules, services })
@@ -191,34 +193,40 @@ fn start_operations(
 ) -> (Arc<Operations>, Arc<Queries>) {
     let owner = foundation.folder.host_id().to_string();
     let links = foundation.system.links();
-    let operations = Operations::new(operation::Parts {
-        clock: Arc::clone(clock),
-        table: Arc::clone(&foundation.partitions),
-        services: Arc::clone(&services),
-        limits: Limits {
-            wait: WAIT,
-            document_bytes_max: options.max_request_bytes,
-            guest_lines_max: options.guest_log_lines,
-            records_requests: options.record_requests,
-        },
-        shutdown: stop.clone(),
-        owner: owner.clone(),
-        cluster: foundation.system.control.watch(),
-        links: links.cloned(),
-    });
-    let operations = Arc::new(operations);
     let cluster = foundation.system.control.watch();
-    let others = links.map(|links| OtherNodes { links: links.clone(), cluster });
-    let queries = Queries::new(Arc::clone(clock), Arc::clone(&foundation.partitions), services, owner, others);
+    let others = links.map(|links| OtherNodes { links: links.clone(), cluster: cluster.clone() });
+    let partitions = Arc::clone(&foundation.partitions);
+    let queries = Queries::new(Arc::clone(clock), partitions, Arc::clone(&services), owner.clone(), others);
     let queries = Arc::new(queries);
-    let outward = Outward::new(port, foundation.system.control.watch());
-    imports::connect(&operations, &queries, outward.clone());
+    let outward = Outward::new(port, cluster.clone());
+    let schedule = maintenance::Schedule::new(Arc::clone(clock));
+    let limits = Limits {
+        wait: WAIT,
+        document_bytes_max: options.max_request_bytes,
+        guest_lines_max: options.guest_log_lines,
+        records_requests: options.record_requests,
+    };
+    // Guests call operations, and operations guests: whichever is made first knows the other weakly.
+    let operations = Arc::new_cyclic(|road| {
+        Operations::new(operation::Parts {
+            clock: Arc::clone(clock),
+            partitions: Arc::clone(&foundation.partitions),
+            services,
+            limits,
+            shutdown: stop.clone(),
+            owner,
+            cluster,
+            links: links.cloned(),
+            imports: imports::maker(road.clone(), Arc::clone(&queries), outward.clone()),
+            watcher: schedule.watcher(),
+        })
+    });
     if let Some(links) = links {
         links.offer(Topic::Operations, Arrivals::new(&operations, modules));
         links.offer(Topic::Queries, Shares::new(&queries));
     }
     Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), outward, stop);
-    maintenance::start(&operations, stop);
+    maintenance::start(&operations, &schedule, stop);
     (operations, queries)
 }
 
@@ -264,15 +272,19 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         metrics,
         shutdown: shutdown.clone(),
         node: system.node,
-        address,
-        public_uri: public_uri.clone(),
-        max_request_bytes: options.max_request_bytes,
-        max_answer_bytes: options.answer_bytes,
-        max_module_bytes: options.modules.bytes_max,
-        host_names: options.host_names.clone(),
-        cors_origins: options.cors_origin.clone(),
+        names: Names {
+            address,
+            public_uri: public_uri.clone(),
+            host_names: options.host_names.clone(),
+            cors_origins: options.cors_origin.clone(),
+        },
+        bounds: Bounds {
+            request_bytes_max: options.max_request_bytes,
+            answer_bytes_max: options.answer_bytes,
+            module_bytes_max: options.modules.bytes_max,
+            idle_span: options.idle_timeout,
+        },
         descriptors,
-        idle_span: options.idle_timeout,
     });
     let serving = shutdown.spawn("http", http.serve(listener));
     announce::ready(&options, folder.host_id(), &public_uri, folder.path(), clock.now().since(began))?;

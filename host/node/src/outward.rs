@@ -67,7 +67,7 @@ impl NotOutside {
     }
 }
 
-/// See the head of this module. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Outward {
     http: HttpConnector,

@@ -7,8 +7,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::Cause;
-use steward_model::{Document, Epoch, Link, Offset, Timestamp, Version};
+use steward_model::{Document, Link, Timestamp, Version};
 
 use super::evaluate::View;
 use super::path::Path;
@@ -24,20 +23,11 @@ pub(super) const KIND: &str = "com:vmware:xenon:services:common:ExampleService:E
 /// Returns version 0 of a document.
 pub(super) fn document(link: &str, body: &str) -> Document {
     Document {
-        link: Link::parse(link).expect("a valid link"),
         kind: KIND.to_owned(),
-        version: Version(0),
-        epoch: Epoch::ZERO,
-        offset: Offset(0),
-        updated: Timestamp(1_795_251_253_081_000),
         action: UpdateAction::Post,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
-        cause: Cause::Client,
         state_version: 1,
-        recording: Bytes::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Document::bare(Link::parse(link).expect("a valid link"), Timestamp(1_795_251_253_081_000))
     }
 }
 

@@ -18,7 +18,7 @@ use super::value::Value;
 pub struct SortTerm {
     /// The field.
     pub path: Path,
-    /// Largest first.
+    /// True: the largest first; false: the smallest.
     pub descending: bool,
 }
 

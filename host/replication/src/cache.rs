@@ -73,31 +73,15 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use steward_model::document::UpdateAction;
-    use steward_model::operation::Cause;
-    use steward_model::{Epoch, Lane, Offset, Timestamp, Version};
+    use steward_model::{Lane, Timestamp};
 
     use super::*;
 
     #[test]
     fn each_partition_has_its_own_documents() {
         let link = Link::parse("/core/a/b").expect("a valid link");
-        let document = Arc::new(Document {
-            link: link.clone(),
-            kind: String::new(),
-            version: Version(0),
-            epoch: Epoch::ZERO,
-            offset: Offset(0),
-            updated: Timestamp(0),
-            action: UpdateAction::Post,
-            expires: Timestamp(0),
-            principal: String::new(),
-            source: String::new(),
-            cause: Cause::Client,
-            state_version: 1,
-            recording: Bytes::new(),
-            body: Bytes::from_static(b"{}"),
-        });
+        let document =
+            Arc::new(Document { body: Bytes::from_static(b"{}"), ..Document::bare(link.clone(), Timestamp(0)) });
         let cache = Cache::new(1 << 20);
         let [persisted, volatile] = [Lane::Persisted, Lane::Volatile].map(|lane| PartitionId::of(&link, lane));
         cache.insert(persisted, &document);

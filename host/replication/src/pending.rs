@@ -4,7 +4,7 @@
 //! hundred bytes. Its target is not the one who pays: all documents of the node do.
 //!
 //! **Promise.** What is pending is counted, in effects and in bytes, by factory and for the node. An update that would add more than a
-//! document, its factory or the node may have is refused before it exists, so that whoever caused it hears of it. An update that
+//! document, its factory or the node may have is refused before it exists, so that the one who caused it hears of it. An update that
 //! settles at least as many effects and bytes as it adds is taken whatever is pending: it is how the amount falls.
 //!
 //! Updates under way are not counted, so each may be passed by as much as they add.
@@ -26,7 +26,7 @@ const DOCUMENT_PART: usize = 16;
 /// An amount of effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Amount {
-    /// How many.
+    /// How many requests that are committed and not settled.
     pub effects: usize,
     /// Their bytes, as [`PendingEffect::bytes`] counts them.
     pub bytes: usize,
@@ -84,7 +84,7 @@ pub struct TooMany {
     pub whose: String,
     /// What waits to be sent.
     pub pending: Amount,
-    /// What may.
+    /// What the document, the factory or the node may have waiting.
     pub most: Amount,
 }
 

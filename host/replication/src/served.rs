@@ -12,7 +12,7 @@ use steward_storage::keys::Space;
 
 use crate::observer::unpoisoned;
 
-/// See the head of this module.
+/// The copies of each lane that this node answers for. A reader's set stays as it was taken.
 #[derive(Debug)]
 pub struct Served {
     persisted: Mutex<Arc<Copies>>,

@@ -63,7 +63,7 @@ pub struct Config {
 /// What a module may be like, so that compiling it ends in bounded time and memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleLimits {
-    /// Largest file.
+    /// Largest module, in bytes, before it is looked at.
     pub bytes_max: usize,
     /// Most functions, those of all nested modules together.
     pub functions_max: u32,

@@ -36,7 +36,7 @@ pub enum Error {
     CacheNotPrivate {
         /// The folder.
         folder: std::path::PathBuf,
-        /// Who could.
+        /// Who else could write there, as the end of a sentence about the folder.
         reason: &'static str,
     },
     /// The thread that interrupts guests cannot be started.
@@ -143,7 +143,7 @@ pub enum PrepareError {
         exports_named(exports)
     )]
     NoService {
-        /// What it exports.
+        /// Names of the interfaces and functions that it exports.
         exports: Vec<String>,
     },
     /// The component answers requests by an interface that is newer than this host.
@@ -172,7 +172,7 @@ pub enum PrepareError {
     ExportType {
         /// Name of the function.
         function: &'static str,
-        /// What differs.
+        /// Where the types part, as the engine says it.
         reason: String,
     },
     /// An import has another type than the world says.
@@ -180,7 +180,7 @@ pub enum PrepareError {
         "module imports something in another shape than this host offers it: {reason}; build it with the SDK of this host"
     )]
     ImportType {
-        /// What differs.
+        /// Where the types part, as the engine says it.
         reason: String,
     },
     /// A script cannot be understood, or breaks when it is evaluated.
@@ -338,7 +338,7 @@ pub enum CallError {
     OutputTooLarge {
         /// What is too large.
         what: Part,
-        /// The ceiling.
+        /// The bound of the host, in the same unit.
         max: usize,
     },
     /// The guest wants too many requests sent.
@@ -348,13 +348,13 @@ pub enum CallError {
     TooManyEffects {
         /// How many it wants.
         count: usize,
-        /// The ceiling.
+        /// The bound of the host, in the same unit.
         max: usize,
     },
     /// The guest returned a text that is no JSON, or none that may be kept.
     #[error("{what} that the guest returned is no JSON: {fault}")]
     NotJson {
-        /// Which text.
+        /// Which text: what the host hands over, or what the guest returned.
         what: Part,
         /// What is wrong with it, and where.
         fault: json::Error,
@@ -393,7 +393,7 @@ pub enum CallError {
     /// The host was asked to hand over a text that is no UTF-8, or the guest handed over one ([`Part::Output`]).
     #[error("{what} is no UTF-8 text")]
     NotText {
-        /// Which text.
+        /// Which text: what the host hands over, or what the guest returned.
         what: Part,
     },
     /// The module does not have the handler.

@@ -1,9 +1,9 @@
 //! Threads that are in no hurry: they leave the processor at once to those for whom somebody waits.
 //!
-//! Problem: who has just been woken waits until whoever runs has used its share, a few milliseconds; on few processors an
-//! answer that takes a fifth of one waits so long behind a thread that applies, flushes or compacts. Promise: a thread that
+//! Problem: a thread that has just been woken waits until the one that runs has used its share, a few milliseconds. On few
+//! processors an answer that takes a fifth of one waits so long behind a thread that applies, flushes or compacts. Promise: a thread that
 //! has entered the background is interrupted as soon as another one is woken, and interrupts nobody itself. Its share of
-//! the processor stays what it is: under full load it falls behind no further than anybody, and whoever holds a lock
+//! the processor stays what it is: under full load it falls behind no further than others, and a thread that holds a lock
 //! there gets to give it back. Threads that it starts are in the background as well.
 //!
 //! Linux hands the processor to a woken thread at once if that one asks for shorter time slices than the one that runs. So

@@ -9,11 +9,10 @@
 //!   state/                 the state store
 //! ```
 //!
-//! The folder of the log is named after the store. A store that has lost acknowledged records takes another name. In
-//! the same instant it then has an empty log, and the damaged log stays for salvage.
+//! The folder of the log is named after the store.
 //!
-//! Log and ledger have names alike, and whoever moves one away by a pattern moves both. That there was a log is therefore noted
-//! where the store's name is: without that name there is no store.
+//! Log and ledger have names alike, and a pattern that moves one away moves both. So it is noted beside the name of the store that
+//! there was a log: without that name there is no store.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -261,21 +260,6 @@ impl DataFolder {
     pub fn log_identity(&self) -> u64 {
         (self.store.0 >> 64) as u64 ^ self.store.0 as u64
     }
-
-    /// Gives the folder another name: the node has lost acknowledged records and must not be taken for the one before.
-    /// From now on [`DataFolder::log_path`] is another folder; the old one is kept.
-    ///
-    /// # Errors
-    /// [`Error::Disk`]: the name is the old one still.
-    pub fn rename_store(&mut self, fresh: StoreId) -> Result<(), Error> {
-        write(&self.path, &format(fresh, self.created)).map_err(|source| Error::Disk {
-            what: "write the format file",
-            path: self.path.clone(),
-            source,
-        })?;
-        (self.store, self.log_begun) = (fresh, false);
-        Ok(())
-    }
 }
 
 fn format(store: StoreId, created: Timestamp) -> Format {
@@ -329,14 +313,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/data");
         drop(open(&path, 7).expect("a new folder"));
-        let mut held = open(&path, 8).expect("the same folder");
+        let held = open(&path, 8).expect("the same folder");
         assert_eq!((held.store(), held.created()), (StoreId(7), Timestamp(5)));
-        let log_path = held.log_path();
-        assert_eq!(log_path, path.join("log-00000000000000000000000000000007"));
-        held.rename_store(StoreId(9)).expect("writable");
-        assert_ne!(held.log_path(), log_path);
-        drop(held);
-        assert_eq!(open(&path, 8).expect("the same folder").store(), StoreId(9));
+        assert_eq!(held.log_path(), path.join("log-00000000000000000000000000000007"));
     }
 
     #[test]
@@ -347,13 +326,11 @@ mod tests {
         std::fs::write(held.log_ledger_path(), "segments").expect("writable");
         held.note_log().expect("writable");
         drop(held);
-        let mut held = open(folder.path(), 7).expect("the same folder");
+        let held = open(folder.path(), 7).expect("the same folder");
         held.check_log().expect("it is there");
         std::fs::remove_file(held.log_ledger_path()).expect("removable");
         let refused = held.check_log().expect_err("it is gone");
         assert!(refused.to_string().contains("restore the whole folder from a backup"), "{refused}");
-        held.rename_store(StoreId(9)).expect("writable");
-        held.check_log().expect("a store of another name has another log");
     }
 
     #[test]

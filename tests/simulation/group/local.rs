@@ -137,7 +137,6 @@ impl Group {
 }
 
 impl Oracle {
-    /// See the head of this module.
     fn judge_copy(&self, link: &Link, seen: Option<Position>, shown: &Shown) -> Result<(), String> {
         let partition = place(link);
         let at = |offset| self.about(partition).and_then(|ledger| ledger.known.committed_at(offset));

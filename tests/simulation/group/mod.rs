@@ -114,7 +114,6 @@ impl Seen {
     }
 }
 
-/// See the head of this module.
 pub(crate) struct Group {
     random: Random,
     partitions: Vec<PartitionId>,

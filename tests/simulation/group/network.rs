@@ -15,7 +15,6 @@ pub(crate) struct Flight {
     pub(crate) letter: Letter,
 }
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Network {
     links: BTreeMap<(usize, usize), Vec<Flight>>,

@@ -27,7 +27,6 @@ pub(crate) struct Ledger {
 /// Which epoch began where, as a store has it, and the root of its digest.
 pub(crate) type StoreState = (Vec<(Epoch, Offset)>, Digest);
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     partitions: BTreeMap<PartitionId, Ledger>,

@@ -13,7 +13,6 @@ use steward_replication::{Options, Recovered};
 use crate::node::{Machine, Node};
 use crate::tasks::{Around, Tasks};
 
-/// See the head of this module.
 pub(crate) struct Site {
     pub(crate) machine: Machine,
     pub(crate) life: Option<Life>,

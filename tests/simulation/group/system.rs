@@ -6,7 +6,6 @@ use steward_model::{Boot, Epoch, Lane, NodeId, PartitionId};
 use steward_protocol::replica::{Event, Member, Row};
 use steward_replication::mail::Request;
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(crate) struct System {
     rows: BTreeMap<PartitionId, Row>,

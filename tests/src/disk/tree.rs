@@ -44,7 +44,6 @@ impl Survival {
     pub const NAMES: Survival = Survival { data: Survives::Nothing, names: Survives::Everything };
 }
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: HashMap<Number, Node>,

@@ -2,8 +2,11 @@
 //!
 //! The host runs it and commits nothing. A module of a file is taken in as `deploy` takes it in, and not mounted.
 
+use std::ops::ControlFlow;
+
 use http::Method;
 use serde_json::{Value, json};
+use steward_model::leaves::{Leaf, Order, leaves};
 
 use super::client::{Call, Client};
 use super::deploy;
@@ -150,39 +153,47 @@ fn say_notes(answer: &Value, left_out: usize, terminal: &mut Terminal) {
 /// Both outcomes, value by value.
 struct Compared {
     table: Table,
-    /// How many values are the same and not shown.
+    /// The second run has no outcome: nothing can differ from it.
+    failed: bool,
+    /// How many values are the same and could tell something.
+    same: usize,
+    /// How many of them are not shown.
     left_out: usize,
 }
 
 impl Compared {
     fn of(answer: &Value) -> Compared {
-        let mut compared = Compared { table: Table::new(["", "recorded", "replayed"]), left_out: 0 };
         let none = Value::Null;
         let side = |name: &str| answer.get(name).unwrap_or(&none);
         let (recorded, replayed) = (side("recorded"), side("replayed"));
+        let (table, failed) = (Table::new(["", "recorded", "replayed"]), replayed.get("problem").is_some());
+        let mut compared = Compared { table, failed, same: 0, left_out: 0 };
         compared.table.row(vec!["  module".to_owned(), module(recorded), module(replayed)]);
-        let mut same = 0;
-        let failed = replayed.get("problem").is_some();
         for name in ["status", "state", "reply", "effects", "expirationTimeMicros", "makesVersion", "stateVersion"] {
-            let (one, other) = (recorded.get(name), replayed.get(name));
-            let mut leaves = Vec::new();
-            compare(name, one, other, &mut leaves);
-            for (name, one, other) in leaves {
-                let differs = one != other && !failed;
-                if !differs && is_plain(&name, one) {
-                    continue;
-                }
-                same += usize::from(!differs);
-                if !differs && same > SAME_MAX {
-                    compared.left_out += 1;
-                    continue;
-                }
-                let mark = if differs { DIFFERS } else { " " };
-                let other = if failed { String::new() } else { shown(other) };
-                compared.table.row(vec![format!("{mark} {name}"), shown(one), other]);
-            }
+            let both = (recorded.get(name), replayed.get(name));
+            // It never breaks off: those that are left out are counted.
+            let _ = leaves(name, both, Order::AsWritten, |leaf| {
+                compared.add(leaf);
+                ControlFlow::Continue(())
+            });
         }
         compared
+    }
+
+    fn add(&mut self, leaf: Leaf<'_, '_>) {
+        let name = leaf.path.join("/");
+        let differs = leaf.one != leaf.other && !self.failed;
+        if !differs && is_plain(&name, leaf.one) {
+            return;
+        }
+        self.same += usize::from(!differs);
+        if !differs && self.same > SAME_MAX {
+            self.left_out += 1;
+            return;
+        }
+        let mark = if differs { DIFFERS } else { " " };
+        let other = if self.failed { String::new() } else { shown(leaf.other) };
+        self.table.row(vec![format!("{mark} {name}"), shown(leaf.one), other]);
     }
 }
 
@@ -208,29 +219,6 @@ fn is_plain(name: &str, value: Option<&Value>) -> bool {
         Some(Value::Bool(makes)) => name == "makesVersion" && *makes,
         Some(Value::Array(headers)) => name.starts_with("effects") && headers.is_empty(),
         Some(Value::Null | Value::Object(_)) | None => false,
-    }
-}
-
-/// Lists the values of two outcomes below a name: those inside of objects and lists that both have, else the whole.
-fn compare<'a>(
-    name: &str,
-    one: Option<&'a Value>,
-    other: Option<&'a Value>,
-    found: &mut Vec<(String, Option<&'a Value>, Option<&'a Value>)>,
-) {
-    match (one, other) {
-        (None, None) => {}
-        (Some(Value::Object(one)), Some(Value::Object(other))) => {
-            one.iter().for_each(|(key, value)| compare(&format!("{name}/{key}"), Some(value), other.get(key), found));
-            let added = other.iter().filter(|(key, _)| !one.contains_key(*key));
-            added.for_each(|(key, value)| compare(&format!("{name}/{key}"), None, Some(value), found));
-        }
-        (Some(Value::Array(one)), Some(Value::Array(other))) => {
-            for place in 0..one.len().max(other.len()) {
-                compare(&format!("{name}/{place}"), one.get(place), other.get(place), found);
-            }
-        }
-        (one, other) => found.push((name.to_owned(), one, other)),
     }
 }
 

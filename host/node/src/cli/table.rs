@@ -17,7 +17,6 @@ const CELL_CHARACTERS_MIN: usize = 6;
 /// Blanks between columns.
 const GAP: usize = 2;
 
-/// See the head of this module.
 pub(super) struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<String>>,

@@ -46,16 +46,12 @@ pub(super) enum Said {
     Applied {
         /// What came of it.
         applied: Applied,
-        /// The entry.
         index: u64,
     },
     /// The command was decided, and changed nothing.
     Refused(Refused),
     /// The entry that was asked for.
-    Newest {
-        /// Its index.
-        index: u64,
-    },
+    Newest { index: u64 },
     /// The node is registered.
     Registered(Box<Registered>),
     /// The data folder says that it is new, and its store is known.
@@ -95,13 +91,11 @@ impl Format for Said {
 /// What a node has to know to take part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Registered {
-    /// The cluster.
     pub group: GroupId,
     /// The random id of its incarnation.
     pub incarnation: u128,
     /// The number of the node.
     pub node: NodeId,
-    /// This process start.
     pub boot: Boot,
     /// Where all nodes listen to peers.
     pub members: BTreeMap<NodeId, String>,

@@ -42,7 +42,6 @@ pub(crate) struct Bootstrap {
     pub location: String,
     /// The quorum its operator asks for; none: whatever the group has.
     pub quorum: Option<u32>,
-    /// The clocks.
     pub clock: Arc<Clock>,
     /// Told when this process is over for the group.
     pub shutdown: Shutdown,

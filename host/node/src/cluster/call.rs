@@ -23,7 +23,6 @@ use crate::peer::{Origin, Service};
 /// Who is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Target {
-    /// The cluster.
     pub group: GroupId,
     /// The random id of its incarnation.
     pub incarnation: u128,
@@ -36,7 +35,6 @@ pub(super) struct Target {
 pub(super) struct Envelope {
     /// Who is meant.
     pub target: Target,
-    /// What is asked.
     pub call: Call,
 }
 

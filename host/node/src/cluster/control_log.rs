@@ -15,12 +15,7 @@ pub(crate) enum ProposeError {
     Refused(#[from] Refused),
     /// It is larger than the system log takes.
     #[error("command of {bytes} bytes is too large for the system group, {most} bytes are allowed")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The largest size.
-        most: usize,
-    },
+    TooLarge { bytes: usize, most: usize },
     /// No majority of the voters has made it durable in time. The command may still be applied later: read the state again.
     #[error(
         "the system group did not decide in time: a majority of its voters is missing, or its disk is full or slow"

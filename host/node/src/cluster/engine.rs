@@ -26,26 +26,26 @@ pub(super) fn node_id(raft: u64) -> Option<NodeId> {
 
 /// How often the leader is heard, and how long it may be missed, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(super) struct Timing {
     heartbeat: u64,
     election: (u64, u64),
 }
 
-impl Pace {
+impl Timing {
     /// Of a node that was started without peers: nobody misses it.
-    pub(super) const ALONE: Pace = Pace { heartbeat: 100, election: (300, 600) };
+    pub(super) const ALONE: Timing = Timing { heartbeat: 100, election: (300, 600) };
 
     /// Of a node that has peers.
-    pub(super) const AMONG_PEERS: Pace = Pace { heartbeat: 60, election: (200, 400) };
+    pub(super) const AMONG_PEERS: Timing = Timing { heartbeat: 60, election: (200, 400) };
 }
 
 /// Returns the settings of the group. Source: host/docs/protocol.md, "Parameters".
-pub(super) fn config(pace: Pace) -> Result<Config, Box<ConfigError>> {
+pub(super) fn config(timing: Timing) -> Result<Config, Box<ConfigError>> {
     let config = Config {
         cluster_name: "steward".to_owned(),
-        heartbeat_interval: pace.heartbeat,
-        election_timeout_min: pace.election.0,
-        election_timeout_max: pace.election.1,
+        heartbeat_interval: timing.heartbeat,
+        election_timeout_min: timing.election.0,
+        election_timeout_max: timing.election.1,
         install_snapshot_timeout: 10_000,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
         max_in_snapshot_log_to_keep: ENTRIES_KEPT,

@@ -45,7 +45,7 @@ pub(super) enum Undone {
     Closed,
 }
 
-/// See the head of this module. Cheap to clone.
+/// Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Group {
     pub(super) raft: Raft<TypeConfig>,

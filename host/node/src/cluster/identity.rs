@@ -37,23 +37,18 @@ pub(crate) enum Error {
     /// The file is damaged, or from another version of the host.
     #[error("{path} is damaged ({reason}): restore it from a backup of the data folder")]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
     /// There are system logs, and nothing says which of them counts.
     #[error("{folder} holds a system log, but its file `current` is missing: restore it from a backup")]
-    Missing {
-        /// The folder.
-        folder: PathBuf,
-    },
+    Missing { folder: PathBuf },
     /// The folder belongs to another node.
     #[error(
         "the data folder belongs to host {owner} with store {store:032x}: start with --id {owner}, or on a folder of its own"
     )]
     OtherNode {
-        /// Whose it is.
         owner: HostId,
         /// The store it was created with.
         store: u128,

@@ -1,12 +1,12 @@
 //! How a node without a cluster comes to one: it joins the one that the nodes of its list belong to, or begins one with them.
 //!
 //! Problem: three nodes that start at once with the same list must become one cluster. Two of them must not become one each, whatever
-//! messages are lost and whoever starts later on a disk that was wiped.
+//! messages are lost, and if one of them starts later on a disk that was wiped.
 //!
 //! Promise: of all nodes that are started with one list only the first of it, in the order of addresses, may begin a cluster; so no two
 //! can. It does so only when no node that it reaches belongs to one, and a majority of the list has answered that it has none and was
 //! started with the same list: a first node that has lost its disk therefore joins the others as soon as it reaches a majority of
-//! them, and waits until then. Everybody else waits to be let in, and whoever reaches a member is let in by it.
+//! them, and waits until then. All others wait to be let in, by any member that they reach.
 //!
 //! Departure from host ids: who is first follows from the list, which everybody has, and not from names that only those tell who
 //! answer; with names, two nodes that cannot hear each other could each take itself for the first.

@@ -102,7 +102,6 @@ pub(crate) enum Error {
     /// The folder does not work.
     #[error("cannot open folder {path}: {source}")]
     Folder {
-        /// The folder.
         path: PathBuf,
         /// What the operating system says.
         source: std::io::Error,

@@ -1,4 +1,4 @@
-//! Questions to whoever leads the system group: asked by this node, and answered to others.
+//! Questions to the leader of the system group: asked by this node, and answered to others.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

@@ -27,7 +27,6 @@ pub(super) enum Network {
     Alone,
     /// By their links; `own` says which cluster this is.
     Links {
-        /// The connections.
         links: Links,
         /// This node.
         own: Target,
@@ -42,7 +41,7 @@ pub(super) struct Way {
 
 /// Why a node was not reached.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum Unreached {
     #[error("this node was started without peers: start it with --peer-nodes")]
     Alone,
     #[error("node {node} is out of reach: {reason}")]
@@ -62,14 +61,14 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 }
 
 impl Way {
-    async fn call(&self, call: Call, within: Duration) -> Result<Reply, Failure> {
-        let Network::Links { links, own } = &self.network else { return Err(Failure::Alone) };
-        let failure = |reason: String| Failure::Link { node: self.node, reason };
+    async fn call(&self, call: Call, within: Duration) -> Result<Reply, Unreached> {
+        let Network::Links { links, own } = &self.network else { return Err(Unreached::Alone) };
+        let failure = |reason: String| Unreached::Link { node: self.node, reason };
         let node = engine::node_id(self.node).ok_or_else(|| failure("it has no number".to_owned()))?;
         let body = codec::encode(&Envelope { target: Target { node: self.node, ..*own }, call });
         match links.request(node, Lane::Urgent, Topic::Raft, body, within).await {
             Ok(answer) => codec::decode(&answer).map_err(|error| failure(error.to_string())),
-            Err(peer::Error::TooLarge { bytes, most }) => Err(Failure::TooLarge { node: self.node, bytes, most }),
+            Err(peer::Error::TooLarge { bytes, most }) => Err(Unreached::TooLarge { node: self.node, bytes, most }),
             Err(
                 error @ (peer::Error::NotConnected
                 | peer::Error::Refused(_)
@@ -79,14 +78,14 @@ impl Way {
         }
     }
 
-    fn unreachable<E: std::error::Error>(&self, failure: &Failure) -> CallError<E> {
+    fn unreachable<E: std::error::Error>(&self, failure: &Unreached) -> CallError<E> {
         RPCError::Unreachable(Unreachable::from(AnyError::new(failure)))
     }
 
     /// Another answer than the one to what was asked.
     fn strange<E: std::error::Error>(&self) -> CallError<E> {
         let reason = "it answers something else than was asked".to_owned();
-        self.unreachable(&Failure::Link { node: self.node, reason })
+        self.unreachable(&Unreached::Link { node: self.node, reason })
     }
 
     fn remote<E: std::error::Error>(&self, error: RaftError<u64, E>) -> CallError<E> {
@@ -104,7 +103,7 @@ impl RaftNetwork<TypeConfig> for Way {
         match self.call(Call::Append(request), option.hard_ttl()).await {
             Ok(Reply::Append(answer)) => answer.map_err(|error| self.remote(error)),
             Ok(Reply::Vote(_) | Reply::Snapshot(_)) => Err(self.strange()),
-            Err(Failure::TooLarge { .. }) if entries > 1 => Err(fewer(entries)),
+            Err(Unreached::TooLarge { .. }) if entries > 1 => Err(fewer(entries)),
             Err(failure) => Err(self.unreachable(&failure)),
         }
     }

@@ -11,7 +11,7 @@ use steward_storage::lasting;
 
 use super::call::Target;
 use super::control_log::ProposeError;
-use super::engine::{self, Pace};
+use super::engine::{self, Timing};
 use super::group::Group;
 use super::identity::{self, Identity};
 use super::joining;
@@ -102,11 +102,11 @@ pub(super) async fn open_group(
     let (states, journal) = (machine.watch(), log.journal());
     let node = engine::raft_id(identity.node);
     let own = Target { group: identity.group, incarnation: identity.incarnation, node };
-    let (pace, network) = match &links {
-        Some(links) => (Pace::AMONG_PEERS, Network::Links { links: links.clone(), own }),
-        None => (Pace::ALONE, Network::Alone),
+    let (timing, network) = match &links {
+        Some(links) => (Timing::AMONG_PEERS, Network::Links { links: links.clone(), own }),
+        None => (Timing::ALONE, Network::Alone),
     };
-    let config = engine::config(pace).map_err(|error| cannot("be configured")(*error))?;
+    let config = engine::config(timing).map_err(|error| cannot("be configured")(*error))?;
     let raft = Raft::new(node, Arc::new(config), network, log, machine).await.map_err(cannot("start"))?;
     Ok((Group { raft, states, own, links }, journal))
 }

@@ -30,7 +30,6 @@ const COMMAND_BYTES_MAX: usize = 1 << 20;
 pub(super) struct RaftControlLog {
     pub(super) group: Group,
     pub(super) journal: Arc<Journal>,
-    /// This process start.
     pub(super) own: Member,
 }
 

@@ -33,9 +33,7 @@ pub(crate) enum Error {
     /// The disk does not work.
     #[error("cannot {what} system snapshot {path}: {source}")]
     Disk {
-        /// What was tried.
         what: &'static str,
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
@@ -43,7 +41,6 @@ pub(crate) enum Error {
     /// The file is not what was written.
     #[error("system snapshot {path} is damaged ({reason}): restore it from a backup of the data folder")]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,

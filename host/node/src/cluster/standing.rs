@@ -12,7 +12,7 @@ use steward_protocol::liveness;
 use super::beats::Beats;
 use super::engine;
 use super::group::Group;
-use crate::peer::{Lane, Refused};
+use crate::peer::{Lane, RefusedPeer};
 
 /// After how many milliseconds without its voters a leader cannot decide anything.
 const UNHEARD_MILLIS_MAX: u64 = 2_000;
@@ -20,7 +20,6 @@ const UNHEARD_MILLIS_MAX: u64 = 2_000;
 /// What this node knows of another one at first hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The process start.
     pub member: Member,
     /// For how long it has sent no beat.
     pub silence: Duration,
@@ -30,12 +29,10 @@ pub(crate) struct Seen {
     pub suspected: bool,
 }
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Who leads, if that is known.
     pub leader: Option<NodeId>,
-    /// The Raft term.
     pub term: u64,
     /// Who votes.
     pub voters: BTreeSet<NodeId>,
@@ -44,7 +41,7 @@ pub(crate) struct Standing {
     /// Every other node.
     pub seen: Vec<Seen>,
     /// Whom this node does not talk to, or who does not talk to it.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedPeer>,
 }
 
 impl Standing {

@@ -38,7 +38,6 @@ pub(crate) struct System {
     pub control: Arc<dyn ControlLog>,
     /// The number of this node.
     pub node: NodeId,
-    /// This process start.
     pub boot: Boot,
     /// How the group stands.
     pub view: View,

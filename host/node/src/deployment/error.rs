@@ -11,7 +11,6 @@ use crate::cluster::ProposeError;
 use crate::operation;
 use crate::service::{ModulesError, SchemaError};
 
-/// See the head of this module.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The system group says no.
@@ -65,7 +64,6 @@ pub(crate) enum Error {
     listed(&self.reads)
 )]
 pub(crate) struct Breaking {
-    /// The factory.
     pub(crate) path: Link,
     /// Which state versions the module does not read, and how many documents have them.
     pub(crate) stored: BTreeMap<u32, u64>,
@@ -80,7 +78,6 @@ pub(crate) struct Breaking {
     if stored == own { ", its own, with another schema" } else { "" }
 )]
 pub(crate) struct Unfit {
-    /// The document.
     pub(crate) link: Link,
     /// The state version it is stored in.
     pub(crate) stored: u32,

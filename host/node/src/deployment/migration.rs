@@ -75,7 +75,7 @@ impl Deployments {
     /// # Errors
     /// [`Error::Operation`] if what is stored cannot be looked at now. What has been migrated by then stays so.
     pub(crate) async fn migrate(&self, service: &Arc<Service>, place: Place, limit: usize) -> Result<Portion, Error> {
-        let partitions = self.operations.table().lane(service.lane());
+        let partitions = self.operations.partitions().lane(service.lane());
         let (mut portion, mut place, mut seen, mut left) = (Portion::default(), place, 0, limit);
         while let Some(partition) = partitions.get(place.partition) {
             if left == 0 || seen >= SEEN_MAX {

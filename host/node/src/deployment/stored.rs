@@ -44,15 +44,15 @@ impl Deployments {
     /// # Errors
     /// Those of the state store.
     pub(crate) async fn documents(&self, paths: &[&Link]) -> Result<Vec<u64>, Error> {
-        let table = self.operations.table();
+        let partitions = self.operations.partitions();
         for lane in [Lane::Persisted, Lane::Volatile] {
-            flushed_lane(table, lane).await.map_err(crate::operation::Error::from)?;
+            flushed_lane(partitions, lane).await.map_err(crate::operation::Error::from)?;
         }
         let mut counts = vec![0; paths.len()];
         for lane in [Lane::Persisted, Lane::Volatile] {
-            let Some(first) = table.lane(lane).first() else { continue };
+            let Some(first) = partitions.lane(lane).first() else { continue };
             let mut copies = Copies::none(lane);
-            table.lane(lane).iter().for_each(|partition| copies.add(partition.store().copy()));
+            partitions.lane(lane).iter().for_each(|partition| copies.add(partition.store().copy()));
             let view = first.store().view()?;
             let across = Across::new(first.store().store().as_ref(), &*view, &copies);
             for (count, path) in counts.iter_mut().zip(paths) {
@@ -67,7 +67,7 @@ impl Deployments {
     /// # Errors
     /// Those of the state store, or [`operation::Error::Unavailable`] where this node does not hear what is committed.
     pub(crate) async fn counted(&self, path: &Link) -> Result<BTreeMap<u32, u64>, Error> {
-        let table = Arc::clone(self.operations.table());
+        let partitions = Arc::clone(self.operations.partitions());
         let lanes = match self.control.state().factory(path).and_then(|factory| factory.mounted.as_ref()) {
             Some(mounted) => match mounted.service {
                 Service::Stateful { lane } => vec![lane],
@@ -76,7 +76,7 @@ impl Deployments {
             None => vec![Lane::Persisted, Lane::Volatile],
         };
         // What is in the log and not committed yet counts, too; what the next reign takes back does not.
-        for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+        for partition in lanes.iter().flat_map(|lane| partitions.lane(*lane)) {
             while let Err(error) = self.operations.settled(partition).await {
                 match error {
                     operation::Error::Lost(_) => tokio::task::yield_now().await,
@@ -85,14 +85,14 @@ impl Deployments {
             }
         }
         let path = path.clone();
-        let count = move || failure::contain(|| count_versions(&table, &path, &lanes));
+        let count = move || failure::contain(|| count_versions(&partitions, &path, &lanes));
         tokio::task::spawn_blocking(count).await.map_err(|_| Error::Broken)?
     }
 }
 
-fn count_versions(table: &Partitions, path: &Link, lanes: &[Lane]) -> Result<BTreeMap<u32, u64>, Error> {
+fn count_versions(partitions: &Partitions, path: &Link, lanes: &[Lane]) -> Result<BTreeMap<u32, u64>, Error> {
     let mut counts = BTreeMap::new();
-    for partition in lanes.iter().flat_map(|lane| table.lane(*lane)) {
+    for partition in lanes.iter().flat_map(|lane| partitions.lane(*lane)) {
         let view = partition.store().view()?;
         for document in partition.store().documents(&*view, path, None) {
             let document = document?;

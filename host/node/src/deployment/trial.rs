@@ -55,14 +55,14 @@ impl Deployments {
         let state = self.control.state();
         let mounted = state.factory(path).and_then(|factory| factory.mounted.as_ref());
         let Some(Service::Stateful { lane }) = mounted.map(|mounted| mounted.service) else { return Ok(Vec::new()) };
-        let table = Arc::clone(self.operations.table());
-        flushed_lane(&table, lane).await.map_err(crate::operation::Error::from)?;
+        let partitions = Arc::clone(self.operations.partitions());
+        flushed_lane(&partitions, lane).await.map_err(crate::operation::Error::from)?;
         let path = path.clone();
         let read = move || {
             failure::contain(|| {
                 let mut found = Vec::new();
-                for partition in table.lane(lane) {
-                    read_some(&table, partition.id(), &path, &mut found)?;
+                for partition in partitions.lane(lane) {
+                    read_some(&partitions, partition.id(), &path, &mut found)?;
                     if found.len() >= TRIED_MAX {
                         break;
                     }
@@ -75,12 +75,12 @@ impl Deployments {
 }
 
 fn read_some(
-    table: &Partitions,
+    partitions: &Partitions,
     id: steward_model::PartitionId,
     path: &Link,
     found: &mut Vec<Arc<Document>>,
 ) -> Result<(), Error> {
-    let partition = table.get(id);
+    let partition = partitions.get(id);
     let view = partition.store().view()?;
     for document in partition.store().documents(&*view, path, None) {
         let document = document?;

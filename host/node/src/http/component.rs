@@ -56,7 +56,7 @@ pub(super) async fn answer(http: &Arc<Http>, service: &Arc<Service>, asked: Box<
     *request.method_mut() = parts.method;
     *request.uri_mut() = below(&parts.uri, service.path.as_str());
     *request.headers_mut() = shown(parts.headers, service.path.as_str(), &head.id);
-    let client_max = http.parts.idle_span;
+    let client_max = http.parts.bounds.idle_span;
     let answered = http.operations().exchange(service, head.id, request, client_max).await?;
     let (mut parts, body) = answered.into_parts();
     if parts.status.is_informational() {

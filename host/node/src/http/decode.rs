@@ -51,6 +51,16 @@ pub(super) enum Coded {
     Unknown,
 }
 
+/// How much of a state the client wants back: `Prefer: return=…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Returned {
+    /// All of it.
+    #[default]
+    State,
+    /// What it does not know: nothing, if its update has done what it wanted.
+    Minimal,
+}
+
 /// What the headers of a request say, as far as this host listens to them.
 #[derive(Debug, Default)]
 pub(super) struct Head {
@@ -63,8 +73,8 @@ pub(super) struct Head {
     pub(super) idempotency_key: Option<String>,
     /// How long the client wants to be waited for.
     pub(super) wait: Option<Duration>,
-    /// The client does not want the state back: `Prefer: return=minimal`.
-    pub(super) minimal: bool,
+    /// How much of the state the client wants back.
+    pub(super) returned: Returned,
     /// What a reader has seen elsewhere, as it stands there.
     pub(super) at_least: Option<String>,
     /// How many nodes shall hold an update before it is answered.
@@ -175,7 +185,7 @@ impl Head {
                     let seconds = seconds.parse().map_err(|_| Error::Header { name: "Prefer", reason })?;
                     self.wait = Some(Duration::from_secs(seconds).min(WAIT_MAX));
                 }
-                ("return", "minimal") => self.minimal = true,
+                ("return", "minimal") => self.returned = Returned::Minimal,
                 // Preferences that are not understood are ignored: source RFC 7240, section 2.
                 _ => {}
             }
@@ -345,7 +355,8 @@ mod tests {
     fn preferences_and_names_are_read() {
         let read = head(&[("prefer", "wait=5, return=minimal, x=y"), ("x-xenon-ctx-id", "b"), ("x-request-id", "a")]);
         let read = read.expect("headers");
-        assert_eq!((read.wait, read.minimal, read.id.as_str()), (Some(Duration::from_secs(5)), true, "a"));
+        assert_eq!((read.wait, read.id.as_str()), (Some(Duration::from_secs(5)), "a"));
+        assert_eq!(read.returned, Returned::Minimal);
         assert!(head(&[("prefer", "wait=soon")]).is_err());
         let wanted = |value| head(&[("x-xenon-rpl-quorum", value)]).map(|head| head.wanted).ok().flatten();
         assert_eq!(wanted("3"), NonZeroU32::new(3).map(Wanted::Members));

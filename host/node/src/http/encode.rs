@@ -9,6 +9,7 @@ use steward_model::operation::Header;
 use steward_model::render;
 
 use super::answer_body::AnswerBody;
+use super::decode::Returned;
 use super::{Http, headers};
 use crate::operation::{Content, Copied, Reply, Status, tag_of, write_entity_tag};
 
@@ -28,10 +29,10 @@ const FOR_GUESTS: [&str; 6] = ["content-language", "deprecation", "link", "retry
 pub(super) const NOT_FOR_GUESTS_BELOW: [&str; 6] =
     ["x-forwarded-", "x-steward-", "x-xenon-", "x-accel-", "x-sendfile", "x-lighttpd-send"];
 
-/// Returns the response for a reply. `minimal`: the client knows the state and does not want it back.
-pub(super) fn reply(http: &Http, reply: Reply, minimal: bool) -> Answer {
+/// Returns the response for a reply, with as much of a state as the client wants back.
+pub(super) fn reply(http: &Http, reply: Reply, returned: Returned) -> Answer {
     let document = reply.document.as_deref();
-    let left_out = minimal && reply.content == Content::State;
+    let left_out = returned == Returned::Minimal && reply.content == Content::State;
     let owner = reply.answered_by(http.owner_name());
     let body = match (&reply.content, document) {
         (Content::State, Some(document)) if !left_out => render::render(document, owner),

@@ -16,7 +16,7 @@ use steward_model::{Action, Epoch, Link};
 
 use super::answer_body::AnswerBody;
 use super::arriving::Arriving;
-use super::decode::{self, Head, Media};
+use super::decode::{self, Head, Media, Returned};
 use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
@@ -159,7 +159,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Box<HostRequest>) -> 
     let mut operation = decode::operation(http, &mut asked.head, Action::Get, link, query, None)?;
     operation.freshness = freshness;
     let reply = http.operations().submit(operation).await?;
-    Ok(encode::reply(http, reply, false))
+    Ok(encode::reply(http, reply, Returned::State))
 }
 
 async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostRequest>) -> Result<Answer, Error> {
@@ -168,7 +168,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
         return Err(body::unexpected(&parts.headers, "application/json"));
     }
     let mut held = http.bodies.nothing();
-    let body = body::received(&head, &parts, body, http.parts.max_request_bytes, &mut held).await?;
+    let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
     if !is_stateless(http, &link, query, &head) {
@@ -176,10 +176,10 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
         freshness::refuse(query, head.at_least.as_deref(), reason)?;
     }
     parameters::of_service(http, &link, action, query)?;
-    let minimal = head.minimal;
+    let returned = head.returned;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;
-    Ok(encode::reply(http, reply, minimal))
+    Ok(encode::reply(http, reply, returned))
 }
 
 /// Returns true if the request is for a service without documents, and says something that only such a service may understand in its

@@ -36,7 +36,6 @@ pub(crate) struct Parts {
     pub deployments: Arc<Deployments>,
     /// The guest modules on this node.
     pub modules: Arc<Modules>,
-    /// The system group.
     pub control: Arc<dyn ControlLog>,
     /// How the system group stands.
     pub view: View,
@@ -48,22 +47,34 @@ pub(crate) struct Parts {
     pub shutdown: Shutdown,
     /// The number of this node.
     pub node: NodeId,
+    /// By which names clients may call it.
+    pub names: Names,
+    /// How much clients may ask of it.
+    pub bounds: Bounds,
+    /// How file descriptors are shared out.
+    pub descriptors: Descriptors,
+}
+
+/// Where a node is called, by which names, and by whose pages.
+pub(crate) struct Names {
     /// Where it listens.
     pub address: SocketAddr,
     /// How others reach it, without a slash at the end.
     pub public_uri: String,
-    /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
-    pub max_request_bytes: usize,
-    /// Most bytes of answers that clients have not taken yet.
-    pub max_answer_bytes: usize,
-    /// Largest guest module in bytes.
-    pub max_module_bytes: usize,
     /// Further names by which clients may call this node; `*` stands for all.
     pub host_names: Vec<String>,
     /// Web origins whose pages may call; empty: none. `*` stands for all.
     pub cors_origins: Vec<String>,
-    /// How file descriptors are shared out.
-    pub descriptors: Descriptors,
+}
+
+/// Bounds on what clients send, on what they leave, and on how long they are silent.
+pub(crate) struct Bounds {
+    /// Largest body of a request, after decompression; guest modules have a bound of their own.
+    pub request_bytes_max: usize,
+    /// Most bytes of answers that clients have not taken yet.
+    pub answer_bytes_max: usize,
+    /// Largest guest module.
+    pub module_bytes_max: usize,
     /// Longest time for which a connection may say or take nothing.
     pub idle_span: Duration,
 }
@@ -106,15 +117,16 @@ impl Http {
     pub(crate) fn new(parts: Parts) -> Arc<Http> {
         // A host id has no character that a header cannot have.
         let owner = HeaderValue::from_str(parts.operations.owner());
+        let Names { public_uri, host_names, cors_origins, .. } = &parts.names;
         Arc::new(Http {
             owner: owner.unwrap_or_else(|_| HeaderValue::from_static("")),
             request_ids: RequestIds::new(uuid::Uuid::new_v4()),
             requests: AtomicUsize::new(0),
-            cors: cors::rules(&parts.cors_origins),
-            strangers: Strangers::new(&parts.public_uri, &parts.host_names, &parts.cors_origins),
+            cors: cors::rules(cors_origins),
+            strangers: Strangers::new(public_uri, host_names, cors_origins),
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
             bodies: Arc::default(),
-            answers: Arc::new(Bodies::of_answers(parts.max_answer_bytes)),
+            answers: Arc::new(Bodies::of_answers(parts.bounds.answer_bytes_max)),
             recovered: AtomicBool::new(false),
             parts,
         })
@@ -141,7 +153,7 @@ impl Http {
         if service.is_stateless() {
             return None;
         }
-        let partitions = self.operations().table().lane(service.lane());
+        let partitions = self.operations().partitions().lane(service.lane());
         partitions.iter().find_map(|partition| partition.problem())
     }
 

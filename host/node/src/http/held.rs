@@ -14,7 +14,6 @@ use super::error::Error;
 /// Most bytes that bodies of requests may hold at once: some of the largest modules, or hundreds of the largest documents.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(super) struct Bodies {
     held: AtomicUsize,

@@ -11,7 +11,6 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::{Http, body};
 
-/// See the head of this module.
 pub(super) struct HostRequest {
     pub(super) parts: Parts,
     pub(super) head: Head,
@@ -49,7 +48,7 @@ impl HostRequest {
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
     pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
-        let (max, mut held) = (http.parts.max_request_bytes, http.bodies.nothing());
+        let (max, mut held) = (http.parts.bounds.request_bytes_max, http.bodies.nothing());
         let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
         Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())
     }

@@ -52,7 +52,7 @@ mod streamed;
 mod utility;
 mod waiting;
 
-pub(crate) use face::{Http, Parts};
+pub(crate) use face::{Bounds, Http, Names, Parts};
 pub use head::describe as describe_head;
 pub(crate) use utility::bodies;
 pub(crate) use waiting::Waiting;

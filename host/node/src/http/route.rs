@@ -64,14 +64,21 @@ pub(super) enum Infrastructure<'a> {
 /// What every service answers below its own path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Utility {
+    Told(Told),
+    /// What has still to be sent; it may outlast the service that wanted it.
+    Effects,
+    /// A suffix that is kept for what is not there yet.
+    Later(&'static str),
+}
+
+/// What a service, or one of its documents, tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
     Stats,
     Config,
     Available,
     Template,
     History,
-    Effects,
-    /// A suffix that is kept for what is not there yet.
-    Later(&'static str),
 }
 
 /// Returns who answers at `path`, as the request line has it, without the query.
@@ -157,11 +164,11 @@ fn top(path: &str) -> Option<Infrastructure<'_>> {
 
 fn utility(name: &str) -> Option<Utility> {
     Some(match name {
-        "stats" => Utility::Stats,
-        "config" => Utility::Config,
-        "available" => Utility::Available,
-        "template" => Utility::Template,
-        "history" => Utility::History,
+        "stats" => Utility::Told(Told::Stats),
+        "config" => Utility::Told(Told::Config),
+        "available" => Utility::Told(Told::Available),
+        "template" => Utility::Told(Told::Template),
+        "history" => Utility::Told(Told::History),
         "effects" => Utility::Effects,
         "subscriptions" => Utility::Later("subscriptions"),
         "synchronization" => Utility::Later("synchronization on request"),
@@ -209,7 +216,7 @@ mod tests {
     #[test]
     fn utility_suffixes_belong_to_the_path_above_them() {
         let one = link("/core/examples/one");
-        assert_eq!(routed("/core/examples/one/stats"), Target::Utility(one.clone(), Utility::Stats));
+        assert_eq!(routed("/core/examples/one/stats"), Target::Utility(one.clone(), Utility::Told(Told::Stats)));
         assert_eq!(routed("/core/examples/one/ui"), Target::Utility(one, Utility::Later("web pages")));
         assert_eq!(routed("/stats"), Target::Service(link("/stats")));
     }

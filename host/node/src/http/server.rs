@@ -126,7 +126,7 @@ impl Http {
 
     /// Serves one connection to its end.
     async fn converse(self: Arc<Self>, stream: TcpStream, builder: &Builder<Tasks>, talk: Arc<Talk>) {
-        let (idle_span, asking) = (self.parts.idle_span, Arc::clone(&talk));
+        let (idle_span, asking) = (self.parts.bounds.idle_span, Arc::clone(&talk));
         // A connection that has no address any more is gone.
         let Ok(local) = stream.local_addr() else { return };
         let service = service_fn(move |request| {
@@ -262,7 +262,7 @@ async fn not_accepted(error: &io::Error) {
     }
 }
 
-/// Answers a page of another web origin. Boxed, as all that is rare: the future of a plain request stays small.
+/// Answers a page of another web origin. Boxed to keep the future of a plain request small.
 fn answer_foreign<'a>(
     http: &'a Arc<Http>,
     cors: &CorsLayer,

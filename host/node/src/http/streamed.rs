@@ -11,7 +11,6 @@ use steward_sandbox::{Answer, CallError};
 use super::face::UnderWay;
 use crate::service::Service;
 
-/// See the head of this module.
 pub(super) struct Streamed {
     guest: Answer,
     /// How many bytes are still to come, if the component has said how many there are.

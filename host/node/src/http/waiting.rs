@@ -1,6 +1,6 @@
 //! What is answered on the port of the API while a node waits for its group: that it waits, and what for.
 //!
-//! Nothing of a node that is not registered may be read or changed, but whoever looks must see why. Each connection gets one answer.
+//! Nothing of a node that is not registered may be read or changed, but those who look must see why. Each connection gets one answer.
 
 use std::convert::Infallible;
 use std::future::ready;

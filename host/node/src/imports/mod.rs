@@ -2,7 +2,7 @@
 
 mod outgoing;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use outgoing::Outgoing;
 
-use crate::operation::{Content, Error, Operation, Operations, Purpose};
+use crate::operation::{Content, Error, ImportsOf, Operation, Operations, Purpose};
 use crate::outward::Outward;
 use crate::query::Queries;
 use crate::service::{Line, Service};
@@ -33,13 +33,10 @@ struct GuestImports {
     request: String,
 }
 
-/// Lets guests call this node.
-pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>, outward: Outward) {
-    // The road keeps the maker, so the maker must not keep the road.
-    let road = Arc::downgrade(operations);
-    let queries = Arc::clone(queries);
+/// Returns the maker of what guests may call on this node. The road keeps the maker, so the maker does not keep the road.
+pub(crate) fn maker(road: Weak<Operations>, queries: Arc<Queries>, outward: Outward) -> Box<ImportsOf> {
     let outgoing = Outgoing::new(outward);
-    operations.connect(Arc::new(move |service: &Arc<Service>, operation: &Operation| -> Arc<dyn Imports> {
+    Box::new(move |service: &Arc<Service>, operation: &Operation| -> Arc<dyn Imports> {
         match road.upgrade() {
             Some(operations) => Arc::new(GuestImports {
                 operations,
@@ -51,7 +48,7 @@ pub(crate) fn connect(operations: &Arc<Operations>, queries: &Arc<Queries>, outw
             }),
             None => Arc::new(steward_sandbox::Silent),
         }
-    }));
+    })
 }
 
 /// Returns true if lines of this level are written at all.

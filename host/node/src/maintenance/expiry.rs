@@ -64,7 +64,7 @@ pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
         if failed.len() > FAILED_MAX {
             failed.clear();
         }
-        for partition in operations.table().all() {
+        for partition in operations.partitions().all() {
             if busy.contains(&partition.id()) || partition.admits().is_err() {
                 continue;
             }

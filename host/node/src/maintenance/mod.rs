@@ -6,6 +6,7 @@
 mod expiry;
 mod periodic;
 mod places;
+mod schedule;
 mod starts;
 
 use std::sync::Arc;
@@ -13,27 +14,27 @@ use std::sync::Arc;
 use crate::operation::Operations;
 use crate::shutdown::Shutdown;
 
-pub(crate) use periodic::Periodic;
+pub(crate) use schedule::Schedule;
 
+use periodic::Periodic;
 use places::places;
 
-/// Starts the duties of an owner on this node.
-pub(crate) fn start(operations: &Arc<Operations>, shutdown: &Shutdown) {
-    let periodic = Arc::new(Periodic::new(Arc::clone(operations)));
-    periodic.watch();
+/// Starts the duties of an owner on this node; `schedule` is the one that the operations tell of documents.
+pub(crate) fn start(operations: &Arc<Operations>, schedule: &Arc<Schedule>, shutdown: &Shutdown) {
     let starting = places();
-    for partition in operations.table().all() {
+    for partition in operations.partitions().all() {
         let (operations, partition, places) = (Arc::clone(operations), Arc::clone(partition), Arc::clone(&starting));
-        let (periodic, stop) = (Arc::clone(&periodic), shutdown.clone());
+        let (schedule, stop) = (Arc::clone(schedule), shutdown.clone());
         shutdown.spawn("starts", async move {
             tokio::select! {
                 () = stop.stopping() => {}
-                () = starts::follow(&operations, &partition, &periodic, &places) => {}
+                () = starts::follow(&operations, &partition, &schedule, &places) => {}
             }
         });
     }
-    let (ticking, stop) = (Arc::clone(&periodic), shutdown.clone());
-    shutdown.spawn("maintenance", async move { ticking.run(&stop).await });
+    let periodic = Arc::new(Periodic::new(Arc::clone(operations), Arc::clone(schedule)));
+    let stop = shutdown.clone();
+    shutdown.spawn("maintenance", async move { periodic.run(&stop).await });
     let (operations, stop) = (Arc::clone(operations), shutdown.clone());
     shutdown.spawn("expiry", async move { expiry::run(&operations, &stop).await });
 }

@@ -1,18 +1,18 @@
 //! Periodic maintenance: every document of a service that wants it, once per interval, spread over the interval, never
 //! twice at the same time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::{Action, Link};
-use steward_protocol::schedule::Maintenance;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::places::{Places, places};
-use crate::operation::{Error, Existence, Operations, Purpose, Reply};
-use crate::service::{Found, Service};
+use super::schedule::Schedule;
+use crate::operation::{Error, Operations, Purpose, Reply};
+use crate::service::Found;
 use crate::shutdown::Shutdown;
 
 /// Longest sleep between two looks at the schedule.
@@ -21,47 +21,17 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Shortest sleep: maintenance cannot be more frequent than this allows.
 const LOOK_MIN: Duration = Duration::from_millis(1);
 
-/// The schedule of this node's documents.
-pub(crate) struct Periodic {
+/// Runs the maintenance of the documents in the schedule.
+pub(super) struct Periodic {
     operations: Arc<Operations>,
-    schedule: Mutex<Maintenance>,
+    schedule: Arc<Schedule>,
     places: Places,
 }
 
-fn interval(service: &Service) -> Duration {
-    Duration::from_micros(service.descriptor().maintenance_interval_micros)
-}
-
 impl Periodic {
-    /// Returns an empty schedule.
-    pub(crate) fn new(operations: Arc<Operations>) -> Periodic {
-        Periodic { operations, schedule: Mutex::new(Maintenance::default()), places: places() }
-    }
-
-    /// Keeps the schedule up to date with documents that are created and deleted from now on.
-    pub(super) fn watch(self: &Arc<Periodic>) {
-        let periodic = Arc::downgrade(self);
-        self.operations.watch(Box::new(move |service, link, existence| {
-            if let Some(periodic) = periodic.upgrade()
-                && service.has(ServiceOption::PeriodicMaintenance)
-            {
-                match existence {
-                    Existence::Begins => periodic.add(service, link),
-                    Existence::Ends => periodic.remove(link),
-                }
-            }
-        }));
-    }
-
-    /// Adds a document, with the interval that its service has now; adding it again changes nothing.
-    pub(crate) fn add(&self, service: &Service, link: &Link) {
-        let now = self.operations.clock().lived();
-        let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-        schedule.add(now, interval(service), link.clone());
-    }
-
-    fn remove(&self, link: &Link) {
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).remove(link);
+    /// Returns a runner that has nothing under way.
+    pub(super) fn new(operations: Arc<Operations>, schedule: Arc<Schedule>) -> Periodic {
+        Periodic { operations, schedule, places: places() }
     }
 
     /// Runs maintenance when it is due, until the host stops.
@@ -73,12 +43,7 @@ impl Periodic {
                 () = shutdown.stopping() => return,
                 place = self.place() => Some(place),
             };
-            let now = self.operations.clock().lived();
-            let next = {
-                let mut schedule = self.schedule.lock().unwrap_or_else(PoisonError::into_inner);
-                schedule.due(now, 1 + self.places.available_permits(), &mut due);
-                schedule.next_due()
-            };
+            let next = self.schedule.due(1 + self.places.available_permits(), &mut due);
             let found = !due.is_empty();
             for link in due.drain(..) {
                 let (periodic, place) = (Arc::clone(&self), place.take());
@@ -87,7 +52,7 @@ impl Periodic {
             drop(place);
             let sleep = match next {
                 _ if found => LOOK_MIN,
-                Some(next) => next.since(now).clamp(LOOK_MIN, LOOK),
+                Some(next) => next.clamp(LOOK_MIN, LOOK),
                 None => LOOK,
             };
             tokio::select! {
@@ -115,17 +80,17 @@ impl Periodic {
             let id = format!("maintenance-{}", link.name());
             let maintain = self.operations.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Maintain);
             match self.operations.perform(maintain).await {
-                Ok(Reply { document: None, .. }) => self.remove(&link),
+                Ok(Reply { document: None, .. }) => self.schedule.remove(&link),
                 Ok(Reply { document: Some(_), .. }) => {}
                 // Its owner has it in its own schedule.
-                Err(Error::Elsewhere { .. } | Error::NotConfirmed(_)) => self.remove(&link),
+                Err(Error::Elsewhere { .. } | Error::NotConfirmed(_)) => self.schedule.remove(&link),
                 Err(error) => tracing::warn!(%link, %error, "handle-maintenance failed"),
             }
         } else {
             // A module that wants maintenance again adds its documents when it is mounted.
-            self.remove(&link);
+            self.schedule.remove(&link);
         }
         drop(place);
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner).finished(&link);
+        self.schedule.finished(&link);
     }
 }

@@ -17,8 +17,8 @@ use steward_model::service::{Handler, ServiceOption, Start};
 use steward_model::{Epoch, Link};
 use steward_storage::documents;
 
-use super::periodic::Periodic;
 use super::places::Places;
+use super::schedule::Schedule;
 use crate::operation::Operations;
 use crate::partition::Partition;
 use crate::service::Service;
@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) async fn follow(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
-    periodic: &Periodic,
+    schedule: &Schedule,
     places: &Places,
 ) {
     let mut services = operations.services().watch();
@@ -50,7 +50,7 @@ pub(super) async fn follow(
             }
         }
         let complete = match reign {
-            Some(epoch) => begin(operations, partition, periodic, places, epoch, &mut swept).await,
+            Some(epoch) => begin(operations, partition, schedule, places, epoch, &mut swept).await,
             None => true,
         };
         tokio::select! {
@@ -81,7 +81,7 @@ async fn load_outbox(operations: &Operations, partition: &Partition) {
 async fn begin(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
-    periodic: &Periodic,
+    schedule: &Schedule,
     places: &Places,
     epoch: Epoch,
     swept: &mut BTreeMap<Link, u64>,
@@ -94,7 +94,7 @@ async fn begin(
         if !concerns || swept.get(&service.path) == Some(&service.revision) {
             continue;
         }
-        if !sweep(operations, partition, periodic, places, &service).await {
+        if !sweep(operations, partition, schedule, places, &service).await {
             complete = false;
             continue;
         }
@@ -114,7 +114,7 @@ fn starts_eagerly(service: &Service) -> bool {
 async fn sweep(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
-    periodic: &Periodic,
+    schedule: &Schedule,
     places: &Places,
     service: &Arc<Service>,
 ) -> bool {
@@ -135,7 +135,7 @@ async fn sweep(
         }
     };
     if maintains {
-        links.iter().for_each(|link| periodic.add(service, link));
+        links.iter().for_each(|link| schedule.add(service, link));
     }
     !starts || start_all(operations, partition, places, links).await
 }

@@ -19,7 +19,6 @@ use crate::config::{Options, Quorum};
 use crate::partition::{self, Hands, Partition, Partitions, Shared};
 use crate::shutdown::Shutdown;
 
-/// See the head of this module.
 pub(super) struct Foundation {
     pub(super) folder: Folder,
     pub(super) persisted: Arc<dyn StateStore>,
@@ -36,7 +35,7 @@ impl Foundation {
     pub(super) async fn open(options: &Options, start: Start<'_>) -> anyhow::Result<Foundation> {
         let clock = start.clock;
         let folder = Folder::open(options, clock.timestamp())?;
-        let Found { log, persisted, volatile, mut recovery } = recover::open(&folder).await?;
+        let Found { log, persisted, volatile, mut recovery } = recover::open(&folder, clock).await?;
         clock.observe(recovery.latest());
         let system = system(options, &folder, start).await.context("start the system group")?;
         let hands = Arc::new(Hands::default());
@@ -86,11 +85,9 @@ fn same_past(partitions: &Partitions, cluster: &ClusterState, own: Member) -> an
 pub(super) struct Start<'a> {
     /// How others reach this node.
     pub(super) public_uri: &'a str,
-    /// The clocks.
     pub(super) clock: &'a Arc<Clock>,
     /// Told when the group wants this process to end.
     pub(super) shutdown: &'a Shutdown,
-    /// Other nodes.
     pub(super) peers: Option<Peers>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use steward_model::{Lane, Moment, PartitionId};
+use steward_model::{Lane, PartitionId};
 use steward_replication::recovery;
 use steward_storage::documents::PartitionStore;
 use steward_storage::log::{self, FileLedger, FolderDisk, Ledger, Log, Options as LogOptions};
@@ -25,19 +25,14 @@ pub(super) struct Found {
     pub(super) recovery: Recovery,
 }
 
-fn moment() -> Moment {
-    static CLOCK: std::sync::LazyLock<Clock> = std::sync::LazyLock::new(Clock::default);
-    CLOCK.now()
-}
-
 /// Opens state store and log. A state store that is damaged is put aside and made anew out of the log, if that reaches
 /// back far enough.
 ///
 /// # Errors
 /// If the disk holds less than was acknowledged, or cannot be read.
-pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
+pub(super) async fn open(folder: &Folder, clock: &Arc<Clock>) -> anyhow::Result<Found> {
     let (state_path, log_path, ledger_path) = (folder.state_path(), folder.log_path(), folder.ledger_path());
-    let identity = folder.log_identity();
+    let (identity, clock) = (folder.log_identity(), Arc::clone(clock));
     // Before anything is made anew in its place.
     folder.check_log()?;
     let work = move || -> anyhow::Result<Found> {
@@ -50,7 +45,8 @@ pub(super) async fn open(folder: &Folder) -> anyhow::Result<Found> {
         let persisted: Arc<dyn StateStore> = Arc::new(state.store);
         let disk = Arc::new(FolderDisk::new(&log_path).context("open the folder of the commit log")?);
         let ledger: Arc<dyn Ledger> = Arc::new(FileLedger::new(ledger_path));
-        let options = LogOptions { identity, clock: moment, ledger: Some(ledger), ..LogOptions::default() };
+        let clock: Arc<log::Clock> = Arc::new(move || clock.now());
+        let options = LogOptions { identity, clock, ledger: Some(ledger), ..LogOptions::default() };
         let find = |partition| PartitionStore::find(Arc::clone(&persisted), partition);
         let stores: Vec<_> = PartitionId::all(Lane::Persisted).map(find).collect::<Result<_, _>>()?;
         let opened = recovery::open(stores.into_iter(), disk, options);

@@ -1,4 +1,4 @@
-//! The wait for other nodes during a start: whoever asks is told what it is for, and whoever ends the process is heard.
+//! The wait for other nodes during a start: those who ask are told what is waited for, and a signal to end is heard.
 //!
 //! A node without peers waits for nobody: it takes no signals before it serves, and answers nobody.
 
@@ -9,7 +9,6 @@ use super::stop::Signals;
 use crate::http::Waiting;
 use crate::shutdown::Shutdown;
 
-/// See the head of this module.
 pub(super) struct Wait<'a> {
     listener: &'a TcpListener,
     shutdown: &'a Shutdown,

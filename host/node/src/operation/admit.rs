@@ -1,4 +1,4 @@
-//! First stage: whether this operation may enter, and which service answers at its link.
+//! The stage that lets an operation in, and finds the service that answers at its link.
 
 use steward_model::operation::Cause;
 

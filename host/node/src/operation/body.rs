@@ -24,12 +24,12 @@ const TOLD_MAX: usize = 60;
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     text: Bytes,
-    built_in: OnceLock<Arc<Result<BuiltIn, Fault>>>,
+    built_in: OnceLock<Arc<Result<BuiltIn, WrongField>>>,
 }
 
 /// A built-in field with a value that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fault {
+struct WrongField {
     field: &'static str,
     reason: String,
 }
@@ -102,7 +102,7 @@ impl Body {
         }
         match &**self.built_in.get_or_init(|| Arc::new(look(&self.text))) {
             Ok(built_in) => Ok(built_in.clone()),
-            Err(Fault { field, reason }) => Err(Error::BuiltInField { field, reason: reason.clone() }),
+            Err(WrongField { field, reason }) => Err(Error::BuiltInField { field, reason: reason.clone() }),
         }
     }
 }
@@ -115,13 +115,13 @@ pub(super) fn built_in(body: Option<&Body>) -> Result<BuiltIn, Error> {
     body.map_or_else(|| Ok(BuiltIn::default()), Body::built_in)
 }
 
-fn look(text: &[u8]) -> Result<BuiltIn, Fault> {
+fn look(text: &[u8]) -> Result<BuiltIn, WrongField> {
     let mut found = Found::default();
     let mut parser = serde_json::Deserializer::from_slice(text);
     // What is no object has no fields; all other faults were found when the body arrived.
     let _ = parser.deserialize_map(&mut found);
     if let Some(field) = found.twice {
-        return Err(Fault { field, reason: "is given twice".to_owned() });
+        return Err(WrongField { field, reason: "is given twice".to_owned() });
     }
     let text = |field| value_of(&found, field, "a text", |value| value.as_str().map(str::to_owned));
     let integer = |field| value_of(&found, field, "a whole number of 64 bits", Value::as_i64);
@@ -180,12 +180,12 @@ fn value_of<T>(
     field: Builtin,
     wanted: &str,
     read: impl Fn(&Value) -> Option<T>,
-) -> Result<Option<T>, Fault> {
+) -> Result<Option<T>, WrongField> {
     let value = found.values.iter().find(|(builtin, _)| *builtin == field).map(|(_, value)| value);
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
     let told = || value.to_string().chars().take(TOLD_MAX).collect::<String>();
-    let fault = || Fault { field: field.name(), reason: format!("is {}: it must be {wanted}", told()) };
-    read(value).map(Some).ok_or_else(fault)
+    let wrong = || WrongField { field: field.name(), reason: format!("is {}: it must be {wanted}", told()) };
+    read(value).map(Some).ok_or_else(wrong)
 }
 
 #[cfg(test)]

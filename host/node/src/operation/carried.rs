@@ -14,6 +14,7 @@ use steward_model::{Action, Document, Epoch, Link, Moment, Offset, PartitionId, 
 use super::Error;
 use super::body::Body;
 use super::freshness::{Copied, Freshness};
+use super::locate::Addressee;
 use super::patience::Patience;
 use super::replayed::{Replayed, Replaying};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
@@ -72,14 +73,14 @@ struct Run(#[serde(with = "bytes_run")] Bytes);
 
 impl Carried {
     /// Returns an operation as it travels to a node that has `within` for it.
-    pub(super) fn new(operation: &Operation, creates: bool, within: Duration) -> Carried {
+    pub(super) fn new(operation: &Operation, addressee: Addressee, within: Duration) -> Carried {
         let operation = operation.clone();
         Carried {
             id: operation.id,
             root: operation.root,
             action: operation.action,
             link: operation.link,
-            creates,
+            creates: addressee == Addressee::Factory,
             query: operation.query,
             headers: operation.headers,
             body: operation.body.map(|body| Run(body.text().clone())),
@@ -136,7 +137,6 @@ pub(super) enum Brought {
     Answer(Answer),
     /// The operation failed.
     Failed {
-        /// Why.
         problem: Problem,
         /// How long an effect that met this is tried again.
         patience: Patience,

@@ -1,8 +1,8 @@
 //! Reads that any copy may answer: how far the one of this node has come, and what its answer says of that.
 //!
-//! Promise: what is shown is committed, and holds everything through the position that the reader has named. It is not promised to be the
-//! newest: nobody else is asked. A copy that does not count, or whose document only its owner's guest can show, leaves the read to the
-//! owner.
+//! Promise: what is shown is committed, and holds everything up to the position that the reader has named. It need not be the newest
+//! state, for no other node is asked. The owner answers instead if this copy does not count, or if the document can be shown only by the
+//! guest where it is owned.
 
 use std::sync::Arc;
 

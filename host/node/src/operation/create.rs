@@ -1,4 +1,4 @@
-//! The stage that decides the first state of a child: for the POST of a factory, what `execute` is for an update.
+//! The stage that decides the first state of a child: for the POST of a factory it is what `execute` is for an update.
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;

@@ -33,7 +33,6 @@ pub(super) enum Answer {
     Nothing,
 }
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decision {
     pub next: Next,

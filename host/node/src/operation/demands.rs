@@ -1,5 +1,5 @@
-//! What the headers of a request demand of the document: entity tags, and to forget a deleted one. Requests of clients and effects
-//! of guests are read by the same rules.
+//! What the headers of a request demand of its document: that it has a certain entity tag, or that a deleted one is forgotten. Requests
+//! of clients and effects of guests are read by the same rules.
 
 use steward_model::operation::Header;
 
@@ -9,7 +9,6 @@ use super::request::Condition;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {name} is no list of entity tags such as \"1-7\", and not *")]
 pub(crate) struct Unreadable {
-    /// The header.
     pub name: &'static str,
 }
 

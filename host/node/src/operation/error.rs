@@ -17,9 +17,7 @@ use crate::service::{Absent, ServiceTable};
 /// How many copies of a partition count now, and how many an update needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Copies {
-    /// How many count.
     pub available: u64,
-    /// How many are needed.
     pub quorum: u32,
 }
 
@@ -34,63 +32,43 @@ impl Copies {
     }
 }
 
-/// See the head of this module.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// No service is mounted at the path or above it.
     #[error("nothing is at {link}")]
     UnknownPath {
-        /// What was asked for.
         link: Link,
         /// A factory with a similar path.
         nearest: Option<Link>,
     },
     /// The factory at the path or above it is known, and this node cannot serve it now.
     #[error("{factory} is not served on this node now: {reason}")]
-    NotServed {
-        /// Path of the factory.
-        factory: Link,
-        /// Why not.
-        reason: String,
-    },
+    NotServed { factory: Link, reason: String },
     /// The factory has no such child.
     #[error("{link} does not exist")]
-    NotFound {
-        /// What was asked for.
-        link: Link,
-    },
+    NotFound { link: Link },
     /// The document does not keep this version, or never had it.
     #[error("{link} has no version {version} any more, or not yet")]
-    VersionNotFound {
-        /// The document.
-        link: Link,
-        /// What was asked for.
-        version: Version,
-    },
+    VersionNotFound { link: Link, version: Version },
     /// The request that made the version cannot run once more.
     #[error(transparent)]
     NotReplayable(#[from] NotReplayable),
     /// The document was deleted.
     #[error("{link} is marked deleted since version {version}")]
     Deleted {
-        /// The document.
         link: Link,
         /// The version of its tombstone.
         version: Version,
     },
     /// A document of this link exists already.
     #[error("{link} exists already")]
-    Exists {
-        /// The document.
-        link: Link,
-    },
+    Exists { link: Link },
     /// A document of this link existed and was deleted.
     #[error(
         "{link} was deleted, at version {version}: create it anew with documentVersion {} or higher, or with the header Pragma: xn-force-index-update",
         version.0.saturating_add(1)
     )]
     CreateDeleted {
-        /// The document.
         link: Link,
         /// The version of its tombstone.
         version: Version,
@@ -98,90 +76,48 @@ pub(crate) enum Error {
     /// The service does not do this.
     #[error("{link} does not support {}", action.as_str())]
     NotSupported {
-        /// Of whom it was asked.
         link: Link,
-        /// What was asked.
         action: Action,
         /// What can be asked.
         allowed: Vec<Action>,
     },
     /// A precondition of the request does not hold.
     #[error("{link} is at {}, the request demands otherwise", have.as_deref().unwrap_or("no version: it does not exist"))]
-    PreconditionFailed {
-        /// The document.
-        link: Link,
-        /// Its entity tag.
-        have: Option<String>,
-    },
+    PreconditionFailed { link: Link, have: Option<String> },
     /// The service wants every update to name the version that it changes.
     #[error("{link} is updated only with the version that the update is based on: send documentVersion or If-Match")]
-    PreconditionRequired {
-        /// The document.
-        link: Link,
-    },
+    PreconditionRequired { link: Link },
     /// The body names another version than the current one.
     #[error("{link} is at version {have}, the request names version {named}")]
-    VersionConflict {
-        /// The document.
-        link: Link,
-        /// Its version.
-        have: Version,
-        /// What the body says.
-        named: Version,
-    },
+    VersionConflict { link: Link, have: Version, named: Version },
     /// The request needs a body.
     #[error("{} {link} needs a JSON object as its body", action.as_str())]
-    BodyMissing {
-        /// Of whom it was asked.
-        link: Link,
-        /// What was asked.
-        action: Action,
-    },
+    BodyMissing { link: Link, action: Action },
     /// The body is JSON, but not an object.
     #[error("the body must be a JSON object, it is {found}")]
-    NotAnObject {
-        /// What it is.
-        found: &'static str,
-    },
+    NotAnObject { found: &'static str },
     /// A built-in field of the body has a value that cannot be.
     #[error("{field} {reason}")]
-    BuiltInField {
-        /// The field.
-        field: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
+    BuiltInField { field: &'static str, reason: String },
     /// The body does not fit the schema of the service.
     #[error("{} of the body {} not valid", violations.len(), if violations.len() == 1 { "field is" } else { "fields are" })]
-    Invalid {
-        /// Where and why.
-        violations: Vec<Violation>,
-    },
+    Invalid { violations: Vec<Violation> },
     /// The name of a child is no name.
     #[error("the child's self-link cannot be: {0}")]
     Link(#[from] link::Error),
     /// The self-link in the body lies elsewhere.
     #[error("documentSelfLink {link} is not directly below {factory}")]
     ForeignLink {
-        /// What the body says.
         link: String,
         /// The factory that was asked.
         factory: Link,
     },
     /// The new state is larger than a document of the service may be.
     #[error("the new state has {bytes} bytes, a document may have {max}")]
-    DocumentTooLarge {
-        /// How large it is.
-        bytes: usize,
-        /// How large it may be.
-        max: usize,
-    },
+    DocumentTooLarge { bytes: usize, max: usize },
     /// The same idempotency key was used for another request.
     #[error("the idempotency key was used for another request to {link}")]
-    KeyReused {
-        /// The document.
-        link: Link,
-    },
+    KeyReused { link: Link },
     /// The guest said no.
     #[error("{0}")]
     Refused(Fault),
@@ -195,16 +131,10 @@ pub(crate) enum Error {
     },
     /// The guest failed, or what it returned cannot be used.
     #[error("service {service}: {error}")]
-    Guest {
-        /// Path of the service.
-        service: Link,
-        /// What happened.
-        error: CallError,
-    },
+    Guest { service: Link, error: CallError },
     /// The guest decided something that it may not.
     #[error("service {service}: {reason}")]
     Outcome {
-        /// Path of the service.
         service: Link,
         /// What, and what is allowed.
         reason: String,
@@ -212,7 +142,6 @@ pub(crate) enum Error {
     /// The stored state has a shape that the mounted module does not read.
     #[error("{link} is stored as state version {stored}, the mounted module does not read that")]
     StateVersion {
-        /// The document.
         link: Link,
         /// The shape it is stored in.
         stored: u32,
@@ -220,7 +149,6 @@ pub(crate) enum Error {
     /// Another module answers by now than the one that the operation began on.
     #[error("the service at {path} was at revision {revision} when the operation began, and is not any more")]
     Superseded {
-        /// The factory.
         path: Link,
         /// The revision that the operation began on.
         revision: u64,
@@ -228,7 +156,6 @@ pub(crate) enum Error {
     /// Too many operations wait for the document.
     #[error("{link} has {limit} operations waiting already")]
     QueueFull {
-        /// The document.
         link: Link,
         /// How many may wait.
         limit: usize,
@@ -236,9 +163,7 @@ pub(crate) enum Error {
     /// What the operation needs did not come in time.
     #[error("waited {seconds} s for partition {partition}: {reason}")]
     Unavailable {
-        /// Which partition.
         partition: PartitionId,
-        /// What is missing.
         reason: String,
         /// How long it waited.
         seconds: u64,
@@ -250,9 +175,7 @@ pub(crate) enum Error {
     /// Another node orders the updates of the document.
     #[error("{link} belongs to node {owner}")]
     Elsewhere {
-        /// What was asked for.
         link: Link,
-        /// Its partition.
         partition: PartitionId,
         /// The name of the owner.
         owner: String,
@@ -266,9 +189,7 @@ pub(crate) enum Error {
         "waited {seconds} s for {link} at {}, the copy of this node in partition {partition} is at {}", tag_of(*named), tag_of(*shows)
     )]
     CopyBehind {
-        /// The document.
         link: Link,
-        /// Its partition.
         partition: PartitionId,
         /// What the reader has seen.
         named: Position,
@@ -280,26 +201,19 @@ pub(crate) enum Error {
     /// What the reader names as seen is nothing that the log of the document's partition has at this place.
     #[error("the log of {link} has another record in the place of {}", tag_of(*named))]
     NotInLog {
-        /// The document.
         link: Link,
         /// What the reader names.
         named: Position,
     },
     /// A copy has said no, which may know less than the owner.
     #[error("{error}")]
-    OfCopy {
-        /// What it said.
-        error: Box<Error>,
-        /// Which copy.
-        copied: Copied,
-    },
+    OfCopy { error: Box<Error>, copied: Copied },
     /// It is not certain any more that this node orders the updates of the document; nothing has happened.
     #[error("{0}")]
     NotConfirmed(#[from] NotConfirmed),
     /// The owner of the document has said no.
     #[error("{}", problem.detail)]
     Remote {
-        /// What it said.
         problem: Box<Problem>,
         /// How long an effect that met this is tried again.
         patience: Patience,
@@ -309,7 +223,6 @@ pub(crate) enum Error {
     NoQuorum {
         /// How many nodes are available.
         available: u32,
-        /// How many are needed.
         quorum: u32,
         /// How long the operation waited.
         seconds: u64,
@@ -327,11 +240,9 @@ pub(crate) enum Error {
         "waited {seconds} s for more copies of {link}: the update is committed, {held} of the {wanted} wanted copies hold it"
     )]
     TooFewCopies {
-        /// The document.
         link: Link,
         /// How many are known to hold it.
         held: usize,
-        /// How many shall.
         wanted: usize,
         /// How long the answer was held back for that.
         seconds: u64,

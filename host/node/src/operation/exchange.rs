@@ -1,4 +1,4 @@
-//! How an HTTP component is asked: beside the road, for its bodies stream and there is no document.
+//! How an HTTP component is asked. That is beside the road: its bodies stream, and there is no document.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use http::{Method, Request, Response};
 use hyper::body::Body;
 use steward_model::Action;
 use steward_model::operation::Cause;
-use steward_sandbox::{Answer, Silent};
+use steward_sandbox::Answer;
+use tracing::Instrument;
 
-use super::request::Purpose;
-use super::{Error, Operations, admit, publish};
+use super::publish::{By, Ending};
+use super::{Error, Operation, Operations, Purpose, admit, publish, stage};
 use crate::service::Service;
 
 impl Operations {
@@ -31,18 +32,31 @@ impl Operations {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
+        let action = action(request.method());
+        let operation = self.own(id, action, service.path.clone(), Cause::Client, Purpose::Act);
+        let span = stage::span(&operation);
+        std::pin::pin!(self.exchanged(service, operation, request, client_max)).instrument(span).await
+    }
+
+    async fn exchanged<B>(
+        self: &Arc<Self>,
+        service: &Arc<Service>,
+        operation: Operation,
+        request: Request<B>,
+        client_max: Duration,
+    ) -> Result<Response<Answer>, Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: std::fmt::Display,
+    {
         let began = self.clock.now();
-        let (action, link) = (action(request.method()), service.path.clone());
-        let operation = self.own(id, action, link, Cause::Client, Purpose::Act);
         admit::open(self, &operation)?;
-        let imports = match self.imports.get() {
-            Some(make) => make(service, &operation),
-            None => Arc::new(Silent),
-        };
+        let imports = (self.imports)(service, &operation);
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
         // Counted when its answer begins, as others are when theirs is there.
-        publish::count(self, service, action, &operation, began, (true, answered.as_ref().err()));
+        let ended = Ending { by: By::ThisNode, error: answered.as_ref().err() };
+        publish::count(self, service, operation.action, &operation, began, ended);
         answered
     }
 }

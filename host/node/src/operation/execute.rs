@@ -1,4 +1,4 @@
-//! Fourth stage: the guest decides, or the host if the guest has no handler.
+//! The stage that decides: the guest does, or the host where the guest has no handler.
 
 use steward_model::document::UpdateAction;
 use steward_model::operation::Cause;
@@ -25,7 +25,7 @@ pub(super) async fn execute(road: Road<'_>, before: &Before, given: Given) -> Re
     let Some(document) = live else {
         return Ok(Decision { settled, ..Decision::nothing(UpdateAction::Delete) });
     };
-    // Boxed, for it is rarer than an update of a client, whose future would carry the room for it.
+    // Boxed to keep the future of an update small; this branch is rare.
     let run = |occasion| Box::pin(run_if_handled(road, document, occasion, given));
     let tolerated = |handler: &'static str, decided: Result<Decision, Error>| match decided {
         // Whoever rehearses wants to see the failure.

@@ -28,6 +28,7 @@ use steward_protocol::cluster::ClusterState;
 use tracing::Instrument;
 
 use super::carried::{Answer, Brought, Carried, Question};
+use super::locate::Addressee;
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
 use crate::partition::{Behind, Partition};
@@ -44,13 +45,12 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 /// How long an owner may still answer once another one was named: it hears in moments what became of the updates under way.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(300);
 
-/// Returns the owner's answer; none if this node has become the owner meanwhile. `creates`: the operation was asked of a factory,
-/// and creates the child at its link.
+/// Returns the owner's answer; none if this node has become the owner meanwhile.
 ///
 /// # Errors
 /// What the owner says; [`Error::Elsewhere`] if the operation was handed on before, [`Error::Unavailable`] if no owner answers in time.
-pub(super) async fn forward(waiting: Waiting<'_>, creates: bool) -> Result<Option<Reply>, Error> {
-    let question = || Question::Operation(Box::new(Carried::new(waiting.operation, creates, waiting.left())));
+pub(super) async fn forward(waiting: Waiting<'_>, addressee: Addressee) -> Result<Option<Reply>, Error> {
+    let question = || Question::Operation(Box::new(Carried::new(waiting.operation, addressee, waiting.left())));
     match ask_owner(waiting, question).await? {
         Some(Answer::Reply(reply)) => Ok(Some(reply.into())),
         Some(Answer::Committed(_) | Answer::GivenUp(_) | Answer::Replayed(_)) => Err(Error::Broken),
@@ -77,15 +77,15 @@ pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Quest
         let asked = ask(waiting, owner, &question()).instrument(span).await;
         telemetry::forwarded(asked.outcome(), waiting.operations.clock.now().since(began));
         match asked {
-            Asked::Brought(Brought::Answer(answer)) => return Ok(Some(answer)),
-            Asked::Brought(Brought::Failed { problem, patience }) => {
+            Delivery::Answered(Brought::Answer(answer)) => return Ok(Some(answer)),
+            Delivery::Answered(Brought::Failed { problem, patience }) => {
                 return Err(Error::Remote { problem: Box::new(problem), patience });
             }
             // Its row is on its way here, if it is newer than the one by which it was asked.
-            Asked::Brought(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
-            Asked::NotAtAll => newer_row(waiting, asked_in, asked_in).await,
-            Asked::Perhaps if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
-            Asked::Perhaps => {
+            Delivery::Answered(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
+            Delivery::Unreached => newer_row(waiting, asked_in, asked_in).await,
+            Delivery::Unknown if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
+            Delivery::Unknown => {
                 let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
                 return Err(waiting.unavailable(reason, Happened::Unknown));
             }
@@ -149,7 +149,7 @@ impl Operations {
 
     /// Returns up to where a partition is committed, for a node that asks; if this one owns it.
     async fn committed_here(&self, id: PartitionId) -> Result<Answer, Error> {
-        let partition = self.table.get(id);
+        let partition = self.partitions.get(id);
         let asked = partition.ask(|| self.clock.now());
         match tokio::time::timeout(self.limits.wait, asked.confirmed()).await {
             Ok(confirmed) => confirmed.map(|()| Answer::Committed(partition.committed_end())).map_err(Into::into),
@@ -158,31 +158,30 @@ impl Operations {
     }
 }
 
-/// How a question ended.
-enum Asked {
-    /// With an answer.
-    Brought(Brought),
+/// What became of a question.
+enum Delivery {
+    Answered(Brought),
     /// It did not get there.
-    NotAtAll,
+    Unreached,
     /// It may have got there.
-    Perhaps,
+    Unknown,
 }
 
-impl Asked {
+impl Delivery {
     /// Returns the word by which such ends are counted.
     fn outcome(&self) -> &'static str {
         match self {
-            Asked::Brought(Brought::Answer(_)) => "answered",
-            Asked::Brought(Brought::Failed { .. }) => "refused",
-            Asked::Brought(Brought::NotOwner { .. }) => "not-owner",
-            Asked::NotAtAll => "unreachable",
-            Asked::Perhaps => "unknown",
+            Delivery::Answered(Brought::Answer(_)) => "answered",
+            Delivery::Answered(Brought::Failed { .. }) => "refused",
+            Delivery::Answered(Brought::NotOwner { .. }) => "not-owner",
+            Delivery::Unreached => "unreachable",
+            Delivery::Unknown => "unknown",
         }
     }
 }
 
-async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked {
-    let Some(links) = &waiting.operations.links else { return Asked::NotAtAll };
+async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Delivery {
+    let Some(links) = &waiting.operations.links else { return Delivery::Unreached };
     let (left, seen) = (waiting.left(), row_of(waiting));
     let within = left + ANSWER_WITHIN;
     let answer = links.request(owner.node, Lane::Bulk, Topic::Operations, codec::encode(question), within);
@@ -193,18 +192,18 @@ async fn ask(waiting: Waiting<'_>, owner: Member, question: &Question) -> Asked 
     let answer = tokio::select! {
         answer = answer => answer,
         // It hangs, or is gone and its link does not know it yet.
-        () = succeeded => return Asked::Perhaps,
+        () = succeeded => return Delivery::Unknown,
     };
     match answer {
         Ok(answer) => match codec::decode(&answer) {
-            Ok(brought) => Asked::Brought(brought),
+            Ok(brought) => Delivery::Answered(brought),
             Err(error) => {
                 tracing::warn!(%error, %owner, "answer of an owner cannot be read");
-                Asked::Perhaps
+                Delivery::Unknown
             }
         },
-        Err(peer::Error::NotConnected | peer::Error::Refused(_) | peer::Error::TooLarge { .. }) => Asked::NotAtAll,
-        Err(peer::Error::Broken | peer::Error::Late(_)) => Asked::Perhaps,
+        Err(peer::Error::NotConnected | peer::Error::Refused(_) | peer::Error::TooLarge { .. }) => Delivery::Unreached,
+        Err(peer::Error::Broken | peer::Error::Late(_)) => Delivery::Unknown,
     }
 }
 
@@ -267,16 +266,16 @@ impl Service for Arrivals {
                     let outcome = operations.submit(operation).await;
                     Brought::of(outcome.map(|reply| Answer::reply(reply, operations.owner())))
                 }
-                Question::Committed(partition) if operations.table.has(partition) => {
+                Question::Committed(partition) if operations.partitions.has(partition) => {
                     Brought::of(operations.committed_here(partition).await)
                 }
-                Question::GiveUp(partition, link, tag) if operations.table.has(partition) => {
-                    let partition = operations.table.get(partition);
+                Question::GiveUp(partition, link, tag) if operations.partitions.has(partition) => {
+                    let partition = operations.partitions.get(partition);
                     Brought::of(operations.give_up_here(partition, &link, tag.as_deref()).await.map(Answer::GivenUp))
                 }
-                Question::Replay(partition, wanted) if operations.table.has(partition) => {
+                Question::Replay(partition, wanted) if operations.partitions.has(partition) => {
                     operations.loaded(&wanted.link).await;
-                    let partition = operations.table.get(partition);
+                    let partition = operations.partitions.get(partition);
                     Brought::of(operations.replay_here(&modules, partition, &wanted).await.map(Answer::Replayed))
                 }
                 Question::Committed(partition) | Question::GiveUp(partition, ..) | Question::Replay(partition, ..) => {

@@ -1,6 +1,7 @@
 //! The group gate: no update begins while fewer nodes are available than the quorum demands.
 //!
-//! Such an update waits and is not executed; so does one for which its client wants more nodes than are available. It goes on by itself when a node returns or an operator lowers the quorum.
+//! Such an update waits and is not executed. So does one whose client wants more nodes than are available. It goes on when a node
+//! returns, or when an operator lowers the quorum.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,14 @@
-//! What a handler is given besides state and request: the time of day, and the number that its randomness comes from.
+//! What a handler is given besides state and request: the time of day, and the number from which its randomness comes.
 //!
-//! Both are drawn before the handlers of an operation run, so that they can be recorded and given once more.
+//! Both are drawn before the handlers of an operation run. So they can be recorded, and given once more.
 
 use steward_model::Timestamp;
 use steward_model::splitmix::mix;
 
 use super::Operations;
 
-/// See the head of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Given {
-    /// Now.
     pub now: Timestamp,
     /// Randomness for one call.
     pub seed: u64,

@@ -1,7 +1,8 @@
-//! How pending effects of a document are given up: an operator says that they shall not be sent any more, or its guest does.
+//! How pending effects of a document are given up: an operator says that they shall not be sent any more, or the guest of the document
+//! does.
 //!
-//! A guest says so by an effect that deletes them, `DELETE <its link>/effects?tag=<tag>`. Nothing is sent for it: they are settled in
-//! the update that wants it, with its state or not at all. An effect that is being sent at that moment may arrive all the same.
+//! A guest says so by an effect that deletes them, `DELETE <its link>/effects?tag=<tag>`. Nothing is sent for that effect. The update
+//! that wants it settles them, together with its state or not at all. An effect that is under way at that moment may still arrive.
 
 use std::borrow::Cow;
 

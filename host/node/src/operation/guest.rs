@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steward_model::operation::{Effect, Fault, Outcome, Request};
 use steward_model::service::Handler;
 use steward_model::{Action, Document, Link, Timestamp, Version, outbound};
-use steward_sandbox::{Call, CallError, Occasion, Silent};
+use steward_sandbox::{Call, CallError, Occasion};
 
 use super::Error;
 use super::body::built_in;
@@ -28,10 +28,7 @@ pub(super) async fn call(
     request: &Request,
 ) -> Result<Outcome, Error> {
     let service = asking.service;
-    let imports = match asking.operations.imports.get() {
-        Some(make) => make(service, asking.operation),
-        None => Arc::new(Silent),
-    };
+    let imports = (asking.operations.imports)(service, asking.operation);
     let imports = match asking.rehearsal {
         Some(rehearsal) => rehearsal.imports(imports),
         None => imports,

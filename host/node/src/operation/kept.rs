@@ -1,9 +1,8 @@
-//! An operation on its way, whoever asked for it.
+//! An operation on its way. It outlives the future that waits for it.
 //!
-//! Problem: a client that hangs up changes nothing, so an operation goes on without the future that waits for it. In a task
-//! of its own each would be handed over twice more, on its way there and with its answer back, also while its client
-//! waits, which nearly all do. Promise: it runs inside the task of whoever waits, and moves into one of its own only if that
-//! one goes away before it ends. A panic ends the operation and nothing else.
+//! Problem: a client that hangs up changes nothing, so its operation has to go on. In a task of its own each operation would be handed
+//! to that task, and its answer back, although nearly all clients wait to the end. Promise: an operation runs inside of the task that
+//! waits for it, and moves into one of its own only if that task goes away first. A panic ends the operation and nothing else.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-/// See the head of this module.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     /// How long an operation waits at the longest when its client does not say.

@@ -1,4 +1,5 @@
-//! Third stage: the newest state of the document, the answer to a repeated request, the preconditions.
+//! The stage that reads the newest state of the document, looks for the first answer to a repeated request, and checks the
+//! preconditions.
 
 use std::sync::Arc;
 

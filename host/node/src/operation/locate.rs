@@ -1,6 +1,6 @@
-//! Second stage: which document the operation is about, and in which partition that lies.
+//! The stage that finds the document which the operation concerns, and the partition that holds it.
 //!
-//! Whether that partition is served here is looked at next, because it may have to be waited for; see `forward`.
+//! Whether this node serves that partition is looked at next, since it may have to be waited for; see `forward`.
 
 use std::sync::Arc;
 
@@ -12,15 +12,19 @@ use super::{Error, Operation, Operations};
 use crate::partition::Partition;
 use crate::service::{Found, Service};
 
+/// Of whom an operation is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addressee {
+    /// Of a factory: the child at the operation's link is to be created.
+    Factory,
+    /// Of the document at the operation's link, which may exist.
+    Document,
+}
+
 /// Where an operation goes.
 pub(super) enum Place {
     /// To a document.
-    Document {
-        service: Arc<Service>,
-        partition: Arc<Partition>,
-        /// It is a child that is to be created; else it may exist.
-        creates: bool,
-    },
+    Document { service: Arc<Service>, partition: Arc<Partition>, addressee: Addressee },
     /// To a stateless service.
     Stateless { service: Arc<Service> },
 }
@@ -33,7 +37,7 @@ impl Place {
     }
 
     pub(super) fn creates(&self) -> bool {
-        matches!(self, Place::Document { creates: true, .. })
+        matches!(self, Place::Document { addressee: Addressee::Factory, .. })
     }
 }
 
@@ -42,9 +46,9 @@ impl Place {
 /// # Errors
 /// [`Error`] if the child's link cannot be, or the factory does not support the action.
 pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: Found) -> Result<Place, Error> {
-    let (service, creates) = match found {
+    let (service, addressee) = match found {
         Found::Stateless(service) => return Ok(Place::Stateless { service }),
-        Found::Child(service) => (service, false),
+        Found::Child(service) => (service, Addressee::Document),
         Found::Factory(service) if operation.action == Action::Post => {
             let child = match operation.child.take() {
                 Some(child) => child,
@@ -53,7 +57,7 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
             // Whoever begins the road anew, here or on another node, must come to the same document.
             operation.child = Some(child.clone());
             operation.link = child;
-            (service, true)
+            (service, Addressee::Factory)
         }
         Found::Factory(_) => {
             return Err(Error::NotSupported {
@@ -63,8 +67,8 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
             });
         }
     };
-    let partition = Arc::clone(operations.table.of(&operation.link, service.lane()));
-    Ok(Place::Document { service, partition, creates })
+    let partition = Arc::clone(operations.partitions.of(&operation.link, service.lane()));
+    Ok(Place::Document { service, partition, addressee })
 }
 
 /// Returns the link of the child that a POST to a factory creates: what the body says, else a new name. A request with an

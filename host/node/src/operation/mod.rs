@@ -11,15 +11,23 @@
 //!                                                         └─► create ──┘       └ the turn is free, the commit is waited for
 //! ```
 //!
-//! Each stage is a file of that name and calls no other stage. Stages that work on a document take a `Road`. What
-//! several stages need stands in files below them: waiting (`wait`), reads of a copy as it is (`copy`), the fields of a body (`body`), preconditions,
-//! repeats, calls of a guest (`guest`), what the host does itself (`native`), the door of a service, the gate of the
-//! group, `handle-start`, how effects are given up (`giving_up`), how an operation outlives whoever waits for it (`kept`), how many go through the same phase together (`phase`), and how a decision becomes an update.
+//! Each stage is a file of that name and calls no other stage. A stage that works on a document takes a `Road`. What several
+//! stages need stands in files below them:
 //!
-//! Beside the road, a recorded request runs once more (`replay`): through `create` or `execute` and no further.
+//! | what | files |
+//! |---|---|
+//! | the request: the fields of its body, its preconditions, whether it was carried out before | `body`, `precondition`, `repeat` |
+//! | who decides: a guest, the host itself, `handle-start` before them | `guest`, `native`, `start` |
+//! | who may go on: the door of the service, the gate of the group | `door`, `gate` |
+//! | from a decision to the update in the log | `decision`, `update` |
+//! | waiting, reads of a copy as it is, effects that are given up | `wait`, `copy`, `giving_up` |
+//! | how an operation outlives its client, and keeps step with others | `kept`, `phase` |
 //!
-//! If an operation fails before `propose` has put its record into the log, nothing has changed. Later, its record is
-//! either committed, or cut as a whole with the reign; the answer is given when it is known which.
+//! Two things go beside the road: a recorded request that runs once more (`replay`) goes through `create` or `execute` and no
+//! further, and an HTTP component (`exchange`) has no document.
+//!
+//! An operation that fails before `propose` has put its record into the log has changed nothing. Once the record is there, it is
+//! either committed or cut as a whole, with the reign; the answer waits until it is known which.
 
 mod admit;
 mod body;
@@ -86,7 +94,7 @@ pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};
 pub(crate) use limits::Limits;
-pub(crate) use operations::{Existence, Operations, Parts};
+pub(crate) use operations::{Existence, ImportsOf, Operations, Parts, Watcher};
 pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, served};
 pub(crate) use rehearsal::LogLine;
@@ -99,7 +107,7 @@ use crate::service::{Found, Service};
 use decision::Decision;
 use given::Given;
 use kept::Kept;
-use locate::Place;
+use locate::{Addressee, Place};
 use road::{Asking, Road};
 use stage::stage;
 use wait::{Waiting, Whose};
@@ -175,7 +183,7 @@ impl Operations {
         let Some(Found::Child(service)) = self.services.find(link) else { return Ok(()) };
         let id = format!("start-{}", link.name());
         let start = self.own(id, Action::Patch, link.clone(), Cause::Maintenance, Purpose::Start);
-        let partition = self.table.of(link, service.lane());
+        let partition = self.partitions.of(link, service.lane());
         match start::is_due(self.road(&start, &service, partition)) {
             true => self.perform(start).await.map(|_| ()),
             false => Ok(()),
@@ -194,15 +202,17 @@ impl Operations {
     /// The short road of a read: most reads are a look into memory.
     async fn read(self: &Arc<Self>, operation: &Operation, service: &Arc<Service>) -> Result<Reply, Error> {
         let began = self.clock.now();
-        let partition = self.table.of(&operation.link, service.lane());
+        let partition = self.partitions.of(&operation.link, service.lane());
         let road = self.road(operation, service, partition);
+        stage::located(partition);
+        stage::served(partition);
         let ours = match partition.admits() {
             Ok(_) if operation.freshness == Freshness::Newest => Some(shown(road).await),
             Ok(_) | Err(_) => None,
         };
         let reply = match ours {
-            // Another node orders its updates, or does by now, or any copy will do. Boxed, for it is rare, and the task of an operation is
-            // moved and cleared as a whole: what is seldom needed makes every operation dearer.
+            // Another node orders its updates, or does by now, or any copy will do. Boxed to keep the future of a plain read small:
+            // this branch is rare, and a future is moved and cleared as a whole.
             None | Some(Err(Error::NotConfirmed(_))) => Box::pin(looked_up(road)).await,
             Some(reply) => reply,
         };
@@ -244,22 +254,25 @@ impl Operations {
     }
 
     async fn travel(self: &Arc<Self>, operation: &mut Operation, place: Place) -> Result<Reply, Error> {
-        let (service, partition, creates) = match place {
-            Place::Document { service, partition, creates } => (service, partition, creates),
+        let (service, partition, addressee) = match place {
+            Place::Document { service, partition, addressee } => (service, partition, addressee),
             Place::Stateless { service } => {
                 let asking = Asking { operations: self, operation, service: &service, rehearsal: None };
                 return Box::pin(async { stage!(stateless, await stateless::stateless(asking)) }).await;
             }
         };
+        stage::located(&partition);
         if operation.action == Action::Get && operation.purpose == Purpose::Act {
+            stage::served(&partition);
             return looked_up(self.road(operation, &service, &partition)).await;
         }
         // The only thing that may take longer than the operation has: it moves the deadline.
         self.gate.pass(&self.clock, &self.limits, operation).await?;
-        if let Some(reply) = handed_on(self.road(operation, &service, &partition), creates).await? {
+        if let Some(reply) = handed_on(self.road(operation, &service, &partition), addressee).await? {
             return Ok(reply);
         }
-        if creates {
+        stage::served(&partition);
+        if addressee == Addressee::Factory {
             let road = self.road(operation, &service, &partition);
             let turn = road.waiting().turn().await?;
             if let Some(step) = Box::pin(creation(road)).await.transpose() {
@@ -269,7 +282,7 @@ impl Operations {
             (operation.first_action, operation.action) = (Some(operation.action), Action::Put);
             // What held while the turn was taken may hold no more.
             self.gate.pass(&self.clock, &self.limits, operation).await?;
-            if let Some(reply) = handed_on(self.road(operation, &service, &partition), false).await? {
+            if let Some(reply) = handed_on(self.road(operation, &service, &partition), Addressee::Document).await? {
                 return Ok(reply);
             }
         }
@@ -281,10 +294,10 @@ impl Operations {
 }
 
 /// Returns the owner's answer if another node owns the document; none if this node does.
-async fn handed_on(road: Road<'_>, creates: bool) -> Result<Option<Reply>, Error> {
+async fn handed_on(road: Road<'_>, addressee: Addressee) -> Result<Option<Reply>, Error> {
     match road.waiting().whose().await? {
         Whose::Ours => Ok(None),
-        Whose::Of(_) => Box::pin(async { stage!(forward, await forward::forward(road.waiting(), creates)) }).await,
+        Whose::Of(_) => Box::pin(async { stage!(forward, await forward::forward(road.waiting(), addressee)) }).await,
     }
 }
 
@@ -294,7 +307,7 @@ async fn looked_up(road: Road<'_>) -> Result<Reply, Error> {
         if let Some(position) = copy::position(road).await? {
             return copy::said(road, position, shown(road).await);
         }
-        if let Some(reply) = handed_on(road, false).await? {
+        if let Some(reply) = handed_on(road, Addressee::Document).await? {
             return Ok(reply);
         }
         if road.operation.freshness != Freshness::Newest {
@@ -400,7 +413,7 @@ async fn finish(waiting: Waiting<'_>, turn: Turn, step: Result<Step, Error>) -> 
     };
     // A refusal shows the state as well as an answer does.
     let asked = waiting.ask();
-    waiting.witnessed(seen, Happened::No).await?;
+    waiting.committed(seen, Happened::No).await?;
     waiting.confirmed(asked).await?;
     let reply = answer?;
     // The repeat of a request whose answer did not come may want more members to hold it than the first.

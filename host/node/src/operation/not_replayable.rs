@@ -7,53 +7,30 @@ use steward_model::{Link, Version};
 
 use crate::service::ModulesError;
 
-/// See the head of this module.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotReplayable {
     /// The version does not carry the request that made it.
     #[error("version {version} of {link} was made while its node did not record requests")]
-    NotRecorded {
-        /// The document.
-        link: Link,
-        /// The version.
-        version: Version,
-    },
+    NotRecorded { link: Link, version: Version },
     /// The request that made the version was too large to be kept with it.
     #[error(
         "the request that made version {version} of {link} has {bytes} bytes, requests are recorded up to {REQUEST_BYTES_MAX}"
     )]
     TooLarge {
-        /// The document.
         link: Link,
-        /// The version.
         version: Version,
         /// How large it was.
         bytes: u64,
     },
     /// The state is not kept that the version was made of.
     #[error("version {version} of {link} was made of the one before, which is not kept any more")]
-    BeforeNotKept {
-        /// The document.
-        link: Link,
-        /// The version.
-        version: Version,
-    },
+    BeforeNotKept { link: Link, version: Version },
     /// No module of this name is installed.
     #[error("module {} is not installed", digest.short())]
-    UnknownModule {
-        /// Its name.
-        digest: Digest,
-    },
+    UnknownModule { digest: Digest },
     /// The module is not for documents like this one.
     #[error("module {} cannot run for {link}: {reason}", module.short())]
-    OtherKind {
-        /// The document.
-        link: Link,
-        /// The module.
-        module: Digest,
-        /// Why not.
-        reason: String,
-    },
+    OtherKind { link: Link, module: Digest, reason: String },
     /// The module is installed and not to be had.
     #[error("{0}")]
     Module(#[from] ModulesError),

@@ -1,7 +1,7 @@
-//! What all operations of this node share: the clock, partitions and services, and who is told which documents begin
-//! and end.
+//! What all operations of this node share: clock, partitions, services, what guests may call, and who is told which documents begin and
+//! end.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::operation::Cause;
@@ -26,7 +26,7 @@ use crate::service::{Service, ServiceTable, Starts};
 use crate::shutdown::Shutdown;
 
 /// Makes what the guest of a document may call for the sake of an operation; offered by the storey that starts operations.
-pub(super) type ImportsOf = dyn Fn(&Arc<Service>, &Operation) -> Arc<dyn Imports> + Send + Sync;
+pub(crate) type ImportsOf = dyn Fn(&Arc<Service>, &Operation) -> Arc<dyn Imports> + Send + Sync;
 
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,20 +38,17 @@ pub(crate) enum Existence {
 }
 
 /// Is told which documents begin and cease to exist.
-pub(super) type Watcher = dyn Fn(&Arc<Service>, &Link, Existence) + Send + Sync;
+pub(crate) type Watcher = dyn Fn(&Arc<Service>, &Link, Existence) + Send + Sync;
 
 /// How long the state store may take to get what is in the log.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that the road of operations needs.
 pub(crate) struct Parts {
-    /// The clocks.
     pub clock: Arc<Clock>,
     /// The partitions of this node.
-    pub table: Arc<Partitions>,
-    /// What is mounted.
+    pub partitions: Arc<Partitions>,
     pub services: Arc<ServiceTable>,
-    /// Bounds on operations.
     pub limits: Limits,
     /// Owns the tasks of operations.
     pub shutdown: Shutdown,
@@ -61,12 +58,16 @@ pub(crate) struct Parts {
     pub cluster: watch::Receiver<Arc<ClusterState>>,
     /// The connections to other nodes; none on a node without peers.
     pub links: Option<Links>,
+    /// Makes what guests may call. Such calls are operations themselves, so it needs the operations, and must not keep them.
+    pub imports: Box<ImportsOf>,
+    /// Whom to tell of documents that begin and cease to exist.
+    pub watcher: Box<Watcher>,
 }
 
 /// Runs operations on this node.
 pub(crate) struct Operations {
     pub(super) clock: Arc<Clock>,
-    pub(super) table: Arc<Partitions>,
+    pub(super) partitions: Arc<Partitions>,
     pub(super) services: Arc<ServiceTable>,
     pub(super) starts: Starts,
     pub(super) seeds: Seeds,
@@ -74,8 +75,8 @@ pub(crate) struct Operations {
     pub(super) shutdown: Shutdown,
     /// The name of this node, as `documentOwner` has it.
     owner: String,
-    pub(super) imports: OnceLock<Arc<ImportsOf>>,
-    watcher: OnceLock<Box<Watcher>>,
+    pub(super) imports: Box<ImportsOf>,
+    watcher: Box<Watcher>,
     pub(super) gate: Gate,
     /// The connections to other nodes; none on a node without peers.
     pub(super) links: Option<Links>,
@@ -84,47 +85,31 @@ pub(crate) struct Operations {
 impl Operations {
     /// Returns a road that is made of these parts.
     pub(crate) fn new(parts: Parts) -> Operations {
-        let Parts { clock, table, services, limits, shutdown, owner, cluster, links } = parts;
+        let Parts { clock, partitions, services, limits, shutdown, owner, cluster, links, imports, watcher } = parts;
         Operations {
             clock,
-            table,
+            partitions,
             services,
             starts: Starts::default(),
             seeds: Seeds::new(),
             limits,
             shutdown,
             owner,
-            imports: OnceLock::new(),
-            watcher: OnceLock::new(),
+            imports,
+            watcher,
             gate: Gate::new(cluster),
             links,
         }
     }
 
-    /// Names the maker of what guests may call, which itself needs the operations. Without it guests that import nothing still run.
-    pub(crate) fn connect(&self, imports: Arc<ImportsOf>) {
-        // Connecting twice would be harmless: the first maker stays.
-        let _ = self.imports.set(imports);
-    }
-
-    /// Names whom to tell of documents that begin and cease to exist.
-    pub(crate) fn watch(&self, watcher: Box<Watcher>) {
-        // Watching twice would be harmless: the first watcher stays.
-        let _ = self.watcher.set(watcher);
-    }
-
     pub(super) fn tell_watcher(&self, service: &Arc<Service>, link: &Link, existence: Existence) {
-        if let Some(watcher) = self.watcher.get() {
-            watcher(service, link, existence);
-        }
+        (self.watcher)(service, link, existence);
     }
 
-    /// Returns the partitions.
-    pub(crate) fn table(&self) -> &Arc<Partitions> {
-        &self.table
+    pub(crate) fn partitions(&self) -> &Arc<Partitions> {
+        &self.partitions
     }
 
-    /// Returns the services.
     pub(crate) fn services(&self) -> &Arc<ServiceTable> {
         &self.services
     }
@@ -143,7 +128,6 @@ impl Operations {
         self.shutdown.run(task)
     }
 
-    /// Returns the clock.
     pub(crate) fn clock(&self) -> &Arc<Clock> {
         &self.clock
     }

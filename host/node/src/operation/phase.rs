@@ -1,11 +1,11 @@
-//! Updates go through the same phase together: first they are read and parsed, then they are carried out, then answered.
+//! Updates go through the same phase together: first all are read and parsed, then all are carried out, then all are answered.
 //!
-//! Problem: an update that goes through all of it at once takes all of its code through the processor's caches, and the next one
-//! takes it through again: sockets, HTTP, the guest, the partition. Each answer wakes its client alone, which takes the processor
-//! from the next update. Promise: at the end of a phase an update stands back until those that are ready have come as far, and then goes on.
-//! With one client that costs a look at the runtime's queues.
+//! Problem: an update that does everything at once pulls the code of sockets, HTTP, guest and partition through the processor's caches,
+//! and the next update pulls it through again. Each answer, too, wakes its client alone, and the client takes the processor from the next
+//! update. Promise: at the end of a phase an update stands back until the others that are ready have come as far, and then goes on. With
+//! one client that costs a look at the runtime's queues.
 //!
-//! Where an update waits for the disk anyhow, the wait does the same.
+//! Where an update waits for the disk anyhow, that wait does the same.
 
 /// Returns once the other requests that are ready have had their turn.
 pub(super) async fn ends() {

@@ -1,8 +1,7 @@
-//! How a failed operation is told to others: as a problem to clients and guests, and as a number of further tries to
-//! effects.
+//! How a failed operation is told to others: to clients and guests as a problem, to those who carry effects as a number of further
+//! tries.
 //!
-//! Both classifications stand here side by side: which failures pass by themselves, for those who wait, and for
-//! effects.
+//! Two classifications stand here side by side: which failures pass by themselves for a client that waits, and which for an effect.
 
 use steward_model::operation::Fault;
 use steward_model::problem::{self, Happened, Kind, Problem, Retry, Violation};

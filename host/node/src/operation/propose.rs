@@ -1,4 +1,4 @@
-//! Fifth stage: the decision becomes an update, the update goes into the log, and the reply waits for the commit.
+//! The stage that makes an update of the decision and puts it into the log; the reply waits for the commit.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Last stage: counts the operation, for statistics and metrics, and logs how it ended.
+//! The stage that counts the operation, for statistics and metrics, and logs how it ended.
 
 use std::sync::Arc;
 
@@ -18,30 +18,45 @@ pub(super) fn publish(
     began: Moment,
     reply: &Result<Reply, Error>,
 ) {
-    // What another node has carried out is counted there.
     let is_ours = match reply {
         Ok(Reply { copy: Some(copied), .. }) => copied.node == operations.owner(),
         Ok(Reply { owner, copy: None, .. }) => owner.is_none(),
         Err(error) => !matches!(error, Error::Remote { .. }),
     };
-    count(operations, service, action, operation, began, (is_ours, reply.as_ref().err()));
+    let by = if is_ours { By::ThisNode } else { By::Another };
+    count(operations, service, action, operation, began, Ending { by, error: reply.as_ref().err() });
 }
 
-/// As [`publish`], for an operation that this node has carried out, or not if `is_ours` is false, and that failed with the error if
-/// there is one.
+/// Who has carried an operation out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// This node.
+    ThisNode,
+    /// Another one, which counts it in the statistics of its service.
+    Another,
+}
+
+/// How an operation ended.
+pub(super) struct Ending<'a> {
+    pub by: By,
+    /// Why it failed, if it did.
+    pub error: Option<&'a Error>,
+}
+
+/// As [`publish`], for an operation without a reply of ours.
 pub(super) fn count(
     operations: &Operations,
     service: &Arc<Service>,
     action: Action,
     operation: &Operation,
     began: Moment,
-    (is_ours, error): (bool, Option<&Error>),
+    Ending { by, error }: Ending<'_>,
 ) {
     let cause = operation.cause;
     let failed = error.is_some();
     let took = operations.clock().now().since(began);
     let kept = service.has(ServiceOption::Instrumentation).then_some(took);
-    if is_ours {
+    if by == By::ThisNode {
         service.stats.operation(action, kept, failed, operations.clock().wall_time());
     }
     telemetry::operation(&service.path, action, cause, took, failed);

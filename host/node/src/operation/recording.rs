@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steward_model::codec;
-use steward_model::recording::{Asked, Recorded, RecordedEffects, RecordedRequest, Recording};
+use steward_model::recording::{Recorded, RecordedAction, RecordedEffects, RecordedRequest, Recording};
 use steward_model::update::RememberedBody;
 
 use super::body::Body;
@@ -38,13 +38,13 @@ pub(super) fn reply(decision: &Decision) -> RememberedBody {
 
 fn request(operation: &Operation, creates: bool, given: Given) -> RecordedRequest {
     let asked = match &operation.purpose {
-        Purpose::Act if creates => Asked::Create,
-        Purpose::Act => Asked::Act(operation.action),
-        Purpose::Start => Asked::Start,
-        Purpose::Maintain => Asked::Maintain,
-        Purpose::Expire => Asked::Expire,
-        Purpose::Migrate => Asked::Migrate,
-        Purpose::Answered { tag, reply, .. } => Asked::Hear { tag: tag.clone(), reply: reply.clone() },
+        Purpose::Act if creates => RecordedAction::Create,
+        Purpose::Act => RecordedAction::Act(operation.action),
+        Purpose::Start => RecordedAction::Start,
+        Purpose::Maintain => RecordedAction::Maintain,
+        Purpose::Expire => RecordedAction::Expire,
+        Purpose::Migrate => RecordedAction::Migrate,
+        Purpose::Answered { tag, reply, .. } => RecordedAction::Hear { tag: tag.clone(), reply: reply.clone() },
     };
     RecordedRequest {
         asked,

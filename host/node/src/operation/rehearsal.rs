@@ -1,5 +1,5 @@
-//! A handler that runs without consequences: what it says goes to whoever asked for the run, what it counts nowhere, and what it reads
-//! is noted. Nothing that it decides is proposed.
+//! A handler that runs without consequences. What it says goes to the one who asked for the run; what it counts goes nowhere; what it
+//! reads is noted. Nothing that it decides is proposed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,13 +21,12 @@ const QUERY: &str = "query";
 pub(crate) struct LogLine {
     /// How urgent, in lower case.
     pub level: String,
-    /// What it said.
     pub message: String,
     /// A JSON object, or empty.
     pub fields: String,
 }
 
-/// What was heard of a run. See the head of this module.
+/// What was heard of a run.
 #[derive(Debug, Default)]
 pub(super) struct Rehearsal {
     lines: Mutex<Vec<LogLine>>,

@@ -1,4 +1,4 @@
-//! Repeats: a request that was carried out before gets its first answer again, and nothing happens a second time.
+//! Repeats: a request that was carried out before gets its first answer again. Nothing happens a second time.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub(super) async fn replay(waiting: Waiting<'_>) -> Result<Option<Reply>, Error>
     }
     let appended = partition.appended(&operation.link);
     // The first request may still be lost or committed, and for its client this one is the same.
-    waiting.witnessed(appended, Happened::Unknown).await?;
+    waiting.committed(appended, Happened::Unknown).await?;
     replayed(operation, partition, first).await.map(Some)
 }
 

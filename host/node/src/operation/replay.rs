@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use steward_model::module::Digest;
 use steward_model::operation::Cause;
-use steward_model::recording::{Asked, Recorded, RecordedEffects, RecordedRequest, Recording};
+use steward_model::recording::{Recorded, RecordedAction, RecordedEffects, RecordedRequest, Recording};
 use steward_model::update::Change;
 use steward_model::{Action, Document, Epoch, Link, Version};
 use steward_sandbox::{CallError, Module};
@@ -59,7 +59,7 @@ impl Operations {
         wanted: Replaying,
     ) -> Result<Box<Replayed>, Error> {
         let service = served(self, &wanted.link)?;
-        let partition = self.table.of(&wanted.link, service.lane());
+        let partition = self.partitions.of(&wanted.link, service.lane());
         let read = self.own(
             format!("replay-{}", wanted.link.name()),
             Action::Get,
@@ -144,8 +144,13 @@ fn kept(partition: &Partition, link: &Link, version: Version) -> Result<Kept, Er
         }
     };
     let before = match request.asked {
-        Asked::Create => None,
-        Asked::Act(_) | Asked::Start | Asked::Maintain | Asked::Expire | Asked::Migrate | Asked::Hear { .. } => {
+        RecordedAction::Create => None,
+        RecordedAction::Act(_)
+        | RecordedAction::Start
+        | RecordedAction::Maintain
+        | RecordedAction::Expire
+        | RecordedAction::Migrate
+        | RecordedAction::Hear { .. } => {
             let before = version.0.checked_sub(1).map(Version).map(at).transpose()?.flatten();
             Some(Arc::new(before.ok_or_else(|| NotReplayable::BeforeNotKept { link: link.clone(), version })?))
         }
@@ -191,13 +196,13 @@ async fn installed(operations: &Operations, modules: &Arc<Modules>, digest: Dige
 fn operation_of(operations: &Operations, kept: &Kept) -> Operation {
     let (document, request) = (&kept.document, &kept.request);
     let (action, purpose) = match &request.asked {
-        Asked::Create => (Action::Post, Purpose::Act),
-        Asked::Act(action) => (*action, Purpose::Act),
-        Asked::Start => (Action::Patch, Purpose::Start),
-        Asked::Maintain => (Action::Patch, Purpose::Maintain),
-        Asked::Expire => (Action::Delete, Purpose::Expire),
-        Asked::Migrate => (Action::Patch, Purpose::Migrate),
-        Asked::Hear { tag, reply } => {
+        RecordedAction::Create => (Action::Post, Purpose::Act),
+        RecordedAction::Act(action) => (*action, Purpose::Act),
+        RecordedAction::Start => (Action::Patch, Purpose::Start),
+        RecordedAction::Maintain => (Action::Patch, Purpose::Maintain),
+        RecordedAction::Expire => (Action::Delete, Purpose::Expire),
+        RecordedAction::Migrate => (Action::Patch, Purpose::Migrate),
+        RecordedAction::Hear { tag, reply } => {
             (Action::Patch, Purpose::Answered { settled: Vec::new(), tag: tag.clone(), reply: reply.clone() })
         }
     };
@@ -220,10 +225,13 @@ async fn decided(road: Road<'_>, kept: &Kept) -> Result<Decided, Error> {
     };
     let before = Before { document, appended: None, epoch: Epoch::ZERO };
     let decision = match kept.request.asked {
-        Asked::Create => create::create(road, &before, given).await?,
-        Asked::Act(_) | Asked::Start | Asked::Maintain | Asked::Expire | Asked::Migrate | Asked::Hear { .. } => {
-            execute::execute(road, &before, given).await?
-        }
+        RecordedAction::Create => create::create(road, &before, given).await?,
+        RecordedAction::Act(_)
+        | RecordedAction::Start
+        | RecordedAction::Maintain
+        | RecordedAction::Expire
+        | RecordedAction::Migrate
+        | RecordedAction::Hear { .. } => execute::execute(road, &before, given).await?,
     };
     propose::check_size(road.operations, road.service, &decision)?;
     Ok(outcome(road, kept, &before, decision))

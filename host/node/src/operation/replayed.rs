@@ -26,18 +26,15 @@ pub(crate) enum Runner {
 /// What is to run once more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Replaying {
-    /// The document.
     pub link: Link,
     /// The version whose request it is.
     pub version: Version,
-    /// By which module.
     pub runner: Runner,
 }
 
 /// A recorded request, and its two outcomes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Replayed {
-    /// The request.
     pub request: RecordedRequest,
     /// Why its service was called.
     pub cause: Cause,
@@ -60,7 +57,6 @@ pub(crate) struct Replayed {
 pub(crate) struct Outcome {
     /// The module that ran, or under which the host decided.
     pub module: Digest,
-    /// How it ended.
     pub ended: Ended,
 }
 

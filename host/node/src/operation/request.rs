@@ -34,7 +34,6 @@ pub(crate) enum Purpose {
         settled: Vec<EffectKey>,
         /// The tag that the guest gave it.
         tag: String,
-        /// What was answered.
         reply: EffectReply,
     },
 }
@@ -158,7 +157,6 @@ pub(crate) enum Content {
 /// What an operation gives back.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
-    /// How it ended.
     pub status: Status,
     /// The document after the operation, if it concerns one.
     pub document: Option<Arc<Document>>,

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-/// See the head of this module.
 pub(super) struct Seeds {
     key: [u8; 32],
     drawn: AtomicU64,

@@ -4,9 +4,11 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use tracing::{Instrument, Span};
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Level, Span};
 
 use super::{Error, Operation};
+use crate::partition::Partition;
 use crate::telemetry::metrics as telemetry;
 
 /// Runs a stage, by the name of its file: `stage!(load, await load::load(road))`, or without `await` if it waits for nothing.
@@ -21,7 +23,7 @@ macro_rules! stage {
 }
 pub(super) use stage;
 
-/// Returns the span of an operation, whose children are its stages.
+/// Returns the span of an operation, whose children are its stages. It says nothing of the node: each has a log of its own.
 pub(super) fn span(operation: &Operation) -> Span {
     tracing::debug_span!(
         "operation",
@@ -30,7 +32,27 @@ pub(super) fn span(operation: &Operation) -> Span {
         action = operation.action.as_str(),
         link = %operation.link,
         cause = operation.cause.as_str(),
+        partition = Empty,
+        epoch = Empty,
     )
+}
+
+/// Says in the span of the operation which partition holds its document. An operation that begins anew says it anew; the last word
+/// counts.
+pub(super) fn located(partition: &Partition) {
+    // Most nodes log no spans: for them it ends with a look at a level.
+    if tracing::enabled!(Level::DEBUG) {
+        Span::current().record("partition", display(partition.id()));
+    }
+}
+
+/// Says in the span of the operation in which epoch this node serves the partition, if it does.
+pub(super) fn served(partition: &Partition) {
+    if tracing::enabled!(Level::DEBUG)
+        && let Ok(epoch) = partition.admits()
+    {
+        Span::current().record("epoch", display(epoch));
+    }
 }
 
 /// Counts a stage that failed, and returns what it returned.

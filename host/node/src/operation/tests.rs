@@ -29,13 +29,15 @@ fn operations(node: &ByHand) -> Operations {
     let (_, cluster) = watch::channel(Arc::new(ClusterState::default()));
     Operations::new(Parts {
         clock: Arc::clone(&node.clock),
-        table: Arc::clone(&node.table),
+        partitions: Arc::clone(&node.partitions),
         services: Arc::new(ServiceTable::default()),
         limits,
         shutdown: Shutdown::default(),
         owner: "here".to_owned(),
         cluster,
         links: None,
+        imports: Box::new(|_, _| Arc::new(steward_sandbox::Silent)),
+        watcher: Box::new(|_, _, _| {}),
     })
 }
 
@@ -152,16 +154,14 @@ async fn what_the_host_itself_asks_for_waits_no_longer_than_its_deadline() {
     }
 }
 
-/// What an operation has room for on its way is moved and cleared with each request; a future that is taken by value has room for
-/// itself twice, and so has every storey above it.
 /// It is moved and cleared with each update. Whoever takes a future by value has room for it twice, and each storey above doubles that.
 #[test]
 fn the_future_of_an_operation_stays_small() {
     fn bytes<A, F: Future>(_: impl FnOnce(A) -> F) -> usize {
         size_of::<F>()
     }
-    type Asked = (&'static Arc<Operations>, Box<Operation>, Found);
-    let whole = bytes(|(operations, operation, found): Asked| operations.run(operation, found));
+    type Arguments = (&'static Arc<Operations>, Box<Operation>, Found);
+    let whole = bytes(|(operations, operation, found): Arguments| operations.run(operation, found));
     assert!(whole <= 4096, "{whole} bytes: box what is rare, and pin what is passed on");
     let read = bytes(super::shown);
     assert!(read <= 1024, "{read} bytes");

@@ -160,7 +160,7 @@ impl Waiting<'_> {
     ///
     /// # Errors
     /// [`Error::Lost`], or [`Error::Unavailable`] at the operation's deadline, which then says that the operation has `happened`.
-    pub(super) async fn witnessed(self, appended: Option<Position>, happened: Happened) -> Result<(), Error> {
+    pub(super) async fn committed(self, appended: Option<Position>, happened: Happened) -> Result<(), Error> {
         let Some(position) = appended else { return Ok(()) };
         match self.in_time(self.partition.committed(position)).await {
             Some(committed) => Ok(committed?),

@@ -17,7 +17,6 @@ const OUTSIDE_MAX: usize = 512;
 /// Effects on their way to one host outside.
 const HOST_MAX: usize = 32;
 
-/// See the head of this module.
 pub(super) struct Places {
     inside: Arc<Semaphore>,
     outside: Arc<Semaphore>,

@@ -64,7 +64,7 @@ impl Outbox {
     fn dispatch(self: &Arc<Outbox>) -> Option<Timestamp> {
         let now = self.operations.clock().steady_time();
         let mut next: Option<Timestamp> = None;
-        for partition in self.operations.table().all() {
+        for partition in self.operations.partitions().all() {
             let (claimed, due) = partition.with_outbox(|outbox| {
                 let claimed = outbox.claim(now, CLAIMED_MAX);
                 (claimed, outbox.next_due())

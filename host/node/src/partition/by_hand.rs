@@ -24,7 +24,7 @@ use crate::clock::Clock;
 
 /// The partitions of a node that nothing moves but the test.
 pub(crate) struct ByHand {
-    pub(crate) table: Arc<Partitions>,
+    pub(crate) partitions: Arc<Partitions>,
     pub(crate) clock: Arc<Clock>,
     listener: DurabilityListener,
     _folder: TempDir,
@@ -48,14 +48,14 @@ impl ByHand {
             let store = PartitionStore::new(Arc::clone(&store), 0, id);
             Partition::open(id, Arc::clone(&shared), store, Recovered::default())
         };
-        let table = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
-        let table = Arc::new(table.expect("empty partitions"));
-        let by_hand = ByHand { table, clock: Arc::new(Clock::default()), listener, _folder: folder };
+        let partitions = Partitions::open(Arc::clone(&shared), PARTITIONS_PER_LANE, open);
+        let partitions = Arc::new(partitions.expect("empty partitions"));
+        let by_hand = ByHand { partitions, clock: Arc::new(Clock::default()), listener, _folder: folder };
         by_hand.name(1, own);
         // The promise is written first, then the marker of the reign.
         by_hand.write();
         by_hand.write();
-        assert!(by_hand.table.all().all(|partition| partition.admits().is_ok()), "every partition is served");
+        assert!(by_hand.partitions.all().all(|partition| partition.admits().is_ok()), "every partition is served");
         by_hand
     }
 
@@ -64,7 +64,7 @@ impl ByHand {
         let epoch = Epoch { incarnation: 0, loss: 0, ownership };
         let in_sync = BTreeSet::from([primary]);
         let row = Row { epoch, primary, in_sync, write_quorum: 1, recovery_quorum: 1, version: 0 };
-        for partition in self.table.all() {
+        for partition in self.partitions.all() {
             partition.post(Message::Row(Box::new(row.clone())));
             partition.step(self.clock.now());
         }
@@ -72,18 +72,18 @@ impl ByHand {
 
     /// Writes what waits in the log, and tells the partitions.
     pub(crate) fn write(&self) {
-        self.table.shared().log.drive(&self.listener).expect("the disk works");
-        self.table.step(self.clock.now());
+        self.partitions.shared().log.drive(&self.listener).expect("the disk works");
+        self.partitions.step(self.clock.now());
     }
 
     /// Brings the state stores up to what is committed.
     pub(crate) fn apply(&self) {
-        assert_eq!(self.table.apply(&EveryScalar), 0, "a store in memory takes everything");
+        assert_eq!(self.partitions.apply(&EveryScalar), 0, "a store in memory takes everything");
     }
 
     /// Returns the partition of a persisted document.
     pub(crate) fn of(&self, link: &Link) -> &Arc<Partition> {
-        self.table.of(link, Lane::Persisted)
+        self.partitions.of(link, Lane::Persisted)
     }
 
     /// Returns the turn on a document for which nobody waits.

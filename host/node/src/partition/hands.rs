@@ -48,7 +48,6 @@ impl Wakeup {
     }
 }
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
     pub(super) step: Wakeup,

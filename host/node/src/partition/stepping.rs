@@ -3,8 +3,8 @@
 //! Problem: while updates come in quick succession the log's writer has the next group to write, and somebody else has to
 //! see to the last one. When few come, nothing waits to be written, and handing the group to another thread costs two
 //! switches of the processor and, where processors sleep, more time than the commit itself. Promise: the writer steps when it
-//! has nothing to write and nobody else is stepping; otherwise the driver does. Groups are taken one after the other,
-//! whoever takes them.
+//! has nothing to write and nobody else is stepping; otherwise the driver does. Either way groups are
+//! taken one after the other.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
@@ -16,7 +16,6 @@ use steward_storage::log::{Listener, writer};
 use super::{Hands, Partitions};
 use crate::clock::Clock;
 
-/// See the head of this module.
 pub(super) struct Stepping {
     /// Held while groups are taken: a promise in one must be heard of before the records in the next.
     taking: Mutex<()>,

@@ -76,7 +76,7 @@ async fn whoever_waits_for_a_commit_when_the_reign_ends_learns_what_the_next_one
     let record = Arc::new(Record { position: marker, previous: reign, entry: Entry::Marker });
     let before = Position { epoch: reign, offset: Offset(position.offset.0 - 1) };
     let append = Append { epoch, previous: Some(before), records: vec![record], committed: None, low: None };
-    node.table.receive(node.clock.now(), partition.id(), next, Message::Append(append));
+    node.partitions.receive(node.clock.now(), partition.id(), next, Message::Append(append));
     assert_eq!(poll!(&mut shown), Poll::Ready(Err(Lost(partition.id()))));
     assert_eq!(answered.await.map(|placed| placed.position), Err(Lost(partition.id())));
 }

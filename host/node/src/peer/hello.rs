@@ -23,7 +23,6 @@ impl Display for Incarnation {
     }
 }
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
     /// Oldest and newest version of the talk that the sender understands.
@@ -34,7 +33,6 @@ pub(crate) struct Hello {
     pub lane: Lane,
     /// The cluster; none: the sender belongs to none yet.
     pub group: Option<GroupId>,
-    /// Its incarnation.
     pub incarnation: Option<Incarnation>,
     /// The number of the sender.
     pub node: Option<NodeId>,
@@ -137,10 +135,7 @@ pub(crate) enum Refusal {
     },
     /// Two nodes say that they are at the same address.
     #[error("both nodes say that they listen at {address}: give each its own --public-uri or --peer-port")]
-    Address {
-        /// The address.
-        address: String,
-    },
+    Address { address: String },
     /// Another node is there.
     #[error("node {expected} is expected at {address}, and {} is there", found.map_or_else(|| "a node without a number".to_owned(), |node| format!("node {node}")))]
     Node {
@@ -148,17 +143,14 @@ pub(crate) enum Refusal {
         expected: NodeId,
         /// The number of whoever is there.
         found: Option<NodeId>,
-        /// Where.
         address: String,
     },
     /// A newer process of the same node is connected.
     #[error("boot {} of node {node} is over: boot {} is connected", boot.0, current.0)]
     Boot {
-        /// The node.
         node: NodeId,
         /// The process start that connects.
         boot: Boot,
-        /// The newer one.
         current: Boot,
     },
     /// All places are taken.

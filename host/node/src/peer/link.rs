@@ -1,4 +1,4 @@
-//! One connection at work: messages out, messages in, and whoever waits for an answer.
+//! One connection at work: messages out, messages in, and those who wait for an answer.
 //!
 //! Two tasks serve it, one for each direction; when either ends, both do, and everybody who waits hears so. A request that was sent
 //! when that happens may have been carried out: only a message that was never sent is known not to have been.
@@ -88,12 +88,7 @@ pub(crate) enum Error {
     Late(Duration),
     /// The message is larger than the lane takes; nothing was sent.
     #[error("a message of {bytes} bytes is too large, {most} are possible")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-        /// The largest size.
-        most: usize,
-    },
+    TooLarge { bytes: usize, most: usize },
 }
 
 type Waiting = oneshot::Sender<Result<Bytes, Error>>;
@@ -146,13 +141,13 @@ impl Shared {
     }
 }
 
-/// Forgets a request that was given up.
-struct Asked<'a> {
+/// A request that waits for its answer; dropped, it is forgotten.
+struct Pending<'a> {
     shared: &'a Shared,
     id: u64,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
         self.shared.waiting().remove(&self.id);
     }
@@ -266,7 +261,7 @@ impl Link {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         self.shared.waiting().insert(id, answer);
-        let _asked = Asked { shared: &self.shared, id };
+        let _pending = Pending { shared: &self.shared, id };
         // Whoever ends the connection clears those who wait after it has ended: one who came later would wait in vain.
         match self.queue.reserve().await {
             Ok(place) if !self.is_closed() => place.send(Queued::bare(Frame::Request { id, topic, body })),

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::hello::{Hello, Incarnation, Refusal, VERSIONS};
 use super::lane::{Lane, Topic};
 use super::link::{Error, Link, Offered, Service};
-use super::refusals::{Refusals, Refused};
+use super::refusals::{Refusals, RefusedPeer};
 use super::secret::Secret;
 use super::thread::Tasks;
 use crate::config::PeerAddress;
@@ -37,9 +37,7 @@ pub(crate) struct Ourselves {
     pub list: u128,
     /// The cluster and its incarnation.
     pub cluster: Option<(GroupId, Incarnation)>,
-    /// Its number.
     pub node: Option<NodeId>,
-    /// This process start.
     pub boot: Option<Boot>,
 }
 
@@ -57,7 +55,7 @@ pub(super) struct Table {
     pub(super) links: BTreeMap<(NodeId, Lane), Link>,
 }
 
-/// See the head of this module. Cheap to clone; all clones are the same.
+/// Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub(crate) struct Links {
     shared: Arc<Shared>,
@@ -215,7 +213,7 @@ impl Links {
     }
 
     /// Returns whom this node does not talk to, or who does not talk to it, and why.
-    pub(crate) fn refused(&self) -> Vec<Refused> {
+    pub(crate) fn refused(&self) -> Vec<RefusedPeer> {
         self.refusals().all()
     }
 

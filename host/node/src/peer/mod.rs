@@ -1,7 +1,7 @@
 //! Bytes between nodes: connections that vouch for who is at their ends.
 //!
-//! Problem: nodes ask each other things that must not wait for one another, be taken from or said to a stranger, or fill the
-//! memory of whoever is slow. A beat must not queue behind a snapshot, nor a peer behind ten thousand clients.
+//! Problem: what nodes ask each other must not wait behind something else: neither a beat behind a snapshot, nor a peer behind ten
+//! thousand clients. It must not be taken from a stranger, nor said to one, nor fill the memory of a node that is slow.
 //!
 //! Promise: there is one connection per pair of nodes and [`Lane`], on a listener of its own, served by a thread of its own: neither
 //! clients nor guests hold it up. A connection exists only between two nodes that have proven to each other that they know the
@@ -18,11 +18,11 @@
 //!     │◄═ frames: notice, request, answer, credit, alive ═►│
 //! ```
 //!
-//! Whoever has the higher node number dials, so that there is one connection and not two; a node without a number dials for as long
-//! as it takes to get one. What the bytes of a message mean is up to the [`Service`] that offers its [`Topic`].
+//! The node with the higher number dials, so that there is one connection and not two; a node without a number dials until it has
+//! one. What the bytes of a message mean is up to the [`Service`] that offers its [`Topic`].
 //!
-//! Source: host/docs/protocol.md, "Links". Left out: TLS. A secret that is known proves who connects; whoever can change packets under
-//! way can still read and take over a connection, so the network between nodes has to be trusted with that.
+//! Source: host/docs/protocol.md, "Links". Left out: TLS. A secret that is known proves who connects. Somebody who can change packets
+//! under way can still read and take over a connection, so the network between nodes has to be trusted with that.
 
 mod credit;
 mod dial;
@@ -45,7 +45,7 @@ pub(crate) use hello::Incarnation;
 pub(crate) use lane::{Lane, Topic};
 pub(crate) use link::{Error, Origin, Service};
 pub(crate) use links::{Links, Ourselves};
-pub(crate) use refusals::Refused;
+pub(crate) use refusals::RefusedPeer;
 pub use said::describe as describe_peer_bytes;
 pub(crate) use secret::Secret;
 pub(crate) use thread::{PeerThread, Tasks};

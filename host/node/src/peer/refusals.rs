@@ -1,6 +1,6 @@
 //! Whom this node does not talk to, or who does not talk to it, for logs and for people.
 //!
-//! Whoever reaches the port for peers may say any name, so what they say is bounded here, in memory and in the log. Left out: a
+//! Anybody who reaches the port for peers may say any name, so what they say is bounded here, in memory and in the log. Left out: a
 //! reason stands until its node connects, others displace it, or the process ends.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ const KEPT_MAX: usize = 32;
 
 /// A connection that does not come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedPeer {
     /// The other node: its name, if it has said it, and its address.
     pub peer: String,
     /// Who refuses, and why.
@@ -21,11 +21,11 @@ pub(crate) struct Refused {
 /// The newest reason for each of the others, the oldest of the others first.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    kept: Mutex<VecDeque<Refused>>,
+    kept: Mutex<VecDeque<RefusedPeer>>,
 }
 
 impl Refusals {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Refused>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RefusedPeer>> {
         // Each change of the queue leaves it whole: whoever panicked did so before or after.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,7 +44,7 @@ impl Refusals {
                 if crowded {
                     kept.pop_front();
                 }
-                kept.push_back(Refused { peer: peer.to_owned(), reason: reason.clone() });
+                kept.push_back(RefusedPeer { peer: peer.to_owned(), reason: reason.clone() });
             }
         }
         drop(kept);
@@ -62,8 +62,8 @@ impl Refusals {
     }
 
     /// Returns all reasons, by peer.
-    pub(super) fn all(&self) -> Vec<Refused> {
-        let mut all: Vec<Refused> = self.lock().iter().cloned().collect();
+    pub(super) fn all(&self) -> Vec<RefusedPeer> {
+        let mut all: Vec<RefusedPeer> = self.lock().iter().cloned().collect();
         all.sort_by(|one, other| one.peer.cmp(&other.peer));
         all
     }

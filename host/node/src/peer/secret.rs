@@ -41,7 +41,6 @@ pub(crate) enum Error {
     /// It cannot be read.
     #[error("cannot read the cluster secret in {path}: {source}")]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -51,7 +50,6 @@ pub(crate) enum Error {
         "the cluster secret in {path} has {bytes} bytes, {BYTES_MIN} to {BYTES_MAX} are needed: make one with `openssl rand -hex 32`"
     )]
     Length {
-        /// The file.
         path: PathBuf,
         /// Its size without blanks at both ends.
         bytes: u64,

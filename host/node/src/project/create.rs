@@ -24,18 +24,10 @@ pub(crate) enum Error {
     Name(#[from] name::Error),
     /// Something is there already.
     #[error("{} is there already, and is not empty", place.display())]
-    Occupied {
-        /// The path.
-        place: PathBuf,
-    },
+    Occupied { place: PathBuf },
     /// A file or folder cannot be written.
     #[error("cannot create {}", place.display())]
-    Io {
-        /// The project's folder.
-        place: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { place: PathBuf, source: io::Error },
 }
 
 /// Writes a new project to `place`, whose last part is its name. Returns the name.

@@ -10,14 +10,10 @@ use super::script;
 pub(crate) enum Error {
     /// The folder holds no project.
     #[error("{} is no project: it has no {}", folder.display(), Language::marks())]
-    NoProject {
-        /// The folder.
-        folder: PathBuf,
-    },
+    NoProject { folder: PathBuf },
     /// The language's tool is not there, or is not able to make guest modules.
     #[error("{missing}")]
     Missing {
-        /// What is missing.
         missing: String,
         /// The command that installs it.
         install: &'static str,
@@ -25,7 +21,6 @@ pub(crate) enum Error {
     /// The tool found something wrong; its words are here unless people have seen them.
     #[error("{tool} failed")]
     Failed {
-        /// The tool.
         tool: String,
         /// What it said; empty if it said it aloud.
         said: String,
@@ -55,7 +50,6 @@ pub(crate) enum Error {
     Io {
         /// What was tried, and with what.
         doing: String,
-        /// Why not.
         source: std::io::Error,
     },
 }

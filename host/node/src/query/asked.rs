@@ -17,30 +17,25 @@ use super::refusal::Refusal;
 
 /// A query as somebody asked it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Asked {
+pub(super) enum Query {
     /// For the children of a factory, by the query part of the URI.
-    Listing {
-        /// The factory.
-        factory: Link,
-        /// The OData options.
-        query: String,
-    },
+    Listing { factory: Link, query: String },
     /// By a query task.
     Task(#[serde(with = "bytes_run")] Bytes),
     /// For another page of a query task.
     Page(String),
 }
 
-impl Asked {
+impl Query {
     /// Returns what is asked for, where it is `now`.
     ///
     /// # Errors
     /// [`Refusal`] says what to change.
     pub(super) fn request(&self, now: Timestamp) -> Result<Request, Refusal> {
         Ok(match self {
-            Asked::Listing { factory, query } => odata::Listing::parse(factory.clone(), query)?.request().clone(),
-            Asked::Task(body) => task::Task::parse(body)?.request().clone(),
-            Asked::Page(token) => task::Task::page(token, now)?.request().clone(),
+            Query::Listing { factory, query } => odata::Listing::parse(factory.clone(), query)?.request().clone(),
+            Query::Task(body) => task::Task::parse(body)?.request().clone(),
+            Query::Page(token) => task::Task::page(token, now)?.request().clone(),
         })
     }
 }
@@ -48,7 +43,7 @@ impl Asked {
 /// A question to another node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Share {
-    pub(super) asked: Asked,
+    pub(super) asked: Query,
     /// The time of day, the same for all nodes that take part.
     pub(super) now: Timestamp,
     /// The partitions that the node is asked about.

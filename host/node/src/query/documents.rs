@@ -27,9 +27,8 @@ struct LaneView {
     view: Box<dyn ReadView>,
 }
 
-/// See the head of this module.
 pub(super) struct Documents {
-    table: Arc<Partitions>,
+    partitions: Arc<Partitions>,
     lanes: Vec<LaneView>,
     services: Arc<ServiceTable>,
     /// The services whose documents may be found.
@@ -47,24 +46,31 @@ impl Documents {
     /// # Panics
     /// Outside of a runtime: guests migrate documents of former shapes.
     pub(super) fn open(
-        table: &Arc<Partitions>,
+        partitions: &Arc<Partitions>,
         services: &Arc<ServiceTable>,
         aim: &Aim,
         copies: Vec<(Lane, Arc<Copies>)>,
         owner: String,
     ) -> Result<Documents, Error> {
         let lane_view = |(lane, copies): (Lane, Arc<Copies>)| {
-            let view = table.lane(lane).first().expect("a lane has partitions").store().view()?;
+            let view = partitions.lane(lane).first().expect("a lane has partitions").store().view()?;
             Ok(LaneView { lane, copies, view })
         };
         let lanes = copies.into_iter().map(lane_view).collect::<Result<_, Error>>()?;
         let (concerned, migration) = (aim.concerned.clone(), Migration::of(&aim.concerned));
-        Ok(Documents { table: Arc::clone(table), lanes, services: Arc::clone(services), concerned, migration, owner })
+        Ok(Documents {
+            partitions: Arc::clone(partitions),
+            lanes,
+            services: Arc::clone(services),
+            concerned,
+            migration,
+            owner,
+        })
     }
 
     fn stores(&self) -> impl Iterator<Item = (&PartitionStore, &dyn ReadView)> {
         self.lanes.iter().flat_map(|lane_view| {
-            let partitions = self.table.lane(lane_view.lane).iter().map(|partition| partition.store());
+            let partitions = self.partitions.lane(lane_view.lane).iter().map(|partition| partition.store());
             let counting = partitions.filter(|store| lane_view.copies.hold(store.copy()));
             counting.map(|store| (store, lane_view.view.as_ref()))
         })
@@ -73,7 +79,7 @@ impl Documents {
     /// Returns all partitions of a lane, if the query is about it.
     fn across(&self, lane: Lane) -> Option<Across<'_>> {
         let lane_view = self.lanes.iter().find(|lane_view| lane_view.lane == lane)?;
-        let store = self.table.lane(lane).first()?.store().store();
+        let store = self.partitions.lane(lane).first()?.store().store();
         Some(Across::new(store.as_ref(), lane_view.view.as_ref(), &lane_view.copies))
     }
 
@@ -92,7 +98,7 @@ impl Documents {
             Some(Found::Factory(_) | Found::Stateless(_)) | None => return None,
         };
         let lane_view = self.lanes.iter().find(|lane_view| lane_view.lane == lane)?;
-        let store = self.table.get(PartitionId::of(link, lane)).store();
+        let store = self.partitions.get(PartitionId::of(link, lane)).store();
         lane_view.copies.hold(store.copy()).then_some((store, lane_view.view.as_ref()))
     }
 }

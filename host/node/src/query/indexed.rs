@@ -27,7 +27,6 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Returns the only path.
     pub(super) fn only_path(&self) -> Option<&str> {
         match &self.paths[..] {
             [path] => Some(path),

@@ -19,12 +19,7 @@ pub(crate) enum SourceError {
     Storage(#[from] Error),
     /// The mounted module cannot read the state of a document.
     #[error("{link} cannot be read: {unreadable}")]
-    Unreadable {
-        /// The document.
-        link: Link,
-        /// Why not.
-        unreadable: Unreadable,
-    },
+    Unreadable { link: Link, unreadable: Unreadable },
 }
 
 /// Migrates documents on their way into a query.

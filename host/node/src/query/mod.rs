@@ -1,4 +1,4 @@
-//! Queries over the documents of this node: whoever asks, HTTP clients or guests, [`Queries`] answers.
+//! Queries over the documents of this node: [`Queries`] answers HTTP clients and guests.
 //!
 //! The languages, the plan and the evaluation are the crate `steward_query`, which knows neither partitions nor tasks. Here it gets its
 //! documents: the partitions of this node ([`documents`]), their field index, and states of former shapes, migrated on their way.

@@ -19,11 +19,9 @@ const WAITING_MAX: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{waiting} queries wait already; ask again later, or narrow queries by an indexed field")]
 pub(crate) struct Crowded {
-    /// How many wait.
     pub(crate) waiting: usize,
 }
 
-/// See the head of this module.
 pub(super) struct Places {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,

@@ -1,5 +1,5 @@
-//! Queries: whoever asks, HTTP clients or guests, this node answers for all documents of the group. Each owner is asked for its
-//! part, and the parts are merged here.
+//! Queries: this node answers HTTP clients and guests for all documents of the group. It asks each owner for its part, and merges
+//! the parts.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::aim::Aim;
-use super::asked::{Asked, Said, Share};
+use super::asked::{Query, Said, Share};
 use super::documents::Documents;
 use super::migration::SourceError;
 use super::places::Places;
@@ -45,10 +45,9 @@ const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a query may take there. The disk may be slow.
 const QUICK_WITHIN: Duration = Duration::from_millis(2);
 
-/// See the head of this module.
 pub(crate) struct Queries {
     clock: Arc<Clock>,
-    table: Arc<Partitions>,
+    partitions: Arc<Partitions>,
     services: Arc<ServiceTable>,
     places: Places,
     owner: String,
@@ -71,12 +70,12 @@ impl Queries {
     /// Returns the queries over these partitions and those of the `group`; `owner` is the name of this node.
     pub(crate) fn new(
         clock: Arc<Clock>,
-        table: Arc<Partitions>,
+        partitions: Arc<Partitions>,
         services: Arc<ServiceTable>,
         owner: String,
         group: Option<OtherNodes>,
     ) -> Queries {
-        Queries { clock, table, services, places: Places::default(), owner, group }
+        Queries { clock, partitions, services, places: Places::default(), owner, group }
     }
 
     /// Returns the result document of `GET <factory>?<query>`: the children, as OData options ask for them.
@@ -86,7 +85,7 @@ impl Queries {
     pub(crate) async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
         let listing = odata::Listing::parse(factory.clone(), query)?;
         let began = self.clock.now();
-        let asked = Asked::Listing { factory: factory.clone(), query: query.to_owned() };
+        let asked = Query::Listing { factory: factory.clone(), query: query.to_owned() };
         let answer = self.run(asked, listing.request().clone()).await?;
         Ok(listing.results(&answer, &self.owner, self.micros_since(began))?)
     }
@@ -97,7 +96,7 @@ impl Queries {
     /// [`Refusal`] says what to change.
     pub(crate) async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
         let link = format!("/core/query-tasks/{}", Uuid::now_v7().simple());
-        self.finish(task::Task::parse(body)?, Asked::Task(Bytes::copy_from_slice(body)), &link).await
+        self.finish(task::Task::parse(body)?, Query::Task(Bytes::copy_from_slice(body)), &link).await
     }
 
     /// Returns one page of a query task, whose token is the parameter [`page::PARAMETER`] of `GET /core/query-page`.
@@ -105,10 +104,10 @@ impl Queries {
     /// # Errors
     /// [`Refusal`] if the page is not to be had any more.
     pub(crate) async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
-        self.finish(task::Task::page(token, self.clock.wall_time())?, Asked::Page(token.to_owned()), "").await
+        self.finish(task::Task::page(token, self.clock.wall_time())?, Query::Page(token.to_owned()), "").await
     }
 
-    async fn finish(&self, task: task::Task, asked: Asked, link: &str) -> Result<Bytes, Refusal> {
+    async fn finish(&self, task: task::Task, asked: Query, link: &str) -> Result<Bytes, Refusal> {
         let began = self.clock.now();
         let answer = self.run(asked, task.request().clone()).await?;
         let micros = self.micros_since(began);
@@ -121,7 +120,7 @@ impl Queries {
     }
 
     /// Runs a query over all partitions, wherever they are served. One that is handed over meanwhile is asked for anew.
-    async fn run(&self, asked: Asked, request: Request) -> Result<Answer, Refusal> {
+    async fn run(&self, asked: Query, request: Request) -> Result<Answer, Refusal> {
         let now = self.clock.wall_time();
         let deadline = self.clock.now().plus(ANSWER_WITHIN);
         let aim = Aim::of(request, &self.services);
@@ -152,12 +151,12 @@ impl Queries {
     async fn attempt(
         &self,
         group: &OtherNodes,
-        asked: &Asked,
+        asked: &Query,
         aim: &Aim,
         now: Timestamp,
         deadline: Moment,
     ) -> Result<Vec<Part>, Refusal> {
-        let own = self.table.shared().own.node;
+        let own = self.partitions.shared().own.node;
         let state = group.cluster.borrow().clone();
         let mut shares: BTreeMap<NodeId, Vec<PartitionId>> = BTreeMap::new();
         for partition in aim.partitions() {
@@ -183,9 +182,9 @@ impl Queries {
     /// Returns what the documents of these partitions, which are served here, have to say.
     async fn part(&self, aim: Aim, partitions: &[PartitionId], now: Timestamp) -> Result<Part, Refusal> {
         let copies = self.complete(&aim.lanes, partitions).await?;
-        let (table, services) = (Arc::clone(&self.table), Arc::clone(&self.services));
+        let (partitions, services) = (Arc::clone(&self.partitions), Arc::clone(&self.services));
         let (clock, owner) = (Arc::clone(&self.clock), self.owner.clone());
-        let source = Source { table, services, aim, copies, clock, owner };
+        let source = Source { partitions, services, aim, copies, clock, owner };
         // A state of a former shape is migrated by a guest, which may take its time.
         if !source.aim.concerned.iter().any(|service| service.has_former_states) {
             let deadline = self.clock.now().plus(QUICK_WITHIN);
@@ -210,19 +209,19 @@ impl Queries {
         let mut counting = Vec::with_capacity(lanes.len());
         for lane in lanes {
             let wanted = || partitions.iter().copied().filter(|partition| partition.lane == *lane);
-            let served = self.table.shared().served.copies(*lane);
+            let served = self.partitions.shared().served.copies(*lane);
             if let Some(id) = served.lacking(wanted()) {
                 return Err(Refusal::NotServed(id));
             }
-            let copies = match wanted().count() == self.table.lane(*lane).len() {
+            let copies = match wanted().count() == self.partitions.lane(*lane).len() {
                 true => served,
                 false => {
                     let mut copies = Copies::none(*lane);
-                    wanted().for_each(|id| copies.add(self.table.get(id).store().copy()));
+                    wanted().for_each(|id| copies.add(self.partitions.get(id).store().copy()));
                     Arc::new(copies)
                 }
             };
-            flushed_lane(&self.table, *lane).await?;
+            flushed_lane(&self.partitions, *lane).await?;
             counting.push((*lane, copies));
         }
         Ok(counting)
@@ -234,7 +233,7 @@ impl Queries {
             return Ok(());
         }
         let now = self.clock.now();
-        let ask = |id: &PartitionId| (*id, self.table.get(*id).ask(|| now));
+        let ask = |id: &PartitionId| (*id, self.partitions.get(*id).ask(|| now));
         // All are asked before the first answer is waited for: the questions travel together.
         let asked: Vec<_> = partitions.iter().map(ask).collect();
         let until = now.plus(CONFIRMED_WITHIN);
@@ -335,7 +334,7 @@ fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Refusal> {
 
 /// What a query is run over, wherever that happens.
 struct Source {
-    table: Arc<Partitions>,
+    partitions: Arc<Partitions>,
     services: Arc<ServiceTable>,
     aim: Aim,
     copies: Counting,
@@ -346,7 +345,7 @@ struct Source {
 impl Source {
     fn collect(&self, budget: &Budget) -> Result<Part, run::Error<SourceError>> {
         let (aim, owner) = (&self.aim, self.owner.clone());
-        let documents = Documents::open(&self.table, &self.services, aim, self.copies.clone(), owner);
+        let documents = Documents::open(&self.partitions, &self.services, aim, self.copies.clone(), owner);
         run::collect(&aim.request, &documents.map_err(|error| run::Error::Source(error.into()))?, budget, &|| {
             self.clock.now()
         })

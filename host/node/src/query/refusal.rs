@@ -9,7 +9,6 @@ use super::places::Crowded;
 use crate::partition::Behind;
 use crate::peer;
 
-/// See the head of this module.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// The listing of a factory is asked for in a wrong way.
@@ -29,12 +28,7 @@ pub(crate) enum Refusal {
     Run(#[from] run::Error<SourceError>),
     /// Another node that has documents of the query cannot be asked.
     #[error("node {node}, which has documents of the query, cannot be asked: {reason}")]
-    OutOfReach {
-        /// The node.
-        node: NodeId,
-        /// Why not.
-        reason: peer::Error,
-    },
+    OutOfReach { node: NodeId, reason: peer::Error },
     /// Another node that has documents of the query has said no.
     #[error("{}", .0.detail)]
     Remote(Box<Problem>),

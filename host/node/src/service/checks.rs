@@ -1,4 +1,4 @@
-//! Long checks of states against their schemas: a few at a time, whoever asks for them.
+//! Long checks of states against their schemas: a few at a time for the whole node.
 //!
 //! Problem: nothing interrupts a check, and one of a large state against a large schema takes a second of a processor. Each
 //! takes a thread of its own meanwhile, and some dozens of them leave the threads that serve everybody else next to nothing.

@@ -34,7 +34,6 @@ pub(crate) struct Closed {
     _door: OwnedRwLockWriteGuard<()>,
 }
 
-/// See the head of this module.
 #[derive(Default)]
 pub(crate) struct Doors {
     doors: Mutex<BTreeMap<Link, Door>>,

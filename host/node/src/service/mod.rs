@@ -30,7 +30,7 @@ pub(crate) use lines::Line;
 pub(crate) use modules::{Modules, ModulesError};
 pub(crate) use paths::{HOST_BELOW_CORE, QUERY_TASKS, answers_itself, reserved};
 pub(crate) use schema::{Schema, SchemaError};
-pub(crate) use shared::{GroupModules, ModuleShelf, keep_elsewhere, shown_elsewhere};
+pub(crate) use shared::{GroupModules, ModuleAnswers, keep_elsewhere, shown_elsewhere};
 pub(crate) use starts::Starts;
 pub(crate) use states::{
     Reader, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,
@@ -45,7 +45,6 @@ pub(crate) struct Service {
     pub path: Link,
     /// Which revision of the mount this is.
     pub revision: u64,
-    /// The guest.
     pub module: Arc<Module>,
     /// What the guest says about itself, under what the operator decided.
     pub descriptor: Descriptor,

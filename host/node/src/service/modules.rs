@@ -45,7 +45,6 @@ impl ModulesError {
     }
 }
 
-/// See the head of this module.
 pub(crate) struct Modules {
     store: Arc<dyn ModuleStore>,
     sandbox: Sandbox,

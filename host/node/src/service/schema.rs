@@ -41,16 +41,10 @@ pub(crate) enum SchemaError {
     #[error(
         "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions"
     )]
-    Steps {
-        /// The bound.
-        max: u32,
-    },
+    Steps { max: u32 },
     /// It is nested too deeply.
     #[error("state schema nests subschemas and references more than {max} deep")]
-    Depth {
-        /// The bound.
-        max: usize,
-    },
+    Depth { max: usize },
     /// A check would take twice as long with each level of nesting in the state.
     #[error(
         "state schema has a definition that refers to itself more than once for the same place of a state: {reference:?}; \
@@ -82,7 +76,6 @@ impl Schema {
         Ok(Some(Schema { validator, steps }))
     }
 
-    /// Returns the validator.
     pub(crate) fn validator(&self) -> &Validator {
         &self.validator
     }

@@ -44,12 +44,7 @@ enum Ask {
     /// To compile these, and to keep them.
     Keep(#[serde(with = "bytes_run")] Bytes),
     /// To say when this revision of a factory is served there, or, without one, when nothing is.
-    Show {
-        /// Path of the factory.
-        path: Link,
-        /// Its revision.
-        revision: Option<u64>,
-    },
+    Show { path: Link, revision: Option<u64> },
 }
 
 impl Format for Ask {
@@ -168,24 +163,28 @@ pub(crate) async fn shown_elsewhere(
 }
 
 /// Answers what other nodes ask about modules and what runs them.
-pub(crate) struct ModuleShelf {
+pub(crate) struct ModuleAnswers {
     own: Arc<ModuleFolder>,
     modules: Arc<Modules>,
     services: Arc<ServiceTable>,
     runtime: Handle,
 }
 
-impl ModuleShelf {
-    /// Returns the shelf; it reads and compiles on threads of the caller's runtime.
+impl ModuleAnswers {
+    /// Returns the one who answers; it reads and compiles on threads of the caller's runtime.
     ///
     /// # Panics
     /// Outside of a runtime.
-    pub(crate) fn new(own: Arc<ModuleFolder>, modules: Arc<Modules>, services: Arc<ServiceTable>) -> Arc<ModuleShelf> {
-        Arc::new(ModuleShelf { own, modules, services, runtime: Handle::current() })
+    pub(crate) fn new(
+        own: Arc<ModuleFolder>,
+        modules: Arc<Modules>,
+        services: Arc<ServiceTable>,
+    ) -> Arc<ModuleAnswers> {
+        Arc::new(ModuleAnswers { own, modules, services, runtime: Handle::current() })
     }
 }
 
-impl Service for ModuleShelf {
+impl Service for ModuleAnswers {
     fn request(&self, _: &Origin, body: Bytes) -> BoxFuture<'static, Result<Vec<u8>, String>> {
         let (own, modules, services) = (Arc::clone(&self.own), Arc::clone(&self.modules), Arc::clone(&self.services));
         // Read there as well: a module is long, and all nodes are heard on the thread of the caller.

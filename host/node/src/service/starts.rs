@@ -30,7 +30,6 @@ struct Reign {
     factories: HashMap<Link, Started>,
 }
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
     partitions: Mutex<HashMap<PartitionId, Reign>>,

@@ -1,6 +1,6 @@
 //! States as guests make them: held to the schema of their service, and brought into the shape of the mounted module.
 //!
-//! Whoever shows a document, be it a read, a listing or a query, gets it from here. So a state that the module cannot read is a
+//! Reads, listings and queries get the documents that they show from here. So a state that the module cannot read is a
 //! failure everywhere, and never shown as it is stored.
 
 use std::sync::Arc;
@@ -24,23 +24,16 @@ pub(crate) enum Unreadable {
     /// The module does not read the shape in which the state is stored.
     #[error("{link} is stored as state version {stored}, the mounted module does not read that")]
     Version {
-        /// The document.
         link: Link,
         /// The shape it is stored in.
         stored: u32,
     },
     /// The guest refuses or fails to bring it into its own shape.
     #[error("service {service}: {error}")]
-    Guest {
-        /// Path of the service.
-        service: Link,
-        /// What happened.
-        error: CallError,
-    },
+    Guest { service: Link, error: CallError },
     /// What the guest made of it cannot be a state.
     #[error("service {service}: {reason}")]
     Outcome {
-        /// Path of the service.
         service: Link,
         /// What is wrong with it.
         reason: String,
@@ -89,7 +82,6 @@ pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) 
 pub(crate) struct Reader<'a> {
     /// Where it answers, or is to answer.
     pub path: &'a Link,
-    /// The guest.
     pub module: &'a Module,
     /// What the guest says about itself.
     pub descriptor: &'a Descriptor,

@@ -31,7 +31,6 @@ pub(crate) enum StoreError {
         "guest module {digest} is not at {place}; copy the file from another node or a backup, or upload the module again"
     )]
     Missing {
-        /// Which module.
         digest: Digest,
         /// Where it should be.
         place: String,
@@ -40,23 +39,17 @@ pub(crate) enum StoreError {
     #[error(
         "guest module at {place} is damaged: its digest is {found}; copy the file from another node or a backup, or upload the module again"
     )]
-    Damaged {
-        /// Where it is.
-        place: String,
-        /// What is there.
-        found: Digest,
-    },
+    Damaged { place: String, found: Digest },
     /// The bytes cannot be read or written.
     #[error("guest module file {}: {source}; check the disk and who owns the folder", path.display())]
     File {
-        /// Which file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
 }
 
-/// See the head of this module. Every call may block.
+/// Every call may block.
 pub(crate) trait ModuleStore: Send + Sync {
     /// Keeps `bytes` durably, in place of whatever was there under their digest, and returns that.
     ///

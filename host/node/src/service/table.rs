@@ -35,7 +35,6 @@ impl Found {
 /// or not, so requests to it wait or are told to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Absent {
-    /// Path of the factory.
     pub path: Link,
     /// Why it is not served.
     pub reason: String,
@@ -56,7 +55,7 @@ struct Paths {
     http: Vec<Arc<Service>>,
 }
 
-/// See the head of this module. A look at it is short and holds up nobody but whoever replaces it.
+/// A look at it is short and holds up nobody but whoever replaces it.
 #[derive(Default)]
 pub(crate) struct ServiceTable {
     paths: RwLock<Arc<Paths>>,

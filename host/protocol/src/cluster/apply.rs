@@ -21,6 +21,7 @@ impl ClusterState {
         // The parts are shared, so a copy costs four counters. Whatever a refused command did is dropped with it.
         let mut next = self.clone();
         let applied = next.carry_out(command)?;
+        debug_assert_eq!(invariants::check_step(self, &next), Ok(()), "after {command:?}");
         *self = next;
         Ok(applied)
     }

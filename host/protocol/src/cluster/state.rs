@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use steward_model::codec::Format;
 use steward_model::group::GroupId;
 use steward_model::module::Digest;
-use steward_model::node::HostId;
 use steward_model::partition::PARTITIONS_PER_LANE;
 use steward_model::{Link, NodeId, PartitionId};
 
-use super::group::{Group, Node, NodeStatus, Quorum};
+use super::group::{Group, Node, Quorum};
 use super::registry::{Factory, GuestModule, Mounted, Registry};
 use super::table::{Row, Table, can_begin};
 
@@ -121,11 +120,6 @@ impl ClusterState {
         self.group.node(id)
     }
 
-    /// Returns the node that has this host id now.
-    pub fn node_of_host(&self, host: &HostId) -> Option<&Node> {
-        self.group.nodes().find(|node| node.host == *host && node.status != NodeStatus::Replaced)
-    }
-
     /// Returns the quorum of the group.
     pub fn quorum(&self) -> Quorum {
         self.group.quorum()
@@ -149,11 +143,6 @@ impl ClusterState {
     /// Returns a setting of the cluster.
     pub fn config(&self, key: &str) -> Option<&str> {
         self.config.get(key).map(String::as_str)
-    }
-
-    /// Returns all settings of the cluster by name.
-    pub fn config_entries(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.config.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::pace::{BEAT, PATIENCE_MAX, PATIENCE_MIN};
+use super::timing::{BEAT, PATIENCE_MAX, PATIENCE_MIN};
 
 /// How many gaps between beats are remembered: those of about 13 s.
 const GAPS: usize = 128;

@@ -47,10 +47,10 @@ pub enum Message {
     },
     /// The receiver is to answer.
     Ping {
-        /// For whose sake.
+        /// Who does not hear the receiver, and wants to know whether anybody does.
         asker: NodeId,
     },
-    /// The answer.
+    /// The sender has been called by [`Message::Ping`], and is there.
     Pong {
         /// For whose sake it was asked.
         asker: NodeId,

@@ -1,7 +1,7 @@
 //! Who is there: beats between all nodes, and when a silent one is suspected.
 //!
-//! Problem: a node that has stopped, hangs or is cut off says nothing about it. Whoever waits long before it believes so makes
-//! every failover long; whoever does not takes a busy neighbour, a lost packet or its own nap for a death.
+//! Problem: a node that has stopped, hangs or is cut off says nothing about it. A node that waits long before it
+//! believes so makes every failover long; one that does not takes a busy neighbour, a lost packet or its own nap for a death.
 //!
 //! Promise: a node that sends its beats is not suspected as long as they arrive within the patience that its own earlier beats
 //! have earned it, 0.6 s on a calm network and up to 3 s on a shaky one. Before a suspicion is reported two others were asked
@@ -30,10 +30,10 @@
 mod evidence;
 mod jitter;
 mod message;
-mod pace;
 mod peer;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,9 +42,9 @@ use steward_model::{Member, Moment, NodeId};
 
 pub use evidence::Evidence;
 pub use message::{Beat, Effect, Event, Message};
-pub use pace::{BEAT, PATIENCE_MAX, PATIENCE_MIN, TICK};
 use peer::Peer;
 pub use peer::View;
+pub use timing::{BEAT, PATIENCE_MAX, PATIENCE_MIN, TICK};
 
 /// Whoever was not called for longer was asleep.
 const NAP: Duration = Duration::from_millis(250);

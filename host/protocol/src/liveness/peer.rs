@@ -6,7 +6,7 @@ use steward_model::{Member, Moment, NodeId};
 
 use super::jitter::Jitter;
 use super::message::Beat;
-use super::pace::{BEAT, PATIENCE_MAX};
+use super::timing::{BEAT, PATIENCE_MAX};
 
 /// Whether a node is believed to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,6 @@ pub struct View {
     pub suspected: bool,
 }
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(super) struct Peer {
     member: Member,

@@ -25,9 +25,9 @@ pub enum Standing {
 /// A node that may vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its number.
+    /// Its number in the system group, which is its name in Raft as well.
     pub node: NodeId,
-    /// How it stands.
+    /// How it stands as the leader sees it, which decides by that who votes.
     pub standing: Standing,
 }
 

@@ -96,7 +96,7 @@ pub struct LogRead {
     pub purpose: Purpose,
     /// The record before the first one.
     pub after: Option<Position>,
-    /// Most records.
+    /// Most records of one read; [`Event::LogRead`](super::Event::LogRead) may bring fewer.
     pub records_max: usize,
     /// No further record once there are so many bytes.
     pub bytes_max: usize,

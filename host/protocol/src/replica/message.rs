@@ -112,7 +112,7 @@ pub struct Append {
 pub struct LogOutline {
     /// Which epoch began at which offset.
     pub lineage: Lineage,
-    /// The last record.
+    /// The last record; none: the log has none.
     pub last: Option<Position>,
     /// The oldest offset that the log still has.
     pub start: Offset,
@@ -125,7 +125,7 @@ pub enum Refused {
     Promised(Epoch),
     /// The record before the first one is not in the log.
     Unmatched {
-        /// What is.
+        /// What is there, so that the primary finds where the two logs part.
         log: LogOutline,
         /// The last record that the refusing member knows to be committed. Every log of a reign agrees up to there.
         committed: Option<Offset>,

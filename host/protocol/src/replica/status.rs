@@ -101,7 +101,7 @@ pub struct Status {
 /// A copy as its primary knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyStatus {
-    /// Whose it is.
+    /// The process start that keeps it.
     pub member: Member,
     /// The last record that it is known to hold.
     pub proven: Option<Offset>,

@@ -1,4 +1,4 @@
-//! Readers that have seen more elsewhere than a copy has committed, and wait until it has come as far.
+//! Readers that have seen more elsewhere than this copy has committed. They wait until it has come as far.
 
 use std::collections::BTreeMap;
 

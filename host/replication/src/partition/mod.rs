@@ -5,8 +5,8 @@
 //! states only; the state store is always exactly the state at some offset, however late it comes.
 //!
 //! A partition is a mailbox. Threads, timers and clients post a [`Message`] and go on; [`Partition::step`] takes all
-//! messages in their order, tells the core and carries out what it asks for. Steps of one partition exclude one another and
-//! never wait for anything but that: what the log cannot take now waits in a queue of its own, not in the step.
+//! messages in their order, tells the core and carries out what it asks for. Steps of one partition exclude one another,
+//! and wait for nothing else: what the log cannot take now stands in a queue of its own until it can.
 //!
 //! ```text
 //!  Propose ─┐
@@ -31,9 +31,9 @@
 //! state; readers may see only the second, or they would see what a fail-over takes back; the store shows the third, and
 //! `recent` bridges the way to it. A cut (`truncate`) takes back the first age alone: what is committed stays.
 //!
-//! What can end a thought early is a reign that ends. A client that waits then goes on waiting: its record is in the log, the next
-//! reign commits it or cuts it, and this copy learns which when it follows. Claims of effects end with their reign: the
-//! next owner sends them.
+//! A reign may end in the middle of all this. A client that waits goes on waiting: its record is in the log, the next reign
+//! commits it or cuts it, and this copy learns which when it follows. Claims of effects end with their reign; the next owner
+//! sends those effects.
 //!
 //! Everything that names a record does so by its [`Position`]: offsets alone would let a record of a later reign pass for
 //! the one that was meant.
@@ -239,7 +239,8 @@ impl Partition {
         &self.serving
     }
 
-    /// Returns true if the record at `position` stands in the log of this copy and is durable there.
+    /// Returns true if the record at `position` stands in the log of this copy and is durable there: what simulations hold an answer
+    /// against.
     pub fn holds_durably(&self, position: Position) -> bool {
         let state = self.lock();
         state.replica.holds(position) && state.replica.durable() >= Some(position.offset)

@@ -131,7 +131,7 @@ impl Proposed {
         Ok(Taken { partition, placed, committed })
     }
 
-    /// Returns what [`Proposed::taken`] would, if it is known, else the proposal again.
+    /// Returns what [`Proposed::taken`] would, if it is known, else the proposal again: for those who step by hand and cannot wait.
     ///
     /// # Errors
     /// As [`Proposed::taken`].
@@ -158,7 +158,7 @@ impl Taken {
         }
     }
 
-    /// Returns what [`Taken::committed`] would, if it is known.
+    /// Returns what [`Taken::committed`] would, if it is known: for those who step by hand and cannot wait.
     pub fn try_committed(&mut self) -> Option<Result<(), Lost>> {
         match self.committed.try_recv() {
             Ok(Some(())) => Some(Ok(())),

@@ -1,4 +1,4 @@
-//! Who waits for which document. The order is decided by `protocol::queue`; here are the wakers.
+//! Who waits for which document. `protocol::queue` decides the order; the wakers are here.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

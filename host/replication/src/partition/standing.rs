@@ -27,7 +27,7 @@ pub enum Standing {
 /// A copy that is behind its reader.
 #[derive(Debug)]
 pub struct Behind {
-    /// What it shows.
+    /// Up to where it is committed; it may be shown to readers who have seen less.
     pub shows: Position,
     reached: oneshot::Receiver<()>,
 }

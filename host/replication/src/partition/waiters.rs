@@ -1,7 +1,7 @@
-//! Whoever waits for records to be committed.
+//! Those who wait for records to be committed.
 //!
-//! Problem: many give up before there is an answer, and without a quorum there is none for as long as it takes. Promise: who gave up is
-//! forgotten in time, so there are never more than twice as many as wait, and some.
+//! Problem: many give up before there is an answer, and without a quorum no answer comes for a long time. Promise: those who gave up
+//! are forgotten in time. The list never has more than twice as many entries as there are who still wait, and a few.
 
 use std::collections::VecDeque;
 

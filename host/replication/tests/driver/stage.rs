@@ -45,7 +45,6 @@ impl Observer for Ears {
     }
 }
 
-/// See the head of this module.
 pub(crate) struct Stage {
     pub(crate) disk: FaultyDisk,
     pub(crate) store: Arc<FaultyStore>,

@@ -14,7 +14,7 @@ use crate::error::CallError;
 /// A call that goes on while its answer is sent.
 pub(crate) type Running = BoxFuture<'static, Result<(), CallError>>;
 
-/// See the head of this module. Dropping it ends the call.
+/// A body that is asked for by whoever sends it on. Dropping it ends the call.
 pub struct Answer {
     body: Stream,
     call: Option<Running>,

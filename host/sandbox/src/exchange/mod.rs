@@ -23,7 +23,7 @@ mod silence;
 pub use answer::Answer;
 pub(crate) use answer::Running;
 pub(crate) use hooks::Hooks;
-pub(crate) use serve::{Asked, HandleFunction, Request, Sender, serve};
+pub(crate) use serve::{HandleArguments, HandleFunction, Request, Sender, serve};
 pub(crate) use silence::{End, Silence};
 
 use bytes::Bytes;

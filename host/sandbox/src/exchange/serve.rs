@@ -17,10 +17,10 @@ use super::{Answer, Broken, Running, Silence, Stream};
 use crate::error::CallError;
 
 /// A request, and the place for its answer.
-pub(crate) type Asked = (Resource<HostIncomingRequest>, Resource<HostResponseOutparam>);
+pub(crate) type HandleArguments = (Resource<HostIncomingRequest>, Resource<HostResponseOutparam>);
 
 /// The function by which a request comes in.
-pub(crate) type HandleFunction = TypedFunc<Asked, ()>;
+pub(crate) type HandleFunction = TypedFunc<HandleArguments, ()>;
 
 /// Where the guest puts its answer.
 pub(crate) type Sender = oneshot::Sender<Result<Response<Stream>, ErrorCode>>;

@@ -63,7 +63,7 @@ impl Occasion<'_> {
 /// One call of one handler.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// Which handler.
+    /// Why the guest is called, which says by what handler.
     pub occasion: Occasion<'a>,
     /// The state of the document, JSON in UTF-8.
     pub document: &'a [u8],

@@ -35,7 +35,7 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use crate::error::{CallError, Circumstances, classify};
-use crate::exchange::{Asked, HandleFunction, Sender, Stream};
+use crate::exchange::{HandleArguments, HandleFunction, Sender, Stream};
 use crate::exports::{Exports, Functions};
 use crate::imports::Imports;
 use crate::instance::state::State;
@@ -71,7 +71,11 @@ impl Instance {
     }
 
     /// Returns the function of an HTTP component, and what it is called with.
-    fn prepare(&mut self, request: http::Request<Stream>, sender: Sender) -> wasmtime::Result<(HandleFunction, Asked)> {
+    fn prepare(
+        &mut self,
+        request: http::Request<Stream>,
+        sender: Sender,
+    ) -> wasmtime::Result<(HandleFunction, HandleArguments)> {
         let Instance { store, instance, exports, .. } = self;
         let function = exports.handle(&mut *store, *instance)?;
         let mut http = store.data_mut().http();

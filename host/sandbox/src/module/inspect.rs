@@ -36,7 +36,7 @@ pub struct Section {
 pub struct Producer {
     /// What it did: `language`, `processed-by` or `sdk`.
     pub field: String,
-    /// Its name.
+    /// Name of the tool or language, such as `rustc`.
     pub name: String,
     /// Its version.
     pub version: String,

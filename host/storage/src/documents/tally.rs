@@ -1,7 +1,7 @@
 //! What is kept of the living documents of a factory in one copy of a partition: how many there are, and which fields each of them has.
 //!
-//! Problem: a document that lacks a field has no row in the index of that field. Whoever reads documents in the order of a field, those
-//! that lack it first, would have to read every document to find out that there is none. Promise: of a field that is named here every
+//! Problem: a document that lacks a field has no row in the index of that field. A read in the order of a field, documents
+//! that lack it first, would have to look at every document to find out that there is none. Promise: of a field that is named here every
 //! living document of the copy has an indexed value.
 //!
 //! ```text
@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 /// Bytes of the paths of one tally, with their lengths.
 const FIELDS_BYTES_MAX: usize = 1024;
 
-/// See the head of this module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Tally {
     /// Living documents.

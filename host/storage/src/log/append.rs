@@ -53,6 +53,15 @@ pub(crate) struct Spare {
     pub(crate) shortage: bool,
 }
 
+impl Spare {
+    /// Takes the segment if it is ready; nothing waits for it any more, and the next one has no room yet.
+    pub(crate) fn take(&mut self) -> Option<Segment> {
+        let segment = self.segment.take()?;
+        (self.room, self.claimed) = (None, false);
+        Some(segment)
+    }
+}
+
 /// What waits for the writer.
 pub(crate) struct Queue {
     pub(crate) groups: VecDeque<Group>,

@@ -10,8 +10,8 @@
 //!  crc32c covers everything behind itself, payload included.
 //! ```
 //!
-//! Bytes have one meaning: what stands where a scope has nothing to say is zero, and a frame in which it is not is none,
-//! since no build wrote it.
+//! What a scope does not use is zero. Bytes in which it is not zero are no frame, since no build wrote them: so bytes have one
+//! meaning.
 //!
 //! The checksum is computed by the thread that appends, so that it also covers the way through memory to the writer, and so
 //! that the work is spread over the cores that append. Group and log sequence number stand once per group, see

@@ -1,8 +1,8 @@
 //! Fsyncs of opening and trimming: each is needed, and these tests fail without it.
 //!
-//! They share their kind of file with fsyncs that happen all the time, so a disk that lies about the kind does not single them out.
+//! A disk that lies about one kind of file cannot show that: each of these fsyncs shares its kind with others that happen all the time.
 
-use super::segment;
+use super::segment::{self, FORMAT_VERSION, Header};
 use super::tests::*;
 use super::*;
 
@@ -53,8 +53,9 @@ fn unused_segments_go_without_a_gap_in_their_numbers() {
     for number in 2..=4 {
         if disk.open(&segment::name(number)).is_err() {
             let file = segment::reserve(&disk, SEGMENT_BYTES).expect("there is space");
-            let made = (options().identity, number, SEGMENT_BYTES);
-            segment::finish(&disk, file, made, &mut |_| Ok(())).expect("the disk works");
+            let identity = Identity(options().identity);
+            let header = Header { format: FORMAT_VERSION, identity, segment: number, bytes: SEGMENT_BYTES };
+            segment::finish(&disk, file, header, &mut |_| Ok(())).expect("the disk works");
         }
     }
     let (opened, _) = open(&disk).expect("one spare is kept, two go");

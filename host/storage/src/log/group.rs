@@ -35,11 +35,15 @@ const MAGIC: [u8; 4] = *b"STGR";
 
 static ZEROS: [u8; BLOCK_BYTES as usize] = [0; BLOCK_BYTES as usize];
 
+/// Names a log, so that a segment or a group of another one is not taken for one of it; see `Options::identity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Identity(pub(crate) u64);
+
 /// What the header of a group says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Which log, see `Options::identity`.
-    pub(crate) identity: u64,
+    /// Which log it belongs to.
+    pub(crate) identity: Identity,
     /// Number of the segment.
     pub(crate) segment: u64,
     /// Number of this group; groups are counted from 1 without gaps.
@@ -63,7 +67,7 @@ impl Header {
     pub(crate) fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
-        let wide = [self.identity, self.segment, self.group, self.durable, self.first_lsn.0];
+        let wide = [self.identity.0, self.segment, self.group, self.durable, self.first_lsn.0];
         for (place, number) in bytes[8..48].chunks_exact_mut(8).zip(wide) {
             place.copy_from_slice(&number.to_le_bytes());
         }
@@ -86,7 +90,7 @@ impl Header {
         let mut wide = bytes[8..48].chunks_exact(8).map(|run| u64::from_le_bytes(run.try_into().expect("eight bytes")));
         let mut narrow = bytes[48..].chunks_exact(4).map(|run| u32::from_le_bytes(run.try_into().expect("four bytes")));
         Some(Header {
-            identity: wide.next()?,
+            identity: Identity(wide.next()?),
             segment: wide.next()?,
             group: wide.next()?,
             durable: wide.next()?,
@@ -138,7 +142,7 @@ mod tests {
             at in 0..HEADER_BYTES,
             bit in 0_u8..8,
         ) {
-            let first_lsn = Lsn(lsn);
+            let (identity, first_lsn) = (Identity(identity), Lsn(lsn));
             let header =
                 Header { identity, segment, group, durable, first_lsn, frames, body_bytes, blank_sectors, block };
             let mut bytes = header.encode();
@@ -151,7 +155,7 @@ mod tests {
     #[test]
     fn layout_is_frozen() {
         let header = Header {
-            identity: 1,
+            identity: Identity(1),
             segment: 2,
             group: 3,
             durable: 2,

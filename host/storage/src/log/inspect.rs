@@ -1,6 +1,6 @@
 //! Looking at a log without changing it: for people who want to know what is in the folder of a node that does not run.
 //!
-//! Opening mends what it finds: it blanks a torn end, hardens the last group, removes unused segments. Whoever asks why a node
+//! Opening mends what it finds: it blanks a torn end, hardens the last group, removes unused segments. People who ask why a node
 //! does not start must see the folder as it is, so this walk only reads, and goes on behind damage, where opening stops.
 //! What it calls torn or damaged is what [`open`](super::open) would call so.
 //!
@@ -16,7 +16,7 @@ use steward_model::Lsn;
 
 use super::disk::File;
 use super::frame::Frame;
-use super::group::{self, BLOCK_BYTES};
+use super::group::{self, BLOCK_BYTES, Identity};
 use super::ledger::{FileLedger, Noted};
 use super::open::NO_GROUP;
 use super::reader::{Finding, Reader};
@@ -135,7 +135,7 @@ pub fn inspect(folder: &Path, identity: Option<u64>, visit: Visit<'_>) -> Result
     }
     let Some((oldest, newest)) = oldest.zip(newest) else { return Err(Error::NoLog { path: folder.to_owned() }) };
     let expected = (oldest == 1).then_some((1, Lsn(1)));
-    let mut walk = Walk { identity, expected, segments: Vec::new(), visit };
+    let mut walk = Walk { identity: identity.map(Identity), expected, segments: Vec::new(), visit };
     for number in oldest..=newest {
         match files.get(&number) {
             Some(path) => walk.file(number, path).map_err(failed("read"))?,
@@ -199,7 +199,7 @@ impl File for ReadOnly {
 
 /// The way through the segments.
 struct Walk<'a> {
-    identity: Option<u64>,
+    identity: Option<Identity>,
     /// Number of the next group and of its first frame; none if nobody can know.
     expected: Option<(u64, Lsn)>,
     segments: Vec<Inspected>,
@@ -234,7 +234,7 @@ impl Walk<'_> {
     }
 
     /// Returns which log the segment belongs to, or what is wrong with its header.
-    fn header(&self, segment: &Segment) -> io::Result<Result<u64, Condition>> {
+    fn header(&self, segment: &Segment) -> io::Result<Result<Identity, Condition>> {
         let Segment { number, bytes, ref file } = *segment;
         let damaged = |reason| Ok(Err(Condition::Damaged { at: 0, reason }));
         if bytes < 2 * BLOCK_BYTES {
@@ -244,7 +244,7 @@ impl Walk<'_> {
         file.read_at(0, &mut block)?;
         let Some(header) = Header::decode(&block) else {
             return match group::is_blank(&block)
-                && Reader::new(segment, self.identity.unwrap_or_default()).is_blank_from(BLOCK_BYTES, bytes)?
+                && Reader::new(segment, self.identity.unwrap_or_default()).is_blank(BLOCK_BYTES..bytes)?
             {
                 true => Ok(Err(Condition::Unused)),
                 false => damaged("the header of the segment was changed after it was written"),
@@ -262,7 +262,7 @@ impl Walk<'_> {
         Ok(Ok(header.identity))
     }
 
-    fn segment(&mut self, segment: &Segment, identity: u64, inspected: &mut Inspected) -> io::Result<()> {
+    fn segment(&mut self, segment: &Segment, identity: Identity, inspected: &mut Inspected) -> io::Result<()> {
         let mut reader = Reader::new(segment, identity);
         let mut at = BLOCK_BYTES;
         let mut damage = None;
@@ -325,7 +325,7 @@ impl Walk<'_> {
         let is_blank = match found {
             Finding::Damaged(reason) => return Ok(Condition::Damaged { at, reason }),
             Finding::Torn | Finding::Group(..) => false,
-            Finding::Blank => reader.is_blank_from(at, segment.bytes)?,
+            Finding::Blank => reader.is_blank(at..segment.bytes)?,
         };
         Ok(match (is_blank, groups) {
             (false, _) => Condition::Torn { at },

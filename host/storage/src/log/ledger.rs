@@ -1,9 +1,9 @@
 //! The ledger: which segments a log has, noted outside of its folder.
 //!
-//! What is missing can be noticed only by somebody who knows that it was there. The folder of a log may be gone as a
-//! whole, or its first or newest files; what is left looks like a shorter log. So the log notes the number of each segment
-//! for good before it uses it, at a place that does not go with the folder, and takes note of what it removed by itself
-//! before it removes it. Opening refuses a log that has less than its ledger says.
+//! Only somebody who knows that a file was there notices that it is gone. The folder of a log may be lost as a whole, or its
+//! first or newest files; what is left looks like a shorter log. So the log notes, at a place that does not go with the folder,
+//! the number of each segment before it uses the segment, and each removal of its own before it removes anything. Opening
+//! refuses a log that has less than its ledger says.
 //!
 //! ```text
 //!  0          8        12         20         28         36
@@ -18,6 +18,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::group::Identity;
 use crate::lasting;
 
 const MAGIC: [u8; 8] = *b"STEWSEG\n";
@@ -85,8 +86,8 @@ impl Ledger for MemoryLedger {
 /// Which segments there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Noted {
-    /// The log that it is about, see `Options::identity`.
-    pub(crate) identity: u64,
+    /// The log that it is about.
+    pub(crate) identity: Identity,
     /// The oldest segment that is kept.
     pub(crate) oldest: u64,
     /// The newest one that may have been used.
@@ -97,7 +98,7 @@ impl Noted {
     fn encode(&self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
-        for (place, number) in bytes[12..].chunks_exact_mut(8).zip([self.identity, self.oldest, self.newest]) {
+        for (place, number) in bytes[12..].chunks_exact_mut(8).zip([self.identity.0, self.oldest, self.newest]) {
             place.copy_from_slice(&number.to_le_bytes());
         }
         let checksum = crc32c::crc32c(&bytes[12..]);
@@ -112,7 +113,7 @@ impl Noted {
             return None;
         }
         let number = |at: usize| bytes[at..at + 8].try_into().map(u64::from_le_bytes).ok();
-        Some(Noted { identity: number(12)?, oldest: number(20)?, newest: number(28)? })
+        Some(Noted { identity: Identity(number(12)?), oldest: number(20)?, newest: number(28)? })
     }
 
     /// Reads what is noted; none if nothing is.
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn notes_round_trip_and_notice_every_flipped_bit() {
-        let noted = Noted { identity: 7, oldest: 3, newest: 9 };
+        let noted = Noted { identity: Identity(7), oldest: 3, newest: 9 };
         let bytes = noted.encode();
         assert_eq!(Noted::decode(&bytes), Some(noted));
         for at in 0..BYTES * 8 {

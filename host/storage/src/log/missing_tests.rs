@@ -83,7 +83,7 @@ fn an_emptied_folder_or_segment_is_no_new_log() {
         assert!(matches!(refused, open::Error::Corrupt { .. }), "{refused}");
         let (disk, ledger) = noted_disk();
         let file = disk.open(&name).expect("there is such a file");
-        segment::zero(file.as_ref(), 0, SEGMENT_BYTES).expect("the disk works");
+        segment::zero(file.as_ref(), 0..SEGMENT_BYTES).expect("the disk works");
         let refused = open_noted(&disk, &ledger).map(|_| ()).expect_err("the newest segment was blanked");
         assert!(matches!(refused, open::Error::Corrupt { .. }), "{refused}");
     }
@@ -97,7 +97,7 @@ fn a_trimmed_log_whose_last_segment_holds_no_group_gives_no_number_twice() {
     drop(opened);
     let name = names(&disk).remove(0);
     let file = disk.open(&name).expect("there is such a file");
-    segment::zero(file.as_ref(), group::BLOCK_BYTES, SEGMENT_BYTES).expect("the disk works");
+    segment::zero(file.as_ref(), group::BLOCK_BYTES..SEGMENT_BYTES).expect("the disk works");
     let refused = open_noted(&disk, &ledger).map(|_| ()).expect_err("trimming left a segment with groups");
     let number = segment::number_in(&name).expect("a segment");
     assert!(matches!(refused, open::Error::Corrupt { segment, .. } if segment == number), "{refused}");

@@ -3,9 +3,9 @@
 //! Problem: hundreds of partitions on one node must each be able to say "persisted", and a disk gives away a few
 //! hundred fsyncs per second. Promise: one log for all partitions; frames appended while a group is on its way to the
 //! disk go together into the next one, with one `fdatasync` (*group commit*). [`Listener::persisted`] is called in
-//! order, after the data is on the disk and never before. What was told persisted is found again by [`Log::open`], or
-//! opening fails with [`open::Error::Corrupt`]; what was not may be found or not, but whole groups at a time, and
-//! nothing that was never appended is found.
+//! order, after the data is on the disk and never before. [`Log::open`] finds again what was told persisted,
+//! or fails with [`open::Error::Corrupt`]. What was appended and not told persisted it finds or not, whole groups at a time;
+//! what was never appended it never finds.
 //!
 //! ```text
 //!   appenders ──append──▶ queue ──take──▶ writer ──write, fdatasync──▶ 000…1.log 000…2.log
@@ -21,8 +21,8 @@
 //!
 //! - *Everything is decided at the append.* A frame gets its number and its place in a group under one short lock; the
 //!   writer then only writes. So a frame that was admitted has a place on the disk, and nothing is refused later.
-//! - *One group is on its way at a time.* When a group is written, all before it are durable, and its header says so. That
-//!   number is what recovery can prove a loss by: a group that a later one calls durable must be there.
+//! - *One group is on its way at a time.* When a group is written, all before it are durable, and its header says so. By
+//!   that number recovery proves a loss: a group that a later one calls durable must be there.
 //! - *Nothing is changed in place.* A partition that is truncated appends at an offset that it has used before; reading
 //!   the log again, the later record replaces everything from there on. What is old goes by whole segments, oldest first.
 //!
@@ -40,8 +40,8 @@
 //! Missing files: a log with a [`Ledger`] refuses to open if any of its segments is gone.
 //!
 //! Failed fsync: nobody knows what the disk holds, and asking again may answer "fine" for data that is gone. The
-//! listener is told and, unless it decides otherwise, aborts the process. So it is told of a thread of the log that
-//! panicked.
+//! listener is told and, unless it decides otherwise, aborts the process. It is told of a thread of the log that panicked in
+//! the same way.
 //!
 //! Left out: a file system that copies on write may run out of space although it was taken ahead. That is a failed write,
 //! and the process stops.
@@ -94,10 +94,11 @@ pub use ledger::{FileLedger, Ledger, MemoryLedger};
 pub use listener::Listener;
 pub use open::Recovery;
 pub use reserve::{RESERVED_BYTES_MAX, Reservation, Reserving};
-pub use shared::Stats;
+pub use shared::{Clock, Stats};
 pub use trim::{Pinned, Trimmed};
 
 use append::{Queue, Spare};
+use group::Identity;
 use shared::{Shared, locked};
 use writer::Writer;
 
@@ -109,14 +110,14 @@ pub struct Options {
     /// Names the log: taken from the store id, so that a segment of another node is not taken for one of this.
     pub identity: u64,
     /// Tells the time for the durations in [`Stats`].
-    pub clock: fn() -> Moment,
+    pub clock: Arc<Clock>,
     /// Where the log notes which segments it has; none: nobody notices if files are gone.
     pub ledger: Option<Arc<dyn Ledger>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { segment_bytes: 64 << 20, identity: 0, clock: Moment::default, ledger: None }
+        Options { segment_bytes: 64 << 20, identity: 0, clock: Arc::new(Moment::default), ledger: None }
     }
 }
 
@@ -151,7 +152,8 @@ impl Log {
         let Options { segment_bytes, identity, clock, ledger } = options;
         let usable = segment_bytes.is_multiple_of(group::BLOCK_BYTES) && (64 << 10..=1 << 30).contains(&segment_bytes);
         assert!(usable, "segments of {segment_bytes} bytes are no multiple of 4 KiB from 64 KiB to 1 GiB");
-        let recovered = open::recover(&disk, (identity, segment_bytes), ledger.as_deref(), replay)?;
+        let identity = Identity(identity);
+        let recovered = open::recover(&disk, identity, segment_bytes, ledger.as_deref(), replay)?;
         let segment = recovered.index.segments.back().expect("the index holds one segment at least").segment.clone();
         let newest = recovered.spare.as_ref().map_or(segment.number, |spare| spare.number);
         let spare = Spare {

@@ -165,7 +165,7 @@ fn damage_of_the_last_group_is_told_from_a_torn_one() {
 
     let disk = disk_with(1, 3000);
     let file = disk.open(&name).expect("there is a segment");
-    segment::zero(file.as_ref(), group::BLOCK_BYTES + 1024, group::BLOCK_BYTES + 1536).expect("the disk works");
+    segment::zero(file.as_ref(), group::BLOCK_BYTES + 1024..group::BLOCK_BYTES + 1536).expect("the disk works");
     let (opened, replayed) = open(&disk).expect("a torn end is cut");
     assert!(replayed.is_empty());
     assert_eq!(opened.recovery.cut_bytes, group::BLOCK_BYTES);
@@ -175,7 +175,7 @@ fn damage_of_the_last_group_is_told_from_a_torn_one() {
 fn a_missing_group_with_a_later_one_behind_it_is_damage() {
     let disk = disk_with(3, 3000);
     let file = disk.open(&segment::name(1)).expect("there is a segment");
-    segment::zero(file.as_ref(), 2 * group::BLOCK_BYTES, 3 * group::BLOCK_BYTES).expect("the disk works");
+    segment::zero(file.as_ref(), 2 * group::BLOCK_BYTES..3 * group::BLOCK_BYTES).expect("the disk works");
     let mut replayed = 0;
     let refused = Log::open(Arc::new(disk), options(), &mut |_, _| {
         replayed += 1;
@@ -209,6 +209,6 @@ fn a_document_that_looks_like_a_group_is_none() {
     opened.log.drive(&Told::default()).expect("the disk works");
     drop(opened);
     let file = disk.open(&segment::name(1)).expect("there is a segment");
-    segment::zero(file.as_ref(), 3 * group::BLOCK_BYTES, 3 * group::BLOCK_BYTES + 512).expect("the disk works");
+    segment::zero(file.as_ref(), 3 * group::BLOCK_BYTES..3 * group::BLOCK_BYTES + 512).expect("the disk works");
     assert_eq!(open(&disk).expect("a torn end is cut").1.len(), 2);
 }

@@ -15,7 +15,8 @@
 //! The last group is written and fsynced once more before anybody is told of it: the process may have died before its
 //! fsync, or of its failure, and then memory answers reads with what the disk never got.
 //!
-//! A segment that is gone, or whose header is, was in use if the ledger says so, and is refused whatever the others say.
+//! If a segment is gone, or its header, the ledger decides: a log that lacks a segment which its ledger names is refused, whatever
+//! the other segments say.
 //!
 //! Not noticed: an fsynced last group of which the disk gives back whole sectors as zeros. Nothing on the same disk
 //! could prove that it was ever there, except in a log that was trimmed and has no other.
@@ -27,10 +28,10 @@ use steward_model::Lsn;
 
 use super::disk::Disk;
 use super::frame::Frame;
-use super::group::BLOCK_BYTES;
+use super::group::{BLOCK_BYTES, Identity};
 use super::ledger::{Ledger, Noted};
 use super::reader::{Finding, Reader};
-use super::segment::{self, Header, Segment};
+use super::segment::{self, FORMAT_VERSION, Header, Segment};
 use super::segment_index::{Indexed, SegmentIndex};
 use super::trail::Span;
 use crate::space::is_full;
@@ -145,7 +146,8 @@ fn failed(what: &'static str) -> impl Fn(std::io::Error) -> Error {
 /// See [`Error`].
 pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
-    (identity, segment_bytes): (u64, u64),
+    identity: Identity,
+    segment_bytes: u64,
     ledger: Option<&dyn Ledger>,
     replay: Replay<'_>,
 ) -> Result<Recovered, Error> {
@@ -218,7 +220,7 @@ fn note(ledger: Option<&dyn Ledger>, before: Option<Noted>, now: Noted) -> Resul
 }
 
 /// Reads what the ledger says, if there is one.
-fn noted(ledger: Option<&dyn Ledger>, identity: u64) -> Result<Option<Noted>, Error> {
+fn noted(ledger: Option<&dyn Ledger>, identity: Identity) -> Result<Option<Noted>, Error> {
     let Some(ledger) = ledger else { return Ok(None) };
     let noted = Noted::read(ledger).map_err(failed("read the note of the segments of"))?;
     match noted {
@@ -228,7 +230,7 @@ fn noted(ledger: Option<&dyn Ledger>, identity: u64) -> Result<Option<Noted>, Er
 }
 
 /// Opens all segments, in order, and checks their headers.
-fn segments(disk: &dyn Disk, identity: u64, noted: Option<Noted>) -> Result<Vec<Segment>, Error> {
+fn segments(disk: &dyn Disk, identity: Identity, noted: Option<Noted>) -> Result<Vec<Segment>, Error> {
     let names = disk.list().map_err(failed("list"))?;
     if names.iter().any(|name| name == segment::UNFINISHED_NAME) {
         disk.remove(segment::UNFINISHED_NAME).map_err(failed("remove an unfinished segment of"))?;
@@ -256,7 +258,13 @@ fn segments(disk: &dyn Disk, identity: u64, noted: Option<Noted>) -> Result<Vec<
     Ok(segments)
 }
 
-fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool) -> Result<Option<Segment>, Error> {
+/// Opens a segment and checks its header; none if it was never written, which is believed only if it may be so, and it goes.
+fn open_segment(
+    disk: &dyn Disk,
+    identity: Identity,
+    number: u64,
+    may_be_unused: bool,
+) -> Result<Option<Segment>, Error> {
     let file = disk.open(&segment::name(number)).map_err(failed("open a segment of"))?;
     let bytes = file.bytes().map_err(failed("read"))?;
     let corrupt = |reason| Error::Corrupt { segment: number, at: 0, reason };
@@ -270,7 +278,7 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
         // Nothing is lost with a segment that was made ahead and never written.
         if may_be_unused
             && bytes % BLOCK_BYTES == 0
-            && Reader::new(&segment, identity).is_blank_from(BLOCK_BYTES, bytes).map_err(failed("read"))?
+            && Reader::new(&segment, identity).is_blank(BLOCK_BYTES..bytes).map_err(failed("read"))?
         {
             disk.remove(&segment::name(number)).map_err(failed("remove an unused segment of"))?;
             disk.sync_folder().map_err(failed("remove an unused segment of"))?;
@@ -278,7 +286,7 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
         }
         return Err(corrupt("the header of the segment was changed after it was written"));
     };
-    if header.format != segment::FORMAT_VERSION {
+    if header.format != FORMAT_VERSION {
         return Err(Error::FormatVersion { segment: number, found: header.format });
     }
     if header.identity != identity {
@@ -290,8 +298,9 @@ fn open_segment(disk: &dyn Disk, identity: u64, number: u64, may_be_unused: bool
     Ok(Some(segment))
 }
 
-fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, Error> {
-    let finish = |file| segment::finish(disk, file, (identity, 1, bytes), &mut |_| Ok(()));
+fn first_segment(disk: &dyn Disk, identity: Identity, bytes: u64) -> Result<Segment, Error> {
+    let header = Header { format: FORMAT_VERSION, identity, segment: 1, bytes };
+    let finish = |file| segment::finish(disk, file, header, &mut |_| Ok(()));
     let made = segment::reserve(disk, bytes).and_then(finish);
     made.map_err(|source| match is_full(&source) {
         true => Error::Full { free: disk.free_bytes().unwrap_or(0), needed: bytes },
@@ -301,7 +310,7 @@ fn first_segment(disk: &dyn Disk, identity: u64, bytes: u64) -> Result<Segment, 
 
 /// The way through the segments.
 struct Scan<'a> {
-    identity: u64,
+    identity: Identity,
     /// Number of the next group and of its first frame; none until the first group of a trimmed log was seen.
     expected: Option<(u64, Lsn)>,
     /// Where the newest group stands in its segment.
@@ -311,7 +320,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(identity: u64, first_segment: u64, replay: Replay<'a>) -> Scan<'a> {
+    fn new(identity: Identity, first_segment: u64, replay: Replay<'a>) -> Scan<'a> {
         // A log that was never trimmed begins with the first numbers. Of another one the first group says which those
         // are.
         let expected = (first_segment == 1).then_some((1, Lsn(1)));
@@ -393,7 +402,7 @@ fn harden(segment: &Segment, group: Range<u64>) -> Result<(), Error> {
 }
 
 /// Blanks everything behind the newest group.
-fn blank_tail(segments: &[Segment], end: u64, identity: u64) -> Result<u64, Error> {
+fn blank_tail(segments: &[Segment], end: u64, identity: Identity) -> Result<u64, Error> {
     let mut cut_bytes = 0;
     let mut from = end;
     for segment in segments {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use steward_model::{Lsn, Offset, PartitionId, Position};
 
-use super::group;
+use super::group::{self, Identity};
 use super::reader::{Finding, Reader};
 use super::segment::Segment;
 use super::trail::{Place, Run};
@@ -44,7 +44,7 @@ fn damaged(segment: &Segment, at: u64) -> std::io::Error {
 
 /// Visits the frames of one segment from the group at `at` on, up to the frame `last`.
 fn visit_segment(
-    (segment, identity): (&Segment, u64),
+    (segment, identity): (&Segment, Identity),
     mut at: u64,
     last: Lsn,
     visit: &mut dyn FnMut(u64, Lsn, Frame) -> ControlFlow<()>,

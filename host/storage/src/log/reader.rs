@@ -1,10 +1,11 @@
 //! Reading groups back, and telling what stands where none can be read.
 
 use std::io;
+use std::ops::Range;
 
 use super::frame::Frame;
-use super::group::{self, BLOCK_BYTES, Header, SECTOR_BYTES};
-use super::segment::Segment;
+use super::group::{self, BLOCK_BYTES, Header, Identity, SECTOR_BYTES};
+use super::segment::{self, Segment};
 
 /// Read at once; most groups are smaller.
 const WINDOW_BYTES: u64 = 1 << 20;
@@ -25,14 +26,14 @@ pub(crate) enum Finding {
 /// Reads one segment through a window, so that small groups do not cost a system call each.
 pub(crate) struct Reader<'a> {
     segment: &'a Segment,
-    identity: u64,
+    identity: Identity,
     window: Vec<u8>,
     window_start: u64,
 }
 
 impl<'a> Reader<'a> {
     /// Reads `segment` of the log called `identity`.
-    pub(crate) fn new(segment: &'a Segment, identity: u64) -> Reader<'a> {
+    pub(crate) fn new(segment: &'a Segment, identity: Identity) -> Reader<'a> {
         Reader { segment, identity, window: Vec::new(), window_start: 0 }
     }
 
@@ -94,22 +95,22 @@ impl<'a> Reader<'a> {
         Ok(header.filter(belongs))
     }
 
-    /// Returns true if a group at or behind `from` says that group `number` had been fsynced.
+    /// Returns true if a group at or behind the byte `from` says that group `group` had been fsynced.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn proves(&mut self, from: u64, number: u64) -> io::Result<bool> {
-        Ok(self.next_proof(from, number)?.is_some())
+    pub(crate) fn proves(&mut self, from: u64, group: u64) -> io::Result<bool> {
+        Ok(self.next_proof(from, group)?.is_some())
     }
 
-    /// Returns where the first group at or behind `from` begins that says that group `number` had been fsynced.
+    /// Returns where the first group at or behind the byte `from` begins that says that group `group` had been fsynced.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn next_proof(&mut self, from: u64, number: u64) -> io::Result<Option<u64>> {
+    pub(crate) fn next_proof(&mut self, from: u64, group: u64) -> io::Result<Option<u64>> {
         let mut at = from;
         while at + BLOCK_BYTES <= self.segment.bytes {
-            if self.header(at)?.is_some_and(|header| header.durable >= number) {
+            if self.header(at)?.is_some_and(|header| header.durable >= group) {
                 return Ok(Some(at));
             }
             at += BLOCK_BYTES;
@@ -117,13 +118,13 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// Returns true if nothing but zeros stands from `from` up to `end`.
+    /// Returns true if nothing but zeros stands in whole blocks of `range`.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn is_blank_from(&mut self, from: u64, end: u64) -> io::Result<bool> {
-        let mut at = from;
-        while at + BLOCK_BYTES <= end {
+    pub(crate) fn is_blank(&mut self, range: Range<u64>) -> io::Result<bool> {
+        let mut at = range.start;
+        while at + BLOCK_BYTES <= range.end {
             if !group::is_blank(self.bytes(at, BLOCK_BYTES)?) {
                 return Ok(false);
             }
@@ -141,7 +142,7 @@ impl<'a> Reader<'a> {
         let mut at = from;
         while at + BLOCK_BYTES <= self.segment.bytes {
             if !group::is_blank(self.bytes(at, BLOCK_BYTES)?) {
-                super::segment::zero(self.segment.file.as_ref(), at, at + BLOCK_BYTES)?;
+                segment::zero(self.segment.file.as_ref(), at..at + BLOCK_BYTES)?;
                 blanked += BLOCK_BYTES;
             }
             at += BLOCK_BYTES;

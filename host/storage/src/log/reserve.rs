@@ -1,10 +1,10 @@
 //! Reservations: space in the log that is taken before a record exists.
 //!
-//! A partition gives its records their places before they are written, so none of them may be refused afterwards. Whoever
-//! is about to make one reserves its bytes first, and waits there if the disk is slow, holding nothing. At most
+//! A partition gives its records their places before they are written, so none of them may be refused afterwards. So the
+//! bytes of a record are reserved before it is made. That is where a slow disk is waited for, with nothing held. At most
 //! [`RESERVED_BYTES_MAX`] are reserved and not yet taken by the writer: that bounds what waits in memory for the disk.
-//! A reservation ends when the writer has taken the group that it was used for, or when it is dropped unused; whoever
-//! asked for the record has no part in that. Those who wait get theirs in the order in which they came.
+//! A reservation ends when the writer has taken the group that it was used for, or when it is dropped unused, whether the
+//! client of the record still waits or not. Those who wait get theirs in the order in which they came.
 //!
 //! The future of [`Log::reserve_or_wait`] needs no runtime: it is woken by the thread that sets space free.
 
@@ -211,7 +211,7 @@ impl Log {
         reservable_max(segment::capacity(self.shared.segment_bytes))
     }
 
-    /// Returns how many bytes are reserved, or were used and are not yet taken by the writer.
+    /// Returns how many bytes are reserved, or were used and are not yet taken by the writer: what tests hold against those who wait.
     pub fn reserved_bytes(&self) -> u64 {
         self.shared.queue().reservations.outstanding
     }

@@ -14,10 +14,11 @@
 //! ```
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::{Disk, File};
-use super::group::BLOCK_BYTES;
+use super::group::{BLOCK_BYTES, Identity};
 
 /// The layout of segments, groups and frames that this build writes and reads.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -38,7 +39,7 @@ pub(crate) struct Header {
     /// The layout it was written in.
     pub(crate) format: u32,
     /// Which log it belongs to.
-    pub(crate) identity: u64,
+    pub(crate) identity: Identity,
     /// The number in the name of the file, from 1.
     pub(crate) segment: u64,
     /// Its size with this header.
@@ -50,7 +51,7 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[12..16].copy_from_slice(&self.format.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.identity.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.identity.0.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.segment.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.bytes.to_le_bytes());
         let checksum = crc32c::crc32c(&bytes[12..]);
@@ -67,7 +68,7 @@ impl Header {
         }
         Some(Header {
             format: u32::from_le_bytes(bytes[12..16].try_into().ok()?),
-            identity: u64::from_le_bytes(bytes[16..24].try_into().ok()?),
+            identity: Identity(u64::from_le_bytes(bytes[16..24].try_into().ok()?)),
             segment: u64::from_le_bytes(bytes[24..32].try_into().ok()?),
             bytes: u64::from_le_bytes(bytes[32..40].try_into().ok()?),
         })
@@ -105,7 +106,7 @@ pub(crate) fn reserve(disk: &dyn Disk, bytes: u64) -> io::Result<Arc<dyn File>> 
     disk.create(UNFINISHED_NAME, bytes)
 }
 
-/// Makes a reserved file segment `number`: zeroed, named, lasting. It is zeroed in portions, and `between` is called after each:
+/// Makes a reserved file the segment that `header` describes: zeroed, named, lasting. It is zeroed in portions, and `between` is called after each:
 /// there those who are in no hurry leave the disk to others.
 ///
 /// # Errors
@@ -113,17 +114,17 @@ pub(crate) fn reserve(disk: &dyn Disk, bytes: u64) -> io::Result<Arc<dyn File>> 
 pub(crate) fn finish(
     disk: &dyn Disk,
     file: Arc<dyn File>,
-    (identity, number, bytes): (u64, u64, u64),
+    header: Header,
     between: &mut dyn FnMut(&dyn File) -> io::Result<()>,
 ) -> io::Result<Segment> {
+    let Header { segment: number, bytes, .. } = header;
     let mut zeroed = 0;
     while zeroed < bytes {
         let end = bytes.min(zeroed + PORTION_BYTES);
-        zero(file.as_ref(), zeroed, end)?;
+        zero(file.as_ref(), zeroed..end)?;
         between(file.as_ref())?;
         zeroed = end;
     }
-    let header = Header { format: FORMAT_VERSION, identity, segment: number, bytes };
     file.write_at(0, &header.encode())?;
     file.sync()?;
     disk.rename(UNFINISHED_NAME, &name(number))?;
@@ -131,15 +132,15 @@ pub(crate) fn finish(
     Ok(Segment { number, bytes, file })
 }
 
-/// Writes zeros from `start` to `end`.
+/// Writes zeros over a range of bytes.
 ///
 /// # Errors
 /// Those of the disk.
-pub(crate) fn zero(file: &dyn File, start: u64, end: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES.min((end - start) as usize)];
-    let mut at = start;
-    while at < end {
-        let run = zeros.len().min((end - at) as usize);
+pub(crate) fn zero(file: &dyn File, range: Range<u64>) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES.min((range.end - range.start) as usize)];
+    let mut at = range.start;
+    while at < range.end {
+        let run = zeros.len().min((range.end - at) as usize);
         file.write_at(at, &zeros[..run])?;
         at += run as u64;
     }
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn headers_round_trip_and_notice_every_flipped_bit() {
-        let header = Header { format: 1, identity: 7, segment: 3, bytes: 1 << 20 };
+        let header = Header { format: 1, identity: Identity(7), segment: 3, bytes: 1 << 20 };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes), Some(header));
         for at in 0..HEADER_BYTES * 8 {

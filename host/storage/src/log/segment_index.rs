@@ -1,4 +1,4 @@
-//! The segment index: which segments hold which frames, and which of them somebody needs.
+//! The segment index: which segments hold which frames, and which segments are still needed.
 
 use std::collections::{BTreeMap, VecDeque};
 

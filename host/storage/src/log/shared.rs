@@ -10,17 +10,21 @@ use steward_model::Moment;
 
 use super::append::Queue;
 use super::disk::Disk;
+use super::group::Identity;
 use super::ledger::{Ledger, Noted};
 use super::listener::{Error, Listener};
 use super::segment::Segment;
 use super::segment_index::SegmentIndex;
+
+/// Tells the time: a moment that never falls.
+pub type Clock = dyn Fn() -> Moment + Send + Sync;
 
 /// What the log has done since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Groups written; as many fsyncs.
     pub groups: u64,
-    /// Frames written.
+    /// Frames written; divided by the groups, how many share an fsync.
     pub frames: u64,
     /// Bytes written, with headers and padding.
     pub bytes: u64,
@@ -33,9 +37,9 @@ pub struct Stats {
 /// What belongs to a log, whoever works on it.
 pub(crate) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
-    pub(super) identity: u64,
+    pub(super) identity: Identity,
     pub(super) segment_bytes: u64,
-    pub(super) clock: fn() -> Moment,
+    pub(super) clock: Arc<Clock>,
     pub(super) queue: Mutex<Queue>,
     pub(super) work: Condvar,
     pub(super) spare_wanted: Condvar,

@@ -1,4 +1,4 @@
-//! Letting go of old segments, and keeping them from that.
+//! Removing old segments, and pins that keep segments from being removed.
 
 use std::sync::Arc;
 

@@ -54,10 +54,11 @@ impl Writer {
     pub(crate) fn run(&mut self, shared: &Shared, listener: &dyn Listener) -> Result<(), Error> {
         loop {
             let Some(group) = next_group(shared) else { return Ok(()) };
-            // Failed, or closed while the disk has no room for another segment: what waits was never persisted, and nobody was
-            // told so.
-            if group.opens_segment && !self.turn_to_spare(shared, true) {
-                return Ok(());
+            if group.opens_segment {
+                // None: failed, or closed while the disk has no room for another segment. What waits was never persisted, and
+                // nobody was told so.
+                let Some(spare) = next_segment(shared) else { return Ok(()) };
+                self.turn_to(spare, shared);
             }
             self.write(shared, listener, group)?;
             // A thread that has just heard of this group, or waits for a processor with a record in hand, gets into the
@@ -78,33 +79,20 @@ impl Writer {
             if waits { None } else { queue.take() }
         });
         let Some(group) = group else { return Ok(false) };
-        if group.opens_segment {
-            self.turn_to_spare(shared, false);
+        let spare = if group.opens_segment { shared.queue().spare.take() } else { None };
+        if let Some(spare) = spare {
+            self.turn_to(spare, shared);
         }
         self.write(shared, listener, group)?;
         Ok(true)
     }
 
-    /// Goes on in the spare segment. Returns false if the log was closed before there was one.
-    fn turn_to_spare(&mut self, shared: &Shared, wait: bool) -> bool {
-        let mut queue = shared.queue();
-        let segment = loop {
-            if let Some(segment) = queue.spare.segment.take() {
-                break segment;
-            }
-            if !wait || queue.failed || (queue.closed && queue.spare.shortage) {
-                return false;
-            }
-            queue = shared.wait_for_work(queue);
-        };
-        queue.spare.room = None;
-        queue.spare.claimed = false;
-        drop(queue);
+    /// Goes on in the segment that was the spare one, and lets the next be made.
+    fn turn_to(&mut self, spare: Segment, shared: &Shared) {
         shared.spare_wanted.notify_all();
-        shared.index().segments.push_back(Indexed::empty(segment.clone()));
-        self.segment = segment;
+        shared.index().segments.push_back(Indexed::empty(spare.clone()));
+        self.segment = spare;
         self.at = group::BLOCK_BYTES;
-        true
     }
 
     fn write(&mut self, shared: &Shared, listener: &dyn Listener, mut group: Group) -> Result<(), Error> {
@@ -179,6 +167,20 @@ fn next_group(shared: &Shared) -> Option<Group> {
     }
 }
 
+/// Waits for the spare segment and takes it; none if the log failed, or was closed and the disk has no room for another one.
+fn next_segment(shared: &Shared) -> Option<Segment> {
+    let mut queue = shared.queue();
+    loop {
+        if let Some(segment) = queue.spare.take() {
+            return Some(segment);
+        }
+        if queue.failed || (queue.closed && queue.spare.shortage) {
+            return None;
+        }
+        queue = shared.wait_for_work(queue);
+    }
+}
+
 /// Returns where runs of records end, in the order in which they were appended. What follows an end without a gap moves it;
 /// a record further down stands by itself, because the log of its partition was truncated before it.
 fn ends(spans: &[(PartitionId, Span)]) -> Vec<(PartitionId, Position)> {
@@ -225,8 +227,13 @@ pub(crate) fn prepare_spare(shared: &Shared, between: Between<'_>) -> Result<boo
             queue.grant();
         });
         let number = shared.next_segment.load(Ordering::Relaxed);
-        let segment =
-            segment::finish(shared.disk.as_ref(), file, (shared.identity, number, shared.segment_bytes), between)?;
+        let header = segment::Header {
+            format: segment::FORMAT_VERSION,
+            identity: shared.identity,
+            segment: number,
+            bytes: shared.segment_bytes,
+        };
+        let segment = segment::finish(shared.disk.as_ref(), file, header, between)?;
         // Before anything is written to it: a segment that is gone must be missed.
         shared.note_segments(|noted| noted.newest = number)?;
         Ok(segment)

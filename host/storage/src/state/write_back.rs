@@ -5,6 +5,8 @@
 //! than a portion of the journal, and what one batch adds to it, waits to be made lasting. Nobody relies on it: the engine's
 //! own fsyncs count, and they find less to do. But if it fails, what is lasting is unknown, as when one of those fails.
 //!
+//! Only the newest file of the journal is looked at: the engine fsyncs a file before it begins the next one.
+//!
 //! Left out: tables, which the engine writes and fsyncs one by one.
 
 use std::fs::File;
@@ -29,7 +31,8 @@ pub(super) struct WriteBack {
 impl WriteBack {
     /// Takes note that `batch` was written to the engine in `folder`, and makes the journal lasting if a portion of it waits.
     ///
-    /// If there is no getting at the journal, such as for want of descriptors, the portion waits for the next batch.
+    /// If there is no getting at the journal, such as for want of descriptors, what waits goes on waiting, and the next batch
+    /// tries again.
     ///
     /// # Errors
     /// Those of the fsync: what of the journal is lasting is unknown then.
@@ -41,13 +44,13 @@ impl WriteBack {
         if self.waiting.fetch_add(written, Ordering::Relaxed) + written < PORTION_BYTES {
             return Ok(());
         }
-        self.waiting.store(0, Ordering::Relaxed);
+        let waited = self.waiting.swap(0, Ordering::Relaxed);
         match newest_journal(folder).and_then(|journal| journal.map(File::open).transpose()) {
             Ok(journal) => journal.map_or(Ok(()), |journal| journal.sync_data()),
             // It is gone: what it held is in tables.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => {
-                self.waiting.fetch_add(PORTION_BYTES, Ordering::Relaxed);
+                self.waiting.fetch_add(waited, Ordering::Relaxed);
                 tracing::debug!(%error, "journal of the state store is made lasting later");
                 Ok(())
             }

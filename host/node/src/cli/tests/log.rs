@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use steward_model::document::UpdateAction;
 use steward_model::node::StoreId;
-use steward_model::operation::Cause;
 use steward_model::partition::SelectorId;
 use steward_model::update::{Change, Entry, Origin, Record, RequestId, Update};
 use steward_model::{Document, Epoch, Lane, Link, Lsn, Offset, PartitionId, Position, Version, codec};
@@ -39,20 +37,13 @@ fn record(offset: u64, entry: Entry) -> Frame {
 
 fn update(offset: u64, link: &str) -> Frame {
     let document = Document {
-        link: Link::parse(link).expect("a valid link"),
         kind: "counter".into(),
         version: Version(offset),
         epoch: at(offset).epoch,
         offset: Offset(offset),
-        updated: Timestamp(NOW),
-        action: UpdateAction::Patch,
-        expires: Timestamp(0),
-        principal: String::new(),
-        source: String::new(),
-        cause: Cause::Client,
         state_version: 1,
         body: Bytes::from_static(b"{}"),
-        recording: Bytes::new(),
+        ..Document::bare(Link::parse(link).expect("a valid link"), Timestamp(NOW))
     };
     let update = Update {
         change: Change::NewVersion,

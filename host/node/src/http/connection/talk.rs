@@ -35,7 +35,6 @@ pub(in crate::http) enum Verdict {
     Stuck,
 }
 
-/// See the head of this module.
 #[derive(Debug)]
 pub(in crate::http) struct Talk {
     clock: Arc<Clock>,

@@ -1,8 +1,10 @@
 //! Where two JSON values differ, as JSON pointers (RFC 6901).
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
+use steward_model::leaves::{Leaf, Order, leaves};
 
 /// Most places that are listed.
 const DIFFERENCES_MAX: usize = 100;
@@ -11,39 +13,22 @@ const DIFFERENCES_MAX: usize = 100;
 /// one has is a place.
 pub(super) fn differences(one: &Map<String, Value>, other: &Map<String, Value>) -> Vec<String> {
     let mut found = Vec::new();
-    compare_objects("", one, other, &mut found);
-    found.truncate(DIFFERENCES_MAX);
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    // It breaks off when the list is full.
+    let _ = names.into_iter().try_for_each(|name| {
+        leaves(name, (one.get(name), other.get(name)), Order::ByName, |leaf| {
+            if leaf.one != leaf.other {
+                found.push(pointer_to(leaf));
+            }
+            if found.len() < DIFFERENCES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    });
     found
 }
 
-fn compare(pointer: &str, one: &Value, other: &Value, found: &mut Vec<String>) {
-    match (one, other) {
-        _ if found.len() >= DIFFERENCES_MAX => {}
-        (Value::Object(one), Value::Object(other)) => compare_objects(pointer, one, other, found),
-        (Value::Array(one), Value::Array(other)) => {
-            for place in 0..one.len().max(other.len()) {
-                compare_members(&format!("{pointer}/{place}"), one.get(place), other.get(place), found);
-            }
-        }
-        (one, other) if one == other => {}
-        _ => found.push(pointer.to_owned()),
-    }
-}
-
-fn compare_objects(pointer: &str, one: &Map<String, Value>, other: &Map<String, Value>, found: &mut Vec<String>) {
-    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-    for name in names {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        compare_members(&format!("{pointer}/{escaped}"), one.get(name), other.get(name), found);
-    }
-}
-
-fn compare_members(pointer: &str, one: Option<&Value>, other: Option<&Value>, found: &mut Vec<String>) {
-    match (one, other) {
-        (Some(one), Some(other)) => compare(pointer, one, other, found),
-        (None, None) => {}
-        (Some(_), None) | (None, Some(_)) => found.push(pointer.to_owned()),
-    }
+fn pointer_to(leaf: Leaf<'_, '_>) -> String {
+    let steps = leaf.path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+    steps.collect()
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ const BEHIND_MAX: usize = 20_000;
 
 struct Check {
     name: &'static str,
-    /// Why it fails.
     problem: Option<String>,
     /// A node that fails it is not ready; the others are only told.
     counts: bool,
@@ -97,7 +96,7 @@ fn checks(http: &Http) -> Vec<Check> {
         services(http),
         Check {
             name: "disk",
-            problem: http.operations().table().shared().space.check().err(),
+            problem: http.operations().partitions().shared().space.check().err(),
             // Reads go on while the disk is full.
             counts: false,
         },
@@ -122,7 +121,7 @@ fn system_group(http: &Http) -> Check {
 
 fn partitions(http: &Http) -> Check {
     let (mut serving, mut all, mut reason) = (0_usize, 0_usize, None);
-    for partition in http.operations().table().all() {
+    for partition in http.operations().partitions().all() {
         match partition.admits() {
             Ok(_) => serving += 1,
             // Another node serves it.
@@ -141,8 +140,8 @@ fn partitions(http: &Http) -> Check {
 /// Looks whether the state store takes what is committed and can be read, whether damage was met in it, and how far it is
 /// behind the log.
 fn store(http: &Http) -> Check {
-    let table = http.operations().table();
-    let persisted = table.lane(Lane::Persisted);
+    let partitions = http.operations().partitions();
+    let persisted = partitions.lane(Lane::Persisted);
     let unreadable = || {
         let store = persisted.first()?.store().store();
         store.view().err().map(|error| error.to_string())
@@ -152,7 +151,7 @@ fn store(http: &Http) -> Check {
             persisted.iter().map(|partition| (partition.status().unapplied, partition.id())).max()?;
         (records > BEHIND_MAX).then(|| format!("{records} updates of partition {partition} are not applied yet"))
     };
-    let refused = table.shared().store_problem();
+    let refused = partitions.shared().store_problem();
     Check { name: "store", problem: refused.or_else(unreadable).or_else(behind), counts: true }
 }
 

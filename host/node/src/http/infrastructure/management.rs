@@ -80,10 +80,10 @@ fn state(http: &Http) -> Value {
         operations.services().all().into_iter().map(|service| service.descriptor().maintenance_interval_micros);
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let document = json!({
-        "bindAddress": http.parts.address.ip().to_string(),
-        "httpPort": http.parts.address.port(),
+        "bindAddress": http.parts.names.address.ip().to_string(),
+        "httpPort": http.parts.names.address.port(),
         "httpsPort": -1,
-        "publicUri": http.parts.public_uri,
+        "publicUri": http.parts.names.public_uri,
         "id": http.owner_name(),
         "nodeId": http.parts.node.0,
         "location": location,
@@ -93,7 +93,7 @@ fn state(http: &Http) -> Value {
         "processId": std::process::id(),
         "maintenanceIntervalMicros": intervals.filter(|interval| *interval > 0).min().unwrap_or(0),
         "operationTimeoutMicros": u64::try_from(operations.limits().wait.as_micros()).unwrap_or(u64::MAX),
-        "requestPayloadSizeLimit": http.parts.max_request_bytes,
+        "requestPayloadSizeLimit": http.parts.bounds.request_bytes_max,
         "isAuthorizationEnabled": false,
         "isPeerSynchronizationEnabled": true,
         "serviceCount": operations.services().all().len(),

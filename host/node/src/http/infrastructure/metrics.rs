@@ -29,9 +29,9 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
     metrics::connections(http.connections.open(), http.connections.max());
     metrics::answers(http.answers.held());
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
-    let stats = http.operations().table().shared().log.stats();
+    let stats = http.operations().partitions().shared().log.stats();
     metrics::log_written(&stats);
-    let pending = http.operations().table().shared().pending_effects.by_factory();
+    let pending = http.operations().partitions().shared().pending_effects.by_factory();
     pending.iter().for_each(|(factory, amount)| metrics::pending(factory, *amount));
     stand(http);
     let services = http.operations().services();
@@ -76,7 +76,7 @@ fn stand(http: &Http) {
     for lane in [Lane::Persisted, Lane::Volatile] {
         let rows = cluster.table().rows().filter(|(partition, _)| partition.lane == lane);
         let owned = rows.filter(|(_, row)| row.primary.node == http.parts.node).count();
-        let partitions = http.operations().table().lane(lane);
+        let partitions = http.operations().partitions().lane(lane);
         group::partitions(lane, owned, partitions.iter().filter(|partition| partition.admits().is_ok()).count());
     }
     for status in NodeStatus::ALL {

@@ -21,6 +21,7 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 use crate::http::{Http, body};
+use crate::service::{Modules, ModulesError};
 
 const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
@@ -105,8 +106,12 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     let message = message(query)?;
     let factory = decode::parameter(query, "factory")?.map(|path| Link::parse(&path)).transpose()?;
     let mut held = http.bodies.nothing();
-    let bytes = body::received(&head, &parts, body, http.parts.max_module_bytes, &mut held).await?;
-    let module = prepared(http, bytes.clone(), factory.clone(), dry).await?;
+    let bytes = body::received(&head, &parts, body, http.parts.bounds.module_bytes_max, &mut held).await?;
+    let (whole, path) = (bytes.clone(), factory.clone());
+    let module = match dry {
+        true => compiled(http, move |modules| modules.examine(&whole, path.as_ref())).await?,
+        false => compiled(http, move |modules| modules.install(&whole, path.as_ref())).await?,
+    };
     let descriptor = module.descriptor();
     let registered = GuestModule {
         digest: module.digest(),
@@ -136,11 +141,13 @@ async fn install(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> 
     Ok(answer)
 }
 
-/// Compiles a module. Takes as long as that does, so it runs on a thread of its own.
-async fn prepared(http: &Arc<Http>, bytes: Bytes, path: Option<Link>, dry: bool) -> Result<Arc<Module>, Error> {
+/// Returns a module that `work` compiles. Takes as long as that does, so it runs on a thread of its own.
+async fn compiled<F>(http: &Http, work: F) -> Result<Arc<Module>, Error>
+where
+    F: FnOnce(&Modules) -> Result<Arc<Module>, ModulesError> + Send + 'static,
+{
     let modules = Arc::clone(&http.parts.modules);
-    let work =
-        move || if dry { modules.examine(&bytes, path.as_ref()) } else { modules.install(&bytes, path.as_ref()) };
-    let prepared = tokio::task::spawn_blocking(|| failure::contain(work)).await.map_err(|_| Error::Panicked)?;
-    Ok(prepared.map_err(deployment::Error::from)?)
+    let work = || failure::contain(move || work(&modules));
+    let compiled = tokio::task::spawn_blocking(work).await.map_err(|_| Error::Panicked)?;
+    Ok(compiled.map_err(deployment::Error::from)?)
 }

@@ -29,7 +29,7 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
-    let table = http.operations().table();
+    let partitions = http.operations().partitions();
     let wanted = match decode::parameter(asked.query(), LANE)?.as_deref() {
         None => None,
         Some("persisted") => Some(Lane::Persisted),
@@ -39,7 +39,7 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
             return Err(Error::Parameter { name: LANE, reason });
         }
     };
-    let all = table.all().filter(|partition| wanted.is_none_or(|lane| partition.id().lane == lane));
+    let all = partitions.all().filter(|partition| wanted.is_none_or(|lane| partition.id().lane == lane));
     let statuses: Vec<(Status, bool)> = all.map(|partition| (partition.status(), partition.admits().is_ok())).collect();
     let serving = statuses.iter().filter(|(_, serves)| *serves).count();
     let shown: Vec<Value> = statuses.iter().map(|(status, serves)| shown(http, status, *serves)).collect();
@@ -55,7 +55,7 @@ pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, E
 }
 
 async fn digests_agree(http: &Http) -> Result<bool, Error> {
-    for partition in http.operations().table().all() {
+    for partition in http.operations().partitions().all() {
         if !crate::partition::digests_agree(partition).await.map_err(crate::operation::Error::from)? {
             tracing::error!(partition = %partition.id(), "digest differs from the documents");
             return Ok(false);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use steward_model::module::Digest;
 use steward_model::operation::{Effect, EffectReply, Header};
-use steward_model::recording::{Asked, RecordedEffects, RecordedRequest};
+use steward_model::recording::{RecordedAction, RecordedEffects, RecordedRequest};
 use steward_model::update::RememberedBody;
 use steward_model::{Link, Version};
 
@@ -98,7 +98,7 @@ fn request_shown(request: RecordedRequest) -> Value {
         // More digits than a number of JavaScript has.
         "seed": seed.to_string(),
     });
-    if let Asked::Hear { tag, reply } = asked {
+    if let RecordedAction::Hear { tag, reply } = asked {
         let EffectReply { status, headers, body, from } = reply;
         shown["answer"] = json!({
             "tag": tag, "from": from, "status": status, "headers": headers_shown(&headers), "body": body.as_ref().map(raw),

@@ -7,7 +7,7 @@ use steward_protocol::cluster::ClusterState;
 
 use crate::http::Http;
 
-/// See the head of this module. Of the persisted lane; a volatile partition has one copy.
+/// Counts partitions, and records that are missing, by node. Of the persisted lane; a volatile partition has one copy.
 pub(super) struct Shares {
     owned: BTreeMap<NodeId, usize>,
     in_sync: BTreeMap<NodeId, usize>,
@@ -26,7 +26,7 @@ impl Shares {
                 *shares.in_sync.entry(member.node).or_default() += 1;
             }
         }
-        for partition in http.operations().table().lane(Lane::Persisted) {
+        for partition in http.operations().partitions().lane(Lane::Persisted) {
             let replica = partition.status().replica;
             let end = replica.end.map_or(0, |end| end.offset.0 + 1);
             for copy in replica.copies {

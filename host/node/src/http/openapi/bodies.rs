@@ -12,7 +12,6 @@ use crate::service::{Schema, Service};
 
 /// A service in the document.
 pub(super) struct Described<'a> {
-    /// The service.
     pub service: &'a Service,
     /// What names of its operations and components end with.
     pub name: String,

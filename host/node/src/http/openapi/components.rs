@@ -15,7 +15,6 @@ const FIELDS: &str = include_str!("fields.json");
 /// Kinds of refusals that say after how many seconds the same request may succeed.
 const PASSING: [Kind; 3] = [Kind::TooMany, Kind::Unavailable, Kind::NoSpace];
 
-/// See the head of this module.
 #[derive(Debug, Default)]
 pub(super) struct Components {
     schemas: Map<String, Value>,

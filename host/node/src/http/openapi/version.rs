@@ -5,7 +5,6 @@ use crate::http::error::Error;
 /// The query parameter that chooses one.
 pub(super) const PARAMETER: &str = "v";
 
-/// See the head of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
     /// 3.1, which all programs read.

@@ -17,7 +17,7 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found) -> Result<An
     let problem = match found {
         Found::Factory(service) | Found::Stateless(service) => http.problem_of(service),
         Found::Child(service) => {
-            let partition = http.operations().table().of(link, service.lane());
+            let partition = http.operations().partitions().of(link, service.lane());
             http.operations().fence(link, partition).await?;
             let document = partition.read(link)?;
             let now = http.operations().clock().wall_time();

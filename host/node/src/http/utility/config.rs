@@ -20,7 +20,7 @@ pub(super) fn answer(http: &Http, found: &Found) -> Result<Answer, Error> {
     let retention = descriptor.versions_kept();
     let mut config = json!({
         "maintenanceIntervalMicros": descriptor.maintenance_interval_micros,
-        "operationQueueLimit": http.operations().table().shared().options.queue_limit,
+        "operationQueueLimit": http.operations().partitions().shared().options.queue_limit,
         "epoch": 0,
         "version": 0,
         "versionRetentionLimit": retention,

@@ -84,7 +84,7 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
         return Err(Error::Parameter { name: "limit", reason });
     }
     let operations = http.operations();
-    let table = Arc::clone(operations.table());
+    let table = Arc::clone(operations.partitions());
     let link = whose.link.clone();
     for lane in &whose.lanes {
         match whose.is_document {
@@ -119,7 +119,7 @@ pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<A
     let tag = decode::parameter(query, "tag")?;
     let mut given_up = 0;
     for lane in &whose.lanes {
-        given_up += operations.give_up(link, operations.table().of(link, *lane), tag.as_deref()).await?;
+        given_up += operations.give_up(link, operations.partitions().of(link, *lane), tag.as_deref()).await?;
     }
     tracing::info!(%link, effects = given_up, "effects are given up");
     Ok(encode::json(

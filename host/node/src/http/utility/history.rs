@@ -36,7 +36,7 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
     }
     let not_found = || operation::Error::NotFound { link: link.clone() };
     let Found::Child(service) = found else { return Err(not_found().into()) };
-    let partition = http.operations().table().of(link, service.lane());
+    let partition = http.operations().partitions().of(link, service.lane());
     // Versions are read from the state store of this node, which may lag behind what was acknowledged, here or elsewhere.
     http.operations().fence(link, partition).await?;
     let versions = partition.store().versions(link, usize::MAX)?;

@@ -1,4 +1,4 @@
-//! Utility endpoints: what every service answers below its own path. Each is one line in the match of [`answer`].
+//! Utility endpoints: what every service answers below its own path. Each is one line in a match of [`answer`].
 
 mod available;
 mod config;
@@ -17,7 +17,7 @@ use steward_model::Link;
 use super::encode::Answer;
 use super::error::Error;
 use super::host_request::HostRequest;
-use super::route::Utility;
+use super::route::{Told, Utility};
 use super::{Http, parameters, problem};
 use crate::operation;
 use crate::service::Found;
@@ -35,34 +35,29 @@ pub(super) async fn answer(
     utility: Utility,
     asked: HostRequest,
 ) -> Result<Answer, Error> {
-    if utility == Utility::Effects {
-        return of_effects(http, link, &asked).await;
-    }
+    let told = match utility {
+        Utility::Effects => return of_effects(http, link, &asked).await,
+        Utility::Later(what) => {
+            find(http, link)?;
+            return Err(Error::NotOffered { path: asked.path().to_owned(), what });
+        }
+        Utility::Told(told) => told,
+    };
     let found = find(http, link)?;
-    if let Utility::Later(what) = utility {
-        return Err(Error::NotOffered { path: asked.path().to_owned(), what });
-    }
     if !matches!(asked.parts.method, Method::GET | Method::HEAD) {
         return asked.other(READ_ONLY);
     }
-    let known: &[&str] = match utility {
-        Utility::History => &history::PARAMETERS,
-        Utility::Effects
-        | Utility::Stats
-        | Utility::Config
-        | Utility::Available
-        | Utility::Template
-        | Utility::Later(_) => &[],
+    let known: &[&str] = match told {
+        Told::History => &history::PARAMETERS,
+        Told::Stats | Told::Config | Told::Available | Told::Template => &[],
     };
     parameters::only(asked.query(), known)?;
-    match utility {
-        Utility::Stats => stats::answer(http, link, &found),
-        Utility::Config => config::answer(http, &found),
-        Utility::Available => available::answer(http, link, &found).await,
-        Utility::Template => Ok(template::answer(http, &found)),
-        Utility::History => history::answer(http, link, &found, asked.query()).await,
-        Utility::Effects => of_effects(http, link, &asked).await,
-        Utility::Later(what) => Err(Error::NotOffered { path: asked.path().to_owned(), what }),
+    match told {
+        Told::Stats => stats::answer(http, link, &found),
+        Told::Config => config::answer(http, &found),
+        Told::Available => available::answer(http, link, &found).await,
+        Told::Template => Ok(template::answer(http, &found)),
+        Told::History => history::answer(http, link, &found, asked.query()).await,
     }
 }
 

@@ -67,7 +67,6 @@ impl Service for Echo {
     }
 }
 
-/// See the head of this module.
 pub(super) struct Rig {
     pub(super) links: Links,
     pub(super) address: PeerAddress,

@@ -17,18 +17,10 @@ const ENDINGS: [&str; 2] = ["ts", "js"];
 pub(crate) enum Error {
     /// A file cannot be read, or is no text.
     #[error("cannot read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
     /// The name of a file does not say that it is a script.
     #[error("{} is no script: its name ends neither with .js nor with .ts", path.display())]
-    NoScript {
-        /// The file.
-        path: PathBuf,
-    },
+    NoScript { path: PathBuf },
     /// A file imports one that lies above the folder of the script.
     #[error(
         "{importer} imports {import:?}, which lies outside of the script's folder; move it below, or bundle both into one file"
@@ -36,7 +28,6 @@ pub(crate) enum Error {
     Outside {
         /// The file that imports.
         importer: String,
-        /// What it imports.
         import: String,
     },
     /// A file imports a package.
@@ -47,7 +38,6 @@ pub(crate) enum Error {
     Package {
         /// The file that imports.
         importer: String,
-        /// What it imports.
         import: String,
     },
 }

@@ -25,7 +25,6 @@ struct Node {
     effects: Vec<(Moment, Effect)>,
 }
 
-/// See the head of this module.
 pub(super) struct Group {
     now: Moment,
     nodes: BTreeMap<u32, Node>,

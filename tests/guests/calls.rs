@@ -97,6 +97,15 @@ async fn lists_are_changed_by_kind_and_texts_of_all_scripts_of_the_world_come_ba
         let posted =
             client.post(&factory, &json!({ "documentSelfLink": "a", "title": "two" })).await.expect(200).json();
         assert_eq!(posted["title"], "two", "{name}: posting again replaces");
+        let item = |id: u64| json!({ "id": id, "text": "sweep" });
+        let unruly = json!({ "title": "three", "items": [item(2), item(1)] });
+        let again = json!({ "documentSelfLink": "a", "title": "three", "items": [item(2), item(1)] });
+        for refused in [client.put(&link, &unruly).await, client.post(&factory, &again).await] {
+            let problem = refused.expect(400).json();
+            assert_eq!(problem["errors"][0]["pointer"], "/items/1/id", "{name}: the rules of creation hold: {problem}");
+        }
+        let put = client.put(&link, &json!({ "title": "four", "items": [item(6)] })).await.expect(200).json();
+        assert_eq!((&put["nextId"], &put["items"][0]["done"]), (&json!(7), &json!(false)), "{name}: {put}");
     }
 }
 

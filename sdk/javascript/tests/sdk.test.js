@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conflict, reply, service, t, unchanged } from "../steward/index.js";
+import { conflict, invalid, reply, service, t, unchanged } from "../steward/index.js";
 import { parse, stringify } from "../steward/json.js";
 import { Host, Response } from "../steward/mock/index.js";
 
@@ -62,6 +62,24 @@ test("a state that a handler spoiled is refused and not kept", () => {
   assert.match(host.patch(link, { kind: "typo" }).message, /no field cuont/);
   assert.throws(() => host.patch(link, { kind: "async" }), /must not be async/);
   assert.equal(host.versions(link).length, 1);
+});
+
+test("a PUT is decided on by create or by nobody", () => {
+  const seats = service("/seats")
+    .state({ row: t.integer(), changes: t.integer().default(0) })
+    .create((seat, ctx) => {
+      if (seat.row === 13) throw invalid("row", "there is no row 13");
+      seat.changes = ctx.exists ? ctx.version + 1 : 0;
+    });
+  const host = Host.serving(seats);
+  const { link } = host.post("/seats", { row: 1 });
+  assert.equal(host.put(link, { row: 13 }).pointer, "/row");
+  assert.equal(host.put(link, { row: 2 }).body.changes, 1);
+  const vows = service("/vows", { put: "none" }).state({ text: t.string() });
+  const other = Host.serving(vows);
+  assert.equal(other.put(other.post("/vows", { text: "always" }).link, { text: "never" }).status, 405);
+  assert.equal(vows.descriptor().put, "none");
+  assert.throws(() => vows.put(() => {}).descriptor(), /would never run/);
 });
 
 test("a number that is none is the handler's fault, not the client's", () => {

@@ -54,13 +54,7 @@ def handle(service: Service, action: str, document: str, request: Request, host:
     if action in ("create", "put") and isinstance(body, dict):
         ctx.outcome.expires_micros = body.get("documentExpirationTimeMicros")
     before = text_of(state) if action not in _ASKED else None
-    answer = None
-    if action in service.handlers:
-        answer = chosen(service, action, body).call(state, ctx, body)
-    elif action == "put":
-        if body is None:
-            raise Fault(400, "body-missing", f"{request.link} needs a body, a JSON object")
-        state = service.shape.read(body)
+    answer = chosen(service, action, body).call(state, ctx, body) if action in service.handlers else None
     return concluded(ctx, answer, None if action == "get" or ctx.keeps_state else kept(service, state, before))
 
 

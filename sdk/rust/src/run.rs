@@ -179,15 +179,6 @@ pub fn merge<S: Document>(ours: &str, theirs: &str, act: impl FnOnce(S, S) -> Re
     document::write(&act(document::restore(ours)?, document::restore(theirs)?)?)
 }
 
-/// Replaces the state by the body of the request: what PUT does if the service says nothing else.
-///
-/// # Errors
-/// As [`body`].
-pub fn replace<S: Document>(state: &mut S, ctx: &Context) -> Result<Reply> {
-    *state = body(ctx)?;
-    Ok(Reply::state())
-}
-
 /// Refuses a call that the descriptor did not invite.
 ///
 /// # Errors

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use steward_model::operation::{Effect, Fault, Outcome, Request};
 use steward_model::service::Handler;
 use steward_model::{Action, Document, Link, Timestamp, Version, outbound};
 use steward_sandbox::{Call, CallError, Occasion, Silent};
 
-use super::Error;
 use super::body::built_in;
 use super::demands::Demands;
 use super::given::Given;
 use super::giving_up::gives_up;
 use super::request::Operation;
 use super::road::Asking;
+use super::{Error, native};
 use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 
 /// Runs the handler for `occasion` and checks what it decided.
@@ -54,6 +55,21 @@ pub(super) async fn call(
     outcome.document = returned.map_err(|reason| refused(service, reason))?;
     outcome.effects.iter().try_for_each(|effect| check_effect(asking, effect))?;
     Ok(outcome)
+}
+
+/// Runs `handle-create` on the state that a client wants, and returns it as the guest has left it, and what else the guest decided.
+///
+/// What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
+///
+/// # Errors
+/// As [`call`], and [`Error::Invalid`] if what the client has sent does not fit.
+pub(super) async fn admitted(asking: Asking<'_>, state: Bytes, request: &Request) -> Result<(Bytes, Outcome), Error> {
+    let mut outcome = call(asking, Occasion::Create, &state, request).await?;
+    let state = match outcome.document.take() {
+        Some(state) => state,
+        None => native::unaltered(asking.service, asking.operation, state)?,
+    };
+    Ok((state, outcome))
 }
 
 /// Returns what the guest is told of the request; `document` is the state that it works on, if there is one.

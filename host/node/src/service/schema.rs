@@ -328,6 +328,10 @@ mod tests {
             (false, json!({ "name": "" })),
             (false, json!({ "name": "a b" })),
             (false, json!({ "version": "1.2" })),
+            (false, json!({ "version": "1.2.3\u{7}" })),
+            (true, json!({ "documentKind": "com:example:Counter ä" })),
+            (false, json!({ "documentKind": "two\nlines" })),
+            (false, json!({ "documentKind": "k".repeat(257) })),
             (false, json!({ "factory": "/" })),
             (false, json!({ "factory": "core/counters" })),
             (false, json!({ "factory": "/core//counters" })),
@@ -361,6 +365,10 @@ mod tests {
                 json!({ "limits": { "deadlineMillis": 5 }, "isolation": "per-call", "patch": "merge", "task": true }),
             ),
             (false, json!({ "isolation": "perCall" })),
+            (true, json!({ "put": "none", "handlers": ["handle-create"] })),
+            (false, json!({ "put": "none", "handlers": ["handle-put"] })),
+            (false, json!({ "put": "none", "options": ["PERSISTENCE", "IDEMPOTENT_POST"] })),
+            (false, json!({ "put": "merge" })),
         ];
         for (is_taken, change) in changes {
             let mut descriptor = minimal.clone();

@@ -263,6 +263,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         view: system.view.clone(),
         metrics,
         shutdown: shutdown.clone(),
+        data: folder.path().to_owned(),
         node: system.node,
         address,
         public_uri: public_uri.clone(),

@@ -2,6 +2,7 @@
 //! every answer.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub(crate) struct Parts {
     pub metrics: PrometheusHandle,
     /// Tells when to stop, and is told to by `DELETE /core/management`.
     pub shutdown: Shutdown,
+    /// The data folder.
+    pub data: PathBuf,
     /// The number of this node.
     pub node: NodeId,
     /// Where it listens.

@@ -11,7 +11,7 @@ use steward_model::operation::Cause;
 use steward_sandbox::{Answer, Silent};
 
 use super::request::Purpose;
-use super::{Error, Operations, admit, publish};
+use super::{Error, Operations, admit, guest, publish};
 use crate::service::Service;
 
 impl Operations {
@@ -41,6 +41,9 @@ impl Operations {
         };
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
+        if let Err(error) = &answered {
+            guest::failed(service, error);
+        }
         // Counted when its answer begins, as others are when theirs is there.
         publish::count(self, service, action, &operation, began, (true, answered.as_ref().err()));
         answered

@@ -16,6 +16,7 @@ use super::request::Operation;
 use super::road::Asking;
 use super::{Error, native};
 use crate::service::{self, QUERY_TASKS, Service, Unreadable};
+use crate::telemetry::metrics as telemetry;
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
@@ -23,6 +24,31 @@ use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 /// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not,
 /// [`Error::BuiltInField`] if it did so because the client asked for it.
 pub(super) async fn call(
+    asking: Asking<'_>,
+    occasion: Occasion<'_>,
+    state: &[u8],
+    request: &Request,
+) -> Result<Outcome, Error> {
+    let called = checked(asking, occasion, state, request).await;
+    if let (Err(error), None) = (&called, asking.rehearsal) {
+        failed(asking.service, error);
+    }
+    called
+}
+
+/// Counts a failure, if it is one of the guest.
+pub(super) fn failed(service: &Service, error: &Error) {
+    let code = match error {
+        Error::Guest { error, .. } => error.failure(),
+        Error::Outcome { .. } => Some("guest-outcome"),
+        _ => None,
+    };
+    if let Some(code) = code {
+        telemetry::guest_failed(&service.path, code);
+    }
+}
+
+async fn checked(
     asking: Asking<'_>,
     occasion: Occasion<'_>,
     state: &[u8],
@@ -94,10 +120,14 @@ pub(super) fn request_of(operation: &Operation, document: Option<&Document>, giv
 /// # Errors
 /// [`Error::StateVersion`] if the module does not read the stored shape, or the guest's own.
 pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -> Result<Arc<Document>, Error> {
-    service::migrated(service.reader(), document).await.map_err(|unreadable| match unreadable {
-        Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
-        Unreadable::Guest { service, error } => Error::guest(&service, error),
-        Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
+    service::migrated(service.reader(), document).await.map_err(|unreadable| {
+        let error = match unreadable {
+            Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
+            Unreadable::Guest { service, error } => Error::guest(&service, error),
+            Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
+        };
+        failed(service, &error);
+        error
     })
 }
 

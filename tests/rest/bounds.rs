@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 
 use serde_json::json;
-use steward_tests::wait;
+use steward_tests::{build, wait};
 
 use crate::host_with_flags;
 
@@ -93,6 +94,36 @@ async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
     assert_eq!(client.get("/core/diaries/d/effects").await.expect(200).json()["pendingCount"], 0);
     assert_eq!(client.get("/core/diaries/other/effects").await.expect(200).json()["pendingCount"], 9);
     client.patch("/core/diaries/d", &timers(10)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_drops_what_all_documents_of_a_factory_have_to_send() {
+    let host = host_with_flags(&["duties", "misbehave"], &[]).await;
+    let client = host.client();
+    let letter = |tag: &str| json!({ "to": "/core/diaries/d0", "note": "n", "delayMillis": 3_600_000, "tag": tag });
+    for number in 0..20 {
+        client.post("/core/diaries", &json!({ "documentSelfLink": format!("d{number}") })).await.expect(201);
+        let letters = json!({ "letters": [letter("a"), letter("b"), letter("b")] });
+        client.patch(&format!("/core/diaries/d{number}"), &letters).await.expect(200);
+    }
+    client.delete("/core/misbehave/effects?tga=b").await.expect(400);
+    assert_eq!(client.delete("/core/misbehave/effects").await.expect(200).json()["givenUpCount"], 0);
+    let tagged = client.delete("/core/diaries/effects?tag=b").await.expect(200).json();
+    assert_eq!(tagged["givenUpCount"], 40, "{tagged}");
+    assert_eq!(client.get("/core/diaries/effects").await.expect(200).json()["pendingCount"], 20);
+    let base = client.base().to_owned();
+    let dropped = tokio::task::spawn_blocking(move || {
+        let mut steward = Command::new(build::steward().expect("steward builds"));
+        steward.env("STEWARD_URL", base).args(["effects", "/core/diaries", "--drop", "--yes"]);
+        steward.output().expect("steward runs")
+    });
+    let dropped = dropped.await.expect("no panic");
+    let printed = String::from_utf8_lossy(&dropped.stdout).into_owned();
+    assert!(printed.starts_with("Gave up 20 of /core/diaries"), "{printed}");
+    assert_eq!(client.get("/core/diaries/effects").await.expect(200).json()["pendingCount"], 0);
+    // What was given up is not sent later either, nor counted against whoever sends next.
+    let metrics = client.get("/metrics").await.expect(200);
+    assert_eq!(metrics.measured("steward_effects_pending{service=\"/core/diaries\",kind=\"timer\"}") as u64, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

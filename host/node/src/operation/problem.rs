@@ -161,7 +161,7 @@ impl Error {
         } else if matches!(self, Error::StateVersion { .. }) {
             "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
         } else if matches!(self, Error::TooManyEffects(_)) {
-            "steward effects shows what waits and why, steward effects LINK --drop gives it up; --pending-effects and --pending-bytes of \
+            "steward effects shows what waits and why, steward effects LINK --drop gives it up, of a document or a factory; --pending-effects and --pending-bytes of \
              steward start"
         } else if matches!(self, Error::TooFewNodes { .. }) {
             "ask for at most as many as GET /core/node-groups/default shows, or for x-xenon-all"

@@ -261,8 +261,7 @@ fn utilities(
     paths: &mut Map<String, Value>,
 ) {
     let tag = described.service.path.as_str();
-    let is_document = whose == "Document";
-    let parameters: &[&str] = if is_document { &["id"] } else { &[] };
+    let parameters: &[&str] = if whose == "Document" { &["id"] } else { &[] };
     for name in names {
         let (summary, schema, takes): (&str, Option<&str>, &[&str]) = match *name {
             "stats" => ("Shows what it has been doing", Some("Statistics"), &[]),
@@ -279,16 +278,18 @@ fn utilities(
             .answers("200", summary, schema.map(to_schema))
             .refused(&[Kind::NotFound]);
         let mut item = json!({ "get": operation.written() });
-        if is_document && *name == "effects" {
-            item["delete"] = give_up(described);
+        if *name == "effects" {
+            item["delete"] = give_up(described, whose, parameters);
         }
         paths.insert(format!("{above}/{name}"), item);
     }
 }
 
-fn give_up(described: &Described<'_>) -> Value {
-    Operation::changing(id(described, "giveUp"), described.service.path.as_str(), "Gives up what still has to be sent")
-        .takes(&["id", "tag"])
+fn give_up(described: &Described<'_>, whose: &str, parameters: &[&str]) -> Value {
+    let name = id(described, &format!("giveUpEffectsOf{whose}"));
+    Operation::changing(name, described.service.path.as_str(), "Gives up what still has to be sent")
+        .takes(parameters)
+        .takes(&["tag"])
         .answers("200", "How much was given up", Some(to_schema("GivenUp")))
         .refused(&[Kind::NotFound, Kind::Conflict])
         .written()

@@ -59,6 +59,62 @@ async fn a_service_that_logs_without_end_writes_no_more_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_end_hold_no_more_memory_than_they_may() {
+    let flags = ["--body-bytes", "2MiB", "--module-bytes", "2MiB", "--max-request-bytes", "1MiB"];
+    let host = host_with_flags(&["examples"], &flags).await;
+    let client = host.client();
+    let place = client.base().trim_start_matches("http://").to_owned();
+    let unfinished = || {
+        let mut stream = TcpStream::connect(&place).expect("a connection");
+        let head = "POST /core/examples HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000001\r\n\r\n";
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&[b' '; 1_000_000])).expect("it is taken");
+        stream
+    };
+    let held = [unfinished(), unfinished()];
+    wait::until("the bodies have arrived", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.measured("steward_http_body_bytes") >= 2e6).then_some(metrics)
+    })
+    .await;
+    let large = json!({ "name": "x".repeat(200_000) });
+    let refused = client.post("/core/examples", &large).await.expect(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    let problem = refused.json();
+    assert_eq!(problem["code"], "overloaded", "{problem}");
+    assert!(problem["hints"].to_string().contains("--body-bytes"), "{problem}");
+    // What is small goes on, and so does everything when the others are gone.
+    client.post("/core/examples", &json!({ "name": "small" })).await.expect(201);
+    let metrics = client.get("/metrics").await.expect(200);
+    assert_eq!(metrics.counted("steward_http_bodies_refused_total"), 1);
+    drop(held);
+    wait::until("there is room again", || async {
+        (client.post("/core/examples", &large).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_under_way_are_bounded_and_health_is_answered_beyond() {
+    let host = host_with_flags(&["misbehave"], &["--requests", "1", "--guest-deadline", "30s"]).await;
+    let client = host.client().clone();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let busy = tokio::spawn({
+        let client = client.clone();
+        async move { client.patch("/core/misbehave/m", &json!({ "do": "loop" })).await }
+    });
+    wait::until("it is under way", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.measured("steward_http_requests_under_way") as u64 == 1).then_some(())
+    })
+    .await;
+    let problem = client.get("/core/misbehave/m").await.expect(503).json();
+    assert_eq!(problem["code"], "overloaded", "{problem}");
+    assert!(problem["hints"].to_string().contains("--requests"), "{problem}");
+    client.get("/health/live").await.expect(200);
+    busy.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
     // A document may have a sixteenth.
     let host = host_with_flags(&["duties"], &["--pending-effects", "160"]).await;

@@ -246,12 +246,12 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let (operations, queries) =
         start_operations(&foundation, &clock, (services, &modules), &options, address.port(), &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
-    let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
+    let control = Arc::clone(&system.control);
     let deployments = Deployments::new(
         Arc::clone(&operations),
         Arc::clone(&control),
         Arc::clone(&modules),
-        outbound,
+        (options.outbound_allow.clone(), options.schema_steps),
         shutdown.clone(),
     );
     let http = Http::new(Parts {
@@ -268,7 +268,9 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         address,
         public_uri: public_uri.clone(),
         max_request_bytes: options.max_request_bytes,
+        max_body_bytes: options.body_bytes,
         max_answer_bytes: options.answer_bytes,
+        max_requests: options.requests,
         max_module_bytes: options.modules.bytes_max,
         host_names: options.host_names.clone(),
         cors_origins: options.cors_origin.clone(),

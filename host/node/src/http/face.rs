@@ -26,9 +26,6 @@ use crate::query::Queries;
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
 
-/// Most requests to services under way at once; health and metrics are answered beyond it.
-const REQUESTS_MAX: usize = 16 * 1024;
-
 /// Everything that the HTTP face of a node needs.
 pub(crate) struct Parts {
     /// The road of operations.
@@ -57,8 +54,12 @@ pub(crate) struct Parts {
     pub public_uri: String,
     /// Largest body of a request in bytes, after decompression; guest modules have a bound of their own.
     pub max_request_bytes: usize,
+    /// Most bytes that bodies of requests hold together.
+    pub max_body_bytes: usize,
     /// Most bytes of answers that clients have not taken yet.
     pub max_answer_bytes: usize,
+    /// Most requests to services under way at once; health and metrics are answered beyond it.
+    pub max_requests: usize,
     /// Largest guest module in bytes.
     pub max_module_bytes: usize,
     /// Further names by which clients may call this node; `*` stands for all.
@@ -116,7 +117,7 @@ impl Http {
             cors: cors::rules(&parts.cors_origins),
             strangers: Strangers::new(&parts.public_uri, &parts.host_names, &parts.cors_origins),
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
-            bodies: Arc::default(),
+            bodies: Arc::new(Bodies::of_requests(parts.max_body_bytes)),
             answers: Arc::new(Bodies::of_answers(parts.max_answer_bytes)),
             recovered: AtomicBool::new(false),
             parts,
@@ -132,11 +133,16 @@ impl Http {
     /// # Errors
     /// [`Error::Overloaded`] if there is none.
     pub(super) fn under_way(self: &Arc<Self>) -> Result<UnderWay, Error> {
-        let place = UnderWay(Arc::clone(self));
-        if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS_MAX {
+        let (place, max) = (UnderWay(Arc::clone(self)), self.parts.max_requests);
+        if self.requests.fetch_add(1, Ordering::Relaxed) < max {
             return Ok(place);
         }
-        Err(Error::Overloaded { max: REQUESTS_MAX })
+        Err(Error::Overloaded { max })
+    }
+
+    /// Returns how many requests to services are under way.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Returns why a service cannot answer for all its documents now, if it cannot: those of other nodes are asked there.

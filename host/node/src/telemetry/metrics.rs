@@ -43,6 +43,9 @@ const ANSWERS_REFUSED: &str = "steward_http_answers_refused_total";
 const EFFECTS_PENDING: &str = "steward_effects_pending";
 const EFFECT_BYTES: &str = "steward_effects_pending_bytes";
 const ANSWER_BYTES: &str = "steward_http_answer_bytes";
+const BODY_BYTES: &str = "steward_http_body_bytes";
+const BODIES_REFUSED: &str = "steward_http_bodies_refused_total";
+const REQUESTS: &str = "steward_http_requests_under_way";
 const GUEST_LINES_DROPPED: &str = "steward_guest_lines_dropped_total";
 const STRANGERS: &str = "steward_http_strangers_total";
 const DOCUMENTS: &str = "steward_documents";
@@ -88,6 +91,9 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(ANSWERS_REFUSED, "Answers that were too large beside those that clients had not taken yet");
     describe_gauge!(EFFECTS_PENDING, "Effects and timers of a service's documents that wait to be sent by this node");
     describe_gauge!(EFFECT_BYTES, Unit::Bytes, "Bytes of effects and timers that wait to be sent by this node");
+    describe_gauge!(BODY_BYTES, Unit::Bytes, "Bytes of bodies of requests that arrive or are worked on");
+    describe_counter!(BODIES_REFUSED, "Requests refused because the bodies of others held too many bytes");
+    describe_gauge!(REQUESTS, "Requests to services that are under way");
     describe_gauge!(ANSWER_BYTES, Unit::Bytes, "Bytes of large answers that clients have not taken yet");
     describe_counter!(GUEST_LINES_DROPPED, "Log lines of guests beyond what a service may write in a second");
     describe_counter!(
@@ -245,6 +251,17 @@ pub(crate) fn accept_short() {
 /// Counts an answer that there was no room for.
 pub(crate) fn answer_refused() {
     counter!(ANSWERS_REFUSED).increment(1);
+}
+
+/// Takes note of how many requests are under way, and how many bytes their bodies hold.
+pub(crate) fn requests(under_way: usize, body_bytes: usize) {
+    gauge!(REQUESTS).set(under_way as f64);
+    gauge!(BODY_BYTES).set(body_bytes as f64);
+}
+
+/// Counts a request whose body there was no room for.
+pub(crate) fn body_refused() {
+    counter!(BODIES_REFUSED).increment(1);
 }
 
 /// Takes note of how many bytes large answers hold.

@@ -29,6 +29,7 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
         return asked.other(READ_ONLY);
     }
     metrics::connections(http.connections.open(), http.connections.max());
+    metrics::requests(http.requests(), http.bodies.held());
     metrics::answers(http.answers.held());
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
     let stats = http.operations().table().shared().log.stats();

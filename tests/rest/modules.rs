@@ -58,6 +58,13 @@ async fn a_factory_whose_module_is_gone_is_unavailable_until_it_is_repaired() {
         let task = json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": { "term": term } } });
         let found = client.post("/core/query-tasks", &task).await.expect(200).json();
         assert_eq!(found["results"]["documentLinks"], json!(["/core/counters/c"]), "{found}");
+        // And `/` shows it, without links that lead nowhere.
+        let root = client.get("/").await.expect(200).json();
+        assert!(root["documentLinks"].to_string().contains("/core/counters"), "{root}");
+        assert_eq!(root["links"]["templates"], json!({ "/core/relays": "/core/relays/template" }));
+        let page = client.send(Method::GET, "/", &[("accept", "text/html")], "").await.expect("an answer").expect(200);
+        let page = String::from_utf8_lossy(&page.body).into_owned();
+        assert!(page.contains("<td>/core/counters<td>–<td>not served now") && page.contains(reason), "{page}");
         let listed = client.get("/core").await.expect(200).json()["documentLinks"].to_string();
         assert!(listed.contains("/core/counters"), "{listed}");
         let told = client.get("/health/ready").await.expect(503).json();

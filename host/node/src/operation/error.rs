@@ -59,6 +59,12 @@ pub(crate) enum Error {
         /// What was asked for.
         link: Link,
     },
+    /// The document has expired.
+    #[error("{link} has expired, and none of its versions is kept")]
+    Expired {
+        /// The document.
+        link: Link,
+    },
     /// The document does not keep this version, or never had it.
     #[error("{link} has no version {version} any more, or not yet")]
     VersionNotFound {

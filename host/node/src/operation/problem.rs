@@ -34,9 +34,10 @@ impl Error {
         match self {
             // What repairs a module takes longer than a moment.
             Error::NotServed { .. } => later(Kind::Unavailable, "not-available", 5),
-            Error::UnknownPath { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => {
-                never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND)
-            }
+            Error::UnknownPath { .. }
+            | Error::NotFound { .. }
+            | Error::Expired { .. }
+            | Error::VersionNotFound { .. } => never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND),
             Error::NotReplayable(reason) => reason.problem(),
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
@@ -189,6 +190,7 @@ impl Error {
     pub(crate) fn patience(&self) -> Patience {
         match self {
             Error::NotFound { .. }
+            | Error::Expired { .. }
             | Error::VersionNotFound { .. }
             | Error::NotReplayable(_)
             | Error::Deleted { .. }

@@ -203,15 +203,19 @@ func (g *guest[S]) Merge(ours, theirs string) (string, error) {
 
 // spoken are the fields of a body that speak to the host and to the SDK rather than to the service.
 type spoken struct {
-	Kind    *string `json:"kind"`
-	Expires *int64  `json:"documentExpirationTimeMicros"`
+	Kind    *string
+	Expires *int64
 }
 
 func builtIn(request *Request) (fields spoken) {
-	if request.Body != nil {
-		// A body of another form says nothing to the SDK.
-		_ = json.Unmarshal([]byte(*request.Body), &fields)
+	if request.Body == nil {
+		return fields
 	}
+	// By their exact names: a struct would take them in any case. A body of another form says nothing to the SDK, nor does a value.
+	given := map[string]json.RawMessage{}
+	_ = json.Unmarshal([]byte(*request.Body), &given)
+	_ = json.Unmarshal(given["kind"], &fields.Kind)
+	_ = json.Unmarshal(given["documentExpirationTimeMicros"], &fields.Expires)
 	return fields
 }
 

@@ -96,6 +96,19 @@ var accounts = steward.New(steward.Service[Account]{
 	},
 })
 
+func TestFieldsHaveTheirNamesInNoOtherCase(t *testing.T) {
+	host, link := account(t)
+	body := `{"kind": "deposit", "AMOUNT": "much", "amount": 2, "KIND": "close", "documentVersion": 0}`
+	if paid := host.Patch(link, body); paid.Status != 200 {
+		t.Errorf("found %d %s", paid.Status, paid.Body)
+	}
+	body = `{"owner": "bob", "limits": {"card": {"percent": 5, "Daily": false}}, "Currency": "USD", "DOCUMENTEXPIRATIONTIMEMICROS": 5}`
+	link = host.Post("/bank/accounts", body).Link()
+	if text := string(host.Versions(link)[0].Body); !strings.Contains(text, `"daily":true`) || !strings.Contains(text, `"currency":"EUR"`) {
+		t.Errorf("found %s", text)
+	}
+}
+
 // Seat is one that is taken once.
 type Seat struct {
 	Row     int64 `json:"row"`

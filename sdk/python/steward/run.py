@@ -76,7 +76,8 @@ def chosen(service: Service, action: str, body: Any) -> Any:
     """Returns the method that the body's kind chooses."""
     kinds = service.handlers[action]
     kind = body.get("kind") if isinstance(body, dict) else None
-    if kind in kinds:
+    # A list, say, is no key of anything.
+    if isinstance(kind, str) and kind in kinds:
         return kinds[kind]
     if "" in kinds:
         return kinds[""]

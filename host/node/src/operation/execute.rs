@@ -96,10 +96,13 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
         Action::Delete => (Occasion::Delete, UpdateAction::Delete),
     };
     // The fields of the host are for the host to judge, whatever the guest makes of them.
-    built_in(operation.body.as_ref())?.expiry()?;
+    let sent = built_in(operation.body.as_ref())?.expiry()?;
     let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
-    Ok(Decision::of_guest(outcome, action, Status::Ok))
+    let decided = Decision::of_guest(outcome, action, Status::Ok);
+    // A PUT brings its expiry with the state, as a creation does.
+    let expires = decided.expires.or(sent.filter(|_| operation.action == Action::Put));
+    Ok(Decision { expires, ..decided })
 }
 
 /// Decides on a PUT as on a creation: a state that could not be created cannot replace one either.

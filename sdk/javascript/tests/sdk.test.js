@@ -1,8 +1,10 @@
 // The SDK by itself, with Node.js: JSON, shapes, and the mock host.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { Answer, Context, Effect } from "../steward/context.js";
 import { conflict, invalid, reply, service, t, unchanged } from "../steward/index.js";
 import { parse, stringify } from "../steward/json.js";
 import { Host, Response } from "../steward/mock/index.js";
@@ -225,4 +227,23 @@ test("an upgrade migrates what is touched", () => {
   host.with(second);
   assert.deepEqual(host.get(link).body.words, ["a", "b"]);
   assert.deepEqual(host.patch(link, {}).body.words, ["b", "a"]);
+});
+
+test("the tables of the README name what there is, and all of it", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const methods = (of) => Object.getOwnPropertyNames(of.prototype).filter((name) => name !== "constructor" && !name.endsWith("_"));
+  const fields = (of) => Object.keys(of).filter((name) => !name.endsWith("_"));
+  const context = new Context("/a", "", "", 0, 0, 0, true, 0);
+  const tables = {
+    "## The context": [...methods(Context), ...fields(context), ...methods(Effect), ...methods(Answer), ...fields(new Answer(0, ""))],
+    "## The mock host": [...methods(Host), "serving", ...fields(Host.serving(service("/x"))), ...methods(Response), ...fields(new Response(200))],
+  };
+  for (const [title, there] of Object.entries(tables)) {
+    const section = readme.split(title)[1].split("\n## ")[0];
+    const leftOut = there.filter((name) => !new RegExp(`[\`.]${name}\\b`).test(section));
+    assert.deepEqual(leftOut, [], `${title} leaves out`);
+    const rows = section.split("\n").filter((line) => line.startsWith("|")).join("\n");
+    const called = [...rows.matchAll(/`\.?([a-z]\w*)[(<]/g)].map(([, name]) => name);
+    assert.deepEqual(called.filter((name) => !there.includes(name)), [], `${title} names what there is not`);
+  }
 });

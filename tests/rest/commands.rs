@@ -229,6 +229,17 @@ async fn what_a_document_says_does_not_command_the_terminal() {
         assert!(!written.contains(commands), "{arguments:?}: {written:?}");
         assert!(written.contains("31mred"), "{arguments:?}: {written}");
     }
+    // Nor does it make rows of its own.
+    let row = "x\n/core/examples/forged\t1\r\n/core/examples/forged";
+    client.post("/core/examples", &json!({ "documentSelfLink": "rows", "name": row })).await.expect(201);
+    for arguments in [&["query", "/core/examples"][..], &["history", "/core/examples/rows"]] {
+        let output = at(&base, arguments).await;
+        assert!(
+            !printed(&output).lines().any(|line| line.starts_with("/core/examples/forged")),
+            "{}",
+            printed(&output)
+        );
+    }
     let shown = at(&base, &["get", "/core/examples/e", "-o", "json"]).await;
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON all the same");
     assert!(shown.to_string().contains("202e") || shown.to_string().contains('\u{202e}'), "{shown}");

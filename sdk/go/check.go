@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,12 +20,58 @@ func (s *shape) read(text string, into reflect.Value) *Fault {
 	if fault := s.check(tree, ""); fault != nil {
 		return fault
 	}
+	if s.forget(tree) {
+		// It was JSON a moment ago, and is still.
+		exact, _ := json.Marshal(tree)
+		text = string(exact)
+	}
 	if err := json.Unmarshal([]byte(text), into.Addr().Interface()); err != nil {
 		// What the types cannot say, a text that must parse, say, has no pointer.
 		return Invalid("", "body does not fit: %v", err)
 	}
 	s.complete(tree, into)
 	return s.bounds(into, "")
+}
+
+// forget removes what encoding/json would take for a field although it is written in another case, and returns true if there was
+// something: fields have one name, in every language.
+func (s *shape) forget(tree any) (forgotten bool) {
+	switch value := tree.(type) {
+	case map[string]any:
+		if s.kind == object {
+			return s.forgetStrangers(value)
+		}
+		if s.kind == mapping {
+			for _, item := range value {
+				forgotten = s.items.forget(item) || forgotten
+			}
+		}
+	case []any:
+		if s.kind == listing {
+			for _, item := range value {
+				forgotten = s.items.forget(item) || forgotten
+			}
+		}
+	}
+	return forgotten
+}
+
+func (s *shape) forgetStrangers(given map[string]any) (forgotten bool) {
+	isField := map[string]bool{}
+	for _, field := range s.fields {
+		isField[field.name] = true
+		if value, ok := given[field.name]; ok {
+			forgotten = field.shape.forget(value) || forgotten
+		}
+	}
+	for name := range given {
+		isMeant := func(one field) bool { return strings.EqualFold(one.name, name) }
+		if !isField[name] && slices.ContainsFunc(s.fields, isMeant) {
+			delete(given, name)
+			forgotten = true
+		}
+	}
+	return forgotten
 }
 
 // restore reads a state that the host kept.

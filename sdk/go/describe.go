@@ -44,6 +44,7 @@ func (g *guest[S]) Describe() string {
 	set("task", true, s.Task)
 	set("start", "eager", s.Eager)
 	set("patch", "merge", s.MergePatch)
+	set("put", "none", s.NoPut)
 	set("index", s.Index, s.Index != nil)
 	set("capabilities", map[string]any{"outbound": s.Outbound}, s.Outbound != nil)
 	set("limits", s.Limits, s.Limits != Limits{})

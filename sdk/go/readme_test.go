@@ -2,6 +2,8 @@ package steward_test
 
 import (
 	"os"
+	"reflect"
+	"regexp"
 	"steward"
 	"steward/mock"
 	"strings"
@@ -84,4 +86,34 @@ func text(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func TestTheTablesNameWhatThereIsAndAllOfIt(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for title, subjects := range map[string][]any{
+		"## The context":   {&steward.Context{}, &steward.Effect{}},
+		"## The mock host": {&mock.Host{}, &mock.Ask{}, &mock.Response{}},
+	} {
+		_, section, _ := strings.Cut(string(readme), title)
+		section, _, _ = strings.Cut(section, "\n## ")
+		there := map[string]bool{}
+		for _, subject := range subjects {
+			for i := range reflect.TypeOf(subject).NumMethod() {
+				name := reflect.TypeOf(subject).Method(i).Name
+				there[name] = true
+				if !regexp.MustCompile(`[ .\x60]` + name + `[(\x60]`).MatchString(section) {
+					t.Errorf("%s leaves out %s", title, name)
+				}
+			}
+		}
+		rows := strings.Join(regexp.MustCompile(`(?m)^\|.*$`).FindAllString(section, -1), "\n")
+		for _, called := range regexp.MustCompile(`\x60\.?([A-Z]\w*)\(`).FindAllStringSubmatch(rows, -1) {
+			if !there[called[1]] {
+				t.Errorf("%s names %s, which is not there", title, called[1])
+			}
+		}
+	}
 }

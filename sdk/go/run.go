@@ -22,6 +22,9 @@ func New[S any](service Service[S]) Guest {
 	if state.Kind() != reflect.Struct {
 		panic(fmt.Sprintf("steward: a state is a struct, and %v is none", state))
 	}
+	if service.NoPut && service.Put != nil {
+		panic("steward: a service with NoPut has no Put, which would never run")
+	}
 	return &guest[S]{service: service, shape: shapeOf(state)}
 }
 
@@ -98,9 +101,6 @@ func (g *guest[S]) handler(occasion Occasion) (func(*S, *Context) error, bool) {
 	case OnPost:
 		return taking(s.Post)
 	case OnPut:
-		if s.Put == nil && !g.has(Stateless) && !g.has(Immutable) {
-			return g.replace, true
-		}
 		return taking(s.Put)
 	case OnPatch:
 		return taking(s.Patch)
@@ -110,19 +110,6 @@ func (g *guest[S]) handler(occasion Occasion) (func(*S, *Context) error, bool) {
 		return plain(s.Maintenance.act)
 	}
 	return nil, false
-}
-
-// replace is what PUT does if the service says nothing else.
-func (g *guest[S]) replace(state *S, ctx *Context) error {
-	if ctx.request.Body == nil {
-		return Refused(400, "body-missing", ctx.Link()+" needs a body, a JSON object")
-	}
-	var fresh S
-	if fault := g.shape.read(*ctx.request.Body, reflect.ValueOf(&fresh).Elem()); fault != nil {
-		return fault
-	}
-	*state = fresh
-	return nil
 }
 
 func (g *guest[S]) HandleReply(document string, answer Answer, request Request) (Outcome, error) {
@@ -216,15 +203,19 @@ func (g *guest[S]) Merge(ours, theirs string) (string, error) {
 
 // spoken are the fields of a body that speak to the host and to the SDK rather than to the service.
 type spoken struct {
-	Kind    *string `json:"kind"`
-	Expires *int64  `json:"documentExpirationTimeMicros"`
+	Kind    *string
+	Expires *int64
 }
 
 func builtIn(request *Request) (fields spoken) {
-	if request.Body != nil {
-		// A body of another form says nothing to the SDK.
-		_ = json.Unmarshal([]byte(*request.Body), &fields)
+	if request.Body == nil {
+		return fields
 	}
+	// By their exact names: a struct would take them in any case. A body of another form says nothing to the SDK, nor does a value.
+	given := map[string]json.RawMessage{}
+	_ = json.Unmarshal([]byte(*request.Body), &given)
+	_ = json.Unmarshal(given["kind"], &fields.Kind)
+	_ = json.Unmarshal(given["documentExpirationTimeMicros"], &fields.Expires)
 	return fields
 }
 

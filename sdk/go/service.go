@@ -55,6 +55,8 @@ type Service[S any] struct {
 	Eager bool
 	// MergePatch lets the host patch by RFC 7396, without a handler.
 	MergePatch bool
+	// NoPut lets the host refuse PUT with 405. Default: Put decides on it, or without one Create, as on a POST.
+	NoPut bool
 	// Index names the fields to index instead of all.
 	Index []Index
 	// Outbound names hosts outside that effects may address.
@@ -64,7 +66,7 @@ type Service[S any] struct {
 	// PerCall asks for an instance for each call.
 	PerCall bool
 
-	// Create runs once, on the POST; the state is what the client sent.
+	// Create runs on the POST, and on a PUT if there is no Put (ctx.Exists() is true then); the state is what the client sent.
 	Create func(state *S, ctx *Context) error
 	// Start runs after Create (ctx.Exists() is false), and whenever a node takes ownership or another module takes over.
 	Start func(state *S, ctx *Context) error

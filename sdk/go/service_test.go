@@ -96,6 +96,48 @@ var accounts = steward.New(steward.Service[Account]{
 	},
 })
 
+func TestFieldsHaveTheirNamesInNoOtherCase(t *testing.T) {
+	host, link := account(t)
+	body := `{"kind": "deposit", "AMOUNT": "much", "amount": 2, "KIND": "close", "documentVersion": 0}`
+	if paid := host.Patch(link, body); paid.Status != 200 {
+		t.Errorf("found %d %s", paid.Status, paid.Body)
+	}
+	body = `{"owner": "bob", "limits": {"card": {"percent": 5, "Daily": false}}, "Currency": "USD", "DOCUMENTEXPIRATIONTIMEMICROS": 5}`
+	link = host.Post("/bank/accounts", body).Link()
+	if text := string(host.Versions(link)[0].Body); !strings.Contains(text, `"daily":true`) || !strings.Contains(text, `"currency":"EUR"`) {
+		t.Errorf("found %s", text)
+	}
+}
+
+// Seat is one that is taken once.
+type Seat struct {
+	Row     int64 `json:"row"`
+	Changes int64 `json:"changes" steward:"default"`
+}
+
+func TestAPutIsDecidedOnByCreateOrByNobody(t *testing.T) {
+	create := func(s *Seat, ctx *steward.Context) error {
+		if s.Row == 13 {
+			return steward.Invalid("row", "there is no row 13")
+		}
+		if ctx.Exists() {
+			s.Changes = int64(ctx.Version()) + 1
+		}
+		return nil
+	}
+	host := mock.Serving(t, steward.New(steward.Service[Seat]{Factory: "/seats", Create: create}))
+	seat := host.Post("/seats", `{"row": 1}`).Link()
+	host.Put(seat, `{"row": 13}`).IsRefused(400, "/row")
+	if replaced := host.Put(seat, `{"row": 2}`); !strings.Contains(string(replaced.Body), `"changes":1`) {
+		t.Errorf("found %s", replaced.Body)
+	}
+	host = mock.Serving(t, steward.New(steward.Service[Seat]{Factory: "/seats", NoPut: true}))
+	seat = host.Post("/seats", `{"row": 1}`).Link()
+	if refused := host.Put(seat, `{"row": 2}`); refused.Status != 405 {
+		t.Errorf("found %d %s", refused.Status, refused.Body)
+	}
+}
+
 func account(t *testing.T) (*mock.Host, string) {
 	host := mock.Serving(t, accounts)
 	return host, host.Post("/bank/accounts", `{"owner": "ann"}`).Link()
@@ -118,7 +160,7 @@ func TestTheDescriptorSaysWhatTheServiceSays(t *testing.T) {
 	if found.Name != "account" || found.DocumentKind != "example:Account" || found.MaintenanceIntervalMicros != 30_000_000 {
 		t.Errorf("found %+v", found)
 	}
-	for _, handler := range []string{"handle-create", "handle-put", "handle-get", "handle-reply", "migrate", "merge"} {
+	for _, handler := range []string{"handle-create", "handle-get", "handle-reply", "migrate", "merge"} {
 		if !slices.Contains(found.Handlers, handler) {
 			t.Errorf("%s is missing in %v", handler, found.Handlers)
 		}

@@ -29,6 +29,28 @@ async fn effects_are_given_up_through_any_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_effects_of_a_factory_are_given_up_wherever_its_documents_are_owned() {
+    let nodes = Nodes::started(3, &[]).await;
+    nodes.deploy(&["duties"]).await;
+    nodes.until_balanced(3).await;
+    let timer = json!({ "to": "/core/diaries/d0", "note": "n", "delayMillis": 3_600_000 });
+    for number in 0..12 {
+        let created = json!({ "documentSelfLink": format!("d{number}") });
+        nodes.client(0).post("/core/diaries", &created).await.expect(201);
+        nodes.client(1).patch(&format!("/core/diaries/d{number}"), &json!({ "letters": [timer] })).await.expect(200);
+    }
+    let dropped = nodes.client(2).delete("/core/diaries/effects").await.expect(200).json();
+    assert_eq!(dropped["givenUpCount"], 12, "{dropped}");
+    for at in 0..3 {
+        until("the copies have heard of it", || async {
+            let pending = nodes.client(at).get("/core/diaries/effects").await.expect(200).json();
+            (pending["pendingCount"] == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stored_states_are_migrated_wherever_they_are_owned() {
     let nodes = Nodes::started(3, &[]).await;
     nodes.deploy(&["upgrade-before"]).await;

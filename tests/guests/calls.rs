@@ -26,6 +26,9 @@ async fn counters_count_by_their_step_or_by_what_they_are_told() {
         let patched = client.patch(&link, &json!({ "by": 37 })).await.expect(200).json();
         assert_eq!((&patched["count"], &patched["documentVersion"]), (&json!(42), &json!(2)), "{name}");
 
+        // Fields have one name; what has another is passed over.
+        let created = client.post(&factory, &json!({ "Count": 7, "COUNT": "x" })).await.expect(201).json();
+        assert_eq!((&created["count"], created.get("Count")), (&json!(0), None), "{name}: {created}");
         let refused = client.post(&factory, &json!({ "step": 0 })).await.expect(400).json();
         assert_eq!(refused["errors"][0]["pointer"], "/step", "{name}: {refused}");
         for by in [json!(0), json!("much"), json!(1.5), json!([])] {
@@ -86,6 +89,9 @@ async fn lists_are_changed_by_kind_and_texts_of_all_scripts_of_the_world_come_ba
             (json!({ "kind": "add", "text": "" }), "/text"),
             (json!({ "kind": "rename", "title": "" }), "/title"),
             (json!({ "kind": "burn" }), "/kind"),
+            (json!({ "kind": ["add"], "text": "fegen" }), "/kind"),
+            (json!({ "kind": 7 }), "/kind"),
+            (json!({ "Kind": "add", "text": "fegen" }), "/kind"),
             (json!({}), "/kind"),
         ] {
             let refused = client.patch(&link, &body).await.expect(400).json();
@@ -97,6 +103,15 @@ async fn lists_are_changed_by_kind_and_texts_of_all_scripts_of_the_world_come_ba
         let posted =
             client.post(&factory, &json!({ "documentSelfLink": "a", "title": "two" })).await.expect(200).json();
         assert_eq!(posted["title"], "two", "{name}: posting again replaces");
+        let item = |id: u64| json!({ "id": id, "text": "sweep" });
+        let unruly = json!({ "title": "three", "items": [item(2), item(1)] });
+        let again = json!({ "documentSelfLink": "a", "title": "three", "items": [item(2), item(1)] });
+        for refused in [client.put(&link, &unruly).await, client.post(&factory, &again).await] {
+            let problem = refused.expect(400).json();
+            assert_eq!(problem["errors"][0]["pointer"], "/items/1/id", "{name}: the rules of creation hold: {problem}");
+        }
+        let put = client.put(&link, &json!({ "title": "four", "items": [item(6)] })).await.expect(200).json();
+        assert_eq!((&put["nextId"], &put["items"][0]["done"]), (&json!(7), &json!(false)), "{name}: {put}");
     }
 }
 

@@ -20,10 +20,12 @@ async fn effects_timers_and_answers_outlive_a_restart() {
     let mut examination = Examination::begin(&PATIENT).await;
     let mounted = examination.mount("diaries", |language| language.diary).await;
     let client = examination.host.client();
-    for (_, factory) in &mounted {
+    for (language, factory) in &mounted {
         for name in ["a", "b"] {
             client.post(factory, &json!({ "documentSelfLink": name })).await.expect(201);
         }
+        let refused = client.put(&format!("{factory}/a"), &json!({ "starts": 7 })).await.expect(405);
+        assert!(!refused.header("allow").contains("PUT"), "{}: a diary is not replaced", language.name);
         let letter = |note: &str, millis: u64| json!({ "to": format!("{factory}/b"), "note": note, "delayMillis": millis, "tag": note });
         let nobody = json!({ "to": format!("{factory}/nobody"), "note": "lost", "tag": "lost" });
         let body = json!({ "note": "wrote", "letters": [letter("late", 1500), letter("soon", 0), nobody] });

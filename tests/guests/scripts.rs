@@ -101,6 +101,21 @@ async fn what_a_script_says_is_logged_with_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_logs_is_one_line_whatever_a_client_has_sent() {
+    let examination = Examination::begin(&PATIENT).await;
+    let text = "import { service } from \"steward\";\nexport default service(\"/core/talks\").patch((talk, { n }, ctx) => {\n  ctx.log(\"warn\", `heard ${n}`, { said: n });\n});\n";
+    deploy_files(&examination.host, &[("talks.ts", text)], "/core/talks").expect("it is deployed");
+    let client = examination.host.client();
+    client.post("/core/talks", &json!({ "documentSelfLink": "t" })).await.expect(201);
+    let forged = "a\n2026-01-01T00:00:00.000000Z ERROR forged: the disk is gone\r\u{1b}[2J\u{2028}b";
+    client.patch("/core/talks/t", &json!({ "n": forged })).await.expect(200);
+    let log = examination.host.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("the disk is gone")).collect();
+    assert!(told.len() == 1 && told[0].contains("heard a"), "{told:?}");
+    assert!(!told[0].starts_with("2026-01-01") && !told[0].contains(['\u{1b}', '\u{2028}', '\r']), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_script_without_documents_answers_and_is_given_no_state() {
     let examination = Examination::begin(&PATIENT).await;
     let text = r#"import { reply, service, t } from "steward";

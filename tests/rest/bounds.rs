@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 
 use serde_json::json;
-use steward_tests::wait;
+use steward_tests::{build, wait};
 
 use crate::host_with_flags;
 
@@ -58,6 +59,62 @@ async fn a_service_that_logs_without_end_writes_no_more_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_end_hold_no_more_memory_than_they_may() {
+    let flags = ["--body-bytes", "2MiB", "--module-bytes", "2MiB", "--max-request-bytes", "1MiB"];
+    let host = host_with_flags(&["examples"], &flags).await;
+    let client = host.client();
+    let place = client.base().trim_start_matches("http://").to_owned();
+    let unfinished = || {
+        let mut stream = TcpStream::connect(&place).expect("a connection");
+        let head = "POST /core/examples HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000001\r\n\r\n";
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&[b' '; 1_000_000])).expect("it is taken");
+        stream
+    };
+    let held = [unfinished(), unfinished()];
+    wait::until("the bodies have arrived", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.measured("steward_http_body_bytes") >= 2e6).then_some(metrics)
+    })
+    .await;
+    let large = json!({ "name": "x".repeat(200_000) });
+    let refused = client.post("/core/examples", &large).await.expect(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    let problem = refused.json();
+    assert_eq!(problem["code"], "overloaded", "{problem}");
+    assert!(problem["hints"].to_string().contains("--body-bytes"), "{problem}");
+    // What is small goes on, and so does everything when the others are gone.
+    client.post("/core/examples", &json!({ "name": "small" })).await.expect(201);
+    let metrics = client.get("/metrics").await.expect(200);
+    assert_eq!(metrics.counted("steward_http_bodies_refused_total"), 1);
+    drop(held);
+    wait::until("there is room again", || async {
+        (client.post("/core/examples", &large).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_under_way_are_bounded_and_health_is_answered_beyond() {
+    let host = host_with_flags(&["misbehave"], &["--requests", "1", "--guest-deadline", "30s"]).await;
+    let client = host.client().clone();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let busy = tokio::spawn({
+        let client = client.clone();
+        async move { client.patch("/core/misbehave/m", &json!({ "do": "loop" })).await }
+    });
+    wait::until("it is under way", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.measured("steward_http_requests_under_way") as u64 == 1).then_some(())
+    })
+    .await;
+    let problem = client.get("/core/misbehave/m").await.expect(503).json();
+    assert_eq!(problem["code"], "overloaded", "{problem}");
+    assert!(problem["hints"].to_string().contains("--requests"), "{problem}");
+    client.get("/health/live").await.expect(200);
+    busy.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
     // A document may have a sixteenth.
     let host = host_with_flags(&["duties"], &["--pending-effects", "160"]).await;
@@ -93,6 +150,36 @@ async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
     assert_eq!(client.get("/core/diaries/d/effects").await.expect(200).json()["pendingCount"], 0);
     assert_eq!(client.get("/core/diaries/other/effects").await.expect(200).json()["pendingCount"], 9);
     client.patch("/core/diaries/d", &timers(10)).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_drops_what_all_documents_of_a_factory_have_to_send() {
+    let host = host_with_flags(&["duties", "misbehave"], &[]).await;
+    let client = host.client();
+    let letter = |tag: &str| json!({ "to": "/core/diaries/d0", "note": "n", "delayMillis": 3_600_000, "tag": tag });
+    for number in 0..20 {
+        client.post("/core/diaries", &json!({ "documentSelfLink": format!("d{number}") })).await.expect(201);
+        let letters = json!({ "letters": [letter("a"), letter("b"), letter("b")] });
+        client.patch(&format!("/core/diaries/d{number}"), &letters).await.expect(200);
+    }
+    client.delete("/core/misbehave/effects?tga=b").await.expect(400);
+    assert_eq!(client.delete("/core/misbehave/effects").await.expect(200).json()["givenUpCount"], 0);
+    let tagged = client.delete("/core/diaries/effects?tag=b").await.expect(200).json();
+    assert_eq!(tagged["givenUpCount"], 40, "{tagged}");
+    assert_eq!(client.get("/core/diaries/effects").await.expect(200).json()["pendingCount"], 20);
+    let base = client.base().to_owned();
+    let dropped = tokio::task::spawn_blocking(move || {
+        let mut steward = Command::new(build::steward().expect("steward builds"));
+        steward.env("STEWARD_URL", base).args(["effects", "/core/diaries", "--drop", "--yes"]);
+        steward.output().expect("steward runs")
+    });
+    let dropped = dropped.await.expect("no panic");
+    let printed = String::from_utf8_lossy(&dropped.stdout).into_owned();
+    assert!(printed.starts_with("Gave up 20 of /core/diaries"), "{printed}");
+    assert_eq!(client.get("/core/diaries/effects").await.expect(200).json()["pendingCount"], 0);
+    // What was given up is not sent later either, nor counted against whoever sends next.
+    let metrics = client.get("/metrics").await.expect(200);
+    assert_eq!(metrics.measured("steward_effects_pending{service=\"/core/diaries\",kind=\"timer\"}") as u64, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,32 @@ async fn effects_that_wait_can_be_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn modules_are_listed_by_name_and_the_newest_version_first() {
+    let host = host_with(&["todo", "presence", "upgrade-before", "counter"]).await;
+    host.client().upload(&component("upgrade-after").await).await.expect(201);
+    let shown = at(host.client().base(), &["modules", "-o", "json"]).await;
+    let document: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let text = |module: &Value, field: &str| module[field].as_str().unwrap_or_default().to_owned();
+    let modules: Vec<&Value> = document["modules"].as_array().into_iter().flatten().collect();
+    let names: Vec<String> = modules.iter().map(|module| text(module, "name")).collect();
+    assert!(names.len() == 5 && names.is_sorted(), "{names:?}");
+    let installed: Vec<i64> = modules
+        .iter()
+        .filter(|module| text(module, "name") == "ledger")
+        .filter_map(|module| module["installedTimeMicros"].as_i64())
+        .collect();
+    assert!(installed.len() == 2 && installed[0] > installed[1], "{document}");
+    // A PATCH without fields is an empty object, as the help says.
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "c", "step": 5 })).await.expect(201);
+    let patched = at(host.client().base(), &["patch", "/core/counters/c", "{}"]).await;
+    assert!(
+        printed(&patched).contains("\"count\": 5") || printed(&patched).contains("\"count\":5"),
+        "{}",
+        printed(&patched)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_shell_a_manual_and_a_doctor_want_to_know_is_printed() {
     for shell in ["bash", "zsh", "fish"] {
         let completions = steward(&["completions", shell]);
@@ -202,6 +228,17 @@ async fn what_a_document_says_does_not_command_the_terminal() {
         let commands = |c: char| (c.is_control() && !"\n\t".contains(c)) || "\u{202e}\u{2028}".contains(c);
         assert!(!written.contains(commands), "{arguments:?}: {written:?}");
         assert!(written.contains("31mred"), "{arguments:?}: {written}");
+    }
+    // Nor does it make rows of its own.
+    let row = "x\n/core/examples/forged\t1\r\n/core/examples/forged";
+    client.post("/core/examples", &json!({ "documentSelfLink": "rows", "name": row })).await.expect(201);
+    for arguments in [&["query", "/core/examples"][..], &["history", "/core/examples/rows"]] {
+        let output = at(&base, arguments).await;
+        assert!(
+            !printed(&output).lines().any(|line| line.starts_with("/core/examples/forged")),
+            "{}",
+            printed(&output)
+        );
     }
     let shown = at(&base, &["get", "/core/examples/e", "-o", "json"]).await;
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON all the same");

@@ -275,8 +275,12 @@ async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
     tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     let client = host.client();
     assert_eq!(notes_of(client, "heir", 1).await, ["mortal ended"]);
-    client.get("/core/diaries/mortal").await.expect(404);
-    client.get("/core/diaries/mortal?documentVersion=0").await.expect(404);
+    for path in ["/core/diaries/mortal", "/core/diaries/mortal?documentVersion=0"] {
+        let problem = client.get(path).await.expect(404).json();
+        assert_eq!(problem["detail"], "/core/diaries/mortal has expired, and none of its versions is kept");
+    }
+    let problem = client.patch("/core/diaries/mortal", &json!({ "note": "late" })).await.expect(404).json();
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("has expired")), "{problem}");
     client.get("/core/diaries/mortal/history").await.expect(404);
     let reborn = client.post("/core/diaries", &mortal).await.expect(201).json();
     assert!(

@@ -5,6 +5,7 @@ use http::{Method, Request};
 use http_body_util::Full;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use steward_tests::client::Answer;
 use steward_tests::wait;
 
 use crate::{PATIENT, host_with, host_with_flags};
@@ -84,6 +85,12 @@ async fn metrics_count_what_happened() {
     }
     let created = text.lines().find(|line| line.contains(r#"service="/core/counters""#) && line.contains("POST"));
     assert!(created.is_some_and(|line| line.starts_with("steward_operations_total")), "{text}");
+    for name in ["steward_disk_free_bytes", "steward_disk_used_bytes", "steward_log_size_bytes"] {
+        assert!(metrics.measured(name) > 0.0, "{name}");
+    }
+    for queue in ["document", "quorum", "guest", "query", "compilation"] {
+        assert_eq!(metrics.measured(&format!("steward_waiting{{queue=\"{queue}\"}}")) as u64, 0, "{queue}");
+    }
     let groups = metrics.counted("steward_log_groups_total");
     client.patch("/core/counters/c", &json!({})).await.expect(200);
     let later = client.get("/metrics").await.expect(200);
@@ -91,6 +98,40 @@ async fn metrics_count_what_happened() {
     assert!(later.measured("steward_log_fsync_seconds_total") > 0.0);
     assert!(later.measured("process_resident_memory_bytes") > 1e6);
     assert!(later.measured("process_cpu_seconds_total") > 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_documents_and_failures_by_service() {
+    let host = host_with(&["misbehave", "presence"]).await;
+    let client = host.client();
+    for name in ["a", "b"] {
+        client.post("/core/misbehave", &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    client.post("/presences", &json!({ "name": "Ada" })).await.expect(201);
+    let link = "/core/misbehave/a";
+    for (body, status) in [
+        (json!({ "do": "panic" }), 500),
+        (json!({ "do": "panic" }), 500),
+        (json!({ "do": "infinite" }), 500),
+        (json!({ "do": "refuse", "status": 409, "code": "full" }), 409),
+    ] {
+        client.patch(link, &body).await.expect(status);
+    }
+    client.delete("/core/misbehave/b").await.expect(200);
+    // A state store gets what is committed a moment later.
+    let documents = |metrics: &Answer, service: &str| {
+        metrics.measured(&format!("steward_documents{{service=\"{service}\"}}")) as u64
+    };
+    let metrics = wait::until("the documents are counted", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (documents(&metrics, "/core/misbehave") == 1 && documents(&metrics, "/presences") == 1).then_some(metrics)
+    })
+    .await;
+    let failures = |code: &str| format!("steward_guest_failures_total{{service=\"/core/misbehave\",code=\"{code}\"}}");
+    assert_eq!(metrics.counted(&failures("guest-trap")), 2);
+    assert_eq!(metrics.counted(&failures("guest-outcome")), 1);
+    let text = String::from_utf8_lossy(&metrics.body);
+    assert!(!text.contains("code=\"full\""), "a refusal is no failure: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,12 +79,18 @@ const C: Language = Language {
     imports_wasi: false,
     bytes_max: 100 << 10,
     own: &[
+        ("sdk/c", C_NAMES),
         ("sdk/c", "cc -std=gnu11 -I . -o \"$OUT\" tests/kettle.c && \"$OUT\""),
         ("guest-examples/counter/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
         ("guest-examples/todo/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
         ("guest-examples/duties/c", "cc -std=gnu11 -I ../../../sdk/c -o \"$OUT\" service_test.c && \"$OUT\""),
     ],
 };
+
+/// Finds what the README of the SDK names in its headers.
+const C_NAMES: &str = "for name in $(grep -o 'st_[a-z_0-9]*\\|ST_[A-Z_0-9]*' README.md | sort -u); do
+  grep -qw \"$name\" steward.h steward/*.h || { echo \"README.md names $name, which is in no header\"; exit 1; }
+done";
 
 const PYTHON: Language = Language {
     name: "python",

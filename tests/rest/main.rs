@@ -32,6 +32,7 @@ mod readable;
 mod readme;
 mod refusals;
 mod repeats;
+mod replacing;
 mod replays;
 mod stateless;
 mod stopping;

@@ -58,6 +58,13 @@ async fn a_factory_whose_module_is_gone_is_unavailable_until_it_is_repaired() {
         let task = json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": { "term": term } } });
         let found = client.post("/core/query-tasks", &task).await.expect(200).json();
         assert_eq!(found["results"]["documentLinks"], json!(["/core/counters/c"]), "{found}");
+        // And `/` shows it, without links that lead nowhere.
+        let root = client.get("/").await.expect(200).json();
+        assert!(root["documentLinks"].to_string().contains("/core/counters"), "{root}");
+        assert_eq!(root["links"]["templates"], json!({ "/core/relays": "/core/relays/template" }));
+        let page = client.send(Method::GET, "/", &[("accept", "text/html")], "").await.expect("an answer").expect(200);
+        let page = String::from_utf8_lossy(&page.body).into_owned();
+        assert!(page.contains("<td>/core/counters<td>–<td>not served now") && page.contains(reason), "{page}");
         let listed = client.get("/core").await.expect(200).json()["documentLinks"].to_string();
         assert!(listed.contains("/core/counters"), "{listed}");
         let told = client.get("/health/ready").await.expect(503).json();
@@ -206,6 +213,113 @@ async fn a_schema_that_doubles_is_refused_with_the_bound() {
     let planned =
         host.client().send(Method::POST, "/core/modules?dryRun", &[("content-type", "application/wasm")], module);
     assert_ne!(planned.await.expect("an answer").expect(200).json()["plan"]["refusal"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bound_of_schemas_is_a_setting_for_what_is_mounted() {
+    let place = tempfile::tempdir().expect("a folder");
+    let fields: serde_json::Map<String, Value> =
+        (0..2500).map(|number| (format!("f{number}"), json!({ "type": "string" }))).collect();
+    let module = described(&json!({
+        "name": "wide", "version": "1.0.0", "factory": "/t/wide",
+        "stateSchema": { "type": "object", "properties": fields }
+    }));
+    let start = |flags: &'static [&'static str]| {
+        tokio::task::block_in_place(|| Host::start_in(place.path(), flags)).expect("the host starts")
+    };
+    let mut host = start(&[]);
+    let stored = host.client().upload(&module).await.expect(201).json();
+    let mount = json!({ "moduleDigest": stored["digest"] });
+    let refused = host.client().post("/core/factories", &mount).await.expect(422).json();
+    assert!(refused["message"].as_str().is_some_and(|told| told.contains("--schema-steps")), "{refused}");
+    let body = json!({ "f1": 7 });
+    host.set_flags(&["--schema-steps", "10000"]);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    host.client().post("/core/factories", &mount).await.expect(201);
+    assert_eq!(host.client().post("/t/wide", &body).await.expect(400).json()["errors"][0]["pointer"], "/f1");
+    // What is mounted stays, whatever the setting says later.
+    host.set_flags(&[]);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    assert_eq!(host.client().post("/t/wide", &body).await.expect(400).json()["errors"][0]["pointer"], "/f1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compiled_code_takes_no_more_room_than_it_may() {
+    let flags = [&OWN_CODE[..], &["--code-cache-bytes", "1"]].concat();
+    let host = host_with_flags(&["counter", "todo", "presence"], &flags).await;
+    let code = || std::fs::read_dir(host.data().join("code")).expect("the folder").flatten().count();
+    assert_eq!(code(), 1, "what was compiled last stays");
+    for link in ["/core/counters", "/core/todos", "/presences"] {
+        host.client().post(link, &json!({ "title": "t", "name": "n" })).await.expect(201);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_descriptor_that_would_command_a_terminal_are_refused_by_their_name() {
+    let host = host_with(&[]).await;
+    for (field, value, told) in [
+        ("version", json!("1.0.0\u{1b}[2J"), "version must not have the character"),
+        ("version", json!("1.0.0\n2026-01-01 ERROR forged"), "version must not have the character"),
+        ("documentKind", json!("kind\u{202e}dnik"), "documentKind must not have the character"),
+        ("documentKind", json!("k".repeat(257)), "documentKind has 257 bytes: it must have at most 256"),
+        ("name", json!("n\nx"), "name must be at most 256 letters"),
+    ] {
+        let mut descriptor = json!({ "name": "forger", "version": "1.0.0", "factory": "/t/forgers" });
+        descriptor[field] = value;
+        let refused = host.client().upload(&described(&descriptor)).await.expect(422).json();
+        assert_eq!(refused["code"], "module-descriptor", "{refused}");
+        assert!(refused["message"].as_str().is_some_and(|said| said.contains(told)), "{refused}");
+    }
+    let fine = json!({ "name": "fine", "version": "1.0.0+ä", "factory": "/t/fine", "documentKind": "com:example:Ä b" });
+    host.client().upload(&described(&fine)).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_many_send_at_once_is_taken_once() {
+    let host = host_with(&[]).await;
+    let module = component("counter").await;
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (client, module) = (host.client().clone(), module.clone());
+        // Where the workshop has its queue full, a client is told to come back.
+        uploads.spawn(async move {
+            wait::until("it is taken", || async {
+                let answer = client.upload(&module).await;
+                (answer.status != 503).then_some(answer.status.as_u16())
+            })
+            .await
+        });
+    }
+    let statuses = uploads.join_all().await;
+    assert!(statuses.iter().all(|status| [200, 201].contains(status)), "{statuses:?}");
+    let listed = host.client().get("/core/modules").await.expect(200).json();
+    assert_eq!(listed["documentCount"], 1, "{listed}");
+    let kept = std::fs::read_dir(host.data().join("modules")).expect("the folder").flatten();
+    let names = kept.map(|file| file.file_name().to_string_lossy().into_owned());
+    let names: Vec<String> = names.filter(|name| name != "clock").collect();
+    assert!(names.len() == 1 && names[0].ends_with(".wasm"), "nothing half is left: {names:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_but_the_user_of_the_node_reads_what_it_keeps() {
+    use std::os::unix::fs::PermissionsExt;
+    let host = host_with_flags(&["counter"], &OWN_CODE).await;
+    host.client().post("/core/counters", &json!({})).await.expect(201);
+    let mut folders = vec![host.data()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").flatten() {
+            let metadata = entry.metadata().expect("it is there");
+            let rights = metadata.permissions().mode() & 0o077;
+            assert_eq!(rights, 0, "{}", entry.path().display());
+            seen += 1;
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    assert!(seen > 10, "{seen} files and folders");
 }
 
 /// A component that does nothing but describe itself.

@@ -101,6 +101,52 @@ async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
     assert_eq!(notes, ["one", "one", "two", "two"]);
 }
 
+/// A server outside whose answers can never be taken: the request says what is wrong with them. Counts the requests.
+async fn unfit(asked: Arc<AtomicUsize>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            asked.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut part = [0; 4096];
+                let read = stream.read(&mut part).await.unwrap_or(0);
+                let answer = match String::from_utf8_lossy(&part[..read]).split(' ').nth(1) {
+                    Some("/long") => {
+                        let head = "HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n";
+                        [head.as_bytes(), &vec![b' '; 9_000_000]].concat()
+                    }
+                    Some("/headers") => {
+                        let headers: String = (0..100_000).map(|number| format!("x-{number}: y\r\n")).collect();
+                        format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n").into_bytes()
+                    }
+                    _ => b"this is no HTTP\r\n\r\n".to_vec(),
+                };
+                // The host hangs up in the middle.
+                let _ = stream.write_all(&answer).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_can_never_be_taken_are_not_asked_for_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let url = unfit(Arc::clone(&asked)).await;
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letter = |to: String, tag: &str| json!({ "to": to, "note": "n", "tag": tag });
+    let mut letters: Vec<Value> =
+        ["long", "headers", "words"].map(|what| letter(format!("{url}/{what}"), what)).to_vec();
+    letters.push(letter("/core/diaries/d".to_owned(), "after"));
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    let replies = replies(client, 4).await;
+    assert_eq!(replies, json!(["long 502", "headers 502", "words 502", "after 200"]), "{replies}");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_outside_never_comes_back_to_the_api_of_the_node() {
     let host = host_with_flags(&["duties"], &["--outbound-allow", "127.0.0.1"]).await;

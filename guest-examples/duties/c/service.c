@@ -127,6 +127,7 @@ ST_SERVICE(
     .options = {"PERSISTENCE", "REPLICATION", "OWNER_SELECTION", "INSTRUMENTATION"},
     .outbound = {"127.0.0.1"},
     .eager = true,
+    .no_put = true,
     .state = &diary_shape,
     .create = create, .start = start, .stop = stop,
     .patch = {

@@ -42,6 +42,7 @@ type Message struct {
 var service = steward.Serve(steward.Service[Diary]{
 	Factory:  "/core/diaries",
 	Eager:    true,
+	NoPut:    true,
 	Options:  []steward.Option{steward.Persistence, steward.Replication, steward.OwnerSelection, steward.Instrumentation},
 	Outbound: []string{"127.0.0.1"},
 	Create: func(d *Diary, ctx *steward.Context) error {

@@ -20,6 +20,7 @@ class Letter:
 @service(
     "/core/diaries",
     start="eager",
+    put="none",
     options=["PERSISTENCE", "REPLICATION", "OWNER_SELECTION", "INSTRUMENTATION"],
     outbound=["127.0.0.1"],
 )

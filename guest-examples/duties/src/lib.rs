@@ -50,6 +50,7 @@ pub struct Entry {
     factory = "/core/diaries",
     options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION),
     start = "eager",
+    put = "none",
     outbound("127.0.0.1")
 )]
 impl Diary {

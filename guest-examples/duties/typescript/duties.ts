@@ -12,6 +12,7 @@ const letter = t.object({
 
 export default service("/core/diaries", {
   start: "eager",
+  put: "none",
   options: ["persistence", "replication", "owner_selection", "instrumentation"],
   outbound: ["127.0.0.1"],
 })

@@ -57,11 +57,6 @@ static int check_ids(st_context *ctx, void *state, const void *body) {
     return ST_OK;
 }
 
-static int replace(st_context *ctx, void *state, const void *body) {
-    *(todo *)state = *(const todo *)body;
-    return check_ids(ctx, state, NULL);
-}
-
 static int add(st_context *ctx, void *state, const void *body) {
     todo *list = state;
     const add_body *added = body;
@@ -120,7 +115,6 @@ ST_SERVICE(
     .state = &todo_shape,
     .state_version = 2,
     .create = check_ids,
-    .put = {{.act = replace, .body = &todo_shape}},
     .patch = {
         {.kind = "add", .act = add, .body = &add_shape},
         {.kind = "complete", .act = complete, .body = &complete_shape},

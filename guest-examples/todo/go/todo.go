@@ -53,10 +53,6 @@ var service = steward.Serve(steward.Service[Todo]{
 	Options:      []steward.Option{steward.Persistence, steward.Replication, steward.OwnerSelection, steward.IdempotentPost},
 	StateVersion: 2,
 	Create:       (*Todo).checkIDs,
-	Put: steward.With(func(t *Todo, ctx *steward.Context, list Todo) error {
-		*t = list
-		return t.checkIDs(ctx)
-	}),
 	Patch: steward.Kinds[Todo]{
 		"add":      steward.With((*Todo).add),
 		"complete": steward.With((*Todo).complete),

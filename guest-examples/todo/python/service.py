@@ -38,10 +38,6 @@ class Todo:
     def handle_create(self):
         self.check_ids()
 
-    def handle_put(self, body: Todo):
-        vars(self).update(vars(body))
-        self.check_ids()
-
     @patch("add")
     def add(self, text: str = field(min_length=1)):
         self.items.append(Item(id=self.next_id, text=text))

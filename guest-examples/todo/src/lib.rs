@@ -46,11 +46,6 @@ impl Todo {
         self.check_ids()
     }
 
-    fn handle_put(&mut self, list: Todo) -> Result {
-        *self = list;
-        self.check_ids()
-    }
-
     #[patch(kind = "add")]
     fn add(&mut self, #[field(min_length = 1)] text: String) {
         self.items.push(Item { id: self.next_id, text, done: false });

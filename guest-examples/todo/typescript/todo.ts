@@ -27,7 +27,6 @@ export default service("/core/todos", {
 })
   .state(todo)
   .create(checkIds)
-  .put(todo, (list, body) => checkIds(Object.assign(list, body)))
   .patch("add", { text: t.string().min(1) }, (list, { text }) => {
     list.items.push({ id: list.nextId++, text, done: false });
   })

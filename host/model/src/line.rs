@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// Returns true if a terminal does something with the character besides showing it: controls of ASCII and of ISO 6429, separators of
 /// lines, and what turns the direction of the text around it (source: Unicode TR 9, section 2).
-fn commands(character: char) -> bool {
+pub fn commands(character: char) -> bool {
     let turns =
         matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns || matches!(character, '\u{2028}' | '\u{2029}')

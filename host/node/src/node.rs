@@ -254,12 +254,12 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
     let (operations, queries) =
         start_operations(&foundation, &clock, (services, &modules), &options, address.port(), &shutdown);
     let Foundation { folder, system, partitions, .. } = foundation;
-    let (control, outbound) = (Arc::clone(&system.control), options.outbound_allow.clone());
+    let control = Arc::clone(&system.control);
     let deployments = Deployments::new(
         Arc::clone(&operations),
         Arc::clone(&control),
         Arc::clone(&modules),
-        outbound,
+        (options.outbound_allow.clone(), options.schema_steps),
         shutdown.clone(),
     );
     let http = Http::new(Parts {
@@ -271,6 +271,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         view: system.view.clone(),
         metrics,
         shutdown: shutdown.clone(),
+        data: folder.path().to_owned(),
         node: system.node,
         names: Names {
             address,
@@ -280,7 +281,9 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         },
         bounds: Bounds {
             request_bytes_max: options.max_request_bytes,
+            body_bytes_max: options.body_bytes,
             answer_bytes_max: options.answer_bytes,
+            requests_max: options.requests,
             module_bytes_max: options.modules.bytes_max,
             idle_span: options.idle_timeout,
         },

@@ -4,7 +4,7 @@
 //! they get, which depends on what they import. All calls run on fibres, and give way at deadline ticks wherever they
 //! are.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -39,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) workshop: Arc<Workshop>,
     /// The workers of all modules.
     pub(crate) workers: Places,
+    /// Calls that wait for an instance or a worker.
+    pub(crate) waiting: Arc<AtomicUsize>,
     linkers: Linkers,
     pub(crate) runners: Runners,
     idle: Mutex<Vec<Weak<Idle>>>,
@@ -87,7 +89,8 @@ impl Engine {
             .transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
         let ticker = Ticker::start(wasm.clone(), &config)?;
-        let workers = Places::new("workers for guests", config.workers_max as usize, usize::MAX, config.queue_patience);
+        let (workers_max, patience, waiting) = (config.workers_max as usize, config.queue_patience, Arc::default());
+        let workers = Places::new("workers for guests", workers_max, usize::MAX, patience, &waiting);
         let workshop = Arc::new(Workshop::default());
         Ok(Engine {
             config,
@@ -95,6 +98,7 @@ impl Engine {
             cache,
             workshop,
             workers,
+            waiting,
             linkers,
             runners: Runners::default(),
             idle: Mutex::new(Vec::new()),

@@ -415,24 +415,34 @@ impl CallError {
     pub fn code(&self) -> &str {
         match self {
             CallError::Refused(fault) => &fault.code,
+            CallError::ClientSilent { .. } => "deadline",
+            CallError::MissingHandler { .. } => "guest-handler-missing",
+            CallError::Overloaded { .. } => "guest-overloaded",
+            failed => failed.failure().unwrap_or("not-text"),
+        }
+    }
+
+    /// Returns the code if the guest has failed; none if it has refused, or is not the one to blame.
+    pub fn failure(&self) -> Option<&'static str> {
+        Some(match self {
             CallError::Trap { .. } => "guest-trap",
             CallError::Deadline { .. } | CallError::GuestSilent { .. } => "guest-deadline",
             CallError::NoAnswer { .. } => "guest-no-answer",
-            CallError::ClientSilent { .. } => "deadline",
             CallError::Memory { .. } => "guest-memory",
             CallError::StackOverflow { .. } => "guest-stack",
             CallError::OutputTooLarge { .. } => "guest-output",
             CallError::TooManyEffects { .. } => "guest-effects",
-            CallError::NotJson { .. } => "guest-json",
+            CallError::NotJson { .. } | CallError::NotText { what: Part::Output } => "guest-json",
             CallError::NotAnObject => "guest-document",
             CallError::Status { .. } | CallError::RefusalStatus { .. } => "guest-status",
             CallError::RefusalCode { .. } => "guest-code",
             CallError::Effect { .. } => "guest-effect",
-            CallError::NotText { what: Part::Output } => "guest-json",
-            CallError::NotText { .. } => "not-text",
-            CallError::MissingHandler { .. } => "guest-handler-missing",
-            CallError::Overloaded { .. } => "guest-overloaded",
-        }
+            CallError::Refused(_)
+            | CallError::ClientSilent { .. }
+            | CallError::NotText { .. }
+            | CallError::MissingHandler { .. }
+            | CallError::Overloaded { .. } => return None,
+        })
     }
 }
 

@@ -35,6 +35,7 @@ mod module;
 mod script;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use module::Known;
 use steward_model::Link;
@@ -52,6 +53,15 @@ pub use module::compiler::serve_as_compiler;
 pub use module::inspect::{Inspection, Kind, Producer, Section, inspect};
 pub use module::workshop::THREADS as WORKSHOP_THREADS;
 pub use script::{Language, Script, ScriptFile};
+
+/// Who waits in a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Calls that wait for an instance or a worker.
+    pub calls: usize,
+    /// Modules that wait to be compiled or inspected.
+    pub modules: usize,
+}
 
 /// Where guests live: compiler, memory and clock tick that all modules of a node share.
 ///
@@ -80,6 +90,11 @@ impl Sandbox {
     /// stops; there is no way back.
     pub fn end_calls(&self) {
         self.engine.end_calls();
+    }
+
+    /// Returns who waits now.
+    pub fn waiting(&self) -> Waiting {
+        Waiting { calls: self.engine.waiting.load(Ordering::Relaxed), modules: self.engine.workshop.waiting() }
     }
 
     /// Makes a module ready to be called: checks it, compiles it or finds its compiled code, and asks for its

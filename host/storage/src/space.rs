@@ -3,13 +3,31 @@
 use std::io;
 use std::path::Path;
 
+/// The bytes of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Free for a process without special rights.
+    pub free: u64,
+    /// Taken, by whomever.
+    pub used: u64,
+}
+
+/// Returns how much room the file system of `path` has.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn room(path: &Path) -> io::Result<Room> {
+    let found = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Ok(Room { free: bytes(found.f_bavail), used: bytes(found.f_blocks.saturating_sub(found.f_bfree)) })
+}
+
 /// Returns how many bytes are free on the file system of `path` for a process without special rights.
 ///
 /// # Errors
 /// Those of the operating system.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let found = rustix::fs::statvfs(path)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    Ok(room(path)?.free)
 }
 
 /// Returns true if `error` says that there is no space left.

@@ -59,6 +59,7 @@ ST_API void st_write_wishes(st_buffer *out, const st_service *service) {
     if (service->task) st_puts(out, ",\"task\":true");
     if (service->eager) st_puts(out, ",\"start\":\"eager\"");
     if (service->merge_patch) st_puts(out, ",\"patch\":\"merge\"");
+    if (service->no_put) st_puts(out, ",\"put\":\"none\"");
     if (service->per_call) st_puts(out, ",\"isolation\":\"per-call\"");
     if (service->outbound[0]) {
         st_puts(out, ",\"capabilities\":{\"outbound\":[");

@@ -264,10 +264,15 @@ ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_c
     if (!document && !stateless) return st_refused_with(404, "not-found", request.link);
     if (action == ST_DELETE && document) return st_bury(document, &request);
     st_text state = st_t("{}");
-    bool handled = st_handles(st_mock.service, occasions[action]);
+    st_occasion on = occasions[action];
+    bool handled = st_handles(st_mock.service, on);
+    if (!handled && action == ST_PUT && document && !st_mock.service->no_put) {
+        if (!body.given) return st_refused_with(400, "body-missing", request.link);
+        on = ST_ON_CREATE, state = body.text, handled = true;
+    }
     if (!handled) return action == ST_GET && document ? st_shown(document, 200) : st_refused_with(405, "not-allowed", request.link);
-    bool decided = (stateless || st_state_of(document, &state, &ctx.fault)) &&
-        st_decides(&ctx, st_handle(&ctx, st_mock.service, occasions[action], state));
+    bool decided = (stateless || on == ST_ON_CREATE || st_state_of(document, &state, &ctx.fault)) &&
+        st_decides(&ctx, st_handle(&ctx, st_mock.service, on, state));
     if (!decided) return st_refusal(&ctx.fault);
     if (document) return st_answered_with(document, action, &ctx.outcome, 200);
     st_queue(request.link, &ctx.outcome);

@@ -40,7 +40,6 @@ ST_API const st_handler *st_taking(const st_service *service, st_occasion on) {
 ST_API bool st_handles(const st_service *service, st_occasion on) {
     bool stateless = st_has_option(service, "STATELESS");
     if (on == ST_ON_CREATE && !stateless) return true;
-    if (on == ST_ON_PUT && !stateless && !st_has_option(service, "IMMUTABLE")) return true;
     const st_handler *taking = st_taking(service, on);
     return taking ? taking[0].act != NULL : st_plain(service, on) != NULL;
 }
@@ -77,15 +76,6 @@ ST_API bool st_run_taking(st_context *ctx, const st_handler *handlers, void *sta
     return found->act(ctx, state, read) == ST_OK;
 }
 
-// What PUT does if the service says nothing else.
-ST_API bool st_replace(st_context *ctx, const st_service *service, void *state) {
-    if (!ctx->request->body.given) {
-        st_refuse(ctx, 400, "body-missing", "PUT needs a body, a JSON object");
-        return false;
-    }
-    return st_read_whole(service->state, ctx->request->body.text, state, &ctx->fault);
-}
-
 // Reads a state that the host kept.
 ST_API bool st_restore(const st_shape *shape, st_text document, void *state, st_fault *fault) {
     if (st_read_whole(shape, document, state, fault)) return true;
@@ -119,7 +109,6 @@ ST_API bool st_act_on(st_context *ctx, const st_service *service, st_occasion on
     st_act *plain = st_plain(service, on);
     if (taking && taking[0].act) return st_run_taking(ctx, taking, state);
     if (plain) return plain(ctx, state, NULL) == ST_OK;
-    if (on == ST_ON_PUT) return st_replace(ctx, service, state);
     return on == ST_ON_CREATE || st_missing(ctx, st_occasions[on], st_t("this request"));
 }
 

@@ -165,8 +165,10 @@ typedef struct {
     const char *outbound[ST_WORDS_MAX];
     uint32_t state_version;
     uint64_t retention, deadline_millis, memory_bytes;
-    bool task, eager, merge_patch, per_call;
-    // The handlers. `create` gets the state that the client sent; a reply without a tag takes any.
+    // With no_put the host refuses PUT with 405; without it `put` decides on one, or else `create`.
+    bool task, eager, merge_patch, no_put, per_call;
+    // The handlers. `create` gets the state that the client sent, with a POST, or with a PUT if there is no `put`; a reply without a tag
+    // takes any.
     st_act *create, *start, *stop, *get, *del, *maintenance, *merge;
     int64_t every_micros;
     st_handler post[ST_KINDS_MAX], put[ST_KINDS_MAX], patch[ST_KINDS_MAX];

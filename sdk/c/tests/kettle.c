@@ -105,6 +105,26 @@ ST_TEST(the_descriptor_is_json) {
     st_check(st_same(st_at(described, "/options/3"), st_t("\"PERIODIC_MAINTENANCE\"")));
 }
 
+static int seat_rules(st_context *ctx, void *state, const void *body) {
+    kettle *k = state;
+    if (k->degrees == 13) return st_invalid(ctx, "degrees", "nobody likes 13");
+    if (ctx->request->exists) k->degrees++;
+    return ST_OK;
+}
+
+ST_TEST(a_put_is_decided_on_by_create_or_by_nobody) {
+    static const st_service ruled = {.name = "ruled", .factory = "/core/ruled", .state = &kettle_shape, .create = seat_rules};
+    st_mock.service = &ruled;
+    st_text one = st_link_of(st_post("/core/ruled", "{\"degrees\": 1}"));
+    st_is_refused(st_put_to(one, "{\"degrees\": 13}"), 400, "/degrees");
+    st_has(st_put_to(one, "{\"degrees\": 2}"), "/degrees", "3");
+    static const st_service closed = {.name = "closed", .factory = "/core/closed", .state = &kettle_shape, .no_put = true};
+    st_mock.service = &closed;
+    st_text other = st_link_of(st_post("/core/closed", "{}"));
+    st_is_refused(st_put_to(other, "{\"degrees\": 2}"), 405, "");
+    st_check(st_same(st_at(st_describe(&closed), "/put"), st_t("\"none\"")));
+}
+
 static int64_t span;
 
 static int fade(st_context *ctx, void *state, const void *body) {

@@ -153,9 +153,8 @@ func (w *world) update(service *service, a *asked) (*Response, error) {
 	var outcome steward.Outcome
 	switch {
 	case a.action == steward.Get:
-	case a.action == steward.Put:
-		text := withoutBuiltIn(a.body)
-		outcome.Document = &text
+	case a.action == steward.Put && service.Put != "none":
+		return w.replace(service, a)
 	case a.action == steward.Patch && service.Patch == "merge":
 		// Both are JSON: the one was committed, and the other made here.
 		merged, _ := json.Marshal(merge(tree([]byte(state)), tree([]byte(withoutBuiltIn(a.body)))))
@@ -163,6 +162,18 @@ func (w *world) update(service *service, a *asked) (*Response, error) {
 		outcome.Document = &text
 	default:
 		return nil, notAllowed(a)
+	}
+	return w.answer(service, a.link, a.action, outcome, 200)
+}
+
+// replace puts another state in place of a document's, on which the create handler decides.
+func (w *world) replace(service *service, a *asked) (*Response, error) {
+	if a.body == nil {
+		return nil, steward.Refused(400, "body-missing", a.link+" needs a body, a JSON object")
+	}
+	outcome, err := w.inTurn(service, a, withoutBuiltIn(a.body), true, steward.OnCreate)
+	if err != nil {
+		return nil, err
 	}
 	return w.answer(service, a.link, a.action, outcome, 200)
 }

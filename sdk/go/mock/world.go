@@ -20,6 +20,7 @@ type service struct {
 	Interval     int64 `json:"maintenanceIntervalMicros"`
 	StateVersion uint32
 	Patch        string
+	Put          string
 	Task         bool
 }
 

@@ -101,7 +101,7 @@ export interface Context {
   readonly key: string;
   /** The document's version before this request. */
   readonly version: number;
-  /** False in `create` and in the `start` that follows it. */
+  /** False while the document is created: in `create` and in the `start` that follows it. */
   readonly exists: boolean;
   readonly cause: Cause;
   /** Who asks: a self-link of a user, or empty. */
@@ -226,6 +226,8 @@ export interface About {
   start?: "eager" | "lazy";
   /** The host patches by RFC 7396, without a handler. */
   patch?: "merge";
+  /** The host refuses PUT with 405. Default: `put` decides on it, or without one `create`, as on a POST. */
+  put?: "none";
   /** Fields to index instead of all, and as what. */
   index?: Record<string, "string" | "number" | "boolean">;
   /** Hosts outside that effects may address. */
@@ -253,7 +255,7 @@ interface Bodies<S> {
 export interface Service<S> {
   /** Declares the fields of the state. */
   state<F extends Fields>(fields: F): Service<Shape<F>>;
-  /** Runs once, on the POST; the state is what the client sent. */
+  /** Runs on the POST, and on a PUT if there is no `put` (`ctx.exists` is true then); the state is what the client sent. */
   create(act: Handler<S>): Service<S>;
   /** Runs after create, and whenever a node takes ownership or another module takes over. */
   start(act: Handler<S>): Service<S>;

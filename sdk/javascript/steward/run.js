@@ -45,9 +45,7 @@ function conclude(service, handler, document, ctx, tag, status, from) {
   if (typeof wanted === "number") ctx.wanted_ = whole(wanted);
   const maybe = handler === START || handler === STOP || handler === MAINTENANCE || handler === REPLY;
   const before = maybe && !isStateless ? stringify(given) : undefined;
-  const isReplaced = handler === PUT && !isStateless && service.requests["handle-put"] === undefined;
-  const state = isReplaced ? replacement(shape, ctx) : given;
-  const reply = isReplaced ? undefined : act(service, handler, state, ctx, tag, status, from);
+  const reply = act(service, handler, given, ctx, tag, status, from);
   const outcome = {
     document: undefined,
     status: reply?.status ?? 0,
@@ -57,7 +55,7 @@ function conclude(service, handler, document, ctx, tag, status, from) {
     expires: ctx.wanted_,
   };
   if (!isStateless && handler !== GET && reply?.isUnchanged !== true) {
-    const after = written(shape, state);
+    const after = written(shape, given);
     if (after !== before) outcome.document = after;
   }
   return outcome;
@@ -66,13 +64,6 @@ function conclude(service, handler, document, ctx, tag, status, from) {
 function whole(micros) {
   if (Number.isSafeInteger(micros)) return micros;
   throw invalid("documentExpirationTimeMicros", "documentExpirationTimeMicros must be whole microseconds since 1970; 0 is never");
-}
-
-/** Returns the state that a PUT brings, if the service says nothing else. */
-function replacement(shape, ctx) {
-  const body = bodyOf();
-  if (body === undefined) throw refused(400, "body-missing", `${ctx.link} needs a body, a JSON object`);
-  return taken(shape, body);
 }
 
 /** Returns the text of a state that fits. */

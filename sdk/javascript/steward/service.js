@@ -52,7 +52,7 @@ export class Service {
     return this;
   }
 
-  /** Runs once, on the POST; the state is what the client sent. */
+  /** Runs on the POST, and on a PUT if there is no `put` (`ctx.exists` is true then); the state is what the client sent. */
   create(act) {
     return this.add("handle-create", "create", act);
   }
@@ -143,10 +143,7 @@ export class Service {
   handlers() {
     const listed = [...Object.keys(this.plain), ...Object.keys(this.requests)];
     // With defaults, the state that is kept is not the one that was sent.
-    if (this.shape?.changing.length > 0) {
-      const own = this.has("IMMUTABLE") ? ["handle-create"] : ["handle-create", "handle-put"];
-      listed.push(...own.filter((handler) => !listed.includes(handler)));
-    }
+    if (this.shape?.changing.length > 0 && !listed.includes("handle-create")) listed.push("handle-create");
     if (this.replies.size > 0) listed.push("handle-reply");
     if (this.migrations.size > 0) listed.push("migrate");
     if (this.joins !== undefined) listed.push("merge");
@@ -155,8 +152,10 @@ export class Service {
 
   /** Returns the descriptor. */
   descriptor() {
-    const { name, version = "0.1.0", docs, kind, stateVersion, retention, task, start, patch, index, outbound, limits, perCall } = this.about;
+    const { name, version = "0.1.0", docs, kind, stateVersion, retention, task, start, patch, put, index, outbound, limits, perCall } = this.about;
     const words = this.options();
+    if (put !== undefined && put !== "none") throw new TypeError(`put takes "none": PUT is decided on by put(…), by create(…), or by nobody`);
+    if (put === "none" && this.requests["handle-put"] !== undefined) throw new TypeError(`put(…) would never run: the service says put: "none"`);
     if (this.interval > 0 && !words.includes("PERIODIC_MAINTENANCE")) words.push("PERIODIC_MAINTENANCE");
     const actions = {};
     for (const [handler, kinds] of Object.entries(this.requests)) {
@@ -181,6 +180,7 @@ export class Service {
       limits,
       isolation: perCall === true ? "per-call" : undefined,
       patch,
+      put,
       task,
       docs: docs ?? "",
     };

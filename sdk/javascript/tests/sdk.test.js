@@ -1,9 +1,11 @@
 // The SDK by itself, with Node.js: JSON, shapes, and the mock host.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { conflict, reply, service, t, unchanged } from "../steward/index.js";
+import { Answer, Context, Effect } from "../steward/context.js";
+import { conflict, invalid, reply, service, t, unchanged } from "../steward/index.js";
 import { parse, stringify } from "../steward/json.js";
 import { Host, Response } from "../steward/mock/index.js";
 
@@ -62,6 +64,24 @@ test("a state that a handler spoiled is refused and not kept", () => {
   assert.match(host.patch(link, { kind: "typo" }).message, /no field cuont/);
   assert.throws(() => host.patch(link, { kind: "async" }), /must not be async/);
   assert.equal(host.versions(link).length, 1);
+});
+
+test("a PUT is decided on by create or by nobody", () => {
+  const seats = service("/seats")
+    .state({ row: t.integer(), changes: t.integer().default(0) })
+    .create((seat, ctx) => {
+      if (seat.row === 13) throw invalid("row", "there is no row 13");
+      seat.changes = ctx.exists ? ctx.version + 1 : 0;
+    });
+  const host = Host.serving(seats);
+  const { link } = host.post("/seats", { row: 1 });
+  assert.equal(host.put(link, { row: 13 }).pointer, "/row");
+  assert.equal(host.put(link, { row: 2 }).body.changes, 1);
+  const vows = service("/vows", { put: "none" }).state({ text: t.string() });
+  const other = Host.serving(vows);
+  assert.equal(other.put(other.post("/vows", { text: "always" }).link, { text: "never" }).status, 405);
+  assert.equal(vows.descriptor().put, "none");
+  assert.throws(() => vows.put(() => {}).descriptor(), /would never run/);
 });
 
 test("a number that is none is the handler's fault, not the client's", () => {
@@ -207,4 +227,23 @@ test("an upgrade migrates what is touched", () => {
   host.with(second);
   assert.deepEqual(host.get(link).body.words, ["a", "b"]);
   assert.deepEqual(host.patch(link, {}).body.words, ["b", "a"]);
+});
+
+test("the tables of the README name what there is, and all of it", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const methods = (of) => Object.getOwnPropertyNames(of.prototype).filter((name) => name !== "constructor" && !name.endsWith("_"));
+  const fields = (of) => Object.keys(of).filter((name) => !name.endsWith("_"));
+  const context = new Context("/a", "", "", 0, 0, 0, true, 0);
+  const tables = {
+    "## The context": [...methods(Context), ...fields(context), ...methods(Effect), ...methods(Answer), ...fields(new Answer(0, ""))],
+    "## The mock host": [...methods(Host), "serving", ...fields(Host.serving(service("/x"))), ...methods(Response), ...fields(new Response(200))],
+  };
+  for (const [title, there] of Object.entries(tables)) {
+    const section = readme.split(title)[1].split("\n## ")[0];
+    const leftOut = there.filter((name) => !new RegExp(`[\`.]${name}\\b`).test(section));
+    assert.deepEqual(leftOut, [], `${title} leaves out`);
+    const rows = section.split("\n").filter((line) => line.startsWith("|")).join("\n");
+    const called = [...rows.matchAll(/`\.?([a-z]\w*)[(<]/g)].map(([, name]) => name);
+    assert.deepEqual(called.filter((name) => !there.includes(name)), [], `${title} names what there is not`);
+  }
 });

@@ -165,8 +165,7 @@ class Host:
         try:
             return self._operate(asked)
         except Fault as fault:
-            body = {"statusCode": fault.status, "code": fault.code, "message": fault.message, "pointer": fault.pointer}
-            return Response(fault.status, body)
+            return Response(fault.status, {"statusCode": fault.status} | {name: getattr(fault, name) for name in ("code", "message", "pointer")})
 
     def settle(self) -> None:
         """Carries out the effects that are due, and those that they bring about, until none is left."""
@@ -194,8 +193,7 @@ class Host:
 
     def advance(self, span: datetime.timedelta | float) -> None:
         """Moves the clock, and does on the way all that falls due: effects, maintenance, expiry. A number means seconds."""
-        seconds = span.total_seconds() if isinstance(span, datetime.timedelta) else span
-        end = self._now + round(seconds * 1_000_000)
+        end = self._now + round((span.total_seconds() if isinstance(span, datetime.timedelta) else span) * 1_000_000)
         self.settle()
         while (moment := self._next_moment()) is not None and moment <= end:
             self._now = max(moment, self._now)
@@ -252,8 +250,7 @@ class Host:
 
     def versions(self, link: str) -> list[dict[str, Any]]:
         """Returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today."""
-        record = self._documents.get(link)
-        return [self._full(link, number) for number in range(len(record.versions))] if record else []
+        return [self._full(link, number) for number in range(len(self._documents[link].versions))] if link in self._documents else []
 
     # What a guest may ask of its host.
 
@@ -316,8 +313,8 @@ class Host:
             return self._update(service, dataclasses.replace(one, action="put"))
         if found:
             raise Fault(409, "already-exists", f"{one.link} exists, or is marked deleted")
-        document = json.dumps(_without_built_in(asked.body)) if isinstance(asked.body, dict) else json.dumps(asked.body)
-        whole = self._in_turn(service, one, document, False, "create", "start")
+        wanted = _without_built_in(asked.body) if isinstance(asked.body, dict) else asked.body
+        whole = self._in_turn(service, one, json.dumps(wanted), False, "create", "start")
         record = _Record(service.factory, self._state_version(service))
         record.maintenance = self._now + service.interval if service.interval else 0
         self._documents[one.link] = record
@@ -347,7 +344,10 @@ class Host:
         if service.handles(asked.action):
             return self._committed(service, asked.link, asked.action, self._call(service, asked.action, state, asked, True), 200)
         outcome = Outcome()
-        if asked.action == "patch" and service.options.get("patch") == "merge":
+        if asked.action == "put" and service.options.get("put") != "none":
+            wanted = _without_built_in(asked.body) if isinstance(asked.body, dict) else asked.body
+            outcome = self._in_turn(service, asked, json.dumps(wanted), True, "create")
+        elif asked.action == "patch" and service.options.get("patch") == "merge":
             outcome.document = json.dumps(_merged(json.loads(state), _without_built_in(asked.body)))
         elif asked.action != "get":
             raise _not_allowed(asked)

@@ -54,13 +54,7 @@ def handle(service: Service, action: str, document: str, request: Request, host:
     if action in ("create", "put") and isinstance(body, dict):
         ctx.outcome.expires_micros = body.get("documentExpirationTimeMicros")
     before = text_of(state) if action not in _ASKED else None
-    answer = None
-    if action in service.handlers:
-        answer = chosen(service, action, body).call(state, ctx, body)
-    elif action == "put":
-        if body is None:
-            raise Fault(400, "body-missing", f"{request.link} needs a body, a JSON object")
-        state = service.shape.read(body)
+    answer = chosen(service, action, body).call(state, ctx, body) if action in service.handlers else None
     return concluded(ctx, answer, None if action == "get" or ctx.keeps_state else kept(service, state, before))
 
 
@@ -82,7 +76,8 @@ def chosen(service: Service, action: str, body: Any) -> Any:
     """Returns the method that the body's kind chooses."""
     kinds = service.handlers[action]
     kind = body.get("kind") if isinstance(body, dict) else None
-    if kind in kinds:
+    # A list, say, is no key of anything.
+    if isinstance(kind, str) and kind in kinds:
         return kinds[kind]
     if "" in kinds:
         return kinds[""]

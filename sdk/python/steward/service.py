@@ -135,6 +135,10 @@ class Service:
             function = value.__func__ if isinstance(value, staticmethod) else value
             if callable(function) and not isinstance(function, type):
                 self._take(name, function)
+        if options.get("put", "none") != "none":
+            raise TypeError('put takes "none": PUT is decided on by handle_put, by handle_create, or by nobody')
+        if "put" in options and "put" in self.handlers:
+            raise TypeError(f'{cls.__name__} has handle_put, which would never run with put="none"')
 
     def _take(self, name: str, function: Callable) -> None:
         role, detail = getattr(function, "_steward", (name.removeprefix("handle_"), ""))
@@ -155,8 +159,7 @@ class Service:
 
     def handles(self, action: str) -> bool:
         """Returns true if the host calls this service on an action."""
-        native = action == "create" or (action == "put" and "IMMUTABLE" not in self.options.get("options", ()))
-        return action in self.handlers or (native and not self.stateless)
+        return action in self.handlers or (action == "create" and not self.stateless)
 
     def describe(self) -> str:
         """Returns the descriptor."""
@@ -184,7 +187,7 @@ class Service:
         }
         if outbound := given.pop("outbound", None):
             fields["capabilities"] = {"outbound": list(outbound)}
-        names = {"kind": "documentKind", "retention": "versionRetention", "patch": "patch", "start": "start", "task": "task", "limits": "limits"}
+        names = {"kind": "documentKind", "retention": "versionRetention", "patch": "patch", "put": "put", "start": "start", "task": "task", "limits": "limits"}
         for word, value in given.items():
             if word in names:
                 fields[names[word]] = value
@@ -199,7 +202,7 @@ class Service:
 served: list[Service] = []
 
 _OPTIONS = {
-    "name", "version", "docs", "kind", "options", "state_version", "retention", "task", "start", "patch", "index", "outbound", "limits", "per_call",
+    "name", "version", "docs", "kind", "options", "state_version", "retention", "task", "start", "patch", "put", "index", "outbound", "limits", "per_call",
 }
 
 

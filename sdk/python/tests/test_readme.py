@@ -1,9 +1,11 @@
 """The example of the README, word for word."""
 
 import pathlib
+import re
 import unittest
 
-from steward import Context, conflict, every, field, patch, service
+from steward import Answer, Context, Effect, conflict, every, field, patch, service
+from steward.context import Request
 from steward.mock import Host, Response
 
 
@@ -50,6 +52,22 @@ class TestKettle(unittest.TestCase):
         for block in readme.split("```python\n")[1:]:
             for line in block.split("```")[0].splitlines():
                 self.assertIn(line, here.read_text())
+
+    def test_the_tables_name_what_there_is_and_all_of_it(self):
+        readme = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+        tables = {
+            "## The context": (Context(Request("/a"), None), Effect("/a", "post"), Answer("", 0, [], None, "")),
+            "## The mock host": (Host(), Response(200)),
+        }
+        for title, subjects in tables.items():
+            section = readme.split(title)[1].split("\n## ")[0]
+            named = set(re.findall(r"`\.?([a-z_]+)", section)) | set(re.findall(r"[ `]([a-z_]+)(?=[ `])", section))
+            there = {name for one in subjects for name in dir(one) if not name.startswith("_")}
+            wanted = there - set(vars(Effect("/a", "post"))) - {"outcome", "keeps_state"}
+            self.assertEqual(wanted - named, set(), f"{title} leaves out")
+            rows = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+            called = set(re.findall(r"`\.?([a-z_]+)\(", rows))
+            self.assertEqual(called - there, set(), f"{title} names what there is not")
 
 
 if __name__ == "__main__":

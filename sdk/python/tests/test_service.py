@@ -6,7 +6,7 @@ import json
 import typing
 import unittest
 
-from steward import Answer, Context, Level, conflict, every, field, get, migrate, patch, reply, service
+from steward import Answer, Context, Level, conflict, every, field, get, invalid, migrate, patch, reply, service
 from steward.mock import Host, Response
 
 
@@ -89,6 +89,22 @@ class Echo:
         return {"link": ctx.link, "word": ctx.parameter("word"), "body": body}
 
 
+@service("/seats")
+class Seat:
+    row: int
+    changes: int = 0
+
+    def handle_create(self, ctx: Context):
+        if self.row == 13:
+            raise invalid("row", "there is no row 13")
+        self.changes = ctx.version + 1 if ctx.exists else 0
+
+
+@service("/vows", put="none")
+class Vow:
+    text: str
+
+
 class TestService(unittest.TestCase):
     def setUp(self):
         self.host = Host(Account, Echo)
@@ -105,6 +121,17 @@ class TestService(unittest.TestCase):
         self.assertEqual(schema["properties"]["currency"], {"enum": ["EUR", "USD"], "default": "EUR"})
         self.assertEqual(schema["properties"]["limits"]["additionalProperties"]["properties"]["percent"]["maximum"], 100)
         self.assertEqual(sorted(found["actions"]["handle-patch"]), ["break", "close", "deposit", "refuse"])
+
+    def test_a_put_is_decided_on_by_create_or_by_nobody(self):
+        host = Host(Seat, Vow)
+        seat = host.post("/seats", {"row": 1}).link
+        self.assertEqual(host.put(seat, {"row": 13}).pointer, "/row")
+        self.assertEqual(host.put(seat, {"row": 2}).body["changes"], 1)
+        vow = host.post("/vows", {"text": "always"}).link
+        self.assertEqual(host.put(vow, {"text": "never"}).status, 405)
+        self.assertEqual(json.loads(Vow.__steward__.describe())["put"], "none")
+        with self.assertRaises(TypeError):
+            service("/seats", put="none")(type("Both", (), {"handle_put": lambda self: None}))
 
     def test_bodies_are_told_apart_by_their_kind_and_refused_by_their_field(self):
         paid = self.host.patch(self.link, {"kind": "deposit", "amount": 2**63, "documentVersion": 0})

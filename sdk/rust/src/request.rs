@@ -73,7 +73,7 @@ pub struct Request {
     pub seed: u64,
     /// The document's version before this request.
     pub version: u64,
-    /// Whether a document exists already: false in the create handler and the start handler that follows it.
+    /// Whether a document exists already: false while it is created: in the create handler and the start handler that follows it.
     pub exists: bool,
     /// When the document expires, in microseconds since the Unix epoch; 0: never.
     pub expires_micros: i64,

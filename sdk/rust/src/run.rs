@@ -108,9 +108,26 @@ fn conclude(mut ctx: Context, reply: Reply, document: Option<String>) -> Result<
 #[serde(rename_all = "camelCase")]
 struct BuiltIn {
     #[serde(default)]
-    kind: Option<String>,
+    kind: Option<Lenient<String>>,
     #[serde(default)]
-    document_expiration_time_micros: Option<i64>,
+    document_expiration_time_micros: Option<Lenient<i64>>,
+}
+
+/// A value, whatever its type: a field of another type than the SDK reads must not hide the others.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Lenient<T> {
+    Read(T),
+    Other(serde::de::IgnoredAny),
+}
+
+impl<T> Lenient<T> {
+    fn read(self) -> Option<T> {
+        match self {
+            Lenient::Read(value) => Some(value),
+            Lenient::Other(_) => None,
+        }
+    }
 }
 
 fn built_in(ctx: &Context) -> Option<BuiltIn> {
@@ -118,12 +135,12 @@ fn built_in(ctx: &Context) -> Option<BuiltIn> {
 }
 
 fn expiration_wanted(ctx: &Context) -> Option<i64> {
-    built_in(ctx)?.document_expiration_time_micros
+    built_in(ctx)?.document_expiration_time_micros?.read()
 }
 
 /// Returns the `kind` that the body names.
 pub fn kind(ctx: &Context) -> Option<String> {
-    built_in(ctx)?.kind
+    built_in(ctx)?.kind?.read()
 }
 
 /// Refuses a body whose kind no method takes.
@@ -177,15 +194,6 @@ pub fn migrate<Old: DeserializeOwned, S: Document>(text: &str, act: impl FnOnce(
 /// The service's fault, or one for a joined state that does not fit its schema.
 pub fn merge<S: Document>(ours: &str, theirs: &str, act: impl FnOnce(S, S) -> Result<S>) -> Result<String> {
     document::write(&act(document::restore(ours)?, document::restore(theirs)?)?)
-}
-
-/// Replaces the state by the body of the request: what PUT does if the service says nothing else.
-///
-/// # Errors
-/// As [`body`].
-pub fn replace<S: Document>(state: &mut S, ctx: &Context) -> Result<Reply> {
-    *state = body(ctx)?;
-    Ok(Reply::state())
 }
 
 /// Refuses a call that the descriptor did not invite.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_model::service::{Descriptor, Handler as Listed, IndexType, NativePatch, ServiceOption};
+use steward_model::service::{Descriptor, Handler as Listed, IndexType, NativePatch, NativePut, ServiceOption};
 use steward_sdk::mock::Host;
 use steward_sdk::prelude::*;
 use steward_sdk::{Guest, Handler};
@@ -105,10 +105,50 @@ impl Echo {
     }
 }
 
+/// A seat that is taken once.
+#[derive(Document)]
+struct Seat {
+    row: u64,
+    #[document(default)]
+    changes: u64,
+}
+
+#[service(factory = "/seats")]
+impl Seat {
+    fn handle_create(&mut self, ctx: &mut Context) -> Result {
+        ensure!(self.row != 13, invalid("row", "there is no row 13"));
+        self.changes = if ctx.exists() { ctx.version() + 1 } else { 0 };
+        Ok(())
+    }
+}
+
+/// A vow, which nobody replaces.
+#[derive(Document)]
+struct Vow {
+    text: String,
+}
+
+#[service(factory = "/vows", put = "none")]
+impl Vow {}
+
 fn account() -> (Host, String) {
     let mut host = Host::serving::<Account>();
     let link = host.post("/bank/accounts", json!({ "owner": "ann" })).link();
     (host, link)
+}
+
+#[test]
+fn a_put_is_decided_on_by_create_or_by_nobody() {
+    let mut host = Host::serving::<Seat>();
+    let seat = host.post("/seats", json!({ "row": 1 })).link();
+    assert_eq!(host.put(&seat, json!({ "row": 13 })).pointer(), "/row");
+    assert_eq!(host.put(&seat, json!({ "row": 2 })).body["changes"], 1);
+    let mut host = Host::serving::<Vow>();
+    let vow = host.post("/vows", json!({ "text": "always" })).link();
+    assert_eq!(host.put(&vow, json!({ "text": "never" })).status, 405);
+    assert_eq!(host.get(&vow).body["text"], "always");
+    let descriptor = Descriptor::parse(&<Vow as Guest>::describe()).expect("a valid descriptor");
+    assert_eq!(descriptor.put, NativePut::None);
 }
 
 #[test]
@@ -123,16 +163,10 @@ fn the_descriptor_is_what_the_host_expects() {
     assert_eq!(descriptor.limits.deadline_millis, 500);
     assert_eq!(descriptor.patch, NativePatch::None);
     assert!(descriptor.has(ServiceOption::PeriodicMaintenance) && descriptor.has(ServiceOption::StrictUpdateChecking));
-    for handler in [
-        Listed::HandleCreate,
-        Listed::HandlePut,
-        Listed::HandleGet,
-        Listed::HandleReply,
-        Listed::Migrate,
-        Listed::Merge,
-    ] {
+    for handler in [Listed::HandleCreate, Listed::HandleGet, Listed::HandleReply, Listed::Migrate, Listed::Merge] {
         assert!(descriptor.handles(handler), "{handler:?}");
     }
+    assert!(!descriptor.handles(Listed::HandlePut) && descriptor.put == NativePut::Replace);
     assert!(!descriptor.handles(Listed::HandleDelete) && !descriptor.handles(Listed::HandlePost));
     let index = descriptor.index.expect("an index");
     assert_eq!((index[1].path.as_str(), index[1].kind), ("balance", IndexType::Number));

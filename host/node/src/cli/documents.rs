@@ -103,6 +103,7 @@ pub(super) struct PutArgs {
 #[command(after_help = "\
 Examples:
   steward patch /core/counters/clicks by:=3
+  steward patch /core/counters/clicks '{}'             no fields at all
   steward patch /core/counters/clicks by:=1 --if-match 1-7")]
 pub(super) struct PatchArgs {
     #[command(flatten)]

@@ -18,14 +18,15 @@ Examples:
   steward effects                          of all factories
   steward effects /core/counters
   steward effects /core/counters/clicks -n 5
-  steward effects /core/counters/clicks --drop   of one document: they are never sent")]
+  steward effects /core/counters/clicks --drop   of one document: they are never sent
+  steward effects /core/counters --drop          of all documents of a factory")]
 pub(super) struct Args {
     /// Path of a document or a factory [default: all factories]
     path: Option<String>,
     /// How many of each at the most
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     limit: u32,
-    /// Give up what a document has to send
+    /// Give up what a document, or all documents of a factory, have to send
     #[arg(long, requires = "path", conflicts_with = "limit")]
     drop: bool,
     /// Do it without asking
@@ -84,12 +85,14 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-/// Asks once, and gives up what a document has to send.
+/// Asks once, and gives up what a document, or all documents of a factory, have to send.
 async fn drop_all(path: &str, yes: bool, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let effects = format!("{path}/effects");
-    let pending = client.ask(&Call::new(Method::GET, &effects)?).await?.json()?;
-    let pending = pending.get("pendingCount").and_then(Value::as_u64).unwrap_or(0);
-    terminal.say(&format!("{path} has {} to send; there is no way back", thousands(pending)));
+    let shown = client.ask(&Call::new(Method::GET, &effects)?).await?.json()?;
+    let pending = shown.get("pendingCount").and_then(Value::as_u64).unwrap_or(0);
+    // Of very many the host counts a part.
+    let more = if shown.get("isWhole") == Some(&Value::Bool(false)) { "at least " } else { "" };
+    terminal.say(&format!("{path} has {more}{} to send; there is no way back", thousands(pending)));
     terminal.confirm(&format!("Give them up on {}?", client.host()), yes)?;
     let dropped = client.ask(&Call::new(Method::DELETE, &effects)?).await?.json()?;
     let dropped = dropped.get("givenUpCount").and_then(Value::as_u64).unwrap_or(0);

@@ -9,7 +9,7 @@ use super::table::Table;
 use super::views::{self, Module, short_digest};
 use crate::config::quantity::show_size;
 
-/// Lists guest modules, or shows one
+/// Lists guest modules by name, the newest first, or shows one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,6 +44,10 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     for document in views::entries::<Value>(&answer, "documents")? {
         modules.push((views::one(document.clone())?, document));
     }
+    // The versions of a service stand together, the newest first.
+    modules.sort_by(|(one, _), (other, _)| {
+        one.name.cmp(&other.name).then_with(|| other.installed_time_micros.cmp(&one.installed_time_micros))
+    });
     if let Some(Action::Show { module }) = &args.action {
         let digits = module.strip_prefix("sha256:").unwrap_or(module);
         modules.retain(|(one, _)| one.name == *module || (digits.len() >= 4 && one.digest.starts_with(digits)));

@@ -36,8 +36,14 @@ use tracing_subscriber::filter::Directive;
 const REQUEST_BYTES_MAX: u64 = 12 << 20;
 const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
 
-/// Answers that take more memory are more than a node has.
-const ANSWER_BYTES_MAX: u64 = 1 << 40;
+/// Bodies and answers that take more memory are more than a node has.
+const HELD_BYTES_MAX: u64 = 1 << 40;
+
+/// More than the sockets and tasks of a machine.
+const REQUESTS_MAX: usize = 1 << 20;
+
+/// A folder that is larger holds more modules than a group may have.
+const CODE_CACHE_BYTES_MAX: u64 = 1 << 44;
 
 /// More lines than a disk takes.
 const GUEST_LOG_LINES_MAX: u32 = 1_000_000;
@@ -54,6 +60,9 @@ const MODULE_MEMORY_BYTES_MAX: u64 = 1 << 40;
 
 /// Nobody waits longer for a module to be compiled.
 const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+
+/// So many steps, for each byte of a state, keep a processor busy for minutes.
+pub(crate) const SCHEMA_STEPS_MAX: u32 = 100_000;
 
 /// More pending effects than memory holds: each takes some hundred bytes there.
 const PENDING_EFFECTS_MAX: usize = 100_000_000;
@@ -140,8 +149,14 @@ pub(crate) struct Options {
     pub virtual_clock: bool,
     /// Folder of compiled guest code; none: one in the data folder.
     pub code_cache: Option<PathBuf>,
+    /// About how many bytes that folder may take.
+    pub code_cache_bytes: u64,
     /// Largest body of a request, in bytes.
     pub max_request_bytes: usize,
+    /// Most bytes of bodies of requests, all together.
+    pub body_bytes: usize,
+    /// Most requests to services under way at once.
+    pub requests: usize,
     /// Most bytes of answers that clients have not taken yet.
     pub answer_bytes: usize,
     /// Most memory of one guest instance, in bytes.
@@ -156,6 +171,8 @@ pub(crate) struct Options {
     pub guest_log_lines: u32,
     /// What guest modules may be like.
     pub modules: ModuleLimits,
+    /// Most steps of a state schema, each `$ref` followed.
+    pub schema_steps: u32,
     /// True if each version keeps the request that made it.
     pub record_requests: bool,
     /// Most operations that wait for one document, at least one.
@@ -204,8 +221,11 @@ impl Options {
             ephemeral: read(all, "ephemeral", parse_switch)?,
             virtual_clock: read(all, "clock", parse_clock)?,
             code_cache: read(all, "code_cache", |text| optional(text, |path| Ok(PathBuf::from(path))))?,
+            code_cache_bytes: read(all, "code_cache_bytes", |text| parse_bytes(text, CODE_CACHE_BYTES_MAX))? as u64,
             max_request_bytes: read(all, "max_request_bytes", |text| parse_bytes(text, REQUEST_BYTES_MAX))?,
-            answer_bytes: read(all, "answer_bytes", |text| parse_bytes(text, ANSWER_BYTES_MAX))?,
+            body_bytes: read(all, "body_bytes", |text| parse_bytes(text, HELD_BYTES_MAX))?,
+            requests: read(all, "requests", |text| parse_count(text, REQUESTS_MAX))?,
+            answer_bytes: read(all, "answer_bytes", |text| parse_bytes(text, HELD_BYTES_MAX))?,
             guest_memory_bytes: read(all, "guest_memory", |text| parse_bytes(text, GUEST_MEMORY_BYTES_MAX))?,
             guest_deadline: read(all, "guest_deadline", |text| parse_span(text, GUEST_DEADLINE_MAX))?,
             guest_share_percent: read(all, "guest_share", parse_percent)?,
@@ -219,6 +239,7 @@ impl Options {
                 memory_bytes_max: read(all, "module_memory", |text| parse_bytes(text, MODULE_MEMORY_BYTES_MAX))?,
                 deadline: read(all, "module_deadline", |text| parse_span(text, MODULE_DEADLINE_MAX))?,
             },
+            schema_steps: read(all, "schema_steps", |text| parse_count(text, SCHEMA_STEPS_MAX))?,
             record_requests: read(all, "record_requests", parse_switch)?,
             queue_limit: read(all, "queue_limit", |text| parse_count(text, QUEUE_LIMIT_MAX))?,
             pending_effects_max: Amount::bound(
@@ -235,6 +256,7 @@ impl Options {
         };
         options.check_address(origin(all, "bind_address"))?;
         options.check_peers(origin(all, "peer_nodes"))?;
+        options.check_bodies(origin(all, "body_bytes"))?;
         // Times that never were must not be kept with anybody's documents.
         if options.virtual_clock && !options.ephemeral {
             let reason = "moves times that would be kept: say --ephemeral too".to_owned();
@@ -249,6 +271,20 @@ impl Options {
             Some(uri) => uri.clone(),
             None => format!("http://{}", SocketAddr::new(self.bind_address, port)),
         }
+    }
+
+    /// What is larger than all bodies may be together would never be taken, however often it is sent.
+    fn check_bodies(&self, origin: &Origin) -> Result<(), Error> {
+        let (largest, flag) = match self.modules.bytes_max > self.max_request_bytes {
+            true => (self.modules.bytes_max, "--module-bytes"),
+            false => (self.max_request_bytes, "--max-request-bytes"),
+        };
+        if self.body_bytes >= largest {
+            return Ok(());
+        }
+        let size = |bytes: usize| quantity::show_size(bytes as u64);
+        let reason = format!("must be at least {}, which is {flag}", size(largest));
+        Err(Error::Value { origin: origin.clone(), text: size(self.body_bytes), reason })
     }
 
     fn check_address(&self, origin: &Origin) -> Result<(), Error> {

@@ -130,6 +130,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         STATE,
         "Folder of compiled guest code; nodes of one user may share it [default: code in the data folder]",
     ),
+    text("code_cache_bytes", "SIZE", "512MiB", STATE, "Most bytes of that folder; what was not used for longest goes first"),
     text("clock", "CLOCK", "real", STATE, "real, or virtual: it may be moved ahead, to try out what comes later; with --ephemeral"),
     text(
         "record_requests",
@@ -140,7 +141,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     )
     .of(Shape::Switch),
     text("max_request_bytes", "SIZE", "1MiB", LIMITS, "Largest body of a request"),
+    text("body_bytes", "SIZE", "256MiB", LIMITS, "Most bytes of bodies of requests that arrive or are worked on"),
     text("answer_bytes", "SIZE", "256MiB", LIMITS, "Most bytes of answers that clients have not taken yet"),
+    text("requests", "N", "16384", LIMITS, "Most requests to services under way at once").of(Shape::Number),
     text("guest_memory", "SIZE", "64MiB", LIMITS, "Most memory of one guest instance"),
     text("guest_deadline", "DURATION", "1s", LIMITS, "Longest time of one guest call"),
     text(
@@ -166,6 +169,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     text("module_locals", "N", "5000", LIMITS, "Most variables of one function of a guest module").of(Shape::Number),
     text("module_memory", "SIZE", "2GiB", LIMITS, "Most memory of the process that compiles a guest module"),
     text("module_deadline", "DURATION", "2m", LIMITS, "Longest time until a guest module is compiled and ready"),
+    text("schema_steps", "N", "2000", LIMITS, "Most steps of a state schema, which is counted when a module is mounted")
+        .of(Shape::Number),
     text("pending_effects", "N", "1000000", LIMITS, "Most effects and timers that wait; a factory has half, a document a 16th")
         .of(Shape::Number),
     text("pending_bytes", "SIZE", "512MiB", LIMITS, "Most bytes of them, shared out likewise"),

@@ -26,6 +26,8 @@ pub(crate) struct Deployments {
     modules: Arc<Modules>,
     /// Hosts outside that guests may be granted.
     pub(super) outbound_allowed: Vec<String>,
+    /// Most steps of the schema of a state.
+    pub(super) schema_steps_max: u32,
     pub(super) shutdown: Shutdown,
 }
 
@@ -59,15 +61,16 @@ impl Change {
 }
 
 impl Deployments {
-    /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`.
+    /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`, and the schemas
+    /// of their states may take `schema_steps_max` steps.
     pub(crate) fn new(
         operations: Arc<Operations>,
         control: Arc<dyn ControlLog>,
         modules: Arc<Modules>,
-        outbound_allowed: Vec<String>,
+        (outbound_allowed, schema_steps_max): (Vec<String>, u32),
         shutdown: Shutdown,
     ) -> Arc<Deployments> {
-        Arc::new(Deployments { operations, control, modules, outbound_allowed, shutdown })
+        Arc::new(Deployments { operations, control, modules, outbound_allowed, schema_steps_max, shutdown })
     }
 
     /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.

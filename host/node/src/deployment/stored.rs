@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steward_model::service::Descriptor;
 use steward_model::{Lane, Link};
 use steward_protocol::cluster::registry::Service;
-use steward_storage::documents::{Across, Copies};
+use steward_storage::documents::{self, Across, Copies};
 
 use super::deployments::Deployments;
 use super::error::{Breaking, Error};
@@ -48,6 +48,15 @@ impl Deployments {
         for lane in [Lane::Persisted, Lane::Volatile] {
             flushed_lane(partitions, lane).await.map_err(crate::operation::Error::from)?;
         }
+        Ok(self.kept(paths)?)
+    }
+
+    /// As [`Deployments::documents`], of what the state stores of this node hold at this moment. It takes a short look at each copy.
+    ///
+    /// # Errors
+    /// Those of the state store.
+    pub(crate) fn kept(&self, paths: &[&Link]) -> Result<Vec<u64>, documents::Error> {
+        let partitions = self.operations.partitions();
         let mut counts = vec![0; paths.len()];
         for lane in [Lane::Persisted, Lane::Volatile] {
             let Some(first) = partitions.lane(lane).first() else { continue };

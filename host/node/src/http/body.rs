@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn nothing() -> Held {
-        Arc::new(Bodies::default()).nothing()
+        Arc::new(Bodies::of_requests(1 << 20)).nothing()
     }
 
     #[tokio::test]

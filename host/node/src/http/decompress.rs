@@ -136,7 +136,7 @@ mod tests {
     async fn decoded(body: &[u8], piece: usize, max: usize) -> Result<Bytes, Error> {
         let pieces: Vec<_> =
             body.chunks(piece).map(|piece| Ok::<_, io::Error>(Frame::data(Bytes::copy_from_slice(piece)))).collect();
-        let mut held = Arc::new(Bodies::default()).nothing();
+        let mut held = Arc::new(Bodies::of_requests(1 << 20)).nothing();
         collect(Coding::Gzip, StreamBody::new(stream::iter(pieces)), max, &mut held).await
     }
 

@@ -156,6 +156,20 @@ impl Error {
         )
     }
 
+    fn overloaded(&self) -> Problem {
+        let problem = Problem::later(Kind::Unavailable, "overloaded", 1, self);
+        match self {
+            Error::Overloaded { .. } => problem.hint("start the node with a higher --requests"),
+            Error::BodiesFull { .. } => problem
+                .hint("send less at once, or when others have been answered")
+                .hint("or start the node with a higher --body-bytes"),
+            Error::AnswersFull { .. } => problem
+                .hint("ask for less at once: $limit, $select")
+                .hint("or start the node with a higher --answer-bytes"),
+            _ => problem,
+        }
+    }
+
     /// Returns the failure as everybody speaks of it.
     pub(super) fn problem(&self) -> Problem {
         let never = |kind, code| Problem::never(kind, code, self);
@@ -208,12 +222,9 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
-            Error::Overloaded { .. } | Error::Crowded { .. } | Error::BodiesFull { .. } => {
-                later(Kind::Unavailable, "overloaded", 1)
+            Error::Crowded { .. } | Error::Overloaded { .. } | Error::BodiesFull { .. } | Error::AnswersFull { .. } => {
+                self.overloaded()
             }
-            Error::AnswersFull { .. } => later(Kind::Unavailable, "overloaded", 1)
-                .hint("ask for less at once: $limit, $select")
-                .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
                 let problem = later(Kind::Unavailable, "not-available", 1);

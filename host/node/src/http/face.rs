@@ -2,6 +2,7 @@
 //! every answer.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,9 +26,6 @@ use crate::query::Queries;
 use crate::service::{Modules, Service};
 use crate::shutdown::Shutdown;
 
-/// Most requests to services under way at once; health and metrics are answered beyond it.
-const REQUESTS_MAX: usize = 16 * 1024;
-
 /// Everything that the HTTP face of a node needs.
 pub(crate) struct Parts {
     /// The road of operations.
@@ -45,6 +43,8 @@ pub(crate) struct Parts {
     pub metrics: PrometheusHandle,
     /// Tells when to stop, and is told to by `DELETE /core/management`.
     pub shutdown: Shutdown,
+    /// The data folder.
+    pub data: PathBuf,
     /// The number of this node.
     pub node: NodeId,
     /// By which names clients may call it.
@@ -71,8 +71,12 @@ pub(crate) struct Names {
 pub(crate) struct Bounds {
     /// Largest body of a request, after decompression; guest modules have a bound of their own.
     pub request_bytes_max: usize,
+    /// Most bytes that bodies of requests hold together.
+    pub body_bytes_max: usize,
     /// Most bytes of answers that clients have not taken yet.
     pub answer_bytes_max: usize,
+    /// Most requests to services under way at once; health and metrics are answered beyond it.
+    pub requests_max: usize,
     /// Largest guest module.
     pub module_bytes_max: usize,
     /// Longest time for which a connection may say or take nothing.
@@ -125,7 +129,7 @@ impl Http {
             cors: cors::rules(cors_origins),
             strangers: Strangers::new(public_uri, host_names, cors_origins),
             connections: Connections::new(Arc::clone(parts.operations.clock()), &parts.descriptors),
-            bodies: Arc::default(),
+            bodies: Arc::new(Bodies::of_requests(parts.bounds.body_bytes_max)),
             answers: Arc::new(Bodies::of_answers(parts.bounds.answer_bytes_max)),
             recovered: AtomicBool::new(false),
             parts,
@@ -141,11 +145,16 @@ impl Http {
     /// # Errors
     /// [`Error::Overloaded`] if there is none.
     pub(super) fn under_way(self: &Arc<Self>) -> Result<UnderWay, Error> {
-        let place = UnderWay(Arc::clone(self));
-        if self.requests.fetch_add(1, Ordering::Relaxed) < REQUESTS_MAX {
+        let (place, max) = (UnderWay(Arc::clone(self)), self.parts.bounds.requests_max);
+        if self.requests.fetch_add(1, Ordering::Relaxed) < max {
             return Ok(place);
         }
-        Err(Error::Overloaded { max: REQUESTS_MAX })
+        Err(Error::Overloaded { max })
+    }
+
+    /// Returns how many requests to services are under way.
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Returns why a service cannot answer for all its documents now, if it cannot: those of other nodes are asked there.

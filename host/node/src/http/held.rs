@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::Error;
-
-/// Most bytes that bodies of requests may hold at once: some of the largest modules, or hundreds of the largest documents.
-const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
+use crate::telemetry::metrics as telemetry;
 
 #[derive(Debug)]
 pub(super) struct Bodies {
@@ -28,14 +26,16 @@ pub(super) struct Held {
     bytes: usize,
 }
 
-impl Default for Bodies {
-    /// Those of requests.
-    fn default() -> Bodies {
-        Bodies { held: AtomicUsize::new(0), max: HELD_BYTES_MAX, refusal: |max| Error::BodiesFull { max } }
-    }
-}
-
 impl Bodies {
+    /// Returns the count of requests, whose bodies hold at most `max` bytes together.
+    pub(super) fn of_requests(max: usize) -> Bodies {
+        let refusal = |max| {
+            telemetry::body_refused();
+            Error::BodiesFull { max }
+        };
+        Bodies { held: AtomicUsize::new(0), max, refusal }
+    }
+
     /// Returns the count of answers, which hold at most `max` bytes together.
     pub(super) fn of_answers(max: usize) -> Bodies {
         Bodies { held: AtomicUsize::new(0), max, refusal: |max| Error::AnswersFull { max } }
@@ -86,13 +86,13 @@ mod tests {
 
     #[test]
     fn bodies_hold_no_more_than_they_may_together() {
-        let bodies = Arc::new(Bodies::default());
+        let bodies = Arc::new(Bodies::of_requests(10));
         let (mut one, mut other) = (bodies.nothing(), bodies.nothing());
-        one.more(HELD_BYTES_MAX - 1).expect("fits");
-        assert!(matches!(other.more(2), Err(Error::BodiesFull { max: HELD_BYTES_MAX })));
+        one.more(9).expect("fits");
+        assert!(matches!(other.more(2), Err(Error::BodiesFull { max: 10 })));
         other.more(1).expect("fits");
         drop(one);
-        other.more(HELD_BYTES_MAX - 1).expect("fits again");
+        other.more(9).expect("fits again");
     }
 
     #[test]

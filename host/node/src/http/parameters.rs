@@ -64,7 +64,6 @@ pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) 
     if query.is_empty() {
         return Ok(());
     }
-    let handler = Handler::of(action);
     match http.operations().services().find(link) {
         Some(Found::Child(_)) if action == Action::Delete && named(query).any(|name| name == ERASE) => {
             Err(Error::NotOffered { path: format!("{link}?{ERASE}"), what: "erasure of documents" })
@@ -74,13 +73,15 @@ pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) 
                 "is for GET: an update is of the newest state; name the one that it is based on in If-Match".to_owned();
             Err(Error::Parameter { name: VERSION, reason })
         }
-        Some(Found::Child(service)) if action == Action::Get && service.handles(handler) => once(query, &OF_READS),
-        Some(Found::Child(service)) if !service.handles(handler) => {
-            only(query, if action == Action::Get { &OF_READS } else { &[] })
-        }
+        Some(Found::Child(service)) => match (service.descriptor().decides(action), action) {
+            (Some(_), Action::Get) => once(query, &OF_READS),
+            (None, Action::Get) => only(query, &OF_READS),
+            (None, _) => only(query, &[]),
+            (Some(_), _) => Ok(()),
+        },
         Some(Found::Factory(service)) if action == Action::Post && !service.handles(Handler::HandleCreate) => {
             only(query, &[])
         }
-        Some(Found::Child(_) | Found::Factory(_) | Found::Stateless(_)) | None => Ok(()),
+        Some(Found::Factory(_) | Found::Stateless(_)) | None => Ok(()),
     }
 }

@@ -99,6 +99,7 @@ impl Folder {
         let usual = Config::default();
         Ok(Config {
             cache_folder: Some(options.code_cache.clone().unwrap_or_else(|| self.path().join("code"))),
+            cache_bytes_max: options.code_cache_bytes,
             modules: options.modules.clone(),
             compiler: Some(own_program()?),
             share_percent: options.guest_share_percent,

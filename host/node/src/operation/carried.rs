@@ -18,7 +18,7 @@ use super::locate::Addressee;
 use super::patience::Patience;
 use super::replayed::{Replayed, Replaying};
 use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
-use crate::partition::Wanted;
+use crate::partition::{Senders, Wanted};
 
 /// An operation that somebody asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,17 +54,18 @@ pub(super) enum Question {
     Operation(Box<Carried>),
     /// Up to where the partition is committed.
     Committed(PartitionId),
-    /// To send nothing any more of what a document has to send, all of it or what has the tag. The document lies in the partition.
-    GiveUp(PartitionId, Link, Option<String>),
+    /// To send nothing any more of what documents of the partition have to send, all of it or what has the tag.
+    GiveUp(PartitionId, Senders, Option<String>),
     /// To run the request once more that made a version of a document. The document lies in the partition.
     Replay(PartitionId, Replaying),
 }
 
 impl Format for Question {
     const NAME: &'static str = "question to an owner";
-    // The second can ask to give effects up; the third says who has chosen the key of a request; the fourth asks for replays.
-    const VERSION: u8 = 4;
-    const READABLE_FROM: u8 = 4;
+    // The second can ask to give effects up; the third says who has chosen the key of a request; the fourth asks for replays, the fifth
+    // for the effects of whole factories.
+    const VERSION: u8 = 5;
+    const READABLE_FROM: u8 = 5;
 }
 
 /// Bytes that are written as one run.

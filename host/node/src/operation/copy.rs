@@ -73,6 +73,7 @@ pub(super) fn said(road: Road<'_>, position: Position, answer: Result<Reply, Err
         // What is not there, or not so, is seen in a state as well.
         Err(
             seen @ (Error::NotFound { .. }
+            | Error::Expired { .. }
             | Error::VersionNotFound { .. }
             | Error::Deleted { .. }
             | Error::PreconditionFailed { .. }),

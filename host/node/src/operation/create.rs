@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::{Cause, Outcome, Request};
+use steward_model::operation::{Cause, Request};
 use steward_model::service::Handler;
 use steward_model::{Document, Timestamp};
 use steward_sandbox::Occasion;
@@ -29,12 +29,7 @@ pub(super) async fn create(road: Road<'_>, before: &Before, given: Given) -> Res
             Some(body) => Bytes::from(body.state()?.to_string()),
             None => Bytes::from_static(b"{}"),
         };
-        let outcome = first(road, Handler::HandleCreate, (&state, given), expires).await?;
-        // What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
-        let state = match &outcome.document {
-            Some(state) => state.clone(),
-            None => native::unaltered(service, operation, state)?,
-        };
+        let (state, outcome) = guest::admitted(road.asking(), state, &request(road, given, expires)).await?;
         Decision { next: Next::State(state), ..Decision::of_guest(outcome, UpdateAction::Post, usual) }
     } else {
         native::created(native::state_of(operation, service)?, usual)
@@ -46,7 +41,8 @@ pub(super) async fn create(road: Road<'_>, before: &Before, given: Given) -> Res
     if service.handles(Handler::HandleStart)
         && let Next::State(state) = &decision.next
     {
-        let outcome = first(road, Handler::HandleStart, (state, given.next()), decision.expires).await?;
+        let request = request(road, given.next(), decision.expires);
+        let outcome = guest::call(road.asking(), Occasion::Start, state, &request).await?;
         if let Some(state) = outcome.document {
             decision.next = Next::State(state);
         }
@@ -63,17 +59,7 @@ pub(super) async fn create(road: Road<'_>, before: &Before, given: Given) -> Res
     Ok(decision)
 }
 
-/// Calls one of the two handlers that run while a document is created.
-///
-/// # Errors
-/// [`Error`] if the guest refuses or fails.
-async fn first(
-    road: Road<'_>,
-    handler: Handler,
-    (state, given): (&Bytes, Given),
-    expires: Option<Timestamp>,
-) -> Result<Outcome, Error> {
-    let occasion = if handler == Handler::HandleCreate { Occasion::Create } else { Occasion::Start };
-    let request = Request { expires: expires.unwrap_or_default(), ..guest::request_of(road.operation, None, given) };
-    guest::call(road.asking(), occasion, state, &request).await
+/// Returns what the two handlers are told that run while a document is created.
+fn request(road: Road<'_>, given: Given, expires: Option<Timestamp>) -> Request {
+    Request { expires: expires.unwrap_or_default(), ..guest::request_of(road.operation, None, given) }
 }

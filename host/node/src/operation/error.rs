@@ -47,6 +47,9 @@ pub(crate) enum Error {
     /// The factory has no such child.
     #[error("{link} does not exist")]
     NotFound { link: Link },
+    /// The document has expired.
+    #[error("{link} has expired, and none of its versions is kept")]
+    Expired { link: Link },
     /// The document does not keep this version, or never had it.
     #[error("{link} has no version {version} any more, or not yet")]
     VersionNotFound { link: Link, version: Version },

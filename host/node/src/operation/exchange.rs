@@ -12,7 +12,7 @@ use steward_sandbox::Answer;
 use tracing::Instrument;
 
 use super::publish::{By, Ending};
-use super::{Error, Operation, Operations, Purpose, admit, publish, stage};
+use super::{Error, Operation, Operations, Purpose, admit, guest, publish, stage};
 use crate::service::Service;
 
 impl Operations {
@@ -54,6 +54,9 @@ impl Operations {
         let imports = (self.imports)(service, &operation);
         let answered = service.module.serve(request, imports, client_max).await;
         let answered = answered.map_err(|error| Error::guest(&service.path, error));
+        if let Err(error) = &answered {
+            guest::failed(service, error);
+        }
         // Counted when its answer begins, as others are when theirs is there.
         let ended = Ending { by: By::ThisNode, error: answered.as_ref().err() };
         publish::count(self, service, operation.action, &operation, began, ended);

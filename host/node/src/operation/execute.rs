@@ -1,8 +1,9 @@
 //! The stage that decides: the guest does, or the host where the guest has no handler.
 
+use bytes::Bytes;
 use steward_model::document::UpdateAction;
-use steward_model::operation::Cause;
-use steward_model::service::ServiceOption;
+use steward_model::operation::{Cause, Request};
+use steward_model::service::{Handler, ServiceOption};
 use steward_model::{Action, Document};
 use steward_sandbox::Occasion;
 
@@ -77,6 +78,16 @@ async fn run_if_handled(
 
 async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decision, Error> {
     let Road { operation, service, .. } = road;
+    if service.has(ServiceOption::Immutable) {
+        let (link, action) = (operation.link.clone(), operation.action);
+        return Err(Error::NotSupported { link, action, allowed: service.actions() });
+    }
+    match service.descriptor().decides(operation.action) {
+        None => return native::decide(operation, service, &document.body),
+        // Boxed, for most updates are none.
+        Some(Handler::HandleCreate) => return Box::pin(replace(road, document, given)).await,
+        Some(_) => (),
+    }
     let (occasion, action) = match operation.action {
         Action::Get => (Occasion::Get, UpdateAction::Patch),
         Action::Post => (Occasion::Post, UpdateAction::Post),
@@ -84,18 +95,26 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
         Action::Patch => (Occasion::Patch, UpdateAction::Patch),
         Action::Delete => (Occasion::Delete, UpdateAction::Delete),
     };
-    if service.has(ServiceOption::Immutable) || !service.handles(occasion.handler()) {
-        if service.has(ServiceOption::Immutable) {
-            let (link, action) = (operation.link.clone(), operation.action);
-            return Err(Error::NotSupported { link, action, allowed: service.actions() });
-        }
-        return native::decide(operation, service, &document.body);
-    }
     // The fields of the host are for the host to judge, whatever the guest makes of them.
-    built_in(operation.body.as_ref())?.expiry()?;
+    let sent = built_in(operation.body.as_ref())?.expiry()?;
     let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
-    Ok(Decision::of_guest(outcome, action, Status::Ok))
+    let decided = Decision::of_guest(outcome, action, Status::Ok);
+    // A PUT brings its expiry with the state, as a creation does.
+    let expires = decided.expires.or(sent.filter(|_| operation.action == Action::Put));
+    Ok(Decision { expires, ..decided })
+}
+
+/// Decides on a PUT as on a creation: a state that could not be created cannot replace one either.
+async fn replace(road: Road<'_>, document: &Document, given: Given) -> Result<Decision, Error> {
+    let body = native::body_of(road.operation)?;
+    let expires = body.built_in()?.expiry()?;
+    let state = Bytes::from(body.state()?.to_string());
+    let told = guest::request_of(road.operation, Some(document), given);
+    let request = Request { expires: expires.unwrap_or(document.expires), ..told };
+    let (state, outcome) = guest::admitted(road.asking(), state, &request).await?;
+    let decided = Decision::of_guest(outcome, UpdateAction::Put, Status::Ok);
+    Ok(Decision { next: Next::State(state), expires: decided.expires.or(expires), ..decided })
 }
 
 async fn delete(road: Road<'_>, document: &Document, given: Given) -> Result<Decision, Error> {

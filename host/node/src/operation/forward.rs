@@ -31,7 +31,7 @@ use super::carried::{Answer, Brought, Carried, Question};
 use super::locate::Addressee;
 use super::wait::{Waiting, Whose};
 use super::{Error, Operations, Purpose, Reply};
-use crate::partition::{Behind, Partition};
+use crate::partition::{Behind, Partition, Senders};
 use crate::peer::{self, Lane, Origin, Service, Topic};
 use crate::service::Modules;
 use crate::telemetry::group as telemetry;
@@ -121,25 +121,26 @@ impl Operations {
         followed.ok_or(Error::Behind(Behind(partition.id())))
     }
 
-    /// Gives up what a document has to send, all of it or what has the tag, whoever owns it; returns how many effects that were.
+    /// Gives up what documents of a partition have to send, all of it or what has the tag, whoever owns them; returns how many effects
+    /// that were.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if no owner answers in time, and what that one says.
     pub(crate) async fn give_up(
         &self,
-        link: &Link,
+        senders: &Senders,
         partition: &Arc<Partition>,
         tag: Option<&str>,
     ) -> Result<usize, Error> {
-        let id = format!("give-up-{}", link.name());
-        let read = self.own(id, Action::Get, link.clone(), Cause::Client, Purpose::Act);
+        let id = format!("give-up-{}", senders.link().name());
+        let read = self.own(id, Action::Get, senders.link().clone(), Cause::Client, Purpose::Act);
         let waiting = Waiting { operations: self, operation: &read, partition };
-        let question = || Question::GiveUp(partition.id(), link.clone(), tag.map(str::to_owned));
+        let question = || Question::GiveUp(partition.id(), senders.clone(), tag.map(str::to_owned));
         loop {
             match ask_owner(waiting, question).await? {
                 Some(Answer::GivenUp(effects)) => return Ok(effects),
                 Some(Answer::Reply(_) | Answer::Committed(_) | Answer::Replayed(_)) => return Err(Error::Broken),
-                None => match self.give_up_here(partition, link, tag).await {
+                None => match self.give_up_here(partition, senders, tag).await {
                     Ok(effects) => return Ok(effects),
                     Err(error) => waiting.next_owner(error).await?,
                 },
@@ -269,9 +270,10 @@ impl Service for Arrivals {
                 Question::Committed(partition) if operations.partitions.has(partition) => {
                     Brought::of(operations.committed_here(partition).await)
                 }
-                Question::GiveUp(partition, link, tag) if operations.partitions.has(partition) => {
+                Question::GiveUp(partition, senders, tag) if operations.partitions.has(partition) => {
                     let partition = operations.partitions.get(partition);
-                    Brought::of(operations.give_up_here(partition, &link, tag.as_deref()).await.map(Answer::GivenUp))
+                    let given_up = operations.give_up_here(partition, &senders, tag.as_deref()).await;
+                    Brought::of(given_up.map(Answer::GivenUp))
                 }
                 Question::Replay(partition, wanted) if operations.partitions.has(partition) => {
                     operations.loaded(&wanted.link).await;

@@ -15,6 +15,7 @@ use super::limits::Limits;
 use super::{Error, Operation};
 use crate::clock::Clock;
 use crate::partition::Wanted;
+use crate::telemetry::queues::Queue;
 
 /// How long an update of a client waits for the quorum when the client does not say.
 const QUORUM_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -89,6 +90,7 @@ impl Gate {
         // A client that has said how long it waits waits that long and no longer.
         let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= limits.wait;
         let span = if patient { said.max(QUORUM_WAIT) } else { said };
+        let _queued = Queue::Quorum.enter();
         let mut cluster = self.cluster.clone();
         let open = cluster.wait_for(|state| is_open(state));
         if tokio::time::timeout(span, open).await.is_ok() {

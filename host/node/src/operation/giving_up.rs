@@ -1,5 +1,5 @@
-//! How pending effects of a document are given up: an operator says that they shall not be sent any more, or the guest of the document
-//! does.
+//! How pending effects are given up: an operator says that those of a document or of a whole factory shall not be sent any more, or a
+//! guest does, of those of its document.
 //!
 //! A guest says so by an effect that deletes them, `DELETE <its link>/effects?tag=<tag>`. Nothing is sent for that effect. The update
 //! that wants it settles them, together with its state or not at all. An effect that is under way at that moment may still arrive.
@@ -12,13 +12,13 @@ use steward_model::{Action, Link};
 
 use super::decision::Decision;
 use super::{Error, Operations};
-use crate::partition::{Behind, NotConfirmed, Partition};
+use crate::partition::{Behind, NotConfirmed, Partition, Senders};
 
 /// Effects that one record settles: with the longest links it is far below what a frame of the log takes.
 const TOGETHER: usize = 1000;
 
 impl Operations {
-    /// Settles what a document of this node has to send, all of it or what has the tag, and returns how many effects that were. An
+    /// Settles what documents of this node have to send, all of it or what has the tag, and returns how many effects that were. An
     /// attempt that is under way ends as it ends.
     ///
     /// # Errors
@@ -27,15 +27,20 @@ impl Operations {
     pub(super) async fn give_up_here(
         &self,
         partition: &Partition,
-        link: &Link,
+        senders: &Senders,
         tag: Option<&str>,
     ) -> Result<usize, Error> {
         partition.admits().map_err(|_| Error::NotConfirmed(NotConfirmed(partition.id())))?;
-        let keys = pending_of(partition, link, tag)?;
-        for some in keys.chunks(TOGETHER) {
-            partition.settle(some.to_vec(), self.clock.timestamp());
+        let mut keys = pending_of(partition, senders, tag)?;
+        if keys.is_empty() {
+            return Ok(0);
         }
-        partition.step(self.clock.now());
+        keys.sort();
+        // A record is about one document.
+        for some in keys.chunk_by(|one, next| one.link == next.link).flat_map(|of_one| of_one.chunks(TOGETHER)) {
+            partition.settle(some.to_vec(), self.clock.timestamp());
+            partition.step(self.clock.now());
+        }
         self.settled(partition).await?;
         let left = partition.with_outbox(|outbox| keys.iter().filter(|key| outbox.is_pending(key)).count());
         Ok(keys.len() - left)
@@ -51,16 +56,17 @@ pub(super) fn give_up_decided(partition: &Partition, link: &Link, decision: &mut
         std::mem::take(&mut decision.effects).into_iter().partition(|effect| gives_up(effect, link));
     decision.effects = effects;
     let given_up: Vec<Effect> = given_up;
+    let own = Senders::Document(link.clone());
     for effect in given_up {
-        decision.settled.extend(pending_of(partition, link, tag_of(&effect.to).as_deref())?);
+        decision.settled.extend(pending_of(partition, &own, tag_of(&effect.to).as_deref())?);
     }
     decision.settled.sort();
     decision.settled.dedup();
     Ok(())
 }
 
-fn pending_of(partition: &Partition, link: &Link, tag: Option<&str>) -> Result<Vec<EffectKey>, Error> {
-    partition.pending_of(link, tag).ok_or(Error::Behind(Behind(partition.id())))
+fn pending_of(partition: &Partition, senders: &Senders, tag: Option<&str>) -> Result<Vec<EffectKey>, Error> {
+    partition.pending_of(senders, tag).ok_or(Error::Behind(Behind(partition.id())))
 }
 
 /// Returns true if a guest gives up effects of its own document with this one.

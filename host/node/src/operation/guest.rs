@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use steward_model::operation::{Effect, Fault, Outcome, Request};
 use steward_model::service::Handler;
 use steward_model::{Action, Document, Link, Timestamp, Version, outbound};
 use steward_sandbox::{Call, CallError, Occasion};
 
-use super::Error;
 use super::body::built_in;
 use super::demands::Demands;
 use super::given::Given;
 use super::giving_up::gives_up;
 use super::request::Operation;
 use super::road::Asking;
+use super::{Error, native};
 use crate::service::{self, QUERY_TASKS, Service, Unreadable};
+use crate::telemetry::metrics as telemetry;
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
@@ -22,6 +24,31 @@ use crate::service::{self, QUERY_TASKS, Service, Unreadable};
 /// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not,
 /// [`Error::BuiltInField`] if it did so because the client asked for it.
 pub(super) async fn call(
+    asking: Asking<'_>,
+    occasion: Occasion<'_>,
+    state: &[u8],
+    request: &Request,
+) -> Result<Outcome, Error> {
+    let called = checked(asking, occasion, state, request).await;
+    if let (Err(error), None) = (&called, asking.rehearsal) {
+        failed(asking.service, error);
+    }
+    called
+}
+
+/// Counts a failure, if it is one of the guest.
+pub(super) fn failed(service: &Service, error: &Error) {
+    let code = match error {
+        Error::Guest { error, .. } => error.failure(),
+        Error::Outcome { .. } => Some("guest-outcome"),
+        _ => None,
+    };
+    if let Some(code) = code {
+        telemetry::guest_failed(&service.path, code);
+    }
+}
+
+async fn checked(
     asking: Asking<'_>,
     occasion: Occasion<'_>,
     state: &[u8],
@@ -53,6 +80,21 @@ pub(super) async fn call(
     Ok(outcome)
 }
 
+/// Runs `handle-create` on the state that a client wants, and returns it as the guest has left it, and what else the guest decided.
+///
+/// What the guest leaves as it came is the client's, and has to fit as if no guest had seen it.
+///
+/// # Errors
+/// As [`call`], and [`Error::Invalid`] if what the client has sent does not fit.
+pub(super) async fn admitted(asking: Asking<'_>, state: Bytes, request: &Request) -> Result<(Bytes, Outcome), Error> {
+    let mut outcome = call(asking, Occasion::Create, &state, request).await?;
+    let state = match outcome.document.take() {
+        Some(state) => state,
+        None => native::unaltered(asking.service, asking.operation, state)?,
+    };
+    Ok((state, outcome))
+}
+
 /// Returns what the guest is told of the request; `document` is the state that it works on, if there is one.
 pub(super) fn request_of(operation: &Operation, document: Option<&Document>, given: Given) -> Request {
     Request {
@@ -75,10 +117,14 @@ pub(super) fn request_of(operation: &Operation, document: Option<&Document>, giv
 /// # Errors
 /// [`Error::StateVersion`] if the module does not read the stored shape, or the guest's own.
 pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -> Result<Arc<Document>, Error> {
-    service::migrated(service.reader(), document).await.map_err(|unreadable| match unreadable {
-        Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
-        Unreadable::Guest { service, error } => Error::guest(&service, error),
-        Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
+    service::migrated(service.reader(), document).await.map_err(|unreadable| {
+        let error = match unreadable {
+            Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
+            Unreadable::Guest { service, error } => Error::guest(&service, error),
+            Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
+        };
+        failed(service, &error);
+        error
     })
 }
 

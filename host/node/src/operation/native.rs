@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
-use steward_model::service::NativePatch;
+use steward_model::service::{NativePatch, NativePut};
 use steward_model::{Action, json};
 
 use super::body::{Body, built_in};
@@ -30,7 +30,11 @@ pub(super) fn unaltered(service: &Service, operation: &Operation, state: Bytes) 
     }
 }
 
-fn body_of(operation: &Operation) -> Result<&Body, Error> {
+/// Returns the body of an operation.
+///
+/// # Errors
+/// [`Error::BodyMissing`] if there is none.
+pub(super) fn body_of(operation: &Operation) -> Result<&Body, Error> {
     let missing = || Error::BodyMissing { link: operation.link.clone(), action: operation.action };
     operation.body.as_ref().ok_or_else(missing)
 }
@@ -56,10 +60,13 @@ pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) ->
     match operation.action {
         Action::Get => Ok(Decision::nothing(UpdateAction::Patch)),
         Action::Post => Err(not_supported()),
-        Action::Put => {
-            let next = Next::State(state_of(operation, service)?);
-            Ok(Decision { next, expires, ..Decision::nothing(UpdateAction::Put) })
-        }
+        Action::Put => match service.descriptor().put {
+            NativePut::None => Err(not_supported()),
+            NativePut::Replace => {
+                let next = Next::State(state_of(operation, service)?);
+                Ok(Decision { next, expires, ..Decision::nothing(UpdateAction::Put) })
+            }
+        },
         Action::Patch => match service.descriptor().patch {
             NativePatch::None => Err(not_supported()),
             NativePatch::Merge => {

@@ -50,7 +50,8 @@ pub(super) fn check_strict(operation: &Operation, service: &Service, document: &
 
 /// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
 pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
-    match newest.filter(|newest| newest.is_tombstone() && !newest.ended_by_expiry()) {
+    match newest.filter(|newest| newest.is_tombstone()) {
+        Some(tombstone) if tombstone.ended_by_expiry() => Error::Expired { link: link.clone() },
         Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
         None => Error::NotFound { link: link.clone() },
     }

@@ -33,9 +33,10 @@ impl Error {
         match self {
             // What repairs a module takes longer than a moment.
             Error::NotServed { .. } => later(Kind::Unavailable, "not-available", 5),
-            Error::UnknownPath { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => {
-                never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND)
-            }
+            Error::UnknownPath { .. }
+            | Error::NotFound { .. }
+            | Error::Expired { .. }
+            | Error::VersionNotFound { .. } => never(Kind::NotFound, "not-found").xenon(problem::NOT_FOUND),
             Error::NotReplayable(reason) => reason.problem(),
             Error::Deleted { .. } => never(Kind::NotFound, "not-found").xenon(problem::MARKED_DELETED),
             Error::Exists { .. } => never(Kind::Conflict, "already-exists").xenon(problem::ALREADY_EXISTS),
@@ -160,7 +161,7 @@ impl Error {
         } else if matches!(self, Error::StateVersion { .. }) {
             "deploy a module whose readsStateVersions lists the stored version and that exports migrate"
         } else if matches!(self, Error::TooManyEffects(_)) {
-            "steward effects shows what waits and why, steward effects LINK --drop gives it up; --pending-effects and --pending-bytes of \
+            "steward effects shows what waits and why, steward effects LINK --drop gives it up, of a document or a factory; --pending-effects and --pending-bytes of \
              steward start"
         } else if matches!(self, Error::TooFewNodes { .. }) {
             "ask for at most as many as GET /core/node-groups/default shows, or for x-xenon-all"
@@ -188,6 +189,7 @@ impl Error {
     pub(crate) fn patience(&self) -> Patience {
         match self {
             Error::NotFound { .. }
+            | Error::Expired { .. }
             | Error::VersionNotFound { .. }
             | Error::NotReplayable(_)
             | Error::Deleted { .. }

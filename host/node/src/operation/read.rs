@@ -34,7 +34,15 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
         }
         Freshness::Copy { .. } => partition.read(link)?,
     };
-    let newest = newest.filter(|document| !document.ended_by_expiry());
+    let now = operations.clock.wall_time();
+    let has_expired = |document: &Document| match document.is_tombstone() {
+        true => document.ended_by_expiry(),
+        false => document.is_expired(now),
+    };
+    // Its versions go with it, whether somebody has removed them yet or not.
+    if newest.as_deref().is_some_and(has_expired) {
+        return Err(Error::Expired { link: link.clone() });
+    }
     if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
         flushed(partition).await?;
@@ -46,9 +54,6 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
     let document = match newest {
         None => return Err(Error::NotFound { link: link.clone() }),
         Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document))),
-        Some(document) if document.is_expired(operations.clock.wall_time()) => {
-            return Err(Error::NotFound { link: link.clone() });
-        }
         Some(document) => document,
     };
     // To a read that fails there, both say that the client has the state: source RFC 9110, section 13.2.2.

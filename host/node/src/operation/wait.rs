@@ -15,6 +15,7 @@ use super::error::Copies;
 use super::{Error, Operation, Operations};
 use crate::partition::{Confirmation, NotConfirmed, Partition, Turn, Wanted};
 use crate::telemetry::group::{self as telemetry, Confirmed};
+use crate::telemetry::queues::Queue;
 
 /// Who serves a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,15 @@ impl Waiting<'_> {
     /// # Errors
     /// [`Error::QueueFull`], or [`Error::Unavailable`] at the operation's deadline.
     pub(super) async fn turn(self) -> Result<Turn, Error> {
-        match self.in_time(self.partition.turn(&self.operation.link)).await {
+        let mut turn = pin!(self.partition.turn(&self.operation.link));
+        let granted = match poll!(turn.as_mut()) {
+            Poll::Ready(granted) => Some(granted),
+            Poll::Pending => {
+                let _queued = Queue::Document.enter();
+                self.in_time(turn).await
+            }
+        };
+        match granted {
             Some(turn) => turn.map_err(|error| Error::turn(&self.operation.link, error)),
             None => {
                 let reason = "operations before this one on the same document are not done".to_owned();

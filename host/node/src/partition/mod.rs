@@ -34,7 +34,7 @@ pub(crate) use leaving::{quieted, taken_over};
 pub(crate) use rebuilds::{Parts as RebuildParts, Rebuilds};
 pub(crate) use space::watch_space;
 pub(crate) use steward_replication::partition::{
-    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Standing, Status, Taken, Turn, TurnError, Wanted,
+    Claim, Confirmation, Lost, NotConfirmed, ProposeError, Senders, Standing, Status, Taken, Turn, TurnError, Wanted,
 };
 pub(crate) use steward_replication::{Options, Partition, Partitions, Recovery, Shared};
 pub(crate) use threads::Threads;

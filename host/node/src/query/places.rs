@@ -44,6 +44,11 @@ impl Drop for Waiting<'_> {
 }
 
 impl Places {
+    /// Returns how many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Returns a place, once there is one; it is free again when what is returned is dropped.
     ///
     /// # Errors

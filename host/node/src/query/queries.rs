@@ -78,6 +78,11 @@ impl Queries {
         Queries { clock, partitions, services, places: Places::default(), owner, group }
     }
 
+    /// Returns how many queries wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.places.waiting()
+    }
+
     /// Returns the result document of `GET <factory>?<query>`: the children, as OData options ask for them.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ mod table;
 
 use std::sync::Arc;
 
-use steward_model::service::{Descriptor, Handler, NativePatch, ServiceOption};
+use steward_model::service::{Descriptor, Handler, NativePatch, NativePut, ServiceOption};
 use steward_model::{Action, Lane, Link};
 use steward_sandbox::Module;
 
@@ -130,11 +130,12 @@ impl Service {
             let mutable = !self.has(ServiceOption::Immutable);
             let merges = self.descriptor.patch == NativePatch::Merge;
             let patches = mutable && (merges || self.handles(Handler::HandlePatch));
+            let replaces = mutable && (self.descriptor.put == NativePut::Replace || self.handles(Handler::HandlePut));
             let posts = mutable && self.handles(Handler::HandlePost);
             [
                 Some(Action::Get),
                 posts.then_some(Action::Post),
-                mutable.then_some(Action::Put),
+                replaces.then_some(Action::Put),
                 patches.then_some(Action::Patch),
                 Some(Action::Delete),
             ]

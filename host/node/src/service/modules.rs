@@ -57,6 +57,11 @@ impl Modules {
         Modules { store, sandbox, prepared: Mutex::new(HashMap::new()) }
     }
 
+    /// Returns which calls and modules wait.
+    pub(crate) fn waiting(&self) -> steward_sandbox::Waiting {
+        self.sandbox.waiting()
+    }
+
     fn known(&self, digest: Digest) -> Option<Arc<Module>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned()
     }

@@ -5,7 +5,8 @@
 //!
 //! Promise: a check takes time in proportion to the state. The steps are counted before a schema is accepted; every
 //! `$ref` is followed wherever it stands, as a check would do. There are two bounds. The number of steps at one value
-//! and below it is at most [`STEPS_MAX`]. And a definition may refer to itself at most once for each place of the
+//! and below it: a setting bounds it where a module is mounted, and a mounted one stays, so that nodes need not agree;
+//! no setting is above [`SCHEMA_STEPS_MAX`]. And a definition may refer to itself at most once for each place of the
 //! state, because more would double the time with each level of nesting.
 //!
 //! Left out: references to other documents, and references by `$anchor` or `$dynamicRef`. A schema brings all it needs
@@ -14,8 +15,10 @@
 use jsonschema::Validator;
 use serde_json::Value;
 
-/// Most steps of a schema when each `$ref` is followed.
-const STEPS_MAX: u32 = 2000;
+use crate::config::SCHEMA_STEPS_MAX;
+
+/// Most steps of a schema of a body, when each `$ref` is followed.
+const BODY_STEPS_MAX: u32 = 2000;
 
 /// Most references and subschemas inside one another.
 const DEPTH_MAX: usize = 200;
@@ -39,7 +42,8 @@ pub(crate) enum SchemaError {
     },
     /// A check would take too many steps.
     #[error(
-        "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions"
+        "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions, or \
+         mount it on nodes with a higher --schema-steps"
     )]
     Steps { max: u32 },
     /// It is nested too deeply.
@@ -63,15 +67,31 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
-    /// Compiles a schema; none if it allows every object.
+    /// Compiles the schema of a state that was mounted; none if it allows every object.
     ///
     /// # Errors
     /// [`SchemaError`] says what to change in it.
     pub(crate) fn compile(schema: &Value) -> Result<Option<Schema>, SchemaError> {
+        Schema::compile_within(schema, SCHEMA_STEPS_MAX)
+    }
+
+    /// Compiles the schema of a body, as [`Schema::compile`] does that of a state.
+    ///
+    /// # Errors
+    /// [`SchemaError`], also for one that takes more steps than anybody should wait for.
+    pub(crate) fn compile_of_body(schema: &Value) -> Result<Option<Schema>, SchemaError> {
+        Schema::compile_within(schema, BODY_STEPS_MAX)
+    }
+
+    /// Compiles a schema that takes at most `steps_max` steps; none if it allows every object.
+    ///
+    /// # Errors
+    /// [`SchemaError`] says what to change in it.
+    pub(crate) fn compile_within(schema: &Value, steps_max: u32) -> Result<Option<Schema>, SchemaError> {
         if *schema == serde_json::json!({ "type": "object" }) {
             return Ok(None);
         }
-        let steps = measure(schema)?;
+        let steps = measure(schema, steps_max)?;
         let validator = jsonschema::validator_for(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(Some(Schema { validator, steps }))
     }
@@ -153,14 +173,15 @@ struct Open<'a> {
 struct Measure<'a> {
     root: &'a Value,
     steps: u32,
+    steps_max: u32,
     way: Vec<Step>,
     open: Vec<Open<'a>>,
     depth: usize,
 }
 
-fn measure(root: &Value) -> Result<u32, SchemaError> {
+fn measure(root: &Value, steps_max: u32) -> Result<u32, SchemaError> {
     let whole = Open { reference: "#", way: 0, closed: Vec::new() };
-    let mut measure = Measure { root, steps: 0, way: Vec::new(), open: vec![whole], depth: 0 };
+    let mut measure = Measure { root, steps: 0, steps_max, way: Vec::new(), open: vec![whole], depth: 0 };
     measure.schema(root)?;
     Ok(measure.steps)
 }
@@ -168,8 +189,8 @@ fn measure(root: &Value) -> Result<u32, SchemaError> {
 impl<'a> Measure<'a> {
     fn schema(&mut self, schema: &'a Value) -> Result<(), SchemaError> {
         self.steps += 1;
-        if self.steps > STEPS_MAX {
-            return Err(SchemaError::Steps { max: STEPS_MAX });
+        if self.steps > self.steps_max {
+            return Err(SchemaError::Steps { max: self.steps_max });
         }
         if self.depth > DEPTH_MAX {
             return Err(SchemaError::Depth { max: DEPTH_MAX });
@@ -183,7 +204,9 @@ impl<'a> Measure<'a> {
                     return Err(SchemaError::Reference { reference: value.to_string() });
                 }
                 // Every keyword is a step, and so is every value of an enumeration.
-                ("enum", Value::Array(values)) => self.steps += u32::try_from(values.len() / 8).unwrap_or(STEPS_MAX),
+                ("enum", Value::Array(values)) => {
+                    self.steps = self.steps.saturating_add(u32::try_from(values.len() / 8).unwrap_or(u32::MAX));
+                }
                 (keyword, value) => match holds(keyword) {
                     Some(holds) => self.below(&holds, value)?,
                     None => self.steps += 1,
@@ -255,7 +278,7 @@ mod tests {
     use super::*;
 
     fn refused(schema: &Value) -> String {
-        measure(schema).expect_err("must be refused").to_string()
+        measure(schema, BODY_STEPS_MAX).expect_err("must be refused").to_string()
     }
 
     #[test]
@@ -274,9 +297,9 @@ mod tests {
     fn a_definition_may_refer_to_itself_once_for_each_place() {
         let tree =
             json!({ "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" }, "n": { "type": "number" } } });
-        assert!(measure(&tree).expect("a tree") < 20);
+        assert!(measure(&tree, BODY_STEPS_MAX).expect("a tree") < 20);
         let list = json!({ "$defs": { "l": { "items": { "$ref": "#/$defs/l" } } }, "$ref": "#/$defs/l" });
-        measure(&list).expect("a list of lists");
+        measure(&list, BODY_STEPS_MAX).expect("a list of lists");
         let twice = json!({ "properties": { "a": { "allOf": [{ "$ref": "#" }, { "$ref": "#" }] } } });
         assert!(refused(&twice).contains("refers to itself"));
         let by_pattern =
@@ -301,7 +324,7 @@ mod tests {
     fn a_wide_schema_of_plain_fields_is_allowed() {
         let field = |n: usize| (format!("field{n}"), json!({ "type": "string", "description": "a field" }));
         let fields: serde_json::Map<String, Value> = (0..300).map(field).collect();
-        measure(&json!({ "type": "object", "properties": fields })).expect("a wide schema");
+        measure(&json!({ "type": "object", "properties": fields }), BODY_STEPS_MAX).expect("a wide schema");
     }
 
     /// Each line is a descriptor with one thing changed; what editors say of it must be what the host says.
@@ -321,6 +344,10 @@ mod tests {
             (false, json!({ "name": "" })),
             (false, json!({ "name": "a b" })),
             (false, json!({ "version": "1.2" })),
+            (false, json!({ "version": "1.2.3\u{7}" })),
+            (true, json!({ "documentKind": "com:example:Counter ä" })),
+            (false, json!({ "documentKind": "two\nlines" })),
+            (false, json!({ "documentKind": "k".repeat(257) })),
             (false, json!({ "factory": "/" })),
             (false, json!({ "factory": "core/counters" })),
             (false, json!({ "factory": "/core//counters" })),
@@ -354,6 +381,10 @@ mod tests {
                 json!({ "limits": { "deadlineMillis": 5 }, "isolation": "per-call", "patch": "merge", "task": true }),
             ),
             (false, json!({ "isolation": "perCall" })),
+            (true, json!({ "put": "none", "handlers": ["handle-create"] })),
+            (false, json!({ "put": "none", "handlers": ["handle-put"] })),
+            (false, json!({ "put": "none", "options": ["PERSISTENCE", "IDEMPOTENT_POST"] })),
+            (false, json!({ "put": "merge" })),
         ];
         for (is_taken, change) in changes {
             let mut descriptor = minimal.clone();

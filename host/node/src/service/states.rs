@@ -180,7 +180,7 @@ pub(crate) fn body_violations(reader: Reader<'_>, handler: Handler, body: &[u8])
     let kinds = reader.descriptor.actions.get(handler.as_str());
     let action = kinds.and_then(|kinds| kinds.get(kind).or_else(|| kinds.get("")));
     match (action, handler) {
-        (Some(schema), _) => match Schema::compile(schema) {
+        (Some(schema), _) => match Schema::compile_of_body(schema) {
             Ok(Some(schema)) => {
                 let object = Value::Object(object);
                 out_of_the_way(&schema, body.len(), || listed(schema.validator(), &object))

@@ -11,6 +11,7 @@ use steward_model::operation::Cause;
 use steward_model::{Action, Lane, Link};
 use steward_replication::pending::Amount;
 use steward_storage::log::Stats;
+use steward_storage::space::Room;
 
 use super::process;
 
@@ -42,8 +43,17 @@ const ANSWERS_REFUSED: &str = "steward_http_answers_refused_total";
 const EFFECTS_PENDING: &str = "steward_effects_pending";
 const EFFECT_BYTES: &str = "steward_effects_pending_bytes";
 const ANSWER_BYTES: &str = "steward_http_answer_bytes";
+const BODY_BYTES: &str = "steward_http_body_bytes";
+const BODIES_REFUSED: &str = "steward_http_bodies_refused_total";
+const REQUESTS: &str = "steward_http_requests_under_way";
 const GUEST_LINES_DROPPED: &str = "steward_guest_lines_dropped_total";
 const STRANGERS: &str = "steward_http_strangers_total";
+const DOCUMENTS: &str = "steward_documents";
+const DISK_FREE: &str = "steward_disk_free_bytes";
+const DISK_USED: &str = "steward_disk_used_bytes";
+const LOG_SIZE: &str = "steward_log_size_bytes";
+const WAITING: &str = "steward_waiting";
+const GUEST_FAILURES: &str = "steward_guest_failures_total";
 const DESCRIPTORS: &str = "steward_file_descriptors";
 const DESCRIPTORS_MAX: &str = "steward_file_descriptors_max";
 
@@ -81,12 +91,21 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     describe_counter!(ANSWERS_REFUSED, "Answers that were too large beside those that clients had not taken yet");
     describe_gauge!(EFFECTS_PENDING, "Effects and timers of a service's documents that wait to be sent by this node");
     describe_gauge!(EFFECT_BYTES, Unit::Bytes, "Bytes of effects and timers that wait to be sent by this node");
+    describe_gauge!(BODY_BYTES, Unit::Bytes, "Bytes of bodies of requests that arrive or are worked on");
+    describe_counter!(BODIES_REFUSED, "Requests refused because the bodies of others held too many bytes");
+    describe_gauge!(REQUESTS, "Requests to services that are under way");
     describe_gauge!(ANSWER_BYTES, Unit::Bytes, "Bytes of large answers that clients have not taken yet");
     describe_counter!(GUEST_LINES_DROPPED, "Log lines of guests beyond what a service may write in a second");
     describe_counter!(
         STRANGERS,
         "Requests refused because they name another host, or a page of a foreign origin sent them"
     );
+    describe_gauge!(DOCUMENTS, "Documents of a service that this node has copies of");
+    describe_gauge!(DISK_FREE, Unit::Bytes, "Free bytes of the file system in which the data folder lies");
+    describe_gauge!(DISK_USED, Unit::Bytes, "Used bytes of that file system, whoever uses them");
+    describe_gauge!(LOG_SIZE, Unit::Bytes, "Bytes that the segments of the commit log take");
+    describe_gauge!(WAITING, "Operations, calls of guests, queries and modules that wait for their turn, by queue");
+    describe_counter!(GUEST_FAILURES, "Calls of a service's guest that failed; what it refuses does not count");
     describe_gauge!(DESCRIPTORS, "File descriptors that the process has open");
     describe_gauge!(DESCRIPTORS_MAX, "File descriptors that the process may have open");
     super::group::describe();
@@ -234,6 +253,17 @@ pub(crate) fn answer_refused() {
     counter!(ANSWERS_REFUSED).increment(1);
 }
 
+/// Takes note of how many requests are under way, and how many bytes their bodies hold.
+pub(crate) fn requests(under_way: usize, body_bytes: usize) {
+    gauge!(REQUESTS).set(under_way as f64);
+    gauge!(BODY_BYTES).set(body_bytes as f64);
+}
+
+/// Counts a request whose body there was no room for.
+pub(crate) fn body_refused() {
+    counter!(BODIES_REFUSED).increment(1);
+}
+
 /// Takes note of how many bytes large answers hold.
 pub(crate) fn answers(bytes: usize) {
     gauge!(ANSWER_BYTES).set(bytes as f64);
@@ -245,6 +275,28 @@ pub(crate) fn pending(factory: &Link, amount: Amount) {
     gauge!(EFFECTS_PENDING, "service" => factory(), "kind" => "effect").set((amount.effects - amount.timers) as f64);
     gauge!(EFFECTS_PENDING, "service" => factory(), "kind" => "timer").set(amount.timers as f64);
     gauge!(EFFECT_BYTES, "service" => factory()).set(amount.bytes as f64);
+}
+
+/// Takes note of how many documents a service has here.
+pub(crate) fn documents(service: &Link, count: u64) {
+    gauge!(DOCUMENTS, "service" => service.as_str().to_owned()).set(count as f64);
+}
+
+/// Takes note of the file system of the data folder, and of how many bytes the commit log takes there.
+pub(crate) fn disk(room: Room, log_bytes: u64) {
+    gauge!(DISK_FREE).set(room.free as f64);
+    gauge!(DISK_USED).set(room.used as f64);
+    gauge!(LOG_SIZE).set(log_bytes as f64);
+}
+
+/// Takes note of how many wait in a queue.
+pub(crate) fn waiting(queue: &'static str, count: usize) {
+    gauge!(WAITING, "queue" => queue).set(count as f64);
+}
+
+/// Counts a call that failed by a fault of the guest, which has one of the codes `guest-…`.
+pub(crate) fn guest_failed(service: &Link, code: &'static str) {
+    counter!(GUEST_FAILURES, "service" => service.as_str().to_owned(), "code" => code).increment(1);
 }
 
 /// Counts a log line of a guest that was not written.

@@ -4,6 +4,7 @@ pub(crate) mod group;
 mod lines;
 pub(crate) mod metrics;
 mod process;
+pub(crate) mod queues;
 
 use lines::OneLine;
 use tracing_subscriber::EnvFilter;

@@ -58,6 +58,7 @@ mod read;
 mod readers;
 mod rebuild;
 mod recent;
+mod senders;
 mod standing;
 mod truncate;
 mod turn;
@@ -81,6 +82,7 @@ pub use proposal::{Lost, Placed, Proposal, ProposeError, Proposed, Taken};
 pub use queues::TurnError;
 pub use read::Newest;
 pub use rebuild::{Error as RebuildError, Rebuild, Snapshot};
+pub use senders::Senders;
 pub use standing::{Behind, Standing};
 pub use turn::Turn;
 

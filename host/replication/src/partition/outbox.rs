@@ -19,6 +19,8 @@ use steward_protocol::schedule::Timers;
 
 use crate::pending::{Amount, PendingEffects};
 
+use super::senders::Senders;
+
 /// The place of an effect among those of its document.
 type Order = (Position, u32);
 
@@ -253,10 +255,14 @@ impl Outbox {
         }
     }
 
-    /// Returns what a document has to send, in the order in which it is sent; timers last.
-    pub(super) fn of(&self, document: &Link) -> impl Iterator<Item = &PendingEffect> {
-        let pending = self.documents.get(document);
-        pending.into_iter().flat_map(|pending| pending.prompt.values().chain(pending.delayed.values()))
+    /// Returns what documents have to send, each in the order in which it is sent; timers last.
+    pub(super) fn of<'a>(&'a self, senders: &'a Senders) -> impl Iterator<Item = &'a PendingEffect> {
+        let (one, all) = match senders {
+            Senders::Document(link) => (self.documents.get(link), None),
+            Senders::Factory(_) => (None, Some(self.documents.iter().filter(|(link, _)| senders.mean(link)))),
+        };
+        let all = all.into_iter().flatten().map(|(_, pending)| pending);
+        one.into_iter().chain(all).flat_map(|pending| pending.prompt.values().chain(pending.delayed.values()))
     }
 
     /// Returns true if the effect has not been settled.

@@ -11,6 +11,7 @@ use steward_model::{Document, Epoch, Link, Offset, Position, Timestamp};
 use steward_storage::documents::Error;
 
 use super::recent::Presence;
+use super::senders::Senders;
 use super::{Lost, Partition};
 
 /// What an operation that holds a document's turn finds.
@@ -161,20 +162,20 @@ impl Partition {
         state.outbox.loading().map(|epoch| (epoch, state.replica.committed()))
     }
 
-    /// Returns the names of what a document has to send, with what is not committed yet: all of it, or what has the tag. None as
+    /// Returns the names of what documents have to send, with what is not committed yet: all of it, or what has the tag. None as
     /// long as the reign does not know everything that is pending. The caller holds the turn of the document, or what it adds
     /// meanwhile is missing.
-    pub fn pending_of(&self, document: &Link, tag: Option<&str>) -> Option<Vec<EffectKey>> {
+    pub fn pending_of(&self, senders: &Senders, tag: Option<&str>) -> Option<Vec<EffectKey>> {
         let state = self.lock();
         if !state.outbox.is_loaded() {
             return None;
         }
         let is_meant = |effect: &&PendingEffect| tag.is_none_or(|tag| effect.effect.reply_tag == tag);
-        let mut keys: Vec<EffectKey> =
-            state.outbox.of(document).filter(is_meant).map(|effect| effect.key.clone()).collect();
+        let pending = state.outbox.of(senders).filter(is_meant);
+        let mut keys: Vec<EffectKey> = pending.map(|effect| effect.key.clone()).collect();
         for record in state.uncommitted.iter() {
             if let Entry::Update(update) = &record.entry
-                && update.document.link == *document
+                && senders.mean(&update.document.link)
             {
                 keys.retain(|key| !update.settled.contains(key));
                 keys.extend(update.effects.iter().filter(is_meant).map(|effect| effect.key.clone()));

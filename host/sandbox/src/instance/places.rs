@@ -5,6 +5,7 @@
 //! finds no place waits in a queue, behind earlier calls of its own module. It is refused if the queue is full or its
 //! wait too long, so that the client comes back later.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -20,24 +21,33 @@ pub(crate) struct Places {
     /// What they are, for people.
     what: &'static str,
     waiting: AtomicUsize,
+    /// Who waits for places of whatever kind.
+    all: Arc<AtomicUsize>,
     queue_max: usize,
     patience: Duration,
 }
 
 /// A caller in the queue, until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Waiting<'a>(&'a Places);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Places {
-    /// Makes `count` places, at least one.
-    pub(crate) fn new(what: &'static str, count: usize, queue_max: usize, patience: Duration) -> Places {
-        let count = count.max(1);
-        Places { free: Semaphore::new(count), count, what, waiting: AtomicUsize::new(0), queue_max, patience }
+    /// Makes `count` places, at least one. Those who wait for them are counted in `all`, too.
+    pub(crate) fn new(
+        what: &'static str,
+        count: usize,
+        queue_max: usize,
+        patience: Duration,
+        all: &Arc<AtomicUsize>,
+    ) -> Places {
+        let (count, all) = (count.max(1), Arc::clone(all));
+        Places { free: Semaphore::new(count), count, what, waiting: AtomicUsize::new(0), all, queue_max, patience }
     }
 
     /// Returns a place, at once or when it is this caller's turn.
@@ -56,8 +66,9 @@ impl Places {
     }
 
     async fn wait(&self) -> Result<SemaphorePermit<'_>, CallError> {
-        let waiting = Waiting(&self.waiting);
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.all.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting(self);
         let (count, what) = (self.count, self.what);
         if before >= self.queue_max {
             let reason = format!("{before} calls wait already for the {count} {what}");
@@ -82,12 +93,14 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_place_waits_and_is_refused_in_the_end() {
-        let places = Places::new("instances", 1, 1, Duration::from_millis(20));
+        let all = Arc::default();
+        let places = Places::new("instances", 1, 1, Duration::from_millis(20), &all);
         let held = places.take().await.expect("a place");
         let late = places.take().await.expect_err("nobody leaves");
         assert!(late.to_string().contains("20 ms"), "{late}");
         let (first, second) = tokio::join!(places.take(), places.take());
         assert!(first.is_err() && second.expect_err("the queue is full").to_string().contains("1 calls wait"));
+        assert_eq!(all.load(Ordering::Relaxed), 0, "those that gave up do not count");
         drop(held);
         drop(places.take().await.expect("the place that became free"));
     }

@@ -60,9 +60,9 @@ impl Pool {
     pub(crate) fn new(template: InstanceTemplate, limits: CallLimits, reuse: bool) -> Pool {
         let idle = Arc::new(Idle::default());
         template.engine.watch(&idle);
-        let config = &template.engine.config;
+        let (config, all) = (&template.engine.config, &template.engine.waiting);
         let share = |of: u32| (of as usize).saturating_mul(config.share_percent.into()) / 100;
-        let places = |what, count| Places::new(what, count, config.queue_max, config.queue_patience);
+        let places = |what, count| Places::new(what, count, config.queue_max, config.queue_patience, all);
         let instances = places("instances that the module may have at work", share(config.instances_max));
         let workers = places("workers that the module may have", share(config.workers_max));
         Pool {

@@ -80,6 +80,11 @@ impl Workshop {
         }
     }
 
+    /// Returns how many modules wait for the workshop.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting
+    }
+
     fn enter(self: &Arc<Self>, began: Instant, deadline: Duration) -> Result<Place, PrepareError> {
         let mut state = self.lock();
         let waiting = state.waiting;

@@ -53,6 +53,7 @@ export class Host {
   put(link: string, body?: unknown, options?: Options): Response;
   get(link: string, options?: Options): Response;
   delete(link: string, options?: Options): Response;
+  ask(action: Action, link: string, options?: Options & { body?: unknown }): Response;
   /** Carries out the effects that are due, and those that they bring about. */
   settle(): this;
   /** Moves the clock, and does on the way all that falls due: effects, maintenance, expiry. */

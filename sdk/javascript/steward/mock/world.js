@@ -171,12 +171,21 @@ export class World {
     if (asked.action === "get" && !served.has(handler)) return { status: 200, body: this.newest(link) };
     let outcome = { status: 0 };
     if (served.has(handler)) outcome = this.run(served, handler, before, asked);
-    else if (asked.action === "put") outcome.document = this.checkedText(served, withoutBuiltIns(asked.body ?? {}));
+    else if (asked.action === "put" && served.descriptor.put !== "none") outcome = this.replacement(served, asked);
     else if (asked.action === "patch" && served.descriptor.patch === "merge") outcome.document = this.checkedText(served, mergePatch(parse(before), withoutBuiltIns(asked.body ?? {})));
     else if (asked.action !== "delete") throw refused(405, "not-allowed", `${link} has no ${handler}`);
     if (asked.action === "delete") return this.bury(link, asked, outcome);
     this.commit(link, UPDATES[asked.action], outcome);
     return this.answer(outcome, link, outcome.status || 200);
+  }
+
+  /** Decides on another state in place of a document's, as on a creation. */
+  replacement(served, asked) {
+    if (asked.body === undefined) throw refused(400, "body-missing", `${asked.link} needs a body, a JSON object`);
+    const text = stringify(withoutBuiltIns(asked.body));
+    if (!served.has("handle-create")) return { status: 0, document: this.checkedText(served, parse(text)) };
+    const outcome = this.run(served, "handle-create", text, asked);
+    return { ...outcome, document: outcome.document ?? text };
   }
 
   bury(link, asked, outcome) {

@@ -21,7 +21,7 @@ pub fn document(input: TokenStream) -> TokenStream {
 /// Makes a service of a plain `impl`.
 ///
 /// Arguments: `factory = "/path"` (needed), `name`, `version`, `kind`, `docs`, `options(…)`, `state_version = n`, `retention = n`, `task`,
-/// `start = "eager"`, `patch = "merge"`, `outbound("host", …)`, `index("path" = string, …)`, `limits(deadline_millis = n, …)`, `per_call`.
+/// `start = "eager"`, `patch = "merge"`, `put = "none"`, `outbound("host", …)`, `index("path" = string, …)`, `limits(deadline_millis = n, …)`, `per_call`.
 ///
 /// Methods are handlers by their names (`handle_create`, `handle_start`, `handle_stop`, `handle_get`, `handle_post`,
 /// `handle_put`, `handle_patch`, `handle_delete`, `handle_reply`, `merge`) or by an attribute: `#[patch]`,

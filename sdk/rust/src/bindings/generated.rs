@@ -173,9 +173,9 @@ pub mod steward {
                 pub now_micros: i64,
                 /// Randomness for this call.
                 pub seed: u64,
-                /// The document's version before this request; 0 in `handle-create` and in the `handle-start` that follows it.
+                /// The document's version before this request; 0 while the document is created.
                 pub version: u64,
-                /// Whether a document exists already: false only in `handle-create` and in the `handle-start` that follows it.
+                /// Whether a document exists already: false only while it is created, in `handle-create` and in the `handle-start` that follows it.
                 pub exists: bool,
                 /// When the document expires; 0 = never.
                 pub expires_micros: i64,
@@ -7266,7 +7266,8 @@ pub mod exports {
                     /// Returns the descriptor, a JSON text that fits `descriptor.schema.json` beside this file.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Json;
-                    /// Runs once, on the request that creates the document. `document` is the body of that request, or `{}`.
+                    /// Runs on the request that creates the document. `document` is the body of that request, or `{}`. Runs on a PUT too, with
+                    /// `exists`, where `handle-put` is not listed and the descriptor does not say `"put": "none"`: what it returns replaces the state.
                     #[allow(async_fn_in_trait)]
                     fn handle_create(
                         document: Json,

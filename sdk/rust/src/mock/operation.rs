@@ -192,15 +192,29 @@ impl Shared {
         }
         let document = match asked.action {
             Action::Get => None,
-            Action::Put => Some(without_built_in(asked.body.as_ref())),
+            Action::Put if service.descriptor["put"] != "none" => return self.replace(service, asked),
             Action::Patch if service.descriptor["patch"] == "merge" => {
                 let mut merged = parsed(&state, "state")?;
                 merge(&mut merged, parsed(&without_built_in(asked.body.as_ref()), "body")?);
                 Some(merged.to_string())
             }
-            Action::Patch | Action::Post | Action::Delete => return Err(not_allowed(asked)),
+            Action::Put | Action::Patch | Action::Post | Action::Delete => return Err(not_allowed(asked)),
         };
         self.answer(service, &asked.link, asked.action, Outcome { document, ..Outcome::default() }, 200)
+    }
+
+    /// Puts another state in place of a document's, on which the create handler decides.
+    fn replace(&self, service: &Service, asked: &Asked) -> Result<Response> {
+        if asked.body.is_none() {
+            return Err(refused(400, "body-missing", format!("{} needs a body, a JSON object", asked.link)));
+        }
+        let mut whole = Outcome { document: Some(without_built_in(asked.body.as_ref())), ..Outcome::default() };
+        if service.handles(Handler::Create.name()) {
+            let state = whole.document.clone().unwrap_or_default();
+            let outcome = self.guarded(|| (service.handle)(Handler::Create, state, self.request(asked, true)))?;
+            whole = joined(whole, outcome);
+        }
+        self.answer(service, &asked.link, asked.action, whole, 200)
     }
 
     /// Runs the handlers of an end, and marks the document deleted.

@@ -7,6 +7,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use steward_model::node::NodeStatus;
 use steward_model::{Lane, Link};
+use steward_storage::space::room;
 
 use super::shapes::READ_ONLY;
 use super::shares::Shares;
@@ -16,6 +17,7 @@ use crate::http::answer_body::AnswerBody;
 use crate::http::encode::Answer;
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::telemetry::queues::Queue;
 use crate::telemetry::{group, metrics};
 
 /// Prints the metrics of this process.
@@ -27,13 +29,16 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
         return asked.other(READ_ONLY);
     }
     metrics::connections(http.connections.open(), http.connections.max());
+    metrics::requests(http.requests(), http.bodies.held());
     metrics::answers(http.answers.held());
     metrics::descriptors(descriptors::open(), http.parts.descriptors.limit);
     let stats = http.operations().partitions().shared().log.stats();
     metrics::log_written(&stats);
     let pending = http.operations().partitions().shared().pending_effects.by_factory();
     pending.iter().for_each(|(factory, amount)| metrics::pending(factory, *amount));
+    queues(http);
     stand(http);
+    kept(http);
     let services = http.operations().services();
     // What documents of a factory that was taken away still have to send waits for its return.
     let waits = |path: &Link| pending.iter().any(|(factory, amount)| factory == path && amount.effects > 0);
@@ -64,6 +69,35 @@ fn of_those_there(text: &str, is_there: impl Fn(&Link) -> bool) -> String {
 fn service_of(line: &str) -> Option<&str> {
     let (_, value) = line.split_once("service=\"")?;
     value.split_once('"').map(|(service, _)| service)
+}
+
+/// Takes note of who waits.
+fn queues(http: &Http) {
+    let guests = http.parts.modules.waiting();
+    for (queue, waiting) in [
+        ("document", Queue::Document.waiting()),
+        ("quorum", Queue::Quorum.waiting()),
+        ("guest", guests.calls),
+        ("query", http.parts.queries.waiting()),
+        ("compilation", guests.modules),
+    ] {
+        metrics::waiting(queue, waiting);
+    }
+}
+
+/// Takes note of what is stored: documents by factory, and bytes. What cannot be read now keeps its last value.
+fn kept(http: &Http) {
+    let services = http.operations().services().all();
+    let paths: Vec<&Link> =
+        services.iter().filter(|service| !service.is_stateless()).map(|service| &service.path).collect();
+    match http.parts.deployments.kept(&paths) {
+        Ok(counts) => paths.into_iter().zip(counts).for_each(|(path, count)| metrics::documents(path, count)),
+        Err(error) => tracing::debug!(%error, "documents cannot be counted"),
+    }
+    match room(&http.parts.data) {
+        Ok(room) => metrics::disk(room, http.operations().partitions().shared().log.bytes()),
+        Err(error) => tracing::debug!(%error, "the room on the disk cannot be measured"),
+    }
 }
 
 /// Takes note of how the group and the copies stand now.

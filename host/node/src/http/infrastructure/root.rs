@@ -39,11 +39,19 @@ pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Result<An
         return asked.other(READ_ONLY);
     }
     let (services, absent) = (http.operations().services().all(), http.operations().services().all_absent());
-    let mounted = services.iter().map(|service| (service.path.to_string(), service.descriptor().docs.clone()));
-    let absent = absent.iter().map(|absent| (absent.path.to_string(), format!("not served now: {}", absent.reason)));
-    let mut described: Vec<(String, String)> =
-        mounted.chain(absent).filter(|(path, _)| path.starts_with(below)).collect();
-    described.sort_unstable();
+    let mounted = services.iter().map(|service| Described {
+        path: service.path.to_string(),
+        docs: service.descriptor().docs.clone(),
+        is_served: true,
+    });
+    let absent = absent.iter().map(|absent| Described {
+        path: absent.path.to_string(),
+        docs: format!("not served now: {}", absent.reason),
+        is_served: false,
+    });
+    let mut described: Vec<Described> =
+        mounted.chain(absent).filter(|service| service.path.starts_with(below)).collect();
+    described.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     let mut answer = match shows_pages(&asked.parts.headers) {
         true => page(http, &described),
         false => document(http, &described, below),
@@ -52,12 +60,21 @@ pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Result<An
     Ok(answer)
 }
 
-fn document(http: &Http, described: &[(String, String)], below: &str) -> Answer {
-    let mut links: Vec<String> = described.iter().map(|(path, _)| path.clone()).collect();
+/// A service, as it is listed.
+struct Described {
+    path: String,
+    docs: String,
+    /// It answers here and now, and so does what lies below it.
+    is_served: bool,
+}
+
+fn document(http: &Http, described: &[Described], below: &str) -> Answer {
+    let mut links: Vec<String> = described.iter().map(|service| service.path.clone()).collect();
     links.extend(OWN.into_iter().filter(|own| own.starts_with(below)).map(str::to_owned));
     links.sort_unstable();
     let mut list = list(http, links, None);
-    let templates = described.iter().map(|(path, _)| (path.clone(), format!("{path}/template").into()));
+    let served = described.iter().filter(|service| service.is_served);
+    let templates = served.map(|service| (service.path.clone(), format!("{}/template", service.path).into()));
     let mut further: Map<String, Value> =
         LINKS.iter().map(|(name, link)| ((*name).to_owned(), (*link).into())).collect();
     further.insert("templates".to_owned(), Value::Object(templates.collect()));
@@ -71,7 +88,7 @@ fn shows_pages(headers: &HeaderMap) -> bool {
     accepted.split(',').any(|media| media.split(';').next().unwrap_or_default().trim() == "text/html")
 }
 
-fn page(http: &Http, described: &[(String, String)]) -> Answer {
+fn page(http: &Http, described: &[Described]) -> Answer {
     let mut body = String::from(
         "<!doctype html><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>steward</title>\
          <style>body{font:16px/1.5 system-ui;max-width:48em;margin:2em auto;padding:0 1em}td,th{text-align:left;padding:0 1em 0 0}\
@@ -88,12 +105,15 @@ fn page(http: &Http, described: &[(String, String)]) -> Answer {
         true => body.push_str("<p>Nothing is deployed yet: <code>steward deploy FILE.wasm</code></p>\n"),
         false => body.push_str("<table><tr><th>Service<th>Shape<th>What it is\n"),
     }
-    for (path, docs) in described {
-        let (path, docs) = (text(path), text(docs));
-        let _ = writeln!(
-            body,
-            "<tr><td><a href=\"{path}\">{path}</a><td><a href=\"{path}/template\">template</a><td>{docs}"
-        );
+    for service in described {
+        let (path, docs) = (text(&service.path), text(&service.docs));
+        let _ = match service.is_served {
+            true => writeln!(
+                body,
+                "<tr><td><a href=\"{path}\">{path}</a><td><a href=\"{path}/template\">template</a><td>{docs}"
+            ),
+            false => writeln!(body, "<tr><td>{path}<td>–<td>{docs}"),
+        };
     }
     if !described.is_empty() {
         body.push_str("</table>\n");

@@ -130,11 +130,9 @@ fn document(described: &Described<'_>, components: &mut Components) -> Value {
     for action in described.service.actions() {
         let (method, operation) = match action {
             Action::Get => ("get", read(described)),
-            Action::Post => ("post", update(described, components, "post", Handler::HandlePost, "Asks the document")),
-            Action::Put => ("put", update(described, components, "replace", Handler::HandlePut, "Replaces the state")),
-            Action::Patch => {
-                ("patch", update(described, components, "patch", Handler::HandlePatch, "Changes the state"))
-            }
+            Action::Post => ("post", update(described, components, action, "post", "Asks the document")),
+            Action::Put => ("put", update(described, components, action, "replace", "Replaces the state")),
+            Action::Patch => ("patch", update(described, components, action, "patch", "Changes the state")),
             Action::Delete => ("delete", delete(described)),
         };
         item.insert(method.to_owned(), with_id(operation));
@@ -168,12 +166,13 @@ fn read(described: &Described<'_>) -> Operation {
 fn update(
     described: &Described<'_>,
     components: &mut Components,
+    action: Action,
     verb: &str,
-    handler: Handler,
     summary: &str,
 ) -> Operation {
-    let service = described.service;
-    let answer = json!({ "application/json": { "schema": described.answered(handler) } });
+    let (service, handler) = (described.service, Handler::of(action));
+    let deciding = service.descriptor().decides(action).unwrap_or(handler);
+    let answer = json!({ "application/json": { "schema": described.answered(deciding) } });
     let mut operation = Operation::changing(id(described, verb), service.path.as_str(), summary)
         .takes(&["If-None-Match"])
         .takes(&OF_UPDATES)
@@ -186,7 +185,7 @@ fn update(
             .told("Names the documentVersion on which it is based, or has If-Match.")
             .refused(&[Kind::PreconditionRequired]);
     }
-    by_service(described, operation, &[handler]).refused_by_service()
+    by_service(described, operation, &[deciding]).refused_by_service()
 }
 
 fn delete(described: &Described<'_>) -> Operation {
@@ -262,8 +261,7 @@ fn utilities(
     paths: &mut Map<String, Value>,
 ) {
     let tag = described.service.path.as_str();
-    let is_document = whose == "Document";
-    let parameters: &[&str] = if is_document { &["id"] } else { &[] };
+    let parameters: &[&str] = if whose == "Document" { &["id"] } else { &[] };
     for name in names {
         let (summary, schema, takes): (&str, Option<&str>, &[&str]) = match *name {
             "stats" => ("Shows what it has been doing", Some("Statistics"), &[]),
@@ -280,16 +278,18 @@ fn utilities(
             .answers("200", summary, schema.map(to_schema))
             .refused(&[Kind::NotFound]);
         let mut item = json!({ "get": operation.written() });
-        if is_document && *name == "effects" {
-            item["delete"] = give_up(described);
+        if *name == "effects" {
+            item["delete"] = give_up(described, whose, parameters);
         }
         paths.insert(format!("{above}/{name}"), item);
     }
 }
 
-fn give_up(described: &Described<'_>) -> Value {
-    Operation::changing(id(described, "giveUp"), described.service.path.as_str(), "Gives up what still has to be sent")
-        .takes(&["id", "tag"])
+fn give_up(described: &Described<'_>, whose: &str, parameters: &[&str]) -> Value {
+    let name = id(described, &format!("giveUpEffectsOf{whose}"));
+    Operation::changing(name, described.service.path.as_str(), "Gives up what still has to be sent")
+        .takes(parameters)
+        .takes(&["tag"])
         .answers("200", "How much was given up", Some(to_schema("GivenUp")))
         .refused(&[Kind::NotFound, Kind::Conflict])
         .written()

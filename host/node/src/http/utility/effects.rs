@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use http::StatusCode;
 use serde_json::{Value, json};
 use steward_model::update::PendingEffect;
@@ -14,7 +15,7 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
-use crate::partition::{Partitions, flushed_lane};
+use crate::partition::{Partition, Partitions, Senders, flushed_lane};
 use crate::service::Found;
 
 /// Query parameters that are read.
@@ -58,9 +59,12 @@ impl Whose {
         }
     }
 
-    /// Returns true if they are those of one document.
-    pub(super) fn is_document(&self) -> bool {
-        self.is_document
+    /// Returns where they may lie in a lane.
+    fn partitions<'a>(&self, table: &'a Partitions, lane: Lane) -> &'a [Arc<Partition>] {
+        match self.is_document {
+            true => std::slice::from_ref(table.of(&self.link, lane)),
+            false => table.lane(lane),
+        }
     }
 }
 
@@ -110,17 +114,17 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
     Ok(encode::json(StatusCode::OK, &document))
 }
 
-/// Gives up what the document at `link` has to send; `?tag=` only what has this tag.
+/// Gives up what the document, or all documents of the factory, have to send; `?tag=` only what has this tag.
 ///
 /// # Errors
-/// [`Error::Operation`] if its owner cannot be asked.
+/// [`Error::Operation`] if an owner cannot be asked: what others have given up by then stays given up.
 pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<Answer, Error> {
     let (operations, link) = (http.operations(), &whose.link);
     let tag = decode::parameter(query, "tag")?;
-    let mut given_up = 0;
-    for lane in &whose.lanes {
-        given_up += operations.give_up(link, operations.partitions().of(link, *lane), tag.as_deref()).await?;
-    }
+    let senders = if whose.is_document { Senders::Document(link.clone()) } else { Senders::Factory(link.clone()) };
+    let partitions = whose.lanes.iter().flat_map(|lane| whose.partitions(operations.partitions(), *lane));
+    let asked = partitions.map(|partition| operations.give_up(&senders, partition, tag.as_deref()));
+    let given_up: usize = try_join_all(asked).await?.into_iter().sum();
     tracing::info!(%link, effects = given_up, "effects are given up");
     Ok(encode::json(
         StatusCode::OK,
@@ -131,11 +135,7 @@ pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<A
 fn look(table: &Partitions, whose: &Whose) -> Result<Pending, Error> {
     let Whose { link: wanted, is_document, lanes } = whose;
     let mut pending = Pending::default();
-    let partitions = |lane: &Lane| match is_document {
-        true => std::slice::from_ref(table.of(wanted, *lane)),
-        false => table.lane(*lane),
-    };
-    for partition in lanes.iter().flat_map(partitions) {
+    for partition in lanes.iter().flat_map(|lane| whose.partitions(table, *lane)) {
         let rows = partition.store().outbox(None, SEEN_MAX.saturating_sub(pending.seen))?;
         pending.seen += rows.len();
         for effect in rows {

@@ -64,17 +64,16 @@ pub(super) async fn answer(
 /// Answers for what has still to be sent, which may outlast the service that wanted it.
 async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
     let whose = effects::Whose::of(http, link)?;
-    match (&asked.parts.method, whose.is_document()) {
-        (&Method::GET | &Method::HEAD, _) => {
+    match asked.parts.method {
+        Method::GET | Method::HEAD => {
             parameters::only(asked.query(), &effects::PARAMETERS)?;
             effects::answer(http, whose, asked.query()).await
         }
-        (&Method::DELETE, true) => {
+        Method::DELETE => {
             parameters::only(asked.query(), &["tag"])?;
             effects::give_up(http, &whose, asked.query()).await
         }
-        (_, true) => asked.other("GET, HEAD, DELETE, OPTIONS"),
-        (_, false) => asked.other(READ_ONLY),
+        _ => asked.other("GET, HEAD, DELETE, OPTIONS"),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Arguments {
     pub(super) task: bool,
     pub(super) eager_start: bool,
     pub(super) merge_patch: bool,
+    pub(super) no_put: bool,
     pub(super) outbound: Vec<LitStr>,
     pub(super) index: Option<Vec<(LitStr, String)>>,
     pub(super) limits: Vec<(String, LitInt)>,
@@ -69,10 +70,6 @@ impl Arguments {
         self.options.iter().any(|option| option == "STATELESS")
     }
 
-    pub(super) fn immutable(&self) -> bool {
-        self.options.iter().any(|option| option == "IMMUTABLE")
-    }
-
     fn argument(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
         match word.as_str() {
@@ -88,14 +85,12 @@ impl Arguments {
             "per_call" => self.per_call = true,
             "start" => self.eager_start = is_eager(meta)?,
             "patch" => {
-                let how: LitStr = meta.value()?.parse()?;
-                if how.value() != "merge" {
-                    return Err(Error::new_spanned(
-                        how,
-                        "the host knows one way to patch by itself: \"merge\" (RFC 7396)",
-                    ));
-                }
-                self.merge_patch = true;
+                self.merge_patch =
+                    is(meta, "merge", "the host knows one way to patch by itself: \"merge\" (RFC 7396)")?;
+            }
+            "put" => {
+                self.no_put =
+                    is(meta, "none", "PUT is decided on by create, by a put handler, or by nobody: \"none\"")?;
             }
             "outbound" => {
                 let inner;
@@ -106,8 +101,8 @@ impl Arguments {
             "index" => self.index = Some(index_of(meta)?),
             "limits" => self.limits = limits_of(meta)?,
             _ => {
-                let known = "factory, name, version, kind, docs, options, state_version, retention, task, start, patch, outbound, index, \
-                             limits or per_call";
+                let known = "factory, name, version, kind, docs, options, state_version, retention, task, start, patch, put, outbound, \
+                             index, limits or per_call";
                 return Err(meta.error(format!("a service takes {known}")));
             }
         }
@@ -122,6 +117,12 @@ fn path_of(meta: &ParseNestedMeta<'_>) -> Result<String> {
         return Ok(text);
     }
     Err(Error::new_spanned(path, "a factory is a path such as \"/core/counters\""))
+}
+
+/// Returns true for the one word that an argument takes.
+fn is(meta: &ParseNestedMeta<'_>, word: &str, otherwise: &str) -> Result<bool> {
+    let how: LitStr = meta.value()?.parse()?;
+    if how.value() == word { Ok(true) } else { Err(Error::new_spanned(how, otherwise)) }
 }
 
 fn is_eager(meta: &ParseNestedMeta<'_>) -> Result<bool> {

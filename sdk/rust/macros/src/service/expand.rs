@@ -51,8 +51,8 @@ fn body(state: &Type, method: &Method) -> TokenStream {
 /// Returns the handlers that exist, by their names in the descriptor.
 fn handlers(arguments: &Arguments, methods: &[Method]) -> Vec<String> {
     let listed = |action: &str| {
-        // States are typed: even without a method, creation and replacement read the body into the type.
-        let always = !arguments.stateless() && (action == "create" || (action == "put" && !arguments.immutable()));
+        // States are typed: even without a method, creation reads the body into the type. So does a PUT, on which it decides too.
+        let always = !arguments.stateless() && action == "create";
         always || methods.iter().any(|method| method.action() == Some(action))
     };
     let mut names: Vec<String> =
@@ -132,6 +132,9 @@ fn flags(arguments: &Arguments) -> Vec<TokenStream> {
     if arguments.merge_patch {
         fields.push(quote!(.with("patch", "merge")));
     }
+    if arguments.no_put {
+        fields.push(quote!(.with("put", "none")));
+    }
     if arguments.per_call {
         fields.push(quote!(.with("isolation", "per-call")));
     }
@@ -173,9 +176,6 @@ fn handle(state: &Type, arguments: &Arguments, methods: &[Method]) -> TokenStrea
             (false, _) => by_kind(state, &own),
             (true, "create") if !arguments.stateless() => {
                 quote!(::core::result::Result::Ok(::steward_sdk::Reply::state()))
-            }
-            (true, "put") if !arguments.stateless() && !arguments.immutable() => {
-                quote!(::steward_sdk::run::replace(state, ctx))
             }
             (true, _) => return None,
         };

@@ -29,6 +29,9 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemImpl) -> Result<Toke
         }
     }
     method::check(&methods, arguments.stateless())?;
+    if let Some(put) = methods.iter().find(|method| arguments.no_put && method.action() == Some("put")) {
+        return Err(Error::new_spanned(&put.name, "the service says put = \"none\", so this is never called"));
+    }
     let component = expand::component(&item, &arguments, &methods);
     Ok(quote! {
         #item

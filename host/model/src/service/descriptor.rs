@@ -1,153 +1,16 @@
-//! Services: what a guest says about itself, and the options that a service may have.
+//! What a guest says about itself, checked.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::handler::Handler;
+use super::option::{OPTIONS_DEFAULT, OptionsError, ServiceOption, check_options};
+use crate::line;
 use crate::link::Link;
 use crate::operation::Action;
 use crate::partition::Lane;
-
-/// A property of a service. The words are Xenon's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ServiceOption {
-    /// Updates survive a power cut: documents live in [`Lane::Persisted`]. Without it they live in memory.
-    Persistence,
-    /// Updates are copied to other nodes.
-    Replication,
-    /// One node at a time runs the handlers of a document. Always so here; the word is accepted.
-    OwnerSelection,
-    /// `handle-maintenance` runs for each document, once per `maintenanceIntervalMicros`.
-    PeriodicMaintenance,
-    /// A POST to an existing child is a PUT.
-    IdempotentPost,
-    /// An update must name the version that it changes.
-    StrictUpdateChecking,
-    /// A document has one version for ever.
-    Immutable,
-    /// The service has no documents; its handlers answer every path below it.
-    Stateless,
-    /// Durations of the service's operations are kept, see `/stats`.
-    Instrumentation,
-}
-
-impl std::fmt::Display for ServiceOption {
-    /// The word of descriptors and requests.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.serialize(f)
-    }
-}
-
-/// Options that do not go together, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OptionsError {
-    /// The first option excludes the second, for the reason in the third field.
-    #[error("options {0} and {1} exclude each other: {2}")]
-    Excluded(ServiceOption, ServiceOption, &'static str),
-    /// The first option needs the second, for the reason in the third field.
-    #[error("option {0} needs {1}: {2}")]
-    Missing(ServiceOption, ServiceOption, &'static str),
-}
-
-/// Returns nothing if the options go together.
-///
-/// # Errors
-/// [`OptionsError`] names the first pair that does not. Source: Xenon, `Utils.validateServiceOption`.
-pub fn check_options(options: &[ServiceOption]) -> Result<(), OptionsError> {
-    use ServiceOption::{
-        IdempotentPost, Immutable, Instrumentation, PeriodicMaintenance, Persistence, Replication, Stateless,
-        StrictUpdateChecking,
-    };
-    let no_state = "a stateless service has no documents";
-    let excluded = [
-        (Immutable, PeriodicMaintenance, "an immutable document cannot change at maintenance"),
-        (Immutable, Instrumentation, "immutable documents keep no statistics"),
-        (Immutable, StrictUpdateChecking, "an immutable document is never updated"),
-        (Stateless, Persistence, no_state),
-        (Stateless, Replication, no_state),
-        (Stateless, StrictUpdateChecking, no_state),
-        (Stateless, IdempotentPost, no_state),
-        (Stateless, Immutable, no_state),
-    ];
-    for (one, other, reason) in excluded {
-        if options.contains(&one) && options.contains(&other) {
-            return Err(OptionsError::Excluded(one, other, reason));
-        }
-    }
-    if options.contains(&Immutable) && !options.contains(&Persistence) {
-        return Err(OptionsError::Missing(Immutable, Persistence, "an immutable document exists to be kept"));
-    }
-    Ok(())
-}
-
-/// A handler that a guest may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Handler {
-    /// Decides the first state of a child. `wit/service.wit` says what each handler gets and returns.
-    HandleCreate,
-    /// Runs at every start of ownership, and when another module takes over.
-    HandleStart,
-    /// Runs when the document is deleted or expires.
-    HandleStop,
-    /// Answers a GET in place of the host, which would return the state.
-    HandleGet,
-    /// Answers a POST to the document; without it the host refuses one.
-    HandlePost,
-    /// Decides on a PUT in place of the host, which would replace the state.
-    HandlePut,
-    /// Decides on a PATCH in place of the host, which follows [`NativePatch`].
-    HandlePatch,
-    /// Decides on a DELETE in place of the host, which would delete the document.
-    HandleDelete,
-    /// Runs once per maintenance interval for each document.
-    HandleMaintenance,
-    /// Is told the answers to effects that have a reply tag.
-    HandleReply,
-    /// Turns a state of an older shape into one of the module's own.
-    Migrate,
-    /// Joins two states of one document from two clusters. Accepted and never called: nothing joins clusters yet.
-    Merge,
-}
-
-impl Handler {
-    /// Returns the handler that decides on an action at a document, or at a service without documents.
-    pub fn of(action: Action) -> Handler {
-        match action {
-            Action::Get => Handler::HandleGet,
-            Action::Post => Handler::HandlePost,
-            Action::Put => Handler::HandlePut,
-            Action::Patch => Handler::HandlePatch,
-            Action::Delete => Handler::HandleDelete,
-        }
-    }
-
-    /// Returns the word of descriptors, which is the name of the export.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Handler::HandleCreate => "handle-create",
-            Handler::HandleStart => "handle-start",
-            Handler::HandleStop => "handle-stop",
-            Handler::HandleGet => "handle-get",
-            Handler::HandlePost => "handle-post",
-            Handler::HandlePut => "handle-put",
-            Handler::HandlePatch => "handle-patch",
-            Handler::HandleDelete => "handle-delete",
-            Handler::HandleMaintenance => "handle-maintenance",
-            Handler::HandleReply => "handle-reply",
-            Handler::Migrate => "migrate",
-            Handler::Merge => "merge",
-        }
-    }
-}
-
-impl std::fmt::Display for Handler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// How the host answers PATCH when the guest has no handler for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -158,6 +21,17 @@ pub enum NativePatch {
     None,
     /// By RFC 7396, JSON Merge Patch.
     Merge,
+}
+
+/// How the host answers PUT when the guest has no handler for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NativePut {
+    /// It refuses the request with 405.
+    None,
+    /// It replaces the state, as creation would make one of the body: `handle-create` decides on it, if there is one.
+    #[default]
+    Replace,
 }
 
 /// When `handle-start` runs at a new owner of a document, and under a new module.
@@ -281,6 +155,9 @@ pub struct Descriptor {
     /// How PATCH works without a handler.
     #[serde(default)]
     pub patch: NativePatch,
+    /// How PUT works without a handler.
+    #[serde(default)]
+    pub put: NativePut,
     /// True: children are tasks, a POST answers 202.
     #[serde(default)]
     pub task: bool,
@@ -288,10 +165,6 @@ pub struct Descriptor {
     #[serde(default)]
     pub docs: String,
 }
-
-/// Options of a service that names none: its documents outlive the process.
-pub const OPTIONS_DEFAULT: [ServiceOption; 3] =
-    [ServiceOption::Persistence, ServiceOption::Replication, ServiceOption::OwnerSelection];
 
 /// How many versions before the newest one are kept if a descriptor does not say: Xenon's default.
 pub const VERSION_RETENTION_DEFAULT: u64 = 1000;
@@ -346,43 +219,60 @@ impl Descriptor {
     }
 
     fn check(&self) -> Result<(), DescriptorError> {
-        let name = || self.name.clone();
-        let field = |field, reason: &str| {
-            Err(DescriptorError::Field { name: self.name.clone(), field, reason: reason.to_owned() })
-        };
-        check_options(&self.options).map_err(|source| DescriptorError::Options { name: name(), source })?;
+        check_options(&self.options).map_err(|source| DescriptorError::Options { name: shown(&self.name), source })?;
         let named = !self.name.is_empty() && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !named {
-            return field("name", "must be letters, digits, '-', '_' and '.'");
+        if !named || self.name.len() > WORD_BYTES_MAX {
+            return self.fault("name", format!("must be at most {WORD_BYTES_MAX} letters, digits, '-', '_' and '.'"));
+        }
+        for (field, word) in [("version", &self.version), ("documentKind", &self.document_kind)] {
+            if let Some(reason) = unfit(word) {
+                return self.fault(field, reason);
+            }
         }
         if self.version.split('.').count() != 3 {
-            return field("version", "must be a semantic version such as 1.2.3");
+            return self.fault("version", "must be a semantic version such as 1.2.3");
         }
         if self.factory.is_root() {
-            return field("factory", "must be a path such as /core/counters");
+            return self.fault("factory", "must be a path such as /core/counters");
         }
+        if !self.state_schema.is_object() {
+            return self.fault("stateSchema", "must be a JSON Schema object");
+        }
+        self.check_handlers()
+    }
+
+    /// Checks that the handlers are there which other fields speak of.
+    fn check_handlers(&self) -> Result<(), DescriptorError> {
         if self.has(ServiceOption::PeriodicMaintenance) {
             if !self.handles(Handler::HandleMaintenance) {
-                return field(
-                    "handlers",
-                    "must list handle-maintenance, because the options have PERIODIC_MAINTENANCE",
-                );
+                let reason = "must list handle-maintenance, because the options have PERIODIC_MAINTENANCE";
+                return self.fault("handlers", reason);
             }
             if self.maintenance_interval_micros < MAINTENANCE_INTERVAL_MICROS_MIN {
-                return field("maintenanceIntervalMicros", "must be 1000 (a millisecond) or more");
+                return self.fault("maintenanceIntervalMicros", "must be 1000 (a millisecond) or more");
             }
         }
         if self.start == Start::Eager && !self.handles(Handler::HandleStart) {
-            return field("handlers", "must list handle-start, because start is eager");
+            return self.fault("handlers", "must list handle-start, because start is eager");
         }
-        if !self.state_schema.is_object() {
-            return field("stateSchema", "must be a JSON Schema object");
+        if self.put == NativePut::None {
+            if self.handles(Handler::HandlePut) {
+                return self.fault("put", "is none, so handlers must not list handle-put");
+            }
+            if self.has(ServiceOption::IdempotentPost) {
+                return self
+                    .fault("put", "is none, so options must not have IDEMPOTENT_POST, which makes a PUT of a POST");
+            }
         }
         let migrates = self.reads_state_versions.iter().any(|version| *version != self.state_version);
         if migrates && !self.handles(Handler::Migrate) {
-            return field("readsStateVersions", "lists other versions, so handlers must list migrate");
+            return self.fault("readsStateVersions", "lists other versions, so handlers must list migrate");
         }
         Ok(())
+    }
+
+    fn fault(&self, field: &'static str, reason: impl Into<String>) -> Result<(), DescriptorError> {
+        Err(DescriptorError::Field { name: shown(&self.name), field, reason: reason.into() })
     }
 
     /// Returns true if the service has the option.
@@ -395,12 +285,19 @@ impl Descriptor {
         self.handlers.contains(&handler)
     }
 
+    /// Returns the handler that decides on an action at a document, if the guest has one: that of the action; for a PUT also the one
+    /// that decides on creation, for a replacement has to keep the same rules.
+    pub fn decides(&self, action: Action) -> Option<Handler> {
+        let own = Handler::of(action);
+        let creates = action == Action::Put && self.put == NativePut::Replace && !self.handles(own);
+        let handler = if creates { Handler::HandleCreate } else { own };
+        self.handles(handler).then_some(handler)
+    }
+
     /// Returns true if states may have fields that the schema does not name: those that the host makes of a client's body itself, for
     /// a guest writes what its schema says.
     pub fn has_strays(&self) -> bool {
-        let guests = self.handles(Handler::HandleCreate)
-            && (self.handles(Handler::HandlePut) || self.has(ServiceOption::Immutable));
-        !guests || self.patch == NativePatch::Merge
+        !self.handles(Handler::HandleCreate) || self.patch == NativePatch::Merge
     }
 
     /// Returns the lane in which documents of the service live.
@@ -436,6 +333,24 @@ impl Descriptor {
 /// Shortest maintenance interval: one millisecond.
 pub const MAINTENANCE_INTERVAL_MICROS_MIN: u64 = 1000;
 
+/// Most bytes of a name, a version or a kind.
+const WORD_BYTES_MAX: usize = 256;
+
+/// Returns why a word that people and URLs show cannot be; none if it can.
+fn unfit(word: &str) -> Option<String> {
+    let long = word.len() > WORD_BYTES_MAX;
+    let strange = word.chars().find(|letter| line::commands(*letter));
+    match strange {
+        Some(letter) => Some(format!("must not have the character {}", letter.escape_default())),
+        None => long.then(|| format!("has {} bytes: it must have at most {WORD_BYTES_MAX}", word.len())),
+    }
+}
+
+/// Returns a name as it can be told, be it one or not.
+fn shown(name: &str) -> String {
+    line::on_one_line(&name.chars().take(WORD_BYTES_MAX).collect::<String>()).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -469,11 +384,33 @@ mod tests {
             (r#","options":["PERIODIC_MAINTENANCE"]"#, "handle-maintenance"),
             (r#","readsStateVersions":[1],"stateVersion":2"#, "migrate"),
             (r#","stateSchema":7"#, "stateSchema"),
+            (r#","put":"none","handlers":["handle-put"]"#, "handle-put"),
+            (r#","put":"none","options":["IDEMPOTENT_POST"]"#, "IDEMPOTENT_POST"),
+            (r#","put":"never""#, "replace"),
+            (r#","documentKind":"a\u001b[31mb""#, r"documentKind must not have the character \u{1b}"),
+            (r#","documentKind":"a\u202eb""#, "documentKind"),
             (r#","start":"eager""#, "handle-start"),
             (r#","start":"soon""#, "lazy"),
         ] {
             let refused = described(extra).expect_err("must be refused").to_string();
             assert!(refused.contains(word), "{refused}");
         }
+        let long = format!(r#","documentKind":"{}""#, "k".repeat(WORD_BYTES_MAX + 1));
+        let refused = described(&long).expect_err("must be refused").to_string();
+        assert!(refused.contains("documentKind has 257 bytes"), "{refused}");
+        for version in ["1.0.0\\n2", "1.0.0\\u0000", "1.0"] {
+            let text = format!(r#"{{"name":"counter","version":"{version}","factory":"/core/counters"}}"#);
+            let refused = Descriptor::parse(&text).expect_err("must be refused").to_string();
+            assert!(refused.starts_with("descriptor of counter: version must"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_replacement_is_decided_on_by_whoever_decides_on_creation() {
+        let decides = |extra: &str| described(extra).expect("a valid descriptor").decides(Action::Put);
+        assert_eq!(decides(""), None);
+        assert_eq!(decides(r#","handlers":["handle-create"]"#), Some(Handler::HandleCreate));
+        assert_eq!(decides(r#","handlers":["handle-create","handle-put"]"#), Some(Handler::HandlePut));
+        assert_eq!(decides(r#","handlers":["handle-create"],"put":"none""#), None);
     }
 }

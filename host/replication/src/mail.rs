@@ -97,7 +97,7 @@ struct Boxes {
     due: BTreeSet<(Moment, PartitionId)>,
 }
 
-/// See the head of this module.
+/// The mail of a node: letters, requests and reads of all its copies.
 #[derive(Debug, Default)]
 pub struct Mail(Mutex<Boxes>);
 
@@ -178,11 +178,6 @@ impl Mail {
     /// Returns when [`Partitions::tick`](crate::Partitions::tick) has something to do next.
     pub fn next_tick(&self) -> Option<Moment> {
         unpoisoned(self.0.lock()).due.first().map(|(at, _)| *at)
-    }
-
-    /// Returns true if records wait to be read from the log.
-    pub fn has_reads(&self) -> bool {
-        !unpoisoned(self.0.lock()).reads.is_empty()
     }
 }
 

@@ -90,7 +90,6 @@ impl Queue {
     }
 }
 
-/// See the head of this module.
 pub(crate) struct Exchange {
     links: Links,
     own: Member,

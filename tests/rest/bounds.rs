@@ -115,6 +115,24 @@ async fn requests_under_way_are_bounded_and_health_is_answered_beyond() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_a_document_are_counted() {
+    let host = host_with_flags(&["misbehave"], &["--guest-deadline", "30s"]).await;
+    let client = host.client();
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let mut busy = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let client = client.clone();
+        busy.spawn(async move { client.patch("/core/misbehave/m", &json!({ "do": "loop" })).await });
+    }
+    wait::until("one is at work and two wait", || async {
+        let metrics = client.get("/metrics").await.expect(200);
+        (metrics.measured("steward_waiting{queue=\"document\"}") as u64 == 2).then_some(())
+    })
+    .await;
+    busy.abort_all();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_has_much_to_send_adds_no_more_than_it_may() {
     // A document may have a sixteenth.
     let host = host_with_flags(&["duties"], &["--pending-effects", "160"]).await;

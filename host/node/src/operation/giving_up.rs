@@ -5,6 +5,7 @@
 //! that wants it settles them, together with its state or not at all. An effect that is under way at that moment may still arrive.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use steward_model::operation::{Effect, EffectKey};
@@ -16,6 +17,12 @@ use crate::partition::{Behind, NotConfirmed, Partition, Senders};
 
 /// Effects that one record settles: with the longest links it is far below what a frame of the log takes.
 const TOGETHER: usize = 1000;
+
+/// How long an operator waits for a reign that began a moment ago, and has to read what is pending.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// Pause before such a reign is looked at again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Operations {
     /// Settles what documents of this node have to send, all of it or what has the tag, and returns how many effects that were. An
@@ -30,8 +37,8 @@ impl Operations {
         senders: &Senders,
         tag: Option<&str>,
     ) -> Result<usize, Error> {
-        partition.admits().map_err(|_| Error::NotConfirmed(NotConfirmed(partition.id())))?;
-        let mut keys = pending_of(partition, senders, tag)?;
+        let known = tokio::time::timeout(KNOWN_WITHIN, known(partition, senders, tag));
+        let mut keys = known.await.map_err(|_| Behind(partition.id()))??;
         if keys.is_empty() {
             return Ok(0);
         }
@@ -44,6 +51,17 @@ impl Operations {
         self.settled(partition).await?;
         let left = partition.with_outbox(|outbox| keys.iter().filter(|key| outbox.is_pending(key)).count());
         Ok(keys.len() - left)
+    }
+}
+
+/// Returns what is pending, once the reign of this node knows it.
+async fn known(partition: &Partition, senders: &Senders, tag: Option<&str>) -> Result<Vec<EffectKey>, NotConfirmed> {
+    loop {
+        partition.admits().map_err(|_| NotConfirmed(partition.id()))?;
+        match partition.pending_of(senders, tag) {
+            Some(keys) => return Ok(keys),
+            None => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 

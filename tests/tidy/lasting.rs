@@ -1,14 +1,23 @@
 //! What a node keeps is written by `storage/src/lasting.rs`, which fsyncs it and its name. A file that is written otherwise is lost at a
 //! power cut some day, or half there; or it need not last, and a reason says so.
 //!
-//! Every other fsync of the host is an idea of its own: `host/docs/storage.md` lists them, each with the test that misses it.
+//! Every other fsync of the host is an idea of its own: `host/docs/storage.md` lists them, each with the test that fails without it.
 
 use crate::source::{line_of, words};
 use crate::tree::{Finding, Tree};
 
 /// Ways to write a file, and to make it lasting.
-const CALLS: [&str; 7] =
-    ["fs::write", "File::create", "fs::rename", "OpenOptions::new", "File::options", "sync_all", "sync_data"];
+const CALLS: [&str; 9] = [
+    "fs::write",
+    "fs::copy",
+    "fs::rename",
+    "File::create",
+    "File::create_new",
+    "File::options",
+    "OpenOptions::new",
+    "sync_all",
+    "sync_data",
+];
 
 /// Who may, and why.
 const ALLOWED: [(&str, &str); 15] = [

@@ -72,14 +72,17 @@ impl Partitions {
         // What is appended from here on is not in the rows below, so it must stay in the log whatever they say.
         let horizon = log.append(&[])?;
         let rows = self.lane(Lane::Persisted).iter().map(|partition| partition.checkpoint_row());
-        let rows: Vec<_> = rows.collect::<Result<_, documents::Error>>()?;
+        let rows = match rows.collect::<Result<Vec<_>, documents::Error>>() {
+            Ok(rows) => rows,
+            Err(error) if error.is_fatal() => return Err(self.ends_with(error)),
+            Err(error) => return Err(error.into()),
+        };
         let skips = mutation::is(Mutation::TrimWithoutCheckpoint);
         if let Err(error) = if skips { Ok(()) } else { store.checkpoint() } {
             let error = documents::Error::from(error);
             // What a failed sync has left behind nobody knows, and asking again may say "fine" for data that is gone.
             if error.is_fatal() && !mutation::is(Mutation::FailedSyncIgnored) {
-                self.shared().fail(&Fatal::Store(error));
-                return Err(Error::Log(append::Error::Failed));
+                return Err(self.ends_with(error));
             }
             return Err(error.into());
         }
@@ -90,6 +93,12 @@ impl Partitions {
         let frame = Frame::of_node(FrameKind::Checkpoint, codec::encode_as::<Vec<Row>, _>(&rows).into());
         let frame = log.append(&[frame])?;
         Ok(Logged { frame, below: oldest.map_or(horizon, |oldest| oldest.min(horizon)) })
+    }
+
+    /// Tells the node to stop, and returns what the caller is told.
+    fn ends_with(&self, error: documents::Error) -> Error {
+        self.shared().fail(&Fatal::Store(error));
+        Error::Log(append::Error::Failed)
     }
 
     /// Lets go of the log that a durable checkpoint has released, beyond the backlog that is kept for others.

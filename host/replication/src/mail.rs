@@ -4,7 +4,7 @@
 //! Steps only leave them here. Whoever drives the copies takes them: production sends them over the links between nodes and to
 //! the system group, a simulation delivers them when it likes, or not at all. Messages may be lost, so what nobody takes is
 //! dropped beyond a bound of number and bytes, the oldest first. Of requests and reads the newest takes the place of an older one
-//! that asks for the same, so there are never more of them than copies.
+//! that asks for the same, so each copy has a few of them only.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
@@ -97,6 +97,14 @@ struct Boxes {
     due: BTreeSet<(Moment, PartitionId)>,
 }
 
+impl Boxes {
+    fn drop_letter(&mut self, at: usize) {
+        if let Some(dropped) = self.letters.remove(at) {
+            self.letter_bytes -= dropped.message.record_bytes();
+        }
+    }
+}
+
 /// The mail of a node: letters, requests and reads of all its copies.
 #[derive(Debug, Default)]
 pub struct Mail(Mutex<Boxes>);
@@ -105,11 +113,14 @@ impl Mail {
     pub(crate) fn send(&self, letter: Letter) {
         let mut boxes = unpoisoned(self.0.lock());
         let bytes = letter.message.record_bytes();
-        let is_full =
-            |boxes: &Boxes| boxes.letters.len() >= LETTERS_MAX || boxes.letter_bytes + bytes > LETTER_BYTES_MAX;
-        while is_full(&boxes) {
-            let Some(oldest) = boxes.letters.pop_front() else { break };
-            boxes.letter_bytes -= oldest.message.record_bytes();
+        let has_records = |letter: &Letter| letter.message.record_bytes() > 0;
+        // Promises and confirmations need no room for records, and make none.
+        while bytes > 0 && boxes.letter_bytes + bytes > LETTER_BYTES_MAX {
+            let Some(oldest) = boxes.letters.iter().position(has_records) else { break };
+            boxes.drop_letter(oldest);
+        }
+        if boxes.letters.len() >= LETTERS_MAX {
+            boxes.drop_letter(0);
         }
         boxes.letter_bytes += bytes;
         boxes.letters.push_back(letter);
@@ -237,6 +248,9 @@ mod tests {
         mail.send(letter(1, half));
         mail.send(letter(2, 0));
         assert_eq!(to(&mail), [1, 2], "one without records needs no room");
+        mail.send(letter(1, 0));
+        (2..=4).for_each(|number| mail.send(letter(number, half)));
+        assert_eq!(to(&mail), [1, 3, 4], "nor does it make any");
     }
 
     #[test]

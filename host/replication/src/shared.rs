@@ -193,12 +193,15 @@ impl Shared {
     /// Looks whether damage was found in the state store. The first time it is told, and the store is condemned: the next
     /// start makes it anew out of the log. Until then what can be read is read.
     ///
-    /// Ends everything if an fsync of the store has failed: whoever met it may have been a reader, who can only tell its client.
+    /// Ends everything if the store cannot be opened any more: whoever met that may have been a reader, who can only tell its client.
     pub fn look_after(&self, store: &dyn StateStore) {
-        if let Some(error) = store.not_lasting().filter(|_| !mutation::is(Mutation::FailedSyncIgnored)) {
+        self.look_for_damage(store);
+        if let Some(error) = store.unusable().filter(|_| !mutation::is(Mutation::FailedSyncIgnored)) {
             self.fail(&Fatal::Store(error.into()));
-            return;
         }
+    }
+
+    fn look_for_damage(&self, store: &dyn StateStore) {
         let Some(damage) = store.damage() else { return };
         if self.store_health.is_damaged.swap(true, Ordering::AcqRel) {
             return;

@@ -26,13 +26,15 @@ pub(crate) fn check(world: &World, facts: &[Fact]) -> Result<(), String> {
     }
     let options = &world.node.partitions.shared().options;
     let (before, now) = (world.waiting_before, Waiting::in_memory_of(world));
-    // What was over its bound before the step and is so after it was so when the update came.
+    // No step both applies or commits and takes updates: what is over its bound before and after was so when the update came.
     for (what, before, now, most) in [
         ("a quorum", before.uncommitted, now.uncommitted, options.uncommitted_bytes_max),
         ("the stores", before.unapplied, now.unapplied, options.unapplied_bytes_max),
     ] {
         if before.min(now) > most {
-            return Err(format!("an update was taken, and {before} bytes waited for {what}, at most {most} may"));
+            return Err(format!(
+                "an update was taken, and {before} bytes waited for {what}, now {now}, at most {most} may"
+            ));
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Connections that this node makes: kept ones to nodes with a lower number, and one for a moment to the node at an address, whichever it is.
+//! Connections that this node makes: kept ones to nodes with a lower number, and one for a moment to the node at an address, whichever
+//! it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

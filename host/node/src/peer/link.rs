@@ -4,7 +4,8 @@
 //! when that happens may have been carried out: only a message that was never sent is known not to have been.
 //!
 //! What waits to be written is bounded in bytes: notices and requests by the credit that the other side gives, answers by room of the
-//! same size.
+//! same size. While that room is taken no further request is begun; those that were begun before may be answered all at once, so they are
+//! bounded in number.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -305,7 +306,7 @@ impl Link {
     /// Gives credit back with what is written next.
     fn give_back(&self, bytes: u32) {
         self.shared.owed.fetch_add(bytes, Ordering::AcqRel);
-        // Wakes the writer if it has nothing to do; if the queue is full it has.
+        // Wakes the writer if it has nothing to do. If the queue is full it has, and gives the credit with the next frame.
         let _ = self.queue.try_send(Queued::bare(Frame::Credit { bytes: 0 }));
     }
 
@@ -316,6 +317,10 @@ impl Link {
             // Whoever has filled the queue as well hears nothing, and waits until it is too late.
             let _ = self.queue.try_send(Queued::bare(Frame::Refused { id, reason: reason.to_owned() }));
         };
+        // Whoever does not take its answers gets no further ones: they would wait in memory.
+        if self.shared.answers.available_permits() == 0 {
+            return refuse("answers for you wait to be taken");
+        }
         let place = Arc::clone(&self.shared.places).try_acquire_owned();
         match (self.service(topic, offered), place) {
             (Some(service), Ok(place)) => {
@@ -372,24 +377,30 @@ async fn write(mut sink: SplitSink<Wire, Bytes>, mut queued: mpsc::Receiver<Queu
             Ok(None) => return "nobody has anything to say any more",
             Err(_) => Some(Queued::bare(Frame::Alive)),
         };
-        let written = async {
+        while let Some(Queued { frame, _room }) = next {
+            // With each frame: the other side may wait for it, and there may be no end of frames.
             let owed = shared.owed.swap(0, Ordering::AcqRel);
-            if owed > 0 {
-                sink.feed(Bytes::from(codec::encode(&Frame::Credit { bytes: owed }))).await?;
-            }
-            while let Some(Queued { frame, _room }) = next {
-                if frame != (Frame::Credit { bytes: 0 }) {
-                    sink.feed(Bytes::from(codec::encode(&frame))).await?;
+            let credit = (owed > 0).then_some(Frame::Credit { bytes: owed });
+            let frame = Some(frame).filter(|frame| *frame != (Frame::Credit { bytes: 0 }));
+            for frame in [credit, frame].into_iter().flatten() {
+                if let Err(reason) = taken(sink.feed(Bytes::from(codec::encode(&frame)))).await {
+                    return reason;
                 }
-                next = queued.try_recv().ok();
             }
-            sink.flush().await
-        };
-        match tokio::time::timeout(WRITTEN_WITHIN, written).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return "it broke",
-            Err(_) => return "the other side takes nothing",
+            next = queued.try_recv().ok();
         }
+        if let Err(reason) = taken(sink.flush()).await {
+            return reason;
+        }
+    }
+}
+
+/// Returns once the other side has taken what was written; an error says why the connection ends.
+async fn taken<E>(writing: impl Future<Output = Result<(), E>>) -> Result<(), &'static str> {
+    match tokio::time::timeout(WRITTEN_WITHIN, writing).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err("it broke"),
+        Err(_) => Err("the other side takes nothing"),
     }
 }
 

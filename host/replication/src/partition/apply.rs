@@ -11,11 +11,15 @@ use super::{Partition, State};
 use crate::observer::Fact;
 
 impl Partition {
-    /// Applies what is committed to the state store in one batch. Returns false if the store refused; nothing is lost then.
-    /// One caller at a time: runs follow one another.
+    /// Applies what is committed to the state store in one batch. Returns false if the store refused, or if another copy is about to
+    /// take the place of this one; nothing is lost then. One caller at a time: runs follow one another.
     pub(crate) fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> bool {
         let (run, bytes) = {
             let mut state = self.lock();
+            // Which copy the store has is not known to it then: a run on the old one would count beside the new one.
+            if state.is_held {
+                return false;
+            }
             if mutation::is(Mutation::AppliedBeforeCommit) {
                 let early: Vec<Record> = state.uncommitted.iter().cloned().collect();
                 state.unapplied.extend(early);

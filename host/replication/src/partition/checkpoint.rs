@@ -1,7 +1,7 @@
 //! What a checkpoint says about one partition.
 
 use steward_model::mutation::{self, Mutation};
-use steward_model::{Epoch, Lsn};
+use steward_model::{Epoch, Lsn, Offset};
 use steward_protocol::replica::Event;
 use steward_storage::documents::Error;
 
@@ -11,10 +11,21 @@ use crate::checkpoint::Row;
 
 impl Partition {
     /// Returns the row, and where the first record lies in the log that the state store does not hold.
+    ///
+    /// # Errors
+    /// Those of the state store; [`Error::Gap`] if it has lost what it held.
     pub(crate) fn checkpoint_row(&self) -> Result<(Row, Option<Lsn>), Error> {
+        // Before the store is asked, which may only be further.
+        let known = self.applied.get();
         // Asked before the store is made durable, so the row never names more than will be.
         let applied = self.store.meta()?.applied;
         let mut state = self.lock();
+        // The log would let go of what the store has lost. Where another copy takes the place of this one, both answer at times.
+        if !state.is_held && applied.map(|at| at.offset) < known {
+            let next = |offset: Option<Offset>| offset.map_or(Offset(0), Offset::next);
+            let (expected, found) = (next(applied.map(|at| at.offset)), next(known));
+            return Err(Error::Gap { partition: self.id, expected, found });
+        }
         self.keep_for_members(&mut state);
         // The promise that was asked for, durable or not: it may lie in a part of the log that this checkpoint releases.
         let promised = match mutation::is(Mutation::PromiseNotRepeated) {

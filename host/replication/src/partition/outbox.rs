@@ -259,7 +259,7 @@ impl Outbox {
     pub(super) fn of<'a>(&'a self, senders: &'a Senders) -> impl Iterator<Item = &'a PendingEffect> {
         let (one, all) = match senders {
             Senders::Document(link) => (self.documents.get(link), None),
-            Senders::Factory(_) => (None, Some(self.documents.iter().filter(|(link, _)| senders.mean(link)))),
+            Senders::Factory(_) => (None, Some(self.documents.iter().filter(|(link, _)| senders.include(link)))),
         };
         let all = all.into_iter().flatten().map(|(_, pending)| pending);
         one.into_iter().chain(all).flat_map(|pending| pending.prompt.values().chain(pending.delayed.values()))

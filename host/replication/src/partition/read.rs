@@ -1,5 +1,6 @@
 //! Reading documents: first what the log knows and the store does not, then the cache, then the state store.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_channel::oneshot;
@@ -163,8 +164,8 @@ impl Partition {
     }
 
     /// Returns the names of what documents have to send, with what is not committed yet: all of it, or what has the tag. None as
-    /// long as the reign does not know everything that is pending. The caller holds the turn of the document, or what it adds
-    /// meanwhile is missing.
+    /// long as the reign does not know everything that is pending. What a document adds meanwhile is missing, unless the caller holds
+    /// its turn.
     pub fn pending_of(&self, senders: &Senders, tag: Option<&str>) -> Option<Vec<EffectKey>> {
         let state = self.lock();
         if !state.outbox.is_loaded() {
@@ -173,14 +174,17 @@ impl Partition {
         let is_meant = |effect: &&PendingEffect| tag.is_none_or(|tag| effect.effect.reply_tag == tag);
         let pending = state.outbox.of(senders).filter(is_meant);
         let mut keys: Vec<EffectKey> = pending.map(|effect| effect.key.clone()).collect();
+        // Looked up once: this is done while the partition is held, and there may be many of both.
+        let mut settled = HashSet::new();
         for record in state.uncommitted.iter() {
             if let Entry::Update(update) = &record.entry
-                && senders.mean(&update.document.link)
+                && senders.include(&update.document.link)
             {
-                keys.retain(|key| !update.settled.contains(key));
+                settled.extend(&update.settled);
                 keys.extend(update.effects.iter().filter(is_meant).map(|effect| effect.key.clone()));
             }
         }
+        keys.retain(|key| !settled.contains(key));
         Some(keys)
     }
 

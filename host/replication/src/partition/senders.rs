@@ -20,8 +20,8 @@ impl Senders {
         }
     }
 
-    /// Returns true if the document is meant.
-    pub fn mean(&self, document: &Link) -> bool {
+    /// Returns true if the document is one of them.
+    pub fn include(&self, document: &Link) -> bool {
         match self {
             Senders::Document(link) => document == link,
             Senders::Factory(factory) => document.parent().as_ref() == Some(factory),

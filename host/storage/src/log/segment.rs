@@ -106,7 +106,8 @@ pub(crate) fn reserve(disk: &dyn Disk, bytes: u64) -> io::Result<Arc<dyn File>> 
     disk.create(UNFINISHED_NAME, bytes)
 }
 
-/// Makes a reserved file the segment that `header` describes: zeroed, named, lasting. It is zeroed in portions, and `between` is called after each:
+/// Makes a reserved file the segment that `header` describes: zeroed, named, lasting.
+/// It is zeroed in portions, and `between` is called after each:
 /// there those who are in no hurry leave the disk to others.
 ///
 /// # Errors

@@ -283,7 +283,7 @@ impl StateStore for FaultyStore {
         self.state().found_damage.get_or_insert_with(|| reason.to_owned());
     }
 
-    fn not_lasting(&self) -> Option<Error> {
+    fn unusable(&self) -> Option<Error> {
         self.state().lies.then(failed_sync)
     }
 

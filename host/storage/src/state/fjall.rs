@@ -10,8 +10,10 @@
 //! caller, reader or writer, opens it again; other callers are refused meanwhile. Each opening has a number, see
 //! [`StateStore::instance`], because a batch whose outcome was unknown may have become visible with it.
 //!
-//! A failed fsync is another matter: the next one may say that all is well although nothing more was written. So nothing is opened
-//! after it, by nobody, and every caller is told [`Error::Lasting`] until the process ends.
+//! Two findings end that for good, because a start does better. After a failed fsync of the host the next one may say that all is
+//! well although nothing more was written. And an opening may find less than there was, which a start repairs out of the log. From then
+//! on nobody opens the store, every caller is told the same error, and the process ends ([`StateStore::unusable`]). A failed fsync of
+//! the engine's own shows as a failed write: the journals are written anew before they are read.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
@@ -37,25 +39,35 @@ pub struct FjallStore {
     /// Number of the newest checkpoint, completed or not.
     checkpoints: Mutex<u64>,
     damage: Damage,
-    /// The first fsync that failed.
-    not_lasting: OnceLock<NotLasting>,
+    /// What the first finding was after which nobody opens it.
+    unusable: OnceLock<Unusable>,
     write_back: WriteBack,
 }
 
-/// What the operating system said of a failed fsync.
+/// Why nobody opens the store any more.
 #[derive(Debug)]
-struct NotLasting {
-    kind: std::io::ErrorKind,
-    text: String,
+enum Unusable {
+    /// An fsync failed; the kind and the words of the operating system.
+    NotLasting(std::io::ErrorKind, String),
+    /// What was there is not, as an opening has found.
+    Damaged(String),
 }
 
-impl NotLasting {
-    fn of(source: &std::io::Error) -> NotLasting {
-        NotLasting { kind: source.kind(), text: source.to_string() }
+impl Unusable {
+    /// Returns what follows from an error; none if the next opening may mend it.
+    fn of(error: &Error) -> Option<Unusable> {
+        match error {
+            Error::Lasting { source } => Some(Unusable::NotLasting(source.kind(), source.to_string())),
+            Error::Damaged(reason) => Some(Unusable::Damaged(reason.clone())),
+            Error::KeyTooLong { .. } | Error::Full { .. } | Error::Unavailable(_) | Error::Disk { .. } => None,
+        }
     }
 
     fn error(&self) -> Error {
-        Error::Lasting { source: std::io::Error::new(self.kind, self.text.clone()) }
+        match self {
+            Unusable::NotLasting(kind, text) => Error::Lasting { source: std::io::Error::new(*kind, text.clone()) },
+            Unusable::Damaged(reason) => Error::Damaged(reason.clone()),
+        }
     }
 }
 
@@ -80,8 +92,8 @@ impl FjallStore {
         let (engine, newest) = open_whole(&path, &options, &damage, 0)?;
         let slot = RwLock::new(Slot { engine: Some(engine), instance: 0 });
         let (reviving, checkpoints) = (Mutex::default(), Mutex::new(newest));
-        let (not_lasting, write_back) = (OnceLock::new(), WriteBack::default());
-        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage, not_lasting, write_back })
+        let (unusable, write_back) = (OnceLock::new(), WriteBack::default());
+        Ok(FjallStore { path, options, slot, reviving, checkpoints, damage, unusable, write_back })
     }
 
     /// Returns the folder that the engine has for itself.
@@ -119,23 +131,20 @@ impl FjallStore {
             }
             slot.instance + 1
         };
-        let engine = self.open_again(instance).inspect_err(|error| match error {
-            // Loudly, as nobody can repair it before the next start.
-            Error::Damaged(reason) => self.damage.report(reason),
-            Error::Lasting { source } => self.note_not_lasting(source),
-            Error::KeyTooLong { .. } | Error::Full { .. } | Error::Unavailable(_) | Error::Disk { .. } => {}
-        })?;
+        let engine = self.open_again(instance).inspect_err(|error| self.note_unusable(error))?;
+        let mut slot = self.change_slot();
+        // Somebody who still had the old engine may have found it meanwhile.
+        self.check_usable()?;
+        *slot = Slot { engine: Some(engine.clone()), instance };
+        drop(slot);
         tracing::info!(path = %self.path.display(), instance, "state store is open again");
-        *self.change_slot() = Slot { engine: Some(engine.clone()), instance };
         Ok(engine)
     }
 
     fn open_again(&self, instance: u64) -> Result<Engine, Error> {
         let mut tries = 0;
         loop {
-            if let Some(failed) = self.not_lasting.get() {
-                return Err(failed.error());
-            }
+            self.check_usable()?;
             match open_whole(&self.path, &self.options, &self.damage, instance) {
                 Ok((engine, _)) => return Ok(engine),
                 // Readers let go of the old one soon.
@@ -146,15 +155,21 @@ impl FjallStore {
         }
     }
 
-    fn note_not_lasting(&self, source: &std::io::Error) {
-        // Only the first: nothing is tried after it.
-        let _ = self.not_lasting.set(NotLasting::of(source));
+    fn check_usable(&self) -> Result<(), Error> {
+        self.unusable.get().map_or(Ok(()), |unusable| Err(unusable.error()))
+    }
+
+    fn note_unusable(&self, error: &Error) {
+        if let Some(unusable) = Unusable::of(error) {
+            // Only the first: nothing is tried after it.
+            let _ = self.unusable.set(unusable);
+        }
     }
 
     /// Closes an engine that failed, so that the next caller opens it anew, unless an fsync has failed.
     pub(super) fn give_up(&self, engine: Engine, error: &Error) {
-        if let Error::Lasting { source } = error {
-            self.note_not_lasting(source);
+        if let Error::Lasting { .. } = error {
+            self.note_unusable(error);
             tracing::warn!(path = %self.path.display(), %error, "state store failed, nothing opens it before the next start");
         } else {
             tracing::warn!(path = %self.path.display(), %error, "state store failed, it is opened anew");
@@ -206,7 +221,7 @@ fn open_whole(path: &Path, options: &Options, damage: &Damage, instance: u64) ->
 impl Drop for FjallStore {
     fn drop(&mut self) {
         let engine = self.change_slot().engine.take();
-        let well = engine.as_ref().is_some_and(Engine::is_well);
+        let well = self.unusable.get().is_none() && engine.as_ref().is_some_and(Engine::is_well);
         // Closing writes what is buffered.
         drop(engine);
         if well && let Err(error) = notes::closed(&self.path) {
@@ -236,8 +251,8 @@ impl StateStore for FjallStore {
         self.damage.report(reason);
     }
 
-    fn not_lasting(&self) -> Option<Error> {
-        self.not_lasting.get().map(NotLasting::error)
+    fn unusable(&self) -> Option<Error> {
+        self.unusable.get().map(Unusable::error)
     }
 
     fn condemn(&self, reason: &str) -> Result<(), Error> {

@@ -148,7 +148,7 @@ impl StateStore for MemoryStore {
         None
     }
 
-    fn not_lasting(&self) -> Option<Error> {
+    fn unusable(&self) -> Option<Error> {
         None
     }
 

@@ -361,9 +361,9 @@ pub trait StateStore: Send + Sync {
     /// Takes note of damage that a reader of the values has found in them.
     fn report_damage(&self, reason: &str);
 
-    /// Returns [`Error::Lasting`] if an fsync has failed, whoever asked for it: a batch, a checkpoint, or a reader that had the store
-    /// opened anew. The process has to end.
-    fn not_lasting(&self) -> Option<Error>;
+    /// Returns why nobody opens the store any more, whoever has found it, such as a reader that had it opened anew: [`Error::Lasting`]
+    /// after a failed fsync, [`Error::Damaged`] if what was there is not. The process has to end; the next start looks what can be kept.
+    fn unusable(&self) -> Option<Error>;
 
     /// Notes, for good, that the store must not be used as it is: the next start puts it aside and begins with an empty
     /// one, to be filled out of the log. This process goes on with it.

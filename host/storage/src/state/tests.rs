@@ -175,12 +175,12 @@ fn nothing_opens_a_store_after_a_failed_fsync() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder.path().join("state")).store;
     put(&store, b"a", b"1");
-    assert!(store.not_lasting().is_none());
+    assert!(store.unusable().is_none());
     let engine = store.engine().expect("it is open");
     store.give_up(engine, &Error::Lasting { source: std::io::Error::other("the disk refuses") });
     assert!(is_lasting_error(&store.get(Family::Meta, b"a")), "what memory says need not be on the disk");
     assert!(is_lasting_error(&store.write(Batch::new())) && is_lasting_error(&store.checkpoint()));
-    assert!(store.not_lasting().is_some_and(|error| error.to_string().contains("the disk refuses")));
+    assert!(store.unusable().is_some_and(|error| error.to_string().contains("the disk refuses")));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_reader_whose_opening_cannot_be_made_lasting_is_the_last_that_tries() {
     assert!(is_lasting_error(&store.get(Family::Meta, b"a")));
     std::fs::remove_dir(path.join("999.jnl")).expect("it is empty");
     assert!(is_lasting_error(&store.get(Family::Meta, b"a")), "a second try may say that all is well");
-    assert!(store.not_lasting().is_some());
+    assert!(store.unusable().is_some());
     drop(store);
     assert_eq!(get(&open(&path).store, b"a"), Some(Bytes::from("1")));
 }
@@ -210,7 +210,8 @@ fn a_store_that_lost_a_checkpoint_when_it_was_opened_again_is_damaged() {
     fail(&store);
     std::fs::remove_dir_all(path.join("keyspaces")).expect("it can be removed");
     assert!(matches!(store.get(Family::Meta, b"a"), Err(Error::Damaged(_))), "an empty store is not what it was");
-    assert!(store.damage().is_some(), "somebody looks after it");
+    assert!(store.unusable().is_some_and(|error| error.is_damage()), "somebody looks after it");
+    assert!(store.damage().is_none(), "and does not condemn what a start may repair");
 }
 
 #[test]

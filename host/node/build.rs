@@ -75,10 +75,10 @@ fn main() {
     fs::write(out.join("embedded.rs"), code.concat()).expect("OUT_DIR can be written");
 }
 
-/// Returns true for what a project needs of an SDK: neither its own tests nor the template.
+/// Returns true for what a project needs of an SDK: neither its own tests, nor the template, nor the runner that the host has.
 fn is_support(path: &Path) -> bool {
     let name = path.display().to_string();
-    let left_out = ["/template/", "/tests/", "/__pycache__/", "_test.go"];
+    let left_out = ["/template/", "/tests/", "/runner/", "/__pycache__/", "_test.go"];
     !left_out.iter().any(|part| name.contains(part))
 }
 

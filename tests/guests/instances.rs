@@ -46,9 +46,11 @@ async fn outlasts(language: &Language, calls: u64) {
     let module = tokio::task::block_in_place(|| sandbox.prepare(&module)).expect("a module in order");
     let host: Arc<dyn Imports> = Arc::new(Nobody);
     let mut document = Bytes::from_static(br#"{"count":0,"step":1}"#);
+    let began = std::time::Instant::now();
     for number in 0..calls {
         document = patched(&module, &host, &document, number).await;
     }
+    eprintln!("{}: {} µs a call, among others", language.name, began.elapsed().as_micros() / u128::from(calls));
     let last: Value = serde_json::from_slice(&document).expect("JSON");
     assert_eq!(last["count"], calls, "{}", language.name);
     assert_eq!(module.usage().made, 1, "{}: one instance served all of them", language.name);

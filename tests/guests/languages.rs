@@ -65,7 +65,7 @@ pub(crate) struct Language {
 }
 
 /// All of them.
-pub(crate) const LANGUAGES: [Language; 6] = [
+pub(crate) const LANGUAGES: [Language; 7] = [
     Language {
         name: "rust",
         counter: Made::Guest("counter"),
@@ -116,6 +116,17 @@ pub(crate) const LANGUAGES: [Language; 6] = [
         failing: diary(project("python", "guest-examples/duties/python"), "service.py", EXCEPTIONS),
         integers: Integers::Exact,
         calls: 5_000,
+        memory_bytes_max: 64 << 20,
+    },
+    // The very files of which components are made above.
+    Language {
+        name: "python-script",
+        counter: Made::Script("guest-examples/counter/python/service.py"),
+        todo: Made::Script("guest-examples/todo/python/service.py"),
+        diary: Made::Script("guest-examples/duties/python/service.py"),
+        failing: diary(Made::Script("guest-examples/duties/python/service.py"), "service.py", EXCEPTIONS),
+        integers: Integers::Exact,
+        calls: 2_000,
         memory_bytes_max: 64 << 20,
     },
     Language {

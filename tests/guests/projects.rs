@@ -9,6 +9,8 @@ use steward_tests::build;
 use steward_tests::client::Client;
 use tempfile::TempDir;
 
+use crate::compile_runner;
+
 /// The languages of projects, and the ending of their files.
 const SCRIPTS: [(&str, &str); 2] = [("javascript", "js"), ("typescript", "ts")];
 
@@ -68,6 +70,25 @@ fn a_new_project_becomes_a_module_without_tools() {
         assert_eq!(failed.status.code(), Some(10), "{said}");
         assert!(said.contains(&format!("{file}:6")), "{said}");
     }
+}
+
+#[test]
+fn a_folder_with_a_service_in_python_becomes_a_module_without_tools() {
+    compile_runner("service.py");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (place, file) = (folder.path(), folder.path().join("service.py"));
+    std::fs::copy(build::repository().join("guest-examples/counter/python/service.py"), &file).expect("a service");
+    let told: Value = serde_json::from_str(&done(&ran(place, &["build", "-o", "json"]))).expect("JSON");
+    assert_eq!((&told["name"], &told["factory"]), (&json!("counter"), &json!("/core/counters")));
+    assert_eq!(told["imports"], json!(["steward:service/host@0.1.0"]));
+    assert!(told["bytes"].as_u64().is_some_and(|bytes| bytes < 2000), "{told}");
+    let shown = done(&ran(place, &["inspect", "service.py"]));
+    assert!(shown.contains("file     script") && shown.contains("factory  /core/counters"), "{shown}");
+    edit(&file, "self.count +=", "self.count = +=");
+    let failed = ran(place, &["build"]);
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(10), "{said}");
+    assert!(said.contains("service.py:12: SyntaxError"), "{said}");
 }
 
 #[test]

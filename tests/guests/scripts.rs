@@ -1,18 +1,19 @@
-//! What is true of scripts alone: no tools, several files, refusals that name a line, one runner for all.
+//! What is true of scripts in JavaScript and TypeScript alone: no tools, several files, refusals that name a line, one runner for all.
 
 use serde_json::json;
 use steward_tests::host::Host;
 
-use crate::{Examination, PATIENT, deploy};
+use crate::{Examination, PATIENT, compile_runner, deploy};
 
 /// Writes files into a folder of the host's and deploys the first.
-fn deploy_files(host: &Host, files: &[(&str, &str)], factory: &str) -> Result<String, String> {
+pub(crate) fn deploy_files(host: &Host, files: &[(&str, &str)], factory: &str) -> Result<String, String> {
     let folder = host.folder().join(format!("scripts{}", factory.replace('/', "-")));
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
         std::fs::write(path, text).expect("a file");
     }
+    compile_runner(files[0].0);
     let output = deploy(host, &folder.join(files[0].0), factory);
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }

@@ -20,7 +20,7 @@ use crate::instance::places::Places;
 use crate::instance::state::State;
 use crate::module::cache::Cache;
 use crate::module::workshop::Workshop;
-use crate::script::Runners;
+use crate::script::{Interpreter, Runners};
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -61,6 +61,8 @@ struct Linkers {
     http: Linker<State>,
     /// All of our own interface, and the texts of scripts.
     script: Linker<State>,
+    /// And WASI 0.2, with clocks and randomness that are the request's.
+    python: Linker<State>,
 }
 
 /// What a component imports, as far as it matters for what it is linked with.
@@ -74,8 +76,8 @@ pub(crate) enum Needs {
     Wasi,
     /// WASI 0.2 with `wasi:http`: it answers requests of HTTP itself.
     Http,
-    /// `read`, `query`, and the texts of a script.
-    Script,
+    /// `read`, `query`, the texts of a script, and what its interpreter wants.
+    Script(Interpreter),
 }
 
 impl Engine {
@@ -119,7 +121,8 @@ impl Engine {
             Needs::Waiting => &self.linkers.waiting,
             Needs::Wasi => &self.linkers.wasi,
             Needs::Http => &self.linkers.http,
-            Needs::Script => &self.linkers.script,
+            Needs::Script(Interpreter::QuickJs) => &self.linkers.script,
+            Needs::Script(Interpreter::CPython) => &self.linkers.python,
         }
     }
 
@@ -192,7 +195,10 @@ impl Linkers {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut http)?;
         let mut script = waiting.clone();
         imports::link_script(&mut script)?;
-        Ok(Linkers { immediate, waiting, wasi, http, script })
+        let mut python = wasi.clone();
+        imports::link_script(&mut python)?;
+        imports::link_surroundings(&mut python)?;
+        Ok(Linkers { immediate, waiting, wasi, http, script, python })
     }
 }
 

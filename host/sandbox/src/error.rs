@@ -11,6 +11,8 @@ use steward_model::operation::Fault;
 use steward_model::service::{DescriptorError, Handler};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
+use crate::script::Mixed;
+
 /// Why the sandbox cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -189,6 +191,9 @@ pub enum PrepareError {
         /// What is wrong, with file and line of the author's text.
         reason: String,
     },
+    /// A script has files for more than one interpreter.
+    #[error("script cannot be run: {0}")]
+    Mixed(#[from] Mixed),
     /// The descriptor lists a handler that is not exported.
     #[error(
         "descriptor lists the handler `{handler}` but the module does not export it; export it or take it off `handlers`"
@@ -236,7 +241,7 @@ impl PrepareError {
             PrepareError::Compile { .. } => "module-not-compilable",
             PrepareError::ExportType { .. } => "module-export-type",
             PrepareError::ImportType { .. } => "module-import-type",
-            PrepareError::Script { .. } => "module-script",
+            PrepareError::Script { .. } | PrepareError::Mixed(_) => "module-script",
             PrepareError::HandlerMissing { .. } => "module-handler-missing",
             PrepareError::Describe(_) => "module-not-described",
             PrepareError::Descriptor(_) => "module-descriptor",

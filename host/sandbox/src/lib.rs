@@ -52,7 +52,7 @@ pub use module::Module;
 pub use module::compiler::serve_as_compiler;
 pub use module::inspect::{Inspection, Kind, Producer, Section, inspect};
 pub use module::workshop::THREADS as WORKSHOP_THREADS;
-pub use script::{Language, Script, ScriptFile};
+pub use script::{Language, Mixed, Script, ScriptFile};
 
 /// Who waits in a sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

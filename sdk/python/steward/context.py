@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 import json
 import math
 import os
@@ -120,8 +121,11 @@ class Context:
     def __init__(self, request: Request, host: Host) -> None:
         self.request, self.outcome, self._host = request, Outcome(), host
         self.keeps_state = False
-        #: Random numbers that nobody can guess, recorded with the request. Use it instead of the module `random`.
-        self.random = random.Random(request.seed)
+
+    @functools.cached_property
+    def random(self) -> random.Random:
+        """Random numbers that nobody can guess, recorded with the request. Use it instead of the module `random`."""
+        return random.Random(self.request.seed)
 
     @property
     def link(self) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import traceback
 
+#: Where functions are that are not the service's: files, or folders. A script runner adds itself.
+NOT_THE_SERVICES = [os.path.dirname(__file__)]
+#: Python's library.
+_LIBRARY = os.path.dirname(traceback.__file__)
+
 
 class Fault(Exception):
     """A refusal: raise it."""
@@ -43,7 +48,7 @@ def not_found(message: str) -> Fault:
     return Fault(404, "not-found", message)
 
 
-def fault_of(error: Exception) -> Fault:
+def fault_of(error: BaseException) -> Fault:
     """Returns what a client is told of an exception: itself if it is a fault, else status 500 with file and line."""
     if isinstance(error, Fault):
         return error
@@ -52,9 +57,12 @@ def fault_of(error: Exception) -> Fault:
 
 def place_of(error: BaseException) -> str:
     """Returns file and line of the innermost function that belongs to the service."""
-    own = os.path.dirname(__file__)
     frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if not frame.filename.startswith(own)]
-    services = [frame for frame in outside if "/lib/python" not in frame.filename and not frame.filename.startswith("<")]
+    outside = [frame for frame in frames if not frame.filename.startswith(tuple(NOT_THE_SERVICES))]
+    services = [frame for frame in outside if not _is_library(frame.filename)]
     frame = (services or outside or frames)[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith((_LIBRARY, "<")) or "/lib/python" in file

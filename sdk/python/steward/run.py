@@ -20,7 +20,7 @@ def guarded(host: Host, call: Callable[[], Any]) -> Any:
         return call()
     except Fault:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fault = fault_of(error)
         host.log(Level.ERROR, fault.message, text_of({"at": place_of(error)}))
         raise fault from error

@@ -198,7 +198,7 @@ class Service:
         return text_of(fields)
 
 
-#: The service of this component.
+#: The service of this script or component.
 served: list[Service] = []
 
 _OPTIONS = {

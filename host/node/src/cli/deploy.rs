@@ -35,7 +35,7 @@ Examples:
   steward deploy .                                builds the project that is here
   cat counter.wasm | steward deploy - -y -o json")]
 pub(super) struct Args {
-    /// Script (.js, .ts), component (.wasm), or folder of a project; - is standard input
+    /// Script (.js, .ts, .py), component (.wasm), or folder of a project; - is standard input
     #[arg(value_name = "FILE")]
     file: String,
     /// Path of the factory [default: what the module says]

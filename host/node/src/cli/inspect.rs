@@ -12,6 +12,7 @@ use super::output::{Format, Terminal};
 use super::prepare::{prepare, refused};
 use super::table::Table;
 use crate::config::quantity::show_size;
+use crate::project::said_code_cache;
 
 /// Shows what a module file says about itself
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ Examples:
   steward inspect .                     builds the project that is here
   steward inspect counter.wasm -o json | jq .descriptor.stateSchema")]
 pub(super) struct Args {
-    /// Script (.js, .ts), component or core module with metadata (.wasm), or folder of a project
+    /// Script (.js, .ts, .py), component or core module with metadata (.wasm), or folder of a project
     #[arg(value_name = "FILE")]
     file: std::path::PathBuf,
     /// Sizes by section and tools that made it, too
@@ -73,7 +74,7 @@ fn named_after(file: &std::path::Path) -> Link {
 
 /// Makes the module ready as a host would; returns its digest and descriptor. `path` is where a module answers that has no path.
 fn describe(bytes: &[u8], path: Option<Link>) -> Result<(String, Descriptor), Failure> {
-    let module = prepare(bytes, None, path)?;
+    let module = prepare(bytes, said_code_cache(), path)?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
 }
 

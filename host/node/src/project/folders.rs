@@ -15,8 +15,12 @@ const CODE_CACHE: &str = "STEWARD_CODE_CACHE";
 
 /// Returns the folder in which compiled code of a project may be kept from one command to the next.
 pub(super) fn code_cache(project: &Path) -> PathBuf {
-    let said = std::env::var_os(CODE_CACHE).filter(|said| !said.is_empty());
-    said.map_or_else(|| project.join(FOLDER).join("cache"), PathBuf::from)
+    said_code_cache().unwrap_or_else(|| project.join(FOLDER).join("cache"))
+}
+
+/// Returns the folder of compiled code that the environment names, for what belongs to no project.
+pub(crate) fn said_code_cache() -> Option<PathBuf> {
+    std::env::var_os(CODE_CACHE).filter(|said| !said.is_empty()).map(PathBuf::from)
 }
 
 /// Returns where a tool shall write its output `file`, in the folder of what can be made anew, which is there then.

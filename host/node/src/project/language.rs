@@ -9,7 +9,7 @@ pub(crate) enum Language {
     Go,
     /// C, built by clang.
     C,
-    /// Python, built by componentize-py.
+    /// Python, which is not built unless the project wants a component.
     Python,
     /// JavaScript, which is not built.
     JavaScript,
@@ -52,7 +52,7 @@ impl Language {
             Language::Rust => "Cargo.toml",
             Language::Go => "go.mod",
             Language::C => "service.c",
-            Language::Python => "pyproject.toml",
+            Language::Python => "service.py",
             Language::JavaScript => "service.js",
             Language::TypeScript => "service.ts",
         }

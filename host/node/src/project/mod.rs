@@ -28,7 +28,7 @@ use std::process::Command;
 
 pub(crate) use error::Error;
 use error::io;
-pub(crate) use folders::FOLDER;
+pub(crate) use folders::{FOLDER, said_code_cache};
 pub(crate) use language::Language;
 pub(crate) use name::Name;
 pub(crate) use tools::{Effort, Made, Tools, Voice};
@@ -68,7 +68,7 @@ impl Project {
             Language::Rust => rust::make(&self.folder, effort, tools),
             Language::Go => go::make(&self.folder, effort, tools),
             Language::C => c::make(&self.folder, effort, tools),
-            Language::Python => python::make(&self.folder, effort, tools),
+            Language::Python => python::make(&self.folder, self.language.mark(), effort, tools),
             Language::JavaScript | Language::TypeScript => script::make(&self.folder, self.language.mark()),
         }
     }
@@ -94,7 +94,7 @@ impl Project {
         let made = self.language.made_by_tools().iter().any(|name| within == Path::new(name));
         let is_read = match self.language {
             Language::Rust | Language::Go | Language::C | Language::Python => true,
-            Language::JavaScript | Language::TypeScript => script::is_source(within),
+            Language::JavaScript | Language::TypeScript => script::is_javascript(within),
         };
         is_read && !ours && !made
     }
@@ -144,7 +144,7 @@ mod tests {
     fn a_folder_without_the_mark_of_a_language_is_no_project() {
         let folder = tempfile::tempdir().expect("a folder");
         let refused = Project::open(folder.path()).expect_err("an empty folder").to_string();
-        let marks = "Cargo.toml or go.mod or service.c or pyproject.toml or service.js or service.ts";
+        let marks = "Cargo.toml or go.mod or service.c or service.py or service.js or service.ts";
         assert!(refused.ends_with(&format!("is no project: it has no {marks}")), "{refused}");
     }
 

@@ -11,6 +11,7 @@ mod query;
 mod read;
 mod script;
 mod stat;
+mod surroundings;
 
 use wasmtime::component::Linker;
 
@@ -20,8 +21,14 @@ use crate::instance::state::State;
 pub use host::{Imports, Level, Silent};
 pub(crate) use line::{LINE_BYTES_MAX, head};
 
-/// The interface by which the runner of scripts gets the texts.
+/// The interface by which a runner of scripts gets the texts.
 const SCRIPT: &str = "steward:script/script@0.1.0";
+
+/// The interface by which the runner of Python says which request it begins with.
+const SURROUNDINGS: &str = "steward:script/surroundings@0.1.0";
+
+/// The interface by which it gets random bytes, in the very version that it asks for: it is found before that of WASI, which has another.
+pub(crate) const RANDOM: &str = "wasi:random/random@0.2.9";
 
 /// Names of the imported functions that wait.
 pub(crate) const WAITING: [&str; 2] = ["read", "query"];
@@ -33,9 +40,17 @@ pub(crate) fn link_immediate(linker: &mut Linker<State>) -> wasmtime::Result<()>
     host.func_wrap("stat", stat::stat)
 }
 
-/// Adds what the runner of scripts asks for, and no other guest may.
+/// Adds what every runner of scripts asks for, and no other guest may.
 pub(crate) fn link_script(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.instance(SCRIPT)?.func_wrap("sources", script::sources)
+}
+
+/// Adds what the runner of Python asks for besides.
+pub(crate) fn link_surroundings(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.instance(SURROUNDINGS)?.func_wrap("set", surroundings::set)?;
+    let mut random = linker.instance(RANDOM)?;
+    random.func_wrap("get-random-bytes", surroundings::random_bytes)?;
+    random.func_wrap("get-random-u64", surroundings::random_number)
 }
 
 /// Adds the capabilities that wait.

@@ -11,7 +11,7 @@ use super::idle::Idle;
 use super::latency::LatencyEstimate;
 use super::limits::Limits;
 use super::places::Places;
-use super::state::State;
+use super::state::{Given, State};
 use super::turn::{Track, Turn};
 use super::{CallLimits, Instance};
 use crate::engine::{Engine, Needs};
@@ -19,7 +19,7 @@ use crate::error::CallError;
 use crate::exchange::Request;
 use crate::exports::Exports;
 use crate::imports::Imports;
-use crate::script::Sources;
+use crate::script::{Interpreter, Sources};
 
 /// How many instances of a module there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Pool {
     pub(crate) fn waits(&self) -> bool {
         match self.template.needs {
             Needs::Nothing => false,
-            Needs::Waiting | Needs::Wasi | Needs::Http | Needs::Script => true,
+            Needs::Waiting | Needs::Wasi | Needs::Http | Needs::Script(_) => true,
         }
     }
 
@@ -215,8 +215,12 @@ impl Pool {
     fn store(&self, interrupted: &Arc<AtomicBool>) -> Store<State> {
         let InstanceTemplate { engine, needs, sources, .. } = &self.template;
         let limits = Limits::new(self.limits.memory_bytes, engine.config.table_elements_max);
-        let state =
-            State::new(limits, engine.config.lines_max, matches!(needs, Needs::Wasi | Needs::Http), sources.clone());
+        let given = match needs {
+            Needs::Nothing | Needs::Waiting | Needs::Script(Interpreter::QuickJs) => Given::Nothing,
+            Needs::Wasi | Needs::Http => Given::System,
+            Needs::Script(Interpreter::CPython) => Given::Request,
+        };
+        let state = State::new(limits, engine.config.lines_max, given, sources.clone());
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.output_bytes);

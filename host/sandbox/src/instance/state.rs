@@ -10,7 +10,7 @@ use crate::exchange::Hooks;
 use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;
-use crate::script::Sources;
+use crate::script::{Sources, Surroundings};
 
 /// Most bytes of what a guest said before it broke that are told; the last ones.
 const WORDS_BYTES_MAX: usize = 1 << 10;
@@ -29,10 +29,23 @@ pub(crate) struct State {
     sources: Option<Sources>,
 }
 
+/// Whose clocks and randomness an instance finds in WASI 0.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// It has no WASI.
+    Nothing,
+    /// Those of the system.
+    System,
+    /// Those of the request that it serves.
+    Request,
+}
+
 /// What a component needs that was built against WASI 0.2: clocks, randomness, and doors that are shut.
 struct Wasi {
     table: ResourceTable,
     context: WasiCtx,
+    /// Of scripts; other guests have clocks and randomness of the system.
+    surroundings: Option<Surroundings>,
     out: Output,
     err: Output,
     /// Of HTTP components.
@@ -41,19 +54,27 @@ struct Wasi {
 }
 
 impl Wasi {
-    fn denying() -> Wasi {
+    fn denying(surroundings: Option<Surroundings>) -> Wasi {
         let (out, err) = (Output::default(), Output::default());
         // The builder starts without preopened folders, environment, arguments and input, and denies every address.
         let mut builder = WasiCtx::builder();
         builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        if let Some(surroundings) = &surroundings {
+            builder.wall_clock(surroundings.clock()).monotonic_clock(surroundings.clock());
+        }
         let context = builder.stdout(out.clone()).stderr(err.clone()).build();
-        Wasi { table: ResourceTable::new(), context, out, err, http: WasiHttpCtx::new(), hooks: Hooks::default() }
+        let (table, http, hooks) = (ResourceTable::new(), WasiHttpCtx::new(), Hooks::default());
+        Wasi { table, context, surroundings, out, err, http, hooks }
     }
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, lines_max: u32, wasi: bool, sources: Option<Sources>) -> State {
-        let wasi = wasi.then(|| Box::new(Wasi::denying()));
+    pub(crate) fn new(limits: Limits, lines_max: u32, given: Given, sources: Option<Sources>) -> State {
+        let wasi = match given {
+            Given::Nothing => None,
+            Given::System => Some(Box::new(Wasi::denying(None))),
+            Given::Request => Some(Box::new(Wasi::denying(Some(Surroundings::beginning())))),
+        };
         State { limits, host: None, lines_max, lines: 0, last_error: None, wasi, sources }
     }
 
@@ -118,6 +139,15 @@ impl State {
     /// If none does.
     pub(crate) fn sources(&self) -> Sources {
         self.sources.clone().expect("only the runner of scripts is linked with it")
+    }
+
+    /// Returns what the script finds around it.
+    ///
+    /// # Panics
+    /// If none runs that has one.
+    pub(crate) fn surroundings(&mut self) -> &mut Surroundings {
+        let surroundings = self.wasi.as_mut().and_then(|wasi| wasi.surroundings.as_mut());
+        surroundings.expect("only the runner of Python is linked with it, and its states have one")
     }
 
     /// Counts one more log line or statistic of this call, and returns true if it may be taken. The first that may

@@ -9,19 +9,24 @@ use crate::error::PrepareError;
 
 use super::{cache, compiler};
 
-/// Returns the compiled component.
+/// Returns the compiled component; `bytes` are asked for if it has to be compiled.
 ///
 /// # Errors
 /// [`PrepareError::Broken`] if the bytes are no valid component, [`PrepareError::Compile`] if they ask for what the
 /// engine does not allow.
-pub(crate) fn compile(engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<Component, PrepareError> {
+pub(crate) fn compile<B: AsRef<[u8]>>(
+    engine: &Engine,
+    digest: Digest,
+    bytes: impl FnOnce() -> B,
+) -> Result<Component, PrepareError> {
     if let Some(component) = engine.cache.as_ref().and_then(|cache| cache.load(digest, &engine.wasm)) {
         debug!(%digest, "compiled code loaded");
         return Ok(component);
     }
+    let bytes = bytes();
     let code = match &engine.config.compiler {
-        Some(program) => compiler::compile(program, bytes, &engine.config.modules)?,
-        None => compiler::machine_code(&engine.wasm, bytes)?,
+        Some(program) => compiler::compile(program, bytes.as_ref(), &engine.config.modules)?,
+        None => compiler::machine_code(&engine.wasm, bytes.as_ref())?,
     };
     let (component, code) = cache::made_by_compiler(&engine.wasm, code)
         .map_err(|error| PrepareError::Compile { reason: format!("{error:#}") })?;

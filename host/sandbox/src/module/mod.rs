@@ -231,7 +231,7 @@ fn linked_component(engine: &Arc<Engine>, bytes: &[u8], encoded: Option<Bytes>) 
     // A module for another version of the world imports that version too; the world is the better thing to say.
     let (world, is_http) = check_world(&exports)?;
     check_imports(&imports, is_http)?;
-    let component = compile::compile(engine, digest, component_bytes)?;
+    let component = compile::compile(engine, digest, || component_bytes)?;
     let needs = if is_http { Needs::Http } else { needs(&component, &imports) };
     let exports = Arc::new(if is_http { Exports::find_http(&component)? } else { Exports::find(&component)? });
     let pre = engine.linker(needs).instantiate_pre(&component);
@@ -249,13 +249,14 @@ fn linked_script(engine: &Arc<Engine>, bytes: &[u8]) -> Result<Linked, PrepareEr
 }
 
 fn script_template(engine: &Arc<Engine>, script: &Script) -> Result<InstanceTemplate, PrepareError> {
-    let Runner { pre, exports, strip } = engine.runners.get(|| {
-        let bytes = script::component();
-        let component = compile::compile(engine, Digest::of(&bytes), &bytes)?;
-        Runner::link(&component, engine.linker(Needs::Script))
+    let interpreter = script.language.interpreter();
+    let needs = Needs::Script(interpreter);
+    let Runner { pre, exports, strip } = engine.runners.get(interpreter, || {
+        let component = compile::compile(engine, interpreter.digest(), || interpreter.component())?;
+        Runner::link(&component, engine.linker(needs))
     })?;
     let none = Some(Arc::from([]));
-    let bare = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs: Needs::Script, sources: none };
+    let bare = InstanceTemplate { engine: Arc::clone(engine), pre, exports, needs, sources: none };
     let sources = script::sources(script, &Pool::new(bare.clone(), patient_limits(engine), true), strip)?;
     Ok(InstanceTemplate { sources: Some(sources), ..bare })
 }

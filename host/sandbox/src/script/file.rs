@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
+use super::mixed::Mixed;
 use crate::error::PrepareError;
 
 /// Name of the custom section.
@@ -30,6 +31,17 @@ pub enum Language {
     JavaScript,
     /// The same, with types.
     TypeScript,
+    /// Python.
+    Python,
+}
+
+/// What runs scripts of some languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interpreter {
+    /// Of JavaScript, and of TypeScript without its types.
+    QuickJs,
+    /// Of Python.
+    CPython,
 }
 
 impl Language {
@@ -38,6 +50,7 @@ impl Language {
         match name.rsplit_once('.')?.1 {
             "js" | "mjs" => Some(Language::JavaScript),
             "ts" | "mts" => Some(Language::TypeScript),
+            "py" => Some(Language::Python),
             _ => None,
         }
     }
@@ -47,6 +60,15 @@ impl Language {
         match self {
             Language::JavaScript => "JavaScript",
             Language::TypeScript => "TypeScript",
+            Language::Python => "Python",
+        }
+    }
+
+    /// Returns what runs it.
+    pub(crate) fn interpreter(self) -> Interpreter {
+        match self {
+            Language::JavaScript | Language::TypeScript => Interpreter::QuickJs,
+            Language::Python => Interpreter::CPython,
         }
     }
 }
@@ -91,13 +113,25 @@ impl Script {
     /// Returns the script that a module is.
     ///
     /// # Errors
-    /// [`PrepareError::Broken`] if it is none, or its texts cannot be read.
+    /// [`PrepareError::Broken`] if it is none, or its texts cannot be read; [`PrepareError::Mixed`] if one interpreter cannot run them all.
     pub(crate) fn of_module(bytes: &[u8]) -> Result<Script, PrepareError> {
         let broken = |reason: &str| PrepareError::Broken { reason: format!("section {SECTION}: {reason}") };
         let texts = section(bytes).ok_or_else(|| broken("it is not there"))?;
         let script: Script = serde_json::from_slice(texts).map_err(|error| broken(&error.to_string()))?;
-        if script.files.is_empty() { Err(broken("there is no file in it")) } else { Ok(script) }
+        let first = script.files.first().ok_or_else(|| broken("there is no file in it"))?;
+        let foreign = |file: &&ScriptFile| {
+            Language::of_file(&file.name).is_some_and(|found| found.interpreter() != script.language.interpreter())
+        };
+        match script.files.iter().find(foreign) {
+            Some(file) => Err(mixed(script.language, first, file).into()),
+            None => Ok(script),
+        }
     }
+}
+
+fn mixed(language: Language, first: &ScriptFile, foreign: &ScriptFile) -> Mixed {
+    let found = Language::of_file(&foreign.name).unwrap_or(language).name();
+    Mixed { first: first.name.clone(), language: language.name(), foreign: foreign.name.clone(), found }
 }
 
 /// Returns the content of the section, if it is the first of a component.
@@ -154,9 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn files_for_different_interpreters_are_no_script() {
+        let mixed = |language, names: [&str; 2]| {
+            let files = names.map(|name| ScriptFile { name: name.to_owned(), text: String::new() }).to_vec();
+            Script::of_module(&Script { language, files }.module())
+        };
+        assert!(mixed(Language::JavaScript, ["a.js", "b.ts"]).is_ok());
+        let refused = mixed(Language::Python, ["a.py", "b.ts"]).expect_err("mixed").to_string();
+        assert!(refused.contains("b.ts is TypeScript, and the script of a.py is Python"), "{refused}");
+        // The first file has to be of the language too.
+        assert!(mixed(Language::TypeScript, ["a.py", "b.py"]).is_err());
+    }
+
+    #[test]
     fn the_ending_of_a_name_says_the_language() {
         assert_eq!(Language::of_file("a/counter.mts"), Some(Language::TypeScript));
         assert_eq!(Language::of_file("counter.js"), Some(Language::JavaScript));
+        assert_eq!(Language::of_file("lib/counter.py"), Some(Language::Python));
         assert_eq!(Language::of_file("counter.wasm"), None);
         assert_eq!(Language::of_file("js"), None);
     }

@@ -8,15 +8,22 @@
 //! ready, the script runner takes the component's place: compiled once per node, instantiated as often as it is needed, and given
 //! the texts through an import that no other guest has. Everything else, from limits to the log, is as for any guest.
 //!
+//! There is a runner for each [`file::Interpreter`]: the language of a script says which.
+//!
 //! **TypeScript** is kept as it was written. Its types are taken out when the module is made ready, by the runner itself; lines stay
 //! where they are, so that what is told about a line is true for the author's own text.
 
 mod file;
+mod mixed;
 mod runner;
 mod source;
 mod strip;
+mod surroundings;
 
+pub(crate) use file::Interpreter;
 pub use file::{Language, Script, ScriptFile};
-pub(crate) use runner::{Runner, Runners, WORLD, component};
+pub use mixed::Mixed;
+pub(crate) use runner::{Runner, Runners, WORLD};
 pub(crate) use source::{Source, Sources};
 pub(crate) use strip::sources;
+pub(crate) use surroundings::Surroundings;

@@ -12,7 +12,7 @@ use super::file::ScriptFile;
 pub(crate) struct Source {
     /// Its path below the folder of the script.
     pub(crate) name: String,
-    /// Its text, JavaScript.
+    /// Its text, as the runner understands it: JavaScript, or Python.
     pub(crate) text: String,
 }
 

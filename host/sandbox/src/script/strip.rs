@@ -14,13 +14,21 @@ use crate::instance::pool::Pool;
 
 type Strip = TypedFunc<(&'static str, &'static str), (Result<String, String>,)>;
 
-/// Returns the files of a script as the runner gets them, all of them JavaScript. Blocks.
+/// Returns the files of a script as the runner gets them, those in TypeScript as JavaScript. Blocks.
 ///
 /// # Errors
 /// [`PrepareError::Script`] if one is no TypeScript, with its place.
-pub(crate) fn sources(script: &Script, pool: &Pool, strip: ComponentExportIndex) -> Result<Sources, PrepareError> {
-    let stripper = Stripper { pool, strip };
-    script.files.iter().map(|file| stripper.source(file)).collect()
+pub(crate) fn sources(
+    script: &Script,
+    pool: &Pool,
+    strip: Option<ComponentExportIndex>,
+) -> Result<Sources, PrepareError> {
+    let stripper = strip.map(|strip| Stripper { pool, strip });
+    let text = |file: &ScriptFile| match (&stripper, Language::of_file(&file.name)) {
+        (Some(stripper), Some(Language::TypeScript)) => stripper.strip(file),
+        (_, Some(Language::TypeScript | Language::JavaScript | Language::Python) | None) => Ok(file.text.clone()),
+    };
+    script.files.iter().map(|file| Ok(Source { name: file.name.clone(), text: text(file)? })).collect()
 }
 
 /// Instances of the runner, those that have been used with a parser in memory, and where its function is.
@@ -30,14 +38,6 @@ struct Stripper<'a> {
 }
 
 impl Stripper<'_> {
-    fn source(&self, file: &ScriptFile) -> Result<Source, PrepareError> {
-        let text = match Language::of_file(&file.name) {
-            Some(Language::TypeScript) => self.strip(file)?,
-            Some(Language::JavaScript) | None => file.text.clone(),
-        };
-        Ok(Source { name: file.name.clone(), text })
-    }
-
     fn strip(&self, file: &ScriptFile) -> Result<String, PrepareError> {
         let pick = |instance: &mut Instance| {
             let (_, instance, mut store, _) = instance.parts();

@@ -1,6 +1,8 @@
-//! Projects in Python: componentize-py, which the project keeps in an environment of its own, joins CPython and the service to a component.
+//! Projects in Python: a script, or a component where the project asks for it.
 //!
-//! That component imports WASI 0.2, of which a host gives clocks and randomness and denies the rest.
+//! A project whose manifest names componentize-py becomes a component: the tool, which the project keeps in an environment of its own, joins
+//! CPython, the service and the packages that it uses. That component imports WASI 0.2, of which a host gives clocks and randomness and
+//! denies the rest. Any other project is a script, for which nothing has to be there.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,14 @@ use std::process::Command;
 
 use super::error::Error;
 use super::folders;
+use super::script;
 use super::tools::{Effort, Made, Tools};
+
+/// What a project says about itself, if anything.
+const MANIFEST: &str = "pyproject.toml";
+
+/// What makes components.
+const TOOL: &str = "componentize-py";
 
 /// Where a project keeps its tools, and where tools look for them first.
 const ENVIRONMENT: &str = ".venv";
@@ -19,16 +28,22 @@ const SDK: &str = "steward/sdk/python";
 /// How to get the tool; a project is a folder, and this is typed in it.
 const INSTALL: &str = "python3 -m venv .venv && .venv/bin/pip install componentize-py pytest";
 
-/// Lets componentize-py make a component.
+/// Makes a module of the file `mark` and of what it imports, or lets componentize-py make a component.
 ///
 /// # Errors
 /// [`Error`] says what is missing or wrong.
-pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
-    let own = folder.join(ENVIRONMENT).join("bin/componentize-py");
-    let tool = if own.is_file() { own } else { PathBuf::from("componentize-py") };
+pub(super) fn make(folder: &Path, mark: &str, effort: Effort, tools: &Tools) -> Result<Made, Error> {
+    // Whatever cannot be read asks for nothing.
+    let manifest = std::fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
+    if manifest.contains(&format!("\"{TOOL}")) { component(folder, effort, tools) } else { script::make(folder, mark) }
+}
+
+fn component(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
+    let own = folder.join(ENVIRONMENT).join("bin").join(TOOL);
+    let tool = if own.is_file() { own } else { PathBuf::from(TOOL) };
     let found = Command::new(&tool).arg("--version").output().is_ok_and(|answer| answer.status.success());
     if !found {
-        return Err(Error::Missing { missing: "there is no componentize-py".to_owned(), install: INSTALL });
+        return Err(Error::Missing { missing: format!("there is no {TOOL}"), install: INSTALL });
     }
     let output = folders::output(folder, "made.wasm")?;
     let mut command = Command::new(tool);

@@ -1,46 +1,15 @@
 //! The files of a script: the one with the service, and those that it imports.
 //!
-//! Imports are found by their form, without parsing: whatever reads `from "./…"` or `import "./…"` and names a file that is there is
-//! taken along. One that is named in a comment alone does no harm. One that is missing is told by the host, with its line.
+//! Imports are found by their form, without parsing, in a way of each language. What is named in a comment alone does no harm. What is
+//! missing is told by the host, with its line.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use steward_sandbox::{Language, Script, ScriptFile};
 
-/// What a name in an import may lack, or have instead of what the file is called.
-const ENDINGS: [&str; 2] = ["ts", "js"];
-
-/// Why files make no script.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    /// A file cannot be read, or is no text.
-    #[error("cannot read {}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    /// The name of a file does not say that it is a script.
-    #[error("{} is no script: its name ends neither with .js nor with .ts", path.display())]
-    NoScript { path: PathBuf },
-    /// A file imports one that lies above the folder of the script.
-    #[error(
-        "{importer} imports {import:?}, which lies outside of the script's folder; move it below, or bundle both into one file"
-    )]
-    Outside {
-        /// The file that imports.
-        importer: String,
-        import: String,
-    },
-    /// A file imports a package.
-    #[error(
-        "{importer} imports {import:?}, and a script has no packages but \"steward\"; bundle it into the file first, such as by \
-         `npx esbuild {importer} --bundle --format=esm --external:steward --outfile=bundle.js`"
-    )]
-    Package {
-        /// The file that imports.
-        importer: String,
-        import: String,
-    },
-}
+use super::error::Error;
+use super::{javascript, python};
 
 /// Returns the script whose service is in the file `path`.
 ///
@@ -56,63 +25,14 @@ pub(crate) fn script(path: &Path) -> Result<Script, Error> {
     while let Some(name) = due.pop() {
         let path = folder.join(&name);
         let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
-        for import in imports(&text) {
-            if let Some(found) = resolved(&folder, &name, import)?
-                && seen.insert(found.clone())
-            {
-                due.push(found);
-            }
-        }
+        let imported = match language {
+            Language::JavaScript | Language::TypeScript => javascript::imported(&folder, &name, &text)?,
+            Language::Python => python::imported(&folder, &name, &text),
+        };
+        due.extend(imported.into_iter().filter(|found| seen.insert(found.clone())));
         files.push(ScriptFile { name, text });
     }
     Ok(Script { language, files })
-}
-
-/// Returns the file that an import names, by its path below the folder; none if it is the SDK, or not there.
-fn resolved(folder: &Path, importer: &str, import: &str) -> Result<Option<String>, Error> {
-    if !is_relative(import) {
-        let is_sdk = import == "steward" || import.starts_with("steward/");
-        let refused = || Error::Package { importer: importer.to_owned(), import: import.to_owned() };
-        return if is_sdk { Ok(None) } else { Err(refused()) };
-    }
-    let mut parts: Vec<String> = importer.split('/').map(str::to_owned).collect();
-    parts.pop();
-    for part in Path::new(import).components() {
-        match part {
-            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
-            Component::ParentDir if parts.pop().is_none() => {
-                return Err(Error::Outside { importer: importer.to_owned(), import: import.to_owned() });
-            }
-            Component::ParentDir | Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    let plain = parts.join("/");
-    let stem = plain.strip_suffix(".js").unwrap_or(&plain);
-    let others = ENDINGS.iter().map(|ending| format!("{stem}.{ending}"));
-    Ok([plain.clone()].into_iter().chain(others).find(|name| folder.join(name).is_file()))
-}
-
-/// Returns true if an import names a file, and not a package.
-pub(super) fn is_relative(import: &str) -> bool {
-    import.starts_with("./") || import.starts_with("../")
-}
-
-/// Returns what a text imports.
-pub(super) fn imports(text: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    for word in ["from", "import"] {
-        for (at, _) in text.match_indices(word) {
-            let rest = text[at + word.len()..].trim_start();
-            let Some(quote) = rest.chars().next().filter(|first| matches!(first, '"' | '\'')) else { continue };
-            let is_word = !text[..at]
-                .ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '$' | '.' | '"' | '\''));
-            let name = rest[1..].split(quote).next().unwrap_or_default();
-            if is_word && !name.is_empty() && !name.contains(|c: char| c.is_whitespace()) {
-                found.push(name);
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -149,13 +69,36 @@ mod tests {
     }
 
     #[test]
+    fn a_script_in_python_takes_along_the_modules_beside_it() {
+        let files = [
+            (
+                "counter.py",
+                "import json, money as m\nfrom lib import rates\nfrom steward import service\nimport none\n",
+            ),
+            ("money.py", "from lib.deep.more import (\n    one,  # not two\n)\n"),
+            ("lib/__init__.py", ""),
+            ("lib/rates.py", "try: from . import tables\nexcept ImportError: pass\n"),
+            ("lib/tables.py", "from .deep import more; from ..up import nothing\n"),
+            ("lib/deep/more.py", "\"\"\"One may import unused.\"\"\"\n"),
+            ("unused.py", ""),
+            ("steward.py", ""),
+        ];
+        let folder = folder(&files);
+        let script = script(&folder.path().join("counter.py")).expect("a script");
+        let mut names: Vec<_> = script.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!((script.language, names.remove(0)), (Language::Python, "counter.py"));
+        names.sort_unstable();
+        assert_eq!(names, ["lib/__init__.py", "lib/deep/more.py", "lib/rates.py", "lib/tables.py", "money.py"]);
+    }
+
+    #[test]
     fn packages_and_files_outside_are_refused() {
         let folder =
             folder(&[("a/s.js", "import x from '../../up.js';"), ("p.js", "import _ from \"lodash\";"), ("s.txt", "")]);
         let refused = |name: &str| script(&folder.path().join(name)).expect_err("refused").to_string();
         assert!(refused("a/s.js").contains("outside of the script's folder"));
         assert!(refused("p.js").contains("\"lodash\"") && refused("p.js").contains("esbuild p.js --bundle"));
-        assert!(refused("s.txt").contains("neither with .js nor with .ts"));
+        assert!(refused("s.txt").contains("none of .js, .ts and .py"));
         assert!(refused("none.js").contains("cannot read"));
     }
 }

@@ -1,12 +1,15 @@
 //! Services written as scripts: nothing is built, the texts are the module.
 //!
-//! **Promise.** `steward deploy counter.ts` needs nothing but this binary. The file and those that it imports, by names relative to
-//! themselves, become one module; the host does the rest, types included. Tests are the one thing that needs Node.js.
+//! **Promise.** `steward deploy counter.ts`, or `counter.py`, needs nothing but this binary. The file and those of the author's that it
+//! imports become one module; the host does the rest, types included. Tests are the one thing that needs Node.js, or Python.
 //!
-//! Left out: packages of a registry, which have to be bundled into a file first.
+//! Left out: packages of a registry. Those of npm have to be bundled into a file first, those of Python need a component.
 
+mod error;
 mod files;
+mod javascript;
 mod nodejs;
+mod python;
 
 use std::path::Path;
 
@@ -14,12 +17,13 @@ use steward_sandbox::Language;
 
 use super::tools::Made;
 
-pub(crate) use files::{Error, script};
+pub(crate) use error::Error;
+pub(crate) use files::script;
 pub(super) use nodejs::{link, tests};
 
-/// Returns true if a file may be a part of a script.
-pub(super) fn is_source(file: &Path) -> bool {
-    Language::of_file(&file.to_string_lossy()).is_some()
+/// Returns true if a file may be a part of a script in JavaScript or TypeScript.
+pub(super) fn is_javascript(file: &Path) -> bool {
+    matches!(Language::of_file(&file.to_string_lossy()), Some(Language::JavaScript | Language::TypeScript))
 }
 
 /// Makes a module of the file `mark` in the folder of a project, and of what it imports.

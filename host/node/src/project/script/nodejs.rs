@@ -9,7 +9,8 @@ use std::process::Command;
 
 use steward_sandbox::{Config, Language, Sandbox, Script, ScriptFile};
 
-use super::files::{imports, is_relative};
+use super::is_javascript;
+use super::javascript::{imports, is_relative};
 use crate::project::error::{Error, io};
 use crate::project::folders::{FOLDER, SUPPORT, code_cache};
 
@@ -89,7 +90,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
             }
             if entry.file_type()?.is_dir() {
                 due.push(path);
-            } else if Language::of_file(&name).is_some() && !name.ends_with(".d.ts") {
+            } else if is_javascript(Path::new(&name)) && !name.ends_with(".d.ts") {
                 names.push(path.to_string_lossy().into_owned());
             }
         }

@@ -214,9 +214,16 @@ func builtIn(request *Request) (fields spoken) {
 	// By their exact names: a struct would take them in any case. A body of another form says nothing to the SDK, nor does a value.
 	given := map[string]json.RawMessage{}
 	_ = json.Unmarshal([]byte(*request.Body), &given)
-	_ = json.Unmarshal(given["kind"], &fields.Kind)
-	_ = json.Unmarshal(given["documentExpirationTimeMicros"], &fields.Expires)
-	return fields
+	return spoken{Kind: told[string](given["kind"]), Expires: told[int64](given["documentExpirationTimeMicros"])}
+}
+
+// told returns what a field says, and nil if it is not there, null, or of another type.
+func told[T any](field json.RawMessage) *T {
+	var value *T
+	if json.Unmarshal(field, &value) != nil {
+		return nil
+	}
+	return value
 }
 
 func (k Kinds[S]) handle(state *S, ctx *Context) error {

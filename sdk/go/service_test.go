@@ -107,6 +107,10 @@ func TestFieldsHaveTheirNamesInNoOtherCase(t *testing.T) {
 	if text := string(host.Versions(link)[0].Body); !strings.Contains(text, `"daily":true`) || !strings.Contains(text, `"currency":"EUR"`) {
 		t.Errorf("found %s", text)
 	}
+	host.Advance(time.Second)
+	if found := host.Get(link); found.Status != 200 {
+		t.Errorf("it has expired: %d %s", found.Status, found.Body)
+	}
 }
 
 // Seat is one that is taken once.

@@ -136,6 +136,11 @@ impl Document {
         self.expires.has_expired(now)
     }
 
+    /// Returns true if the document was ended by its expiry, or will be: its tombstone says so, or it is time to write one.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        if self.is_tombstone() { self.ended_by_expiry() } else { self.is_expired(now) }
+    }
+
     /// Returns true if clients find the document at `now`: it is no tombstone, and it has no expiry or one after `now`.
     /// An expired document is not found, even before its tombstone is written.
     pub fn is_there(&self, now: Timestamp) -> bool {

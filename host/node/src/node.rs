@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::cluster::System;
 use crate::config::{LogFormat, Options};
-use crate::deployment::Deployments;
+use crate::deployment::{self, Deployments};
 use crate::descriptors::Descriptors;
 use crate::http::{Bounds, Http, Names, Parts, Waiting};
 use crate::operation::{self, Arrivals, Limits, Operations};
@@ -259,7 +259,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         Arc::clone(&operations),
         Arc::clone(&control),
         Arc::clone(&modules),
-        (options.outbound_allow.clone(), options.schema_steps),
+        deployment::Bounds { outbound_allowed: options.outbound_allow.clone(), schema_steps_max: options.schema_steps },
         shutdown.clone(),
     );
     let http = Http::new(Parts {

@@ -267,7 +267,7 @@ ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_c
     st_occasion on = occasions[action];
     bool handled = st_handles(st_mock.service, on);
     if (!handled && action == ST_PUT && document && !st_mock.service->no_put) {
-        if (!body.given) return st_refused_with(400, "body-missing", request.link);
+        if (!body.given) return st_refused_with(400, "validation", request.link);
         on = ST_ON_CREATE, state = body.text, handled = true;
     }
     if (!handled) return action == ST_GET && document ? st_shown(document, 200) : st_refused_with(405, "not-allowed", request.link);

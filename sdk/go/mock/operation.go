@@ -169,7 +169,7 @@ func (w *world) update(service *service, a *asked) (*Response, error) {
 // replace puts another state in place of a document's, on which the create handler decides.
 func (w *world) replace(service *service, a *asked) (*Response, error) {
 	if a.body == nil {
-		return nil, steward.Refused(400, "body-missing", a.link+" needs a body, a JSON object")
+		return nil, steward.Refused(400, "validation", a.link+" needs a body, a JSON object")
 	}
 	outcome, err := w.inTurn(service, a, withoutBuiltIn(a.body), true, steward.OnCreate)
 	if err != nil {

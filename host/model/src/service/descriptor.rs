@@ -221,8 +221,9 @@ impl Descriptor {
     fn check(&self) -> Result<(), DescriptorError> {
         check_options(&self.options).map_err(|source| DescriptorError::Options { name: shown(&self.name), source })?;
         let named = !self.name.is_empty() && self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        if !named || self.name.len() > WORD_BYTES_MAX {
-            return self.fault("name", format!("must be at most {WORD_BYTES_MAX} letters, digits, '-', '_' and '.'"));
+        if !named || self.name.len() > WORD_CHARACTERS_MAX {
+            return self
+                .fault("name", format!("must be at most {WORD_CHARACTERS_MAX} letters, digits, '-', '_' and '.'"));
         }
         for (field, word) in [("version", &self.version), ("documentKind", &self.document_kind)] {
             if let Some(reason) = unfit(word) {
@@ -333,22 +334,25 @@ impl Descriptor {
 /// Shortest maintenance interval: one millisecond.
 pub const MAINTENANCE_INTERVAL_MICROS_MIN: u64 = 1000;
 
-/// Most bytes of a name, a version or a kind.
-const WORD_BYTES_MAX: usize = 256;
+/// Most characters of a name, a version or a kind.
+const WORD_CHARACTERS_MAX: usize = 256;
 
 /// Returns why a word that people and URLs show cannot be; none if it can.
 fn unfit(word: &str) -> Option<String> {
-    let long = word.len() > WORD_BYTES_MAX;
+    let characters = word.chars().count();
     let strange = word.chars().find(|letter| line::commands(*letter));
     match strange {
         Some(letter) => Some(format!("must not have the character {}", letter.escape_default())),
-        None => long.then(|| format!("has {} bytes: it must have at most {WORD_BYTES_MAX}", word.len())),
+        None if characters > WORD_CHARACTERS_MAX => {
+            Some(format!("has {characters} characters: it must have at most {WORD_CHARACTERS_MAX}"))
+        }
+        None => None,
     }
 }
 
 /// Returns a name as it can be told, be it one or not.
 fn shown(name: &str) -> String {
-    line::on_one_line(&name.chars().take(WORD_BYTES_MAX).collect::<String>()).into_owned()
+    line::on_one_line(&name.chars().take(WORD_CHARACTERS_MAX).collect::<String>()).into_owned()
 }
 
 #[cfg(test)]
@@ -395,9 +399,9 @@ mod tests {
             let refused = described(extra).expect_err("must be refused").to_string();
             assert!(refused.contains(word), "{refused}");
         }
-        let long = format!(r#","documentKind":"{}""#, "k".repeat(WORD_BYTES_MAX + 1));
+        let long = format!(r#","documentKind":"{}""#, "k".repeat(WORD_CHARACTERS_MAX + 1));
         let refused = described(&long).expect_err("must be refused").to_string();
-        assert!(refused.contains("documentKind has 257 bytes"), "{refused}");
+        assert!(refused.contains("documentKind has 257 characters"), "{refused}");
         for version in ["1.0.0\\n2", "1.0.0\\u0000", "1.0"] {
             let text = format!(r#"{{"name":"counter","version":"{version}","factory":"/core/counters"}}"#);
             let refused = Descriptor::parse(&text).expect_err("must be refused").to_string();

@@ -60,16 +60,25 @@ impl Change {
     }
 }
 
+/// What modules may be given, and may cost.
+pub(crate) struct Bounds {
+    /// Patterns of the hosts that guests may call, if they want to.
+    pub outbound_allowed: Vec<String>,
+    /// Most steps of the schema of a state.
+    pub schema_steps_max: u32,
+}
+
 impl Deployments {
-    /// Returns what changes the deployments of this group; guests get what they want of the hosts in `outbound_allowed`, and the schemas
-    /// of their states may take `schema_steps_max` steps.
+    /// Returns what changes the deployments of this group; what modules may be given and may cost is in
+    /// `bounds`.
     pub(crate) fn new(
         operations: Arc<Operations>,
         control: Arc<dyn ControlLog>,
         modules: Arc<Modules>,
-        (outbound_allowed, schema_steps_max): (Vec<String>, u32),
+        bounds: Bounds,
         shutdown: Shutdown,
     ) -> Arc<Deployments> {
+        let Bounds { outbound_allowed, schema_steps_max } = bounds;
         Arc::new(Deployments { operations, control, modules, outbound_allowed, schema_steps_max, shutdown })
     }
 

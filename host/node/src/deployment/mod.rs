@@ -21,6 +21,6 @@ mod stored;
 mod trial;
 
 pub(crate) use change::{Changed, Wanted};
-pub(crate) use deployments::Deployments;
+pub(crate) use deployments::{Bounds, Deployments};
 pub(crate) use error::Error;
 pub(crate) use migration::Place;

@@ -61,7 +61,9 @@ pub(super) async fn answer(http: &Arc<Http>, service: &Arc<Service>, asked: Box<
     let (mut parts, body) = answered.into_parts();
     if parts.status.is_informational() {
         let status = parts.status.as_u16();
-        return Err(operation::Error::guest(&service.path, CallError::Status { status }).into());
+        let error = operation::Error::guest(&service.path, CallError::Status { status });
+        operation::guest_failed(service, &error);
+        return Err(error.into());
     }
     remove(&mut parts.headers, is_not_for_components);
     let left = headers::content_length(&parts.headers);

@@ -156,20 +156,6 @@ impl Error {
         )
     }
 
-    fn overloaded(&self) -> Problem {
-        let problem = Problem::later(Kind::Unavailable, "overloaded", 1, self);
-        match self {
-            Error::Overloaded { .. } => problem.hint("start the node with a higher --requests"),
-            Error::BodiesFull { .. } => problem
-                .hint("send less at once, or when others have been answered")
-                .hint("or start the node with a higher --body-bytes"),
-            Error::AnswersFull { .. } => problem
-                .hint("ask for less at once: $limit, $select")
-                .hint("or start the node with a higher --answer-bytes"),
-            _ => problem,
-        }
-    }
-
     /// Returns the failure as everybody speaks of it.
     pub(super) fn problem(&self) -> Problem {
         let never = |kind, code| Problem::never(kind, code, self);
@@ -222,9 +208,16 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
-            Error::Crowded { .. } | Error::Overloaded { .. } | Error::BodiesFull { .. } | Error::AnswersFull { .. } => {
-                self.overloaded()
+            Error::Crowded { .. } => later(Kind::Unavailable, "overloaded", 1),
+            Error::Overloaded { .. } => {
+                later(Kind::Unavailable, "overloaded", 1).hint("start the node with a higher --requests")
             }
+            Error::BodiesFull { .. } => later(Kind::Unavailable, "overloaded", 1)
+                .hint("send less at once, or when others have been answered")
+                .hint("or start the node with a higher --body-bytes"),
+            Error::AnswersFull { .. } => later(Kind::Unavailable, "overloaded", 1)
+                .hint("ask for less at once: $limit, $select")
+                .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
                 let problem = later(Kind::Unavailable, "not-available", 1);

@@ -288,6 +288,16 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Returns the error of what had begun: it may have happened in part, or yet happen.
+    pub(super) fn begun(self) -> Error {
+        match self {
+            Error::Unavailable { partition, reason, seconds, happened: _, copies } => {
+                Error::Unavailable { partition, reason, seconds, happened: Happened::Unknown, copies }
+            }
+            other => other,
+        }
+    }
+
     /// Returns the error of a path at which nothing answers.
     pub(crate) fn nowhere(services: &ServiceTable, link: &Link) -> Error {
         match services.absent(link) {

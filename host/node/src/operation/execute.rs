@@ -84,7 +84,7 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
     }
     match service.descriptor().decides(operation.action) {
         None => return native::decide(operation, service, &document.body),
-        // Boxed, for most updates are none.
+        // Boxed to keep the future of an update small: few are replacements.
         Some(Handler::HandleCreate) => return Box::pin(replace(road, document, given)).await,
         Some(_) => (),
     }
@@ -100,8 +100,9 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
     let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
     let decided = Decision::of_guest(outcome, action, Status::Ok);
-    // A PUT brings its expiry with the state, as a creation does.
-    let expires = decided.expires.or(sent.filter(|_| operation.action == Action::Put));
+    // A PUT brings its expiry with the state, as a creation does; without a new state it brings nothing.
+    let replaces = operation.action == Action::Put && matches!(decided.next, Next::State(_));
+    let expires = decided.expires.or(sent.filter(|_| replaces));
     Ok(Decision { expires, ..decided })
 }
 

@@ -60,6 +60,7 @@ pub(super) async fn forward(waiting: Waiting<'_>, addressee: Addressee) -> Resul
 
 /// Asks whoever owns the partition until there is an answer; none if this node owns it.
 pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Question) -> Result<Option<Answer>, Error> {
+    let mut happened = Happened::No;
     loop {
         let owner = match waiting.whose().await? {
             Whose::Ours => return Ok(None),
@@ -74,7 +75,8 @@ pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Quest
         let asked_in = row_of(waiting);
         let span = tracing::debug_span!("hop", to = %owner, partition = %waiting.partition.id(), epoch = %asked_in);
         let began = waiting.operations.clock.now();
-        let asked = ask(waiting, owner, &question()).instrument(span).await;
+        let question = question();
+        let asked = ask(waiting, owner, &question).instrument(span).await;
         telemetry::forwarded(asked.outcome(), waiting.operations.clock.now().since(began));
         match asked {
             Delivery::Answered(Brought::Answer(answer)) => return Ok(Some(answer)),
@@ -84,7 +86,11 @@ pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Quest
             // Its row is on its way here, if it is newer than the one by which it was asked.
             Delivery::Answered(Brought::NotOwner { epoch }) => newer_row(waiting, asked_in, epoch).await,
             Delivery::Unreached => newer_row(waiting, asked_in, asked_in).await,
-            Delivery::Unknown if is_repeatable(waiting) => newer_row(waiting, asked_in, asked_in).await,
+            Delivery::Unknown if is_repeatable(waiting) => {
+                let changes = waiting.operation.action != Action::Get || matches!(question, Question::GiveUp(..));
+                happened = if changes { Happened::Unknown } else { happened };
+                newer_row(waiting, asked_in, asked_in).await;
+            }
             Delivery::Unknown => {
                 let reason = format!("its owner, node {}, was asked and did not answer", owner.node);
                 return Err(waiting.unavailable(reason, Happened::Unknown));
@@ -92,7 +98,7 @@ pub(super) async fn ask_owner(waiting: Waiting<'_>, question: impl Fn() -> Quest
         }
         if waiting.is_over() {
             let reason = format!("its owner, node {}, cannot be reached", owner.node);
-            return Err(waiting.unavailable(reason, Happened::No));
+            return Err(waiting.unavailable(reason, happened));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use steward_model::operation::{Effect, EffectKey};
-use steward_model::{Action, Link};
+use steward_model::{Action, Epoch, Link};
 
 use super::decision::Decision;
 use super::{Error, Operations};
@@ -24,42 +24,59 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 /// Pause before such a reign is looked at again.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Records that are noted before their commit is awaited: an operator asks for nothing that could not wait, and clients write meanwhile.
+const RECORDS_AT_ONCE: usize = 64;
+
 impl Operations {
     /// Settles what documents of this node have to send, all of it or what has the tag, and returns how many effects that were. An
     /// attempt that is under way ends as it ends.
     ///
     /// # Errors
-    /// [`Error::Behind`] if the reign does not know yet what is pending, those of [`Operations::settled`], [`Error::Elsewhere`] and its
-    /// like if this node is not the owner: what was not settled is still sent.
+    /// [`Error::Behind`] if the reign does not know yet what is pending, those of [`Operations::settled`], [`Error::NotConfirmed`] if this
+    /// node is not the owner, or not any more: what was not settled is still sent.
     pub(super) async fn give_up_here(
         &self,
         partition: &Partition,
         senders: &Senders,
         tag: Option<&str>,
     ) -> Result<usize, Error> {
+        // What updates under way send is pending once they are committed.
+        self.settled(partition).await?;
         let known = tokio::time::timeout(KNOWN_WITHIN, known(partition, senders, tag));
-        let mut keys = known.await.map_err(|_| Behind(partition.id()))??;
-        if keys.is_empty() {
-            return Ok(0);
-        }
+        let (reign, mut keys) = known.await.map_err(|_| Behind(partition.id()))??;
         keys.sort();
         // A record is about one document.
-        for some in keys.chunk_by(|one, next| one.link == next.link).flat_map(|of_one| of_one.chunks(TOGETHER)) {
-            partition.settle(some.to_vec(), self.clock.timestamp());
-            partition.step(self.clock.now());
+        let of_documents = keys.chunk_by(|one, next| one.link == next.link);
+        let records: Vec<&[EffectKey]> = of_documents.flat_map(|of_one| of_one.chunks(TOGETHER)).collect();
+        for some in records.chunks(RECORDS_AT_ONCE) {
+            for record in some {
+                partition.settle(record.to_vec(), self.clock.timestamp());
+                partition.step(self.clock.now());
+            }
+            self.settled(partition).await.map_err(Error::begun)?;
+            // A reign that is over has noted nothing, and knows of nothing that is pending: the next owner sends it all.
+            if partition.admits() != Ok(reign) {
+                return Err(NotConfirmed(partition.id()).into());
+            }
         }
-        self.settled(partition).await?;
         let left = partition.with_outbox(|outbox| keys.iter().filter(|key| outbox.is_pending(key)).count());
-        Ok(keys.len() - left)
+        match partition.admits() == Ok(reign) {
+            true => Ok(keys.len() - left),
+            false => Err(NotConfirmed(partition.id()).into()),
+        }
     }
 }
 
-/// Returns what is pending, once the reign of this node knows it.
-async fn known(partition: &Partition, senders: &Senders, tag: Option<&str>) -> Result<Vec<EffectKey>, NotConfirmed> {
+/// Returns the reign of this node and what is pending in it, once the reign knows that.
+async fn known(
+    partition: &Partition,
+    senders: &Senders,
+    tag: Option<&str>,
+) -> Result<(Epoch, Vec<EffectKey>), NotConfirmed> {
     loop {
-        partition.admits().map_err(|_| NotConfirmed(partition.id()))?;
+        let reign = partition.admits().map_err(|_| NotConfirmed(partition.id()))?;
         match partition.pending_of(senders, tag) {
-            Some(keys) => return Ok(keys),
+            Some(keys) => return Ok((reign, keys)),
             None => tokio::time::sleep(PAUSE).await,
         }
     }

@@ -36,11 +36,15 @@ pub(super) async fn call(
     called
 }
 
+/// Failures that an SDK catches itself, and tells as a refusal.
+const CAUGHT: [&str; 3] = ["guest-exception", "guest-panic", "guest-outcome"];
+
 /// Counts a failure, if it is one of the guest.
-pub(super) fn failed(service: &Service, error: &Error) {
+pub(crate) fn failed(service: &Service, error: &Error) {
     let code = match error {
         Error::Guest { error, .. } => error.failure(),
         Error::Outcome { .. } => Some("guest-outcome"),
+        Error::Refused(fault) if fault.status >= 500 => CAUGHT.into_iter().find(|code| *code == fault.code),
         _ => None,
     };
     if let Some(code) = code {
@@ -117,14 +121,21 @@ pub(super) fn request_of(operation: &Operation, document: Option<&Document>, giv
 /// # Errors
 /// [`Error::StateVersion`] if the module does not read the stored shape, or the guest's own.
 pub(super) async fn migrated(service: &Arc<Service>, document: &Arc<Document>) -> Result<Arc<Document>, Error> {
-    service::migrated(service.reader(), document).await.map_err(|unreadable| {
-        let error = match unreadable {
-            Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
-            Unreadable::Guest { service, error } => Error::guest(&service, error),
-            Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
-        };
-        failed(service, &error);
-        error
+    rehearsed_migration(service, document).await.inspect_err(|error| failed(service, error))
+}
+
+/// Returns what [`migrated`] does, for a module that is only tried: if it fails, its service has not.
+///
+/// # Errors
+/// As [`migrated`].
+pub(super) async fn rehearsed_migration(
+    service: &Arc<Service>,
+    document: &Arc<Document>,
+) -> Result<Arc<Document>, Error> {
+    service::migrated(service.reader(), document).await.map_err(|unreadable| match unreadable {
+        Unreadable::Version { link, stored } => Error::StateVersion { link, stored },
+        Unreadable::Guest { service, error } => Error::guest(&service, error),
+        Unreadable::Outcome { service, reason } => Error::Outcome { service, reason },
     })
 }
 

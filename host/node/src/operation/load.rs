@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use steward_model::service::ServiceOption;
-use steward_model::{Action, Document, Epoch, Position};
+use steward_model::{Action, Document, Epoch, Position, Timestamp};
 
 use super::body::built_in;
 use super::precondition::{absence, check_condition, check_strict};
@@ -67,7 +67,7 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
     let client = operation.purpose == Purpose::Act;
     let now = operations.clock.wall_time();
     let Some(document) = newest.document.as_ref().filter(|document| document.is_there(now)) else {
-        let absence = absent(operation, newest.document.as_deref()).map(Loaded::Answered);
+        let absence = absent(operation, newest.document.as_deref(), now).map(Loaded::Answered);
         let remembered = operation.action == Action::Delete && operation.idempotency_key.is_some();
         // The repeat of a DELETE must not delete what somebody creates meanwhile.
         let before = || Before { document: newest.document.clone(), appended: newest.appended, epoch };
@@ -84,12 +84,12 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
     Ok(Loaded::Newest(Before { document: Some(document), appended: newest.appended, epoch }))
 }
 
-fn absent(operation: &Operation, tombstone: Option<&Document>) -> Result<Reply, Error> {
+fn absent(operation: &Operation, newest: Option<&Document>, now: Timestamp) -> Result<Reply, Error> {
     if operation.purpose != Purpose::Act || operation.action == Action::Delete {
         return Ok(Reply::empty(Status::Ok));
     }
     check_condition(operation, None)?;
-    Err(absence(&operation.link, tombstone))
+    Err(absence(&operation.link, newest, now))
 }
 
 /// Loads what a creation finds.

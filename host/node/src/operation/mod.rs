@@ -93,6 +93,7 @@ pub(crate) use demands::{Demands, Unreadable, plain_tag};
 pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};
+pub(crate) use guest::failed as guest_failed;
 pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, ImportsOf, Operations, Parts, Watcher};
 pub(crate) use patience::Patience;

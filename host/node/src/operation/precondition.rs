@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
-use steward_model::{Action, Document, Link, Version};
+use steward_model::{Action, Document, Link, Timestamp, Version};
 
 use super::Error;
 use super::body::built_in;
@@ -48,10 +48,10 @@ pub(super) fn check_strict(operation: &Operation, service: &Service, document: &
     }
 }
 
-/// Returns what to say of a document that is not there; of an expired one nothing is left to tell.
-pub(super) fn absence(link: &Link, newest: Option<&Document>) -> Error {
-    match newest.filter(|newest| newest.is_tombstone()) {
-        Some(tombstone) if tombstone.ended_by_expiry() => Error::Expired { link: link.clone() },
+/// Returns what to say of a document that is not there at `now`: it has expired, it was deleted, or it never was.
+pub(super) fn absence(link: &Link, newest: Option<&Document>, now: Timestamp) -> Error {
+    match newest {
+        Some(newest) if newest.has_expired(now) => Error::Expired { link: link.clone() },
         Some(tombstone) => Error::Deleted { link: link.clone(), version: tombstone.version },
         None => Error::NotFound { link: link.clone() },
     }

@@ -43,7 +43,7 @@ pub(super) struct Ending<'a> {
     pub error: Option<&'a Error>,
 }
 
-/// As [`publish`], for an operation without a reply of ours.
+/// Counts what [`publish`] does, by how the operation ended: an HTTP component has no [`Reply`](super::Reply).
 pub(super) fn count(
     operations: &Operations,
     service: &Arc<Service>,

@@ -35,12 +35,8 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
         Freshness::Copy { .. } => partition.read(link)?,
     };
     let now = operations.clock.wall_time();
-    let has_expired = |document: &Document| match document.is_tombstone() {
-        true => document.ended_by_expiry(),
-        false => document.is_expired(now),
-    };
     // Its versions go with it, whether somebody has removed them yet or not.
-    if newest.as_deref().is_some_and(has_expired) {
+    if newest.as_deref().is_some_and(|document| document.has_expired(now)) {
         return Err(Error::Expired { link: link.clone() });
     }
     if let Some(version) = operation.version.filter(|_| newest.is_some()) {
@@ -53,7 +49,7 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
     }
     let document = match newest {
         None => return Err(Error::NotFound { link: link.clone() }),
-        Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document))),
+        Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document), now)),
         Some(document) => document,
     };
     // To a read that fails there, both say that the client has the state: source RFC 9110, section 13.2.2.

@@ -220,7 +220,7 @@ fn operation_of(operations: &Operations, kept: &Kept) -> Operation {
 async fn decided(road: Road<'_>, kept: &Kept) -> Result<Decided, Error> {
     let given = Given { now: kept.request.now, seed: kept.request.seed };
     let document = match &kept.before {
-        Some(before) => Some(guest::migrated(road.service, before).await?),
+        Some(before) => Some(guest::rehearsed_migration(road.service, before).await?),
         None => None,
     };
     let before = Before { document, appended: None, epoch: Epoch::ZERO };

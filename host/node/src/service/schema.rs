@@ -187,11 +187,16 @@ fn measure(root: &Value, steps_max: u32) -> Result<u32, SchemaError> {
 }
 
 impl<'a> Measure<'a> {
-    fn schema(&mut self, schema: &'a Value) -> Result<(), SchemaError> {
-        self.steps += 1;
-        if self.steps > self.steps_max {
-            return Err(SchemaError::Steps { max: self.steps_max });
+    fn steps(&mut self, more: u32) -> Result<(), SchemaError> {
+        self.steps = self.steps.saturating_add(more);
+        match self.steps > self.steps_max {
+            true => Err(SchemaError::Steps { max: self.steps_max }),
+            false => Ok(()),
         }
+    }
+
+    fn schema(&mut self, schema: &'a Value) -> Result<(), SchemaError> {
+        self.steps(1)?;
         if self.depth > DEPTH_MAX {
             return Err(SchemaError::Depth { max: DEPTH_MAX });
         }
@@ -203,13 +208,11 @@ impl<'a> Measure<'a> {
                 ("$dynamicRef" | "$recursiveRef", _) => {
                     return Err(SchemaError::Reference { reference: value.to_string() });
                 }
-                // Every keyword is a step, and so is every value of an enumeration.
-                ("enum", Value::Array(values)) => {
-                    self.steps = self.steps.saturating_add(u32::try_from(values.len() / 8).unwrap_or(u32::MAX));
-                }
+                // Every keyword is a step; values of an enumeration are compared quickly, eight of them are one.
+                ("enum", Value::Array(values)) => self.steps(u32::try_from(values.len() / 8).unwrap_or(u32::MAX))?,
                 (keyword, value) => match holds(keyword) {
                     Some(holds) => self.below(&holds, value)?,
-                    None => self.steps += 1,
+                    None => self.steps(1)?,
                 },
             }
         }
@@ -348,6 +351,9 @@ mod tests {
             (true, json!({ "documentKind": "com:example:Counter ä" })),
             (false, json!({ "documentKind": "two\nlines" })),
             (false, json!({ "documentKind": "k".repeat(257) })),
+            (true, json!({ "documentKind": "ä".repeat(256) })),
+            (false, json!({ "documentKind": "turned\u{202e}round" })),
+            (false, json!({ "version": "1.2.3\u{2028}" })),
             (false, json!({ "factory": "/" })),
             (false, json!({ "factory": "core/counters" })),
             (false, json!({ "factory": "/core//counters" })),

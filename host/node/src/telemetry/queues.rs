@@ -11,7 +11,8 @@ pub(crate) enum Queue {
     Quorum,
 }
 
-static WAITING: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
+static FOR_DOCUMENTS: AtomicUsize = AtomicUsize::new(0);
+static FOR_QUORUMS: AtomicUsize = AtomicUsize::new(0);
 
 /// An operation in a queue, until it is dropped.
 pub(crate) struct Queued(Queue);
@@ -30,8 +31,8 @@ impl Queue {
 
     fn place(self) -> &'static AtomicUsize {
         match self {
-            Queue::Document => &WAITING[0],
-            Queue::Quorum => &WAITING[1],
+            Queue::Document => &FOR_DOCUMENTS,
+            Queue::Quorum => &FOR_QUORUMS,
         }
     }
 }

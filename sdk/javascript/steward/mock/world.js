@@ -181,7 +181,7 @@ export class World {
 
   /** Decides on another state in place of a document's, as on a creation. */
   replacement(served, asked) {
-    if (asked.body === undefined) throw refused(400, "body-missing", `${asked.link} needs a body, a JSON object`);
+    if (asked.body === undefined) throw refused(400, "validation", `${asked.link} needs a body, a JSON object`);
     const text = stringify(withoutBuiltIns(asked.body));
     if (!served.has("handle-create")) return { status: 0, document: this.checkedText(served, parse(text)) };
     const outcome = this.run(served, "handle-create", text, asked);

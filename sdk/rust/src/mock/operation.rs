@@ -206,7 +206,7 @@ impl Shared {
     /// Puts another state in place of a document's, on which the create handler decides.
     fn replace(&self, service: &Service, asked: &Asked) -> Result<Response> {
         if asked.body.is_none() {
-            return Err(refused(400, "body-missing", format!("{} needs a body, a JSON object", asked.link)));
+            return Err(refused(400, "validation", format!("{} needs a body, a JSON object", asked.link)));
         }
         let mut whole = Outcome { document: Some(without_built_in(asked.body.as_ref())), ..Outcome::default() };
         if service.handles(Handler::Create.name()) {

@@ -1,6 +1,7 @@
 //! `/metrics`, in the text format of Prometheus.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -12,6 +13,7 @@ use steward_storage::space::room;
 use super::shapes::READ_ONLY;
 use super::shares::Shares;
 use crate::descriptors;
+use crate::failure;
 use crate::http::Http;
 use crate::http::answer_body::AnswerBody;
 use crate::http::encode::Answer;
@@ -24,7 +26,7 @@ use crate::telemetry::{group, metrics};
 ///
 /// # Errors
 /// [`Error::Method`] for everything but reading.
-pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
+pub(super) async fn answer(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer, Error> {
     if !asked.reads() {
         return asked.other(READ_ONLY);
     }
@@ -38,7 +40,12 @@ pub(super) fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> 
     pending.iter().for_each(|(factory, amount)| metrics::pending(factory, *amount));
     queues(http);
     stand(http);
-    kept(http);
+    let keeping = Arc::clone(http);
+    // The disk is asked: it may be slow, or hang.
+    let looked = tokio::task::spawn_blocking(move || failure::contain(|| kept(&keeping)));
+    if looked.await.is_err() {
+        tracing::debug!("what is stored could not be looked at");
+    }
     let services = http.operations().services();
     // What documents of a factory that was taken away still have to send waits for its return.
     let waits = |path: &Link| pending.iter().any(|(factory, amount)| factory == path && amount.effects > 0);

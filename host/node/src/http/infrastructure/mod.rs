@@ -63,7 +63,7 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::Live => health::live(&asked),
         Infrastructure::Ready => health::ready(http, &asked),
         Infrastructure::Startup => health::startup(http, &asked),
-        Infrastructure::Metrics => metrics::answer(http, &asked),
+        Infrastructure::Metrics => metrics::answer(http, &asked).await,
         Infrastructure::OpenApi => openapi::answer(http, &asked).await,
         Infrastructure::Nothing => {
             let path = asked.path().to_owned();

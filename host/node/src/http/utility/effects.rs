@@ -28,6 +28,9 @@ const LIMIT_MAX: u64 = 1000;
 /// Most effects that are looked at for one answer; beyond it the counts are those of a part.
 const SEEN_MAX: usize = 100_000;
 
+/// Partitions whose owners are asked at once to give up what a factory has to send.
+const ASKED_AT_ONCE: usize = 16;
+
 /// Whose effects are meant, and where they may lie.
 pub(super) struct Whose {
     link: Link,
@@ -88,15 +91,15 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
         return Err(Error::Parameter { name: "limit", reason });
     }
     let operations = http.operations();
-    let table = Arc::clone(operations.partitions());
+    let partitions = Arc::clone(operations.partitions());
     let link = whose.link.clone();
     for lane in &whose.lanes {
         match whose.is_document {
-            true => operations.fence(&link, table.of(&link, *lane)).await?,
-            false => flushed_lane(&table, *lane).await.map_err(operation::Error::from)?,
+            true => operations.fence(&link, partitions.of(&link, *lane)).await?,
+            false => flushed_lane(&partitions, *lane).await.map_err(operation::Error::from)?,
         }
     }
-    let look = move || failure::contain(|| look(&table, &whose));
+    let look = move || failure::contain(|| look(&partitions, &whose));
     let mut pending = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Panicked)??;
     let now = operations.clock().steady_time();
     pending.effects.sort_by(|one, other| one.due.cmp(&other.due).then_with(|| one.key.cmp(&other.key)));
@@ -122,9 +125,13 @@ pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<A
     let (operations, link) = (http.operations(), &whose.link);
     let tag = decode::parameter(query, "tag")?;
     let senders = if whose.is_document { Senders::Document(link.clone()) } else { Senders::Factory(link.clone()) };
-    let partitions = whose.lanes.iter().flat_map(|lane| whose.partitions(operations.partitions(), *lane));
-    let asked = partitions.map(|partition| operations.give_up(&senders, partition, tag.as_deref()));
-    let given_up: usize = try_join_all(asked).await?.into_iter().sum();
+    let mut given_up = 0;
+    for lane in &whose.lanes {
+        for some in whose.partitions(operations.partitions(), *lane).chunks(ASKED_AT_ONCE) {
+            let asked = some.iter().map(|partition| operations.give_up(&senders, partition, tag.as_deref()));
+            given_up += try_join_all(asked).await?.into_iter().sum::<usize>();
+        }
+    }
     tracing::info!(%link, effects = given_up, "effects are given up");
     Ok(encode::json(
         StatusCode::OK,

@@ -40,8 +40,11 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
     // Versions are read from the state store of this node, which may lag behind what was acknowledged, here or elsewhere.
     http.operations().fence(link, partition).await?;
     let versions = partition.store().versions(link, usize::MAX)?;
-    if versions.first().is_none_or(|newest| newest.ended_by_expiry()) {
-        return Err(not_found().into());
+    let now = http.operations().clock().wall_time();
+    match versions.first() {
+        None => return Err(not_found().into()),
+        Some(newest) if newest.has_expired(now) => return Err(operation::Error::Expired { link: link.clone() }.into()),
+        Some(_) => {}
     }
     let wanted = versions.iter().filter(|document| (from..=to).contains(&document.version.0));
     let mut shown = 0_u64;

@@ -281,7 +281,8 @@ async fn an_expired_document_ends_once_and_leaves_nothing_behind() {
     }
     let problem = client.patch("/core/diaries/mortal", &json!({ "note": "late" })).await.expect(404).json();
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("has expired")), "{problem}");
-    client.get("/core/diaries/mortal/history").await.expect(404);
+    let problem = client.get("/core/diaries/mortal/history").await.expect(404).json();
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("has expired")), "{problem}");
     let reborn = client.post("/core/diaries", &mortal).await.expect(201).json();
     assert!(
         count(&reborn, "documentVersion") > count(&shown, "documentVersion"),

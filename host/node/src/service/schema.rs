@@ -297,6 +297,13 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_last_in_a_schema_counts_as_what_stands_before() {
+        let values = |count: u32| json!({ "type": "object", "enum": (0..count).collect::<Vec<_>>() });
+        assert!(Schema::compile_within(&values(8 * 90), 100).is_ok());
+        assert!(Schema::compile_within(&values(8 * 100), 100).is_err_and(|error| error.to_string().contains("100")));
+    }
+
+    #[test]
     fn a_definition_may_refer_to_itself_once_for_each_place() {
         let tree =
             json!({ "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" }, "n": { "type": "number" } } });

@@ -94,6 +94,21 @@ fn a_store_that_has_lost_what_it_held_ends_the_node_and_the_next_start_fills_it(
 }
 
 #[test]
+fn a_checkpoint_lets_go_of_nothing_that_the_store_has_lost() {
+    let stage = Stage::serving();
+    stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");
+    stage.write();
+    assert_eq!(stage.apply(), 0);
+    assert!(stage.store.crash_keeping(0) > 0);
+    stage.store.reopen();
+    assert!(stage.partitions.checkpoint(&*stage.store).is_err(), "the log has it alone");
+    assert_eq!(stage.ears.failures.lock().expect("whole").len(), 1);
+    let stage = stage.crash();
+    stage.serve(2);
+    assert_eq!(stage.state(stage.persisted(), "a").as_deref(), Some("{}"));
+}
+
+#[test]
 fn a_failed_sync_of_the_log_ends_the_node_and_commits_nothing() {
     let stage = Stage::serving();
     let mut taken = stage.propose(stage.persisted(), put("a", 0, "{}")).expect("it is served");

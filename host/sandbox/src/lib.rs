@@ -23,6 +23,7 @@
 //! guests import through the trait [`Imports`], and says with a [`Call`] which handler to run on what.
 
 mod bindings;
+mod classify;
 mod config;
 mod convert;
 mod engine;

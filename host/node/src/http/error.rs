@@ -160,6 +160,7 @@ impl Error {
     pub(super) fn problem(&self) -> Problem {
         let never = |kind, code| Problem::never(kind, code, self);
         let later = |kind, code, seconds| Problem::later(kind, code, seconds, self);
+        let overloaded = || later(Kind::Unavailable, "overloaded", 1);
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
@@ -208,14 +209,12 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
-            Error::Crowded { .. } => later(Kind::Unavailable, "overloaded", 1),
-            Error::Overloaded { .. } => {
-                later(Kind::Unavailable, "overloaded", 1).hint("start the node with a higher --requests")
-            }
-            Error::BodiesFull { .. } => later(Kind::Unavailable, "overloaded", 1)
+            Error::Crowded { .. } => overloaded(),
+            Error::Overloaded { .. } => overloaded().hint("start the node with a higher --requests"),
+            Error::BodiesFull { .. } => overloaded()
                 .hint("send less at once, or when others have been answered")
                 .hint("or start the node with a higher --body-bytes"),
-            Error::AnswersFull { .. } => later(Kind::Unavailable, "overloaded", 1)
+            Error::AnswersFull { .. } => overloaded()
                 .hint("ask for less at once: $limit, $select")
                 .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),

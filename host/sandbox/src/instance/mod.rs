@@ -34,7 +34,8 @@ use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-use crate::error::{CallError, Circumstances, classify};
+use crate::classify::{Circumstances, classify};
+use crate::error::CallError;
 use crate::exchange::{HandleArguments, HandleFunction, Sender, Stream};
 use crate::exports::{Exports, Functions};
 use crate::imports::Imports;

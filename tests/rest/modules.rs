@@ -261,7 +261,7 @@ async fn words_of_a_descriptor_that_would_command_a_terminal_are_refused_by_thei
         ("version", json!("1.0.0\u{1b}[2J"), "version must not have the character"),
         ("version", json!("1.0.0\n2026-01-01 ERROR forged"), "version must not have the character"),
         ("documentKind", json!("kind\u{202e}dnik"), "documentKind must not have the character"),
-        ("documentKind", json!("k".repeat(257)), "documentKind has 257 bytes: it must have at most 256"),
+        ("documentKind", json!("k".repeat(257)), "documentKind has 257 characters: it must have at most 256"),
         ("name", json!("n\nx"), "name must be at most 256 letters"),
     ] {
         let mut descriptor = json!({ "name": "forger", "version": "1.0.0", "factory": "/t/forgers" });

@@ -10,6 +10,7 @@
 
 mod circles;
 mod clock;
+mod codes;
 mod commands;
 mod comments;
 mod fields;
@@ -40,7 +41,7 @@ use tree::{Finding, Tree};
 type Rule = fn(&Tree, &mut Vec<Finding>);
 
 /// Every rule, in the order in which findings are listed.
-const RULES: [Rule; 21] = [
+const RULES: [Rule; 22] = [
     top::check,
     manifests::check,
     walls::check,
@@ -48,6 +49,7 @@ const RULES: [Rule; 21] = [
     circles::check,
     clock::check,
     status::check,
+    codes::check,
     lasting::check,
     tasks::check,
     names::check,

@@ -56,7 +56,10 @@ pub enum Error {
         needed: u64,
     },
     /// Records that may have been acknowledged are damaged. Everything before them has been replayed.
-    #[error("commit log is damaged in segment {segment:016x} at byte {at}: {reason}; its records cannot be trusted")]
+    #[error(
+        "commit log is damaged in segment {segment:016x} at byte {at}: {reason}; its records cannot be trusted: restore the data folder \
+         from a backup, or in a group move it aside and start the node anew, which then gets everything from the others"
+    )]
     Corrupt {
         /// The number in the name of its file.
         segment: u64,
@@ -79,13 +82,19 @@ pub enum Error {
         newest: u64,
     },
     /// The log belongs to another data folder.
-    #[error("segment {segment:016x} of the commit log belongs to another data folder: files were copied between nodes")]
+    #[error(
+        "segment {segment:016x} of the commit log belongs to another data folder: files were copied between nodes, put those of this \
+         folder back"
+    )]
     Foreign {
         /// The number in the name of its file.
         segment: u64,
     },
     /// The log was written by another version of the host.
-    #[error("segment {segment:016x} of the commit log has format {found}, this host reads {}", segment::FORMAT_VERSION)]
+    #[error(
+        "segment {segment:016x} of the commit log has format {found}, this host reads {}: start the version of the host that wrote it",
+        segment::FORMAT_VERSION
+    )]
     FormatVersion {
         /// The number in the name of its file.
         segment: u64,

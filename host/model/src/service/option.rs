@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceOption {
-    /// Updates survive a power cut: documents live in [`Lane::Persisted`]. Without it they live in memory.
+    /// Updates survive a power cut: documents live in [`Lane::Persisted`](crate::Lane::Persisted). Without it they live in memory.
     Persistence,
     /// Updates are copied to other nodes.
     Replication,

@@ -3,12 +3,11 @@
 //! Two tasks serve it, one for each direction; when either ends, both do, and everybody who waits hears so. A request that was sent
 //! when that happens may have been carried out: only a message that was never sent is known not to have been.
 //!
-//! What waits to be written is bounded in bytes: notices and requests by the credit that the other side gives, answers by room of the
-//! same size. While that room is taken no further request is begun; those that were begun before may be answered all at once, so they are
-//! bounded in number.
+//! What waits to be written is bounded in bytes: notices and requests by the credit that the other side gives, answers by
+//! [`UNWRITTEN_BYTES_MAX`]. While more of them wait no further request is begun; those that were begun before are bounded in number.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +32,10 @@ const QUEUE_MAX: usize = 1024;
 
 /// Requests of the other side that may be worked on at once.
 pub(super) const REQUESTS_MAX: usize = 4096;
+
+/// Bytes of answers that may wait to be written before requests of the other side are refused. Nobody gives credit for answers, as whoever
+/// asked waits for them.
+const UNWRITTEN_BYTES_MAX: usize = 32 << 20;
 
 /// How long the other side may take nothing of what is written.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
@@ -111,20 +114,39 @@ struct Shared {
     waiting: Mutex<HashMap<u64, Waiting>>,
     ended: CancellationToken,
     places: Arc<Semaphore>,
-    /// Bytes of answers that may be queued and not written: nobody gives credit for them, as whoever asked waits for them.
-    answers: Arc<Semaphore>,
+    /// Bytes of answers that wait to be written.
+    unwritten: Arc<AtomicUsize>,
     tasks: Tasks,
 }
 
-/// A frame that waits to be written, with the room that it takes.
+/// A frame that waits to be written.
 struct Queued {
     frame: Frame,
-    _room: Option<OwnedSemaphorePermit>,
+    _unwritten: Option<Unwritten>,
 }
 
 impl Queued {
     fn bare(frame: Frame) -> Queued {
-        Queued { frame, _room: None }
+        Queued { frame, _unwritten: None }
+    }
+}
+
+/// Bytes of an answer that count as long as it waits to be written.
+struct Unwritten {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Unwritten {
+    fn new(all: &Arc<AtomicUsize>, bytes: usize) -> Unwritten {
+        all.fetch_add(bytes, Ordering::AcqRel);
+        Unwritten { all: Arc::clone(all), bytes }
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -174,7 +196,7 @@ impl Link {
             waiting: Mutex::default(),
             ended: CancellationToken::new(),
             places: Arc::new(Semaphore::new(REQUESTS_MAX)),
-            answers: Arc::new(Semaphore::new(lane.window_bytes() as usize)),
+            unwritten: Arc::default(),
             tasks,
         });
         let link = Link { shared, queue };
@@ -318,7 +340,7 @@ impl Link {
             let _ = self.queue.try_send(Queued::bare(Frame::Refused { id, reason: reason.to_owned() }));
         };
         // Whoever does not take its answers gets no further ones: they would wait in memory.
-        if self.shared.answers.available_permits() == 0 {
+        if self.shared.unwritten.load(Ordering::Acquire) > UNWRITTEN_BYTES_MAX {
             return refuse("answers for you wait to be taken");
         }
         let place = Arc::clone(&self.shared.places).try_acquire_owned();
@@ -355,17 +377,9 @@ impl Link {
                 Frame::Refused { id, reason }
             }
         };
-        let sending = async {
-            // The semaphore is never closed.
-            let room = self.shared.window.share(frame.body_bytes());
-            let room = Arc::clone(&self.shared.answers).acquire_many_owned(room).await;
-            // The queue is gone only when the connection has ended.
-            let _ = self.queue.send(Queued { frame, _room: room.ok() }).await;
-        };
-        tokio::select! {
-            () = sending => {}
-            () = self.shared.ended.cancelled() => {}
-        }
+        let unwritten = Unwritten::new(&self.shared.unwritten, frame.body_bytes());
+        // The queue is gone only when the connection has ended.
+        let _ = self.queue.send(Queued { frame, _unwritten: Some(unwritten) }).await;
     }
 }
 
@@ -377,7 +391,7 @@ async fn write(mut sink: SplitSink<Wire, Bytes>, mut queued: mpsc::Receiver<Queu
             Ok(None) => return "nobody has anything to say any more",
             Err(_) => Some(Queued::bare(Frame::Alive)),
         };
-        while let Some(Queued { frame, _room }) = next {
+        while let Some(Queued { frame, _unwritten }) = next {
             // With each frame: the other side may wait for it, and there may be no end of frames.
             let owed = shared.owed.swap(0, Ordering::AcqRel);
             let credit = (owed > 0).then_some(Frame::Credit { bytes: owed });

@@ -50,6 +50,18 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Those of the operating system. Folders that were made stay.
 pub fn make_folder(path: &Path) -> io::Result<()> {
+    match make_below(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && folder_of(path) != path => {
+            make_folder(folder_of(path))?;
+            // Where even now there is no making it, such as below /proc or in a folder that was removed, there is none.
+            make_below(path)
+        }
+        made => made,
+    }
+}
+
+/// Makes the folder at `path`, durably, in a folder that is there.
+fn make_below(path: &Path) -> io::Result<()> {
     match private_folder().create(path) {
         Ok(()) => sync_folder(folder_of(path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => match sync_folder(folder_of(path)) {
@@ -57,10 +69,6 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
             synced => synced,
         },
-        Err(error) if error.kind() == ErrorKind::NotFound && path.parent().is_some_and(|above| above != path) => {
-            make_folder(folder_of(path))?;
-            make_folder(path)
-        }
         Err(error) => Err(error),
     }
 }
@@ -163,5 +171,12 @@ mod tests {
         let refused = make_folder(&path.join("file")).expect_err("a file is in the way");
         assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
         assert!(make_folder(&path.join("file/below")).is_err());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_that_cannot_be_made_anywhere_is_refused() {
+        let refused = make_folder(Path::new("/proc/steward/data")).expect_err("nothing is made there");
+        assert!(matches!(refused.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied), "{refused}");
     }
 }

@@ -8,7 +8,7 @@ use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::services;
-use super::views::{Factory, Revision};
+use super::views::{Factory, Revision, short_digest};
 
 /// Makes an earlier revision of a factory answer again
 #[derive(Debug, clap::Args)]
@@ -58,8 +58,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     if terminal.format == Format::Json {
         terminal.print_json(&json!({
             "type": "rollback.result", "schema": 1, "factory": factory.document_self_link, "revision": revision,
-            "previous": factory.revision, "module": factory.module_name, "version": target.version,
-            "digest": target.digest, "target": target.revision,
+            "previous": factory.revision, "version": target.version, "digest": target.digest, "target": target.revision,
         }));
     } else {
         terminal.print(&format!("Rolled back: revision {revision} has the module of revision {}", target.revision));
@@ -90,8 +89,12 @@ fn show_plan(factory: &Factory, target: &Revision, terminal: &mut Terminal) {
     let when = terminal.time(Some(target.at_micros));
     let by = if target.by.is_empty() { String::new() } else { format!(" by {}", target.by) };
     terminal.say(&format!(
-        "{}: revision {} → the module of revision {} ({} {}, activated {when}{by})",
-        factory.document_self_link, factory.revision, target.revision, factory.module_name, target.version
+        "{}: revision {} → the module of revision {} (version {}, {}, activated {when}{by})",
+        factory.document_self_link,
+        factory.revision,
+        target.revision,
+        target.version,
+        short_digest(&target.digest)
     ));
     terminal.say("Document state is NOT rolled back: documents stay as the newer module wrote them.");
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use steward_model::json;
+use steward_model::{Epoch, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::nodes;
-use super::output::{Format, Terminal, cell};
+use super::output::{Format, Terminal};
 use super::progress;
 
 /// Pause between two questions whether the node is ready.
@@ -132,7 +132,8 @@ fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Termina
     let version = management.get("version").and_then(Value::as_str).unwrap_or("–");
     let state = if ready.ready { "ready" } else { "NOT READY" };
     let quorum = quorum.map_or_else(|| "–".to_owned(), |members| members.to_string());
-    let epoch = group.get("highestEpoch").map_or_else(|| "–".to_owned(), cell);
+    let epoch = group.get("highestEpoch").and_then(Value::as_u64).map(Epoch::from_u64);
+    let epoch = epoch.map_or_else(|| "–".to_owned(), |epoch| epoch.to_string());
     terminal.print_parts(&[
         "group default".to_owned(),
         format!("{available}/{} AVAILABLE", nodes.len()),

@@ -145,7 +145,7 @@ async fn rollback_says_that_state_stays_and_makes_a_new_revision() {
     );
     assert_eq!(
         seen.talk,
-        "/core/counters: revision 8 → the module of revision 7 (counter 0.2.4, activated 3d ago by ana)\n\
+        "/core/counters: revision 8 → the module of revision 7 (version 0.2.4, aa, activated 3d ago by ana)\n\
          Document state is NOT rolled back: documents stay as the newer module wrote them.\n"
     );
     assert_eq!(seen.data, "Rolled back: revision 9 has the module of revision 7\n");

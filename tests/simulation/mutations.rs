@@ -56,6 +56,5 @@ broken_rules! {
     effects_named_without_epoch_are_noticed: EffectKeyWithoutEpoch by "effects_";
     a_claim_that_outlives_its_reign_is_noticed: ClaimSurvives by "effects_";
     space_that_is_not_released_is_noticed: SpaceNotReleased by "l1_";
-    updates_that_wait_for_a_quorum_without_bound_are_noticed: UncommittedUnbounded by "memory_";
     updates_that_wait_for_the_stores_without_bound_are_noticed: UnappliedUnbounded by "memory_";
 }

@@ -13,7 +13,7 @@ use steward_storage::index::{IndexFields, IndexPlan};
 
 use crate::clients::Clients;
 use crate::facts::Fact;
-use crate::invariants::{self, Waiting};
+use crate::invariants;
 use crate::lives::{self, panicked};
 use crate::model::Model;
 use crate::node::{Machine, Node};
@@ -77,8 +77,8 @@ pub(crate) struct World {
     pub(crate) count: u16,
     /// The versions of the rows that the copies knew before the step.
     pub(crate) rows_before: BTreeMap<PartitionId, u64>,
-    /// What waited in memory before the step.
-    pub(crate) waiting_before: Waiting,
+    /// Bytes of records that waited for the stores before the step.
+    pub(crate) unapplied_before: u64,
 }
 
 /// Runs the world of `seed`: first with faults, then without, when everything must come to rest. The trace is empty unless
@@ -178,7 +178,7 @@ impl World {
             seen: Seen::default(),
             count,
             rows_before: BTreeMap::new(),
-            waiting_before: Waiting::default(),
+            unapplied_before: 0,
         })
     }
 
@@ -280,7 +280,7 @@ impl World {
                 bail!("{name}: {violation}");
             }
         }
-        self.waiting_before = Waiting::in_memory_of(self);
+        self.unapplied_before = self.node.partitions.shared().applying.backlog().bytes;
         for partition in &self.partitions {
             if let Some(row) = self.node.partitions.get(*partition).status().replica.row {
                 self.rows_before.insert(*partition, row.version);

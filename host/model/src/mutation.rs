@@ -133,8 +133,6 @@ pub enum Mutation {
     ClaimSurvives,
     /// Space in the log is not released when its record is written.
     SpaceNotReleased,
-    /// Updates are admitted however many bytes wait for a quorum.
-    UncommittedUnbounded,
     /// Updates are admitted however many bytes wait for the state stores.
     UnappliedUnbounded,
 }

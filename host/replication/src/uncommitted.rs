@@ -9,8 +9,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use steward_model::mutation::{self, Mutation};
-
 use crate::partition::ProposeError;
 
 /// Bytes of records that are appended and not known to be committed, of all partitions of a node.
@@ -45,7 +43,7 @@ impl UncommittedBytes {
     /// [`ProposeError::TooFewFollow`]
     pub(crate) fn check(&self) -> Result<(), ProposeError> {
         let bytes = self.get();
-        match bytes > self.most && !mutation::is(Mutation::UncommittedUnbounded) {
+        match bytes > self.most {
             true => Err(ProposeError::TooFewFollow { bytes, most: self.most }),
             false => Ok(()),
         }

@@ -21,8 +21,6 @@ mod l1_everything_finishes;
 mod memory_is_bounded;
 mod reads_show_what_is_committed;
 
-pub(crate) use memory_is_bounded::Waiting;
-
 use crate::facts::Fact;
 use crate::world::World;
 

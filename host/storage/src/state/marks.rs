@@ -63,7 +63,7 @@ const MARKS_TRIED: usize = 2;
 /// # Errors
 /// Those of the operating system.
 pub(super) fn cuts(path: &Path) -> io::Result<Option<(PathBuf, Vec<u64>)>> {
-    let Some(journal) = newest_journal(path)? else { return Ok(None) };
+    let Some(journal) = notes::newest_journal(path)? else { return Ok(None) };
     let bytes = std::fs::read(&journal)?;
     let starts = (0..bytes.len()).rev().filter(|at| bytes[*at..].starts_with(&MARK));
     let mut cuts: Vec<u64> = starts.map(|at| (at + MARK.len()) as u64 + MARK_END_BYTES).take(MARKS_TRIED).collect();
@@ -81,17 +81,4 @@ pub(super) fn cuts(path: &Path) -> io::Result<Option<(PathBuf, Vec<u64>)>> {
 /// Those of the operating system.
 pub(super) fn cut(journal: &Path, at: u64) -> io::Result<()> {
     OpenOptions::new().write(true).open(journal)?.set_len(at)
-}
-
-fn newest_journal(path: &Path) -> io::Result<Option<PathBuf>> {
-    let mut newest: Option<(u64, PathBuf)> = None;
-    for path in notes::journals(path)? {
-        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-        if let Some(number) = number
-            && newest.as_ref().is_none_or(|(known, _)| number > *known)
-        {
-            newest = Some((number, path));
-        }
-    }
-    Ok(newest.map(|(_, path)| path))
 }

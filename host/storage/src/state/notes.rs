@@ -104,9 +104,32 @@ pub(super) fn journals(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(journals)
 }
 
+/// Returns the journal that is written to: the one with the highest number.
+///
+/// # Errors
+/// Those of the operating system.
+pub(super) fn newest_journal(path: &Path) -> io::Result<Option<PathBuf>> {
+    let mut newest: Option<(u64, PathBuf)> = None;
+    for path in journals(path)? {
+        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        newest = newest.max(number.map(|number| (number, path)));
+    }
+    Ok(newest.map(|(_, path)| path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_journal_with_the_highest_number_is_the_newest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(newest_journal(folder.path()).expect("readable"), None);
+        for name in ["9.jnl", "10.jnl", "11.tmp", "lock"] {
+            std::fs::write(folder.path().join(name), b"").expect("writable");
+        }
+        assert_eq!(newest_journal(folder.path()).expect("readable"), Some(folder.path().join("10.jnl")));
+    }
 
     #[test]
     fn hardening_changes_no_byte() {

@@ -11,10 +11,10 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Batch;
+use super::{Batch, notes};
 
 /// So much of the journal is made lasting at once.
 const PORTION_BYTES: u64 = 1 << 20;
@@ -45,7 +45,7 @@ impl WriteBack {
             return Ok(());
         }
         let waited = self.waiting.swap(0, Ordering::Relaxed);
-        match newest_journal(folder).and_then(|journal| journal.map(File::open).transpose()) {
+        match notes::newest_journal(folder).and_then(|journal| journal.map(File::open).transpose()) {
             Ok(journal) => journal.map_or(Ok(()), |journal| journal.sync_data()),
             // It is gone: what it held is in tables.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -58,31 +58,10 @@ impl WriteBack {
     }
 }
 
-/// Returns the journal that is written to: the one with the highest number.
-fn newest_journal(folder: &Path) -> io::Result<Option<PathBuf>> {
-    let mut newest: Option<(u64, PathBuf)> = None;
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jnl")?.parse().ok());
-        newest = newest.max(number.map(|number| (number, path)));
-    }
-    Ok(newest.map(|(_, path)| path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Family;
     use super::*;
-
-    #[test]
-    fn the_journal_with_the_highest_number_is_the_newest() {
-        let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(newest_journal(folder.path()).expect("readable"), None);
-        for name in ["9.jnl", "10.jnl", "11.tmp", "lock"] {
-            std::fs::write(folder.path().join(name), b"").expect("writable");
-        }
-        assert_eq!(newest_journal(folder.path()).expect("readable"), Some(folder.path().join("10.jnl")));
-    }
 
     #[test]
     fn a_journal_that_cannot_be_opened_now_is_made_lasting_with_the_next_batch() {

@@ -44,6 +44,11 @@ impl Operations {
         self.settled(partition).await?;
         let known = tokio::time::timeout(KNOWN_WITHIN, known(partition, senders, tag));
         let (reign, mut keys) = known.await.map_err(|_| Behind(partition.id()))??;
+        // A reign that is over has noted nothing, and knows of nothing that is pending: the next owner sends it all.
+        let goes_on = || match partition.admits() == Ok(reign) {
+            true => Ok(()),
+            false => Err(NotConfirmed(partition.id())),
+        };
         keys.sort();
         // A record is about one document.
         let of_documents = keys.chunk_by(|one, next| one.link == next.link);
@@ -54,16 +59,11 @@ impl Operations {
                 partition.step(self.clock.now());
             }
             self.settled(partition).await.map_err(Error::begun)?;
-            // A reign that is over has noted nothing, and knows of nothing that is pending: the next owner sends it all.
-            if partition.admits() != Ok(reign) {
-                return Err(NotConfirmed(partition.id()).into());
-            }
+            goes_on()?;
         }
         let left = partition.with_outbox(|outbox| keys.iter().filter(|key| outbox.is_pending(key)).count());
-        match partition.admits() == Ok(reign) {
-            true => Ok(keys.len() - left),
-            false => Err(NotConfirmed(partition.id()).into()),
-        }
+        goes_on()?;
+        Ok(keys.len() - left)
     }
 }
 

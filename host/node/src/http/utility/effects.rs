@@ -33,8 +33,7 @@ const ASKED_AT_ONCE: usize = 16;
 
 /// Whose effects are meant, and where they may lie.
 pub(super) struct Whose {
-    link: Link,
-    is_document: bool,
+    senders: Senders,
     lanes: Vec<Lane>,
 }
 
@@ -45,28 +44,28 @@ impl Whose {
     /// # Errors
     /// [`Error::Operation`] if nothing is there that has documents.
     pub(super) fn of(http: &Http, link: &Link) -> Result<Whose, Error> {
-        let whose = |is_document, lanes| Ok(Whose { link: link.clone(), is_document, lanes });
+        let whose = |senders: fn(Link) -> Senders, lanes| Ok(Whose { senders: senders(link.clone()), lanes });
         let services = http.operations().services();
         match services.find(link) {
-            Some(Found::Child(service)) => return whose(true, vec![service.lane()]),
-            Some(Found::Factory(service)) => return whose(false, vec![service.lane()]),
+            Some(Found::Child(service)) => return whose(Senders::Document, vec![service.lane()]),
+            Some(Found::Factory(service)) => return whose(Senders::Factory, vec![service.lane()]),
             Some(Found::Stateless(_)) => return Err(operation::Error::NotFound { link: link.clone() }.into()),
             None => {}
         }
         let state = http.parts.control.state();
         let was_there = |path: &Link| state.factory(path).is_some_and(|factory| factory.mounted.is_none());
         match (was_there(link), link.parent().is_some_and(|above| was_there(&above))) {
-            (true, _) => whose(false, vec![Lane::Persisted, Lane::Volatile]),
-            (false, true) => whose(true, vec![Lane::Persisted, Lane::Volatile]),
+            (true, _) => whose(Senders::Factory, vec![Lane::Persisted, Lane::Volatile]),
+            (false, true) => whose(Senders::Document, vec![Lane::Persisted, Lane::Volatile]),
             (false, false) => Err(operation::Error::nowhere(services, link).into()),
         }
     }
 
     /// Returns where they may lie in a lane.
-    fn partitions<'a>(&self, table: &'a Partitions, lane: Lane) -> &'a [Arc<Partition>] {
-        match self.is_document {
-            true => std::slice::from_ref(table.of(&self.link, lane)),
-            false => table.lane(lane),
+    fn partitions<'a>(&self, all: &'a Partitions, lane: Lane) -> &'a [Arc<Partition>] {
+        match &self.senders {
+            Senders::Document(link) => std::slice::from_ref(all.of(link, lane)),
+            Senders::Factory(_) => all.lane(lane),
         }
     }
 }
@@ -92,11 +91,11 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
     }
     let operations = http.operations();
     let partitions = Arc::clone(operations.partitions());
-    let link = whose.link.clone();
+    let link = whose.senders.link().clone();
     for lane in &whose.lanes {
-        match whose.is_document {
-            true => operations.fence(&link, partitions.of(&link, *lane)).await?,
-            false => flushed_lane(&partitions, *lane).await.map_err(operation::Error::from)?,
+        match &whose.senders {
+            Senders::Document(link) => operations.fence(link, partitions.of(link, *lane)).await?,
+            Senders::Factory(_) => flushed_lane(&partitions, *lane).await.map_err(operation::Error::from)?,
         }
     }
     let look = move || failure::contain(|| look(&partitions, &whose));
@@ -122,13 +121,12 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
 /// # Errors
 /// [`Error::Operation`] if an owner cannot be asked: what others have given up by then stays given up.
 pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<Answer, Error> {
-    let (operations, link) = (http.operations(), &whose.link);
+    let (operations, link) = (http.operations(), whose.senders.link());
     let tag = decode::parameter(query, "tag")?;
-    let senders = if whose.is_document { Senders::Document(link.clone()) } else { Senders::Factory(link.clone()) };
     let mut given_up = 0;
     for lane in &whose.lanes {
         for some in whose.partitions(operations.partitions(), *lane).chunks(ASKED_AT_ONCE) {
-            let asked = some.iter().map(|partition| operations.give_up(&senders, partition, tag.as_deref()));
+            let asked = some.iter().map(|partition| operations.give_up(&whose.senders, partition, tag.as_deref()));
             given_up += try_join_all(asked).await?.into_iter().sum::<usize>();
         }
     }
@@ -139,15 +137,13 @@ pub(super) async fn give_up(http: &Http, whose: &Whose, query: &str) -> Result<A
     ))
 }
 
-fn look(table: &Partitions, whose: &Whose) -> Result<Pending, Error> {
-    let Whose { link: wanted, is_document, lanes } = whose;
+fn look(all: &Partitions, whose: &Whose) -> Result<Pending, Error> {
     let mut pending = Pending::default();
-    for partition in lanes.iter().flat_map(|lane| whose.partitions(table, *lane)) {
+    for partition in whose.lanes.iter().flat_map(|lane| whose.partitions(all, *lane)) {
         let rows = partition.store().outbox(None, SEEN_MAX.saturating_sub(pending.seen))?;
         pending.seen += rows.len();
         for effect in rows {
-            let link = &effect.key.link;
-            if link == wanted || (!is_document && link.parent().as_ref() == Some(wanted)) {
+            if whose.senders.include(&effect.key.link) {
                 pending.count += 1;
                 pending.bytes += effect.bytes() as u64;
                 pending.effects.push(effect);

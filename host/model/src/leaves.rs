@@ -36,6 +36,11 @@ pub fn leaves<'v>(
     Walk { order, path: Vec::new(), visit }.below(name.to_owned(), one, other)
 }
 
+/// Returns the name of a member as a JSON pointer has it. Source: RFC 6901, section 3.
+pub fn pointer_step(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 struct Walk<F> {
     order: Order,
     path: Vec<String>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use serde_json::{Map, Value};
-use steward_model::leaves::{Leaf, Order, leaves};
+use steward_model::leaves::{Leaf, Order, leaves, pointer_step};
 
 /// Most places that are listed.
 const DIFFERENCES_MAX: usize = 100;
@@ -27,7 +27,7 @@ pub(super) fn differences(one: &Map<String, Value>, other: &Map<String, Value>) 
 }
 
 fn pointer_to(leaf: Leaf<'_, '_>) -> String {
-    let steps = leaf.path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+    let steps = leaf.path.iter().map(|name| format!("/{}", pointer_step(name)));
     steps.collect()
 }
 

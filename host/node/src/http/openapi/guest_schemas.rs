@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
+use steward_model::leaves::pointer_step;
 
 use super::components::Components;
 use super::names;
@@ -75,7 +76,7 @@ impl Adopting<'_> {
         taken.insert(self.own.clone(), self.schema(self.root, true));
         for keyword in ["$defs", "definitions"] {
             for (name, schema) in self.root.get(keyword).and_then(Value::as_object).into_iter().flatten() {
-                let is_in_place = in_place.contains(&format!("/{keyword}/{}", escaped(name)));
+                let is_in_place = in_place.contains(&format!("/{keyword}/{}", pointer_step(name)));
                 taken.insert(self.definition(keyword, name), self.schema(schema, is_in_place));
             }
         }
@@ -181,10 +182,6 @@ fn in_place_of(root: &Value, schema: &Value, found: &mut BTreeSet<String>) {
     for keyword in ["if", "then", "else"] {
         schema.get(keyword).into_iter().for_each(|schema| in_place_of(root, schema, found));
     }
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

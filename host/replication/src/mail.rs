@@ -111,8 +111,8 @@ pub struct Mail(Mutex<Boxes>);
 
 impl Mail {
     pub(crate) fn send(&self, letter: Letter) {
-        let mut boxes = unpoisoned(self.0.lock());
         let bytes = letter.message.record_bytes();
+        let mut boxes = unpoisoned(self.0.lock());
         let has_records = |letter: &Letter| letter.message.record_bytes() > 0;
         // Promises and confirmations need no room for records, and make none.
         while bytes > 0 && boxes.letter_bytes + bytes > LETTER_BYTES_MAX {

@@ -23,7 +23,7 @@ impl Deployments {
         if let Some(reason) = reserved(path) {
             return Err(Error::Reserved { path: path.clone(), reason });
         }
-        Schema::compile_within(&descriptor.state_schema, self.schema_steps_max)?;
+        Schema::compile_within(&descriptor.state_schema, self.bounds.schema_steps_max)?;
         descriptor.index.iter().flatten().try_for_each(|field| indexable(descriptor, field))?;
         self.check_readable(path, descriptor).await?;
         self.tried(path, module, descriptor).await.map(|_| ())

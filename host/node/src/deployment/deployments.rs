@@ -24,10 +24,7 @@ pub(crate) struct Deployments {
     pub(super) control: Arc<dyn ControlLog>,
     /// The guest modules on this node.
     modules: Arc<Modules>,
-    /// Hosts outside that guests may be granted.
-    pub(super) outbound_allowed: Vec<String>,
-    /// Most steps of the schema of a state.
-    pub(super) schema_steps_max: u32,
+    pub(super) bounds: Bounds,
     pub(super) shutdown: Shutdown,
 }
 
@@ -69,8 +66,7 @@ pub(crate) struct Bounds {
 }
 
 impl Deployments {
-    /// Returns what changes the deployments of this group; what modules may be given and may cost is in
-    /// `bounds`.
+    /// Returns what changes the deployments of this group; what modules may be given and may cost is in `bounds`.
     pub(crate) fn new(
         operations: Arc<Operations>,
         control: Arc<dyn ControlLog>,
@@ -78,8 +74,7 @@ impl Deployments {
         bounds: Bounds,
         shutdown: Shutdown,
     ) -> Arc<Deployments> {
-        let Bounds { outbound_allowed, schema_steps_max } = bounds;
-        Arc::new(Deployments { operations, control, modules, outbound_allowed, schema_steps_max, shutdown })
+        Arc::new(Deployments { operations, control, modules, bounds, shutdown })
     }
 
     /// Returns who asks for a change now. Nobody is known by name as long as there is no authorization.
@@ -114,7 +109,7 @@ impl Deployments {
 
     /// Returns what a guest gets of what it wants: the hosts outside that the operator of this node allows.
     pub(super) fn granted(&self, wanted: &Capabilities) -> Capabilities {
-        Capabilities { outbound: outbound::granted(&self.outbound_allowed, &wanted.outbound) }
+        Capabilities { outbound: outbound::granted(&self.bounds.outbound_allowed, &wanted.outbound) }
     }
 
     /// Returns the command that lets a module answer at `path`, decided on revision `revision` of its factory.

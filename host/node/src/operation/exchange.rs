@@ -12,7 +12,7 @@ use steward_sandbox::Answer;
 use tracing::Instrument;
 
 use super::publish::{By, Ending};
-use super::{Error, Operation, Operations, Purpose, admit, guest, publish, stage};
+use super::{Error, Operations, Purpose, admit, guest, publish, stage};
 use crate::service::Service;
 
 impl Operations {
@@ -32,35 +32,23 @@ impl Operations {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::fmt::Display,
     {
-        let action = action(request.method());
-        let operation = self.own(id, action, service.path.clone(), Cause::Client, Purpose::Act);
+        let operation = self.own(id, action(request.method()), service.path.clone(), Cause::Client, Purpose::Act);
         let span = stage::span(&operation);
-        std::pin::pin!(self.exchanged(service, operation, request, client_max)).instrument(span).await
-    }
-
-    async fn exchanged<B>(
-        self: &Arc<Self>,
-        service: &Arc<Service>,
-        operation: Operation,
-        request: Request<B>,
-        client_max: Duration,
-    ) -> Result<Response<Answer>, Error>
-    where
-        B: Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: std::fmt::Display,
-    {
-        let began = self.clock.now();
-        admit::open(self, &operation)?;
-        let imports = (self.imports)(service, &operation);
-        let answered = service.module.serve(request, imports, client_max).await;
-        let answered = answered.map_err(|error| Error::guest(&service.path, error));
-        if let Err(error) = &answered {
-            guest::failed(service, error);
-        }
-        // Counted when its answer begins, as others are when theirs is there.
-        let ended = Ending { by: By::ThisNode, error: answered.as_ref().err() };
-        publish::count(self, service, operation.action, &operation, began, ended);
-        answered
+        let exchanging = async {
+            let began = self.clock.now();
+            admit::open(self, &operation)?;
+            let imports = (self.imports)(service, &operation);
+            let answered = service.module.serve(request, imports, client_max).await;
+            let answered = answered.map_err(|error| Error::guest(&service.path, error));
+            if let Err(error) = &answered {
+                guest::failed(service, error);
+            }
+            // Counted when its answer begins, as others are when theirs is there.
+            let ended = Ending { by: By::ThisNode, error: answered.as_ref().err() };
+            publish::count(self, service, operation.action, &operation, began, ended);
+            answered
+        };
+        std::pin::pin!(exchanging).instrument(span).await
     }
 }
 

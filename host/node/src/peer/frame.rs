@@ -52,15 +52,6 @@ impl Frame {
             Frame::Answer { .. } | Frame::Refused { .. } | Frame::Credit { .. } | Frame::Alive => 0,
         }
     }
-
-    /// Returns how many bytes its body has.
-    pub(super) fn body_bytes(&self) -> usize {
-        match self {
-            Frame::Notice { body, .. } | Frame::Request { body, .. } | Frame::Answer { body, .. } => body.len(),
-            Frame::Refused { reason, .. } => reason.len(),
-            Frame::Credit { .. } | Frame::Alive => 0,
-        }
-    }
 }
 
 /// Returns the framing of the handshake.

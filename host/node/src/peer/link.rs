@@ -377,9 +377,10 @@ impl Link {
                 Frame::Refused { id, reason }
             }
         };
-        let unwritten = Unwritten::new(&self.shared.unwritten, frame.body_bytes());
+        let bytes = if let Frame::Answer { body, .. } = &frame { body.len() } else { 0 };
+        let unwritten = Some(Unwritten::new(&self.shared.unwritten, bytes));
         // The queue is gone only when the connection has ended.
-        let _ = self.queue.send(Queued { frame, _unwritten: Some(unwritten) }).await;
+        let _ = self.queue.send(Queued { frame, _unwritten: unwritten }).await;
     }
 }
 

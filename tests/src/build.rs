@@ -62,7 +62,7 @@ fn build() -> anyhow::Result<PathBuf> {
 fn command() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(repository()).args(["build", "--package", "steward-node", "--bin", "steward"]);
+    command.current_dir(repository()).args(["build", "--package", "steward-cli", "--bin", "steward"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

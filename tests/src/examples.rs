@@ -20,7 +20,7 @@ use crate::build;
 const MANIFESTS: [&str; 2] = ["go.mod", "pyproject.toml"];
 
 /// What of this repository becomes a part of every component, or makes it.
-const MAKERS: [&str; 3] = ["wit", "host/node/build.rs", "host/node/src/project"];
+const MAKERS: [&str; 3] = ["wit", "host/cli/build.rs", "host/cli/src/project"];
 
 /// How `steward build` says that it finds no tool.
 const MISSING: &str = "error[tool-missing]";

@@ -9,7 +9,7 @@ use crate::modules::Modules;
 use crate::tree::{Finding, Tree};
 
 /// Where the crates are that must have none.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "host/model/src/",
     "host/protocol/src/",
     "host/storage/src/",
@@ -17,6 +17,7 @@ const FOLDERS: [&str; 7] = [
     "host/sandbox/src/",
     "host/replication/src/",
     "host/node/src/",
+    "host/cli/src/",
 ];
 
 /// Which folders are not looked at, and why.

@@ -18,7 +18,7 @@ const READS: [&str; 8] = [
 /// Who may, and why.
 const ALLOWED: [(&str, &str); 6] = [
     ("host/node/src/clock.rs", "it is the clock"),
-    ("host/node/src/cli/", "how long a person has waited for a command; no decision of a node rests on it"),
+    ("host/cli/src/", "how long a person has waited for a command; no decision of a node rests on it"),
     ("host/sandbox/src/exchange/silence.rs", "measures for how long nothing passes; no guest and no document sees it"),
     ("host/sandbox/src/instance/turn.rs", "measures how long guests keep a worker; no guest and no document sees it"),
     ("host/sandbox/src/module/workshop.rs", "how long a module is compiled; no guest and no document sees it"),

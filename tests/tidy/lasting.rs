@@ -33,9 +33,9 @@ const ALLOWED: [(&str, &str); 15] = [
     ("host/sandbox/src/module/compiler.rs", "a file of the operating system"),
     ("host/node/src/service/store.rs", "asks the file system what time it has"),
     ("host/node/src/node/announce.rs", "whoever waits for the file goes with the power as well"),
-    ("host/node/src/cli/", "files of its user, written as any tool writes them"),
-    ("host/node/src/project/", "files of a project, written as any tool writes them"),
-    ("host/node/build.rs", "runs while the host is compiled"),
+    ("host/cli/src/", "files of its user, written as any tool writes them"),
+    ("host/cli/src/project/", "files of a project, written as any tool writes them"),
+    ("host/cli/build.rs", "runs while the host is compiled"),
 ];
 
 /// Checks the host.
@@ -68,7 +68,7 @@ mod tests {
     fn readers_and_those_with_a_reason_are_not_found() {
         let written = "fn a() { fs::write(path, text) }";
         let read = "fn a() { fs::read(path); File::open(path); lasting::replace(path, bytes) }";
-        let files = [("host/node/src/cli/log.rs", written), ("host/node/src/a.rs", read), ("tests/a.rs", written)];
+        let files = [("host/cli/src/log.rs", written), ("host/node/src/a.rs", read), ("tests/a.rs", written)];
         assert_eq!(findings(check, &files), [""; 0]);
     }
 }

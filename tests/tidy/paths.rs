@@ -17,7 +17,7 @@ use crate::tree::{File, Finding, Tree};
 const ENDINGS: [&str; 4] = [".rs", ".md", ".wit", ".txt"];
 
 /// What a path of ours begins with: folders at the top, and crates of the host with their sources.
-const BEGINNINGS: [&str; 14] = [
+const BEGINNINGS: [&str; 15] = [
     "host/",
     "sdk/",
     "guest-examples/",
@@ -28,6 +28,7 @@ const BEGINNINGS: [&str; 14] = [
     "model/src/",
     "query/src/",
     "node/src/",
+    "cli/src/",
     "storage/src/",
     "protocol/src/",
     "sandbox/src/",

@@ -11,10 +11,10 @@ const STOREYS: [(usize, &[&str]); 7] = [
     (1, &["clock", "config", "descriptors", "failure", "outward", "shutdown", "telemetry"]),
     (2, &["peer"]),
     (3, &["cluster", "liveness", "sync"]),
-    (4, &["partition", "project", "service", "subscribe"]),
+    (4, &["partition", "service", "subscribe"]),
     (5, &["deployment", "operation", "query"]),
     (6, &["http", "imports", "maintenance", "outbox"]),
-    (7, &["cli", "node"]),
+    (7, &["node"]),
 ];
 
 /// Checks every path from one module of the node to another.

@@ -15,7 +15,7 @@ struct Wall {
     words: &'static [&'static str],
 }
 
-const WALLS: [Wall; 6] = [
+const WALLS: [Wall; 7] = [
     Wall {
         folder: "host/model/",
         reason: "the words parse, compare and encode, and nothing else",
@@ -151,6 +151,22 @@ const WALLS: [Wall; 6] = [
             "fjall",
         ],
         words: &["std::net"],
+    },
+    Wall {
+        folder: "host/node/",
+        reason: "terminals, projects and watched files are the command line's, which is built beside the node",
+        crates: &[
+            "steward-cli",
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "comfy-table",
+            "indicatif",
+            "notify",
+            "wit-component",
+            "wit-parser",
+        ],
+        words: &[],
     },
 ];
 

@@ -37,13 +37,13 @@ const CLIENTS_MAX: usize = 16 * 1024;
     "the system allows this process {limit} file descriptors, and a node needs {LIMIT_MIN}: raise the hard limit (`ulimit -Hn`, \
      LimitNOFILE= of systemd)"
 )]
-pub(crate) struct TooFew {
+pub struct TooFew {
     limit: usize,
 }
 
 /// How the file descriptors of this process are shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Descriptors {
+pub struct Descriptors {
     /// How many the process may have open at once.
     pub limit: usize,
     /// How many of them connections of clients may take.
@@ -57,7 +57,7 @@ impl Descriptors {
     ///
     /// # Errors
     /// [`TooFew`] if that is too little for a node.
-    pub(crate) fn claim() -> Result<Descriptors, TooFew> {
+    pub fn claim() -> Result<Descriptors, TooFew> {
         let allowed = getrlimit(Resource::Nofile);
         // What cannot be raised is used as it is.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: allowed.maximum, maximum: allowed.maximum });
@@ -79,13 +79,13 @@ impl Descriptors {
     }
 
     /// Returns what connections leave to everything else.
-    pub(crate) fn reserve(&self) -> usize {
+    pub fn reserve(&self) -> usize {
         self.limit - self.clients
     }
 }
 
 /// Returns how many descriptors this process has open; none if the system does not tell.
-pub(crate) fn open() -> Option<usize> {
+pub fn open() -> Option<usize> {
     std::fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
 }
 

@@ -1,25 +1,25 @@
-//! The hands of steward: sockets, threads, clocks and guests around the decisions of `protocol`, and the command line.
+//! The hands of steward: sockets, threads, clocks and guests around the decisions of `protocol`.
 //!
 //! Storeys, each using lower ones only:
 //!
 //! ```text
-//! 7  cli node                             people; assembly
+//! 7  node                                 assembly
 //! 6  http imports maintenance outbox      who starts operations: clients, guests, the clock, committed effects
 //! 5  deployment operation query           what is deployed; the road of one operation; what a query finds
-//! 4  partition project service            what an operation meets; what an author writes
+//! 4  partition service                    what an operation meets
 //! 3  cluster                              the drivers of the system group and of who is there
 //! 2  peer                                 bytes between nodes
 //! 1  clock config descriptors failure outward shutdown telemetry
 //! ```
 //!
-//! All of it is private, so that the compiler names what nobody calls; what the binary and the fuzz targets need is handed on below.
+//! Nearly all of it is private, so that the compiler names what nobody calls; what the command line and the fuzz targets need is handed
+//! on below.
 
-mod cli;
 mod clock;
 mod cluster;
-mod config;
+pub mod config;
 mod deployment;
-mod descriptors;
+pub mod descriptors;
 mod failure;
 mod http;
 mod imports;
@@ -30,20 +30,18 @@ mod outbox;
 mod outward;
 mod partition;
 mod peer;
-mod project;
 mod query;
 mod service;
 mod shutdown;
 mod telemetry;
 
-pub use http::describe_head;
+pub use cluster::inspect;
+pub use http::{describe_head, fullest_body};
+pub use node::run;
 pub use peer::describe_peer_bytes;
+pub use service::{HOST_BELOW_CORE, answers_itself};
 
-/// Runs the command line of this process.
-pub fn main() -> std::process::ExitCode {
-    // A process that compiles a module for a host is no command line, and has to begin in milliseconds.
-    if let Some(ended) = steward_sandbox::serve_as_compiler(std::env::args_os()) {
-        return ended;
-    }
-    cli::main(clock::Clock::default().wall_time(), node::run)
+/// Returns the time of day as this machine tells it.
+pub fn wall_time() -> steward_model::Timestamp {
+    clock::Clock::default().wall_time()
 }

@@ -58,7 +58,7 @@ const RETURN_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What kept it from starting, or from stopping in order.
-pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
     let format = match options.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

@@ -13,8 +13,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 /// What the host and the tour are built from.
-const HOST: [&str; 8] =
-    ["--package", "steward-node", "--bin", "steward", "--package", "steward-tests", "--bin", "tour"];
+const HOST: [&str; 8] = ["--package", "steward-cli", "--bin", "steward", "--package", "steward-tests", "--bin", "tour"];
 
 /// The services of the tour.
 const SERVICES: [&str; 3] = ["guest-examples", "guest-example-tasks", "guest-counter"];

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use steward_protocol::cluster::Command;
 use steward_storage::log::Frame;
 
-use super::identity::{self, Identity};
+use super::identity::Identity;
 use super::journal::{self, Note, Read};
 use super::opening::{FOLDER, LOG_FOLDER};
 
 /// What a frame of the system log says.
-pub(crate) struct Statement {
+pub struct Statement {
     /// In a few words.
     pub words: String,
     /// In full, for programs.
@@ -22,10 +22,10 @@ pub(crate) struct Statement {
 /// Returns the folder of the system log in the data folder `data`; none if no system group has begun there.
 ///
 /// # Errors
-/// If the file that names it cannot be read.
-pub(crate) fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error> {
+/// Why the file that names it cannot be read, in words.
+pub fn log_folder(data: &Path) -> Result<Option<PathBuf>, String> {
     let system = data.join(FOLDER);
-    let identity = Identity::read(&system)?;
+    let identity = Identity::read(&system).map_err(|error| error.to_string())?;
     Ok(identity.map(|identity| system.join(identity.folder_name()).join(LOG_FOLDER)))
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn log_folder(data: &Path) -> Result<Option<PathBuf>, identity::Error
 ///
 /// # Errors
 /// Why it cannot be read, in words.
-pub(crate) fn say(frame: &Frame) -> Result<Statement, String> {
+pub fn say(frame: &Frame) -> Result<Statement, String> {
     Ok(match journal::read(frame).map_err(|error| error.to_string())? {
         Read::Vote(vote) => Statement {
             words: format!("for node {} in term {}", vote.leader_id.node_id, vote.leader_id.term),

@@ -39,7 +39,7 @@ mod control_log;
 mod engine;
 mod group;
 mod identity;
-pub(crate) mod inspect;
+pub mod inspect;
 mod joining;
 mod journal;
 mod keeper;

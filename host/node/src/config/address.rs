@@ -10,10 +10,10 @@ const DISTANCE: u16 = 10_000;
 
 /// Name or number of a machine, and the port for peers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct PeerAddress(String);
+pub struct PeerAddress(String);
 
 /// Returns the port for peers of a node whose API is at `port`, unless it is told another.
-pub(crate) fn peer_port_of(port: u16) -> u16 {
+pub fn peer_port_of(port: u16) -> u16 {
     port.checked_add(DISTANCE).unwrap_or(port.wrapping_sub(DISTANCE))
 }
 
@@ -22,7 +22,7 @@ impl PeerAddress {
     ///
     /// # Errors
     /// What is wrong with the URI.
-    pub(crate) fn beside(api: &str, port: u16) -> Result<PeerAddress, String> {
+    pub fn beside(api: &str, port: u16) -> Result<PeerAddress, String> {
         let uri: http::Uri = api.parse().map_err(|error| format!("{api:?} is no URI: {error}"))?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| format!("{api:?} names no host"))?;
         Ok(PeerAddress::new(host, port))
@@ -32,7 +32,7 @@ impl PeerAddress {
     ///
     /// # Errors
     /// What is wrong with the entry, and what would be right.
-    pub(crate) fn listed(entry: &str) -> Result<PeerAddress, String> {
+    pub fn listed(entry: &str) -> Result<PeerAddress, String> {
         let refused =
             || "is not the address of a node: write http://NAME:PORT, or steward://NAME:PORT for its port for peers";
         let uri: http::Uri = entry.parse().map_err(|_| refused().to_owned())?;
@@ -45,7 +45,7 @@ impl PeerAddress {
     }
 
     /// Returns what a peer or the disk says is an address; it is only ever dialled, and proves nothing.
-    pub(crate) fn said(text: &str) -> PeerAddress {
+    pub fn said(text: &str) -> PeerAddress {
         PeerAddress(text.to_owned())
     }
 
@@ -57,7 +57,7 @@ impl PeerAddress {
     }
 
     /// Returns it as text, `name:port`.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -6,7 +6,7 @@ use super::origin::Origin;
 
 /// A configuration is refused. Nothing has been started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The file cannot be read.
     #[error("cannot read configuration file {}", path.display())]
     Unreadable {
@@ -85,7 +85,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// Returns sentences that say how to mend it, the best first.
-    pub(crate) fn hints(&self) -> Vec<String> {
+    pub fn hints(&self) -> Vec<String> {
         match self {
             Error::Unreadable { .. } => vec!["name another file with --config, or none".to_owned()],
             Error::UnknownKey { meant: Some(key), .. } => vec![format!("did you mean {key:?}?")],

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::file;
-pub(crate) use super::origin::{Effective, Origin};
+pub use super::origin::{Effective, Origin};
 use super::settings::{SETTINGS, Setting, VARIABLE_PREFIX};
 
 /// What was given on the command line: settings by key, and the configuration file if one was named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Given {
+pub struct Given {
     /// Values of flags, by key of the setting.
     pub flags: BTreeMap<&'static str, String>,
     /// The configuration file.
@@ -24,10 +24,7 @@ pub(crate) struct Given {
 ///
 /// # Errors
 /// [`Error`] if the file cannot be read, is no TOML or has a key that is no setting.
-pub(crate) fn gather(
-    given: &Given,
-    variables: impl Iterator<Item = (String, String)>,
-) -> Result<Vec<Effective>, Error> {
+pub fn gather(given: &Given, variables: impl Iterator<Item = (String, String)>) -> Result<Vec<Effective>, Error> {
     // An empty variable is an unset one, as `STEWARD_PORT= steward` means to people.
     let variables: BTreeMap<_, _> =
         variables.filter(|(name, value)| name.starts_with(VARIABLE_PREFIX) && !value.is_empty()).collect();

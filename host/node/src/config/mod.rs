@@ -10,7 +10,7 @@ mod file;
 mod layers;
 mod origin;
 mod peers;
-pub(crate) mod quantity;
+pub mod quantity;
 mod settings;
 
 use std::fmt::Display;
@@ -19,11 +19,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub(crate) use address::{PeerAddress, peer_port_of};
-pub(crate) use error::Error;
-pub(crate) use layers::{Effective, Given, Origin, gather};
-pub(crate) use peers::PeerOptions;
-pub(crate) use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
+pub use address::{PeerAddress, peer_port_of};
+pub use error::Error;
+pub use layers::{Effective, Given, Origin, gather};
+pub use peers::PeerOptions;
+pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;
@@ -62,7 +62,7 @@ const MODULE_MEMORY_BYTES_MAX: u64 = 1 << 40;
 const MODULE_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
 /// So many steps, for each byte of a state, keep a processor busy for minutes.
-pub(crate) const SCHEMA_STEPS_MAX: u32 = 100_000;
+pub const SCHEMA_STEPS_MAX: u32 = 100_000;
 
 /// More pending effects than memory holds: each takes some hundred bytes there.
 const PENDING_EFFECTS_MAX: usize = 100_000_000;
@@ -93,7 +93,7 @@ const TAG_BYTES_MAX: usize = 256;
 
 /// How many members of the node group must be available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quorum {
+pub enum Quorum {
     /// More than half of the members.
     Auto,
     /// This many, at least one.
@@ -102,7 +102,7 @@ pub(crate) enum Quorum {
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -111,7 +111,7 @@ pub(crate) enum LogFormat {
 
 /// Where the line that says *ready* goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Announce {
+pub enum Announce {
     /// To standard output.
     Stdout,
     /// Into this file, which is replaced.
@@ -120,7 +120,7 @@ pub(crate) enum Announce {
 
 /// Everything that a node is told when it starts, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
+pub struct Options {
     /// Port of the API; 0: the system picks one.
     pub port: u16,
     /// Address to listen on.
@@ -200,7 +200,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Error`] names the first value that cannot be used and where it was given.
-    pub(crate) fn from_effective(all: &[Effective]) -> Result<Options, Error> {
+    pub fn from_effective(all: &[Effective]) -> Result<Options, Error> {
         let options = Options {
             port: read(all, "port", parse_port)?,
             bind_address: read(all, "bind_address", parse_address)?,
@@ -266,7 +266,7 @@ impl Options {
     }
 
     /// Returns how others reach this node once it listens on `port`: the public URI, or one made of address and port.
-    pub(crate) fn public_uri_at(&self, port: u16) -> String {
+    pub fn public_uri_at(&self, port: u16) -> String {
         match &self.public_uri {
             Some(uri) => uri.clone(),
             None => format!("http://{}", SocketAddr::new(self.bind_address, port)),

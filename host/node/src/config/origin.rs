@@ -6,7 +6,7 @@ use super::settings::{Setting, Shape};
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// On the command line.
     Flag(&'static Setting),
     /// In the environment.
@@ -37,7 +37,7 @@ impl std::fmt::Display for Origin {
 
 impl Origin {
     /// Returns the layer alone: `flag --port`, `env STEWARD_PORT`, `file steward.toml:3`, `default`.
-    pub(crate) fn layer(&self) -> String {
+    pub fn layer(&self) -> String {
         match self {
             Origin::Flag(setting) => format!("flag --{}", setting.flag()),
             Origin::Variable(setting) => format!("env {}", setting.variable()),
@@ -49,7 +49,7 @@ impl Origin {
 
 /// The value that a setting has in the end, still as text, and where it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Effective {
+pub struct Effective {
     /// The setting.
     pub setting: &'static Setting,
     /// Its value; empty: none.
@@ -60,7 +60,7 @@ pub(crate) struct Effective {
 
 impl Effective {
     /// Returns the line that sets this value in a configuration file; a comment if there is no value.
-    pub(crate) fn as_toml(&self) -> String {
+    pub fn as_toml(&self) -> String {
         let key = self.setting.key;
         if self.text.is_empty() {
             return format!("# {key} is not set");

@@ -7,7 +7,7 @@ use super::address::{PeerAddress, peer_port_of};
 
 /// What the settings say about other nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct PeerOptions {
+pub struct PeerOptions {
     /// Nodes of the group as they were listed.
     pub nodes: Vec<PeerAddress>,
     /// Port for peers; none: it follows from the port of the API.
@@ -20,7 +20,7 @@ pub(crate) struct PeerOptions {
 
 /// Where a node talks to others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PeersAt {
+pub struct PeersAt {
     /// Where it listens.
     pub listen: SocketAddr,
     /// Where that is, as others are told.
@@ -35,7 +35,7 @@ impl PeerOptions {
     ///
     /// # Errors
     /// Why others cannot be told where.
-    pub(crate) fn at(&self, ip: IpAddr, uri: &str, port: u16) -> Option<Result<PeersAt, String>> {
+    pub fn at(&self, ip: IpAddr, uri: &str, port: u16) -> Option<Result<PeersAt, String>> {
         let own = self.port.unwrap_or_else(|| peer_port_of(port));
         // As others make it of the URI: the two ports of a node behind a router are mapped alike.
         let address = match (self.port, PeerAddress::listed(uri)) {

@@ -17,7 +17,7 @@ const UNITS: [(&str, u64); 7] = [
 ///
 /// # Errors
 /// A sentence that says what would be right.
-pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+pub fn parse_size(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let (digits, factor) = UNITS
         .iter()
@@ -28,7 +28,7 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Returns a size as people read it, with at most one decimal: `184 KiB`.
-pub(crate) fn show_size(bytes: u64) -> String {
+pub fn show_size(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -49,7 +49,7 @@ pub(crate) fn show_size(bytes: u64) -> String {
 ///
 /// # Errors
 /// A sentence that says what would be right; also for spans below zero.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let refused = || "is not a duration: write 250ms, 10s, 9m or 1h30m".to_owned();
     let span: jiff::SignedDuration = text.trim().parse().map_err(|_| refused())?;
     Duration::try_from(span).map_err(|_| refused())

@@ -6,11 +6,11 @@
 //! ```
 
 /// Prefix of every environment variable that steward reads.
-pub(crate) const VARIABLE_PREFIX: &str = "STEWARD_";
+pub const VARIABLE_PREFIX: &str = "STEWARD_";
 
 /// What the text of a setting stands for, as far as a file and a command line must know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// A whole number.
     Number,
     /// Text: also durations (`10s`), sizes (`64MiB`) and words.
@@ -23,7 +23,7 @@ pub(crate) enum Shape {
 
 /// One setting of a node.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Setting {
+pub struct Setting {
     /// Its name, in snake case; all other spellings follow from it.
     pub key: &'static str,
     /// What the value is called in the help.
@@ -42,12 +42,12 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// Returns the name of its flag without the dashes, `peer-nodes`.
-    pub(crate) fn flag(&self) -> String {
+    pub fn flag(&self) -> String {
         self.key.replace('_', "-")
     }
 
     /// Returns the name of its flag as Xenon writes it, `peerNodes`; the same as the key if that is one word.
-    pub(crate) fn camel_flag(&self) -> String {
+    pub fn camel_flag(&self) -> String {
         let mut words = self.key.split('_');
         let mut name = words.next().unwrap_or_default().to_owned();
         for word in words {
@@ -59,12 +59,12 @@ impl Setting {
     }
 
     /// Returns true if its flag may be written so, without the dashes.
-    pub(crate) fn is_spelt(&self, name: &str) -> bool {
+    pub fn is_spelt(&self, name: &str) -> bool {
         self.flag() == name || self.camel_flag() == name || (!name.is_empty() && self.also == name)
     }
 
     /// Returns the name of its environment variable, `STEWARD_PEER_NODES`.
-    pub(crate) fn variable(&self) -> String {
+    pub fn variable(&self) -> String {
         format!("{VARIABLE_PREFIX}{}", self.key.to_ascii_uppercase())
     }
 }
@@ -73,7 +73,7 @@ impl Setting {
 ///
 /// # Panics
 /// If there is none: keys are written in this crate only.
-pub(crate) fn setting(key: &str) -> &'static Setting {
+pub fn setting(key: &str) -> &'static Setting {
     SETTINGS.iter().find(|setting| setting.key == key).unwrap_or_else(|| panic!("no setting is called {key}"))
 }
 
@@ -84,7 +84,7 @@ const LIMITS: &str = "Limits";
 const TALK: &str = "Talk";
 
 /// All settings, in the order in which people meet them.
-pub(crate) const SETTINGS: &[Setting] = &[
+pub const SETTINGS: &[Setting] = &[
     text("port", "N", "8000", ADDRESS, "Port of the HTTP API; 0 lets the system pick one").of(Shape::Number),
     text("bind_address", "IP", "127.0.0.1", ADDRESS, "Address to listen on"),
     text(

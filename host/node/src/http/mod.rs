@@ -54,5 +54,5 @@ mod waiting;
 
 pub(crate) use face::{Bounds, Http, Names, Parts};
 pub use head::describe as describe_head;
-pub(crate) use utility::bodies;
+pub use utility::fullest_body;
 pub(crate) use waiting::Waiting;

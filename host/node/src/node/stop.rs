@@ -12,7 +12,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::folder::Folder;
-use crate::cli::error::Exit;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 use crate::partition::{self, Partitions, Threads};
@@ -129,7 +128,8 @@ impl Watch {
             sandbox.end_calls();
             if is_over.recv_timeout(AFTER_GRACE) == Err(RecvTimeoutError::Timeout) {
                 tracing::error!("a part of the node did not end, the process ends without it");
-                std::process::exit(i32::from(Exit::Failed as u8));
+                // Scripts are promised this number for what has no better one.
+                std::process::exit(1);
             }
         };
         std::thread::Builder::new().name("stop-watch".to_owned()).spawn(work)?;

@@ -4,7 +4,7 @@ use steward_model::Link;
 use steward_model::link::UTILITY_SUFFIXES;
 
 /// First segments below `/core` that belong to the host.
-pub(crate) const HOST_BELOW_CORE: [&str; 11] = [
+pub const HOST_BELOW_CORE: [&str; 11] = [
     "management",
     "node-groups",
     "node-selectors",
@@ -39,7 +39,7 @@ pub(crate) fn reserved(path: &Link) -> Option<&'static str> {
 }
 
 /// Returns true if the host itself answers at `path`, whatever is mounted: for itself, or about the service above it.
-pub(crate) fn answers_itself(path: &Link) -> bool {
+pub fn answers_itself(path: &Link) -> bool {
     is_own(path) || (segments(path).nth(1).is_some() && UTILITY_SUFFIXES.contains(&path.name()))
 }
 

@@ -22,6 +22,7 @@ use super::{Http, parameters, problem};
 use crate::operation;
 use crate::service::Found;
 pub(crate) use schema::bodies;
+pub use schema::fullest_body;
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::service::stripped;
+use crate::service::{Schema, stripped};
 
 /// How deep examples go; a schema that refers to itself has no end of its own.
 const DEPTH_MAX: usize = 8;
@@ -25,6 +25,16 @@ pub(crate) fn bodies(schema: &Value) -> [Map<String, Value>; 3] {
     let least = full.iter().filter(|(name, _)| is_required(schema, name));
     let least = least.map(|(name, value)| (name.clone(), value.clone())).collect();
     [full, least, Map::new()]
+}
+
+/// Returns the fullest body of which a state with this schema can be made, for a handler may ask for more than its schema; none if none
+/// was found. A schema that cannot be used has none.
+pub fn fullest_body(schema: &Value) -> Option<Map<String, Value>> {
+    let compiled = Schema::compile(schema).ok()?;
+    let fits = |body: &Map<String, Value>| {
+        compiled.as_ref().is_none_or(|schema| schema.validator().is_valid(&Value::Object(body.clone())))
+    };
+    bodies(schema).into_iter().find(fits)
 }
 
 /// Returns what Xenon calls property descriptions: name, type and example of each field.

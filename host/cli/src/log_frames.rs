@@ -6,8 +6,6 @@ use steward_model::{Epoch, Lane, Link, Lsn, PartitionId, codec};
 use steward_replication::checkpoint::Row;
 use steward_storage::log::{Frame, FrameKind};
 
-use crate::cluster;
-
 /// Stands above the lines.
 pub(super) const HEAD: &str = "     LSN  KIND        PART  POSITION      BYTES  SAYS";
 
@@ -28,7 +26,7 @@ impl Shown {
     /// Reads a frame, of the system group's log if `is_system`.
     pub(super) fn of(frame: &Frame, is_system: bool) -> Shown {
         let read = match is_system {
-            true => cluster::inspect::say(frame).map(|statement| Shown::plain(statement.words, statement.fields)),
+            true => steward_node::inspect::say(frame).map(|statement| Shown::plain(statement.words, statement.fields)),
             false => read(frame),
         };
         read.unwrap_or_else(|reason| {

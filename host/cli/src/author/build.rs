@@ -9,8 +9,8 @@ use super::super::error::{Exit, Failure};
 use super::super::output::{Format, Terminal};
 use super::super::prepare::prepare;
 use super::failure;
-use crate::config::quantity::show_size;
 use crate::project::{Effort, Project, Tools, Voice};
+use steward_node::config::quantity::show_size;
 
 /// Builds the component of a service
 #[derive(Debug, clap::Args)]

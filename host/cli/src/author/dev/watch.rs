@@ -10,7 +10,7 @@ use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{Receiver, channel};
 
-use crate::cli::error::{Exit, Failure};
+use crate::error::{Exit, Failure};
 use crate::project::Project;
 
 /// Changes that wait to be looked at. More than that came at once, and one of them is as good as all.

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::error::{Exit, Failure};
 use super::output::Terminal;
-use crate::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather};
+use steward_node::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather};
 
 /// The flag of a host that another command runs for itself.
 pub(super) const ENDS_WITH_PARENT: &str = "ends-with-parent";

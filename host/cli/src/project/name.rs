@@ -1,6 +1,6 @@
 //! Names of projects: what a package, a crate, a service and a path can all be called.
 
-use crate::service::HOST_BELOW_CORE;
+use steward_node::HOST_BELOW_CORE;
 
 /// Longest name in characters.
 const CHARACTERS_MAX: usize = 64;

@@ -6,7 +6,7 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::start::SettingsArgs;
 use super::table::Table;
-use crate::config::{Effective, Options, gather};
+use steward_node::config::{Effective, Options, gather};
 
 /// Shows settings of a node and where they come from
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use super::super::{argv, help};
 
 /// Returns every page of the repository.
 fn pages() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("host/node lies in the repository");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("host/cli lies in the repository");
     let mut folders: Vec<PathBuf> =
         ["host/docs", "sdk", "guest-examples", "tests", "wit"].iter().map(|folder| root.join(folder)).collect();
     let mut pages = vec![root.join("README.md")];

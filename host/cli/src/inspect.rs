@@ -11,8 +11,8 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::prepare::{prepare, refused};
 use super::table::Table;
-use crate::config::quantity::show_size;
 use crate::project::said_code_cache;
+use steward_node::config::quantity::show_size;
 
 /// Shows what a module file says about itself
 #[derive(Debug, clap::Args)]

@@ -116,8 +116,8 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-impl From<crate::config::Error> for Failure {
-    fn from(error: crate::config::Error) -> Failure {
+impl From<steward_node::config::Error> for Failure {
+    fn from(error: steward_node::config::Error) -> Failure {
         let mut failure = Failure::new(Exit::Usage, "configuration", error.to_string());
         failure.details.extend(std::error::Error::source(&error).map(ToString::to_string));
         failure.hints = error.hints();

@@ -28,6 +28,7 @@ mod output;
 mod owner;
 mod prepare;
 mod progress;
+mod project;
 mod query;
 mod quorum;
 mod replay;
@@ -47,16 +48,25 @@ use std::process::ExitCode;
 use clap::{ColorChoice, FromArgMatches};
 use steward_model::Timestamp;
 
-use crate::config::Options;
 use client::Client;
 use error::{Exit, Failure};
 use output::Terminal;
+use steward_node::config::Options;
 use words::{Cli, Command, Global, Verb};
 
-/// Runs the command line of this process; `now` is the time of day, `node` runs a node until it is stopped.
+/// Runs the command line of this process; what is not a command of its own runs a node until it is stopped.
+pub fn main() -> ExitCode {
+    // A process that compiles a module for a host is no command line, and has to begin in milliseconds.
+    if let Some(ended) = steward_sandbox::serve_as_compiler(std::env::args_os()) {
+        return ended;
+    }
+    run_words(steward_node::wall_time(), steward_node::run)
+}
+
+/// `now` is the time of day, `node` runs a node until it is stopped.
 ///
 /// `node` may return a [`Failure`] of its own as the error to choose code, hints and exit code.
-pub(crate) fn main(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCode>) -> ExitCode {
+fn run_words(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCode>) -> ExitCode {
     let words = argv::with_start(std::env::args_os());
     let parsed = help::command(argv::colour(&words)).try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::news::{News, Served};
 use super::watch::Change;
-use crate::cli::author::failure;
-use crate::cli::client::{Call, Client};
-use crate::cli::deploy;
-use crate::cli::error::{Exit, Failure};
+use crate::author::failure;
+use crate::client::{Call, Client};
+use crate::deploy;
+use crate::error::{Exit, Failure};
 use crate::project::{Effort, Made, Project, Tools};
 
 /// How many modules of a project the host keeps: the one that answers, and the one before it.

@@ -19,9 +19,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::cli::error::{Exit, Failure};
-use crate::cli::start::ENDS_WITH_PARENT;
-use crate::config::{VARIABLE_PREFIX, peer_port_of};
+use crate::error::{Exit, Failure};
+use crate::start::ENDS_WITH_PARENT;
+use steward_node::config::{VARIABLE_PREFIX, peer_port_of};
 
 /// Lines that wait to be shown; the host waits when there are more.
 const LINES_MAX: usize = 1024;

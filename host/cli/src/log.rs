@@ -15,7 +15,6 @@ use super::error::{Exit, Failure};
 use super::log_frames::{self, Shown};
 use super::output::{Format, Terminal, thousands};
 use super::table::Table;
-use crate::cluster;
 
 /// Shows the commit log of a stopped node
 #[derive(Debug, clap::Args)]
@@ -214,13 +213,13 @@ fn ended(inspection: &Inspection, unreadable: u64) -> Result<Exit, Failure> {
 }
 
 fn system_log(folder: &Path) -> Result<PathBuf, Failure> {
-    match cluster::inspect::log_folder(folder) {
+    match steward_node::inspect::log_folder(folder) {
         Ok(Some(log)) => Ok(log),
         Ok(None) => {
             let message = format!("no system group has begun in {}", folder.display());
             Err(Failure::new(Exit::NotFound, "no-log", message))
         }
-        Err(error) => Err(Failure::new(Exit::Failed, "system-identity", error.to_string())),
+        Err(error) => Err(Failure::new(Exit::Failed, "system-identity", error)),
     }
 }
 

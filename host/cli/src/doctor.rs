@@ -10,9 +10,9 @@ use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::table::Table;
-use crate::config::quantity::show_size;
-use crate::config::{Given, Options, gather};
-use crate::descriptors;
+use steward_node::config::quantity::show_size;
+use steward_node::config::{Given, Options, gather};
+use steward_node::descriptors;
 
 /// A node wants this much room beside its data: a segment of the log, and what is under way.
 const FREE_BYTES: u64 = 256 << 20;
@@ -88,7 +88,7 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn options(args: &Args) -> Result<Options, crate::config::Error> {
+fn options(args: &Args) -> Result<Options, steward_node::config::Error> {
     let given = Given { file: args.config.clone(), ..Given::default() };
     Options::from_effective(&gather(&given, std::env::vars())?)
 }

@@ -9,7 +9,6 @@ use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
 use super::output::{Terminal, cell, pretty};
-use crate::service;
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]
@@ -241,7 +240,7 @@ pub(super) async fn delete(args: &DeleteArgs, client: &Client, terminal: &mut Te
 
 fn is_of_host(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
-    Link::parse(if path.is_empty() { "/" } else { path }).is_ok_and(|link| service::answers_itself(&link))
+    Link::parse(if path.is_empty() { "/" } else { path }).is_ok_and(|link| steward_node::answers_itself(&link))
 }
 
 async fn change(

@@ -87,7 +87,7 @@ pub(super) struct Global {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    crate::config::quantity::parse_duration(text)
+    steward_node::config::quantity::parse_duration(text)
 }
 
 /// What to do.

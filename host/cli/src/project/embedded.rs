@@ -1,4 +1,4 @@
-//! What of this repository is embedded in the binary, see `host/node/build.rs`: paths and texts.
+//! What of this repository is embedded in the binary, see `host/cli/build.rs`: paths and texts.
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 

@@ -22,7 +22,7 @@ use super::output::{Format, Terminal, thousands};
 use super::progress;
 use super::table::Table;
 use super::views::short_digest;
-use crate::config::quantity::show_size;
+use steward_node::config::quantity::show_size;
 
 /// Brings a guest module in and makes it answer
 #[derive(Debug, clap::Args)]

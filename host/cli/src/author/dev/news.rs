@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use steward_model::Timestamp;
 
 use super::host::node_name;
-use crate::cli::error::Failure;
-use crate::cli::output::{Format, Terminal};
-use crate::config::quantity::show_size;
+use crate::error::Failure;
+use crate::output::{Format, Terminal};
+use steward_node::config::quantity::show_size;
 
 /// Where the host's log lines of guests come from.
 const GUESTS: &str = "steward_node::imports";

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::http::bodies;
-use crate::service::Schema;
+use steward_node::fullest_body;
 
 /// Returns the command, for a module as the host describes it, mounted at `factory`.
 pub(super) fn first_command(installed: &Value, factory: &str) -> String {
@@ -13,7 +12,8 @@ pub(super) fn first_command(installed: &Value, factory: &str) -> String {
             false => format!("steward get {factory}/template"),
         };
     }
-    match creation(installed.pointer("/descriptor/stateSchema")) {
+    let schema = installed.pointer("/descriptor/stateSchema");
+    match schema.map_or_else(|| Some(Map::new()), fullest_body) {
         Some(body) => format!("steward post {factory}{}", fields(&body)),
         None => format!("steward get {factory}/template"),
     }
@@ -23,16 +23,6 @@ pub(super) fn first_command(installed: &Value, factory: &str) -> String {
 pub(super) fn lists(installed: &Value, pointer: &str, word: &str) -> bool {
     let words = installed.pointer(pointer).and_then(Value::as_array);
     words.is_some_and(|words| words.iter().any(|one| one == word))
-}
-
-/// Returns the fullest body of which a state can be made, for a handler may ask for more than its schema; none if none was found.
-fn creation(schema: Option<&Value>) -> Option<Map<String, Value>> {
-    let Some(schema) = schema else { return Some(Map::new()) };
-    let compiled = Schema::compile(schema).ok()?;
-    let fits = |body: &Map<String, Value>| {
-        compiled.as_ref().is_none_or(|schema| schema.validator().is_valid(&Value::Object(body.clone())))
-    };
-    bodies(schema).into_iter().find(fits)
 }
 
 /// Returns a body as words of the command line, each with a blank before it.

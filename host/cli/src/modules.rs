@@ -7,7 +7,7 @@ use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::table::Table;
 use super::views::{self, Module, short_digest};
-use crate::config::quantity::show_size;
+use steward_node::config::quantity::show_size;
 
 /// Lists guest modules by name, the newest first, or shows one
 #[derive(Debug, clap::Args)]

@@ -82,7 +82,7 @@ fn called(rows: &[&str]) -> Vec<String> {
     let codes = rows.iter().flat_map(|row| row.split(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2));
     let name = |code: &str| {
         let name = code.split(['(', '<']).next()?.trim_end_matches(':').rsplit([':', '.']).next()?;
-        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         (code.contains('(') && is_name).then(|| name.to_owned())
     };
     codes.filter_map(name).collect()

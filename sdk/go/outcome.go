@@ -41,7 +41,8 @@ func (e *Effect) Header(name, value string) *Effect {
 
 // Outcome is what a handler decided.
 type Outcome struct {
-	// Document is the new state without built-in fields; nil: state unchanged, no new version.
+	// Document is the new state without built-in fields; nil: state unchanged, no new version; in handle-create, the
+	// state is the one that came.
 	Document *string
 	// Status is 0 for the host's choice.
 	Status uint16
@@ -51,6 +52,6 @@ type Outcome struct {
 	Reply *string
 	// Effects are what to send after the commit.
 	Effects []*Effect
-	// ExpiresMicros is when the document shall expire; nil: unchanged; 0: never.
+	// ExpiresMicros is when the document shall expire; 0: never. Nil: as the body of the creation or PUT wants it, else unchanged.
 	ExpiresMicros *int64
 }

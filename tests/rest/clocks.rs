@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 use steward_tests::client::Client;
 use steward_tests::host::{Circumstances, Host};
 use steward_tests::wait;
@@ -151,6 +153,91 @@ async fn a_timer_that_was_set_by_a_clock_far_ahead_is_no_longer_than_it_says() {
         (diary["notes"] == json!(["late"])).then_some(())
     })
     .await;
+}
+
+/// A component that describes itself by the clock: as `early` before the second `turns` of the Unix epoch, and as `late` from then on.
+fn two_faced(early: &Value, late: &Value, turns: i64) -> Vec<u8> {
+    let escaped = |text: &[u8]| text.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let texts = [(early.to_string(), 64), (late.to_string(), 4096)];
+    let place = |at: usize| {
+        let (text, place) = &texts[at];
+        let length = u32::try_from(text.len()).expect("short");
+        escaped(&[u32::to_le_bytes(*place), length.to_le_bytes()].concat())
+    };
+    let component = format!(
+        r#"(component
+             (type $datetime (record (field "seconds" u64) (field "nanoseconds" u32)))
+             (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
+               (alias outer 1 $datetime (type $shape))
+               (export "datetime" (type $datetime (eq $shape)))
+               (export "now" (func (result $datetime)))))
+             (core module $memory (memory (export "memory") 1))
+             (core instance $memory (instantiate $memory))
+             (core func $now (canon lower (func $clock "now") (memory (core memory $memory "memory"))))
+             (core module $m
+               (import "memory" "memory" (memory 1))
+               (import "clock" "now" (func $now (param i32)))
+               (data (i32.const 16) "{}")
+               (data (i32.const 24) "{}")
+               (data (i32.const 64) "{}")
+               (data (i32.const 4096) "{}")
+               (func (export "describe") (result i32)
+                 (call $now (i32.const 0))
+                 (select (i32.const 16) (i32.const 24) (i64.lt_u (i64.load (i32.const 0)) (i64.const {turns})))))
+             (core instance $m (instantiate $m
+               (with "memory" (instance $memory))
+               (with "clock" (instance (export "now" (func $now))))))
+             (func $describe (result string)
+               (canon lift (core func $m "describe") (memory (core memory $memory "memory"))))
+             (instance $service (export "describe" (func $describe)))
+             (export "steward:service/service@0.1.0" (instance $service)))"#,
+        place(0),
+        place(1),
+        escaped(texts[0].0.as_bytes()),
+        escaped(texts[1].0.as_bytes()),
+    );
+    wat::parse_str(component).expect("a valid component")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_is_held_to_what_it_said_of_itself_when_it_was_taken_in() {
+    let early = json!({
+        "name": "two-faced", "version": "1.0.0", "factory": "/t/faces", "documentKind": "early",
+        "stateSchema": { "type": "object", "properties": { "count": { "type": "integer" } } }
+    });
+    let late = json!({
+        "name": "other", "version": "9.0.0", "factory": "/t/others", "documentKind": "late",
+        "options": ["STATELESS"], "stateVersion": 7
+    });
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let module = two_faced(&early, &late, i64::try_from(now).expect("a small number") + DAY_SECONDS);
+    let clock = FalseClock::new();
+    clock.set(0);
+    let mut host = tokio::task::block_in_place(|| clock.start_with(&[])).expect("the host starts");
+    host.client().deploy(&module, None).await;
+    host.client().post("/t/faces", &json!({ "documentSelfLink": "f", "count": 1 })).await.expect(201);
+    let described = |host: &Host| {
+        let client = host.client().clone();
+        async move {
+            let factory = client.get("/core/factories/t/faces").await.expect(200).json();
+            ["moduleName", "moduleVersion", "options", "stateVersion"].map(|field| factory[field].clone())
+        }
+    };
+    let said = described(&host).await;
+    start_again(&mut host, &clock, 2);
+    // A section of its own makes it a module that nobody has asked yet: it is another service by now.
+    let unknown = [&module[..], b"\0\x04\x03abc"].concat();
+    let media = [("content-type", "application/wasm")];
+    let planned = host.client().send(Method::POST, "/core/modules?dryRun", &media, unknown).await.expect("an answer");
+    assert_eq!(planned.expect(200).json()["descriptor"]["name"], "other");
+    assert_eq!(described(&host).await, said);
+    let client = host.client();
+    let read = client.get("/t/faces/f").await.expect(200).json();
+    assert_eq!((&read["count"], &read["documentKind"]), (&json!(1), &json!("early")));
+    client.put("/t/faces/f", &json!({ "count": "no number" })).await.expect(400);
+    client.post("/t/faces", &json!({ "documentSelfLink": "g", "count": 2 })).await.expect(201);
+    start_again(&mut host, &clock, 3);
+    assert_eq!(host.client().get("/t/faces/g").await.expect(200).json()["count"], 2, "it is kept, as it was said");
 }
 
 #[tokio::test(flavor = "multi_thread")]

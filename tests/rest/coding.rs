@@ -82,6 +82,29 @@ async fn a_coded_answer_has_a_tag_of_its_own_that_names_the_same_state() {
     client.with_headers(Method::PATCH, LINK, &based, &json!({ "counter": 2 })).await.expect(412);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_on_two_lines_are_one_list() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    large(client).await;
+    let tag = asked(client, Method::GET, &[]).await.expect(200).header("etag").to_owned();
+    for accepted in ["identity", "gzip"] {
+        for lines in [[tag.as_str(), "\"9-9\""], ["\"9-9\"", &tag]] {
+            let headers = [("accept-encoding", accepted), ("if-none-match", lines[0]), ("if-none-match", lines[1])];
+            asked(client, Method::GET, &headers).await.expect(304);
+        }
+        let neither = [("accept-encoding", accepted), ("if-none-match", "\"9-8\""), ("if-none-match", "\"9-9\"")];
+        asked(client, Method::GET, &neither).await.expect(200);
+    }
+    // The tag of a coded answer is found on the second line, too, and given back as the client has it.
+    let coded = format!("{}+gzip\"", tag.trim_end_matches('"'));
+    let headers = [("accept-encoding", "gzip"), ("if-none-match", "\"9-9\""), ("if-none-match", coded.as_str())];
+    assert_eq!(asked(client, Method::GET, &headers).await.expect(304).header("etag"), coded);
+    let headers = [("if-match", "\"9-9\""), ("if-match", tag.as_str())];
+    client.with_headers(Method::PATCH, LINK, &headers, &json!({ "counter": 1 })).await.expect(200);
+    client.with_headers(Method::PATCH, LINK, &headers, &json!({ "counter": 2 })).await.expect(412);
+}
+
 /// Returns a member of gzip with a stored block.
 fn member(text: &[u8]) -> Vec<u8> {
     let mut sum = u32::MAX;

@@ -52,6 +52,8 @@ async fn a_factory_that_is_undeployed_keeps_its_documents() {
     let asked = at(&base, &["undeploy", "counter"]).await;
     assert_eq!(asked.status.code(), Some(2));
     assert!(said(&asked).contains("documents that stay: 1"), "{}", said(&asked));
+    let deleted = at(&base, &["delete", "/core/counters"]).await;
+    assert!(said(&deleted).contains("hint: take it away: steward undeploy /core/counters"), "{}", said(&deleted));
     client.get("/core/counters/c").await.expect(200);
     let module = client.get("/core/factories/core/counters").await.expect(200).json()["moduleDigest"].clone();
     let done = at(&base, &["undeploy", "counter", "-y", "-m", "not used"]).await;
@@ -143,6 +145,26 @@ async fn effects_that_wait_can_be_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn links_for_another_program_are_all_there_are() {
+    let host = host_with(&["counter"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    for number in 0..101 {
+        client.post("/core/counters", &json!({ "documentSelfLink": format!("c-{number:03}") })).await.expect(201);
+    }
+    let all = printed(&at(&base, &["query", "/core/counters", "-q"]).await);
+    assert_eq!(all.lines().count(), 101, "{all}");
+    assert_eq!((all.lines().next(), all.lines().last()), (Some("/core/counters/c-000"), Some("/core/counters/c-100")));
+    let some = printed(&at(&base, &["query", "/core/counters", "-q", "--top", "7"]).await);
+    assert_eq!(some.lines().count(), 7);
+    let shown = at(&base, &["query", "/core/counters"]).await;
+    assert!(
+        !printed(&shown).contains("c-100") && said(&shown).contains("the first 100, there are more"),
+        "{}",
+        said(&shown)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn modules_are_listed_by_name_and_the_newest_version_first() {
     let host = host_with(&["todo", "presence", "upgrade-before", "counter"]).await;
     host.client().upload(&component("upgrade-after").await).await.expect(201);
@@ -174,6 +196,8 @@ async fn what_a_shell_a_manual_and_a_doctor_want_to_know_is_printed() {
         let completions = steward(&["completions", shell]);
         assert!(completions.status.success() && printed(&completions).contains("undeploy"), "{shell}");
     }
+    let languages = "compgen -W \"rust go c python javascript typescript\"";
+    assert!(printed(&steward(&["completions", "bash"])).contains(languages), "values of --lang");
     let page = steward(&["man", "deploy"]);
     assert!(printed(&page).contains(".TH steward") && printed(&page).contains("factory"), "{}", printed(&page));
     assert_eq!(steward(&["man", "nothing"]).status.code(), Some(2));
@@ -183,6 +207,18 @@ async fn what_a_shell_a_manual_and_a_doctor_want_to_know_is_printed() {
     assert_eq!((checks["ok"].as_bool(), well.status.code()), (Some(true), Some(0)), "{checks}");
     let node = checks["checks"].as_array().into_iter().flatten().find(|check| check["name"] == "node");
     assert_eq!(node.expect("a check")["state"], "ok", "{checks}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_say_how_something_stands_are_coloured_where_colours_are_wanted() {
+    let host = host_with(&["counter"]).await;
+    let base = host.client().base().to_owned();
+    for command in ["nodes", "status", "services"] {
+        let coloured = printed(&at(&base, &[command, "--color", "always"]).await);
+        assert!(coloured.contains("  \u{1b}[32mAVAILABLE\u{1b}[0m  "), "{command}: {coloured}");
+        let plain = printed(&at(&base, &[command]).await);
+        assert!(plain.contains("  AVAILABLE  ") && !plain.contains('\u{1b}'), "{command}: {plain}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use steward_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::outside::{NOT_OF_GUESTS, headers_of, listening};
 use crate::{commands, component, host_with_flags};
 
 /// Where the component answers.
@@ -191,6 +192,31 @@ async fn requests_go_only_to_hosts_that_the_operator_allows() {
     assert_eq!(text(&denied), "ErrorCode::HttpRequestDenied");
     let factory = client.get(&format!("/core/factories{PATH}")).await.expect(200).json();
     assert_eq!(factory["grants"]["outbound"], json!([granted]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_component_says_of_the_transport_and_of_the_host_does_not_leave() {
+    let (authority, mut requests) = listening().await;
+    let host = mounted(&["--outbound-allow", &format!("{authority},127.1")]).await;
+    let more = [("accept", "text/plain"), ("own", "kept")];
+    let names: Vec<(String, &str)> =
+        NOT_OF_GUESTS.iter().chain(&more).map(|(name, value)| (format!("x-pass-{name}"), *value)).collect();
+    let headers: Vec<(&str, &str)> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let fetched = ask(host.client(), "GET", &format!("/fetch?{authority}/a"), &headers).await.expect(200);
+    let request = requests.recv().await.expect("a request");
+    assert!(request.starts_with("GET /a HTTP/1.1\r\n"), "{request}");
+    let id = fetched.header("x-request-id");
+    let expected = [("accept", "text/plain"), ("host", &authority), ("own", "kept"), ("x-request-id", id)];
+    assert_eq!(headers_of(&request), expected);
+    // A length that is not that of the body is refused.
+    let length = [("x-pass-content-length", "1")];
+    let refused = ask(host.client(), "GET", &format!("/fetch?{authority}/a"), &length).await.expect(502);
+    assert_eq!(text(&refused), "ErrorCode::HttpRequestBodySize(Some(0))");
+    // Nor is a name a way to what only this machine reaches.
+    let port = authority.rsplit(':').next().expect("a port");
+    let denied = ask(host.client(), "GET", &format!("/fetch?127.1:{port}/a"), &[]).await.expect(502);
+    assert_eq!(text(&denied), "ErrorCode::HttpRequestDenied");
+    assert!(requests.try_recv().is_err(), "nothing else has come");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use http_body_util::Full;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use steward_tests::client::Answer;
+use steward_tests::host::Host;
 use steward_tests::wait;
 
 use crate::{PATIENT, host_with, host_with_flags};
@@ -177,6 +178,23 @@ async fn a_quorum_beyond_the_group_is_set_only_by_force() {
     set(json!(2), true).await.expect(200);
     assert_eq!(client.get(group).await.expect(200).json()["quorum"]["value"], 2);
     set(json!("auto"), false).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_warns_that_its_quorum_is_beyond_the_nodes_that_are_listed() {
+    let place = tempfile::tempdir().expect("a folder");
+    let said = "fewer are listed";
+    let mut host = Host::prepared(place.path(), &["--membershipQuorum", "1"]).expect("a host");
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts");
+    assert!(!host.log().contains(said), "{}", host.log());
+    host.kill();
+    host.set_flags(&["--membershipQuorum", "2"]);
+    host.spawn().expect("a process");
+    wait::until("it warns", || async {
+        let log = host.log();
+        log.lines().any(|line| line.contains(said) && line.contains("quorum=2 listed=1")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

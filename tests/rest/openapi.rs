@@ -268,6 +268,30 @@ async fn schemas_with_definitions_and_of_former_drafts_are_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_put_on_which_creation_decides_takes_what_creation_takes() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let taken = json!({ "": { "properties": { "seed": { "type": "integer" } } } });
+    let module = json!({ "docs": null, "handlers": ["handle-create"], "actions": { "handle-create": taken } });
+    client.deploy(&misbehave_with(&module).await, None).await;
+    let document = described(client, "").await;
+    assert_sound(&document);
+    let body = |path: &str, method: &str| {
+        document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"].clone()
+    };
+    let reference = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let beside = |body: &str, fields: &str| json!({ "allOf": [reference(body), reference(fields)] });
+    assert_eq!(body("/core/misbehave", "post"), beside("createBody.core.misbehave", "CreationFields"));
+    assert_eq!(body("/core/misbehave/{id}", "put"), beside("createBody.core.misbehave", "UpdateFields"));
+    assert_eq!(document["paths"]["/core/misbehave/{id}"]["put"]["requestBody"]["required"], true);
+    assert_eq!(body("/core/counters/{id}", "put"), beside("State.core.counters", "UpdateFields"));
+    client.post("/core/misbehave", &json!({})).await.expect(501);
+    let routes = client.get("/core/misbehave/template").await.expect(200).json();
+    let template = &routes["documents"]["/core/misbehave/child-template"]["documentDescription"];
+    assert_eq!(template["serviceRequestRoutes"]["PUT"][0]["schema"], taken[""], "{template}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn values_of_a_schema_that_look_like_references_are_values() {
     let host = host_with_flags(&[], &PATIENT).await;
     let client = host.client();

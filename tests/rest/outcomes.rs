@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use steward_tests::wait;
 
-use crate::host_with;
+use crate::{host_with, misbehave_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_breaks_its_own_schema_fails_one_call_and_loses_no_document() {
@@ -142,4 +142,33 @@ async fn an_effect_to_the_host_itself_is_the_fault_of_the_guest_and_nothing_happ
     }
     let kept = client.get("/core/misbehave/m").await.expect(200).json();
     assert_eq!(kept["documentVersion"], 0, "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guest_passes_on_unseen_is_the_fault_of_who_has_sent_it() {
+    let described = json!({
+        "docs": null,
+        "stateSchema": { "properties": { "note": { "pattern": "^[a-z]+$" }, "count": { "minimum": 0 } } },
+        "actions": { "handle-patch": { "": { "properties": { "rounds": { "maximum": 9 } } } } },
+    });
+    let host = host_with(&[]).await;
+    let client = host.client();
+    client.deploy(&misbehave_with(&described).await, None).await;
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m", "note": "fine" })).await.expect(201);
+    for (body, pointer) in [
+        // It is the value of the client that the state has, and the schema of the state refuses it.
+        (json!({ "note": "No Pattern" }), "/note"),
+        // The guest has broken its schema, and the body breaks its own.
+        (json!({ "do": "negative-count", "rounds": 10 }), "/rounds"),
+    ] {
+        let problem = client.patch("/core/misbehave/m", &body).await.expect(400).json();
+        assert_eq!(problem["code"], "validation", "{body}: {problem}");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
+    }
+    for body in [json!({ "do": "negative-count", "count": 7 }), json!({ "do": "negative-count" })] {
+        let problem = client.patch("/core/misbehave/m", &body).await.expect(500).json();
+        assert_eq!(problem["code"], "guest-outcome", "{body}: {problem}");
+    }
+    assert_eq!(client.get("/core/misbehave/m").await.expect(200).json()["note"], "fine");
+    client.patch("/core/misbehave/m", &json!({ "note": "also" })).await.expect(200);
 }

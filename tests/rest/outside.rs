@@ -8,8 +8,9 @@ use steward_tests::client::Client;
 use steward_tests::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 
-use crate::host_with_flags;
+use crate::{host_with_flags, misbehave_with};
 
 /// A server outside: answers the first request of each key with 503, and later ones with 200.
 #[derive(Clone)]
@@ -99,6 +100,131 @@ async fn effects_reach_allowed_hosts_under_one_key_until_they_are_answered() {
     assert_ne!(keys[0], keys[2]);
     let notes: Vec<&Value> = requests.iter().map(|(_, body)| &body["note"]).collect();
     assert_eq!(notes, ["one", "one", "two", "two"]);
+}
+
+/// A server outside that answers every request. Returns its authority, and the requests as they came, body and all.
+pub(crate) async fn listening() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let authority = listener.local_addr().expect("an address").to_string();
+    let (came, requests) = mpsc::channel(16);
+    // It ends with the runtime of its test.
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut received, mut part) = (Vec::new(), [0; 4096]);
+            while !is_whole(&received) {
+                match stream.read(&mut part).await {
+                    Ok(read) if read > 0 => received.extend_from_slice(&part[..read]),
+                    _ => break,
+                }
+            }
+            // Whoever has hung up takes no answer.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+            // A connection on which nothing was said asked for nothing.
+            if !received.is_empty() {
+                let _ = came.send(String::from_utf8_lossy(&received).into_owned()).await;
+            }
+        }
+    });
+    (authority, requests)
+}
+
+/// Returns true if all of a request is there: its body is JSON, or there is none.
+fn is_whole(received: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(received);
+    let body = text.split_once("\r\n\r\n").map(|(_, body)| body);
+    body.is_some_and(|body| body.is_empty() && text.starts_with("GET ") || serde_json::from_str::<Value>(body).is_ok())
+}
+
+/// Returns the headers of a request, sorted.
+pub(crate) fn headers_of(request: &str) -> Vec<(&str, &str)> {
+    let head = request.split("\r\n\r\n").next().unwrap_or_default();
+    let mut headers: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
+    headers.sort_unstable();
+    headers
+}
+
+/// What a guest may try to say in the place of its host, or of the transport.
+pub(crate) const NOT_OF_GUESTS: [(&str, &str); 20] = [
+    ("connection", "keep-alive, x-own"),
+    ("cookie", "session=1"),
+    ("expect", "100-continue"),
+    ("forwarded", "for=10.0.0.1"),
+    ("host", "internal.example"),
+    ("http2-settings", "AAMAAABk"),
+    ("keep-alive", "timeout=5"),
+    ("origin", "http://internal.example"),
+    ("proxy-authorization", "Basic eDp5"),
+    ("proxy-authentication-info", "x"),
+    ("proxy-connection", "keep-alive"),
+    ("te", "trailers"),
+    ("trailer", "x-sum"),
+    ("transfer-encoding", "chunked"),
+    ("upgrade", "h2c"),
+    ("via", "1.1 elsewhere"),
+    ("x-forwarded-for", "10.0.0.1"),
+    ("x-request-id", "mine"),
+    ("x-steward-epoch", "9"),
+    ("x-steward-owner", "mine"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_effect_says_of_the_transport_and_of_the_host_does_not_leave() {
+    let (authority, mut requests) = listening().await;
+    let host = host_with_flags(&[], &["--outbound-allow", "127.0.0.1"]).await;
+    let client = host.client();
+    client.deploy(&misbehave_with(&json!({ "docs": null, "capabilities": { "outbound": ["*"] } })).await, None).await;
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let mut headers: serde_json::Map<String, Value> =
+        NOT_OF_GUESTS.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let more = [
+        ("Host", "other.example"),
+        ("accept-encoding", "br"),
+        ("content-encoding", "gzip"),
+        ("content-length", "1"),
+        ("Content-Length", "100"),
+        ("content-type", "text/plain"),
+        ("Idempotency-Key", "mine"),
+        ("x-own", "kept"),
+    ];
+    headers.extend(more.map(|(name, value)| (name.to_owned(), json!(value))));
+    let to = format!("http://{authority}/hook");
+    let send = json!({ "do": "send", "to": to, "headers": headers, "body": { "whole": "yes" } });
+    let sent = client.patch("/core/misbehave/m", &send).await.expect(200);
+    let request = requests.recv().await.expect("a request");
+    assert!(
+        request.starts_with("PATCH /hook HTTP/1.1\r\n") && request.ends_with("\r\n{\"whole\":\"yes\"}"),
+        "{request}"
+    );
+    let said = headers_of(&request);
+    let key = said.iter().find(|(name, _)| *name == "idempotency-key").expect("a key").1;
+    assert!(key.starts_with("/core/misbehave/m@") && key.ends_with("#0"), "{key}");
+    let expected = [
+        ("content-length", "15"),
+        ("content-type", "application/json"),
+        ("host", &authority),
+        ("idempotency-key", key),
+        ("x-own", "kept"),
+        ("x-request-id", sent.header("x-request-id")),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_no_way_to_what_only_this_machine_reaches() {
+    let (authority, mut requests) = listening().await;
+    let port = authority.rsplit(':').next().expect("a port");
+    // Every resolver takes these names for 127.0.0.1, without asking anybody.
+    let names = ["127.1", "2130706433"];
+    let host = host_with_flags(&["duties"], &["--outbound-allow", "127.1,2130706433,127.0.0.1"]).await;
+    let client = host.client();
+    client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
+    let letter = |to: &str| json!({ "to": format!("http://{to}:{port}/hook"), "note": "n", "tag": to });
+    let letters = [letter(names[0]), letter(names[1]), letter("127.0.0.1")];
+    client.patch("/core/diaries/d", &json!({ "letters": letters })).await.expect(200);
+    assert_eq!(replies(client, 3).await, json!(["127.1 403", "2130706433 403", "127.0.0.1 200"]));
+    let asked = requests.recv().await.expect("a request");
+    assert!(asked.contains("\r\nhost: 127.0.0.1:"), "{asked}");
+    assert!(requests.try_recv().is_err(), "nothing else has come");
 }
 
 /// A server outside whose answers can never be taken: the request says what is wrong with them. Counts the requests.

@@ -142,7 +142,29 @@ async fn a_page_of_a_foreign_origin_changes_nothing() {
     from(client, "https://ours.example", Method::PATCH, "/core/counters/c", &key).await.expect(200);
     let again = from(client, "https://ours.example", Method::PATCH, "/core/counters/c", &key).await.expect(200);
     assert_eq!(again.header("idempotency-replayed"), "true");
-    assert!(again.header("access-control-expose-headers").contains("idempotency-replayed"), "{:?}", again.headers);
+    let exposed: Vec<&str> = again.header("access-control-expose-headers").split(',').map(str::trim).collect();
+    for wanted in [
+        "allow",
+        "deprecation",
+        "etag",
+        "idempotency-replayed",
+        "link",
+        "location",
+        "preference-applied",
+        "retry-after",
+        "sunset",
+        "warning",
+        "x-request-id",
+        "x-steward-copy",
+        "x-steward-epoch",
+        "x-steward-owner",
+        "x-steward-position",
+    ] {
+        assert!(exposed.contains(&wanted), "{wanted}: {exposed:?}");
+    }
+    // Those of a copy are there to be exposed.
+    let copied = from(client, "https://ours.example", Method::GET, "/core/counters/c?consistency=local", &[]).await;
+    assert!(!copied.header("x-steward-position").is_empty() && !copied.header("x-steward-copy").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

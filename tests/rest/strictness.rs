@@ -33,6 +33,10 @@ async fn query_parameters_that_nobody_reads_are_refused() {
         ("/core/factories?all", "all"),
         ("/core/management?x=1", "x"),
         ("/?x", "x"),
+        ("/metrics?x=1", "there is no query parameter x"),
+        ("/health/live?verbose", "verbose"),
+        ("/health/ready?verbos", "there is no query parameter verbos here"),
+        ("/health/startup?x", "x"),
     ] {
         let problem = refused(client, path).await;
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(words)), "{path}: {problem}");
@@ -73,6 +77,26 @@ async fn parameters_are_said_once_and_where_they_mean_something() {
     ] {
         refused(client, path).await;
     }
+    for path in [
+        "/core/partitions?verify=ture",
+        "/core/partitions?verify=1",
+        "/health/ready?verbose=yes",
+        "/health/startup?verbose=0",
+    ] {
+        let problem = refused(client, path).await;
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("write true or false")), "{problem}");
+    }
+    assert!(client.get("/health/ready?verbose=false").await.expect(200).json()["checks"].is_null());
+    assert!(client.get("/health/ready?verbose=true").await.expect(200).json()["checks"].is_array());
+    // What was misspelt must not be taken for the thing itself.
+    let media = [("content-type", "application/wasm")];
+    let typed =
+        client.send(Method::POST, "/core/modules?dryRun=flase", &media, "x").await.expect("an answer").expect(400);
+    assert!(
+        typed.json()["detail"].as_str().is_some_and(|detail| detail.contains("dryRun is \"flase\"")),
+        "{:?}",
+        typed.json()
+    );
     for (path, expands) in [("expand=false", false), ("expand=true", true), ("$limit=1&$expand=false", false)] {
         let listed = client.get(&format!("/core/counters?{path}")).await.expect(200).json();
         assert_eq!(listed["documents"].is_object(), expands, "{path}: {listed}");
@@ -264,10 +288,37 @@ async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
     let host = host_with(&["counter"]).await;
     let client = host.client();
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
-    let problem = client.post("/core/counters/c", &json!({})).await.expect(405).json();
-    assert_eq!(problem["allowed"], json!(["GET", "PUT", "PATCH", "DELETE"]));
-    let problem = client.put("/core/factories", &json!({})).await.expect(405).json();
-    assert_eq!(problem["allowed"], json!(["GET", "HEAD", "POST", "OPTIONS"]));
+    // It is refused first: what its query says, nobody would read anyhow.
+    for (method, path, allowed) in [
+        ("POST", "/core/counters/c", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("POST", "/core/counters/c?x=1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("POST", "/core/counters/c?atLeast=1-1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("QUERY", "/core/counters/c?x=1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("DELETE", "/core/counters?x=1", "GET, HEAD, POST, OPTIONS"),
+        ("PATCH", "/core/counters/c/stats?x=1", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/core/counters/c/effects?x=1", "GET, HEAD, DELETE, OPTIONS"),
+        ("PUT", "/core/factories?x=1", "GET, HEAD, POST, OPTIONS"),
+        ("PUT", "/core/factories/core/counters?x=1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        ("PATCH", "/core/modules/00ff?x=1", "GET, HEAD, DELETE, OPTIONS"),
+        ("GET", "/core/replays?x=1", "POST, OPTIONS"),
+        ("PUT", "/core/query-tasks?x=1", "GET, HEAD, POST, QUERY, OPTIONS"),
+        ("PUT", "/core/management?x=1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        ("DELETE", "/core/node-groups/default?x=1", "GET, HEAD, PATCH, OPTIONS"),
+        ("POST", "/core/partitions?lane=odd", "GET, HEAD, OPTIONS"),
+        ("PUT", "/core/migrations/core/counters?x=1", "GET, HEAD, POST, OPTIONS"),
+        ("POST", "/metrics?x=1", "GET, HEAD, OPTIONS"),
+        ("POST", "/health/ready?x=1", "GET, HEAD, OPTIONS"),
+        ("POST", "/?x=1", "GET, HEAD, OPTIONS"),
+    ] {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let answer = client.send(method.clone(), path, &[], "").await.expect("an answer").expect(405);
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+        let listed: Vec<&str> = allowed.split(", ").collect();
+        assert_eq!(answer.json()["allowed"], json!(listed), "{method} {path}");
+        let bare = path.split('?').next().expect("a path");
+        let options = client.send(Method::OPTIONS, bare, &[], "").await.expect("an answer");
+        assert!(options.status.is_success() && options.header("allow") == allowed, "OPTIONS {bare}: {options:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ pub struct Entry {
     options(PERSISTENCE, REPLICATION, OWNER_SELECTION, INSTRUMENTATION),
     start = "eager",
     put = "none",
-    outbound("127.0.0.1")
+    outbound("*")
 )]
 impl Diary {
     fn handle_create(&mut self) {

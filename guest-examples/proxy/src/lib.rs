@@ -46,7 +46,7 @@ impl Guest for Proxy {
         let (path, query) = path.split_once('?').unwrap_or((&path, ""));
         match path {
             "/echo" => echo(&request, out),
-            "/fetch" => fetch(query, out),
+            "/fetch" => fetch(query, passed_on(&request), out),
             "/surroundings" => answer(out, 200, &surroundings()),
             "/said" => {
                 let _ = stderr::get_stderr().blocking_write_and_flush(query.as_bytes());
@@ -170,10 +170,24 @@ fn surroundings() -> String {
     format!("{variables} variables, {arguments} arguments, {} folders", preopens::get_directories().len())
 }
 
+/// Beginning of headers that are passed on without it.
+const PASSED_ON: &str = "x-pass-";
+
+/// Returns the headers that are to be passed on, without those that may not be set.
+fn passed_on(request: &IncomingRequest) -> Fields {
+    let fields = Fields::new();
+    for (name, value) in request.headers().entries() {
+        if let Some(name) = name.strip_prefix(PASSED_ON) {
+            let _ = fields.append(name, &value);
+        }
+    }
+    fields
+}
+
 /// Asks the host and path in the query, and answers with what came of it.
-fn fetch(target: &str, out: ResponseOutparam) {
+fn fetch(target: &str, headers: Fields, out: ResponseOutparam) {
     let (authority, path) = target.split_once('/').unwrap_or((target, ""));
-    let request = OutgoingRequest::new(Fields::new());
+    let request = OutgoingRequest::new(headers);
     request.set_scheme(Some(&Scheme::Http)).expect("a scheme");
     request.set_authority(Some(authority)).expect("an authority");
     request.set_path_with_query(Some(&format!("/{path}"))).expect("a path");

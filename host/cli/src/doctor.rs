@@ -71,7 +71,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         let checks: Vec<_> = checks.iter().map(shown).collect();
         terminal.print_json(&json!({"type": "doctor", "schema": 1, "ok": !failed, "checks": checks}));
     } else {
-        let mut table = Table::new(["check", "state", "detail"]);
+        let mut table = Table::new(["check", "state", "detail"]).standing(1);
         checks.iter().for_each(|check| {
             table.row(vec![check.name.to_owned(), word(check.state).to_owned(), check.detail.clone()])
         });

@@ -235,7 +235,20 @@ pub(super) async fn delete(args: &DeleteArgs, client: &Client, terminal: &mut Te
         let question = format!("{} is no document, but the host's own: DELETE it on {}?", args.path, client.host());
         terminal.confirm(&question, args.yes)?;
     }
-    update(Method::DELETE, &args.path, None, &args.update, client, terminal).await
+    match update(Method::DELETE, &args.path, None, &args.update, client, terminal).await {
+        Err(failure) if failure.code == "method-not-allowed" && is_mounted(&args.path, client).await => {
+            Err(failure.hint(format!("take it away: steward undeploy {}; its documents stay", args.path)))
+        }
+        other => other,
+    }
+}
+
+/// Returns true if a module is mounted at the path, so that it is no document.
+async fn is_mounted(path: &str, client: &Client) -> bool {
+    let Ok(call) = Call::new(Method::GET, &format!("/core/factories{}", path.trim_end_matches('/'))) else {
+        return false;
+    };
+    client.ask(&call).await.is_ok()
 }
 
 fn is_of_host(path: &str) -> bool {

@@ -134,7 +134,7 @@ fn show_segments(inspection: &Inspection, terminal: &mut Terminal) {
         }
         return;
     }
-    let mut table = Table::new(["segment", "bytes", "used", "first", "last", "state"]);
+    let mut table = Table::new(["segment", "bytes", "used", "first", "last", "state"]).standing(5);
     for segment in &inspection.segments {
         let frame =
             |which: fn((Lsn, Lsn)) -> Lsn| segment.frames.map_or("–".to_owned(), |it| which(it).0.to_string());

@@ -103,7 +103,8 @@ pub(super) fn of(group: &Value) -> Result<Vec<Node>, Failure> {
 
 /// Returns the table of nodes; `own` is the one that has answered.
 pub(super) fn table(nodes: &[Node], own: &str, terminal: &Terminal) -> Table {
-    let mut table = Table::new(["node", "status", "quorum", "role", "owns", "in sync", "behind", "changed", "address"]);
+    let heads = ["node", "status", "quorum", "role", "owns", "in sync", "behind", "changed", "address"];
+    let mut table = Table::new(heads).standing(1);
     for node in nodes {
         let name = if node.id == own { format!("{}*", node.id) } else { node.id.clone() };
         let address = node.group_reference.split("/core/").next().unwrap_or_default().to_owned();

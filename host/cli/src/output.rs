@@ -13,7 +13,7 @@ use steward_model::Timestamp;
 use steward_model::line::{one_line, shown};
 
 use super::error::{Exit, Failure};
-use super::table::{Table, in_one_row};
+use super::table::{Table, in_one_row, painted};
 
 /// Clears the screen, what was scrolled out of it, and goes to its beginning: source ECMA-48, ED and CUP; 3 is xterm's.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
@@ -71,6 +71,8 @@ pub(super) struct Terminal {
     pub quiet: bool,
     /// True: talk has colours.
     pub coloured: bool,
+    /// True: tables have colours.
+    pub coloured_data: bool,
     /// True: somebody is there to answer and to watch progress.
     pub interactive: bool,
     /// The time at which the command began.
@@ -89,7 +91,8 @@ impl Terminal {
             times: Times::Human,
             columns: columns(),
             quiet: false,
-            coloured: use_colour(Colour::Auto),
+            coloured: use_colour(Colour::Auto, &std::io::stderr()),
+            coloured_data: use_colour(Colour::Auto, &std::io::stdout()),
             interactive: watched && !is_set("CI"),
             now,
         }
@@ -129,7 +132,9 @@ impl Terminal {
 
     /// Writes a table, no wider than the terminal.
     pub(super) fn print_table(&mut self, table: &Table) {
-        self.print(&table.render(self.columns));
+        // What a terminal could take for a command was taken out of its cells already.
+        let text = if self.coloured_data { table.coloured(self.columns) } else { table.render(self.columns) };
+        write_line(&mut *self.data, &text);
     }
 
     /// Writes a document for programs.
@@ -209,17 +214,17 @@ impl Terminal {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.coloured { painted(code, text) } else { text.to_owned() }
     }
 }
 
-/// Returns true if talk on standard error shall have colours. NO_COLOR wins over `auto`, a flag over both.
-pub(super) fn use_colour(when: Colour) -> bool {
+/// Returns true if what goes to `output` shall have colours. NO_COLOR wins over `auto`, a flag over both.
+pub(super) fn use_colour(when: Colour, output: &impl IsTerminal) -> bool {
     match when {
         Colour::Always => true,
         Colour::Never => false,
         Colour::Auto if is_set("NO_COLOR") || std::env::var("TERM").is_ok_and(|term| term == "dumb") => false,
-        Colour::Auto => is_set("CLICOLOR_FORCE") || std::io::stderr().is_terminal(),
+        Colour::Auto => is_set("CLICOLOR_FORCE") || output.is_terminal(),
     }
 }
 

@@ -106,7 +106,7 @@ fn list(answer: &Value, terminal: &mut Terminal) -> Result<Exit, Failure> {
         factories.iter().for_each(|factory| terminal.print(&factory.document_self_link));
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(["factory", "module", "version", "rev", "state", "docs", "options"]);
+    let mut table = Table::new(["factory", "module", "version", "rev", "state", "docs", "options"]).standing(4);
     for factory in &factories {
         table.row(vec![
             factory.document_self_link.clone(),
@@ -137,7 +137,7 @@ fn show(answer: &Value, wanted: &str, terminal: &mut Terminal) -> Result<Exit, F
     terminal.print(&format!("module   {} {}", factory.module_name, factory.module_version));
     terminal.print(&format!("digest   sha256:{}", factory.module_digest));
     terminal.print(&format!("options  {}\n", factory.options.join(" ")));
-    let mut table = Table::new(["rev", "state", "version", "digest", "activated", "by", "message"]);
+    let mut table = Table::new(["rev", "state", "version", "digest", "activated", "by", "message"]).standing(1);
     for revision in factory.revisions.iter().rev() {
         table.row(vec![
             revision.revision.to_string(),

@@ -20,7 +20,14 @@ const GAP: usize = 2;
 pub(super) struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// The column that tells how the thing of its row stands, if there is one.
+    standing: Option<usize>,
 }
+
+/// Codes of colours: source ECMA-48, SGR.
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const RED: &str = "31";
 
 /// Returns a text without what would begin another row or column.
 pub(super) fn in_one_row(text: &str) -> String {
@@ -30,8 +37,14 @@ pub(super) fn in_one_row(text: &str) -> String {
 impl Table {
     /// Creates a table with these heads and no rows.
     pub(super) fn new<H: Into<String>>(heads: impl IntoIterator<Item = H>) -> Table {
-        let heads = heads.into_iter().map(|head| head.into().to_uppercase()).collect();
-        Table { heads, rows: Vec::new() }
+        let heads = heads.into_iter().map(|head| shown(&head.into().to_uppercase()).into_owned()).collect();
+        Table { heads, rows: Vec::new(), standing: None }
+    }
+
+    /// Says which column tells how the thing of its row stands, counted from 0: it is coloured where tables are.
+    #[must_use]
+    pub(super) fn standing(self, column: usize) -> Table {
+        Table { standing: Some(column), ..self }
     }
 
     /// Adds a row. The first cell is the name by which the row can be asked for.
@@ -39,6 +52,20 @@ impl Table {
         // Before widths are measured: what would command a terminal takes more room when it is shown. A line break in a cell would begin
         // what passes for a row.
         self.rows.push(cells.iter().map(|cell| shown(&in_one_row(cell)).into_owned()).collect());
+    }
+
+    /// Returns the lines of [`Table::render`], with the words in colour that say how something stands.
+    pub(super) fn coloured(&self, columns: Option<usize>) -> String {
+        let plain = self.render(columns);
+        let Some(column) = self.standing else { return plain };
+        let mut lines = plain.lines().map(str::to_owned).collect::<Vec<_>>();
+        // Colours have no width, so they come last; the head has none.
+        for (line, cells) in lines.iter_mut().skip(1).zip(&self.rows) {
+            if let Some(cell) = cells.get(column) {
+                paint(line, cell);
+            }
+        }
+        lines.join("\n")
     }
 
     /// Returns the lines; columns of numbers stand at the right. None of `columns`: as wide as it is, but for endless texts.
@@ -94,6 +121,36 @@ impl Table {
     }
 }
 
+/// Colours the words of a cell in its line, if they are known and stand there whole, between the gaps of a column.
+fn paint(line: &mut String, cell: &str) {
+    let Some(colour) = colour_of(cell) else { return };
+    let gap = " ".repeat(GAP);
+    let is_cell = |at: &usize| {
+        line[..*at].ends_with(&gap)
+            && matches!(&line[at + cell.len()..], rest if rest.is_empty() || rest.starts_with(&gap))
+    };
+    if let Some(at) = line.match_indices(cell).map(|(at, _)| at).find(is_cell) {
+        line.replace_range(at..at + cell.len(), &painted(colour, cell));
+    }
+}
+
+/// Returns a text in a colour.
+pub(super) fn painted(code: &str, text: &str) -> String {
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// Returns the colour of words that say how something stands; none for those that say neither good nor bad.
+fn colour_of(words: &str) -> Option<&'static str> {
+    match words {
+        "AVAILABLE" | "ACTIVE" | "ok" | "whole" => Some(GREEN),
+        "UNAVAILABLE" | "FAIL" | "missing" => Some(RED),
+        "SYNCHRONIZING" | "LEAVING" | "warn" => Some(YELLOW),
+        longer if longer.ends_with(", not reached") || longer.starts_with("torn ") => Some(YELLOW),
+        longer if longer.starts_with("damaged ") => Some(RED),
+        _ => None,
+    }
+}
+
 /// Returns how wide columns may be that are so wide by nature and have `room` together with their gaps; fewer if not all fit.
 fn fitted(natural: &[usize], room: usize) -> Vec<usize> {
     let mut widths = natural.to_vec();
@@ -138,6 +195,29 @@ mod tests {
         table.row(vec!["/a".into(), "9".into(), "ana".into()]);
         table.row(vec!["/long/one".into(), "1,204".into(), "–".into()]);
         assert_eq!(table.render(None), "LINK       COUNT  OWNER\n/a             9  ana\n/long/one  1,204  –");
+    }
+
+    #[test]
+    fn words_that_say_how_something_stands_have_a_colour_and_the_same_place() {
+        let mut table = Table::new(["Node", "Status", "Role"]).standing(1);
+        for (name, status) in
+            [("AVAILABLE", "AVAILABLE"), ("b", "AVAILABLE, not reached"), ("c", "UNAVAILABLE"), ("d", "REPLACED")]
+        {
+            table.row(vec![name.into(), status.into(), "votes".into()]);
+        }
+        let coloured = table.coloured(Some(80));
+        let lines: Vec<&str> = coloured.lines().collect();
+        assert_eq!(lines[1], "AVAILABLE  \u{1b}[32mAVAILABLE\u{1b}[0m               votes");
+        assert_eq!(lines[2], "b          \u{1b}[33mAVAILABLE, not reached\u{1b}[0m  votes");
+        assert_eq!(lines[3], "c          \u{1b}[31mUNAVAILABLE\u{1b}[0m             votes");
+        assert_eq!(lines[4], "d          REPLACED                votes");
+        let mut plain = coloured.clone();
+        for code in [GREEN, YELLOW, RED, "0"] {
+            plain = plain.replace(&format!("\u{1b}[{code}m"), "");
+        }
+        assert_eq!(plain, table.render(Some(80)));
+        // Cells that were shortened are left as they are.
+        assert!(!table.coloured(Some(20)).contains("not reached"));
     }
 
     #[test]

@@ -75,11 +75,12 @@ async fn run_on(words: &[&str], answer: Option<&str>, columns: Option<usize>, pl
         columns,
         quiet: false,
         coloured: false,
+        coloured_data: false,
         interactive: answer.is_some(),
         now: Timestamp(NOW),
     };
     cli.global.configure(&mut terminal);
-    terminal.coloured = false;
+    (terminal.coloured, terminal.coloured_data) = (false, false);
     let Verb::Command(command) = &cli.command else { panic!("{words:?} starts a node") };
     let ended = dispatch(command, &cli.global, &mut terminal).await;
     let exit = ended.unwrap_or_else(|failure| {

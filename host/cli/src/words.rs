@@ -167,6 +167,7 @@ impl Global {
         terminal.format = self.output;
         terminal.times = self.time;
         terminal.quiet = self.quiet;
-        terminal.coloured = output::use_colour(self.color);
+        terminal.coloured = output::use_colour(self.color, &std::io::stderr());
+        terminal.coloured_data = output::use_colour(self.color, &std::io::stdout());
     }
 }

@@ -139,7 +139,8 @@ impl std::fmt::Display for EffectKey {
 /// What a handler decides. Nothing of it happens before the commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
-    /// The new state, a JSON object in UTF-8; none: state unchanged, no new version.
+    /// The new state, a JSON object in UTF-8; none: state unchanged, no new version; in `handle-create`,
+    /// the state is the one that came.
     pub document: Option<Bytes>,
     /// The status of the answer, as a number of HTTP; 0: the host chooses 200, 201, 202 or 204.
     pub status: u16,
@@ -149,7 +150,7 @@ pub struct Outcome {
     pub reply: Option<Bytes>,
     /// Requests to send after the commit, in this order.
     pub effects: Vec<Effect>,
-    /// When the document shall expire; none: unchanged; zero: never.
+    /// When the document shall expire; zero: never. None: as the body of the creation or PUT wants it, else unchanged.
     pub expires: Option<Timestamp>,
 }
 

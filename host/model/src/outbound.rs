@@ -63,7 +63,7 @@ pub const ALL_ALLOWED: &str = "*";
 
 /// Headers of a request to a host outside that belong to the transport, or that say by whom and on whose behalf it came: what a guest
 /// says there does not go out.
-const HOSTS: [&str; 16] = [
+const HOSTS: [&str; 14] = [
     "connection",
     "cookie",
     "expect",
@@ -72,8 +72,6 @@ const HOSTS: [&str; 16] = [
     "http2-settings",
     "keep-alive",
     "origin",
-    "proxy-authorization",
-    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
@@ -83,7 +81,7 @@ const HOSTS: [&str; 16] = [
 ];
 
 /// Beginnings of headers that are told apart from others by those who receive them: words of nodes, and of proxies.
-const HOSTS_BELOW: [&str; 2] = ["x-forwarded-", "x-steward-"];
+const HOSTS_BELOW: [&str; 3] = ["proxy-", "x-forwarded-", "x-steward-"];
 
 /// Returns true if only the host itself says what stands in this header of a request to a host outside.
 pub fn is_hosts(name: &str) -> bool {

@@ -323,6 +323,9 @@ mod tests {
 
     #[test]
     fn expand_adds_the_documents() {
+        for query in ["", "expand=false", "$expand=false"] {
+            assert_eq!(get(&Memory::examples(2), query).get("documents"), None, "{query}");
+        }
         let result = get(&Memory::examples(2), "expand");
         assert_eq!(result["documents"]["/core/examples/n1"]["counter"], 1);
         assert_eq!(result["documents"]["/core/examples/n1"]["documentOwner"], "hostAtPort8000");

@@ -25,12 +25,23 @@ pub struct Exported<G>(PhantomData<G>);
 
 type Returned = Result<types::Outcome, types::Fault>;
 
+/// What the standard library says where there is no clock.
+const NO_CLOCK: &str = "time not implemented on this platform";
+
 /// Lets a panic say what, and in which file and line, before it becomes a trap: a component has no other place to say it.
 fn tell_panics() {
     use std::sync::Once;
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
-        std::panic::set_hook(Box::new(|panic| log(crate::Level::Error, &panic.to_string(), "")));
+        std::panic::set_hook(Box::new(|panic| {
+            let mut said = panic.to_string();
+            if said.ends_with(NO_CLOCK) {
+                said.push_str(
+                    ": a service asks Context::now_micros() for the time, which is recorded with the request",
+                );
+            }
+            log(crate::Level::Error, &said, "");
+        }));
     });
 }
 

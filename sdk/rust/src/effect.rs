@@ -49,7 +49,8 @@ impl Effect {
 /// What a handler decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The new state without built-in fields; none: state unchanged, no new version.
+    /// The new state without built-in fields; none: state unchanged, no new version; in
+    /// `handle-create`, the state is the one that came.
     pub document: Option<String>,
     /// 0: the host's choice.
     pub status: u16,
@@ -59,6 +60,6 @@ pub struct Outcome {
     pub reply: Option<String>,
     /// What to send after the commit.
     pub effects: Vec<Effect>,
-    /// When the document shall expire; none: unchanged; 0: never.
+    /// When the document shall expire; 0: never. None: as the body of the creation or PUT wants it, else unchanged.
     pub expires_micros: Option<i64>,
 }

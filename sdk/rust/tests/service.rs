@@ -295,3 +295,27 @@ fn expiry_ends_a_document_and_methods_stay_methods() {
     plain.handle_maintenance();
     assert_eq!((plain.balance, plain.limits["card"].percent, plain.currency.as_str()), (1, 5, "EUR"));
 }
+
+/// A number plate. Only the host checks its pattern.
+#[derive(Document)]
+struct Plate {
+    #[schemars(regex(pattern = "^[A-Z]{2}-[0-9]+$"))]
+    number: String,
+}
+
+#[service(factory = "/plates")]
+impl Plate {
+    fn handle_patch(&mut self, other: Plate) {
+        self.number = other.number;
+    }
+}
+
+#[test]
+fn the_host_is_told_the_patterns_of_states_and_bodies() {
+    let described = Descriptor::parse(&<Plate as Guest>::describe()).expect("a descriptor");
+    let pattern = "/properties/number/pattern";
+    let body = &described.actions["handle-patch"][""];
+    for schema in [&described.state_schema, body] {
+        assert_eq!(schema.pointer(pattern), Some(&json!("^[A-Z]{2}-[0-9]+$")), "{schema}");
+    }
+}

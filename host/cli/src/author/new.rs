@@ -1,7 +1,10 @@
 //! `new`: writes a service that works into a folder of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
 use serde_json::json;
 
 use super::super::error::{Exit, Failure};
@@ -23,8 +26,24 @@ pub(in super::super) struct Args {
     #[arg(value_name = "NAME")]
     place: PathBuf,
     /// Language: rust, go, c, python, javascript, typescript
-    #[arg(short, long, value_name = "LANGUAGE", default_value = "rust", value_parser = Language::parse)]
+    #[arg(short, long, value_name = "LANGUAGE", default_value = "rust", value_parser = Languages, hide_possible_values = true)]
     lang: Language,
+}
+
+/// Reads the name of a language, and tells shells which names there are.
+#[derive(Clone)]
+struct Languages;
+
+impl TypedValueParser for Languages {
+    type Value = Language;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<Language, clap::Error> {
+        Language::parse.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Language::ALL.into_iter().map(|language| PossibleValue::new(language.name()))))
+    }
 }
 
 /// Runs `new`.

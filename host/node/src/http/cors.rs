@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, ETAG, LOCATION, RETRY_AFTER};
+use http::header::{ALLOW, ETAG, HeaderName, LOCATION};
 use http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
@@ -30,7 +30,9 @@ pub(super) fn rules(origins: &[String]) -> Option<CorsLayer> {
         &headers::POSITION,
         &headers::COPY,
     ];
-    let exposed: Vec<_> = [ALLOW, ETAG, LOCATION, RETRY_AFTER].into_iter().chain(own.map(Clone::clone)).collect();
+    // Those that services set and HTTP knows are for whoever asks, too. What they call `x-…` is not known here.
+    let of_guests = headers::FOR_GUESTS.map(HeaderName::from_static);
+    let exposed: Vec<_> = [ALLOW, ETAG, LOCATION].into_iter().chain(own.map(Clone::clone)).chain(of_guests).collect();
     Some(
         CorsLayer::new()
             .allow_origin(allowed)

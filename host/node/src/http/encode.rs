@@ -21,10 +21,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Headers that an answer usually has, those that the connection adds included.
 const HEADERS_USUAL: usize = 10;
 
-/// Headers that a guest can set. All services answer from one origin, so whatever else there is, today or tomorrow, may speak for the
-/// others too, or for the host.
-const FOR_GUESTS: [&str; 6] = ["content-language", "deprecation", "link", "retry-after", "sunset", "warning"];
-
 /// Beginnings of headers of nobody's own that a guest cannot set: words of nodes, and of proxies, which may hand out another file for them.
 pub(super) const NOT_FOR_GUESTS_BELOW: [&str; 6] =
     ["x-forwarded-", "x-steward-", "x-xenon-", "x-accel-", "x-sendfile", "x-lighttpd-send"];
@@ -113,7 +109,7 @@ fn is_for_guests(name: &str) -> bool {
     let own = name.starts_with("x-")
         && name != headers::REQUEST_ID.as_str()
         && !NOT_FOR_GUESTS_BELOW.iter().any(|below| name.starts_with(below));
-    own || name == CACHE_CONTROL.as_str() || FOR_GUESTS.contains(&name)
+    own || name == CACHE_CONTROL.as_str() || headers::FOR_GUESTS.contains(&name)
 }
 
 /// Returns a response with a JSON document that the host made.

@@ -171,11 +171,14 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
     let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
-    if !is_stateless(http, &link, query, &head) {
-        let reason = "is for GET: updates are made by the owner, on the newest state";
-        freshness::refuse(query, head.at_least.as_deref(), reason)?;
+    let says = !query.is_empty() || head.at_least.is_some();
+    if says && takes(http, &link, action) {
+        if !is_stateless(http, &link, query, &head) {
+            let reason = "is for GET: updates are made by the owner, on the newest state";
+            freshness::refuse(query, head.at_least.as_deref(), reason)?;
+        }
+        parameters::of_service(http, &link, action, query)?;
     }
-    parameters::of_service(http, &link, action, query)?;
     let returned = head.returned;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;
@@ -187,6 +190,11 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
 fn is_stateless(http: &Http, link: &Link, query: &str, head: &Head) -> bool {
     let says = !query.is_empty() || head.at_least.is_some();
     says && matches!(http.operations().services().find(link), Some(Found::Stateless(_)))
+}
+
+/// Returns false if whatever is at `link` has no such method: that is said first, whatever the query says.
+fn takes(http: &Http, link: &Link, action: Action) -> bool {
+    http.operations().services().find(link).is_none_or(|found| found.actions().contains(&action))
 }
 
 /// Returns true if the host itself answers PATCH at `link`, by merging.

@@ -22,6 +22,11 @@ pub(super) static REPLAYED: HeaderName = HeaderName::from_static("idempotency-re
 /// Says which preference of the client was followed.
 pub(super) static PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// Headers that a guest can set. All services answer from one origin, so whatever else there is, today or tomorrow, may speak for the
+/// others too, or for the host.
+pub(super) const FOR_GUESTS: [&str; 6] =
+    ["content-language", "deprecation", "link", "retry-after", "sunset", "warning"];
+
 /// Returns how many bytes a body is said to have; none if it is not said, or cannot be read.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()

@@ -33,6 +33,12 @@ impl HostRequest {
         matches!(self.parts.method, Method::GET | Method::HEAD)
     }
 
+    /// True if the request has one of the `allowed` methods, and is not OPTIONS, which [`HostRequest::other`] answers.
+    pub(super) fn is_one_of(&self, allowed: &str) -> bool {
+        let method = &self.parts.method;
+        *method != Method::OPTIONS && allowed.split(", ").any(|one| one == method.as_str())
+    }
+
     /// Returns the response to OPTIONS, or the error for every other method besides `allowed`.
     pub(super) fn other(&self, allowed: &'static str) -> Result<Answer, Error> {
         if self.parts.method == Method::OPTIONS {

@@ -8,14 +8,12 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
-use steward_model::Action;
-use steward_model::problem::{Problem, Retry};
+use steward_model::problem::{Kind, Problem, Retry};
 
 use super::Http;
 use super::answer_body::AnswerBody;
 use super::encode::Answer;
 use super::error::Error;
-use crate::operation::Error as E;
 
 /// Returns the response that tells a client why its request for `path` is not answered as asked.
 pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) -> Answer {
@@ -23,6 +21,7 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
     log(error, &problem, path, request_id);
     let status = status_of(&problem);
     let retry = problem.retry;
+    let allowed = allowed_by(&problem);
     let mut document = problem.document();
     // The words of HTTP for a number that is none of ours.
     document.insert("title".to_owned(), status.canonical_reason().unwrap_or("Refused").into());
@@ -31,6 +30,9 @@ pub(super) fn respond(http: &Http, error: &Error, path: &str, request_id: &str) 
     document.insert("requestId".to_owned(), request_id.into());
     let mut response = response_of(document, status, retry);
     add_headers(error, response.headers_mut());
+    if let Some(allowed) = allowed {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
     response
 }
 
@@ -65,45 +67,18 @@ fn log(error: &Error, problem: &Problem, path: &str, request: &str) {
 }
 
 fn add_headers(error: &Error, headers: &mut HeaderMap) {
-    if let Error::Method { allowed, .. } = error
-        && let Ok(allowed) = HeaderValue::from_str(allowed)
-    {
-        headers.insert(ALLOW, allowed);
-    }
     if let Error::Framing(_) | Error::TransferCoding(_) = error {
         // Where this request ends is for each reader to guess, so no further one is read from the connection.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Error::Operation(E::NotSupported { allowed, .. }) = error
-        && let Ok(value) = HeaderValue::from_str(&methods(allowed))
-    {
-        headers.insert(ALLOW, value);
     }
     if let Error::MediaType { wanted, .. } = error {
         headers.insert(ACCEPT, HeaderValue::from_static(wanted));
     }
 }
 
-/// Returns methods of HTTP for actions, as `Allow` lists them.
-pub(super) fn methods(allowed: &[Action]) -> String {
-    let mut methods = Vec::with_capacity(allowed.len() + 2);
-    for action in allowed {
-        methods.push(action.as_str());
-        if *action == Action::Get {
-            methods.push("HEAD");
-        }
-    }
-    methods.push("OPTIONS");
-    methods.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn allowed_actions_become_methods() {
-        assert_eq!(methods(&[Action::Get, Action::Delete]), "GET, HEAD, DELETE, OPTIONS");
-        assert_eq!(methods(&[]), "OPTIONS");
-    }
+/// Returns what `Allow` says beside a problem that lists the methods of its path; none for other problems.
+fn allowed_by(problem: &Problem) -> Option<HeaderValue> {
+    let listed = problem.members.get("allowed").filter(|_| problem.kind == Kind::NotSupported)?;
+    let methods: Vec<&str> = listed.as_array()?.iter().filter_map(Value::as_str).collect();
+    HeaderValue::from_str(&methods.join(", ")).ok()
 }

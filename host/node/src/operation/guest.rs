@@ -15,14 +15,14 @@ use super::giving_up::gives_up;
 use super::request::Operation;
 use super::road::Asking;
 use super::{Error, native};
-use crate::service::{self, QUERY_TASKS, Service, Unreadable};
+use crate::service::{self, QUERY_TASKS, Service, Unfit, Unreadable};
 use crate::telemetry::metrics as telemetry;
 
 /// Runs the handler for `occasion` and checks what it decided.
 ///
 /// # Errors
 /// [`Error::Refused`] if the guest says no, [`Error::Guest`] if it fails, [`Error::Outcome`] if it decided what it may not,
-/// [`Error::BuiltInField`] if it did so because the client asked for it.
+/// [`Error::BuiltInField`] or [`Error::Invalid`] if it did so because the client asked for it.
 pub(super) async fn call(
     asking: Asking<'_>,
     occasion: Occasion<'_>,
@@ -79,7 +79,7 @@ async fn checked(
         ));
     }
     let returned = outcome.document.map(|after| service::returned(service.schema.as_ref(), state, after)).transpose();
-    outcome.document = returned.map_err(|reason| refused(service, reason))?;
+    outcome.document = returned.map_err(|unfit| of_unfit(asking, occasion_handler, unfit))?;
     outcome.effects.iter().try_for_each(|effect| check_effect(asking, effect))?;
     Ok(outcome)
 }
@@ -148,6 +148,16 @@ fn refusal(asking: Asking<'_>, handler: Handler, fault: Fault) -> Error {
     let mut further = service::body_violations(asking.service.reader(), handler, body.text());
     further.retain(|violation| violation.pointer != fault.pointer);
     if further.is_empty() { Error::Refused(fault) } else { Error::RefusedBody { fault, further } }
+}
+
+/// Returns why a state is not taken: the client's fault if the guest has only passed on what came, else the guest's.
+fn of_unfit(asking: Asking<'_>, handler: Handler, unfit: Unfit) -> Error {
+    let own = refused(asking.service, unfit.to_string());
+    let Some(body) = &asking.operation.body else { return own };
+    match service::violations_of_client(asking.service.reader(), handler, body.text(), unfit) {
+        none if none.is_empty() => own,
+        violations => Error::Invalid { violations },
+    }
 }
 
 fn refused(service: &Service, reason: String) -> Error {

@@ -97,7 +97,7 @@ pub(crate) use guest::failed as guest_failed;
 pub(crate) use limits::Limits;
 pub(crate) use operations::{Existence, ImportsOf, Operations, Parts, Watcher};
 pub(crate) use patience::Patience;
-pub(crate) use problem::{PASSING_STATUSES, served};
+pub(crate) use problem::{PASSING_STATUSES, methods, served};
 pub(crate) use rehearsal::LogLine;
 pub(crate) use replayed::{Decided, Ended, Outcome, Replayed, Replaying, Runner};
 pub(crate) use request::{Content, Operation, Purpose, Reply, Status, write_entity_tag};

@@ -98,8 +98,7 @@ impl Error {
     }
 
     fn of_methods(&self, allowed: &[Action]) -> Problem {
-        let allowed: Vec<&str> = allowed.iter().map(|action| action.as_str()).collect();
-        Problem::never(Kind::NotSupported, "method-not-allowed", self).with("allowed", allowed)
+        Problem::never(Kind::NotSupported, "method-not-allowed", self).with("allowed", methods(allowed))
     }
 
     fn of_quorum(&self, available: u32, quorum: u32) -> Problem {
@@ -262,6 +261,19 @@ pub(crate) fn served(nearest: Option<&str>) -> String {
     }
 }
 
+/// Returns the methods of HTTP for actions: those that a refusal names, and `Allow` lists.
+pub(crate) fn methods(allowed: &[Action]) -> Vec<&'static str> {
+    let mut methods = Vec::with_capacity(allowed.len() + 2);
+    for action in allowed {
+        methods.push(action.as_str());
+        if *action == Action::Get {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +302,12 @@ mod tests {
         ];
         let codes = codes.map(|error| error.problem().error_code);
         assert_eq!(codes, [-2_147_483_645, -2_147_483_646, i32::MIN]);
+    }
+
+    #[test]
+    fn allowed_actions_become_methods() {
+        assert_eq!(methods(&[Action::Get, Action::Delete]), ["GET", "HEAD", "DELETE", "OPTIONS"]);
+        assert_eq!(methods(&[]), ["OPTIONS"]);
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(crate) use schema::{Schema, SchemaError};
 pub(crate) use shared::{GroupModules, ModuleAnswers, keep_elsewhere, shown_elsewhere};
 pub(crate) use starts::Starts;
 pub(crate) use states::{
-    Reader, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,
+    Reader, Unfit, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,
+    violations_of_client,
 };
 pub(crate) use stats::{Measure, ServiceStats};
 pub(crate) use store::{ModuleFolder, ModuleStore};

@@ -77,6 +77,27 @@ pub(crate) fn problem_of_call(error: &CallError, told: &impl std::fmt::Display) 
     }
 }
 
+/// Why a state that a guest returned is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfit {
+    /// It is something else.
+    #[error("the guest returned a state that is no JSON object")]
+    NotAnObject,
+    /// It breaks the schema of its service.
+    #[error("the guest returned a state that does not fit its own state schema: {}", told(violations))]
+    Schema {
+        /// Where, and what is wrong there.
+        violations: Vec<Violation>,
+        /// What was returned.
+        state: Value,
+    },
+}
+
+fn told(violations: &[Violation]) -> String {
+    let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
+    told.collect::<Vec<_>>().join("; ").chars().take(1000).collect()
+}
+
 /// A module, and what its states have to be like.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -107,7 +128,7 @@ pub(crate) async fn migrated(reader: Reader<'_>, document: &Arc<Document>) -> Re
     let body = reader.module.migrate(&document.body, stored, &imports).await;
     let body = body.map_err(|error| Unreadable::Guest { service: reader.path.clone(), error })?;
     let refused = |reason| Unreadable::Outcome { service: reader.path.clone(), reason };
-    let body = returned(reader.schema, &[], body).map_err(refused)?;
+    let body = returned(reader.schema, &[], body).map_err(|unfit| refused(unfit.to_string()))?;
     Ok(Arc::new(Document { body, state_version: descriptor.state_version, ..Document::clone(document) }))
 }
 
@@ -117,15 +138,15 @@ pub(crate) async fn migrated(reader: Reader<'_>, document: &Arc<Document>) -> Re
 /// way, and the document would be lost to it. What has not changed is not looked at.
 ///
 /// # Errors
-/// The first places that do not fit, for people.
-pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> Result<Bytes, String> {
+/// [`Unfit`], with the first places that do not fit.
+pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> Result<Bytes, Unfit> {
     // Where nothing else asks for the state as a tree, looking for some bytes is cheaper than parsing.
     let is_fine = || schema.is_none() && !state.windows(9).any(|window| window == b"\"document");
     if state == before || is_fine() {
         return Ok(state);
     }
     let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
-        return Err("the guest returned a state that is no JSON object".to_owned());
+        return Err(Unfit::NotAnObject);
     };
     let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
     if has_built_in {
@@ -136,9 +157,21 @@ pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> 
     if violations.is_empty() {
         return Ok(if has_built_in { parsed.to_string().into() } else { state });
     }
-    let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
-    let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();
-    Err(format!("the guest returned a state that does not fit its own state schema: {told}"))
+    Err(Unfit::Schema { violations, state: parsed })
+}
+
+/// Returns what of a state that does not fit is the client's own fault: what its body violates of the schema that the service has given
+/// for it, else the values that its body has at the same places. A guest need not know all that a schema can say.
+pub(crate) fn violations_of_client(reader: Reader<'_>, handler: Handler, body: &[u8], unfit: Unfit) -> Vec<Violation> {
+    let Unfit::Schema { mut violations, state } = unfit else { return Vec::new() };
+    let of_body = body_violations(reader, handler, body);
+    if !of_body.is_empty() {
+        return of_body;
+    }
+    let sent = json::plain(body).unwrap_or_default();
+    let is_sent = |pointer: &str| sent.pointer(pointer).is_some_and(|sent| state.pointer(pointer) == Some(sent));
+    violations.retain(|violation| is_sent(&violation.pointer));
+    violations
 }
 
 /// Returns what `value`, a text of so many bytes, violates of the schema of a state.
@@ -172,7 +205,7 @@ pub(super) fn listed(validator: &jsonschema::Validator, value: &Value) -> Vec<Vi
     validator.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
 }
 
-/// Returns what a body that a handler has refused violates of the schema that its service has given for it: that of the action, or of the
+/// Returns what a body that was not taken violates of the schema that its service has given for it: that of the action, or of the
 /// state where the body is one. Nothing if there is no such schema.
 pub(crate) fn body_violations(reader: Reader<'_>, handler: Handler, body: &[u8]) -> Vec<Violation> {
     let Ok(Value::Object(object)) = json::plain(body) else { return Vec::new() };

@@ -177,7 +177,7 @@ pub mod steward {
                 pub version: u64,
                 /// Whether a document exists already: false only while it is created, in `handle-create` and in the `handle-start` that follows it.
                 pub exists: bool,
-                /// When the document expires; 0 = never.
+                /// When the document expires; 0 = never. In `handle-create` as the body wants it, where it says so.
                 pub expires_micros: i64,
             }
             impl ::core::fmt::Debug for Request {
@@ -235,7 +235,8 @@ pub mod steward {
             /// What a handler decides.
             #[derive(Clone)]
             pub struct Outcome {
-                /// The new state without built-in `document…` fields. None: state unchanged, no new version.
+                /// The new state without built-in `document…` fields. None: state unchanged, no new version; in `handle-create`, the state
+                /// is `document` as it came.
                 pub document: Option<Json>,
                 /// 0 = the host's choice (200, 201, 202, 204).
                 pub status: u16,
@@ -243,7 +244,7 @@ pub mod steward {
                 /// The answer's body. None: the state after this request, with its built-in fields.
                 pub reply: Option<Json>,
                 pub effects: _rt::Vec<Effect>,
-                /// When the document shall expire; none: unchanged; 0: never.
+                /// When the document shall expire; 0: never. None: as the body of the creation or PUT wants it, else unchanged.
                 pub expires_micros: Option<i64>,
             }
             impl ::core::fmt::Debug for Outcome {
@@ -7266,8 +7267,9 @@ pub mod exports {
                     /// Returns the descriptor, a JSON text that fits `descriptor.schema.json` beside this file.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Json;
-                    /// Runs on the request that creates the document. `document` is the body of that request, or `{}`. Runs on a PUT too, with
-                    /// `exists`, where `handle-put` is not listed and the descriptor does not say `"put": "none"`: what it returns replaces the state.
+                    /// Runs on the request that creates the document. `document` is the body of that request without built-in fields, or `{}`.
+                    /// Runs on a PUT too, with `exists`, where `handle-put` is not listed and the descriptor does not say `"put": "none"`: `document`
+                    /// is then the body of the PUT, and what it returns replaces the state.
                     #[allow(async_fn_in_trait)]
                     fn handle_create(
                         document: Json,

@@ -23,8 +23,8 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
-const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
-const ALLOWED_ONE: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOWED_ONE: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
 
 const KIND: &str = "steward:Factory";
 

@@ -12,7 +12,6 @@ use steward_model::Lane;
 use steward_protocol::cluster::group::NodeStatus;
 use steward_protocol::replica::NotAdmitted;
 
-use super::shapes::READ_ONLY;
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
@@ -31,14 +30,8 @@ struct Check {
 }
 
 /// Answers while the process works.
-///
-/// # Errors
-/// [`Error::Method`] for everything but reading.
-pub(super) fn live(asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
-    Ok(encode::json(StatusCode::OK, &json!({"status": "live"})))
+pub(super) fn live() -> Answer {
+    encode::json(StatusCode::OK, &json!({"status": "live"}))
 }
 
 /// Tells whether requests may be sent here.
@@ -46,9 +39,6 @@ pub(super) fn live(asked: &HostRequest) -> Result<Answer, Error> {
 /// # Errors
 /// [`Error::Unready`] if not.
 pub(super) fn ready(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
     report("ready", &checks(http), decode::is_set(asked.query(), "verbose")?)
 }
 
@@ -57,9 +47,6 @@ pub(super) fn ready(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
 /// # Errors
 /// [`Error::Unready`] if not, with the number of partitions that serve.
 pub(super) fn startup(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
     let check = if http.recovered.load(Ordering::Relaxed) {
         Check { name: "partitions", problem: None, counts: true }
     } else {

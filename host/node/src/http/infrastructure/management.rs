@@ -8,14 +8,14 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::shapes::{READ_ONLY, body, short_kind, with_built_in};
+use super::shapes::{body, short_kind, with_built_in};
 use crate::clock::MoveError;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
-const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
 
@@ -109,13 +109,7 @@ fn state(http: &Http) -> Value {
 }
 
 /// Shows which factories are served here.
-///
-/// # Errors
-/// [`Error::Method`] for everything but reading.
-pub(super) fn synchronization(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
+pub(super) fn synchronization(http: &Http) -> Answer {
     let mut factories = Map::new();
     for service in http.operations().services().all() {
         let problem = http.problem_of(&service);
@@ -125,5 +119,5 @@ pub(super) fn synchronization(http: &Http, asked: &HostRequest) -> Result<Answer
     }
     let document = json!({"factoryStatus": factories});
     let kind = "com:vmware:xenon:services:common:SynchronizationManagementState";
-    Ok(encode::json(StatusCode::OK, &with_built_in(http, document, "/core/management/synch", kind)))
+    encode::json(StatusCode::OK, &with_built_in(http, document, "/core/management/synch", kind))
 }

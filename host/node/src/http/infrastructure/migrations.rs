@@ -17,7 +17,7 @@ use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 use crate::service::Service;
 
-const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 
 const KIND: &str = "steward:Migration";
 

@@ -4,6 +4,7 @@ mod differences;
 mod factories;
 mod health;
 mod management;
+mod methods;
 mod metrics;
 mod migrations;
 mod modules;
@@ -30,26 +31,29 @@ use super::openapi;
 use super::parameters::only;
 use super::route::Infrastructure;
 pub(super) use parameters::parameters_of;
-use shapes::{READ_ONLY, list};
+use shapes::list;
 
 /// Answers a request for one of the host's own services.
 ///
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
 pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
-    if let Some(known) = parameters_of(place, &asked.parts.method) {
-        only(asked.query(), known)?;
+    if let Some(allowed) = methods::methods_of(place) {
+        if !asked.is_one_of(allowed) {
+            return asked.other(allowed);
+        }
+        only(asked.query(), parameters_of(place, &asked.parts.method))?;
     }
     match place {
-        Infrastructure::Root => root::answer(http, &asked, "/"),
-        Infrastructure::Core => root::answer(http, &asked, "/core/"),
+        Infrastructure::Root => Ok(root::answer(http, &asked, "/")),
+        Infrastructure::Core => Ok(root::answer(http, &asked, "/core/")),
         Infrastructure::Management => management::answer(http, asked).await,
-        Infrastructure::Synchronization => management::synchronization(http, &asked),
-        Infrastructure::NodeGroups => folder(http, &asked, &["/core/node-groups/default"]),
+        Infrastructure::Synchronization => Ok(management::synchronization(http)),
+        Infrastructure::NodeGroups => Ok(folder(http, &["/core/node-groups/default"])),
         Infrastructure::NodeGroup => node_group::answer(http, asked).await,
-        Infrastructure::NodeSelectors => folder(http, &asked, &["/core/node-selectors/default"]),
+        Infrastructure::NodeSelectors => Ok(folder(http, &["/core/node-selectors/default"])),
         Infrastructure::NodeSelector => node_selector::answer(http, asked).await,
-        Infrastructure::Nodes => nodes::all(http, &asked),
+        Infrastructure::Nodes => Ok(nodes::all(http)),
         Infrastructure::Node(id) => nodes::one(http, asked, id).await,
         Infrastructure::Partitions => partitions::answer(http, &asked).await,
         Infrastructure::Modules => modules::answer(http, asked).await,
@@ -60,10 +64,10 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
         Infrastructure::QueryTasks => query_tasks::answer(http, asked).await,
         Infrastructure::QueryPage => query_tasks::page(http, &asked).await,
         Infrastructure::Replays => replays::answer(http, asked).await,
-        Infrastructure::Live => health::live(&asked),
+        Infrastructure::Live => Ok(health::live()),
         Infrastructure::Ready => health::ready(http, &asked),
         Infrastructure::Startup => health::startup(http, &asked),
-        Infrastructure::Metrics => metrics::answer(http, &asked).await,
+        Infrastructure::Metrics => Ok(metrics::answer(http).await),
         Infrastructure::OpenApi => openapi::answer(http, &asked).await,
         Infrastructure::Nothing => {
             let path = asked.path().to_owned();
@@ -77,10 +81,7 @@ fn folder_of(path: &str) -> Option<String> {
     path.starts_with("/core/").then(|| path[..second].to_owned())
 }
 
-fn folder(http: &Http, asked: &HostRequest, links: &[&str]) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
+fn folder(http: &Http, links: &[&str]) -> Answer {
     let links = links.iter().map(|link| (*link).to_owned()).collect();
-    Ok(encode::json(StatusCode::OK, &list(http, links, None)))
+    encode::json(StatusCode::OK, &list(http, links, None))
 }

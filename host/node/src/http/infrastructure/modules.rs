@@ -23,8 +23,8 @@ use crate::http::host_request::HostRequest;
 use crate::http::{Http, body};
 use crate::service::{Modules, ModulesError};
 
-const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
-const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
 
 const KIND: &str = "steward:GuestModule";
 

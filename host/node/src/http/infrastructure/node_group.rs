@@ -19,7 +19,7 @@ use crate::http::host_request::HostRequest;
 
 const PATH: &str = "/core/node-groups/default";
 
-const ALLOWED: &str = "GET, HEAD, PATCH, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, PATCH, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:NodeGroupState";
 const QUORUM_KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest";

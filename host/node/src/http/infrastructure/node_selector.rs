@@ -15,7 +15,7 @@ use crate::service::Found;
 
 const PATH: &str = "/core/node-selectors/default";
 
-const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:common:NodeSelectorState";
 

@@ -8,7 +8,7 @@ use steward_model::NodeId;
 use steward_protocol::cluster::group::{Node, Role};
 use steward_protocol::cluster::{ClusterState, Command};
 
-use super::shapes::{READ_ONLY, list, with_built_in};
+use super::shapes::{list, with_built_in};
 use super::shares::Shares;
 use crate::cluster::Standing;
 use crate::http::Http;
@@ -18,7 +18,7 @@ use crate::http::host_request::HostRequest;
 
 const GROUP: &str = "/core/node-groups/default";
 
-const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeState";
 
@@ -58,19 +58,13 @@ pub(super) fn state(node: &Node, own: NodeId, standing: &Standing, shares: &Shar
 }
 
 /// Lists the nodes by number, replaced ones too.
-///
-/// # Errors
-/// [`Error::Method`] for everything but reading.
-pub(super) fn all(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
+pub(super) fn all(http: &Http) -> Answer {
     let cluster = http.parts.control.state();
     let (own, standing, shares) = (http.parts.node, http.parts.view.standing(), Shares::of(http, &cluster));
     let document = |node: &Node| (format!("/core/nodes/{}", node.id), state(node, own, &standing, &shares));
     let documents: Map<String, Value> = cluster.group().nodes().map(document).collect();
     let links = documents.keys().cloned().collect();
-    Ok(encode::json(StatusCode::OK, &list(http, links, Some(documents))))
+    encode::json(StatusCode::OK, &list(http, links, Some(documents)))
 }
 
 /// Shows one node, by its number or its host id, or with DELETE removes it for good.

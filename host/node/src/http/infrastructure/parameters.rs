@@ -6,19 +6,11 @@ use steward_query::page;
 use super::partitions;
 use crate::http::route::Infrastructure;
 
-/// Returns the query parameters that are read at a place; none: whatever there is, as those who look after a node send what they like.
-pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method) -> Option<&'static [&'static str]> {
+/// Returns the query parameters that are read at a place.
+pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method) -> &'static [&'static str] {
     let expands: &[&str] = &["expand", "$expand"];
-    Some(match (place, method) {
-        (
-            Infrastructure::Live
-            | Infrastructure::Ready
-            | Infrastructure::Startup
-            | Infrastructure::Metrics
-            | Infrastructure::Nothing,
-            _,
-        )
-        | (_, &Method::OPTIONS) => return None,
+    match (place, method) {
+        (Infrastructure::Ready | Infrastructure::Startup, _) => &["verbose"],
         (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
         (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
         (Infrastructure::OpenApi, _) => &["v", "factory"],
@@ -39,8 +31,11 @@ pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method)
             | Infrastructure::Factory(_)
             | Infrastructure::Migration(_)
             | Infrastructure::QueryTasks
-            | Infrastructure::Replays,
+            | Infrastructure::Replays
+            | Infrastructure::Live
+            | Infrastructure::Metrics
+            | Infrastructure::Nothing,
             _,
         ) => &[],
-    })
+    }
 }

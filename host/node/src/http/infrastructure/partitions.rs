@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use steward_model::Lane;
 
-use super::shapes::{READ_ONLY, with_built_in};
+use super::shapes::with_built_in;
 use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
@@ -24,11 +24,8 @@ pub(super) const PARAMETERS: [&str; 2] = [LANE, VERIFY];
 /// whether it is what the partition has kept; that reads every document.
 ///
 /// # Errors
-/// [`Error::Method`] for everything but reading, [`Error::Parameter`] for an unknown lane and a `verify` that says neither yes nor no.
+/// [`Error::Parameter`] for an unknown lane and a `verify` that says neither yes nor no.
 pub(super) async fn answer(http: &Http, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
     let partitions = http.operations().partitions();
     let wanted = match decode::parameter(asked.query(), LANE)?.as_deref() {
         None => None,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use steward_query::page;
 
 use super::shapes::list;
@@ -15,7 +15,7 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
-const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
 
 /// Runs a query task, or lists those that are kept, which are none.
 ///
@@ -25,10 +25,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
     if asked.reads() {
         return Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None)));
     }
-    // The method QUERY (RFC 10008) says by itself that nothing changes.
-    if asked.parts.method != Method::POST && asked.parts.method.as_str() != "QUERY" {
-        return asked.other(ALLOWED);
-    }
+    // POST or QUERY; the latter (RFC 10008) says by itself that nothing changes.
     let _under_way = http.under_way()?;
     let body = asked.json(http).await?;
     let body = if body.is_empty() { b"{}" } else { body.as_ref() };
@@ -40,9 +37,6 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
 /// # Errors
 /// [`Error::Parameter`] without a token, [`Error::Query`] if the page is not to be had.
 pub(super) async fn page(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(super::READ_ONLY);
-    }
     let _under_way = http.under_way()?;
     let token = decode::parameter(asked.query(), page::PARAMETER)?;
     let missing =

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use steward_model::module::Digest;
@@ -22,7 +22,7 @@ use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 use crate::operation::{Decided, Ended, LogLine, Outcome, Replayed, Replaying, Runner};
 
-const ALLOWED: &str = "POST, OPTIONS";
+pub(super) const ALLOWED: &str = "POST, OPTIONS";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -38,9 +38,6 @@ struct Request {
 /// # Errors
 /// [`Error`] if the request is not recorded, what it needs is not kept, or the module is not to be had.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    if asked.parts.method != Method::POST {
-        return asked.other(ALLOWED);
-    }
     let _under_way = http.under_way()?;
     let Request { document_self_link, version, module } = body(http, asked).await?;
     let wanted =

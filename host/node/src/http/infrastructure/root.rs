@@ -7,11 +7,10 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::shapes::{READ_ONLY, list};
+use super::shapes::list;
 use crate::http::Http;
 use crate::http::answer_body::AnswerBody;
 use crate::http::encode::{self, Answer};
-use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
 /// Factories of the host itself.
@@ -31,13 +30,7 @@ const LINKS: [(&str, &str); 8] = [
 ];
 
 /// Lists the services of this node whose path begins with `below`, and the factories that it cannot serve now: they have documents.
-///
-/// # Errors
-/// [`Error::Method`] for everything but reading.
-pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(READ_ONLY);
-    }
+pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Answer {
     let (services, absent) = (http.operations().services().all(), http.operations().services().all_absent());
     let mounted = services.iter().map(|service| Described {
         path: service.path.to_string(),
@@ -57,7 +50,7 @@ pub(super) fn answer(http: &Http, asked: &HostRequest, below: &str) -> Result<An
         false => document(http, &described, below),
     };
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
-    Ok(answer)
+    answer
 }
 
 /// A service, as it is listed.

@@ -9,9 +9,6 @@ use crate::http::decode;
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
-/// Methods of services that only tell.
-pub(super) const READ_ONLY: &str = "GET, HEAD, OPTIONS";
-
 /// Returns a list in the shape in which Xenon lists children, with the documents if they are wanted.
 pub(super) fn list(http: &Http, links: Vec<String>, documents: Option<Map<String, Value>>) -> Value {
     let mut list = Map::new();

@@ -55,10 +55,11 @@ impl<'a> Described<'a> {
         components: &mut Components,
     ) -> Vec<(&'static str, Value, Option<Value>)> {
         let written = |schema| vec![("application/json", schema, None)];
-        if let Some(schema) = self.of_action(handler, components) {
-            return written(schema);
+        if let Some(taken) = self.of_action(handler, components) {
+            let fields = (handler == Handler::HandleCreate).then_some("CreationFields");
+            return written(any_of(taken, fields));
         }
-        let with = |fields| json!({ "allOf": [to_schema(&format!("State.{}", self.name)), to_schema(fields)] });
+        let with = |fields| self.state_with(fields);
         let merges = self.service.descriptor().patch == NativePatch::Merge && !self.service.handles(handler);
         match handler {
             Handler::HandleCreate if !self.service.is_stateless() => {
@@ -84,16 +85,31 @@ impl<'a> Described<'a> {
         }
     }
 
+    /// Returns the contents of the body of a PUT on which `handle-create` decides: what creation takes, but for the fields of the host.
+    pub(super) fn taken_as_creation(&self, components: &mut Components) -> Vec<(&'static str, Value, Option<Value>)> {
+        let fields = "UpdateFields";
+        let schema = match self.of_action(Handler::HandleCreate, components) {
+            Some(taken) => any_of(taken, Some(fields)),
+            None => self.state_with(fields),
+        };
+        vec![("application/json", schema, None)]
+    }
+
+    /// Returns the schema of a state beside fields of the host.
+    fn state_with(&self, fields: &str) -> Value {
+        json!({ "allOf": [to_schema(&format!("State.{}", self.name)), to_schema(fields)] })
+    }
+
     /// Returns true if the service says what bodies a handler takes.
     pub(super) fn says(&self, handler: Handler) -> bool {
         self.service.descriptor().actions.get(handler.as_str()).is_some_and(|kinds| !kinds.is_empty())
     }
 
-    /// Returns the schema of what the service says that a handler takes: one body, or one of several kinds.
-    fn of_action(&self, handler: Handler, components: &mut Components) -> Option<Value> {
+    /// Returns the schemas of what the service says that a handler takes: one body, or one for each kind.
+    fn of_action(&self, handler: Handler, components: &mut Components) -> Option<Vec<Value>> {
         let kinds = self.service.descriptor().actions.get(handler.as_str()).filter(|kinds| !kinds.is_empty())?;
         let word = handler.as_str().trim_start_matches("handle-");
-        let mut taken: Vec<Value> = kinds
+        let taken = kinds
             .iter()
             .map(|(kind, schema)| match kind.as_str() {
                 "" => adopt(components, &format!("{word}Body"), &self.name, schema),
@@ -106,11 +122,18 @@ impl<'a> Described<'a> {
                 }
             })
             .collect();
-        if handler == Handler::HandleCreate {
-            taken = taken.into_iter().map(|body| json!({ "allOf": [body, to_schema("CreationFields")] })).collect();
-        }
-        Some(if taken.len() == 1 { taken.remove(0) } else { json!({ "anyOf": taken }) })
+        Some(taken)
     }
+}
+
+/// Returns the schema of one of several bodies, each beside fields of the host if there are some.
+fn any_of(bodies: Vec<Value>, fields: Option<&str>) -> Value {
+    let beside = |body| match fields {
+        Some(fields) => json!({ "allOf": [body, to_schema(fields)] }),
+        None => body,
+    };
+    let mut bodies: Vec<Value> = bodies.into_iter().map(beside).collect();
+    if bodies.len() == 1 { bodies.remove(0) } else { json!({ "anyOf": bodies }) }
 }
 
 fn listing(document: &Value) -> Value {

@@ -246,18 +246,12 @@ fn path_parameters(path: &str) -> Vec<&str> {
 
 /// Returns the names of the components of what is read in the query at a place.
 fn query_parameters(place: Infrastructure<'_>, method: &Method) -> Vec<&'static str> {
-    let verbose = matches!(place, Infrastructure::Ready | Infrastructure::Startup);
-    let known = match parameters_of(place, method) {
-        Some(known) => known,
-        None if verbose => &["verbose"],
-        None => &[],
-    };
     let component = |name: &&'static str| match *name {
         "$expand" => "expand-dollar",
         page::PARAMETER => "skiptoken",
         name => name,
     };
-    known.iter().map(component).collect()
+    parameters_of(place, method).iter().map(component).collect()
 }
 
 fn metrics() -> Value {

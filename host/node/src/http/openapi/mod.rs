@@ -51,8 +51,6 @@ use version::Version;
 /// The query parameter that narrows the document to one service.
 const FACTORY: &str = "factory";
 
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
-
 /// What is said of every request and answer once.
 const ABOUT: &str = "Small REST services made of WebAssembly components, and the host that keeps their state. HEAD and OPTIONS are \
                      answered wherever GET is. Every answer has the headers x-request-id, x-steward-owner and x-steward-epoch. \
@@ -64,9 +62,6 @@ const ABOUT: &str = "Small REST services made of WebAssembly components, and the
 /// [`Error::Parameter`] for a version that is not written, or a factory that is not served, with the one that may have been meant;
 /// [`Error::Overloaded`].
 pub(super) async fn answer(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer, Error> {
-    if !asked.reads() {
-        return asked.other(ALLOWED);
-    }
     let version = Version::wanted(decode::parameter(asked.query(), version::PARAMETER)?.as_deref())?;
     let mut services = http.operations().services().all();
     services.sort_unstable_by(|one, other| one.path.cmp(&other.path));

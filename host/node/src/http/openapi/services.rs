@@ -173,10 +173,15 @@ fn update(
     let (service, handler) = (described.service, Handler::of(action));
     let deciding = service.descriptor().decides(action).unwrap_or(handler);
     let answer = json!({ "application/json": { "schema": described.answered(deciding) } });
+    // A PUT on which creation decides takes what creation takes.
+    let taken = match (action, deciding) {
+        (Action::Put, Handler::HandleCreate) => described.taken_as_creation(components),
+        _ => described.taken(handler, components),
+    };
     let mut operation = Operation::changing(id(described, verb), service.path.as_str(), summary)
         .takes(&["If-None-Match"])
         .takes(&OF_UPDATES)
-        .body(!service.handles(handler), &described.taken(handler, components))
+        .body(!service.handles(handler), &taken)
         .answers_with("200", "The new state, or what the service answers", Some(answer), &OF_ANSWERS)
         .answers_with("204", "Done, without the state", None, &OF_ANSWERS)
         .refused(&UPDATES_MEET);

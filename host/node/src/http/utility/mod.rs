@@ -18,7 +18,7 @@ use super::encode::Answer;
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Told, Utility};
-use super::{Http, parameters, problem};
+use super::{Http, parameters};
 use crate::operation;
 use crate::service::Found;
 pub(crate) use schema::bodies;
@@ -85,7 +85,7 @@ async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Resul
 pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
     let found = find(http, link)?;
     let mut answer = template::answer(http, &found);
-    if let Ok(methods) = HeaderValue::try_from(problem::methods(&found.actions())) {
+    if let Ok(methods) = HeaderValue::try_from(operation::methods(&found.actions()).join(", ")) {
         answer.headers_mut().insert(ALLOW, methods);
     }
     Ok(answer)
@@ -96,7 +96,7 @@ pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
 /// # Errors
 /// [`Error::Operation`] if nothing is there.
 pub(super) fn unknown_method(http: &Http, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
-    let allowed = problem::methods(&find(http, link)?.actions());
+    let allowed = operation::methods(&find(http, link)?.actions()).join(", ");
     Err(Error::Method { method: asked.parts.method.clone(), path: asked.path().to_owned(), allowed: allowed.into() })
 }
 

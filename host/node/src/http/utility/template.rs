@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use steward_model::Action;
 use steward_model::service::Handler;
 
 use super::schema;
@@ -57,11 +58,13 @@ fn template(service: &Service, found: &Found) -> Value {
 
 /// Returns what each method takes: the schemas of bodies, by the `kind` that tells them apart.
 fn routes(service: &Service, methods: &[&str]) -> Value {
-    let actions = &service.descriptor().actions;
+    let descriptor = service.descriptor();
+    let actions = &descriptor.actions;
     let taken = |method: &str| {
         let handler = match method {
             "POST" => Handler::HandlePost,
-            "PUT" => Handler::HandlePut,
+            // Where creation decides on it, it takes what creation takes.
+            "PUT" => descriptor.decides(Action::Put).unwrap_or(Handler::HandlePut),
             "PATCH" => Handler::HandlePatch,
             "DELETE" => Handler::HandleDelete,
             _ => Handler::HandleGet,

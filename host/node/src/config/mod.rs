@@ -12,6 +12,7 @@ mod origin;
 mod peers;
 pub(crate) mod quantity;
 mod settings;
+mod variables;
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ pub(crate) use error::Error;
 pub(crate) use layers::{Effective, Given, Origin, gather};
 pub(crate) use peers::PeerOptions;
 pub(crate) use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
+pub(crate) use variables::{Stranger, names as variable_names, strangers};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;

@@ -315,6 +315,38 @@ func (s *shape) length(count int, unit, pointer string) *Fault {
 	return nil
 }
 
+// holdsSame returns true if a body has something at a pointer, and a state has the same there.
+func holdsSame(body, state, pointer string) bool {
+	var values [2]any
+	for i, text := range []string{body, state} {
+		tree, fault := parse(text)
+		if fault != nil {
+			return false
+		}
+		values[i] = valueAt(tree, pointer)
+	}
+	return values[0] != nil && reflect.DeepEqual(values[0], values[1])
+}
+
+// valueAt returns what a tree has at a pointer; nil if it has nothing there.
+func valueAt(tree any, pointer string) any {
+	for _, step := range strings.Split(pointer, "/")[1:] {
+		switch value := tree.(type) {
+		case map[string]any:
+			tree = value[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
+		case []any:
+			index, err := strconv.Atoi(step)
+			if err != nil || index >= len(value) {
+				return nil
+			}
+			tree = value[index]
+		default:
+			return nil
+		}
+	}
+	return tree
+}
+
 func below(pointer, name string) string {
 	return pointer + "/" + strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }

@@ -143,7 +143,7 @@ func (g *guest[S]) change(
 	if err := act(state, ctx); err != nil || writes == never || ctx.unchanged {
 		return g.conclude(ctx, err, nil)
 	}
-	after, err := g.written(state)
+	after, err := g.written(state, ctx.request.Body)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -164,12 +164,18 @@ func (g *guest[S]) conclude(ctx *Context, err error, document *string) (Outcome,
 	return ctx.outcome, nil
 }
 
-// written returns the text of a state that its own schema allows.
-func (g *guest[S]) written(state *S) (string, error) {
-	if fault := g.shape.bounds(reflect.ValueOf(state).Elem(), ""); fault != nil {
+// written returns the text of a state that its own schema allows; a handler has left it after a request with that body.
+func (g *guest[S]) written(state *S, body *string) (string, error) {
+	fault := g.shape.bounds(reflect.ValueOf(state).Elem(), "")
+	text, err := textOf(state)
+	if fault == nil || err != nil {
+		return text, err
+	}
+	if body != nil && holdsSame(*body, text, fault.Pointer) {
+		// It is the client who is to mend it.
 		return "", fault
 	}
-	return textOf(state)
+	return "", Refused(500, "guest-outcome", "the service has left a state that does not fit: "+fault.Message)
 }
 
 func (g *guest[S]) Migrate(document string, from uint32) (string, error) {
@@ -181,7 +187,7 @@ func (g *guest[S]) Migrate(document string, from uint32) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return g.written(&state)
+	return g.written(&state, nil)
 }
 
 func (g *guest[S]) Merge(ours, theirs string) (string, error) {
@@ -198,7 +204,7 @@ func (g *guest[S]) Merge(ours, theirs string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return g.written(&merged)
+	return g.written(&merged, nil)
 }
 
 // spoken are the fields of a body that speak to the host and to the SDK rather than to the service.
@@ -234,7 +240,9 @@ func (k Kinds[S]) handle(state *S, ctx *Context) error {
 		if handler, ok := k[*kind]; ok {
 			return handler.handle(state, ctx)
 		}
-	} else if handler, ok := k[""]; ok {
+	}
+	// Without a kind of its own it takes whatever no other takes.
+	if handler, ok := k[""]; ok {
 		return handler.handle(state, ctx)
 	}
 	fault := Invalid("/kind", "kind must be one of %s, found %s", strings.Join(sorted(k), ", "), found)

@@ -303,6 +303,43 @@ func TestWhatIsNoExpiryRefusesTheCallAndIsNeverTakenForNever(t *testing.T) {
 	}
 }
 
+type level struct {
+	Degrees int `json:"degrees" steward:"default,max=100"`
+}
+
+func TestAStateThatAHandlerSpoilsIsItsOwnFaultUnlessTheClientHasSentTheValue(t *testing.T) {
+	spoilt := steward.New(steward.Service[level]{
+		Name: "spoilt", Factory: "/spoilt",
+		Patch: steward.Kinds[level]{
+			"own": steward.Do[level](func(l *level, _ *steward.Context) error { l.Degrees = 101; return nil }),
+			"over": steward.With(func(l *level, _ *steward.Context, body struct {
+				Degrees int `json:"degrees"`
+			}) error {
+				l.Degrees = body.Degrees
+				return nil
+			}),
+		},
+	})
+	host := mock.Serving(t, spoilt)
+	link := host.Post("/spoilt", `{}`).Link()
+	own := host.Patch(link, `{"kind": "own"}`).IsRefused(500, "")
+	own.Has("/code", "guest-outcome").Has("/message", "the service has left a state that does not fit: degrees must be 100 or less, found 101")
+	host.Patch(link, `{"kind": "over", "degrees": 102}`).IsRefused(400, "/degrees")
+}
+
+func TestAHandlerWithoutAKindTakesWhatNoOtherTakes(t *testing.T) {
+	set := func(degrees int) steward.Handler[level] {
+		return steward.Do[level](func(l *level, _ *steward.Context) error { l.Degrees = degrees; return nil })
+	}
+	host := mock.Serving(t, steward.New(steward.Service[level]{
+		Name: "rest", Factory: "/rest", Patch: steward.Kinds[level]{"ring": set(90), "": set(7)},
+	}))
+	link := host.Post("/rest", `{}`).Link()
+	for body, degrees := range map[string]int{`{"kind": "ring"}`: 90, `{"kind": "melt"}`: 7, `{"kind": 5}`: 7, `{}`: 7} {
+		host.Patch(link, body).Has("/degrees", degrees)
+	}
+}
+
 func TestAStatelessServiceAnswersEveryPathBelowIt(t *testing.T) {
 	echo := steward.New(steward.Service[struct{}]{
 		Name: "echo", Factory: "/echo", Options: []steward.Option{steward.Stateless},

@@ -1,6 +1,7 @@
 //! The author's loop for scripts: a new project, its tests, its module, and a host that follows every save.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -89,6 +90,72 @@ fn a_folder_with_a_service_in_python_becomes_a_module_without_tools() {
     let said = String::from_utf8_lossy(&failed.stderr);
     assert_eq!(failed.status.code(), Some(10), "{said}");
     assert!(said.contains("service.py:12: SyntaxError"), "{said}");
+}
+
+#[test]
+fn a_new_project_in_python_is_a_script_and_a_component_only_if_it_says_so() {
+    compile_runner("service.py");
+    let (_above, place) = project("python");
+    let told: Value = serde_json::from_str(&done(&ran(&place, &["build", "-o", "json"]))).expect("JSON");
+    assert_eq!((&told["name"], &told["factory"]), (&json!("red-orders"), &json!("/core/red-orders")));
+    assert_eq!(told["imports"], json!(["steward:service/host@0.1.0"]));
+    assert!(told["bytes"].as_u64().is_some_and(|bytes| bytes < 2000), "{told}");
+    if Command::new("python3").arg("--version").output().is_ok_and(|answer| answer.status.success()) {
+        done(&ran(&place, &["test"]));
+        edit(&place.join("test_service.py"), "[\"count\"], 42", "[\"count\"], 43");
+        assert_eq!(ran(&place, &["test"]).status.code(), Some(10));
+    } else {
+        eprintln!("passed over: there is no Python");
+    }
+    edit(&place.join("pyproject.toml"), "[project]", "[dependency-groups]\ndev = [\"componentize-py\"]\n\n[project]");
+    let said = refused(steward(&place, &["build"]).env("PATH", "/none"), "tool-missing");
+    assert!(said.contains("without that word the project is a script") && said.contains("pip install"), "{said}");
+}
+
+/// Returns what a command says that ends with the exit code of builds and tests.
+#[track_caller]
+fn refused(command: &mut Command, code: &str) -> String {
+    let output = command.output().expect("steward runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    assert!(said.contains(&format!("error[{code}]")), "{said}");
+    said
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named_with_the_same_exit_code_in_every_language() {
+    for (language, verb, file) in
+        [("c", "build", "cc"), ("c", "test", "cc"), ("python", "test", "python3"), ("javascript", "test", "node")]
+    {
+        let (_above, place) = project(language);
+        let said = refused(steward(&place, &[verb]).env("PATH", "/none"), "tool-missing");
+        assert!(said.contains("hint:"), "{language}, {verb} without {file}: {said}");
+    }
+}
+
+#[test]
+fn types_are_checked_where_tsc_is_and_it_is_said_where_it_is_not() {
+    let (_above, place) = project("typescript");
+    let built = steward(&place, &["build"]).env("PATH", "/none").output().expect("steward runs");
+    let said = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(built.status.success() && said.contains("types are not checked: there is no tsc"), "{said}");
+
+    let tools = tempfile::tempdir().expect("a folder");
+    let tsc = tools.path().join("tsc");
+    let path = format!("{}:{}", tools.path().display(), std::env::var("PATH").unwrap_or_default());
+    let made = |text: &str| {
+        std::fs::write(&tsc, format!("#!/bin/sh\n[ \"$1\" = --version ] && exit 0\n{text}\n")).expect("a file");
+        std::fs::set_permissions(&tsc, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    };
+    made("echo \"service.ts(3,5): error TS2322: in $(cat \"$2\")\"; exit 2");
+    for verb in ["build", "test"] {
+        let said = refused(steward(&place, &[verb]).env("PATH", &path), "build-failed");
+        assert!(said.contains("TS2322") && said.contains("\"files\":[\"../service.ts\"]"), "{said}");
+        assert!(said.contains("\"extends\":\"../tsconfig.json\""), "{said}");
+    }
+    made("exit 0");
+    let built = steward(&place, &["build"]).env("PATH", &path).output().expect("steward runs");
+    assert!(built.status.success() && !String::from_utf8_lossy(&built.stderr).contains("types"), "{built:?}");
 }
 
 #[test]

@@ -58,11 +58,31 @@ async fn a_script_that_cannot_run_is_refused_with_file_and_line() {
             format!("{service}\n@service(\"/i\")\nclass I:\n    def handle_pat(self): pass\n"),
             "i.py:3: TypeError: I.handle_pat is no handler",
         ),
+        (
+            "j.py",
+            format!("{service}import datetime\n\n@service(\"/j\")\nclass J:\n    n: int = 0\n    due: datetime.date\n"),
+            "j.py:7: FieldError: J.due is annotated with date, of which steward can make no JSON; known are bool, int",
+        ),
+        (
+            "k.py",
+            format!(
+                "{service}\n@service(\"/k\")\nclass K:\n    def handle_patch(\n        self,\n        by: set,\n    ): pass\n"
+            ),
+            "k.py:7: FieldError: by of K.handle_patch is annotated with set",
+        ),
+        (
+            "l.py",
+            format!("{service}\n@service(\"core/ee\")\nclass L: pass\n"),
+            "l.py:3: TypeError: factory is 'core/ee', and has to be a path",
+        ),
     ] {
         let refused = deploy_files(&examination.host, &[(name, &text)], &format!("/refused/{name}"));
         let said = refused.expect_err("it cannot run");
         assert!(said.contains("module-script") && said.contains(told), "{name}: {said}");
     }
+    let eager = format!("{service}\n@service(\"/m\", start=\"eager\")\nclass M: pass\n");
+    let said = deploy_files(&examination.host, &[("m.py", &eager)], "/refused/m").expect_err("nothing to start");
+    assert!(said.contains("m.py: descriptor of m: handlers must list handle-start"), "{said}");
     let broken = [("a.py", "import b\n"), ("b.py", "\nx = = 1\n")];
     let said = deploy_files(&examination.host, &broken, "/refused/within").expect_err("its module is broken");
     assert!(said.contains("b.py:2: SyntaxError"), "{said}");
@@ -72,6 +92,44 @@ async fn a_script_that_cannot_run_is_refused_with_file_and_line() {
         said.contains("module-script") && said.contains("b.py is Python, and the script of a.js is JavaScript"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_sends_is_told_from_what_a_handler_spoils() {
+    let examination = Examination::begin(&PATIENT).await;
+    let text = "from steward import field, patch, service\n\n\n@service(\"/core/counts\")\nclass Count:\n    count: int = 0\n\n    \
+        @patch(\"add\")\n    def add(self, by: int):\n        self.count += by\n\n    \
+        @patch(\"text\")\n    def text(self):\n        print(\"here\")\n        self.count = \"x\"\n";
+    deploy_files(&examination.host, &[("counts.py", text)], "/core/counts").expect("it is deployed");
+    let client = examination.host.client();
+    client.post("/core/counts", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    let spoilt = client.patch("/core/counts/a", &json!({ "kind": "text" })).await.expect(500).json();
+    assert_eq!((&spoilt["code"], spoilt.get("errors")), (&json!("guest-outcome"), None), "{spoilt}");
+    let told = "count must be an integer, found the text \"x\" at counts.py:15";
+    assert!(spoilt["detail"].as_str().is_some_and(|detail| detail.ends_with(told)), "{spoilt}");
+    let log = examination.host.log();
+    assert!(log.contains("the service has left a state that does not fit") && log.contains("counts.py:15"), "{log}");
+
+    // Integers of 64 bits are kept digit for digit; what is larger is refused wherever it comes in.
+    let most = u64::MAX;
+    let added = client.patch("/core/counts/a", &json!({ "kind": "add", "by": most })).await.expect(200).json();
+    assert_eq!(added["count"], most);
+    let overflows = client.patch("/core/counts/a", &json!({ "kind": "add", "by": 1 })).await.expect(500).json();
+    assert_eq!(overflows["code"], "guest-outcome", "{overflows}");
+    for (method, path, body, pointer) in [
+        ("PATCH", "/core/counts/a", "{\"kind\":\"add\",\"by\":18446744073709551616}", "/by"),
+        ("PATCH", "/core/counts/a", "{\"kind\":\"add\",\"by\":-9223372036854775809}", "/by"),
+        ("PUT", "/core/counts/a", "{\"count\":18446744073709551616}", "/count"),
+        ("POST", "/core/counts", "{\"count\":18446744073709551616}", "/count"),
+    ] {
+        let method = http::Method::from_bytes(method.as_bytes()).expect("a method");
+        let header = [("content-type", "application/json")];
+        let answer = client.send(method, path, &header, body.as_bytes().to_vec()).await.expect("an answer");
+        let refused = answer.expect(400).json();
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{path}: {refused}");
+    }
+    let refused = client.patch("/core/counts/a", &json!({ "kind": "add" })).await.expect(400).json();
+    assert_eq!(refused["errors"], json!([{ "pointer": "/by", "detail": "by is required" }]), "one fault is told once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

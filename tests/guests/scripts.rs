@@ -5,7 +5,7 @@ use steward_tests::host::Host;
 
 use crate::{Examination, PATIENT, compile_runner, deploy};
 
-/// Writes files into a folder of the host's and deploys the first.
+/// Writes files into a folder of the host's and deploys the first. Returns what is said of it.
 pub(crate) fn deploy_files(host: &Host, files: &[(&str, &str)], factory: &str) -> Result<String, String> {
     let folder = host.folder().join(format!("scripts{}", factory.replace('/', "-")));
     for (name, text) in files {
@@ -15,8 +15,22 @@ pub(crate) fn deploy_files(host: &Host, files: &[(&str, &str)], factory: &str) -
     }
     compile_runner(files[0].0);
     let output = deploy(host, &folder.join(files[0].0), factory);
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_that_a_runner_is_compiled_and_how_long_it_took() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let flags = ["--code-cache", cache.path().to_str().expect("UTF-8")];
+    let host = tokio::task::block_in_place(|| Host::start(&flags)).expect("the host starts");
+    let text = "import { service } from \"steward\";\nexport default service(\"/core/none\");\n";
+    deploy_files(&host, &[("none.js", text)], "/core/none").expect("it is deployed");
+    let log = host.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("script runner of JavaScript")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("INFO") && told[0].contains("compiling"), "{told:?}");
+    assert!(told[1].contains("INFO") && told[1].contains("compiled") && told[1].contains("millis="), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,6 +61,71 @@ async fn a_script_that_cannot_run_is_refused_with_file_and_line() {
         let said = refused.expect_err("it cannot run");
         assert!(said.contains(told), "{name}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_a_state_has_no_more_is_named_before_and_left_out_after() {
+    let examination = Examination::begin(&PATIENT).await;
+    let client = examination.host.client();
+    let script = |fields: &str| {
+        format!(
+            "import {{ service, t }} from \"steward\";\nexport default service(\"/core/sizes\").state({{ {fields} }}).patch((size) => {{\n  size.n += 1;\n}});\n"
+        )
+    };
+    let deploy = |fields: &str| deploy_files(&examination.host, &[("sizes.ts", &script(fields))], "/core/sizes");
+    let said = deploy("n: t.integer().default(0), colour: t.string().default(\"red\")").expect("it is deployed");
+    assert!(!said.contains("left out"), "{said}");
+    client.post("/core/sizes", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    let said = deploy("n: t.integer().default(0)").expect("it is deployed");
+    assert!(said.contains("left out: states have no colour any more"), "{said}");
+    let patched = client.patch("/core/sizes/a", &json!({})).await.expect(200).json();
+    assert_eq!((&patched["n"], patched.get("colour")), (&json!(1), None), "{patched}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_a_handler_spoils_is_its_own_fault_with_field_file_and_line() {
+    let examination = Examination::begin(&PATIENT).await;
+    let client = examination.host.client();
+    let text = r#"import { service, t } from "steward";
+
+interface Told { count: number }
+
+export default service("/core/spoilt")
+  .state({ count: t.integer().default(0).max(9), word: t.string().optional() })
+  .patch("text", (state) => {
+    console.log("here");
+    state.count = "x" as unknown as number;
+  })
+  .patch("typo", (state: any) => {
+    state.cuont = 1;
+  })
+  .patch("twice", (state) => {
+    state.count = 10;
+    state.count = 11;
+  })
+  .patch("over", { count: t.json() }, (state, { count }: Told) => {
+    state.count = count;
+  });
+"#;
+    deploy_files(&examination.host, &[("spoilt.ts", text)], "/core/spoilt").expect("it is deployed");
+    client.post("/core/spoilt", &json!({ "documentSelfLink": "a" })).await.expect(201);
+    for (kind, reason, line) in [
+        ("text", "count must be an integer, found the text \"x\"", 9),
+        ("typo", "the state has no field cuont", 12),
+        ("twice", "count must be 9 or less, found 11", 14),
+    ] {
+        let problem = client.patch("/core/spoilt/a", &json!({ "kind": kind })).await.expect(500).json();
+        assert_eq!((&problem["code"], problem.get("errors")), (&json!("guest-outcome"), None), "{problem}");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(reason) && detail.ends_with(&format!(" at spoilt.ts:{line}")), "{detail}");
+    }
+    let sent = client.patch("/core/spoilt/a", &json!({ "kind": "over", "count": 12 })).await.expect(400).json();
+    assert_eq!(sent["errors"][0]["pointer"], "/count", "{sent}");
+    let log = examination.host.log();
+    assert!(log.contains("the service has left a state that does not fit") && log.contains("spoilt.ts:9"), "{log}");
+    let wrong = format!("{}\nservice(\"/x\").state({{ n: t.integer().default(\"one\") }});\n", &text[..38]);
+    let refused = deploy_files(&examination.host, &[("wrong.ts", &wrong)], "/core/wrong").expect_err("no default");
+    assert!(refused.contains("wrong.ts:3: TypeError: the default of n must be an integer"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use steward_tests::build;
+use steward_tests::host::{Circumstances, Host};
 
 use crate::{component, host_with};
 
@@ -28,6 +29,22 @@ pub(crate) async fn at(base: &str, arguments: &[&str]) -> Output {
     let words: Vec<String> = arguments.iter().chain(&["-H", base]).map(|word| (*word).to_owned()).collect();
     let run = move || steward(&words.iter().map(String::as_str).collect::<Vec<_>>());
     tokio::task::spawn_blocking(run).await.expect("no panic")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_nobody_reads_is_warned_of_with_what_was_meant() {
+    let circumstances = Circumstances {
+        environment: vec![("STEWARD_PROT".to_owned(), "secret".to_owned())],
+        ..Circumstances::default()
+    };
+    let started = Host::start_under(circumstances, &std::env::temp_dir(), &["--ephemeral"]);
+    let log = tokio::task::block_in_place(|| started).expect("it starts all the same").log();
+    let told = log.lines().find(|line| line.contains("STEWARD_PROT")).expect("it is in the log");
+    assert!(told.contains("WARN") && told.contains("STEWARD_PORT") && !told.contains("secret"), "{told}");
+    let binary = build::steward().expect("steward builds");
+    let checked = Command::new(binary).args(["start", "--check-config"]).env("STEWARD_PROT", "1").output();
+    let said = said(&checked.expect("steward runs"));
+    assert!(said.contains("warning: the variable STEWARD_PROT says nothing to steward: did you mean STEWARD_PORT?"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

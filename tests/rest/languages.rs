@@ -18,6 +18,8 @@ struct Language {
     name: &'static str,
     /// A command that succeeds where its tool is.
     tool: &'static [&'static str],
+    /// What a new project is told besides to become a component, by the file that is told.
+    asks: &'static [(&'static str, &'static str)],
     /// The file with the service.
     source: &'static str,
     /// Its tests.
@@ -43,6 +45,7 @@ struct Language {
 const GO: Language = Language {
     name: "go",
     tool: &["/usr/local/go/bin/go", "version"],
+    asks: &[],
     source: "service.go",
     tests: "service_test.go",
     failing: ["Has(\"/count\", 42)", "Has(\"/count\", 43)"],
@@ -66,6 +69,7 @@ const GO: Language = Language {
 const C: Language = Language {
     name: "c",
     tool: &["clang", "--print-prog-name=wasm-ld"],
+    asks: &[],
     source: "service.c",
     tests: "service_test.c",
     failing: ["\"/count\", \"42\"", "\"/count\", \"43\""],
@@ -95,6 +99,7 @@ done";
 const PYTHON: Language = Language {
     name: "python",
     tool: &["componentize-py", "--version"],
+    asks: &[("pyproject.toml", "\n[dependency-groups]\ndev = [\"componentize-py\"]\n")],
     source: "service.py",
     tests: "test_service.py",
     failing: ["[\"count\"], 42", "[\"count\"], 43"],
@@ -134,6 +139,10 @@ impl Language {
         let above = tempfile::tempdir().expect("a folder");
         done(&ran(steward(above.path()).args(["new", name, "--lang", self.name])));
         let place = above.path().join(name);
+        for (file, more) in self.asks {
+            let mut written = std::fs::OpenOptions::new().append(true).open(place.join(file)).expect("a file");
+            std::io::Write::write_all(&mut written, more.as_bytes()).expect("written");
+        }
         Some((above, place))
     }
 

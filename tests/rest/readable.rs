@@ -92,7 +92,7 @@ async fn another_schema_under_the_same_state_version_must_fit_what_is_stored() {
         assert_eq!(module["plan"]["refusal"]["code"], "deploy-breaking-state", "{module}");
         let (status, problem) = move_to(client, "/core/misbehave", &module["digest"]).await;
         assert_eq!((status, &problem["link"]), (409, &json!("/core/misbehave/m")), "{problem}");
-        assert!(problem["hints"].to_string().contains("state_version"), "{problem}");
+        assert!(problem["hints"].to_string().contains("raise the state version"), "{problem}");
     }
     let wider = schema(json!({ "count": { "type": "integer" }, "b": { "type": "string" } }), json!([]));
     let module = uploaded(client, &misbehave_with(&wider).await).await;

@@ -19,6 +19,7 @@ use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::example;
 use super::output::{Format, Terminal, thousands};
+use super::prepare::work_on;
 use super::progress;
 use super::table::Table;
 use super::views::short_digest;
@@ -65,6 +66,8 @@ struct Plan {
     from: Option<u64>,
     /// Once the new module has written a state, the one of now cannot read it.
     no_way_back: bool,
+    /// Fields of stored states that the new module does not have.
+    left_out: Vec<String>,
     /// Documents live in memory, and are gone with the process.
     volatile: bool,
     /// Why the host would refuse.
@@ -119,9 +122,9 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     Ok(Exit::Done)
 }
 
-async fn install(args: &Args, client: &Client, terminal: &Terminal) -> Result<Value, Failure> {
-    let component = read_component(&args.file, terminal)?;
-    let bar = progress::upload(component.len() as u64);
+async fn install(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Value, Failure> {
+    let component = read_component(&args.file, terminal).await?;
+    let bar = progress::upload(component.len() as u64, work_on(&component));
     let mut call = upload(component)?;
     if let Some(factory) = &args.factory {
         call = call.query("factory", factory);
@@ -156,9 +159,14 @@ impl Tried {
 ///
 /// # Errors
 /// A failure if the file cannot be read, or the host refuses the module.
-pub(super) async fn take_in(file: &str, factory: &str, client: &Client, terminal: &Terminal) -> Result<Tried, Failure> {
+pub(super) async fn take_in(
+    file: &str,
+    factory: &str,
+    client: &Client,
+    terminal: &mut Terminal,
+) -> Result<Tried, Failure> {
     let before = client.ask(&Call::new(Method::GET, "/core/modules")?).await?.json()?;
-    let call = upload(read_component(file, terminal)?)?.query("factory", factory);
+    let call = upload(read_component(file, terminal).await?)?.query("factory", factory);
     let installed = client.ask(&call).await?.json()?;
     let digest = text(&installed, "digest").to_owned();
     let link = format!("/core/modules/{digest}");
@@ -204,9 +212,9 @@ pub(super) async fn at_once(module: Bytes, client: &Client) -> Result<Deployed, 
     Ok(Deployed { factory: plan.factory, digest, revision: revision.unwrap_or_default(), is_new })
 }
 
-fn read_component(file: &str, terminal: &Terminal) -> Result<Bytes, Failure> {
+async fn read_component(file: &str, terminal: &mut Terminal) -> Result<Bytes, Failure> {
     if std::path::Path::new(file).is_dir() {
-        return Ok(Bytes::from(build::build(file.as_ref(), terminal)?.component));
+        return Ok(Bytes::from(build::build(file.as_ref(), terminal).await?.component));
     }
     if file != "-" && Language::of_file(file).is_some() {
         return Ok(script(file.as_ref())?.module().into());
@@ -252,9 +260,14 @@ fn plan(installed: &Value) -> Result<Plan, Failure> {
         detail: detail(installed, plan),
         from: plan.get("from").and_then(revision),
         no_way_back: plan.get("noWayBack").and_then(Value::as_bool).unwrap_or(false),
+        left_out: plan.get("leftOut").map(words).unwrap_or_default(),
         volatile: text(plan, "lane") == "volatile" && !is_stateless(installed),
         refusal: plan.get("refusal").filter(|refusal| !refusal.is_null()).map(planned_refusal),
     })
+}
+
+fn words(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn is_stateless(installed: &Value) -> bool {
@@ -301,7 +314,8 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
             "type": "deploy.plan", "schema": 1, "module": installed.get("name"), "version": installed.get("version"),
             "digest": installed.get("digest"), "size": installed.get("size"), "imports": installed.get("imports"),
             "factories": [{"path": plan.factory, "change": plan.change.as_str(), "detail": plan.detail,
-                           "revision": plan.from, "volatile": plan.volatile, "noWayBack": plan.no_way_back, "refusal": refusal}],
+                           "revision": plan.from, "volatile": plan.volatile, "noWayBack": plan.no_way_back, "leftOut": plan.left_out,
+                           "refusal": refusal}],
         }));
     }
     let size = installed.get("size").and_then(Value::as_u64).map(show_size).unwrap_or_default();
@@ -311,8 +325,7 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
         one_line(text(installed, "name")),
         one_line(text(installed, "version"))
     ));
-    let imports = installed.get("imports").and_then(Value::as_array);
-    let imports: Vec<_> = imports.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let imports = installed.get("imports").map(words).unwrap_or_default();
     if !imports.is_empty() {
         terminal.say_listed("imports", &imports);
     }
@@ -324,6 +337,12 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
     }
     if plan.no_way_back {
         terminal.say("no way back: once this module has written a state, a rollback is refused, for the one of now cannot read it");
+    }
+    if !plan.left_out.is_empty() {
+        let fields = one_line(&plan.left_out.join(", "));
+        terminal.say(&format!(
+            "left out: states have no {fields} any more; a document loses what it has there at its next update"
+        ));
     }
     if let Some(refusal) = &plan.refusal {
         terminal.say(&format!("refused: {}", one_line(&refusal.message)));
@@ -341,7 +360,7 @@ async fn activate(
     installed: &Value,
     plan: &Plan,
     client: &Client,
-    terminal: &Terminal,
+    terminal: &mut Terminal,
 ) -> Result<Option<u64>, Failure> {
     let bar = progress::waiting("activate");
     let call = activation(&args.message, installed, plan)?;
@@ -411,13 +430,15 @@ mod tests {
         assert_eq!(planned_refusal(&json!("no")).message, "no");
     }
 
-    #[test]
-    fn file_that_is_no_wasm_is_refused_before_it_is_sent() {
-        let terminal = Terminal::of_process(steward_model::Timestamp(0));
+    #[tokio::test]
+    async fn file_that_is_no_wasm_is_refused_before_it_is_sent() {
+        let mut terminal = Terminal::of_process(steward_model::Timestamp(0));
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), "hello").expect("a written file");
-        let refused = read_component(file.path().to_str().expect("UTF-8"), &terminal).expect_err("must be refused");
+        let path = file.path().to_str().expect("UTF-8");
+        let refused = read_component(path, &mut terminal).await.expect_err("must be refused");
         assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "not-wasm"));
-        assert_eq!(read_component("/nowhere.wasm", &terminal).expect_err("is not there").exit, Exit::Usage);
+        let missing = read_component("/nowhere.wasm", &mut terminal).await.expect_err("is not there");
+        assert_eq!(missing.exit, Exit::Usage);
     }
 }

@@ -36,17 +36,18 @@ pub(super) struct Args {
 ///
 /// # Errors
 /// A failure if the file cannot be read, the project cannot be built or a host would refuse it; what could be read of it is shown before.
-pub(super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let name = args.file.display().to_string();
     let bytes = if args.file.is_dir() {
-        build::build(&args.file, terminal)?.component
+        build::build(&args.file, terminal).await?.component
     } else if Language::of_file(&name).is_some() {
         script(&args.file)?.module()
     } else {
         std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?
     };
     let inspection = steward_sandbox::inspect(&bytes).map_err(|error| refused(&error))?;
-    let described = describe(&bytes, inspection.http.is_some().then(|| named_after(&args.file)));
+    let path = inspection.http.is_some().then(|| named_after(&args.file));
+    let described = describe(bytes, path, terminal).await;
     if terminal.format == Format::Json {
         terminal.print_json(&as_json(&inspection, described.as_ref().ok()));
     } else {
@@ -73,8 +74,12 @@ fn named_after(file: &std::path::Path) -> Link {
 }
 
 /// Makes the module ready as a host would; returns its digest and descriptor. `path` is where a module answers that has no path.
-fn describe(bytes: &[u8], path: Option<Link>) -> Result<(String, Descriptor), Failure> {
-    let module = prepare(bytes, said_code_cache(), path)?;
+async fn describe(
+    bytes: Vec<u8>,
+    path: Option<Link>,
+    terminal: &mut Terminal,
+) -> Result<(String, Descriptor), Failure> {
+    let module = prepare(bytes, said_code_cache(), path, terminal).await?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
 }
 
@@ -144,12 +149,13 @@ fn show_descriptor(digest: &str, descriptor: &Descriptor, terminal: &mut Termina
 mod tests {
     use super::*;
 
-    #[test]
-    fn file_that_is_no_wasm_is_the_fault_of_the_guest() {
+    #[tokio::test]
+    async fn file_that_is_no_wasm_is_the_fault_of_the_guest() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), "hello").expect("a written file");
         let args = Args { file: file.path().to_owned(), all: false };
-        let refused = run(&args, &mut Terminal::of_process(steward_model::Timestamp(0))).expect_err("must be refused");
+        let mut terminal = Terminal::of_process(steward_model::Timestamp(0));
+        let refused = run(&args, &mut terminal).await.expect_err("must be refused");
         assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "module-not-wasm"));
     }
 }

@@ -91,7 +91,7 @@ async fn all_portions(
     migrations: &str,
     older: u64,
     client: &Client,
-    terminal: &Terminal,
+    terminal: &mut Terminal,
 ) -> Result<Total, Failure> {
     let bar = progress::counted("migrate", older);
     let work = async {

@@ -1,12 +1,14 @@
-//! A module made ready in this process, as a host would make it.
+//! A module made ready in this process, as a host would make it, with a word to who waits for it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use steward_model::Link;
-use steward_sandbox::{Config, Module, PrepareError, Sandbox};
+use steward_sandbox::{Config, Language, Module, PrepareError, Sandbox, Script};
 
 use super::error::{Exit, Failure};
+use super::output::Terminal;
+use super::progress;
 
 /// Most instances meanwhile: a module is called once.
 const INSTANCES: u32 = 1;
@@ -16,10 +18,30 @@ const INSTANCES: u32 = 1;
 ///
 /// # Errors
 /// The failure with which a host would refuse it.
-pub(super) fn prepare(bytes: &[u8], cache: Option<PathBuf>, path: Option<Link>) -> Result<Arc<Module>, Failure> {
+pub(super) async fn prepare(
+    bytes: Vec<u8>,
+    cache: Option<PathBuf>,
+    path: Option<Link>,
+    terminal: &mut Terminal,
+) -> Result<Arc<Module>, Failure> {
     let config = Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
     let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
-    sandbox.prepare_for(bytes, path).map_err(|error| refused(&error))
+    let bar = progress::waiting(work_on(&bytes));
+    let work = tokio::task::spawn_blocking(move || sandbox.prepare_for(&bytes, path));
+    let made = progress::watch(terminal, &bar, work).await;
+    made.map_err(|error| Failure::new(Exit::Failed, "failed", format!("the compiler panicked: {error}")))?
+        .map_err(|error| refused(&error))
+}
+
+/// Returns what is done with a module before it can be called, as a part of a sentence.
+pub(super) fn work_on(module: &[u8]) -> &'static str {
+    match Script::of_module(module).map(|script| script.language) {
+        Ok(Language::Python) => "make ready (the runner of Python is compiled once, with the first script)",
+        Ok(Language::JavaScript | Language::TypeScript) => {
+            "make ready (the runner of JavaScript is compiled once, with the first script)"
+        }
+        Err(_) => "compile",
+    }
 }
 
 /// Returns the failure with which a host would refuse a module.

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::error::{Exit, Failure};
 use super::output::Terminal;
-use steward_node::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather};
+use steward_node::config::{Effective, Given, Options, SETTINGS, Setting, Shape, gather, strangers, variable_names};
 
 /// The flag of a host that another command runs for itself.
 pub(super) const ENDS_WITH_PARENT: &str = "ends-with-parent";
@@ -85,6 +85,7 @@ fn wish(
         return Ok(Wish::Nothing);
     }
     if args.check_config {
+        strangers(variable_names()).iter().for_each(|stranger| terminal.say(&format!("warning: {stranger}")));
         terminal.say("configuration is valid");
         return Ok(Wish::Nothing);
     }

@@ -102,7 +102,7 @@ fn problems(body: &Value) -> Vec<String> {
     }
 }
 
-async fn wait(client: &Client, terminal: &Terminal) -> Result<Ready, Failure> {
+async fn wait(client: &Client, terminal: &mut Terminal) -> Result<Ready, Failure> {
     let until_ready = async {
         loop {
             match ready(client).await {

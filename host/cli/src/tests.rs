@@ -66,19 +66,7 @@ async fn run_on(words: &[&str], answer: Option<&str>, columns: Option<usize>, pl
     let matches = help::command(clap::ColorChoice::Never).try_get_matches_from(all).expect("a valid command line");
     let cli = Cli::from_arg_matches(&matches).expect("a valid command line");
     let (data, talk) = (Paper::default(), Paper::default());
-    let mut terminal = Terminal {
-        data: Box::new(data.clone()),
-        talk: Box::new(talk.clone()),
-        answers: Box::new(std::io::Cursor::new(answer.unwrap_or_default().to_owned())),
-        format: Format::Table,
-        times: Times::Human,
-        columns,
-        quiet: false,
-        coloured: false,
-        coloured_data: false,
-        interactive: answer.is_some(),
-        now: Timestamp(NOW),
-    };
+    let mut terminal = Terminal { columns, ..terminal(&data, &talk, answer) };
     cli.global.configure(&mut terminal);
     (terminal.coloured, terminal.coloured_data) = (false, false);
     let Verb::Command(command) = &cli.command else { panic!("{words:?} starts a node") };
@@ -91,6 +79,23 @@ async fn run_on(words: &[&str], answer: Option<&str>, columns: Option<usize>, pl
     let requests = requests.lock().expect("no server panics").clone();
     let hide = |paper: &Paper| paper.text().replace(&host, "HOST");
     Seen { exit: exit as u8, data: hide(&data), talk: hide(&talk), requests }
+}
+
+/// Returns a terminal that writes on paper; somebody watches it who has such an answer to give.
+fn terminal(data: &Paper, talk: &Paper, answer: Option<&str>) -> Terminal {
+    Terminal {
+        data: Box::new(data.clone()),
+        talk: Box::new(talk.clone()),
+        answers: Box::new(std::io::Cursor::new(answer.unwrap_or_default().to_owned())),
+        format: Format::Table,
+        times: Times::Human,
+        columns: None,
+        quiet: false,
+        coloured: false,
+        coloured_data: false,
+        interactive: answer.is_some(),
+        now: Timestamp(NOW),
+    }
 }
 
 async fn run(words: &[&str], play: fn(&str, &str) -> Reply) -> Seen {
@@ -339,3 +344,4 @@ async fn status_of_a_node_that_is_not_ready_ends_with_8() {
 mod deploying;
 mod log;
 mod pages;
+mod progress;

@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 
 use crate::clock::Clock;
 use crate::cluster::System;
-use crate::config::{LogFormat, Options};
+use crate::config::{LogFormat, Options, Stranger, strangers, variable_names};
 use crate::deployment::{self, Deployments};
 use crate::descriptors::Descriptors;
 use crate::http::{Bounds, Http, Names, Parts, Waiting};
@@ -64,6 +64,9 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     telemetry::init(&options.log_level, format)?;
+    for Stranger { name, meant } in strangers(variable_names()) {
+        tracing::warn!(variable = name, meant, "variable says nothing to steward");
+    }
     failure::end_process_on_panic();
     // Documents are in what a node writes, also where the folder above was made by somebody who lets others in.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);

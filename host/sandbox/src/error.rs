@@ -204,6 +204,14 @@ pub enum PrepareError {
     /// The first call, `describe`, failed.
     #[error("module does not describe itself: {0}")]
     Describe(#[source] CallError),
+    /// The descriptor of a script does not hold.
+    #[error("{file}: {source}")]
+    ScriptDescriptor {
+        /// The file with the service.
+        file: String,
+        /// What does not hold.
+        source: DescriptorError,
+    },
     /// The descriptor does not hold.
     #[error(transparent)]
     Descriptor(#[from] DescriptorError),
@@ -243,7 +251,7 @@ impl PrepareError {
             PrepareError::Script { .. } | PrepareError::Mixed(_) => "module-script",
             PrepareError::HandlerMissing { .. } => "module-handler-missing",
             PrepareError::Describe(_) => "module-not-described",
-            PrepareError::Descriptor(_) => "module-descriptor",
+            PrepareError::ScriptDescriptor { .. } | PrepareError::Descriptor(_) => "module-descriptor",
         }
     }
 }

@@ -120,6 +120,31 @@ ST_API st_optional st_member(st_text json, st_text name) {
     return (st_optional){0};
 }
 
+// Returns what a text has at a pointer.
+ST_API st_optional st_value_at(st_text json, st_text pointer) {
+    st_optional found = {1, json};
+    for (size_t i = 0; found.given && i < pointer.size;) {
+        st_buffer step = {0};
+        for (i++; i < pointer.size && pointer.at[i] != '/'; i++) {
+            bool is_escaped = pointer.at[i] == '~' && i + 1 < pointer.size;
+            st_putc(&step, !is_escaped ? pointer.at[i] : pointer.at[++i] == '1' ? '/' : '~');
+        }
+        found = st_member(found.text, st_done(&step));
+    }
+    return found;
+}
+
+// Returns true if two texts are the same JSON, with whatever between their parts.
+ST_API bool st_same_json(st_text one, st_text other) {
+    st_cursor left = st_cursor_of(one), right = st_cursor_of(other);
+    for (char letter = st_peek(&left); letter == st_peek(&right); letter = st_peek(&left)) {
+        if (letter == 0) return true;
+        if (letter != '"') left.at++, right.at++;
+        else if (!st_same(st_read_text(&left), st_read_text(&right))) return false;
+    }
+    return false;
+}
+
 // Returns a text that JSON has as a text; empty if it is none.
 ST_API st_text st_string(st_optional json) {
     st_cursor c = st_cursor_of(json.text);

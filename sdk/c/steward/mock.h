@@ -387,14 +387,8 @@ ST_API size_t st_versions_of(st_text link) {
 
 // Returns the JSON text that a pointer names in a body; empty if there is nothing.
 ST_API st_text st_at(st_text json, const char *pointer) {
-    while (*pointer == '/') {
-        size_t size = 0;
-        while (pointer[1 + size] && pointer[1 + size] != '/') size++;
-        st_optional inside = st_member(json, (st_text){pointer + 1, size});
-        if (!inside.given) return st_t("");
-        json = inside.text, pointer += 1 + size;
-    }
-    return json;
+    st_optional found = st_value_at(json, st_t(pointer));
+    return found.given ? found.text : st_t("");
 }
 
 ST_API void st_expect(const char *file, int line, bool holds, st_response response, const char *wanted) {

@@ -64,8 +64,11 @@ ST_API bool st_run_taking(st_context *ctx, const st_handler *handlers, void *sta
     st_optional kind = st_member(body, st_t("kind"));
     const st_handler *found = NULL;
     for (size_t i = 0; i < ST_KINDS_MAX && handlers[i].act && !found; i++) {
-        bool any = !handlers[i].kind;
-        if (any || (kind.given && st_same(st_t(handlers[i].kind), st_string(kind)))) found = &handlers[i];
+        if (handlers[i].kind && kind.given && st_same(st_t(handlers[i].kind), st_string(kind))) found = &handlers[i];
+    }
+    // Without a kind of its own it takes whatever no other takes, wherever it stands.
+    for (size_t i = 0; i < ST_KINDS_MAX && handlers[i].act && !found; i++) {
+        if (!handlers[i].kind) found = &handlers[i];
     }
     if (!found) return st_unknown_kind(ctx, handlers, kind);
     void *read = NULL;
@@ -86,10 +89,16 @@ ST_API bool st_restore(const st_shape *shape, st_text document, void *state, st_
     return false;
 }
 
-// Writes a state that its own shape allows.
-ST_API bool st_written(const st_shape *shape, const void *state, st_text *text, st_fault *fault) {
+// Writes a state that its own shape allows; a handler has left it after a request with that body. What does not fit is the service's own
+// failure, unless the body has the same at the same place: then it is the client who is to mend it.
+ST_API bool st_written(const st_shape *shape, const void *state, st_optional body, st_text *text, st_fault *fault) {
     *text = st_json(shape, state);
-    return st_read_whole(shape, *text, st_alloc(shape->size), fault);
+    if (st_read_whole(shape, *text, st_alloc(shape->size), fault)) return true;
+    st_optional sent = body.given && fault->pointer.size ? st_value_at(body.text, fault->pointer) : (st_optional){0};
+    if (sent.given && st_same_json(sent.text, st_value_at(*text, fault->pointer).text)) return false;
+    *fault = (st_fault){500, st_t("guest-outcome"),
+        st_textf("the service has left a state that does not fit: %.*s", (int)fault->message.size, fault->message.at), st_t("")};
+    return false;
 }
 
 typedef enum { ST_ALWAYS, ST_IF_CHANGED, ST_NEVER } st_writes;
@@ -99,7 +108,7 @@ ST_API bool st_keep(st_context *ctx, const st_shape *shape, const void *state, s
     st_text after;
     if (ctx->broken) return false;
     if (writes == ST_NEVER || ctx->unchanged) return true;
-    if (!st_written(shape, state, &after, &ctx->fault)) return false;
+    if (!st_written(shape, state, ctx->request->body, &after, &ctx->fault)) return false;
     if (writes != ST_IF_CHANGED || !st_same(before, after)) ctx->outcome.document = (st_optional){1, after};
     return true;
 }
@@ -151,7 +160,7 @@ ST_API bool st_migrate(st_context *ctx, const st_service *service, st_text docum
         if (migration->from != from) continue;
         void *old = st_alloc(migration->old->size), *state = st_alloc(service->state->size);
         return st_restore(migration->old, document, old, &ctx->fault) && migration->act(ctx, state, old) == ST_OK &&
-            st_written(service->state, state, migrated, &ctx->fault);
+            st_written(service->state, state, (st_optional){0}, migrated, &ctx->fault);
     }
     return st_missing(ctx, "migrate", st_textf("state version %u", from));
 }
@@ -161,7 +170,7 @@ ST_API bool st_merge(st_context *ctx, const st_service *service, st_text ours, s
     void *left = st_alloc(service->state->size), *right = st_alloc(service->state->size);
     if (!service->merge) return st_missing(ctx, "merge", st_t("two states"));
     return st_restore(service->state, ours, left, &ctx->fault) && st_restore(service->state, theirs, right, &ctx->fault) &&
-        service->merge(ctx, left, right) == ST_OK && st_written(service->state, left, merged, &ctx->fault);
+        service->merge(ctx, left, right) == ST_OK && st_written(service->state, left, (st_optional){0}, merged, &ctx->fault);
 }
 
 #endif

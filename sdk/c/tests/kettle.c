@@ -125,6 +125,41 @@ ST_TEST(a_put_is_decided_on_by_create_or_by_nobody) {
     st_check(st_same(st_at(st_describe(&closed), "/put"), st_t("\"none\"")));
 }
 
+static int spoil(st_context *ctx, void *state, const void *body) {
+    kettle *k = state;
+    k->degrees = body ? ((const heat_body *)body)->degrees : 101;
+    return ST_OK;
+}
+
+ST_TEST(a_state_that_a_handler_spoils_is_its_own_fault_unless_the_client_has_sent_the_value) {
+    static const st_service spoilt = {.name = "spoilt", .factory = "/core/spoilt", .state = &kettle_shape,
+        .patch = {{.kind = "own", .act = spoil}, {.kind = "over", .act = spoil, .body = &heat_shape}}};
+    st_mock.service = &spoilt;
+    st_text one = st_link_of(st_post("/core/spoilt", "{}"));
+    st_response own = st_patch_to(one, "{\"kind\": \"own\"}");
+    st_is_refused(own, 500, "");
+    st_has(own, "/code", "\"guest-outcome\"");
+    st_has(own, "/message", "\"the service has left a state that does not fit: degrees must be 100 or less, found 101\"");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"over\", \"degrees\": 102 }"), 400, "/degrees");
+    st_check(st_versions_of(one) == 1);
+}
+
+static int empty(st_context *ctx, void *state, const void *body) {
+    ((kettle *)state)->degrees = 0;
+    return ST_OK;
+}
+
+ST_TEST(a_handler_without_a_kind_takes_what_no_other_takes) {
+    static const st_service rest = {.name = "rest", .factory = "/core/rest", .state = &kettle_shape,
+        .patch = {{.act = empty}, {.kind = "ring", .act = ring}}};
+    st_mock.service = &rest;
+    st_text one = st_link_of(st_post("/core/rest", "{}"));
+    st_has(st_patch_to(one, "{\"kind\": \"ring\"}"), "/degrees", "90");
+    st_has(st_patch_to(one, "{\"kind\": \"melt\"}"), "/degrees", "0");
+    st_patch_to(one, "{\"kind\": \"ring\"}");
+    st_has(st_patch_to(one, "{}"), "/degrees", "0");
+}
+
 static int64_t span;
 
 static int fade(st_context *ctx, void *state, const void *body) {

@@ -81,6 +81,8 @@ export class Context {
     this.expires_ = expiresMicros;
     this.wanted_ = undefined;
     this.effects_ = undefined;
+    // The function that runs: who is at fault if the state is spoiled.
+    this.by_ = undefined;
   }
 
   /** The last segment of the link. */
@@ -185,7 +187,12 @@ export class Context {
 /** Writes a line to the log. */
 export function write(level, message, fields) {
   if (!Object.hasOwn(LEVELS, level)) throw new TypeError(`${level} is no level: ${Object.keys(LEVELS).join(", ")}`);
-  at.host.log(LEVELS[level], message, stringify({ at: at.locate(), ...fields }));
+  note(level, message, { at: at.locate(), ...fields });
+}
+
+/** Writes a line to the log with these fields alone. */
+export function note(level, message, fields) {
+  at.host.log(LEVELS[level], message, stringify(fields));
 }
 
 function answered(answer) {

@@ -1,9 +1,9 @@
 // From texts to values and back, for one call.
 
-import { Answer, Context, Reply, at } from "./context.js";
+import { Answer, Context, Reply, at, note } from "./context.js";
 import { Fault, invalid, refused } from "./fault.js";
 import { parse, stringify, valueOf } from "./json.js";
-import { checked, taken } from "./schema.js";
+import { misfit, recalled, taken } from "./schema.js";
 
 /** The handlers by number, as runner.c counts them. */
 export const HANDLERS = [
@@ -38,7 +38,7 @@ function conclude(service, handler, document, ctx, tag, status, from) {
   const given = isStateless ? undefined : valueOf(document);
   if (!isStateless && shape !== undefined) {
     if (handler === CREATE) taken(shape, given);
-    else shape.restore(given);
+    else recalled(shape, given);
   }
   const wanted = handler === CREATE || handler === PUT ? bodyOf()?.documentExpirationTimeMicros : undefined;
   // What a client wants is for the host to judge, as far as the number reaches it.
@@ -55,7 +55,7 @@ function conclude(service, handler, document, ctx, tag, status, from) {
     expires: ctx.wanted_,
   };
   if (!isStateless && handler !== GET && reply?.isUnchanged !== true) {
-    const after = written(shape, given);
+    const after = written(shape, given, ctx.by_, bodyOf);
     if (after !== before) outcome.document = after;
   }
   return outcome;
@@ -66,14 +66,42 @@ function whole(micros) {
   throw invalid("documentExpirationTimeMicros", "documentExpirationTimeMicros must be whole microseconds since 1970; 0 is never");
 }
 
-/** Returns the text of a state that fits. */
-function written(shape, state) {
+/** Returns the text of a state that fits; `by` is the function that has left it so, if there was one, and `sent` returns the body. */
+function written(shape, state, by, sent) {
   if (shape !== undefined) {
-    checked(shape, state);
+    const wrong = misfit(shape, state);
+    if (wrong !== undefined) throw holdsSame(sent?.(), state, wrong.pointer) ? wrong : spoiled(wrong.pointer.slice(1).split("/")[0], wrong.message, by);
     const stranger = shape.stranger(state);
-    if (stranger !== undefined) throw refused(500, "state", `the state has no field ${stranger}: declare it in .state({ … })`);
+    if (stranger !== undefined) throw spoiled(stranger, `the state has no field ${stranger}: declare it in .state({ … })`, by);
   }
   return stringify(state);
+}
+
+/** Whether a state has taken over what the body has at the same place: then it is the client who is to mend it. */
+function holdsSame(body, state, pointer) {
+  let [sent, held] = [body, state];
+  for (const step of pointer.slice(1).split("/")) {
+    const name = step.replaceAll("~1", "/").replaceAll("~0", "~");
+    [sent, held] = [sent?.[name], held?.[name]];
+  }
+  return sent !== undefined && typeof sent === typeof held && stringify(sent) === stringify(held);
+}
+
+/** Returns the failure of a service that has spoiled its own state, and tells the log: no client can do anything about it. */
+function spoiled(field, reason, by) {
+  const place = placeIn(by, field);
+  const message = `the service has left a state that does not fit: ${reason}${place === "" ? "" : ` at ${place}`}`;
+  note("error", message, place === "" ? {} : { at: place });
+  return refused(500, "guest-outcome", message);
+}
+
+/** Returns the one line of a function in which a field is assigned, else its first, as `counter.ts:12`; nothing where the engine tells no lines. */
+function placeIn(act, field) {
+  if (typeof act?.fileName !== "string") return "";
+  const name = /^\w+$/.test(field) ? field : "(?!)";
+  const assigns = new RegExp(`\\.${name}\\s*(?:(?:[-+*/%&|^?]|[*&|?<]{2}|>{2,3})?=(?![=>])|\\+\\+|--)|(?:\\+\\+|--)[\\w.]*\\.${name}\\b`);
+  const lines = [...String(act).split("\n").entries()].filter(([, line]) => assigns.test(line));
+  return `${act.fileName}:${act.lineNumber + (lines.length === 1 ? lines[0][0] : 0)}`;
 }
 
 function bodyOf() {
@@ -89,6 +117,7 @@ function act(service, handler, state, ctx, tag, status, from) {
   const name = HANDLERS[handler];
   const plain = service.plain[name];
   if (plain !== undefined) {
+    ctx.by_ = plain;
     return plainly(state === undefined ? plain(ctx) : plain(state, ctx), name);
   }
   // Without one, creating is taking the state in, with its defaults.
@@ -97,6 +126,7 @@ function act(service, handler, state, ctx, tag, status, from) {
     const answers = service.replies.get(tag) ?? service.replies.get("");
     if (answers === undefined) throw refused(501, "not-implemented", `handle-reply is not there for the tag ${JSON.stringify(tag)}`);
     const answer = new Answer(status, from);
+    ctx.by_ = answers;
     return plainly(state === undefined ? answers(answer, ctx, tag) : answers(state, answer, ctx, tag), name);
   }
   const kinds = service.requests[name];
@@ -104,6 +134,7 @@ function act(service, handler, state, ctx, tag, status, from) {
   const body = bodyOf();
   const { body: shape, act: acts } = chosen(kinds, body);
   const input = shape === undefined ? body : taken(shape, body ?? {});
+  ctx.by_ = acts;
   return plainly(state === undefined ? acts(input, ctx) : acts(state, input, ctx), name);
 }
 
@@ -124,8 +155,8 @@ function plainly(returned, name) {
 
 /** Returns `{ document }`, the state in today's shape. */
 export function migrate(service, document, from) {
-  return stated(service, () => {
-    const act = service.migrations.get(from);
+  const act = service.migrations.get(from);
+  return stated(service, act, () => {
     if (act === undefined) throw refused(501, "not-implemented", `migrate is not there for state version ${from}`);
     return act(parse(document));
   });
@@ -133,18 +164,18 @@ export function migrate(service, document, from) {
 
 /** Returns `{ document }`, one state made of two. */
 export function merge(service, ours, theirs) {
-  return stated(service, () => {
+  return stated(service, service.joins, () => {
     const [one, other] = [parse(ours), parse(theirs)];
-    for (const state of [one, other]) service.shape?.restore(state);
+    if (service.shape !== undefined) for (const state of [one, other]) recalled(service.shape, state);
     return service.joins(one, other);
   });
 }
 
-function stated(service, make) {
+function stated(service, by, make) {
   try {
     const state = make();
     service.shape?.restore(state);
-    return { document: written(service.shape, state) };
+    return { document: written(service.shape, state, by) };
   } catch (error) {
     if (error instanceof Fault) return { fault: error };
     throw error;

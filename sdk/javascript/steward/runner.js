@@ -67,7 +67,7 @@ export function run(handler, document, link, query, principal, cause, nowMicros,
 }
 
 export function describe() {
-  return JSON.stringify(service.descriptor());
+  return stringify(service.descriptor());
 }
 
 export function migrate(document, from) {

@@ -9,8 +9,8 @@ const DIGITS_MAX = Number.MAX_SAFE_INTEGER;
 
 /** A value that does not fit; its pointer grows on the way out of the fields. */
 class Mismatch extends Fault {
-  constructor(reason, isOfHandler = false) {
-    super(isOfHandler ? 500 : 400, isOfHandler ? "guest-outcome" : "validation", reason);
+  constructor(reason) {
+    super(400, "validation", reason);
     this.reason = reason;
   }
 
@@ -35,9 +35,7 @@ function found(value) {
 }
 
 function wrong(wanted, value) {
-  // No JSON brings such a number: only a handler's own arithmetic does.
-  const isOfHandler = typeof value === "number" && !Number.isFinite(value);
-  return new Mismatch(`must be ${wanted}, found ${found(value)}`, isOfHandler);
+  return new Mismatch(`must be ${wanted}, found ${found(value)}`);
 }
 
 /** A shape. Each method returns a new one. */
@@ -177,7 +175,10 @@ class IntegerType extends NumberType {
   }
 }
 
-/** Integers of any size, as BigInt. */
+// What the host keeps digit for digit; larger ones it would round.
+const [LEAST_BIGINT, MOST_BIGINT] = [-(2n ** 63n), 2n ** 64n - 1n];
+
+/** Integers of 64 bits, as BigInt. */
 class BigIntType extends NumberType {
   restoreValue(value) {
     return Number.isInteger(value) ? BigInt(value) : value;
@@ -185,11 +186,13 @@ class BigIntType extends NumberType {
 
   check(value) {
     if (typeof value !== "bigint") throw wrong("an integer", value);
+    if (value < LEAST_BIGINT || value > MOST_BIGINT) throw wrong(`an integer from ${LEAST_BIGINT} to ${MOST_BIGINT}`, value);
     this.checkBounds(value);
   }
 
   own() {
-    return { type: "integer", minimum: bound(this.rules.min), maximum: bound(this.rules.max) };
+    const { min = LEAST_BIGINT, max = MOST_BIGINT } = this.rules;
+    return { type: "integer", minimum: bound(min), maximum: bound(max) };
   }
 
   schema() {
@@ -201,7 +204,7 @@ class BigIntType extends NumberType {
 
 function bound(value) {
   const number = Number(value);
-  return value !== undefined && Number.isSafeInteger(number) ? number : value;
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 class BooleanType extends Type {
@@ -333,6 +336,7 @@ export class ObjectType extends Type {
     this.types = this.entries.map(([, type]) => type);
     this.known = Object.assign(Object.create(null), rules.fields);
     this.changing = this.names.filter((name) => this.known[name].hasDefault || changes(this.known[name]));
+    this.names.forEach((name, index) => checkDefault(name, this.types[index]));
   }
 
   restore(object) {
@@ -343,7 +347,7 @@ export class ObjectType extends Type {
       const type = known[name];
       const value = object[name];
       if (value === undefined) {
-        if (type.hasDefault) object[name] = type.fallback();
+        if (type.hasDefault) object[name] = restored(type, type.fallback());
       } else if (typeof value === "object" || type.restoreValue !== undefined) {
         object[name] = restored(type, value);
       }
@@ -392,21 +396,40 @@ export class ObjectType extends Type {
   }
 }
 
+/** Refuses a default of which no state could be made. */
+function checkDefault(name, type) {
+  if (!type.hasDefault || type.rules.default === undefined) return;
+  const wrong = misfit(type, restored(type, type.fallback()));
+  if (wrong === undefined) return;
+  wrong.within(name);
+  throw new TypeError(`the default of ${wrong.finish().message}`);
+}
+
 /** Takes in what a client sent: with defaults, without what nobody declared, and only if it fits. */
 export function taken(type, value) {
   type.restore(value);
-  checked(type, value);
+  const wrong = misfit(type, value);
+  if (wrong !== undefined) throw wrong;
   type.strip(value);
   return value;
 }
 
-/** Refuses a value that does not fit, with the pointer of the field. */
-export function checked(type, value) {
+/** Takes in what the host kept: with defaults, and without what was declared once and is no more. */
+export function recalled(type, value) {
+  type.restore(value);
+  type.strip(value);
+  return value;
+}
+
+/** Returns why a value does not fit, with the pointer of the field; nothing if it does. */
+export function misfit(type, value) {
   try {
     type.check(value);
   } catch (error) {
-    throw error instanceof Mismatch ? error.finish() : error;
+    if (error instanceof Mismatch) return error.finish();
+    throw error;
   }
+  return undefined;
 }
 
 /** The shapes of fields. */

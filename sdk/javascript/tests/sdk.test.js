@@ -57,13 +57,63 @@ test("a state that a handler spoiled is refused and not kept", () => {
     .patch("typo", (state) => {
       state.cuont = 1;
     })
+    .patch("over", { count: t.json() }, (state, { count }) => {
+      state.count = count;
+    })
     .patch("async", async () => {});
   const host = Host.serving(spoiled);
   const { link } = host.post("/x", {});
-  assert.equal(host.patch(link, { kind: "text" }).pointer, "/count");
-  assert.match(host.patch(link, { kind: "typo" }).message, /no field cuont/);
+  for (const [kind, reason] of [["text", /: count must be an integer, found the text "01"$/], ["typo", /no field cuont/]]) {
+    const answer = host.patch(link, { kind });
+    assert.deepEqual([answer.status, answer.body.code, answer.pointer], [500, "guest-outcome", ""], "it is not the client's fault");
+    assert.match(answer.message, reason);
+    assert.equal(host.log.at(-1).message, answer.message);
+  }
+  const taken = host.patch(link, { kind: "over", count: "1" });
+  assert.deepEqual([taken.status, taken.pointer], [400, "/count"], "it is the client's value, at the same place");
   assert.throws(() => host.patch(link, { kind: "async" }), /must not be async/);
   assert.equal(host.versions(link).length, 1);
+});
+
+test("a default of which no state could be made is refused where it stands", () => {
+  for (const [field, reason] of [
+    [t.integer().default("x"), /^TypeError: the default of n must be an integer, found the text "x"$/],
+    [t.object({ a: t.integer().min(3) }).default({ a: 1 }), /^TypeError: the default of n\.a must be 3 or more/],
+    [t.bigint().default(2n ** 64n), /^TypeError: the default of n must be an integer from/],
+  ]) {
+    assert.throws(() => service("/x").state({ n: field }), (error) => reason.test(String(error)));
+  }
+  const nested = Host.serving(service("/x").state({ n: t.object({ a: t.integer().default(7) }).default({}) }));
+  assert.deepEqual(nested.post("/x", {}).body.n, { a: 7 });
+});
+
+test("a field that is declared no more is taken out at the next update", () => {
+  const before = service("/x").state({ kept: t.integer().default(1), gone: t.string().default("g") });
+  const after = service("/x")
+    .state({ kept: t.integer().default(1) })
+    .patch((state) => {
+      state.kept += 1;
+    })
+    .every("1s", () => {});
+  const host = Host.serving(before);
+  const { link } = host.post("/x", {});
+  host.with(after);
+  assert.equal(host.get(link).body.gone, "g", "what is stored is shown as it is");
+  host.advance("2s");
+  const { status, body } = host.patch(link, {});
+  assert.deepEqual([status, body.kept, body.gone, body.documentVersion], [200, 2, undefined, 1]);
+});
+
+test("an integer of more than 64 bits is refused, and not rounded by the host", () => {
+  const counts = service("/x").state({ n: t.bigint().default(0n) }).patch({ by: t.bigint() }, (state, { by }) => {
+    state.n = by;
+  });
+  const host = Host.serving(counts);
+  const { link } = host.post("/x", {});
+  for (const by of [2n ** 64n - 1n, -(2n ** 63n)]) assert.equal(host.patch(link, { by }).body.n, by);
+  for (const by of [2n ** 64n, -(2n ** 63n) - 1n]) assert.deepEqual([host.patch(link, { by }).status, host.patch(link, { by }).pointer], [400, "/by"]);
+  assert.equal(host.post("/x", { n: 2n ** 64n }).pointer, "/n");
+  assert.match(stringify(counts.descriptor()), /"minimum":-9223372036854775808,"maximum":18446744073709551615/);
 });
 
 test("a PUT is decided on by create or by nobody", () => {
@@ -105,9 +155,10 @@ test("a number that is none is the handler's fault, not the client's", () => {
     });
   const host = Host.serving(spoiled);
   const { link } = host.post("/x", {});
-  for (const [kind, pointer] of [["infinite", "/f"], ["none", "/n"], ["inside", "/any/a~1b/1/c"], ["whole", "/any"]]) {
+  for (const [kind, field] of [["infinite", "f"], ["none", "n"], ["inside", "any.a~1b.1.c"], ["whole", "any"]]) {
     const answer = host.patch(link, { kind });
-    assert.deepEqual([answer.status, answer.body.code, answer.pointer], [500, "guest-outcome", pointer]);
+    assert.deepEqual([answer.status, answer.body.code, answer.pointer], [500, "guest-outcome", ""]);
+    assert.match(answer.message, new RegExp(`: ${field} must be `));
   }
   assert.throws(() => host.patch(link, { kind: "endless" }), TypeError);
   assert.equal(host.versions(link).length, 1);

@@ -48,6 +48,11 @@ class Scripts(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__file__ = source.name
             exec(compile(source.text, source.name, "exec", dont_inherit=True), module.__dict__)
 
+    def get_source(self, name: str) -> str | None:
+        """Returns the text of a module, for whoever looks for a line of it."""
+        source = self.sources.get(name)
+        return source and source.text
+
 
 def module_name(file: str) -> str:
     """Returns the name by which a file is imported."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import dis
+import inspect
+import linecache
 import os
+import re
 import traceback
+from collections.abc import Callable
+from typing import Any
 
 #: Where functions are that are not the service's: files, or folders. A script runner adds itself.
 NOT_THE_SERVICES = [os.path.dirname(__file__)]
@@ -55,13 +61,49 @@ def fault_of(error: BaseException) -> Fault:
     return Fault(500, "guest-exception", f"{type(error).__name__}: {error} at {place_of(error)}")
 
 
+class FieldError(TypeError):
+    """What is wrong with a field of a class or a parameter of a method, with its place."""
+
+    def __init__(self, message: str, place: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+class Spoiled(Fault):
+    """The failure of a service that has spoiled its own state: no client can do anything about it."""
+
+    def __init__(self, reason: str, place: str) -> None:
+        super().__init__(500, "guest-outcome", f"the service has left a state that does not fit: {reason}{place and f' at {place}'}")
+        self.place = place
+
+
 def place_of(error: BaseException) -> str:
-    """Returns file and line of the innermost function that belongs to the service."""
+    """Returns file and line of the innermost function that belongs to the service, or those that the error names itself."""
+    if isinstance(error, (FieldError, Spoiled)):
+        return error.place
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if not frame.filename.startswith(tuple(NOT_THE_SERVICES))]
     services = [frame for frame in outside if not _is_library(frame.filename)]
     frame = (services or outside or frames)[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+
+
+def place_in(function: Callable | None, attribute: str) -> str:
+    """Returns file and line of the one assignment to an attribute in a function, else of the function; an empty text if there is none."""
+    code = getattr(inspect.unwrap(function), "__code__", None) if function else None
+    if code is None:
+        return ""
+    stores = [one for one in dis.get_instructions(code) if one.opname == "STORE_ATTR" and one.argval == attribute]
+    # Python 3.10 does not say where an instruction comes from.
+    lines = {place.lineno for one in stores if (place := getattr(one, "positions", None))}
+    return f"{os.path.basename(code.co_filename)}:{lines.pop() if len(lines) == 1 else code.co_firstlineno}"
+
+
+def place_among(file: str, names: dict[str, Any], first: int, pattern: str) -> str:
+    """Returns file and line of the first line from there on that looks like the pattern, or of that line, of a file of such global names."""
+    lines = linecache.getlines(file, names)[first - 1 :]
+    found = next((number for number, line in enumerate(lines) if re.search(pattern, line)), 0)
+    return f"{os.path.basename(file)}:{first + found}"
 
 
 def _is_library(file: str) -> bool:

@@ -313,7 +313,7 @@ class Host:
             return self._update(service, dataclasses.replace(one, action="put"))
         if found:
             raise Fault(409, "already-exists", f"{one.link} exists, or is marked deleted")
-        wanted = _without_built_in(asked.body) if isinstance(asked.body, dict) else asked.body
+        wanted = {} if asked.body is None else _state_in(asked)
         whole = self._in_turn(service, one, json.dumps(wanted), False, "create", "start")
         record = _Record(service.factory, self._state_version(service))
         record.maintenance = self._now + service.interval if service.interval else 0
@@ -345,10 +345,9 @@ class Host:
             return self._committed(service, asked.link, asked.action, self._call(service, asked.action, state, asked, True), 200)
         outcome = Outcome()
         if asked.action == "put" and service.options.get("put") != "none":
-            wanted = _without_built_in(asked.body) if isinstance(asked.body, dict) else asked.body
-            outcome = self._in_turn(service, asked, json.dumps(wanted), True, "create")
+            outcome = self._in_turn(service, asked, json.dumps(_state_in(asked)), True, "create")
         elif asked.action == "patch" and service.options.get("patch") == "merge":
-            outcome.document = json.dumps(_merged(json.loads(state), _without_built_in(asked.body)))
+            outcome.document = json.dumps(_merged(json.loads(state), _state_in(asked)))
         elif asked.action != "get":
             raise _not_allowed(asked)
         return self._committed(service, asked.link, asked.action, outcome, 200)
@@ -423,10 +422,9 @@ class Host:
                 self._pending.append((self._now + effect.delay_millis * 1000, self._count, sender, effect))
 
     def _full(self, link: str, number: int) -> dict[str, Any]:
-        record = self._documents[link]
-        service, version = self._services[record.factory], record.versions[number]
-        state = self._state(service, link) if number == len(record.versions) - 1 else version.state
-        descriptor = self._descriptors[record.factory]
+        record, newest = self._documents[link], len(self._documents[link].versions) - 1
+        version, descriptor = record.versions[number], self._descriptors[record.factory]
+        state = self._state(self._services[record.factory], link) if number == newest else version.state
         return json.loads(state) | {
             "documentVersion": number, "documentKind": descriptor.get("documentKind", descriptor["name"]), "documentSelfLink": link,
             "documentUpdateTimeMicros": version.updated, "documentUpdateAction": version.action.upper(),
@@ -458,8 +456,10 @@ def _not_allowed(asked: _Asked) -> Fault:
     return Fault(405, "not-allowed", f"{asked.link} does not take {asked.action.upper()}")
 
 
-def _without_built_in(body: Any) -> dict[str, Any]:
-    return {name: value for name, value in (body or {}).items() if not name.startswith("document") and name != "kind"}
+def _state_in(asked: _Asked) -> dict[str, Any]:
+    if not isinstance(asked.body, dict):
+        raise Fault(400, "validation", f"{asked.action.upper()} {asked.link} needs a JSON object as its body")
+    return {name: value for name, value in asked.body.items() if not name.startswith("document") and name != "kind"}
 
 
 def _merged(target: Any, patch: Any) -> Any:

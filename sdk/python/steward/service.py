@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .context import Answer, Context
-from .fault import Fault
-from .shape import Member, Shape, member, schema_of, text_of
+from .fault import Fault, FieldError, place_among
+from .shape import Member, Shape, Unknown, member, schema_of, text_of
 
 ACTIONS = ("create", "start", "stop", "get", "post", "put", "patch", "delete", "maintenance")
 _SAFE = ("PERSISTENCE", "REPLICATION", "OWNER_SELECTION")
@@ -74,6 +75,17 @@ def _hints(function: Callable, cls: type) -> dict[str, Any]:
     return typing.get_type_hints(function, localns={cls.__name__: cls})
 
 
+@contextlib.contextmanager
+def _named(function: Callable, cls: type, parameter: str) -> Iterator[None]:
+    """Tells of which parameter the type or the default is none, and where it stands."""
+    try:
+        yield
+    except Unknown as error:
+        code = inspect.unwrap(function).__code__
+        place = place_among(code.co_filename, function.__globals__, code.co_firstlineno, rf"\b{parameter}\s*:")
+        raise FieldError(f"{parameter} of {cls.__name__}.{function.__name__} {error}", place) from None
+
+
 class Method:
     """A method with what it takes."""
 
@@ -93,11 +105,16 @@ class Method:
                 self.wants[parameter.name] = "answer"
             elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
                 self.body = (parameter.name, Shape(hint))
-            elif parameter.name == "body":
-                self.body = (parameter.name, Shape(hint))
             else:
-                given = parameter.default
-                self.fields.append(member(parameter.name, hint, dataclasses.MISSING if given is inspect.Parameter.empty else given))
+                with _named(function, cls, parameter.name):
+                    self._take(parameter, hint)
+
+    def _take(self, parameter: inspect.Parameter, hint: Any) -> None:
+        if parameter.name == "body":
+            self.body = (parameter.name, Shape(hint))
+            return
+        given = dataclasses.MISSING if parameter.default is inspect.Parameter.empty else parameter.default
+        self.fields.append(member(parameter.name, hint, given))
 
     def schema(self) -> dict[str, Any]:
         """Returns the schema of the body that it takes."""
@@ -145,7 +162,9 @@ class Service:
         if role == "migrate" and hasattr(function, "_steward"):
             hints = _hints(function, self.cls)
             hints.pop("return", None)
-            self.migrations[detail] = (function, Shape(next(iter(hints.values()), Any)))
+            name, hint = next(iter(hints.items()), ("", Any))
+            with _named(function, self.cls, name):
+                self.migrations[detail] = (function, Shape(hint))
         elif role == "reply" and (hasattr(function, "_steward") or name == "handle_reply"):
             self.replies[detail] = Method(function, self.cls)
         elif role in ACTIONS and (hasattr(function, "_steward") or name.startswith("handle_")):
@@ -201,13 +220,30 @@ class Service:
 #: The service of this script or component.
 served: list[Service] = []
 
+#: What the host takes for names, and in words.
+_NAMES = {
+    "factory": (r"(/(?!\.{1,2}(/|$))[A-Za-z0-9_.~@!$&'()*+,;=:-]+)+", 'a path such as "/core/counters"'),
+    "name": (r"[A-Za-z0-9_.-]{1,256}", "of letters, digits, '-', '_' and '.'"),
+    "version": (r"[^\s.]+(\.[^\s.]+){2}", 'a semantic version such as "1.2.3"'),
+}
+
 _OPTIONS = {
     "name", "version", "docs", "kind", "options", "state_version", "retention", "task", "start", "patch", "put", "index", "outbound", "limits", "per_call",
 }
 
 
+def _check_names(factory: Any, options: dict[str, Any]) -> None:
+    """Refuses names that the host would refuse later, without a line."""
+    names = {"factory": factory} | {word: options[word] for word in _NAMES if options.get(word) is not None}
+    for word, name in names.items():
+        form, like = _NAMES[word]
+        if not isinstance(name, str) or not re.fullmatch(form, name):
+            raise TypeError(f"{word} is {name!r}, and has to be {like}")
+
+
 def service(factory: str, **options: Any) -> Callable[[type], type]:
     """Makes a dataclass of a class, and a service whose documents live at the factory's path. See the README for the options."""
+    _check_names(factory, options)
     if unknown := options.keys() - _OPTIONS:
         raise TypeError(f"a service has no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(_OPTIONS))}")
 

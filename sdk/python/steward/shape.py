@@ -1,6 +1,6 @@
 """Typed states and bodies: reading them, so that an error names the field at fault, and their JSON Schema.
 
-Known are bool, int, float, str, list, dict with texts as keys, Optional, Literal, Enum, Any, and dataclasses of these.
+Known are bool, int of 64 bits, float, str, list, dict with texts as keys, Optional, Literal, Enum, Any, and dataclasses of these.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import sys
 import types
 import typing
 from collections.abc import Callable
 from typing import Any
 
-from .fault import Fault, invalid
+from .fault import Fault, FieldError, invalid, place_among
 
 _MISSING = dataclasses.MISSING
 _BOUNDS = ("minimum", "maximum", "min_length", "max_length")
+_KNOWN = "bool, int, float, str, list[…], dict[str, …], Optional, Literal, an Enum, Any, and dataclasses of these"
+# What the host keeps digit for digit; larger integers it would round.
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 
 
 def field(
@@ -53,8 +57,12 @@ class Member:
     docs: str
 
 
+class Unknown(TypeError):
+    """What is wrong with an annotation or a default, whichever field has it."""
+
+
 class Shape:
-    """What JSON a type takes."""
+    """What JSON a type takes. Raises Unknown for one that has none."""
 
     def __init__(self, hint: Any, bounds: dict[str, float] | None = None) -> None:
         self.bounds = bounds or {}
@@ -70,16 +78,19 @@ class Shape:
         if origin in (typing.Union, types.UnionType):
             self.nullable = type(None) in arguments
             others = [argument for argument in arguments if argument is not type(None)]
-            return self._kind(others[0]) if len(others) == 1 else "any"
+            if len(others) == 1:
+                return self._kind(others[0])
+        if hint is Any:
+            return "any"
         if origin is typing.Literal:
             self.choices = list(arguments)
             return "choice"
-        if origin in (list, dict):
-            self.items = Shape(arguments[-1]) if arguments else Shape(Any)
+        if origin is list or (origin is dict and arguments[0] in (str, Any)):
+            self.items = Shape(arguments[-1])
             return "list" if origin is list else "map"
-        if isinstance(hint, type):
+        if isinstance(hint, type) and origin is None:
             return self._class(hint)
-        return "any"
+        raise _unknown(hint)
 
     def _class(self, hint: type) -> str:
         plain = {bool: "boolean", int: "integer", float: "number", str: "text", list: "list", dict: "map"}
@@ -94,7 +105,7 @@ class Shape:
             self.type = hint
             self.members = members_of(hint)
             return "object"
-        return "any"
+        raise _unknown(hint)
 
     def read(self, value: Any, pointer: str = "") -> Any:
         """Returns a value of the type. Raises a fault that points at the first field that does not fit."""
@@ -106,6 +117,8 @@ class Shape:
             case "boolean", bool():
                 return value
             case "integer", int() if not isinstance(value, bool):
+                if not _LEAST <= value <= _MOST:
+                    raise at_fault(pointer, f"must be an integer from {_LEAST} to {_MOST}, found {value}")
                 return self._bounded(value, value, "", pointer)
             case "number", int() | float() if not isinstance(value, bool):
                 return self._bounded(float(value), value, "", pointer)
@@ -161,7 +174,8 @@ class Shape:
         if self.choices:
             schema["enum"] = self.choices + ([None] if self.nullable else [])
         lengths = {"min_length": "minItems", "max_length": "maxItems"} if self.kind == "list" else {"min_length": "minLength", "max_length": "maxLength"}
-        for name, bound in self.bounds.items():
+        bounds = {"minimum": _LEAST, "maximum": _MOST} | self.bounds if self.kind == "integer" else self.bounds
+        for name, bound in bounds.items():
             schema[lengths.get(name, name)] = bound
         if self.items and self.kind == "list":
             schema["items"] = self.items.schema(above)
@@ -185,8 +199,13 @@ def schema_of(members: list[Member], above: tuple[Any, ...] = ()) -> dict[str, A
     return {"type": "object", "properties": properties, "required": [member.name for member in members if member.required]}
 
 
+def _unknown(hint: Any) -> Unknown:
+    named = hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+    return Unknown(f"is annotated with {named}, of which steward can make no JSON; known are {_KNOWN}")
+
+
 def member(name: str, hint: Any, given: Any) -> Member:
-    """Returns a field out of its annotation and what `field` returned for it, or its plain default."""
+    """Returns a field out of its annotation and what `field` returned for it, or its plain default. Raises Unknown."""
     if not isinstance(given, dataclasses.Field):
         given = field() if given is _MISSING else field(given)
     default: Callable[[], Any] | None = None
@@ -198,6 +217,11 @@ def member(name: str, hint: Any, given: Any) -> Member:
     shape = Shape(hint, given.metadata.get("bounds"))
     if default and default() is None:
         shape.nullable = True
+    elif default:
+        try:
+            shape.read(plain(default()))
+        except Fault as fault:
+            raise Unknown(f"has a default that {fault.message.removeprefix('body ')}") from None
     return Member(json_name(name, given), name, shape, default is None and not shape.nullable, default, given.metadata.get("docs", ""))
 
 
@@ -207,9 +231,22 @@ def json_name(attribute: str, given: dataclasses.Field) -> str:
 
 
 def members_of(hint: type) -> list[Member]:
-    """Returns the fields of a dataclass."""
+    """Returns the fields of a dataclass. Raises FieldError that names the first one that cannot be."""
     hints = typing.get_type_hints(hint)
-    return [member(given.name, hints[given.name], given) for given in dataclasses.fields(hint)]
+    members = []
+    for given in dataclasses.fields(hint):
+        try:
+            members.append(member(given.name, hints[given.name], given))
+        except Unknown as error:
+            raise FieldError(f"{hint.__name__}.{given.name} {error}", _place_of_field(hint, given.name)) from None
+    return members
+
+
+def _place_of_field(hint: type, name: str) -> str:
+    names = vars(sys.modules[hint.__module__])
+    file = names.get("__file__") or hint.__module__
+    lines = place_among(file, names, 1, rf"^\s*class {hint.__name__}\b")
+    return place_among(file, names, int(lines.rpartition(":")[2]), rf"^\s+{name}\s*:")
 
 
 def plain(value: Any) -> Any:

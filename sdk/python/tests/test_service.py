@@ -2,11 +2,16 @@
 
 import dataclasses
 import datetime
+import importlib.util
 import json
+import os
+import sys
+import tempfile
 import typing
 import unittest
 
 from steward import Answer, Context, Level, conflict, every, field, get, invalid, migrate, patch, reply, service
+from steward.fault import place_of
 from steward.mock import Host, Response
 
 
@@ -224,6 +229,112 @@ class TestService(unittest.TestCase):
         for value in (None, datetime.datetime(9999, 1, 1, tzinfo=utc)):
             said.append(value)
             self.assertEqual(host.patch(link, {"kind": "at"}).status, 200)
+
+    def test_a_state_that_a_handler_spoils_is_its_own_fault_with_field_file_and_line(self):
+        @service("/x")
+        class Spoilt:
+            count: int = field(0, minimum=0)
+            due: str = ""
+
+            @patch("text")
+            def text(self, ctx: Context):
+                ctx.log(Level.INFO, "here")
+                self.count = "x"
+
+            @patch("bound")
+            def bound(self):
+                self.count -= 1
+
+            @patch("large")
+            def large(self):
+                self.count = 1 << 64
+
+            @patch("object")
+            def object(self):
+                self.due = datetime.date(2026, 1, 1)
+
+            @patch("taken over")
+            def take_over(self, count: int):
+                self.count = count
+
+            @patch("twice")
+            def twice(self):
+                self.count = 1.5
+                self.count = 2.5
+
+        host = Host(Spoilt)
+        link = host.post("/x", {}).link
+        first = Spoilt.text.__code__.co_firstlineno
+        for kind, line, told in (
+            ("text", 3, 'count must be an integer, found the text "x"'), ("bound", 7, "count must be 0 or more, found -1"),
+            ("large", 11, "count must be an integer from"), ("object", 15, "due is no JSON"), ("twice", 21, "count must be an integer, found 2.5"),
+        ):
+            answer = host.patch(link, {"kind": kind})
+            self.assertEqual((answer.status, answer.code, answer.pointer), (500, "guest-outcome", ""), answer)
+            self.assertIn(f"the service has left a state that does not fit: {told}", answer.message)
+            self.assertTrue(answer.message.endswith(f" at test_service.py:{first + line}"), answer.message)
+            self.assertEqual(host.lines[-1][2]["at"], f"test_service.py:{first + line}")
+        answer = host.patch(link, {"kind": "taken over", "count": -1})
+        self.assertEqual((answer.status, answer.pointer), (400, "/count"), "it is the client's value, at the same place")
+        self.assertEqual(len(host.versions(link)), 1)
+        self.assertEqual(host.post("/x", {"count": -1}).pointer, "/count", "what the client has sent is the client's")
+
+    def test_what_needs_a_body_is_refused_without_one(self):
+        @service("/notes", patch="merge")
+        class Note:
+            text: str = ""
+
+        host = Host(Note)
+        link = host.post("/notes", None).link
+        for body in (None, [], "text"):
+            for answer in (host.put(link, body), host.patch(link, body)):
+                self.assertEqual((answer.status, answer.code), (400, "validation"), answer)
+                self.assertIn("needs a JSON object as its body", answer.message)
+        self.assertEqual(host.put(link, {"text": "a"}).body["text"], "a")
+
+    def test_integers_beyond_64_bits_are_refused_wherever_they_come_in(self):
+        for number in (1 << 64, -(1 << 63) - 1, 10**25):
+            self.assertEqual(self.host.post("/bank/accounts", {"owner": "bob", "balance": number}).pointer, "/balance")
+            self.assertEqual(self.deposited(number).pointer, "/amount")
+        self.assertEqual(self.deposited((1 << 64) - 1).status, 200)
+
+    def deposited(self, amount):
+        return self.host.patch(self.link, {"kind": "deposit", "amount": amount, "documentVersion": 0})
+
+    def test_what_cannot_be_is_refused_with_its_place_when_the_class_is_made(self):
+        for line, text, told in (
+            (4, "n: datetime.date", "X.n is annotated with date, of which steward can make no JSON; known are bool, int"),
+            (4, "n: list[set[int]]", "X.n is annotated with set[int]"),
+            (4, "n: int | str", "X.n is annotated with int | str"),
+            (4, "n: dict[int, str]", "X.n is annotated with dict[int, str]"),
+            (4, 'n: int = "x"', 'X.n has a default that must be an integer, found the text "x"'),
+            (4, "n: int = field(0, minimum=1)", "X.n has a default that must be 1 or more, found 0"),
+            (5, "n: int = 1\n    def handle_patch(self, by: complex): pass", "by of X.handle_patch is annotated with complex"),
+        ):
+            said, place = self.refused(f'import datetime\n@service("/x")\nclass X:\n    {text}\n')
+            self.assertTrue(said.startswith(told), said)
+            self.assertEqual(place, f"made.py:{line}")
+        for name, told in (('"core/ee"', "factory is 'core/ee', and has to be a path"), ('"/x", name="ä"', "name is 'ä', and has to be of letters")):
+            said, place = self.refused(f"\n@service({name})\nclass X:\n    pass\n")
+            self.assertTrue(said.startswith(told), said)
+            self.assertEqual(place, "made.py:2")
+
+    def refused(self, text):
+        """Returns why a module with such a text cannot be loaded, and the place."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "made.py")
+            with open(file, "w", encoding="utf-8") as made:
+                made.write(text)
+            spec = importlib.util.spec_from_file_location("made", file)
+            module = importlib.util.module_from_spec(spec)
+            vars(module).update(service=service, field=field)
+            sys.modules["made"] = module
+            self.addCleanup(sys.modules.pop, "made", None)
+            try:
+                spec.loader.exec_module(module)
+            except TypeError as error:
+                return str(error), place_of(error)
+        return self.fail(f"it is loaded: {text}")
 
     def test_a_stateless_service_answers_every_path_below_it(self):
         answer = self.host.post("/echo/a/b?word=hello%20you", [1])

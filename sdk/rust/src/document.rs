@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::fault::{Result, invalid, refused};
+use crate::fault::{Fault, Result, invalid, refused};
 use crate::reply::text_of;
 use crate::{schema, strict};
 
@@ -77,18 +77,28 @@ pub(crate) fn restore<T: DeserializeOwned>(text: &str) -> Result<T> {
     })
 }
 
-/// Writes a state.
+/// Writes a state, which a handler has left after a request with the body `sent`.
 ///
 /// # Errors
-/// A fault with status 400 that points at the first field which the schema forbids.
-pub(crate) fn write<T: Document>(state: &T) -> Result<String> {
+/// A fault with status 500 that names the first field which the schema forbids: the service has spoiled its own state. If the body has
+/// the same value at the same place it has status 400 and points there, for then it is the client who is to mend it.
+pub(crate) fn write<T: Document>(state: &T, sent: Option<&str>) -> Result<String> {
     let shape = T::shape();
     if shape.constrained {
         let value = serde_json::to_value(state)
             .map_err(|error| refused(500, "no-json", format!("cannot write the state as JSON: {error}")))?;
-        schema::check(&shape.schema, &value)?;
+        schema::check(&shape.schema, &value).map_err(|fault| blamed(fault, &value, sent))?;
     }
     text_of(state)
+}
+
+fn blamed(fault: Fault, state: &Value, sent: Option<&str>) -> Fault {
+    let body: Option<Value> = sent.and_then(|text| serde_json::from_str(text).ok());
+    let sent = body.as_ref().and_then(|body| body.pointer(&fault.pointer));
+    if !fault.pointer.is_empty() && sent.is_some() && sent == state.pointer(&fault.pointer) {
+        return fault;
+    }
+    refused(500, "guest-outcome", format!("the service has left a state that does not fit: {}", fault.message))
 }
 
 impl Document for Value {

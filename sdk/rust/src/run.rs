@@ -27,7 +27,7 @@ pub enum Writes {
 /// Runs a handler that has a state.
 ///
 /// # Errors
-/// The handler's fault, or one that points at the field of the state which does not fit its schema.
+/// The handler's fault, or one that names the field of the state which does not fit its schema.
 pub fn call<S: Document>(
     handler: Handler,
     text: &str,
@@ -84,7 +84,7 @@ fn change<S: Document>(
     if writes == Writes::Never || reply.unchanged {
         return conclude(ctx, reply, None);
     }
-    let after = document::write(state)?;
+    let after = document::write(state, ctx.request().body.as_deref())?;
     let document = if before.as_ref() == Some(&after) { None } else { Some(after) };
     conclude(ctx, reply, document)
 }
@@ -185,7 +185,7 @@ pub fn optional_body<T: Document>(ctx: &Context) -> Result<Option<T>> {
 /// # Errors
 /// A fault if the old state cannot be read or the new one does not fit its schema.
 pub fn migrate<Old: DeserializeOwned, S: Document>(text: &str, act: impl FnOnce(Old) -> Result<S>) -> Result<String> {
-    document::write(&act(document::restore(text)?)?)
+    document::write(&act(document::restore(text)?)?, None)
 }
 
 /// Joins two states.
@@ -193,7 +193,7 @@ pub fn migrate<Old: DeserializeOwned, S: Document>(text: &str, act: impl FnOnce(
 /// # Errors
 /// The service's fault, or one for a joined state that does not fit its schema.
 pub fn merge<S: Document>(ours: &str, theirs: &str, act: impl FnOnce(S, S) -> Result<S>) -> Result<String> {
-    document::write(&act(document::restore(ours)?, document::restore(theirs)?)?)
+    document::write(&act(document::restore(ours)?, document::restore(theirs)?)?, None)
 }
 
 /// Refuses a call that the descriptor did not invite.

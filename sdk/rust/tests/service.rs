@@ -223,6 +223,38 @@ fn bodies_are_told_apart_by_their_kind_and_refused_by_their_field() {
     assert_eq!(host.patch(&link, json!({ "kind": "deposit", "amount": 1, "documentVersion": 9 })).status, 409);
 }
 
+/// What a level may not become.
+#[derive(Document)]
+struct Level {
+    #[document(default, maximum = 100)]
+    degrees: u64,
+}
+
+#[service(factory = "/levels")]
+impl Level {
+    #[patch(kind = "own")]
+    fn spoil(&mut self) {
+        self.degrees = 101;
+    }
+
+    #[patch(kind = "over")]
+    fn take_over(&mut self, #[field] degrees: u64) {
+        self.degrees = degrees;
+    }
+}
+
+#[test]
+fn a_state_that_a_handler_spoils_is_its_own_fault_unless_the_client_has_sent_the_value() {
+    let mut host = Host::serving::<Level>();
+    let link = host.post("/levels", json!({})).link();
+    let own = host.patch(&link, json!({ "kind": "own" }));
+    assert_eq!((own.status, own.code(), own.pointer()), (500, "guest-outcome", ""), "{}", own.body);
+    assert_eq!(own.message(), "the service has left a state that does not fit: degrees must be 100 or less, found 101");
+    let over = host.patch(&link, json!({ "kind": "over", "degrees": 102 }));
+    assert_eq!((over.status, over.pointer()), (400, "/degrees"), "{}", over.body);
+    assert_eq!(host.versions(&link).len(), 1);
+}
+
 #[test]
 fn an_answer_comes_back_with_its_tag() {
     let (host, link) = account();

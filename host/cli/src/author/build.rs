@@ -8,8 +8,8 @@ use steward_sandbox::Module;
 use super::super::error::{Exit, Failure};
 use super::super::output::{Format, Terminal};
 use super::super::prepare::prepare;
-use super::failure;
-use crate::project::{Effort, Project, Tools, Voice};
+use super::{check, failure, tools};
+use crate::project::{Effort, Project};
 use steward_node::config::quantity::show_size;
 
 /// Builds the component of a service
@@ -41,8 +41,8 @@ pub(in super::super) struct Built {
 ///
 /// # Errors
 /// A failure if there is no project, a tool is missing, the build fails, or a host would refuse the component.
-pub(in super::super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let built = build(&args.folder, terminal)?;
+pub(in super::super) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let built = build(&args.folder, terminal).await?;
     let module = &built.module;
     let descriptor = module.descriptor();
     let path = built.path.display().to_string();
@@ -66,12 +66,11 @@ pub(in super::super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit
 ///
 /// # Errors
 /// As [`run`].
-pub(in super::super) fn build(folder: &Path, terminal: &Terminal) -> Result<Built, Failure> {
+pub(in super::super) async fn build(folder: &Path, terminal: &mut Terminal) -> Result<Built, Failure> {
     let project = Project::open(folder).map_err(|error| failure(&error))?;
-    let silent = terminal.quiet || terminal.format == Format::Json;
-    let voice = if silent { Voice::Kept { coloured: terminal.coloured } } else { Voice::Aloud };
-    let made = project.make(Effort::Whole, &Tools::new(voice)).map_err(|error| failure(&error))?;
-    let module = prepare(&made.module, Some(project.cache()), None)?;
+    check(&project, terminal)?;
+    let made = project.make(Effort::Whole, &tools(terminal)).map_err(|error| failure(&error))?;
+    let module = prepare(made.module.clone(), Some(project.cache()), None, terminal).await?;
     let component = module.component_bytes().map_or(made.module, |component| component.to_vec());
     let path = project.keep(&made.name, &component).map_err(|error| failure(&error))?;
     Ok(Built { path, component, module })

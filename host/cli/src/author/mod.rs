@@ -10,7 +10,8 @@ use std::path::Path;
 use steward_sandbox::Script;
 
 use super::error::{Exit, Failure};
-use crate::project::{Error, script};
+use super::output::{Format, Terminal};
+use crate::project::{Error, Project, Tools, Voice, script};
 
 /// Reads a script, with the files that it imports.
 ///
@@ -29,6 +30,24 @@ fn script_failure(error: &script::Error) -> Failure {
     }
 }
 
+/// Returns what runs the tools of a language: aloud, unless nobody wants to read it.
+fn tools(terminal: &Terminal) -> Tools {
+    let is_silent = terminal.quiet || terminal.format == Format::Json;
+    Tools::new(if is_silent { Voice::Kept { coloured: terminal.coloured } } else { Voice::Aloud })
+}
+
+/// Lets the language's own tool check a project, and says what it has to say.
+///
+/// # Errors
+/// A failure with what is wrong.
+fn check(project: &Project, terminal: &mut Terminal) -> Result<(), Failure> {
+    let said = project.check(&tools(terminal)).map_err(|error| failure(&error))?;
+    if !said.is_empty() && terminal.format == Format::Table {
+        terminal.say(&said);
+    }
+    Ok(())
+}
+
 /// Turns what keeps a project from being built into a failure.
 fn failure(error: &Error) -> Failure {
     let message = error.to_string();
@@ -36,7 +55,7 @@ fn failure(error: &Error) -> Failure {
         Error::NoProject { .. } => {
             Failure::new(Exit::NotFound, "no-project", message).hint("make one: steward new NAME")
         }
-        Error::Missing { install, .. } => Failure::new(Exit::Failed, "tool-missing", message).hint(*install),
+        Error::Missing { install, .. } => Failure::new(Exit::Guest, "tool-missing", message).hint(*install),
         Error::Failed { said, .. } => {
             let mut failure = Failure::new(Exit::Guest, "build-failed", message);
             failure.details.extend(said.lines().map(str::to_owned));

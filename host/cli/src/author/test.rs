@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::super::error::{Exit, Failure};
-use super::failure;
+use super::super::output::Terminal;
+use super::{check, failure};
 use crate::project::Project;
 
 /// Runs the tests of a service
@@ -29,12 +30,13 @@ pub(in super::super) struct Args {
 ///
 /// # Errors
 /// A failure if there is no project, its runner is missing, or a test fails.
-pub(in super::super) fn run(args: &Args) -> Result<Exit, Failure> {
+pub(in super::super) fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let project = Project::open(&args.folder).map_err(|error| failure(&error))?;
+    check(&project, terminal)?;
     let mut command = project.tests(&args.more).map_err(|error| failure(&error))?;
     let runner = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(|error| {
-        Failure::new(Exit::Failed, "tool-missing", format!("cannot run {runner}")).detail(error.to_string())
+        Failure::new(Exit::Guest, "tool-missing", format!("cannot run {runner}")).detail(error.to_string())
     })?;
     if status.success() {
         return Ok(Exit::Done);

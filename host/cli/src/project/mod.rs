@@ -73,6 +73,17 @@ impl Project {
         }
     }
 
+    /// Checks what the language's own tool checks besides, and making a module does not. Returns what is to be said; empty: nothing.
+    ///
+    /// # Errors
+    /// [`Error`] says what is wrong.
+    pub(crate) fn check(&self, tools: &Tools) -> Result<String, Error> {
+        match self.language {
+            Language::TypeScript => script::check_types(&self.folder, self.language.mark(), tools),
+            Language::Rust | Language::Go | Language::C | Language::Python | Language::JavaScript => Ok(String::new()),
+        }
+    }
+
     /// Returns the command that runs the project's tests; `more` is for the runner.
     ///
     /// # Errors
@@ -80,9 +91,9 @@ impl Project {
     pub(crate) fn tests(&self, more: &[OsString]) -> Result<Command, Error> {
         match self.language {
             Language::Rust => Ok(rust::tests(&self.folder, more)),
-            Language::Go => Ok(go::tests(&self.folder, more)),
-            Language::C => Ok(c::tests(&self.folder, more)),
-            Language::Python => Ok(python::tests(&self.folder, more)),
+            Language::Go => go::tests(&self.folder, more),
+            Language::C => c::tests(&self.folder, more),
+            Language::Python => python::tests(&self.folder, more),
             Language::JavaScript | Language::TypeScript => script::tests(&self.folder, more),
         }
     }

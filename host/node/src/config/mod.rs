@@ -12,6 +12,7 @@ mod origin;
 mod peers;
 pub mod quantity;
 mod settings;
+mod variables;
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +25,7 @@ pub use error::Error;
 pub use layers::{Effective, Given, Origin, gather};
 pub use peers::PeerOptions;
 pub use settings::{SETTINGS, Setting, Shape, VARIABLE_PREFIX, setting};
+pub use variables::{Stranger, names as variable_names, strangers};
 
 use steward_model::node::HostId;
 use steward_model::outbound::HostPattern;

@@ -141,8 +141,8 @@ impl Error {
             Error::Broken => never(Kind::Internal, "internal").unknown(),
             Error::Unfit(unfit) => {
                 let hint = match unfit.stored == unfit.own {
-                    true => "raise state_version and add #[migrate(from = …)], or let the new schema allow what is stored",
-                    false => "let #[migrate(from = …)] take this document, too",
+                    true => "raise the state version and add a migration from this one, or let the new schema allow what is stored",
+                    false => "let the migration from that state version take this document, too",
                 };
                 never(Kind::Conflict, "deploy-breaking-state")
                     .with("link", unfit.link.as_str())
@@ -151,7 +151,7 @@ impl Error {
             }
             Error::Breaking(breaking) => {
                 let mut problem = never(Kind::Conflict, "deploy-breaking-state")
-                    .hint("let the module read the stored state: #[migrate(from = …)] in Rust, readsStateVersions and migrate elsewhere")
+                    .hint("let the module read the stored state: add a migration from each of these state versions")
                     .hint("or keep both: mount the new module at another path");
                 problem.members.extend(breaking.members());
                 problem

@@ -48,6 +48,7 @@ impl Deployments {
             "stateVersions": versions,
             "readsStateVersions": descriptor.readable_state_versions(),
             "noWayBack": no_way_back(&state, factory, descriptor, change),
+            "leftOut": left_out(&state, factory, descriptor, change),
             "documents": count,
             "grants": {"outbound": grants},
             "withheld": {"outbound": withheld},
@@ -91,9 +92,23 @@ fn from(state: &ClusterState, factory: &Factory) -> Value {
 
 /// Returns true if the module that answers now cannot read what the new one writes: the first update makes a rollback impossible.
 fn no_way_back(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descriptor, change: Change) -> bool {
-    let mounted = factory.filter(|_| change == Change::Update).and_then(|factory| factory.mounted.as_ref());
-    let now = mounted.and_then(|mounted| state.module(&mounted.module)).and_then(|module| module.descriptor().ok());
-    now.is_some_and(|now| !now.reads(descriptor.state_version))
+    replaced(state, factory, change).is_some_and(|now| !now.reads(descriptor.state_version))
+}
+
+/// Returns the fields of states of now that the new module's do not have: they are in no state that it writes. A migration decides on
+/// them by itself.
+fn left_out(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descriptor, change: Change) -> Vec<String> {
+    let now = replaced(state, factory, change).filter(|now| now.state_version == descriptor.state_version);
+    let fields = |schema: &Value| schema.get("properties").and_then(Value::as_object).cloned();
+    let (Some(now), Some(left)) = (now, fields(&descriptor.state_schema)) else { return Vec::new() };
+    let before = fields(&now.state_schema).unwrap_or_default();
+    before.into_iter().map(|(name, _)| name).filter(|name| !left.contains_key(name)).collect()
+}
+
+/// Returns what is said of itself by the module that an update replaces.
+fn replaced(state: &ClusterState, factory: Option<&Factory>, change: Change) -> Option<Descriptor> {
+    let mounted = factory.filter(|_| change == Change::Update).and_then(|factory| factory.mounted.as_ref())?;
+    state.module(&mounted.module)?.descriptor().ok()
 }
 
 /// Returns what a plan says about a failure that has not happened yet.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
+use steward_model::leaves::pointer_step;
 use steward_model::problem::{Kind, Problem, Violation};
 use steward_model::service::{Descriptor, Handler};
 use steward_model::{Builtin, Document, Link, json};
@@ -198,11 +200,18 @@ fn out_of_the_way<T>(schema: &Schema, bytes: usize, check: impl FnOnce() -> T) -
 
 /// Returns the first places at which a value does not fit.
 pub(super) fn listed(validator: &jsonschema::Validator, value: &Value) -> Vec<Violation> {
-    let violation = |error: jsonschema::ValidationError<'_>| Violation {
-        pointer: error.instance_path().to_string(),
-        detail: error.to_string(),
-    };
+    let violation =
+        |error: jsonschema::ValidationError<'_>| Violation { pointer: pointer_of(&error), detail: error.to_string() };
     validator.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+}
+
+/// Returns where a violation is to be mended: for a field that is missing the place that it would have, as SDKs tell it.
+fn pointer_of(error: &jsonschema::ValidationError<'_>) -> String {
+    let place = error.instance_path();
+    match error.kind() {
+        ValidationErrorKind::Required { property: Value::String(name) } => format!("{place}/{}", pointer_step(name)),
+        _ => place.to_string(),
+    }
 }
 
 /// Returns what a body that was not taken violates of the schema that its service has given for it: that of the action, or of the

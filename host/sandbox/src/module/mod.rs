@@ -231,7 +231,7 @@ fn linked_component(engine: &Arc<Engine>, bytes: &[u8], encoded: Option<Bytes>) 
     // A module for another version of the world imports that version too; the world is the better thing to say.
     let (world, is_http) = check_world(&exports)?;
     check_imports(&imports, is_http)?;
-    let component = compile::compile(engine, digest, || component_bytes)?;
+    let component = compile::compile(engine, "component", digest, || component_bytes)?;
     let needs = if is_http { Needs::Http } else { needs(&component, &imports) };
     let exports = Arc::new(if is_http { Exports::find_http(&component)? } else { Exports::find(&component)? });
     let pre = engine.linker(needs).instantiate_pre(&component);
@@ -252,7 +252,8 @@ fn script_template(engine: &Arc<Engine>, script: &Script) -> Result<InstanceTemp
     let interpreter = script.language.interpreter();
     let needs = Needs::Script(interpreter);
     let Runner { pre, exports, strip } = engine.runners.get(interpreter, || {
-        let component = compile::compile(engine, interpreter.digest(), || interpreter.component())?;
+        let component =
+            compile::compile(engine, interpreter.runner(), interpreter.digest(), || interpreter.component())?;
         Runner::link(&component, engine.linker(needs))
     })?;
     let none = Some(Arc::from([]));
@@ -294,7 +295,12 @@ fn describe(engine: &Engine, template: &InstanceTemplate) -> Result<Descriptor, 
         }
         other => other,
     })?;
-    Ok(Descriptor::parse(&asked)?)
+    // The file of an author's is what they look for; of a component none is known.
+    let file = template.sources.as_ref().and_then(|sources| sources.first()).map(|source| source.name.clone());
+    Descriptor::parse(&asked).map_err(|source| match file {
+        Some(file) => PrepareError::ScriptDescriptor { file, source },
+        None => PrepareError::Descriptor(source),
+    })
 }
 
 /// Returns the limits of a call that has all the time that any call may have.

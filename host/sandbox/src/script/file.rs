@@ -114,7 +114,7 @@ impl Script {
     ///
     /// # Errors
     /// [`PrepareError::Broken`] if it is none, or its texts cannot be read; [`PrepareError::Mixed`] if one interpreter cannot run them all.
-    pub(crate) fn of_module(bytes: &[u8]) -> Result<Script, PrepareError> {
+    pub fn of_module(bytes: &[u8]) -> Result<Script, PrepareError> {
         let broken = |reason: &str| PrepareError::Broken { reason: format!("section {SECTION}: {reason}") };
         let texts = section(bytes).ok_or_else(|| broken("it is not there"))?;
         let script: Script = serde_json::from_slice(texts).map_err(|error| broken(&error.to_string()))?;

@@ -41,6 +41,14 @@ impl Interpreter {
         Digest::parse(self.embedded().digest.trim()).expect("the recipe writes a digest")
     }
 
+    /// Returns what its component is called in the log.
+    pub(crate) fn runner(self) -> &'static str {
+        match self {
+            Interpreter::QuickJs => "script runner of JavaScript",
+            Interpreter::CPython => "script runner of Python",
+        }
+    }
+
     /// Returns the bytes of its component.
     pub(crate) fn component(self) -> Vec<u8> {
         let mut bytes = Vec::new();

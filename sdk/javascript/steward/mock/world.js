@@ -4,7 +4,7 @@ import { Context, at } from "../context.js";
 import { Fault, refused } from "../fault.js";
 import { parse, stringify } from "../json.js";
 import { HANDLERS, call, migrate } from "../run.js";
-import { checked } from "../schema.js";
+import { misfit } from "../schema.js";
 
 const NUMBERS = Object.fromEntries(HANDLERS.map((name, number) => [name, number]));
 const CAUSES = { client: 0, effect: 1, start: 2, maintenance: 3, reply: 4 };
@@ -244,7 +244,8 @@ export class World {
     if (shape === undefined) return;
     const state = parse(text);
     shape.restore(state);
-    checked(shape, state);
+    const wrong = misfit(shape, state);
+    if (wrong !== undefined) throw wrong;
   }
 
   checkedText(served, state) {

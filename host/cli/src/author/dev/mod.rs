@@ -55,7 +55,8 @@ const NODES_MAX: i64 = 9;
 Starts a host of its own, builds, deploys, and does so again on every save. The
 documents stay; what does not build or cannot read them leaves the old code
 serving. Shows what guests log. State is kept in .steward/ of the first DIR.
-With -o json, one object a line.
+With -o json, one object a line. There is no debugger to attach (wasmtime 48 has
+no stub for one): steward replay runs what was recorded again.
 
 Examples:
   steward dev

@@ -14,6 +14,10 @@ use steward_node::config::quantity::show_size;
 /// Where the host's log lines of guests come from.
 const GUESTS: &str = "steward_node::imports";
 
+/// Where it says what it compiles, and what begins the name of the one thing of which everybody waits for so long that they want to know.
+const COMPILER: &str = "steward_sandbox::module::compile";
+const RUNNER: &str = "script runner";
+
 /// What stands before the words of a guest in its lines.
 const GUEST_WORD: &str = "guest: ";
 
@@ -174,6 +178,11 @@ impl Line {
                 fields: if left { fields.to_string() } else { String::new() },
             });
         }
+        if parsed["target"] == COMPILER && text("what").starts_with(RUNNER) {
+            let took = parsed["fields"]["millis"].as_u64().map(|millis| json!({ "millis": millis }).to_string());
+            let message = format!("{message} the {}", text("what"));
+            return Some(Line { fields: took.unwrap_or_default(), ..Line::host(level, &message) });
+        }
         // What broke in a guest, the guest has said itself.
         let is_trouble = matches!(level, "WARN" | "ERROR") && text("code") != GUEST_BROKE;
         is_trouble.then(|| {
@@ -237,6 +246,13 @@ mod tests {
         let line =
             |level: &str| json!({"level": level, "target": "steward_node::node", "fields": {"message": "m", "n": 1}});
         assert_eq!(people(&line("INFO")), None);
+        let compiled = |what: &str| {
+            let fields = json!({"message": "compiled", "what": what, "digest": "3fa9", "millis": 48_000});
+            people(&json!({"level": "INFO", "target": COMPILER, "fields": fields}))
+        };
+        let told = "info     host   compiled the script runner of Python   {\"millis\":48000}";
+        assert_eq!(compiled("script runner of Python").as_deref(), Some(told));
+        assert_eq!(compiled("component"), None);
         assert_eq!(people(&line("WARN")).as_deref(), Some("warn     host   m   {\"n\":1}"));
         let trap =
             json!({"level": "WARN", "target": "t", "fields": {"message": "request failed", "code": "guest-trap"}});

@@ -79,14 +79,17 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
 }
 
 /// Returns the command that compiles the tests for this machine and runs them.
-pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
+///
+/// # Errors
+/// [`Error::Missing`] without a compiler.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
     let native = ["cc", "clang"].into_iter().find(|program| answers(&[program])).map(|program| vec![program]);
-    let words = native.unwrap_or_else(|| find().unwrap_or(&["cc"]).to_vec());
+    let words = native.map_or_else(|| find().map(<[_]>::to_vec), Ok)?;
     let mut command = Command::new("sh");
     let compile = [&words[..], &WARNINGS, &["-g", "-I", HEADERS, "-o", "\"$0\"", TESTS]].concat().join(" ");
     command.current_dir(folder).args(["-c", &format!("mkdir -p {FOLDER} && {compile} && exec \"$0\" \"$@\"")]);
     command.arg(PathBuf::from(".").join(FOLDER).join("tests")).args(more);
-    command
+    Ok(command)
 }
 
 fn compiler(words: &[&str]) -> Command {

@@ -48,10 +48,13 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
 }
 
 /// Returns the command that runs the tests, natively.
-pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
-    let mut command = Command::new(find(folder).unwrap_or_else(|_| PathBuf::from("go")));
+///
+/// # Errors
+/// [`Error::Missing`] without a Go that is new enough.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
+    let mut command = Command::new(find(folder)?);
     command.current_dir(folder).args(["test", "./..."]).args(more);
-    command
+    Ok(command)
 }
 
 /// Returns the last word of the module's path.

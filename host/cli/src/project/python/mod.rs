@@ -28,6 +28,8 @@ const SDK: &str = "steward/sdk/python";
 /// How to get the tool; a project is a folder, and this is typed in it.
 const INSTALL: &str = "python3 -m venv .venv && .venv/bin/pip install componentize-py pytest";
 
+const INSTALL_PYTHON: &str = "apt-get install -y python3";
+
 /// Makes a module of the file `mark` and of what it imports, or lets componentize-py make a component.
 ///
 /// # Errors
@@ -43,7 +45,10 @@ fn component(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error
     let tool = if own.is_file() { own } else { PathBuf::from(TOOL) };
     let found = Command::new(&tool).arg("--version").output().is_ok_and(|answer| answer.status.success());
     if !found {
-        return Err(Error::Missing { missing: format!("there is no {TOOL}"), install: INSTALL });
+        let missing = format!(
+            "there is no {TOOL}, for which {MANIFEST} asks; without that word the project is a script, which needs no tool"
+        );
+        return Err(Error::Missing { missing, install: INSTALL });
     }
     let output = folders::output(folder, "made.wasm")?;
     let mut command = Command::new(tool);
@@ -59,9 +64,15 @@ fn component(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error
 }
 
 /// Returns the command that runs the tests: pytest if it is there, else what Python brings.
-pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
+///
+/// # Errors
+/// [`Error::Missing`] without Python.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
     let own = folder.join(ENVIRONMENT).join("bin/python");
     let python = if own.is_file() { own } else { PathBuf::from("python3") };
+    if !Command::new(&python).arg("--version").output().is_ok_and(|answer| answer.status.success()) {
+        return Err(Error::Missing { missing: "there is no python3".to_owned(), install: INSTALL_PYTHON });
+    }
     let has = |module: &str| {
         let asked = Command::new(&python).args(["-c", &format!("import {module}")]).output();
         asked.is_ok_and(|answer| answer.status.success())
@@ -69,5 +80,5 @@ pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
     let runner: &[&str] = if has("pytest") { &["pytest", "-q"] } else { &["unittest"] };
     let mut command = Command::new(&python);
     command.current_dir(folder).env("PYTHONPATH", SDK).arg("-m").args(runner).args(more);
-    command
+    Ok(command)
 }

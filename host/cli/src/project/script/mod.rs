@@ -10,6 +10,7 @@ mod files;
 mod javascript;
 mod nodejs;
 mod python;
+mod types;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use super::tools::Made;
 pub(crate) use error::Error;
 pub(crate) use files::script;
 pub(super) use nodejs::{link, tests};
+pub(super) use types::check as check_types;
 
 /// Returns true if a file may be a part of a script in JavaScript or TypeScript.
 pub(super) fn is_javascript(file: &Path) -> bool {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::problem::{Kind, Problem, Violation};
 use steward_model::service::{Descriptor, Handler};
-use steward_model::{Builtin, Document, Link, json};
+use steward_model::{Builtin, Document, Exact, Link, json};
 use steward_sandbox::{CallError, Imports, Module, Silent};
 
 use super::checks;
@@ -124,17 +124,18 @@ pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> 
     if state == before || is_fine() {
         return Ok(state);
     }
-    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
-        return Err("the guest returned a state that is no JSON object".to_owned());
-    };
+    let no_object = || "the guest returned a state that is no JSON object".to_owned();
+    let Ok(Value::Object(parsed)) = serde_json::from_slice(&state) else { return Err(no_object()) };
     let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
-    if has_built_in {
-        parsed = stripped(parsed);
-    }
-    let parsed = Value::Object(parsed);
+    let parsed = Value::Object(if has_built_in { stripped(parsed) } else { parsed });
     let violations = violations(schema, &parsed, state.len());
+    if violations.is_empty() && has_built_in {
+        let mut exact = Exact::read(&state).map_err(|_| no_object())?;
+        exact.as_object_mut().ok_or_else(no_object)?.retain(|name| Builtin::named(name).is_none());
+        return Ok(exact.to_string().into());
+    }
     if violations.is_empty() {
-        return Ok(if has_built_in { parsed.to_string().into() } else { state });
+        return Ok(state);
     }
     let told = violations.iter().take(3).map(|violation| format!("{} {}", violation.pointer, violation.detail));
     let told: String = told.collect::<Vec<_>>().join("; ").chars().take(1000).collect();

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};
-use steward_model::{json, link};
+use steward_model::{Link, json, link};
 use steward_protocol::cluster::Refused;
 
+use crate::clock::MoveError;
 use crate::cluster::ProposeError;
 use crate::deployment;
 use crate::operation::{self, Unreadable, served};
@@ -91,6 +92,9 @@ pub(super) enum Error {
     /// The path is known, but this version of the host has nothing there.
     #[error("{path} is not there yet: this version of the host has no {what}")]
     NotOffered { path: String, what: &'static str },
+    /// Something is at the path, and of its kind nothing such is kept.
+    #[error("{link} is {is}, which has no {what}")]
+    NotKept { link: Link, is: &'static str, what: &'static str },
     /// Too many connections are open, and all of them are in use.
     #[error("{max} connections are open already, and all of them are in use")]
     Crowded { max: usize },
@@ -164,9 +168,13 @@ impl Error {
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
-            Error::Method { allowed, .. } => {
+            Error::Method { method, path, allowed } => {
                 let allowed: Vec<&str> = allowed.split(", ").collect();
-                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
+                let problem = never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed);
+                match (method, path.as_str()) {
+                    (&Method::PATCH, "/core/management") => problem.hint(MoveError::Fixed.to_string()),
+                    _ => problem,
+                }
             }
             Error::MediaType { wanted, .. } => {
                 never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
@@ -209,6 +217,9 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
+            Error::NotKept { what, .. } => never(Kind::NotFound, "not-found")
+                .xenon(NOT_FOUND)
+                .hint(format!("documents of factories have it: GET <factory>/<name>/{what}")),
             Error::Crowded { .. } => overloaded(),
             Error::Overloaded { .. } => overloaded().hint("start the node with a higher --requests"),
             Error::BodiesFull { .. } => overloaded()

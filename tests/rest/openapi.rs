@@ -1,5 +1,13 @@
 //! What the host says of itself as OpenAPI is what it does: references lead somewhere, methods are those of `Allow`, examples are
 //! accepted, and the statuses of real answers are described.
+//!
+//! Judged by hand besides: `st run URL/openapi.json?v=3.2 --phases coverage,stateful` of schemathesis, which follows the links. It holds against the host, and
+//! the host means it so:
+//!
+//! - Bodies that fit a schema are refused, and others taken: a schema of a descriptor says less than its handlers check, unknown fields are passed over.
+//! - A method that is not there is answered 400 or 412 where a header or a precondition is wrong as well; TRACE reaches HTTP components.
+//! - The guest `relay` answers 500 (`guest-outcome`) to an address that cannot be: it sends what its clients name, and the descriptor lists no host.
+//! - Modules, and what ends or takes away the host's own, are left out: `installCoreModules`, `stopCoreManagement`, `changeCoreNodeGroupsDefault`, `removeFactory.*`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -169,12 +169,7 @@ impl Error {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
             Error::Method { method, path, allowed } => {
-                let allowed: Vec<&str> = allowed.split(", ").collect();
-                let problem = never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed);
-                match (method, path.as_str()) {
-                    (&Method::PATCH, "/core/management") => problem.hint(MoveError::Fixed.to_string()),
-                    _ => problem,
-                }
+                with_methods(never(Kind::NotSupported, "method-not-allowed"), (method, path), allowed)
             }
             Error::MediaType { wanted, .. } => {
                 never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
@@ -217,9 +212,7 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
-            Error::NotKept { what, .. } => never(Kind::NotFound, "not-found")
-                .xenon(NOT_FOUND)
-                .hint(format!("documents of factories have it: GET <factory>/<name>/{what}")),
+            Error::NotKept { what, .. } => of_documents(never(Kind::NotFound, "not-found").xenon(NOT_FOUND), what),
             Error::Crowded { .. } => overloaded(),
             Error::Overloaded { .. } => overloaded().hint("start the node with a higher --requests"),
             Error::BodiesFull { .. } => overloaded()
@@ -230,8 +223,7 @@ impl Error {
                 .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
-                let problem = later(Kind::Unavailable, "not-available", 1);
-                if let Some(checks) = checks { problem.with("checks", checks.clone()) } else { problem }
+                with_checks(later(Kind::Unavailable, "not-available", 1), checks.as_deref())
             }
             Error::Panicked => never(Kind::Internal, "internal").unknown(),
             Error::Storage(_) => never(Kind::Internal, "storage"),
@@ -243,6 +235,23 @@ impl Error {
 /// How the end of a body is said.
 const FRAMING: &str =
     "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding";
+
+/// Adds the methods that there are at a path to a problem with another one.
+fn with_methods(problem: Problem, (method, path): (&Method, &str), allowed: &str) -> Problem {
+    let problem = problem.with("allowed", allowed.split(", ").collect::<Vec<_>>());
+    match (method, path) {
+        (&Method::PATCH, "/core/management") => problem.hint(MoveError::Fixed.to_string()),
+        _ => problem,
+    }
+}
+
+fn with_checks(problem: Problem, checks: Option<&[serde_json::Value]>) -> Problem {
+    if let Some(checks) = checks { problem.with("checks", checks) } else { problem }
+}
+
+fn of_documents(problem: Problem, what: &str) -> Problem {
+    problem.hint(format!("documents of factories have it: GET <factory>/<name>/{what}"))
+}
 
 fn beyond(problem: Problem, wanted: u32, peers: usize) -> Problem {
     let problem = problem.with("quorum", wanted).with("peers", peers).hint(format!("take {peers} or less, or auto"));

@@ -40,6 +40,8 @@ async fn what_cannot_be_asked_of_copies_is_refused_with_what_can() {
         let detail = client.get(&format!("{PATH}?{query}")).await.expect(400).json()["detail"].to_string();
         assert!(detail.contains(words), "{detail}");
     }
+    let made_up = client.get(&format!("{PATH}?atLeast=1-99999999")).await.expect(412).json();
+    assert_eq!(made_up["code"], "position-not-in-log", "at once: {made_up}");
     for (method, path) in [(Method::PATCH, PATH), (Method::DELETE, PATH), (Method::GET, "/core/examples")] {
         let path = format!("{path}?consistency=local");
         let refused = client.with_headers(method, &path, &[], &json!({})).await.expect(400).json();

@@ -23,6 +23,7 @@ mod listing;
 mod migrating;
 mod modules;
 mod native;
+mod newcomers;
 mod openapi;
 mod outcomes;
 mod outside;

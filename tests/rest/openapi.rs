@@ -1,5 +1,13 @@
 //! What the host says of itself as OpenAPI is what it does: references lead somewhere, methods are those of `Allow`, examples are
 //! accepted, and the statuses of real answers are described.
+//!
+//! Judged by hand besides: `st run URL/openapi.json?v=3.2 --phases coverage,stateful` of schemathesis, which follows the links. It holds against the host, and
+//! the host means it so:
+//!
+//! - Bodies that fit a schema are refused, and others taken: a schema of a descriptor says less than its handlers check, unknown fields are passed over.
+//! - A method that is not there is answered 400 or 412 where a header or a precondition is wrong as well; TRACE reaches HTTP components.
+//! - The guest `relay` answers 500 (`guest-outcome`) to an address that cannot be: it sends what its clients name, and the descriptor lists no host.
+//! - Modules, and what ends or takes away the host's own, are left out: `installCoreModules`, `stopCoreManagement`, `changeCoreNodeGroupsDefault`, `removeFactory.*`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +95,26 @@ fn assert_sound(document: &Value) {
     });
 }
 
+/// Checks that links lead to operations, and name parameters that these take; returns how many there are.
+fn assert_links(document: &Value) -> usize {
+    let (mut taken, mut links) = (BTreeMap::new(), Vec::new());
+    each_operation(document, |_, _, operation| {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let names = parameters.iter().map(|parameter| followed(document, parameter)["name"].clone());
+        taken.insert(operation["operationId"].to_string(), names.collect::<Vec<_>>());
+        let answers = operation["responses"].as_object().expect("answers").values();
+        links
+            .extend(answers.filter_map(|answer| answer["links"].as_object()).flat_map(|links| links.values().cloned()));
+    });
+    for link in &links {
+        let target = taken.get(&link["operationId"].to_string());
+        let target = target.unwrap_or_else(|| panic!("{link} leads nowhere"));
+        let mut named = link["parameters"].as_object().expect("parameters").keys();
+        assert!(named.all(|name| target.contains(&json!(name))), "{link} names what is not taken: {target:?}");
+    }
+    links.len()
+}
+
 /// Returns the methods that a path has by the document, as `Allow` would list them.
 fn methods(document: &Value, path: &str) -> BTreeSet<String> {
     let item = document["paths"][path].as_object().unwrap_or_else(|| panic!("{path} is not described"));
@@ -112,7 +140,8 @@ fn assert_described(document: &Value, path: &str, method: &str, answer: &Answer)
     let content = followed(document, found).get("content").and_then(Value::as_object);
     let media = answer.header("content-type").split(';').next().unwrap_or_default();
     let is_described = content.is_some_and(|content| content.contains_key(media));
-    assert!(is_described || answer.body.is_empty(), "{method} {path}: {status} {media} is not described: {found}");
+    let is_empty = answer.body.is_empty() && content.is_none();
+    assert!(is_described || is_empty, "{method} {path}: {status} {media} is not described: {found}");
 }
 
 /// Returns the body of the example that a factory gives for its POST.
@@ -134,6 +163,9 @@ async fn the_document_is_sound_and_the_same_each_time() {
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.json()["openapi"], number);
         assert_sound(&answer.json());
+        let documents =
+            answer.json()["paths"].as_object().expect("paths").keys().filter(|path| path.ends_with("/{id}")).count();
+        assert!(assert_links(&answer.json()) > documents, "what is created can be found");
         let again = client.get(&format!("/openapi.json{query}")).await.expect(200);
         assert_eq!(answer.body, again.body, "the same services, another document");
     }
@@ -162,10 +194,7 @@ async fn methods_are_those_that_the_host_allows() {
     }
     real.insert("/greeting/{below}".to_owned(), "/greeting/one".to_owned());
     for path in document["paths"].as_object().expect("paths").keys() {
-        let mut allowed = allowed(client, real.get(path).unwrap_or(path)).await;
-        if path == "/core/management" {
-            assert!(allowed.remove("PATCH"), "it is refused whatever it says, and not described");
-        }
+        let allowed = allowed(client, real.get(path).unwrap_or(path)).await;
         assert_eq!(methods(&document, path), allowed, "{path}");
     }
 }
@@ -193,6 +222,7 @@ async fn examples_are_accepted_and_real_answers_are_described() {
             (ask(Method::PATCH, &link, &[json], "{").await.expect(400), &child, "patch"),
             (ask(Method::PATCH, &link, &[("content-type", "text/plain")], "x").await.expect(415), &child, "patch"),
             (ask(Method::DELETE, &link, &[("if-match", &tag)], "").await.expect(200), &child, "delete"),
+            (ask(Method::DELETE, &format!("{factory}/none"), &[], "").await.expect(200), &child, "delete"),
             (ask(Method::GET, &format!("{factory}?$limit=0"), &[], "").await.expect(400), &factory.to_owned(), "get"),
             (ask(Method::GET, &format!("{factory}?expand"), &[], "").await.expect(200), &factory.to_owned(), "get"),
         ];

@@ -18,9 +18,15 @@ use hyper_util::rt::TokioExecutor;
 use indicatif::ProgressBar;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use steward_model::json;
+use steward_model::{Exact, json};
 
 use super::error::{Exit, Failure, refusal};
+
+/// The host that is asked unless another one is named.
+pub(super) const USUAL_HOST: &str = "http://127.0.0.1:8000";
+
+/// How another host is named.
+const NAMING: &str = "name a host that runs: -H http://NAME:PORT, or STEWARD_URL";
 
 /// Longest time to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -120,6 +126,12 @@ impl Call {
     /// Sets a JSON body.
     #[must_use]
     pub(super) fn json(self, body: &Value) -> Call {
+        self.bytes(Bytes::from(body.to_string()), "application/json")
+    }
+
+    /// Sets a JSON body that people have written, numbers as they wrote them.
+    #[must_use]
+    pub(super) fn exact(self, body: &Exact) -> Call {
         self.bytes(Bytes::from(body.to_string()), "application/json")
     }
 
@@ -253,12 +265,25 @@ impl Answer {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
-        json::plain(&self.body).map_err(|error| {
-            Failure::new(Exit::Failed, "not-json", "the answer is not JSON")
-                .detail(error.to_string())
-                .detail(self.asked.clone())
-                .hint("is this a steward host? name another one with -H")
-        })
+        json::plain(&self.body).map_err(|error| self.not_json(&error))
+    }
+
+    /// Returns the body as JSON whose numbers are written as the host has them; null if it is empty.
+    ///
+    /// # Errors
+    /// As [`Answer::json`].
+    pub(super) fn exact(&self) -> Result<Exact, Failure> {
+        if self.body.is_empty() {
+            return Ok(Exact::Null);
+        }
+        Exact::read(&self.body).map_err(|error| self.not_json(&error))
+    }
+
+    fn not_json(&self, error: &serde_json::Error) -> Failure {
+        Failure::new(Exit::Failed, "not-json", "the answer is not JSON")
+            .detail(error.to_string())
+            .detail(self.asked.clone())
+            .hint(format!("is this a steward host? {NAMING}"))
     }
 
     /// Returns a header as text; empty if it is absent.
@@ -274,9 +299,7 @@ async fn received(host: &str, call: &Call, response: http::Response<hyper::body:
 }
 
 fn normal_host(text: &str) -> Result<String, Failure> {
-    let refused = |reason: &str| {
-        Failure::usage(format!("{text:?} {reason}")).hint("name a host like this: -H http://127.0.0.1:8000")
-    };
+    let refused = |reason: &str| Failure::usage(format!("{text:?} {reason}")).hint(NAMING);
     // A number alone is the port of a host on this machine, not the name of one.
     let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_port && text.parse::<u16>().is_err() {
@@ -315,7 +338,19 @@ fn nothing_listens(tried: &[(&String, String)]) -> Failure {
     let mut failure =
         Failure::new(Exit::Unreachable, "unreachable", format!("nothing listens on {}", names.join(", ")));
     failure.details = tried.iter().map(|(host, cause)| format!("{host}: {cause}")).collect();
-    failure.hint("start a node: steward start").hint("or name a host that runs: -H http://NAME:PORT, or STEWARD_URL")
+    failure
+        .hint(format!("start a node: {}", start_at(tried.first().map_or("", |(host, _)| host))))
+        .hint(format!("or {NAMING}"))
+}
+
+/// Returns the command that starts a node which answers at `host`, if that is on this machine.
+fn start_at(host: &str) -> String {
+    let uri = host.parse::<Uri>().unwrap_or_default();
+    let is_here = ["127.0.0.1", "localhost", "[::1]"].contains(&uri.host().unwrap_or_default());
+    match uri.port_u16() {
+        Some(port) if is_here && host != USUAL_HOST => format!("steward start --port {port}"),
+        Some(_) | None => "steward start".to_owned(),
+    }
 }
 
 #[cfg(test)]

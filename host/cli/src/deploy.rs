@@ -279,7 +279,14 @@ fn detail(installed: &Value, plan: &Value) -> String {
     let mut parts = Vec::new();
     let before = plan.get("from").map(|from| text(from, "version")).unwrap_or_default();
     let after = text(installed, "version");
-    parts.push(if before.is_empty() { after.to_owned() } else { format!("{before} → {after}") });
+    let is_new = !before.is_empty() && before != after;
+    parts.push(if is_new { format!("{before} → {after}") } else { after.to_owned() });
+    let digests = (plan.get("from").map(|from| text(from, "digest")).unwrap_or_default(), text(installed, "digest"));
+    if !digests.0.is_empty() && digests.0 != digests.1 {
+        let same = plan.get("sameDescriptor") == Some(&Value::Bool(true));
+        let what = if same { "same descriptor, other code:" } else { "code" };
+        parts.push(format!("{what} {} → {}", short_digest(digests.0), short_digest(digests.1)));
+    }
     let versions = plan.get("stateVersions").and_then(Value::as_array);
     let versions: Vec<_> = versions.into_iter().flatten().filter_map(Value::as_u64).map(|v| format!("v{v}")).collect();
     if !versions.is_empty() {
@@ -421,6 +428,18 @@ mod tests {
         let plan = plan(&installed).expect("a plan");
         assert_eq!((plan.change, plan.from, plan.refusal), (Change::Update, Some(7), None));
         assert_eq!(plan.detail, "0.2.4 → 0.3.0   state v2 → v3   1,204 documents");
+    }
+
+    #[test]
+    fn a_plan_that_changes_only_code_says_so() {
+        let installed = |same: bool| {
+            json!({"version": "1", "digest": "bbbbbbbbbbbbbbbb", "plan": {
+                "change": "update", "sameDescriptor": same, "from": {"version": "1", "digest": "aaaaaaaaaaaaaaaa"},
+            }})
+        };
+        let detail = |same| plan(&installed(same)).expect("a plan").detail;
+        assert_eq!(detail(true), "1   same descriptor, other code: aaaaaaaaaaaa → bbbbbbbbbbbb");
+        assert_eq!(detail(false), "1   code aaaaaaaaaaaa → bbbbbbbbbbbb");
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, Method};
-use serde_json::{Value, json};
-use steward_model::{Link, json};
+use steward_model::exact::Members;
+use steward_model::{Exact, Link};
 
 use super::client::{Answer, Call, Client};
 use super::error::{Exit, Failure};
 use super::fields::{self, Source};
-use super::output::{Terminal, cell, pretty};
+use super::output::{Terminal, exact_cell};
 
 /// Reads a document, or lists a factory
 #[derive(Debug, clap::Args)]
@@ -167,12 +167,12 @@ pub(super) async fn get(args: &GetArgs, client: &Client, terminal: &mut Terminal
         print_body(&answer, terminal);
         return Ok(Exit::Done);
     }
-    let document = answer.json()?;
+    let document = answer.exact()?;
     for name in &args.select {
         let value = fields::segments(name).iter().try_fold(&document, |value, segment| value.get(segment));
         let missing = || Failure::new(Exit::NotFound, "no-such-field", format!("{} has no field {name:?}", args.path));
         match value.ok_or_else(missing)? {
-            Value::String(text) => terminal.print(text),
+            Exact::Text(text) => terminal.print(text),
             other => terminal.print(&other.to_string()),
         }
     }
@@ -192,10 +192,10 @@ pub(super) async fn post(
     let mut body = with_kind(fields::body(&args.fields, source)?, args.kind.as_deref())?;
     if let Some(id) = &args.id {
         let path = args.path.split('?').next().unwrap_or_default().trim_end_matches('/');
-        let link = Value::String(format!("{path}/{id}"));
-        let fields = body.get_or_insert_with(|| json!({}));
+        let link = Exact::Text(format!("{path}/{id}"));
+        let fields = body.get_or_insert_with(empty);
         let fields = fields.as_object_mut().ok_or_else(|| Failure::usage("--id needs a body that is an object"))?;
-        fields.insert("documentSelfLink".to_owned(), link);
+        fields.insert("documentSelfLink", link);
     }
     update(Method::POST, &args.path, body, &args.update, client, terminal).await
 }
@@ -267,11 +267,15 @@ async fn change(
     update(method, &args.path, body, &args.update, client, terminal).await
 }
 
-fn with_kind(body: Option<Value>, kind: Option<&str>) -> Result<Option<Value>, Failure> {
+fn empty() -> Exact {
+    Exact::Object(Members::default())
+}
+
+fn with_kind(body: Option<Exact>, kind: Option<&str>) -> Result<Option<Exact>, Failure> {
     let Some(kind) = kind else { return Ok(body) };
-    let mut body = body.unwrap_or_else(|| json!({}));
+    let mut body = body.unwrap_or_else(empty);
     match body.as_object_mut() {
-        Some(fields) => fields.insert("kind".to_owned(), Value::String(kind.to_owned())),
+        Some(fields) => fields.insert("kind", Exact::Text(kind.to_owned())),
         None => return Err(Failure::usage("--kind needs a body that is an object")),
     };
     Ok(Some(body))
@@ -280,14 +284,14 @@ fn with_kind(body: Option<Value>, kind: Option<&str>) -> Result<Option<Value>, F
 async fn update(
     method: Method,
     path: &str,
-    body: Option<Value>,
+    body: Option<Exact>,
     flags: &Update,
     client: &Client,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
     let mut call = Call::new(method, path)?;
     if let Some(body) = &body {
-        call = call.json(body);
+        call = call.exact(body);
     }
     if let Some(etag) = &flags.if_match {
         call = call.header(IF_MATCH, &quoted(etag))?;
@@ -310,8 +314,8 @@ async fn update(
 }
 
 fn show_update(answer: &Answer, path: &str, include: bool, terminal: &mut Terminal) {
-    let state: Value = json::plain(&answer.body).unwrap_or(Value::Null);
-    let link = state.get("documentSelfLink").and_then(Value::as_str);
+    let state = Exact::read(&answer.body).unwrap_or(Exact::Null);
+    let link = state.get("documentSelfLink").and_then(Exact::as_str);
     let link = link.or(Some(answer.header("location")).filter(|link| !link.is_empty())).unwrap_or(path).to_owned();
     if include {
         print_head(answer, terminal);
@@ -320,7 +324,7 @@ fn show_update(answer: &Answer, path: &str, include: bool, terminal: &mut Termin
         return terminal.print(&link);
     }
     let mut parts = vec![format!("{} {link}", answer.status.as_u16())];
-    parts.extend(state.get("documentVersion").map(|version| format!("v{}", cell(version))));
+    parts.extend(state.get("documentVersion").map(|version| format!("v{}", exact_cell(version))));
     let owner = answer.header("x-steward-owner");
     if !owner.is_empty() {
         parts.push(format!("owner {owner}"));
@@ -345,8 +349,8 @@ fn print_body(answer: &Answer, terminal: &mut Terminal) {
     if answer.body.is_empty() {
         return;
     }
-    match json::plain(&answer.body) {
-        Ok(document) => terminal.print(&pretty(&document)),
+    match Exact::read(&answer.body) {
+        Ok(document) => terminal.print_exact(&document),
         Err(_) => terminal.print(String::from_utf8_lossy(&answer.body).trim_end()),
     }
 }
@@ -358,6 +362,8 @@ fn quoted(etag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -367,8 +373,9 @@ mod tests {
 
     #[test]
     fn kind_is_a_field_of_the_body() {
-        assert_eq!(with_kind(None, Some("Reset")), Ok(Some(json!({"kind": "Reset"}))));
-        assert_eq!(with_kind(Some(json!({"by": 3})), Some("Add")), Ok(Some(json!({"by": 3, "kind": "Add"}))));
-        assert!(with_kind(Some(json!([1])), Some("Add")).is_err());
+        let exact = |value: serde_json::Value| Some(Exact::from(value));
+        assert_eq!(with_kind(None, Some("Reset")), Ok(exact(json!({"kind": "Reset"}))));
+        assert_eq!(with_kind(exact(json!({"by": 3})), Some("Add")), Ok(exact(json!({"by": 3, "kind": "Add"}))));
+        assert!(with_kind(exact(json!([1])), Some("Add")).is_err());
     }
 }

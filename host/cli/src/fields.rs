@@ -8,8 +8,8 @@
 //! @body.json         the whole body        -  standard input,  {"a":1}  as it stands
 //! ```
 
-use serde_json::{Map, Value};
-use steward_model::json;
+use steward_model::exact::Members;
+use steward_model::{Exact, json};
 
 use super::error::Failure;
 
@@ -38,7 +38,7 @@ impl Source for Files {
 ///
 /// # Errors
 /// A failure of usage that quotes the word.
-pub(super) fn body(words: &[String], source: &mut dyn Source) -> Result<Option<Value>, Failure> {
+pub(super) fn body(words: &[String], source: &mut dyn Source) -> Result<Option<Exact>, Failure> {
     let mut body = None;
     for word in words {
         match whole(word, source)? {
@@ -46,13 +46,13 @@ pub(super) fn body(words: &[String], source: &mut dyn Source) -> Result<Option<V
                 return Err(Failure::usage(format!("{word:?} is a whole body, and must come before all fields")));
             }
             Some(value) => body = Some(value),
-            None => set(body.get_or_insert_with(|| Value::Object(Map::new())), word, source)?,
+            None => set(body.get_or_insert_with(|| Exact::Object(Members::default())), word, source)?,
         }
     }
     Ok(body)
 }
 
-fn whole(word: &str, source: &mut dyn Source) -> Result<Option<Value>, Failure> {
+fn whole(word: &str, source: &mut dyn Source) -> Result<Option<Exact>, Failure> {
     if let Some(name) = word.strip_prefix('@') {
         return parse(&source.read(name)?, name).map(Some);
     }
@@ -62,16 +62,16 @@ fn whole(word: &str, source: &mut dyn Source) -> Result<Option<Value>, Failure> 
     if word.starts_with(['{', '[']) { parse(word, "the body").map(Some) } else { Ok(None) }
 }
 
-fn parse(text: &str, name: &str) -> Result<Value, Failure> {
+fn parse(text: &str, name: &str) -> Result<Exact, Failure> {
     json::check(text.as_bytes()).map_err(|error| match error {
         json::Error::Syntax { .. } => Failure::usage(format!("{name} is not JSON")).detail(error.to_string()),
         json::Error::ReservedKey { .. } => Failure::usage(format!("{name} cannot be sent")).detail(error.to_string()),
     })?;
-    json::plain(text.as_bytes())
+    Exact::read(text.as_bytes())
         .map_err(|error| Failure::usage(format!("{name} is not JSON")).detail(error.to_string()))
 }
 
-fn set(body: &mut Value, word: &str, source: &mut dyn Source) -> Result<(), Failure> {
+fn set(body: &mut Exact, word: &str, source: &mut dyn Source) -> Result<(), Failure> {
     let Some((name, value)) = word.split_once('=') else {
         return Err(Failure::usage(format!("{word:?} is not a field"))
             .hint("write name=text, name:=JSON, @file, or - for standard input"));
@@ -85,8 +85,8 @@ fn set(body: &mut Value, word: &str, source: &mut dyn Source) -> Result<(), Fail
             }
         },
         None => match value.strip_prefix('@') {
-            Some(file) => (name, Value::String(source.read(file)?)),
-            None => (name, Value::String(value.to_owned())),
+            Some(file) => (name, Exact::Text(source.read(file)?)),
+            None => (name, Exact::Text(value.to_owned())),
         },
     };
     let path = segments(name);
@@ -112,11 +112,11 @@ pub(super) fn segments(name: &str) -> Vec<String> {
     segments
 }
 
-fn place(body: &mut Value, path: &[String], value: Value) -> Option<()> {
+fn place(body: &mut Exact, path: &[String], value: Exact) -> Option<()> {
     let (last, above) = path.split_last()?;
     let mut object = body.as_object_mut()?;
     for name in above {
-        object = object.entry(name.clone()).or_insert_with(|| Value::Object(Map::new())).as_object_mut()?;
+        object = object.object_at(name).as_object_mut()?;
     }
     object.insert(last.clone(), value);
     Some(())
@@ -125,7 +125,7 @@ fn place(body: &mut Value, path: &[String], value: Value) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     struct Fake;
 
@@ -140,12 +140,12 @@ mod tests {
         }
     }
 
-    fn built(words: &[&str]) -> Result<Option<Value>, Failure> {
+    fn built(words: &[&str]) -> Result<Option<Exact>, Failure> {
         body(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(), &mut Fake)
     }
 
     fn value(words: &[&str]) -> Value {
-        built(words).expect("valid words").expect("a body")
+        built(words).expect("valid words").expect("a body").to_value()
     }
 
     #[test]

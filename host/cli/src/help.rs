@@ -50,6 +50,22 @@ pub(super) fn command(colour: ColorChoice) -> Command {
         .arg_required_else_help(true)
 }
 
+/// Puts the usage of the command in the place of the one that an error has, in which flags seem to be wanted whose variables are set.
+pub(super) fn plain_usage(error: &mut Error, whole: &mut Command) {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return };
+    let said = usage.to_string();
+    whole.build();
+    let mut command = whole;
+    for word in said.split_whitespace().skip_while(|word| *word != "steward").skip(1) {
+        match command.find_subcommand(word).is_some() {
+            true => command = command.find_subcommand_mut(word).expect("it was found by the same name"),
+            false => break,
+        }
+    }
+    let usage = command.render_usage();
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+}
+
 /// Puts our own suggestion in the place of the one that an error has for a command that is not there. What merely begins alike helps
 /// nobody: who writes `stop` does not mean `history`.
 pub(super) fn suggest(error: &mut Error) {

@@ -1,11 +1,12 @@
 //! `history`: the kept versions of one document, newest first.
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::json;
+use steward_model::Exact;
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
-use super::output::{Terminal, cell};
+use super::output::{Format, Terminal, exact_cell};
 use super::table::Table;
 
 /// Shows the versions of a document
@@ -29,41 +30,56 @@ pub(super) struct Args {
 /// A failure if there is no answer, or the host refuses.
 pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let link = args.link.trim_end_matches('/');
-    let call = Call::new(Method::GET, &format!("{link}/history"))?.query("limit", &args.limit.to_string());
-    let answer = client.ask(&call).await?.json()?;
-    let versions = answer.get("versions").and_then(Value::as_array).cloned().unwrap_or_default();
-    if terminal.format == super::output::Format::Json {
-        terminal.print_json(&json!({"type": "history", "schema": 1, "link": link, "versions": versions}));
+    let ask = async |limit: u32, to: Option<i64>| {
+        let call = Call::new(Method::GET, &format!("{link}/history"))?.query("limit", &limit.to_string());
+        let call = to.map(|to| call.clone().query("to", &to.to_string())).unwrap_or(call);
+        let answer = client.ask(&call).await?.exact()?;
+        Ok::<_, Failure>(answer.get("versions").and_then(Exact::as_list).unwrap_or_default().to_vec())
+    };
+    let versions = ask(args.limit, None).await?;
+    if terminal.format == Format::Json {
+        let mut shown = Exact::from(json!({"type": "history", "schema": 1, "link": link}));
+        shown.as_object_mut().map(|shown| shown.insert("versions", Exact::List(versions)));
+        terminal.print_exact(&shown);
         return Ok(Exit::Done);
     }
+    // What the oldest one that is shown has changed can only be told by the one before it.
+    let earlier = match versions.last().and_then(|oldest| number(oldest, "documentVersion")) {
+        Some(oldest) if oldest > 0 => ask(1, Some(oldest - 1)).await?,
+        Some(_) | None => Vec::new(),
+    };
     let mut table = Table::new(["version", "updated", "action", "cause", "owner", "changed"]);
     for (place, version) in versions.iter().enumerate() {
-        let text = |key: &str| version.get(key).map_or_else(|| "–".to_owned(), cell);
+        let text = |key: &str| version.get(key).map_or_else(|| "–".to_owned(), exact_cell);
         table.row(vec![
             text("documentVersion"),
-            terminal.time(version.get("documentUpdateTimeMicros").and_then(Value::as_i64)),
+            terminal.time(number(version, "documentUpdateTimeMicros")),
             text("documentUpdateAction"),
             text("documentUpdateCause"),
             text("documentOwner"),
-            changes(versions.get(place + 1), version),
+            changes(versions.get(place + 1).or(earlier.first()), version),
         ]);
     }
     terminal.print_table(&table);
     Ok(Exit::Done)
 }
 
+fn number(version: &Exact, field: &str) -> Option<i64> {
+    version.get(field).and_then(Exact::as_i64)
+}
+
 /// Returns the fields of the state that differ from the version before, with their new values.
-fn changes(before: Option<&Value>, after: &Value) -> String {
-    let none = Map::new();
-    let after = after.as_object().unwrap_or(&none);
-    let before = before.and_then(Value::as_object);
-    let own = |name: &str| !name.starts_with("document");
-    let changed = after
-        .iter()
-        .filter(|(name, value)| own(name) && before.is_none_or(|before| before.get(name.as_str()) != Some(*value)));
-    let mut parts: Vec<String> = changed.map(|(name, value)| format!("{name}={}", cell(value))).collect();
-    let gone = before.into_iter().flat_map(Map::keys).filter(|name| own(name) && !after.contains_key(name.as_str()));
-    parts.extend(gone.map(|name| format!("-{name}")));
+fn changes(before: Option<&Exact>, after: &Exact) -> String {
+    if before.is_none() && number(after, "documentVersion").is_some_and(|version| version > 0) {
+        return "? the version before is not kept".to_owned();
+    }
+    let own = |(name, _): &(&str, &Exact)| !name.starts_with("document");
+    let members = |version: Option<&'_ Exact>| version.and_then(Exact::as_object).cloned().unwrap_or_default();
+    let (before, after) = (members(before), members(Some(after)));
+    let changed = after.iter().filter(own).filter(|(name, value)| before.get(name) != Some(*value));
+    let mut parts: Vec<String> = changed.map(|(name, value)| format!("{name}={}", exact_cell(value))).collect();
+    let gone = before.iter().filter(own).filter(|(name, _)| after.get(name).is_none());
+    parts.extend(gone.map(|(name, _)| format!("-{name}")));
     if parts.is_empty() { "–".to_owned() } else { parts.join(" ") }
 }
 
@@ -73,10 +89,11 @@ mod tests {
 
     #[test]
     fn changes_name_new_values_and_lost_fields() {
-        let before = json!({"count": 1, "name": "a", "old": true, "documentVersion": 0});
-        let after = json!({"count": 2, "name": "a", "step": 5, "documentVersion": 1});
+        let before = Exact::from(json!({"count": 1, "name": "a", "old": true, "documentVersion": 0}));
+        let after = Exact::from(json!({"count": 2, "name": "a", "step": 5, "documentVersion": 1}));
         assert_eq!(changes(Some(&before), &after), "count=2 step=5 -old");
         assert_eq!(changes(None, &before), "count=1 name=a old=true");
         assert_eq!(changes(Some(&before), &before), "–");
+        assert_eq!(changes(None, &after), "? the version before is not kept");
     }
 }

@@ -68,11 +68,13 @@ pub fn main() -> ExitCode {
 /// `node` may return a [`Failure`] of its own as the error to choose code, hints and exit code.
 fn run_words(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCode>) -> ExitCode {
     let words = argv::with_start(std::env::args_os());
-    let parsed = help::command(argv::colour(&words)).try_get_matches_from(words);
+    let colour = argv::colour(&words);
+    let parsed = help::command(colour).try_get_matches_from(words);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(mut error) => {
             help::suggest(&mut error);
+            help::plain_usage(&mut error, &mut help::command(colour));
             // A closed pipe is no failure of ours: `steward --help | head -1`.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));

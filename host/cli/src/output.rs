@@ -9,8 +9,8 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::Value;
-use steward_model::Timestamp;
 use steward_model::line::{one_line, shown};
+use steward_model::{Exact, Timestamp};
 
 use super::error::{Exit, Failure};
 use super::table::{Table, in_one_row, painted};
@@ -139,7 +139,12 @@ impl Terminal {
 
     /// Writes a document for programs.
     pub(super) fn print_json(&mut self, document: &Value) {
-        self.print(&pretty(document));
+        self.print(&format!("{document:#}"));
+    }
+
+    /// Writes a document for programs, numbers as they were read.
+    pub(super) fn print_exact(&mut self, document: &Exact) {
+        self.print(&format!("{document:#}"));
     }
 
     /// Writes a line of talk, unless asked to be quiet.
@@ -273,11 +278,6 @@ fn write_line(to: &mut dyn Write, line: &str) {
     let _ = writeln!(to, "{line}").and_then(|()| to.flush());
 }
 
-/// Returns JSON as people read it.
-pub(super) fn pretty(value: &Value) -> String {
-    format!("{value:#}")
-}
-
 /// Returns a distance in time in its largest unit.
 pub(super) fn ago(micros: i64) -> String {
     let seconds = micros / 1_000_000;
@@ -310,6 +310,15 @@ pub(super) fn cell(value: &Value) -> String {
         Value::Null => "–".to_owned(),
         Value::String(text) => in_one_row(text),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// Returns what [`cell`] does, numbers as they were read.
+pub(super) fn exact_cell(value: &Exact) -> String {
+    match value {
+        Exact::Null => "–".to_owned(),
+        Exact::Text(text) => in_one_row(text),
+        Exact::Bool(_) | Exact::Number(_) | Exact::List(_) | Exact::Object(_) => value.to_string(),
     }
 }
 

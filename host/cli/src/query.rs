@@ -1,12 +1,14 @@
 //! `query`: lists the children of a factory that match a filter.
 
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::json;
+use steward_model::Exact;
+use steward_model::exact::Members;
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::fields;
-use super::output::{Format, Terminal, cell, thousands};
+use super::output::{Format, Terminal, exact_cell, thousands};
 use super::progress;
 use super::table::Table;
 
@@ -55,7 +57,7 @@ const SHOWN_DOCUMENTS: usize = 100;
 
 /// Documents that were found, and whether there are more.
 struct Found {
-    documents: Vec<(String, Value)>,
+    documents: Vec<(String, Exact)>,
     more: bool,
 }
 
@@ -74,11 +76,14 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     };
     let found = progress::watch(terminal, &bar, search).await?;
     if terminal.format == Format::Json {
-        let documents: Map<String, Value> = found.documents.into_iter().collect();
-        terminal.print_json(&json!({
-            "type": "query", "schema": 1, "factory": args.factory, "count": documents.len(), "more": found.more,
-            "documentLinks": documents.keys().collect::<Vec<_>>(), "documents": documents,
+        let documents: Members = found.documents.into_iter().collect();
+        let links: Vec<&str> = documents.iter().map(|(link, _)| link).collect();
+        let mut shown = Exact::from(json!({
+            "type": "query", "schema": 1, "factory": args.factory, "count": links.len(), "more": found.more,
+            "documentLinks": links,
         }));
+        shown.as_object_mut().map(|shown| shown.insert("documents", Exact::Object(documents)));
+        terminal.print_exact(&shown);
         return Ok(Exit::Done);
     }
     if terminal.quiet {
@@ -124,10 +129,24 @@ async fn newest(args: &Args, wanted: usize, client: &Client) -> Result<Found, Fa
     if let Some(order) = &args.orderby {
         call = call.query("$orderby", order);
     }
+    if let Some(fields) = whole_fields(&args.select) {
+        call = call.query("$select", &fields);
+    }
     if wanted < PAGE_DOCUMENTS {
         call = call.query("$limit", &wanted.to_string());
     }
     collect(wanted, client, call).await
+}
+
+/// Returns the whole fields that have what is to be shown, and what is shown of every document, as the host selects them; none if
+/// nothing is selected, or not as the host can say it.
+fn whole_fields(select: &[String]) -> Option<String> {
+    let mut names: Vec<String> = select.iter().filter_map(|name| fields::segments(name).into_iter().next()).collect();
+    if names.is_empty() || names.iter().any(|name| name.contains(['.', ','])) {
+        return None;
+    }
+    names.extend(["documentVersion", "documentUpdateTimeMicros"].map(str::to_owned));
+    Some(names.join(","))
 }
 
 async fn all_versions(args: &Args, wanted: usize, client: &Client) -> Result<Found, Failure> {
@@ -147,11 +166,11 @@ async fn collect(wanted: usize, client: &Client, first: Call) -> Result<Found, F
     let mut documents = Vec::new();
     let mut call = first;
     loop {
-        let mut answer = client.ask(&call).await?.json()?;
+        let answer = client.ask(&call).await?.exact()?;
         // A query task wraps its page; the listing of a factory is one.
-        let page = if answer.get("results").is_some() { &mut answer["results"] } else { &mut answer };
+        let page = answer.get("results").unwrap_or(&answer);
         take(page, &mut documents);
-        let next = page.get("nextPageLink").and_then(Value::as_str).filter(|link| !link.is_empty());
+        let next = page.get("nextPageLink").and_then(Exact::as_str).filter(|link| !link.is_empty());
         if documents.len() >= wanted {
             let more = next.is_some() || documents.len() > wanted;
             documents.truncate(wanted);
@@ -164,17 +183,12 @@ async fn collect(wanted: usize, client: &Client, first: Call) -> Result<Found, F
     }
 }
 
-/// Moves the documents of one page over, in the order of its links.
-fn take(page: &mut Value, documents: &mut Vec<(String, Value)>) {
-    let links: Vec<String> = page
-        .get("documentLinks")
-        .and_then(Value::as_array)
-        .map(|links| links.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        .unwrap_or_default();
-    for link in links {
-        let state =
-            page.get_mut("documents").and_then(|all| all.get_mut(&link)).map(Value::take).unwrap_or(Value::Null);
-        documents.push((link, state));
+/// Adds the documents of one page, in the order of its links.
+fn take(page: &Exact, documents: &mut Vec<(String, Exact)>) {
+    let links = page.get("documentLinks").and_then(Exact::as_list).unwrap_or_default();
+    for link in links.iter().filter_map(Exact::as_str) {
+        let state = page.get("documents").and_then(|all| all.get(link)).cloned();
+        documents.push((link.to_owned(), state.unwrap_or(Exact::Null)));
     }
 }
 
@@ -184,32 +198,43 @@ fn show(args: &Args, found: &Found, terminal: &mut Terminal) {
     let mut table = Table::new(heads);
     for (link, state) in &found.documents {
         let mut cells = vec![link.clone()];
-        cells.extend(columns.iter().map(|column| {
-            let value = fields::segments(column).iter().try_fold(state, |value, segment| value.get(segment));
-            value.map_or_else(|| "–".to_owned(), cell)
-        }));
-        cells.push(state.get("documentVersion").map_or_else(|| "–".to_owned(), cell));
-        cells.push(terminal.time(state.get("documentUpdateTimeMicros").and_then(Value::as_i64)));
+        cells.extend(columns.iter().map(|column| shown(state, column).map_or_else(|| "–".to_owned(), exact_cell)));
+        cells.push(state.get("documentVersion").map_or_else(|| "–".to_owned(), exact_cell));
+        cells.push(terminal.time(state.get("documentUpdateTimeMicros").and_then(Exact::as_i64)));
         table.row(cells);
     }
     if !found.documents.is_empty() {
         terminal.print_table(&table);
+        for column in
+            columns.iter().filter(|column| found.documents.iter().all(|(_, state)| shown(state, column).is_none()))
+        {
+            terminal.say(&format!("no document has the field {column}"));
+        }
     }
-    let shown = thousands(found.documents.len() as u64);
+    let count = thousands(found.documents.len() as u64);
     terminal.say(&match (found.documents.is_empty(), found.more) {
         (true, _) => "no documents match".to_owned(),
-        (false, true) => format!("the first {shown}, there are more: --top N, or --top 0 for all"),
-        (false, false) => format!("{shown} found"),
+        (false, true) => format!("the first {count}, there are more: --top N, or --top 0 for all"),
+        (false, false) => format!("{count} found"),
     });
 }
 
+/// Returns the value of a field, `a.b` for one of an object.
+fn shown<'a>(state: &'a Exact, column: &str) -> Option<&'a Exact> {
+    fields::segments(column).iter().try_fold(state, |value, segment| value.get(segment))
+}
+
 /// Returns the first scalar fields that the states have, without what the host adds.
-fn usual_columns(documents: &[(String, Value)]) -> Vec<String> {
+fn usual_columns(documents: &[(String, Exact)]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
-    for (name, value) in documents.iter().filter_map(|(_, state)| state.as_object()).flatten() {
-        let scalar = !value.is_object() && !value.is_array();
-        if scalar && !name.starts_with("document") && !columns.contains(name) && columns.len() < COLUMNS_MAX {
-            columns.push(name.clone());
+    for (name, value) in documents.iter().filter_map(|(_, state)| state.as_object()).flat_map(Members::iter) {
+        let scalar = value.as_object().is_none() && value.as_list().is_none();
+        if scalar
+            && !name.starts_with("document")
+            && columns.iter().all(|column| column != name)
+            && columns.len() < COLUMNS_MAX
+        {
+            columns.push(name.to_owned());
         }
     }
     // A dot within a name is no step into an object.

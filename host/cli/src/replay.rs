@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use http::Method;
 use serde_json::{Value, json};
+use steward_model::Exact;
 use steward_model::leaves::{Leaf, Order, leaves};
 
 use super::client::{Call, Client};
@@ -67,7 +68,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     let Wanted { link, version } = &args.version;
     let ask = async |module: &str| {
         let body = json!({ "documentSelfLink": link, "version": version, "module": module });
-        client.ask(&Call::new(Method::POST, "/core/replays")?.json(&body)).await?.json()
+        client.ask(&Call::new(Method::POST, "/core/replays")?.json(&body)).await?.exact()
     };
     let answer = match &args.module {
         Some(file) => {
@@ -82,12 +83,15 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         None => ask("mounted").await?,
     };
     if terminal.format == Format::Json {
-        let mut shown = json!({ "type": "replay", "schema": 1 });
-        if let (Value::Object(shown), Value::Object(answer)) = (&mut shown, answer) {
+        let mut shown = Exact::from(json!({ "type": "replay", "schema": 1 }));
+        if let (Exact::Object(shown), Exact::Object(answer)) = (&mut shown, answer) {
             shown.extend(answer);
         }
-        terminal.print_json(&shown);
-    } else if terminal.quiet {
+        terminal.print_exact(&shown);
+        return Ok(Exit::Done);
+    }
+    let answer = answer.to_value();
+    if terminal.quiet {
         let differences = answer.get("differences").and_then(Value::as_array).into_iter().flatten();
         differences.for_each(|pointer| terminal.print(&cell(pointer)));
     } else {

@@ -45,15 +45,18 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     let factory = services::find(services::factories(client).await?, &args.factory)?;
     let target = target(&factory, args.revision)?;
     show_plan(&factory, target, terminal);
-    if args.dry_run {
-        return Ok(Exit::Done);
-    }
-    terminal.confirm(&format!("Roll back on {}?", client.host()), args.yes)?;
     let body = json!({
         "rollback": true, "revision": target.revision, "expectedRevision": factory.revision, "message": args.message,
     });
-    let path = format!("/core/factories{}", factory.document_self_link);
-    let answer = client.ask(&Call::new(Method::PATCH, &path)?.json(&body)).await?.json()?;
+    let call = Call::new(Method::PATCH, &format!("/core/factories{}", factory.document_self_link))?.json(&body);
+    // What the host would refuse is refused before anybody is asked.
+    client.ask(&call.clone().query("dryRun", "true")).await?;
+    if args.dry_run {
+        terminal.say("the host would take this; nothing was changed");
+        return Ok(Exit::Done);
+    }
+    terminal.confirm(&format!("Roll back on {}?", client.host()), args.yes)?;
+    let answer = client.ask(&call).await?.json()?;
     let revision = answer.get("revision").and_then(Value::as_u64).unwrap_or(factory.revision + 1);
     if terminal.format == Format::Json {
         terminal.print_json(&json!({

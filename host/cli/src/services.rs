@@ -83,8 +83,12 @@ pub(super) fn find(all: Vec<Factory>, wanted: &str) -> Result<Factory, Failure> 
     let mut found: Vec<_> = all.into_iter().filter(matches).collect();
     match (found.pop(), found.is_empty()) {
         (Some(factory), true) => Ok(factory),
-        (Some(_), false) => Err(Failure::usage(format!("several factories run {wanted}"))
-            .hint(format!("name one by its path: {}", names.join(", ")))),
+        (Some(last), false) => {
+            found.push(last);
+            let runs: Vec<&str> = found.iter().map(|factory| factory.document_self_link.as_str()).collect();
+            Err(Failure::usage(format!("several factories run {wanted}"))
+                .hint(format!("name one by its path: {}", runs.join(", "))))
+        }
         (None, _) => {
             let failure = Failure::new(Exit::NotFound, "no-such-factory", format!("there is no factory {wanted}"));
             Err(match names.is_empty() {
@@ -189,7 +193,11 @@ mod tests {
         for wanted in ["/core/counters", "/core/counters/", "counter"] {
             assert_eq!(find(all.clone(), wanted).expect("is there").document_self_link, "/core/counters");
         }
-        assert_eq!(find(all.clone(), "x").expect_err("two of them").exit, Exit::Usage);
+        let several = find(all.clone(), "x").expect_err("two of them");
+        assert_eq!(
+            (several.exit, several.hints),
+            (Exit::Usage, vec!["name one by its path: /core/a, /core/b".to_owned()])
+        );
         let missing = find(all, "/core/c").expect_err("is not there");
         assert_eq!(missing.exit, Exit::NotFound);
         assert_eq!(missing.hints, ["there are: /core/counters, /core/a, /core/b"]);

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use super::author::{build, dev, new, test};
 use super::output::{self, Colour, Format, Terminal, Times};
 use super::{
-    config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, openapi, owner, query,
-    quorum, replay, rollback, services, shell, start, status, stop, undeploy,
+    client, config, deploy, doctor, documents, effects, history, inspect, log, migrate, modules, nodes, openapi, owner,
+    query, quorum, replay, rollback, services, shell, start, status, stop, undeploy,
 };
 
 /// How long a command waits for an answer unless told otherwise.
@@ -31,17 +31,16 @@ pub(super) struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// Host [default: 127.0.0.1:8000]
+    /// Host
     #[arg(
         short = 'H',
         long,
         global = true,
         env = "STEWARD_URL",
         hide_env_values = true,
-        hide_default_value = true,
         value_name = "URL",
         value_delimiter = ',',
-        default_value = "http://127.0.0.1:8000"
+        default_value = client::USUAL_HOST
     )]
     pub(super) host: Vec<String>,
     /// table for people, json for programs

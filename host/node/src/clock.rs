@@ -106,6 +106,11 @@ impl Clock {
         Ok(Clock { moved: is_virtual.then(AtomicI64::default), ..Clock::default() })
     }
 
+    /// Returns true if the clock may be moved.
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.moved.is_some()
+    }
+
     /// Moves the clock ahead, and returns the time of day after that.
     ///
     /// # Errors

@@ -134,12 +134,20 @@ fn factories(line: &str, _: &str) -> Reply {
     }
 }
 
+fn unreadable(line: &str, body: &str) -> Reply {
+    match line.starts_with("PATCH ") {
+        true => (409, &[], json!({"code": "deploy-breaking-state", "detail": "cannot read state v2 of 1 document"})),
+        false => factories(line, body),
+    }
+}
+
 #[tokio::test]
 async fn rollback_says_that_state_stays_and_makes_a_new_revision() {
     let seen = run(&["rollback", "counter", "-y", "-m", "slow"], factories).await;
     assert_eq!(seen.exit, 0, "{}", seen.talk);
+    assert!(seen.requests[1].starts_with("PATCH /core/factories/core/counters?dryRun=true "), "{:?}", seen.requests);
     assert_eq!(
-        seen.requests[1],
+        seen.requests[2],
         "PATCH /core/factories/core/counters content-type=application/json \
          {\"rollback\":true,\"revision\":7,\"expectedRevision\":8,\"message\":\"slow\"}"
     );
@@ -150,7 +158,9 @@ async fn rollback_says_that_state_stays_and_makes_a_new_revision() {
     );
     assert_eq!(seen.data, "Rolled back: revision 9 has the module of revision 7\n");
     let seen = run(&["rollback", "counter", "--dry-run"], factories).await;
-    assert_eq!((seen.exit, seen.requests.len()), (0, 1));
+    assert_eq!((seen.exit, seen.requests.len()), (0, 2));
+    let seen = run(&["rollback", "counter", "-y"], unreadable).await;
+    assert_eq!((seen.exit, seen.requests.len()), (6, 2), "what is refused is not asked for: {}", seen.talk);
 }
 
 #[tokio::test]

@@ -40,6 +40,14 @@ pub(crate) enum Changed {
     Decided,
 }
 
+/// A change of what a factory runs, not decided yet.
+struct Alteration {
+    /// The revision of the factory that it is based on.
+    revision: u64,
+    descriptor: Descriptor,
+    command: Command,
+}
+
 impl Deployments {
     /// Lets a module answer at a path where nothing does: its own path, unless another one is given. `seen` is the revision of the
     /// factory that the change was decided on; none: the one of now.
@@ -75,6 +83,33 @@ impl Deployments {
         seen: Option<u64>,
         message: String,
     ) -> Result<Changed, Error> {
+        match self.alteration(path, wanted, seen, message).await? {
+            None => Ok(Changed::Nothing),
+            Some(Alteration { revision, descriptor, command }) => {
+                self.decided(path, revision, Some(descriptor), command).await
+            }
+        }
+    }
+
+    /// Goes through all checks of [`Deployments::alter`] and those of the system group, and changes nothing.
+    ///
+    /// # Errors
+    /// Those that the change would meet now.
+    pub(crate) async fn rehearse(&self, path: &Link, wanted: Wanted, seen: Option<u64>) -> Result<(), Error> {
+        if let Some(Alteration { command, .. }) = self.alteration(path, wanted, seen, String::new()).await? {
+            ClusterState::clone(&self.control.state()).apply(&command).map_err(Error::Refused)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the checked change that lets another module answer at a mounted path; none if it answers already.
+    async fn alteration(
+        &self,
+        path: &Link,
+        wanted: Wanted,
+        seen: Option<u64>,
+        message: String,
+    ) -> Result<Option<Alteration>, Error> {
         let state = self.control.state();
         let factory = factory_of(&state, path)?;
         let module = match wanted {
@@ -87,10 +122,10 @@ impl Deployments {
         let revision = seen.unwrap_or(factory.revision);
         let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
         if runs && revision == factory.revision {
-            return Ok(Changed::Nothing);
+            return Ok(None);
         }
         let command = self.command(path, revision, (module, &descriptor), message, Change::Update);
-        self.decided(path, revision, Some(descriptor), command).await
+        Ok(Some(Alteration { revision, descriptor, command }))
     }
 
     /// Lets nothing answer at a path any more; its documents stay.

@@ -31,6 +31,7 @@ impl Deployments {
         let grants = self.granted(&descriptor.capabilities).outbound;
         let is_granted = |host: &String| grants.contains(host) || (host == ALL_ALLOWED && !grants.is_empty());
         let withheld: Vec<&String> = wanted.iter().filter(|host| !is_granted(host)).collect();
+        let now = factory.filter(|_| change == Change::Update).and_then(|factory| mounted_module(&state, factory));
         let before = from.as_ref().and_then(|from| from["stateVersion"].as_u64());
         let mut versions: Vec<u64> = before.into_iter().collect();
         if before != Some(u64::from(descriptor.state_version)) {
@@ -47,6 +48,7 @@ impl Deployments {
             },
             "stateVersions": versions,
             "readsStateVersions": descriptor.readable_state_versions(),
+            "sameDescriptor": now.map(|now| now.descriptor == module.descriptor),
             "noWayBack": no_way_back(&state, factory, descriptor, change),
             "leftOut": left_out(&state, factory, descriptor, change),
             "documents": count,
@@ -80,7 +82,7 @@ impl Deployments {
 
 fn from(state: &ClusterState, factory: &Factory) -> Value {
     let digest = factory.mounted.as_ref().map(|mounted| mounted.module);
-    let module = digest.and_then(|digest| state.module(&digest));
+    let module = mounted_module(state, factory);
     let descriptor = module.and_then(|module| module.descriptor().ok());
     json!({
         "revision": factory.revision,
@@ -88,6 +90,10 @@ fn from(state: &ClusterState, factory: &Factory) -> Value {
         "version": module.map(|module| &module.version),
         "stateVersion": descriptor.map(|descriptor| descriptor.state_version),
     })
+}
+
+fn mounted_module<'a>(state: &'a ClusterState, factory: &Factory) -> Option<&'a GuestModule> {
+    factory.mounted.as_ref().and_then(|mounted| state.module(&mounted.module))
 }
 
 /// Returns true if the module that answers now cannot read what the new one writes: the first update makes a rollback impossible.
@@ -107,8 +113,8 @@ fn left_out(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descri
 
 /// Returns what is said of itself by the module that an update replaces.
 fn replaced(state: &ClusterState, factory: Option<&Factory>, change: Change) -> Option<Descriptor> {
-    let mounted = factory.filter(|_| change == Change::Update).and_then(|factory| factory.mounted.as_ref())?;
-    state.module(&mounted.module)?.descriptor().ok()
+    let updated = factory.filter(|_| change == Change::Update)?;
+    mounted_module(state, updated)?.descriptor().ok()
 }
 
 /// Returns what a plan says about a failure that has not happened yet.

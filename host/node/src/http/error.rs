@@ -8,9 +8,10 @@ use std::borrow::Cow;
 
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};
-use steward_model::{json, link};
+use steward_model::{Link, json, link};
 use steward_protocol::cluster::Refused;
 
+use crate::clock::MoveError;
 use crate::cluster::ProposeError;
 use crate::deployment;
 use crate::operation::{self, Unreadable, served};
@@ -91,6 +92,9 @@ pub(super) enum Error {
     /// The path is known, but this version of the host has nothing there.
     #[error("{path} is not there yet: this version of the host has no {what}")]
     NotOffered { path: String, what: &'static str },
+    /// Something is at the path, and of its kind nothing such is kept.
+    #[error("{link} is {is}, which has no {what}")]
+    NotKept { link: Link, is: &'static str, what: &'static str },
     /// Too many connections are open, and all of them are in use.
     #[error("{max} connections are open already, and all of them are in use")]
     Crowded { max: usize },
@@ -164,9 +168,8 @@ impl Error {
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
-            Error::Method { allowed, .. } => {
-                let allowed: Vec<&str> = allowed.split(", ").collect();
-                never(Kind::NotSupported, "method-not-allowed").with("allowed", allowed)
+            Error::Method { method, path, allowed } => {
+                with_methods(never(Kind::NotSupported, "method-not-allowed"), (method, path), allowed)
             }
             Error::MediaType { wanted, .. } => {
                 never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
@@ -209,6 +212,7 @@ impl Error {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
+            Error::NotKept { what, .. } => of_documents(never(Kind::NotFound, "not-found").xenon(NOT_FOUND), what),
             Error::Crowded { .. } => overloaded(),
             Error::Overloaded { .. } => overloaded().hint("start the node with a higher --requests"),
             Error::BodiesFull { .. } => overloaded()
@@ -219,8 +223,7 @@ impl Error {
                 .hint("or start the node with a higher --answer-bytes"),
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
-                let problem = later(Kind::Unavailable, "not-available", 1);
-                if let Some(checks) = checks { problem.with("checks", checks.clone()) } else { problem }
+                with_checks(later(Kind::Unavailable, "not-available", 1), checks.as_deref())
             }
             Error::Panicked => never(Kind::Internal, "internal").unknown(),
             Error::Storage(_) => never(Kind::Internal, "storage"),
@@ -232,6 +235,23 @@ impl Error {
 /// How the end of a body is said.
 const FRAMING: &str =
     "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding";
+
+/// Adds the methods that there are at a path to a problem with another one.
+fn with_methods(problem: Problem, (method, path): (&Method, &str), allowed: &str) -> Problem {
+    let problem = problem.with("allowed", allowed.split(", ").collect::<Vec<_>>());
+    match (method, path) {
+        (&Method::PATCH, "/core/management") => problem.hint(MoveError::Fixed.to_string()),
+        _ => problem,
+    }
+}
+
+fn with_checks(problem: Problem, checks: Option<&[serde_json::Value]>) -> Problem {
+    if let Some(checks) = checks { problem.with("checks", checks) } else { problem }
+}
+
+fn of_documents(problem: Problem, what: &str) -> Problem {
+    problem.hint(format!("documents of factories have it: GET <factory>/<name>/{what}"))
+}
 
 fn beyond(problem: Problem, wanted: u32, peers: usize) -> Problem {
     let problem = problem.with("quorum", wanted).with("peers", peers).hint(format!("take {peers} or less, or auto"));

@@ -12,15 +12,14 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use steward_model::{Builtin, Timestamp, json};
+use steward_model::{Builtin, Exact, Timestamp};
 
 use super::Error;
-use crate::service::stripped;
 
 /// Longest part of a wrong value that its refusal shows.
 const TOLD_MAX: usize = 60;
 
-/// A JSON text that has been checked ([`json::check`]).
+/// A JSON text that has been checked ([`steward_model::json::check`]).
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     text: Bytes,
@@ -78,14 +77,17 @@ impl Body {
     ///
     /// # Errors
     /// [`Error::NotAnObject`].
-    pub(super) fn state(&self) -> Result<Value, Error> {
-        let found = match json::plain(&self.text) {
-            Ok(Value::Object(object)) => return Ok(Value::Object(stripped(object))),
-            Ok(Value::Array(_)) => "an array",
-            Ok(Value::String(_)) => "a string",
-            Ok(Value::Number(_)) => "a number",
-            Ok(Value::Bool(_)) => "a boolean",
-            Ok(Value::Null) => "null",
+    pub(super) fn state(&self) -> Result<Exact, Error> {
+        let found = match Exact::read(&self.text) {
+            Ok(Exact::Object(mut members)) => {
+                members.retain(|name| Builtin::named(name).is_none());
+                return Ok(Exact::Object(members));
+            }
+            Ok(Exact::List(_)) => "an array",
+            Ok(Exact::Text(_)) => "a string",
+            Ok(Exact::Number(_)) => "a number",
+            Ok(Exact::Bool(_)) => "a boolean",
+            Ok(Exact::Null) => "null",
             Err(_) => "no JSON",
         };
         Err(Error::NotAnObject { found })

@@ -37,6 +37,13 @@ pub(super) async fn position(road: Road<'_>) -> Result<Option<Position>, Error> 
             Standing::Elsewhere => return Err(not_in_log(road.link(), at_least)),
             Standing::Behind(behind) => behind,
         };
+        // What was acknowledged is committed at its owner; what an owner lacks that still is one was never acknowledged.
+        if road.partition.admits().is_ok() && waiting.confirmed(waiting.ask()).await.is_ok() {
+            match road.partition.standing(at_least) {
+                Standing::Behind(_) => return Err(not_in_log(road.link(), at_least)),
+                Standing::Shows(_) | Standing::Uncounted | Standing::Elsewhere => continue,
+            }
+        }
         let shows = behind.shows;
         let moved = async {
             tokio::select! {

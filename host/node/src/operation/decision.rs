@@ -22,6 +22,9 @@ pub(super) enum Next {
     Expired,
 }
 
+/// The body of an answer where there is no document.
+pub(super) const NO_DOCUMENT: Bytes = Bytes::from_static(b"{}");
+
 /// What the client gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -29,7 +32,7 @@ pub(super) enum Answer {
     State,
     /// This JSON text.
     Json(Bytes),
-    /// Nothing: there is no document.
+    /// There is no document: [`NO_DOCUMENT`].
     Nothing,
 }
 

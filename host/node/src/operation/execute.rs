@@ -100,9 +100,9 @@ async fn act(road: Road<'_>, document: &Document, given: Given) -> Result<Decisi
     let request = guest::request_of(road.operation, Some(document), given);
     let outcome = guest::call(road.asking(), occasion, &document.body, &request).await?;
     let decided = Decision::of_guest(outcome, action, Status::Ok);
-    // A PUT brings its expiry with the state, as a creation does; without a new state it brings nothing.
-    let replaces = operation.action == Action::Put && matches!(decided.next, Next::State(_));
-    let expires = decided.expires.or(sent.filter(|_| replaces));
+    // Whoever accepts an update accepts the expiry in its body, unless the guest says another one.
+    let accepts = operation.action != Action::Get && decided.status.number() < 400;
+    let expires = decided.expires.or(sent.filter(|_| accepts));
     Ok(Decision { expires, ..decided })
 }
 

@@ -7,8 +7,9 @@ use steward_model::service::ServiceOption;
 use steward_model::{Action, Document, Epoch, Position, Timestamp};
 
 use super::body::built_in;
+use super::decision::NO_DOCUMENT;
 use super::precondition::{absence, check_condition, check_strict};
-use super::request::{Operation, Purpose, Reply, Status};
+use super::request::{Content, Operation, Purpose, Reply, Status};
 use super::road::Road;
 use super::{Error, guest, repeat};
 
@@ -85,8 +86,11 @@ pub(super) async fn load(road: Road<'_>) -> Result<Loaded, Error> {
 }
 
 fn absent(operation: &Operation, newest: Option<&Document>, now: Timestamp) -> Result<Reply, Error> {
-    if operation.purpose != Purpose::Act || operation.action == Action::Delete {
+    if operation.purpose != Purpose::Act {
         return Ok(Reply::empty(Status::Ok));
+    }
+    if operation.action == Action::Delete {
+        return Ok(Reply { content: Content::Json(NO_DOCUMENT), ..Reply::empty(Status::Ok) });
     }
     check_condition(operation, None)?;
     Err(absence(&operation.link, newest, now))

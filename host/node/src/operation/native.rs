@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use steward_model::document::UpdateAction;
 use steward_model::service::{NativePatch, NativePut};
-use steward_model::{Action, json};
+use steward_model::{Action, Exact};
 
 use super::body::{Body, built_in};
 use super::decision::{Answer, Decision, Next};
@@ -25,7 +25,7 @@ pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes
 /// [`Error::Invalid`] if it does not fit the schema.
 pub(super) fn unaltered(service: &Service, operation: &Operation, state: Bytes) -> Result<Bytes, Error> {
     match &operation.body {
-        Some(body) => fits(service, &body.state()?, state),
+        Some(body) => fits(service, &body.state()?.to_value(), state),
         None => fits(service, &Value::Object(Map::new()), state),
     }
 }
@@ -39,8 +39,8 @@ pub(super) fn body_of(operation: &Operation) -> Result<&Body, Error> {
     operation.body.as_ref().ok_or_else(missing)
 }
 
-fn checked(service: &Service, state: &Value) -> Result<Bytes, Error> {
-    fits(service, state, Bytes::from(state.to_string()))
+fn checked(service: &Service, state: &Exact) -> Result<Bytes, Error> {
+    fits(service, &state.to_value(), Bytes::from(state.to_string()))
 }
 
 /// Returns the text of a state that fits the schema of the service.
@@ -83,12 +83,12 @@ pub(super) fn decide(operation: &Operation, service: &Service, state: &Bytes) ->
 
 fn merged(operation: &Operation, service: &Service, state: &Bytes) -> Result<Bytes, Error> {
     let patch = body_of(operation)?.state()?;
-    let mut merged = json::plain(state).map_err(|error| Error::Outcome {
+    let mut merged = Exact::read(state).map_err(|error| Error::Outcome {
         service: service.path.clone(),
         reason: format!("the stored state is no JSON: {error}"),
     })?;
     // An object merged into an object is one.
-    json_patch::merge(&mut merged, &patch);
+    merged.merge(patch);
     checked(service, &merged)
 }
 

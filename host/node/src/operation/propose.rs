@@ -7,7 +7,7 @@ use steward_model::update::Update;
 use steward_model::{Document, Lane, Position};
 use steward_storage::log::Reservation;
 
-use super::decision::{Answer, Decision, Next};
+use super::decision::{Answer, Decision, NO_DOCUMENT, Next};
 use super::given::Given;
 use super::giving_up::give_up_decided;
 use super::load::Before;
@@ -147,7 +147,8 @@ fn reply_of(decision: &Decision, document: Option<Arc<Document>>) -> Reply {
     let document = document.filter(|_| decision.answer != Answer::Nothing);
     let content = match (&decision.answer, &document) {
         (Answer::State, Some(_)) => Content::State,
-        (Answer::State, None) | (Answer::Nothing, _) => Content::Empty,
+        (Answer::State, None) => Content::Empty,
+        (Answer::Nothing, _) => Content::Json(NO_DOCUMENT),
         (Answer::Json(json), _) => Content::Json(json.clone()),
     };
     Reply { document, content, headers: decision.headers.clone(), ..Reply::empty(decision.status) }

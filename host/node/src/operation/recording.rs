@@ -6,7 +6,7 @@ use steward_model::recording::{Recorded, RecordedAction, RecordedEffects, Record
 use steward_model::update::RememberedBody;
 
 use super::body::Body;
-use super::decision::{Answer, Decision, Next};
+use super::decision::{Answer, Decision, NO_DOCUMENT, Next};
 use super::given::Given;
 use super::request::{Operation, Purpose};
 use super::road::Road;
@@ -32,7 +32,7 @@ pub(super) fn reply(decision: &Decision) -> RememberedBody {
     match &decision.answer {
         Answer::State => RememberedBody::State,
         Answer::Json(json) => RememberedBody::of_json(json),
-        Answer::Nothing => RememberedBody::Empty,
+        Answer::Nothing => RememberedBody::of_json(&NO_DOCUMENT),
     }
 }
 

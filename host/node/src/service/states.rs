@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use steward_model::leaves::pointer_step;
 use steward_model::problem::{Kind, Problem, Violation};
 use steward_model::service::{Descriptor, Handler};
-use steward_model::{Builtin, Document, Link, json};
+use steward_model::{Builtin, Document, Exact, Link, json};
 use steward_sandbox::{CallError, Imports, Module, Silent};
 
 use super::checks;
@@ -147,17 +147,19 @@ pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> 
     if state == before || is_fine() {
         return Ok(state);
     }
-    let Ok(Value::Object(mut parsed)) = serde_json::from_slice(&state) else {
+    let Ok(Value::Object(parsed)) = serde_json::from_slice(&state) else {
         return Err(Unfit::NotAnObject);
     };
     let has_built_in = parsed.keys().any(|name| Builtin::named(name).is_some());
-    if has_built_in {
-        parsed = stripped(parsed);
-    }
-    let parsed = Value::Object(parsed);
+    let parsed = Value::Object(if has_built_in { stripped(parsed) } else { parsed });
     let violations = violations(schema, &parsed, state.len());
+    if violations.is_empty() && has_built_in {
+        let mut exact = Exact::read(&state).map_err(|_| Unfit::NotAnObject)?;
+        exact.as_object_mut().ok_or(Unfit::NotAnObject)?.retain(|name| Builtin::named(name).is_none());
+        return Ok(exact.to_string().into());
+    }
     if violations.is_empty() {
-        return Ok(if has_built_in { parsed.to_string().into() } else { state });
+        return Ok(state);
     }
     Err(Unfit::Schema { violations, state: parsed })
 }

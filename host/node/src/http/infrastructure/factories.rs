@@ -80,7 +80,10 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, path: &str) -> Res
             let count = count(http, &path).await?;
             Ok(encode::json(StatusCode::OK, &shown(http, &state, factory, count)))
         }
-        Method::PATCH => change(http, &path, request(http, asked).await?).await,
+        Method::PATCH => {
+            let dry = decode::is_set(asked.query(), "dryRun")?;
+            change(http, &path, request(http, asked).await?, dry).await
+        }
         Method::DELETE => {
             let seen = decode::number(asked.query(), "expectedRevision")?;
             let message = message(asked.query())?;
@@ -107,11 +110,16 @@ async fn mount(http: &Arc<Http>, request: Request) -> Result<Answer, Error> {
     settled(http, &path, changed, StatusCode::CREATED).await
 }
 
-async fn change(http: &Arc<Http>, path: &Link, request: Request) -> Result<Answer, Error> {
+/// Lets another module answer; `?dryRun` goes through the checks and changes nothing.
+async fn change(http: &Arc<Http>, path: &Link, request: Request, dry: bool) -> Result<Answer, Error> {
     let wanted = match request.rollback {
         true => Wanted::Earlier(request.revision),
         false => Wanted::Module(wanted_module(&request)?),
     };
+    if dry {
+        http.parts.deployments.rehearse(path, wanted, request.expected_revision).await?;
+        return settled(http, path, Changed::Nothing, StatusCode::OK).await;
+    }
     let changed = http.parts.deployments.alter(path, wanted, request.expected_revision, request.message).await?;
     settled(http, path, changed, StatusCode::OK).await
 }

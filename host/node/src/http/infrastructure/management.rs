@@ -15,7 +15,15 @@ use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
 
-pub(super) const ALLOWED: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
+
+/// The same of a host whose clock may be moved.
+const ALLOWED_VIRTUAL: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+
+/// Returns the methods that there are.
+pub(super) fn allowed(http: &Http) -> &'static str {
+    if http.operations().clock().is_virtual() { ALLOWED_VIRTUAL } else { ALLOWED }
+}
 
 const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
 
@@ -33,7 +41,7 @@ struct Request {
 /// Shows the state of the host, moves its clock, or stops it.
 ///
 /// # Errors
-/// [`Error::Field`] for a PATCH of an unknown kind, and for each on a host whose clock is not virtual.
+/// [`Error::Field`] for a PATCH of an unknown kind, [`Error::Method`] for each on a host whose clock is not virtual.
 pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
     match asked.parts.method {
         Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
@@ -49,22 +57,19 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
                 return advance_clock(http, Duration::from_micros(request.advance_micros));
             }
             let reason = format!(
-                "is {kind:?}: what is offered here is {ADVANCE_CLOCK}, by a host with --clock virtual; GET shows the state, DELETE stops the host"
+                "is {kind:?}: what is offered here is {ADVANCE_CLOCK}; GET shows the state, DELETE stops the host"
             );
             Err(Error::Field { pointer: "/kind".to_owned(), reason })
         }
-        _ => asked.other(ALLOWED),
+        _ => asked.other(allowed(http)),
     }
 }
 
 fn advance_clock(http: &Http, by: Duration) -> Result<Answer, Error> {
     let moved = http.operations().clock().advance(by);
-    let refused = |error: MoveError| {
-        let pointer = match error {
-            MoveError::Fixed => "/kind",
-            MoveError::AfterDates => "/advanceMicros",
-        };
-        Error::Field { pointer: pointer.to_owned(), reason: format!("is refused: {error}") }
+    let refused = |error: MoveError| Error::Field {
+        pointer: "/advanceMicros".to_owned(),
+        reason: format!("is refused: {error}"),
     };
     let now = moved.map_err(refused)?;
     tracing::info!(seconds = by.as_secs(), "the clock was moved ahead");

@@ -1,15 +1,16 @@
 //! Which methods there are at the host's own paths: what `Allow` lists, and what the refusal of another one says.
 
 use super::{factories, management, migrations, modules, node_group, node_selector, nodes, query_tasks, replays};
+use crate::http::Http;
 use crate::http::route::Infrastructure;
 
 /// Methods of places that only tell.
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 
 /// Returns the methods that a place has, as `Allow` lists them; none if nothing is there.
-pub(super) fn methods_of(place: Infrastructure<'_>) -> Option<&'static str> {
+pub(super) fn methods_of(http: &Http, place: Infrastructure<'_>) -> Option<&'static str> {
     Some(match place {
-        Infrastructure::Management => management::ALLOWED,
+        Infrastructure::Management => management::allowed(http),
         Infrastructure::NodeGroup => node_group::ALLOWED,
         Infrastructure::NodeSelector => node_selector::ALLOWED,
         Infrastructure::Node(_) => nodes::ALLOWED,

@@ -38,7 +38,7 @@ use shapes::list;
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
 pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
-    if let Some(allowed) = methods::methods_of(place) {
+    if let Some(allowed) = methods::methods_of(http, place) {
         if !asked.is_one_of(allowed) {
             return asked.other(allowed);
         }

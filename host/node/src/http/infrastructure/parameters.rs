@@ -12,6 +12,7 @@ pub(in crate::http) fn parameters_of(place: Infrastructure<'_>, method: &Method)
     match (place, method) {
         (Infrastructure::Ready | Infrastructure::Startup, _) => &["verbose"],
         (Infrastructure::Modules, &Method::POST) => &["factory", "dryRun", "message"],
+        (Infrastructure::Factory(_), &Method::PATCH) => &["dryRun"],
         (Infrastructure::Factory(_), &Method::DELETE) => &["expectedRevision", "message"],
         (Infrastructure::OpenApi, _) => &["v", "factory"],
         (Infrastructure::QueryPage, _) => &[page::PARAMETER],

@@ -214,6 +214,9 @@ fn operation(path: &str, (tag, tail): (&str, &str), place: Infrastructure<'_>, t
         Some(schema) => operation.body(true, &[("application/json", to_schema(schema), None)]),
     };
     operation = operation.answers(told.status, told.summary, told.answer.map(to_schema)).refused(told.refusals);
+    if let Some(links) = leads(place, told.method) {
+        operation = operation.leads(told.status, links);
+    }
     // What was decided may not show on this node yet.
     if told.answer == Some("Factory") && told.method != "get" {
         operation =
@@ -223,6 +226,20 @@ fn operation(path: &str, (tag, tail): (&str, &str), place: Infrastructure<'_>, t
         operation = operation.answers("200", "With dryRun: what would be", told.answer.map(to_schema));
     }
     operation.written()
+}
+
+/// Returns the links from an answer to what it names.
+fn leads(place: Infrastructure<'_>, method: &str) -> Option<Value> {
+    let link = |name: &str, parameter: &str, value: &str| {
+        Some(json!({ name: { "operationId": name, "parameters": { parameter: value } } }))
+    };
+    match (place, method) {
+        (Infrastructure::QueryTasks, "post" | "query") => {
+            link("getCoreQueryPage", page::PARAMETER, "$response.body#/results/nextPageLink#regex:skiptoken=(.+)$")
+        }
+        (Infrastructure::Modules, "post") => link("getCoreModulesDigest", "digest", "$response.body#/digest"),
+        _ => None,
+    }
 }
 
 /// Returns the path as the rest of a name: `/core/nodes/{node}` is `CoreNodesNode`.

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! Departures: HEAD and OPTIONS are answered wherever GET is, and not listed. What a handler of a guest answers is not in its
-//! descriptor, so such an answer is the state or anything else. QUERY is described in version 3.2 only, which knows it. A DELETE of
-//! what is not there has no body, for which OpenAPI has no word beside a body of another answer with the same status.
+//! descriptor, so such an answer is the state or anything else. QUERY is described in version 3.2 only, which knows it. Links from what was
+//! created to what can be asked of it name the last part of a path, for which OpenAPI has no word.
 //!
 //! Left out: event streams and subscriptions, which the host does not have; paths with several segments below a service without
 //! documents, which no template of OpenAPI can name.

@@ -88,6 +88,14 @@ impl Operation {
         self
     }
 
+    /// Says of an answer that was added where what it tells leads: by the name of the link, an operation and its parameters.
+    pub(super) fn leads(mut self, status: &str, links: Value) -> Operation {
+        if let Some(answer) = self.answers.get_mut(status) {
+            answer["links"] = links;
+        }
+        self
+    }
+
     /// Adds refusals.
     pub(super) fn refused(mut self, kinds: &[Kind]) -> Operation {
         for kind in kinds {

@@ -49,7 +49,10 @@ impl Whose {
         match services.find(link) {
             Some(Found::Child(service)) => return whose(Senders::Document, vec![service.lane()]),
             Some(Found::Factory(service)) => return whose(Senders::Factory, vec![service.lane()]),
-            Some(Found::Stateless(_)) => return Err(operation::Error::NotFound { link: link.clone() }.into()),
+            Some(Found::Stateless(_)) => {
+                let (is, what) = ("a service without documents", "effects");
+                return Err(Error::NotKept { link: link.clone(), is, what });
+            }
             None => {}
         }
         let state = http.parts.control.state();

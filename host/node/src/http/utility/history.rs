@@ -34,15 +34,19 @@ pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str)
             reason: format!("is {limit}: write a number from 1 to {LIMIT_MAX}"),
         });
     }
-    let not_found = || operation::Error::NotFound { link: link.clone() };
-    let Found::Child(service) = found else { return Err(not_found().into()) };
+    let not_kept = |is| Error::NotKept { link: link.clone(), is, what: "history" };
+    let service = match found {
+        Found::Child(service) => service,
+        Found::Factory(_) => return Err(not_kept("a factory")),
+        Found::Stateless(_) => return Err(not_kept("a service without documents")),
+    };
     let partition = http.operations().partitions().of(link, service.lane());
     // Versions are read from the state store of this node, which may lag behind what was acknowledged, here or elsewhere.
     http.operations().fence(link, partition).await?;
     let versions = partition.store().versions(link, usize::MAX)?;
     let now = http.operations().clock().wall_time();
     match versions.first() {
-        None => return Err(not_found().into()),
+        None => return Err(operation::Error::NotFound { link: link.clone() }.into()),
         Some(newest) if newest.has_expired(now) => return Err(operation::Error::Expired { link: link.clone() }.into()),
         Some(_) => {}
     }

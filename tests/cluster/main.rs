@@ -4,6 +4,7 @@ mod chores;
 mod components;
 mod copies;
 mod cuts;
+mod deploying;
 mod documents;
 mod faults;
 mod following;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::io::Errno;
@@ -12,6 +13,12 @@ use steward_storage::state::{Batch, Error, Family, FjallStore, Opened, Options, 
 use steward_tests::disk::{Call, Disk, Fault, Survival, Wrong};
 
 use crate::Random;
+
+/// So large the engine makes a journal when it begins it.
+const JOURNAL_BYTES: u64 = 64 << 20;
+
+/// So long the tests hold a table up: longer than a checkpoint takes.
+const TABLE_FSYNC: Duration = Duration::from_secs(2);
 
 /// A disk with a store on it.
 struct Bench {
@@ -26,6 +33,14 @@ impl Bench {
 
     fn path(&self) -> PathBuf {
         self.disk.path().join("state")
+    }
+
+    /// Seals the journal that is written to and begins another one, as the engine does for want of room: a thread of its own may do so
+    /// in the moment between a failed fsync and the end of the process, and its own fsync says that all is well.
+    fn begin_journal(&self, name: &str) {
+        let file = File::create_new(self.path().join(name)).expect("no journal has this name");
+        file.set_len(JOURNAL_BYTES).and_then(|()| file.sync_all()).expect("the disk works");
+        File::open(self.path()).and_then(|folder| folder.sync_all()).expect("the disk works");
     }
 
     fn open(&self) -> Opened {
@@ -108,4 +123,29 @@ fn what_a_start_reads_after_a_failed_fsync_is_there_after_a_power_cut() {
     bench.cut_power(store);
     let opened = bench.open();
     assert!(opened.was_reset.is_none() && has(&opened.store, b"a"), "what was read is lost: {:?}", opened.was_reset);
+}
+
+#[test]
+fn what_a_start_reads_of_a_journal_that_was_sealed_after_a_failed_fsync_is_there_after_a_power_cut() {
+    let Some(mut bench) = Bench::new() else { return };
+    let store = bench.open().store;
+    store.checkpoint().expect("the disk works");
+    drop(store);
+    // The engine cuts and fsyncs a journal that it reads for the first time, and not one that ends where its last batch does.
+    let store = bench.open().store;
+    put(&store, b"a");
+    bench.disk.set_faults(vec![Fault::once(Call::SyncFile, "state/*.jnl", 0, Wrong::Fails(Errno::IO))]);
+    let refused = store.checkpoint();
+    assert!(matches!(refused, Err(Error::Lasting { .. })), "{refused:?}");
+    drop(store);
+    bench.begin_journal("1.jnl");
+    // Sealed, it is read and never fsynced by the engine again; only a table that has the same makes it needless.
+    let slow = Wrong::Slow(TABLE_FSYNC);
+    bench.disk.set_faults(vec![Fault::always(Call::SyncFile, "state/keyspaces/**", slow)]);
+    let store = bench.open().store;
+    assert!(has(&store, b"a"), "its memory still has it");
+    store.checkpoint().expect("the disk works");
+    bench.cut_power(store);
+    let opened = bench.open();
+    assert!(opened.was_reset.is_none() && has(&opened.store, b"a"), "a checkpoint was lost: {:?}", opened.was_reset);
 }

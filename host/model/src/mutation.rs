@@ -41,6 +41,10 @@ pub enum Mutation {
     CommitBeyondProven,
     /// In the volatile lane, what another boot of a member says counts.
     BootUnchecked,
+    /// In the volatile lane, a member that restarted counts on, although its memory is empty.
+    EmptyMemberCounts,
+    /// What begins anew after all of its memory was lost is not told from what it was.
+    LossNotCounted,
     /// A read is confirmed by the answer to a question that was asked before it came.
     ConfirmedByEarlierQuestion,
     /// A member confirms a reign although it has promised a higher epoch.

@@ -1,8 +1,8 @@
 //! What must be true of a group after each step, beyond what the ledger judges. Numbers are those of the design.
 
 use steward_model::update::{Entry, Record};
-use steward_model::{Lane, PartitionId, Position};
-use steward_protocol::replica::{Message, RoleName};
+use steward_model::{Epoch, Lane, PartitionId, Position};
+use steward_protocol::replica::{Member, Message, RoleName};
 use steward_replication::mail::Letter;
 
 use crate::group::Group;
@@ -24,14 +24,14 @@ impl Group {
                 trace.extend(lines.into_iter().map(|line| format!("  node {}{line}", at + 1)));
             }
             for (partition, note) in notes {
-                if partition.lane == Lane::Persisted && self.partitions.contains(&partition) {
+                if self.partitions.contains(&partition) {
                     self.judge(at, partition, note)?;
                 }
             }
         }
         match self.broken.take() {
             Some(broken) => Err(broken),
-            None => self.judge_rows().and_then(|()| self.judge_copies()),
+            None => self.judge_rows().and_then(|()| self.judge_memory()).and_then(|()| self.judge_copies()),
         }
     }
 
@@ -42,13 +42,14 @@ impl Group {
                 self.seen.commits += records.len();
                 let forgets = |record: &&Record| matches!(record.entry, Entry::Forget { .. });
                 self.seen.forgotten += records.iter().filter(forgets).count();
-                self.oracle.of(partition).commit(&records, reign)?;
+                let Some(last) = records.last() else { return Ok(()) };
+                self.oracle.of(partition, last.position.epoch).commit(&records, reign)?;
                 self.holders_are_met(partition)
             }
             Note::Activated(epoch) => {
                 self.seen.reigns += 1;
                 let committed = life.node.partitions.get(partition).committed_end();
-                self.oracle.of(partition).activate(epoch, committed)
+                self.oracle.of(partition, epoch).activate(epoch, committed)
             }
             Note::MarkerAppended { position, promised_on_disk } if promised_on_disk < position.epoch => {
                 Err(format!("i07_ node {} begins with {position}, its disk promises {promised_on_disk}", at + 1))
@@ -70,7 +71,7 @@ impl Group {
             Note::MadeAnew { at: end } => {
                 self.seen.made_anew += 1;
                 self.judge_store(at, partition)?;
-                let known = &self.oracle.of(partition).known;
+                let known = &self.oracle.of(partition, end.map_or(Epoch::ZERO, |end| end.epoch)).known;
                 let is_committed =
                     end.is_some_and(|end| known.committed_at(end.offset).is_some_and(|record| record.position == end));
                 match is_committed {
@@ -96,7 +97,8 @@ impl Group {
                 if status.applied > status.replica.durable || status.applied > committed || committed > end {
                     return Err(format!("i09_ node {}: {}, applied {:?}", at + 1, status.replica, status.applied));
                 }
-                let given = self.oracle.of(*partition).promised.entry(at).or_default();
+                let epoch = status.replica.row.map_or(Epoch::ZERO, |row| row.epoch);
+                let given = self.oracle.of(*partition, epoch).promised.entry(at).or_default();
                 if status.replica.promised < *given {
                     return Err(format!("i03_ node {} promises {} after {given}", at + 1, status.replica.promised));
                 }
@@ -109,10 +111,14 @@ impl Group {
     /// I4 and I22: any `r` members include a holder of everything committed, and each can feed every other one.
     fn holders_are_met(&self, partition: PartitionId) -> Result<(), String> {
         let row = self.system.row(partition);
-        let Some(ledger) = self.oracle.about(partition) else { return Ok(()) };
+        let Some(ledger) = self.oracle.about(partition, row.epoch) else { return Ok(()) };
         let Some(last) = ledger.known.committed_end() else { return Ok(()) };
         // What a disk holds that is down is known when it starts again; until then it is not counted as lacking.
-        let members = row.in_sync.iter().filter_map(|member| self.sites[site(member.node)].life.as_ref());
+        let of_row = |member: &Member| {
+            let life = self.sites[site(member.node)].life.as_ref();
+            life.filter(|life| partition.lane == Lane::Persisted || life.own == *member)
+        };
+        let members = row.in_sync.iter().filter_map(of_row);
         let lacking = members.clone().filter(|life| !holds(life, partition, last)).count();
         if lacking >= row.recovery_quorum as usize {
             return Err(format!("i04_ {lacking} members of {row} lack {last}"));
@@ -130,7 +136,7 @@ impl Group {
 
     /// I7: what a member says of its disk is true of its disk. Looked at now and then, for it takes long.
     pub(crate) fn sent(&mut self, at: usize, letter: &Letter) {
-        if self.random.below(64) > 0 {
+        if letter.partition.lane == Lane::Volatile || self.random.below(64) > 0 {
             return;
         }
         let disk = self.sites[at].machine.disk.lasting();

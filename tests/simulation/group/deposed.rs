@@ -10,7 +10,7 @@
 use std::rc::Rc;
 
 use anyhow::Result;
-use steward_model::{Link, PartitionId, Position};
+use steward_model::{Lane, Link, PartitionId, Position};
 use steward_protocol::replica::{Message, RoleName};
 
 use crate::group::Group;
@@ -34,7 +34,9 @@ impl Group {
     /// # Errors
     /// The statement that does not hold.
     pub(crate) fn read_when_deposed(&mut self) -> Result<()> {
-        let partition = self.partitions[self.random.below(self.partitions.len())];
+        // What is in one memory alone has no other owner: the persisted lane comes first.
+        let persisted = self.partitions.iter().filter(|partition| partition.lane == Lane::Persisted).count();
+        let partition = self.partitions[self.random.below(persisted)];
         let Some(old) = self.primary(partition) else { return Ok(()) };
         let Some(next) = self.member_after(partition, old).filter(|_| !self.needs_everybody(partition)) else {
             return Ok(());
@@ -140,7 +142,7 @@ impl Group {
 
     /// Has a node read a document, whether it owns it or not, and looks at what it says at once.
     pub(crate) fn read_at(&mut self, at: usize, link: Link) {
-        let begins = self.oracle.begins_to_read(&link);
+        let begins = self.oracle.begins_to_read(&link, self.epoch_at(at, place(&link)));
         let number = self.readers;
         self.readers += 1;
         self.reading.insert(number, begins);

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use steward_model::{PartitionId, Position};
+use steward_model::{Lane, PartitionId, Position};
 use steward_protocol::replica::Holders;
 use steward_replication::partition::Wanted;
 
@@ -112,9 +112,10 @@ impl Group {
     fn judge_held(&mut self, partition: PartitionId, told: Told) -> Result<(), String> {
         // Disks are looked at now and then, for it takes long, and where nobody can be asked.
         let looks = self.random.below(8) == 0;
+        let is_on_disks = partition.lane == Lane::Persisted;
         let holds = |at: &usize| match &self.sites[*at].life {
-            Some(life) if !looks => life.node.partitions.get(partition).holds_durably(told.position),
-            Some(_) | None => self.sites[*at].machine.holds(partition, told.position),
+            Some(life) if !looks || !is_on_disks => life.node.partitions.get(partition).holds_durably(told.position),
+            Some(_) | None => is_on_disks && self.sites[*at].machine.holds(partition, told.position),
         };
         let holding: Vec<usize> = (0..self.sites.len()).filter(holds).collect();
         // Which row the primary knew at that moment is not known; one between that and now it was.

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::{Document, Link, PartitionId, Position};
+use steward_model::{Document, Epoch, Link, PartitionId, Position};
 use steward_replication::partition::Standing;
 
 use crate::group::Group;
-use crate::group::oracle::Oracle;
+use crate::group::oracle::{Oracle, Through};
 use crate::tasks::{Around, Done, Owner, either, in_time, pause, place};
 
 /// How long a reader waits for a copy that is behind.
@@ -98,7 +98,8 @@ impl Group {
 
     /// Returns what a reader may have seen elsewhere: something committed, or the end of a log, committed or not, now or before.
     fn seen_somewhere(&mut self, partition: PartitionId) -> Option<Position> {
-        let committed = self.oracle.about(partition).map_or(&[][..], |ledger| &ledger.known.committed[..]);
+        let newest = self.oracle.about(partition, self.system.row(partition).epoch);
+        let committed = newest.map_or(&[][..], |ledger| &ledger.known.committed[..]);
         let last = committed.last().map(|record| record.position);
         match self.random.below(6) {
             0 => None,
@@ -130,16 +131,17 @@ impl Group {
             Shown::Elsewhere => self.seen.never_committed += 1,
             Shown::Behind { .. } | Shown::Uncounted | Shown::Unread => {}
         }
-        let judged = self.oracle.judge_copy(link, seen, shown);
+        let judged = self.oracle.judge_copy(link, self.epoch_at(at, place(link)), seen, shown);
         let judged = judged.map_err(|broken| format!("{broken}, by node {}", at + 1));
         self.broken = self.broken.take().or(judged.err());
     }
 }
 
 impl Oracle {
-    fn judge_copy(&self, link: &Link, seen: Option<Position>, shown: &Shown) -> Result<(), String> {
-        let partition = place(link);
-        let at = |offset| self.about(partition).and_then(|ledger| ledger.known.committed_at(offset));
+    /// Judges what a copy has shown that knows of `epoch`.
+    fn judge_copy(&self, link: &Link, epoch: Epoch, seen: Option<Position>, shown: &Shown) -> Result<(), String> {
+        let ledger = self.about(place(link), epoch);
+        let at = |offset| ledger.and_then(|ledger| ledger.known.committed_at(offset));
         let is_committed = |position: Position| at(position.offset).is_some_and(|record| record.position == position);
         match shown {
             Shown::Through(through, found) => {
@@ -149,7 +151,8 @@ impl Oracle {
                 if seen.is_some_and(|seen| seen.offset > through.offset || !is_committed(seen)) {
                     return Err(format!("copies_ {link} is shown through {through}, {seen:?} was seen before"));
                 }
-                self.judge_state(link, found.as_deref(), through.offset.0 as usize + 1, "copies_")
+                let through = Through { epoch: through.epoch, records: through.offset.0 as usize + 1 };
+                self.judge_state(link, found.as_deref(), through, "copies_")
             }
             Shown::Elsewhere => match seen.filter(|seen| at(seen.offset).is_some() && !is_committed(*seen)) {
                 Some(_) => Ok(()),

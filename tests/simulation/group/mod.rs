@@ -30,6 +30,7 @@ mod site;
 mod steps;
 mod stores;
 mod system;
+mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,7 +50,7 @@ use crate::tasks::Owner;
 pub(crate) use held::Told;
 pub(crate) use local::Shown;
 use network::Network;
-use oracle::Oracle;
+use oracle::{Oracle, Through};
 use rebuild::Rebuilding;
 use site::Site;
 use steps::{READERS, STEPS, Step};
@@ -77,6 +78,7 @@ pub(crate) struct Seen {
     pub(crate) held: usize,
     pub(crate) forgotten: usize,
     pub(crate) removed: usize,
+    pub(crate) lost_memories: usize,
 }
 
 impl Seen {
@@ -97,13 +99,14 @@ impl Seen {
         self.held += other.held;
         self.forgotten += other.forgotten;
         self.removed += other.removed;
+        self.lost_memories += other.lost_memories;
     }
 
     /// Refuses groups in which nothing happened that could go wrong.
     pub(crate) fn are_eventful(&self, groups: usize) -> Result<()> {
         let all = [self.commits, self.reigns, self.copied, self.acknowledged, self.reads, self.copy_reads, self.held];
         let rare = [self.repeats, self.alterations, self.fail_overs, self.made_anew];
-        let rare = rare.into_iter().chain([self.never_committed, self.forgotten, self.removed]);
+        let rare = rare.into_iter().chain([self.never_committed, self.forgotten, self.removed, self.lost_memories]);
         // Records are cut in few groups, and then many at once; a client is told that the outcome is unknown where its own is among them.
         // Their number says little, that there are some says enough.
         let few_cuts = self.cuts.min(self.unknown_outcomes) < groups / 100;
@@ -123,7 +126,7 @@ pub(crate) struct Group {
     clients: Clients,
     oracle: Oracle,
     /// What each read under way must show.
-    reading: BTreeMap<usize, usize>,
+    reading: BTreeMap<usize, Through>,
     readers: usize,
     /// Ends that logs had: readers may have seen them.
     ends: Vec<(PartitionId, Position)>,
@@ -189,10 +192,11 @@ impl Group {
         let mut random = Random::new(seed ^ 0x6772_6f75_7073);
         let count = if random.below(4) == 0 { 5 } else { 3 };
         let members = if random.below(3) == 0 { count - 1 } else { count };
-        let lane = Lane::Persisted;
-        let partitions: Vec<_> = (0..1 + random.below(2) as u16)
-            .map(|index| PartitionId { selector: SelectorId::default(), lane, index })
-            .collect();
+        let of = |lane, index| PartitionId { selector: SelectorId::default(), lane, index };
+        let mut partitions: Vec<_> = (0..1 + random.below(2) as u16).map(|index| of(Lane::Persisted, index)).collect();
+        if volatile::has_some(seed) {
+            partitions.push(of(Lane::Volatile, 0));
+        }
         let quorum = if random.below(3) > 0 { members as u32 / 2 + 1 } else { 1 + random.below(members) as u32 };
         let system = System::new(&partitions, count, members, quorum);
         let mut sites = Vec::new();
@@ -253,6 +257,7 @@ impl Group {
         }
         self.come_to_rest()?;
         self.fail_over()?;
+        self.lose_memory()?;
         self.read_when_deposed()
     }
 
@@ -342,6 +347,7 @@ impl Group {
             }
         }
         drop(life);
+        self.oracle.forget_promises(at);
         self.sites[at].machine.disk.crash();
         self.sites[at].machine.store.crash();
         self.sites[at].is_paused = false;
@@ -357,14 +363,14 @@ impl Group {
             return Ok(());
         }
         let own = self.system.register(at);
-        let count = self.partitions.len() as u16;
+        let count = self.partitions.iter().filter(|partition| partition.lane == Lane::Persisted).count() as u16;
         let traced = self.trace.is_some();
         let found = self.sites[at].start(own, count, traced)?;
         self.say(|| format!("  node {} starts as {own}", at + 1));
         for (partition, recovered) in found.iter().filter(|(partition, _)| partition.lane == Lane::Persisted) {
             let core = &recovered.core;
             self.say(|| format!("  {partition} opens with {core}"));
-            self.oracle.of(*partition).opened(at, core.promised).map_err(|broken| anyhow!(broken))?;
+            self.oracle.of(*partition, core.promised).opened(at, core.promised).map_err(|broken| anyhow!(broken))?;
             self.judge_store(at, *partition).map_err(|broken| anyhow!(broken))?;
         }
         Ok(())

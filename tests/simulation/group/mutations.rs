@@ -39,6 +39,8 @@ broken_rules! {
     a_removed_primary_that_stays_named_is_noticed: RemovedStaysNamed by "removed_";
     stores_that_differ_by_the_length_of_runs_are_noticed: TouchedByRun by "i15_";
     a_digest_that_only_grows_is_noticed: DigestOnlyGrows by "i15_", "i13_";
+    a_loss_of_memory_that_is_not_counted_is_noticed: LossNotCounted by "volatile_", "i01_", "i10_";
+    an_empty_memory_that_counts_is_noticed: EmptyMemberCounts by "volatile_", "i01_", "i10_";
     a_deletion_that_the_store_does_not_get_is_noticed: DeletionNotStored by "i17_";
 }
 

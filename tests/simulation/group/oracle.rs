@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_model::update::{Change, Entry, Record, RememberedReply, RequestId};
-use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position};
+use steward_model::{Document, Epoch, Lane, Link, Offset, PartitionId, Position};
 use steward_storage::digest::Digest;
 
 use crate::oracle::Known;
@@ -29,38 +29,58 @@ pub(crate) type StoreState = (Vec<(Epoch, Offset)>, Digest);
 
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
-    partitions: BTreeMap<PartitionId, Ledger>,
+    /// By loss number: what was only in memory begins anew when all of it is gone.
+    partitions: BTreeMap<(PartitionId, u16), Ledger>,
+}
+
+/// What a read must show: so many records of the partition, as it was in an epoch of this loss number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Through {
+    pub(crate) epoch: Epoch,
+    pub(crate) records: usize,
 }
 
 impl Oracle {
-    pub(crate) fn of(&mut self, partition: PartitionId) -> &mut Ledger {
-        self.partitions.entry(partition).or_default()
+    /// Returns what is known about a partition while it has the loss number of `epoch`, to be changed.
+    pub(crate) fn of(&mut self, partition: PartitionId, epoch: Epoch) -> &mut Ledger {
+        self.partitions.entry((partition, epoch.loss)).or_default()
     }
 
-    pub(crate) fn about(&self, partition: PartitionId) -> Option<&Ledger> {
-        self.partitions.get(&partition)
+    /// Returns what is known about a partition while it has the loss number of `epoch`.
+    pub(crate) fn about(&self, partition: PartitionId, epoch: Epoch) -> Option<&Ledger> {
+        self.partitions.get(&(partition, epoch.loss))
     }
 
-    /// Returns what a read that begins now must show: everything that is committed by now.
-    pub(crate) fn begins_to_read(&self, link: &Link) -> usize {
-        self.about(place(link)).map_or(0, |ledger| ledger.known.committed.len())
+    /// Returns what a read must show that begins now where `epoch` is known: everything that is committed by now.
+    pub(crate) fn begins_to_read(&self, link: &Link, epoch: Epoch) -> Through {
+        let records = self.about(place(link), epoch).map_or(0, |ledger| ledger.known.committed.len());
+        Through { epoch, records }
+    }
+
+    /// Takes note that a process has ended that had promised in memory.
+    pub(crate) fn forget_promises(&mut self, site: usize) {
+        let volatile = self.partitions.iter_mut().filter(|((partition, _), _)| partition.lane == Lane::Volatile);
+        for (_, ledger) in volatile {
+            ledger.promised.remove(&site);
+        }
     }
 
     /// I10: what was read is the state after some record, and not before the ones that were committed when it began.
-    pub(crate) fn judge_read(&self, link: &Link, found: Option<&Document>, begins: usize) -> Result<(), String> {
+    pub(crate) fn judge_read(&self, link: &Link, found: Option<&Document>, begins: Through) -> Result<(), String> {
         self.judge_state(link, found, begins, "i10_")
     }
 
     /// I17, and the statement `name`: what is shown is the state of a document after some committed record, and not before the first
-    /// `through` of them.
+    /// records of them.
     pub(crate) fn judge_state(
         &self,
         link: &Link,
         found: Option<&Document>,
-        through: usize,
+        Through { epoch, records: through }: Through,
         name: &str,
     ) -> Result<(), String> {
-        let Some(ledger) = self.about(place(link)) else { return Ok(()) };
+        let nothing = Ledger::default();
+        let ledger = self.about(place(link), epoch).unwrap_or(&nothing);
         let last = ledger.last_state(link, through, |_| true);
         let Some(document) = found else {
             // Only a tombstone that was forgotten leaves nothing.
@@ -84,7 +104,7 @@ impl Oracle {
 
     /// I2: an answer names a committed record of that very request.
     pub(crate) fn judge_answer(&self, partition: PartitionId, at: Position, request: &Request) -> Result<(), String> {
-        let record = self.about(partition).and_then(|ledger| ledger.known.committed_at(at.offset));
+        let record = self.about(partition, at.epoch).and_then(|ledger| ledger.known.committed_at(at.offset));
         let is_it = |entry: &Entry| matches!(entry, Entry::Update(update) if update.document.link == request.link && update.request == RequestId::of(&request.name));
         match record.is_some_and(|record| record.position == at && is_it(&record.entry)) {
             true => Ok(()),
@@ -100,12 +120,14 @@ impl Oracle {
         reply: &RememberedReply,
         first: Option<Position>,
     ) -> Result<(), String> {
-        let record = self.about(partition).and_then(|ledger| ledger.known.committed_at(reply.at.offset));
+        let ledger = self.about(partition, reply.at.epoch);
+        let record = ledger.and_then(|ledger| ledger.known.committed_at(reply.at.offset));
         let is_it = |entry: &Entry| matches!(entry, Entry::Update(update) if update.remembered.as_ref() == Some(reply));
         if !record.is_some_and(|record| is_it(&record.entry)) {
             return Err(format!("i12_ {request:?} is told {reply:?}, committed there is {record:?}"));
         }
-        match first.is_some_and(|first| first > reply.at) {
+        // A node that was removed may still have what others have begun anew without.
+        match first.is_some_and(|first| first.epoch.loss == reply.at.epoch.loss && first > reply.at) {
             true => Err(format!("i12_ {request:?} is told {}, and was told {first:?} before", reply.at)),
             false => Ok(()),
         }

@@ -2,9 +2,10 @@
 //! what they say goes on to arrive.
 //!
 //! The statement `removed_`: no row lists such a node or names it; and once a later reign is active than the last one for which it was
-//! named, it acknowledges no update and answers no fresh read that began after that.
+//! named, it acknowledges no update and answers no fresh read that began after that. In the volatile lane the second part does not hold: see
+//! [`super::volatile`].
 
-use steward_model::{Link, PartitionId};
+use steward_model::{Lane, Link, PartitionId};
 
 use crate::group::Group;
 use crate::group::system::site;
@@ -48,8 +49,11 @@ impl Group {
     /// Takes note of whether what begins at a node now may still be answered there; `number` is that of a client or reader.
     pub(crate) fn begins(&mut self, number: usize, partition: PartitionId, at: usize) {
         let named = self.system.named.get(&(partition, at)).copied();
-        let active = self.oracle.about(partition).and_then(|ledger| ledger.last_active());
-        match self.system.removed.contains(&at) && active > named {
+        let row = self.system.row(partition);
+        let active = self.oracle.about(partition, row.epoch).and_then(|ledger| ledger.last_active());
+        // What was in its memory alone is begun anew without anybody's promise: nobody could tell it.
+        let is_told = partition.lane == Lane::Persisted;
+        match is_told && self.system.removed.contains(&at) && active > named {
             true => self.in_vain.insert(number),
             false => self.in_vain.remove(&number),
         };

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use steward_model::PartitionId;
+use steward_model::{Lane, PartitionId};
 use steward_protocol::replica;
 use steward_storage::state::Odds;
 
@@ -95,6 +95,10 @@ impl Group {
             let Some(life) = &self.sites[at].life else { return false };
             let status = life.node.partitions.get(partition).status();
             let is_listed = row.in_sync.contains(&life.own);
+            // Nobody is fed with what is in another's memory.
+            if partition.lane == Lane::Volatile && !is_listed {
+                return true;
+            }
             let has_all = status.replica.end == end && status.replica.committed == last && status.applied == last;
             // One that does not know that all hold everything would keep its log for ever.
             is_listed && has_all && status.replica.low == last
@@ -104,7 +108,7 @@ impl Group {
         admits && known.as_ref() == Some(row) && (0..self.sites.len()).all(is_same)
     }
 
-    fn unfinished(&self) -> String {
+    pub(crate) fn unfinished(&self) -> String {
         let mut texts = vec![format!("{} clients wait", self.clients.waiting())];
         for partition in &self.partitions {
             texts.push(format!("{partition}: {}", self.system.row(*partition)));
@@ -130,8 +134,12 @@ impl Group {
         for site in &self.sites {
             let Some(life) = &site.life else { continue };
             for partition in &self.partitions {
-                let Some(ledger) = self.oracle.about(*partition) else { continue };
-                let store = site.machine.documents(*partition);
+                let row = self.system.row(*partition);
+                let Some(ledger) = self.oracle.about(*partition, row.epoch) else { continue };
+                if partition.lane == Lane::Volatile && !row.in_sync.contains(&life.own) {
+                    continue;
+                }
+                let store = site.documents(*partition);
                 let model = &ledger.known.model;
                 for link in self.clients.links().iter().filter(|link| crate::tasks::place(link) == *partition) {
                     let found = site.machine.store.without_faults(|| store.document(link))?;

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use steward_model::{Moment, PartitionId, Timestamp};
+use steward_model::{Lane, Moment, PartitionId, Timestamp};
 use steward_protocol::replica::{self, Member, Settings};
 use steward_replication::{Options, Recovered};
+use steward_storage::documents::PartitionStore;
 
 use crate::node::{Machine, Node};
 use crate::tasks::{Around, Tasks};
@@ -86,6 +87,12 @@ impl Site {
     /// Returns the process, if it runs and is not stopped.
     pub(crate) fn awake(&mut self) -> Option<&mut Life> {
         self.life.as_mut().filter(|_| !self.is_paused)
+    }
+
+    /// Returns the documents of a partition as they are, for whoever judges them; those of the volatile lane while a process runs.
+    pub(crate) fn documents(&self, partition: PartitionId) -> PartitionStore {
+        let life = self.life.as_ref().filter(|_| partition.lane == Lane::Volatile);
+        life.map_or_else(|| self.machine.documents(partition), |life| life.node.volatile_documents(partition))
     }
 
     pub(crate) fn is_awake(&self) -> bool {

@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use steward_model::PartitionId;
+use steward_model::{Lane, PartitionId};
 use steward_protocol::replica::{Event, RoleName};
 use steward_replication::Message;
 use steward_replication::mail::Request;
 use steward_storage::index::EveryScalar;
 
 use crate::group::network::Flight;
+use crate::group::oracle::Through;
 use crate::group::system::site;
 use crate::group::{Group, held};
 use crate::requests::{self, operate};
@@ -345,6 +346,9 @@ impl Group {
             (Owner::Client(client), Done::Operated(request, answer)) => self.operated(at, client, request, answer),
             (Owner::Client(reader), Done::Read { link, document, .. }) => {
                 if let Some(begins) = self.reading.remove(&(reader - READERS)) {
+                    // One that began before what it was asked for was lost sees what there is now.
+                    let epoch = self.epoch_at(at, place(&link));
+                    let begins = if begins.epoch.loss == epoch.loss { begins } else { Through { epoch, records: 0 } };
                     let judged = self.oracle.judge_read(&link, document.as_deref(), begins);
                     let judged = judged.and_then(|()| self.judge_answered(reader, "a read", at));
                     self.broken = self.broken.take().or(judged.err());
@@ -406,7 +410,8 @@ impl Group {
         let is_news = life.told.as_ref() != Some(&wish);
         for (partition, row) in rows {
             let copy = life.node.partitions.get(partition);
-            if is_news {
+            // As production does: nobody feeds what is in memory to other nodes.
+            if is_news && partition.lane == Lane::Persisted {
                 copy.post(Message::Core(Box::new(Event::TargetsChanged(wish.0.clone()))));
                 copy.post(Message::Core(Box::new(Event::QuorumChanged(wish.1))));
             }

@@ -18,7 +18,7 @@ impl Group {
         // What cannot be read says nothing.
         let Ok((meta, shown)) = self.look_at_store(at, partition) else { return Ok(()) };
         let Some(applied) = meta.applied else { return Ok(()) };
-        let ledger = self.oracle.of(partition);
+        let ledger = self.oracle.of(partition, applied.epoch);
         for (link, live) in shown {
             let removed = ledger.removed(&link, applied.offset.0 as usize + 1);
             if removed.is_some_and(|removed| live < removed) {
@@ -38,9 +38,9 @@ impl Group {
 
     /// Returns what the store of a copy says of itself, and the documents that it shows as living.
     fn look_at_store(&self, at: usize, partition: PartitionId) -> Result<(Meta, Vec<(Link, Position)>), Error> {
-        let machine = &self.sites[at].machine;
-        let store = machine.documents(partition);
-        machine.store.without_faults(|| {
+        let site = &self.sites[at];
+        let store = site.documents(partition);
+        site.machine.store.without_faults(|| {
             let mut shown = Vec::new();
             for link in self.clients.links().iter().filter(|link| place(link) == partition) {
                 let living = store.document(link)?.filter(|document| !document.is_tombstone());

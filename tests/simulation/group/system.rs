@@ -47,7 +47,12 @@ impl System {
             version: 0,
         };
         row.alter(in_sync, quorum);
-        let rows = partitions.iter().map(|partition| (*partition, row.clone())).collect();
+        // What is in memory is where the group began, and nowhere else.
+        let mut alone = row.clone();
+        alone.alter(BTreeSet::from([first]), 1);
+        let row_of =
+            |partition: &PartitionId| if partition.lane == Lane::Volatile { alone.clone() } else { row.clone() };
+        let rows = partitions.iter().map(|partition| (*partition, row_of(partition))).collect();
         let mut system = System {
             rows,
             boots: vec![0; sites],
@@ -99,11 +104,19 @@ impl System {
     pub(crate) fn remove(&mut self, gone: usize, drawn: usize) -> bool {
         let mut rows = self.rows.clone();
         let quorum = self.quorum.min(self.members().len().saturating_sub(1) as u32);
-        for row in rows.values_mut() {
-            let is_listed = row.in_sync.iter().any(|member| member.node == node(gone));
-            let elect = |left: &BTreeSet<Member>| left.iter().cycle().nth(drawn).copied();
-            if is_listed && row.forget_member(node(gone), quorum, elect).is_err() {
-                return false;
+        let left: BTreeSet<Member> = self.members().into_iter().filter(|member| member.node != node(gone)).collect();
+        let elect = |left: &BTreeSet<Member>| left.iter().cycle().nth(drawn).copied();
+        for (partition, row) in &mut rows {
+            if row.in_sync.iter().all(|member| member.node != node(gone)) {
+                continue;
+            }
+            match (partition.lane, elect(&left)) {
+                (Lane::Volatile, Some(heir)) => row.restart_empty(heir),
+                (Lane::Volatile | Lane::Persisted, _) => {
+                    if row.forget_member(node(gone), quorum, elect).is_err() {
+                        return false;
+                    }
+                }
             }
         }
         if !self.removed.insert(gone) {
@@ -119,7 +132,6 @@ impl System {
         self.boots[site] += 1;
         let own = self.member(site);
         for (partition, row) in &mut self.rows {
-            assert_eq!(partition.lane, Lane::Persisted, "groups keep what they keep on disks");
             row.restart_member(partition.lane, own, &[]);
         }
         self.note();

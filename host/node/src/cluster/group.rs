@@ -40,7 +40,7 @@ pub(super) enum Undone {
     /// It was not decided in time, and may be yet.
     #[error("the system group has not decided in time")]
     Undecided,
-    /// Raft has stopped.
+    /// Raft has stopped before it heard of it.
     #[error("the system group of this node has stopped")]
     Closed,
 }
@@ -83,21 +83,24 @@ impl Group {
 
     /// Has a command decided, if this node leads.
     pub(super) async fn decide(&self, command: Command) -> Decided {
-        let decided = tokio::time::timeout(DECISION_WAIT, self.raft.client_write(command)).await;
-        match decided.map_err(|_| Undone::Undecided)? {
+        let deciding = async {
+            let decision = self.raft.client_write_ff(command).await.map_err(|fatal| {
+                tracing::error!(%fatal, "system group stopped");
+                Undone::Closed
+            })?;
+            // Raft may stop when others have the command already, and decide it.
+            decision.await.map_err(|_| Undone::Undecided)
+        };
+        match tokio::time::timeout(DECISION_WAIT, deciding).await.unwrap_or(Err(Undone::Undecided))? {
             Ok(response) => {
                 let outcome = response.data.expect("an entry with a command has an outcome: see the state machine");
                 outcome.map(|applied| (applied, response.log_id.index)).map_err(Undone::Refused)
             }
-            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+            Err(ClientWriteError::ForwardToLeader(forward)) => {
                 Err(Undone::NotLeader(forward.leader_id.and_then(engine::node_id)))
             }
-            Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error))) => {
+            Err(ClientWriteError::ChangeMembershipError(error)) => {
                 unreachable!("a command is no change of membership: {error}")
-            }
-            Err(RaftError::Fatal(fatal)) => {
-                tracing::error!(%fatal, "system group stopped");
-                Err(Undone::Closed)
             }
         }
     }

@@ -1,6 +1,7 @@
 //! openraft behind [`ControlLog`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -36,10 +37,12 @@ pub(super) struct RaftControlLog {
 impl RaftControlLog {
     /// Asks the leader until one answers, for [`DECISION_WAIT`] at the longest. None: nobody did; nothing has happened.
     async fn ask(&self, ask: Ask) -> Option<Said> {
+        let is_asked = AtomicBool::new(false);
         let asking = async {
             loop {
+                is_asked.store(true, Ordering::Relaxed);
                 match self.group.ask_leader(ask.clone()).await {
-                    None | Some(Said::NotLeader { .. }) => {}
+                    None | Some(Said::NotLeader { .. }) => is_asked.store(false, Ordering::Relaxed),
                     Some(said) => return Some(said),
                 }
                 // A group that has stopped never leads again.
@@ -47,7 +50,9 @@ impl RaftControlLog {
                 tokio::time::sleep(LEADER_PAUSE).await;
             }
         };
-        tokio::time::timeout(DECISION_WAIT, asking).await.ok().flatten()
+        let said = tokio::time::timeout(DECISION_WAIT, asking).await;
+        // Whoever was being asked when the time was over may still have it decided.
+        said.unwrap_or_else(|_| is_asked.load(Ordering::Relaxed).then_some(Said::Undecided))
     }
 
     fn unheard(&self) -> ProposeError {

@@ -14,6 +14,7 @@ use steward_protocol::cluster::{ClusterState, Command};
 use super::decide;
 use super::deployments::{Change, Deployments};
 use super::error::Error;
+use crate::cluster::ProposeError;
 use crate::peer::Lane;
 use crate::service::shown_elsewhere;
 
@@ -50,7 +51,7 @@ struct Alteration {
 
 impl Deployments {
     /// Lets a module answer at a path where nothing does: its own path, unless another one is given. `seen` is the revision of the
-    /// factory that the change was decided on; none: the one of now.
+    /// factory that the change was decided on; none: the one of now. Where the module answers already, nothing has to be changed.
     ///
     /// # Errors
     /// [`Error`] says why not.
@@ -61,9 +62,15 @@ impl Deployments {
         seen: Option<u64>,
         message: String,
     ) -> Result<(Link, Changed), Error> {
-        let state = self.control.state();
+        let state = self.newest().await?;
         let descriptor = descriptor_of(&state, module)?;
         let path = path.unwrap_or_else(|| descriptor.factory.clone());
+        if let Some(revision) = state.factory(&path).and_then(|factory| made_already(factory, module, seen)) {
+            return match self.shown(&path, Some(revision)).await {
+                Changed::Decided => Ok((path, Changed::Decided)),
+                Changed::Nothing | Changed::Served => Ok((path, Changed::Nothing)),
+            };
+        }
         let ready = self.ready(module, &descriptor).await?;
         self.check(&path, &ready, &descriptor).await?;
         let revision = seen.or(state.factory(&path).map(|factory| factory.revision)).unwrap_or(0);
@@ -110,7 +117,7 @@ impl Deployments {
         seen: Option<u64>,
         message: String,
     ) -> Result<Option<Alteration>, Error> {
-        let state = self.control.state();
+        let state = self.newest().await?;
         let factory = factory_of(&state, path)?;
         let module = match wanted {
             Wanted::Module(module) => module,
@@ -138,12 +145,18 @@ impl Deployments {
         seen: Option<u64>,
         message: String,
     ) -> Result<Changed, Error> {
-        let state = self.control.state();
+        let state = self.newest().await?;
         let revision = seen.unwrap_or(factory_of(&state, path)?.revision);
         let authorship = self.authorship(message);
         let command = Command::UnmountFactory { path: path.clone(), revision, authorship };
         decide::decide(self, path, revision, None, command).await?;
         Ok(self.shown(path, None).await)
+    }
+
+    /// Returns a state that shows what was decided before, on whichever node: somebody may have uploaded a module, or unmounted a
+    /// factory, and go on here.
+    async fn newest(&self) -> Result<Arc<ClusterState>, Error> {
+        self.control.newest().await.map_err(|_| Error::Undecided(ProposeError::NoLeader))
     }
 
     async fn decided(
@@ -190,6 +203,13 @@ fn descriptor_of(state: &ClusterState, digest: Digest) -> Result<Descriptor, Err
     module.descriptor().map_err(|error| Error::Module(steward_sandbox::PrepareError::Descriptor(error).into()))
 }
 
+/// Returns the revision of a factory at which a module answers, if somebody who has seen revision `seen` asks for that once more.
+fn made_already(factory: &Factory, module: Digest, seen: Option<u64>) -> Option<u64> {
+    let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
+    let is_seen = seen.is_none_or(|seen| [Some(seen), seen.checked_add(1)].contains(&Some(factory.revision)));
+    (runs && is_seen).then_some(factory.revision)
+}
+
 /// Returns the module of revision `number`; without a number that of the newest revision with another module than now.
 fn earlier_module(factory: &Factory, number: Option<u64>) -> Result<Digest, Error> {
     let now = factory.mounted.as_ref().map(|mounted| mounted.module);
@@ -228,6 +248,15 @@ mod tests {
             mounted: now.map(|module| Mounted { module, service: Service::Stateless, overrides: Overrides::default() }),
             history: (1..).zip(modules).map(revision).collect(),
         }
+    }
+
+    #[test]
+    fn what_was_asked_for_already_is_there() {
+        let counters = factory(&[Some("a"), Some("b")]);
+        let made = |name: &str, seen| made_already(&counters, Digest::of(name.as_bytes()), seen);
+        assert_eq!([made("b", None), made("b", Some(2)), made("b", Some(1))], [Some(2); 3]);
+        assert_eq!([made("b", Some(0)), made("b", Some(u64::MAX)), made("a", None), made("a", Some(1))], [None; 4]);
+        assert_eq!(made_already(&factory(&[Some("a"), None]), Digest::of(b"a"), None), None, "it was unmounted");
     }
 
     #[test]

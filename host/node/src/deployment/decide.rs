@@ -54,8 +54,11 @@ async fn with_door_closed(
         return Err(refusal);
     }
     match deployments.control.propose(command.clone()).await {
-        // The door opens when the table of services shows it.
-        Ok(applied) => Ok(applied),
+        // If the table of services does not show it yet, the door opens when it does.
+        Ok(applied) => {
+            reopen(deployments, path, closed);
+            Ok(applied)
+        }
         Err(unknown @ ProposeError::NoMajority) => {
             let (own, path, shutdown) = (Arc::clone(deployments), path.clone(), deployments.shutdown.clone());
             shutdown.clone().spawn("undecided", async move {
@@ -77,8 +80,8 @@ async fn with_door_closed(
     }
 }
 
-/// Opens the door after a decision that was not made. If another one was made that the table of services does not show yet,
-/// the door opens when it does.
+/// Opens the door after a decision, or where none was made. If there is one that the table of services does not show yet, the door
+/// opens when it does.
 fn reopen(deployments: &Deployments, path: &Link, closed: Arc<Closed>) {
     let decided = deployments.control.state().factory(path).map_or(0, |factory| factory.revision);
     let services = deployments.operations.services();

@@ -179,7 +179,10 @@ fn of_refused(refused: &Refused) -> Problem {
         }
         Refused::QuorumZero | Refused::QuorumOutOfReach { .. } => Problem::never(Kind::Invalid, "validation", refused),
         Refused::ModuleMounted { .. } => conflict("module-mounted"),
-        Refused::PathTaken { .. } => conflict("already-exists").xenon(ALREADY_EXISTS),
+        Refused::PathTaken { path, revision } => conflict("already-exists")
+            .xenon(ALREADY_EXISTS)
+            .with("revision", *revision)
+            .hint(format!("GET /core/factories{path} shows which module answers there, and who has mounted it")),
         Refused::StaleRevision { .. } => {
             conflict("conflict").hint("look at the factory again and repeat with its revision in expectedRevision")
         }

@@ -17,7 +17,7 @@ use steward_model::service::{Handler, ServiceOption, Start};
 use steward_model::{Epoch, Link};
 use steward_storage::documents;
 
-use super::places::Places;
+use super::places::{Places, each};
 use super::schedule::Schedule;
 use crate::operation::Operations;
 use crate::partition::Partition;
@@ -146,24 +146,14 @@ async fn start_all(
     places: &Places,
     links: Vec<Link>,
 ) -> bool {
-    let mut under_way = tokio::task::JoinSet::new();
-    for link in links {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else { return false };
-        if partition.admits().is_err() {
-            return false;
-        }
+    let start = |link: Link| {
         let operations = Arc::clone(operations);
-        under_way.spawn(async move {
+        async move {
             let started = operations.begin(&link).await;
-            drop(place);
             started.inspect_err(|error| tracing::warn!(%link, %error, "document could not be started")).is_ok()
-        });
-    }
-    let mut complete = true;
-    while let Some(ended) = under_way.join_next().await {
-        complete &= ended.unwrap_or(false);
-    }
-    complete
+        }
+    };
+    each(places, links, || partition.admits().is_ok(), start).await
 }
 
 fn links_of(partition: &Partition, service: &Service) -> Result<Vec<Link>, documents::Error> {

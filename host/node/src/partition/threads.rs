@@ -33,6 +33,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(5);
 /// How often is looked for what is old enough to be forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The same where some partition had more of it than is forgotten at one time: else more could come than ever goes.
+const FORGET_SOON: Duration = Duration::from_secs(1);
+
 /// Time between two checkpoints.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -192,7 +195,7 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
 fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, clock: &Clock) {
     background::enter();
     let log = &partitions.shared().log;
-    let mut forgot = clock.now();
+    let (mut forgot, mut interval) = (clock.now(), FORGET_INTERVAL);
     let mut waited = Duration::ZERO;
     let mut bytes = log.stats().bytes;
     while !Stop::wanted(&stop.checkpoint) {
@@ -201,11 +204,9 @@ fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, cloc
         if partitions.shared().is_store_damaged() {
             continue;
         }
-        if clock.now().since(forgot) >= FORGET_INTERVAL {
+        if clock.now().since(forgot) >= interval {
             forgot = clock.now();
-            if let Err(error) = partitions.forget(forgot, clock.steady_time()) {
-                tracing::warn!(%error, "state store cannot say what is old enough to be forgotten");
-            }
+            interval = forget(partitions, clock);
         }
         waited += LOOK;
         let written = log.stats().bytes.saturating_sub(bytes);
@@ -216,6 +217,18 @@ fn checkpoint(partitions: &Partitions, store: &dyn StateStore, stop: &Stop, cloc
         }
     }
     make(partitions, store);
+}
+
+/// Has partitions forget what is old enough; returns when to look for more of it.
+fn forget(partitions: &Partitions, clock: &Clock) -> Duration {
+    match partitions.forget(clock.now(), clock.steady_time()) {
+        Ok(true) => FORGET_SOON,
+        Ok(false) => FORGET_INTERVAL,
+        Err(error) => {
+            tracing::warn!(%error, "state store cannot say what is old enough to be forgotten");
+            FORGET_INTERVAL
+        }
+    }
 }
 
 /// Makes one checkpoint and lets go of the log below. Returns false if it failed.

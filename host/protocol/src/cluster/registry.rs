@@ -237,6 +237,9 @@ impl Registry {
     pub(super) fn mount(&mut self, deployment: &Deployment) -> Result<u64, Refused> {
         let path = &deployment.path;
         self.check_module(deployment.mounted.module)?;
+        if let Some(revision) = self.repeated(path, deployment.revision, Some(&deployment.mounted)) {
+            return Ok(revision);
+        }
         if let Some(factory) = self.factories.get(path).filter(|factory| factory.mounted.is_some()) {
             return Err(Refused::PathTaken { path: path.clone(), revision: factory.revision });
         }
@@ -250,6 +253,9 @@ impl Registry {
     pub(super) fn remount(&mut self, deployment: &Deployment) -> Result<u64, Refused> {
         let path = &deployment.path;
         self.check_module(deployment.mounted.module)?;
+        if let Some(revision) = self.repeated(path, deployment.revision, Some(&deployment.mounted)) {
+            return Ok(revision);
+        }
         let (factory, current) = self.mounted_at(path, deployment.revision)?;
         let (from, to) = (current.service, deployment.mounted.service);
         if from != to {
@@ -259,8 +265,19 @@ impl Registry {
     }
 
     pub(super) fn unmount(&mut self, path: &Link, revision: u64, authorship: &Authorship) -> Result<u64, Refused> {
+        if let Some(revision) = self.repeated(path, revision, None) {
+            return Ok(revision);
+        }
         let (factory, _) = self.mounted_at(path, revision)?;
         Ok(factory.revise(None, authorship.clone()))
+    }
+
+    /// Returns the revision of a factory that is what somebody wants to make of the revision before: whoever has not heard what came of
+    /// a command proposes it again, and two may want the same at once.
+    fn repeated(&self, path: &Link, decided_on: u64, wanted: Option<&Mounted>) -> Option<u64> {
+        let factory = self.factories.get(path)?;
+        let is_next = decided_on.checked_add(1) == Some(factory.revision);
+        (is_next && factory.mounted.as_ref() == wanted).then_some(factory.revision)
     }
 
     fn mounted_at(&mut self, path: &Link, revision: u64) -> Result<(&mut Factory, Mounted), Refused> {

@@ -67,8 +67,9 @@ impl Row {
     }
 
     /// Begins a reign over nothing: every copy of a volatile partition is gone.
-    pub(super) fn restart_empty(&mut self, member: Member) {
-        self.epoch = match self.epoch.loss.checked_add(1) {
+    pub fn restart_empty(&mut self, member: Member) {
+        let loss = if mutation::is(Mutation::LossNotCounted) { None } else { self.epoch.loss.checked_add(1) };
+        self.epoch = match loss {
             Some(loss) => Epoch { loss, ownership: 1, ..self.epoch },
             // A lone node in a crash loop gets here. Later epochs still compare as greater, which is what safety needs.
             None => self.epoch.next_ownership(),
@@ -113,7 +114,7 @@ impl Row {
         let stale = kept.iter().find(|m| m.node == member.node).copied();
         if let Some(stale) = stale {
             kept.remove(&stale);
-            if lane == Lane::Persisted {
+            if lane == Lane::Persisted || mutation::is(Mutation::EmptyMemberCounts) {
                 kept.insert(member);
             }
         }

@@ -52,7 +52,7 @@ impl std::fmt::Display for Message {
             Message::Persisted { end, .. } => write!(f, "{}", Event::Persisted(*end)),
             Message::PromisePersisted(epoch) => write!(f, "{}", Event::PromisePersisted(*epoch)),
             Message::Settle { keys, .. } => write!(f, "carried out effects: {}", keys.len()),
-            Message::Forget(Horizons { tombstones_below, answers_below }) => {
+            Message::Forget(Horizons { tombstones_below, answers_below, .. }) => {
                 let (tombstones_below, answers_below) = (*tombstones_below, *answers_below);
                 write!(f, "proposed {}", Entry::Forget { tombstones_below, answers_below })
             }

@@ -133,7 +133,7 @@ impl Partition {
 
     pub(super) fn forget_now(&self, state: &mut State, now: Moment, horizons: Horizons) {
         if self.check(state, None, 0).is_ok() {
-            let Horizons { tombstones_below, answers_below } = horizons;
+            let Horizons { tombstones_below, answers_below, .. } = horizons;
             self.tell(state, now, Event::Proposed(Entry::Forget { tombstones_below, answers_below }));
         }
     }

@@ -3,7 +3,7 @@
 //! All of it is counted in the digest, row by row: an effect by its name, which never comes again, an answer by all that
 //! it says. What is forgotten follows from the log alone, so that every replica forgets the same at the same place:
 //! answers and tombstones below horizons that records set, and of one document all answers but the newest
-//! [`ANSWERS_MAX`] once there are [`ANSWERS_SLACK`] more.
+//! [`ANSWERS_MAX`], and [`ANSWER_BYTES_MAX`] of them, once there are [`ANSWERS_SLACK`] more, or [`ANSWER_BYTES_SLACK`].
 
 use steward_model::mutation::{self, Mutation};
 use steward_model::operation::EffectKey;
@@ -22,6 +22,37 @@ pub const ANSWERS_MAX: usize = 16 * 1024;
 
 /// So many more are remembered before the oldest are forgotten, all at once: looking for them costs a scan.
 pub const ANSWERS_SLACK: usize = 1024;
+
+/// Bytes that the answers take which are remembered of one document: who has few documents must not fill the disk by asking much.
+pub const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+/// So many more bytes are remembered before the oldest answers are forgotten.
+pub const ANSWER_BYTES_SLACK: u64 = 1 << 20;
+
+/// How many answers are remembered of one document, and how many bytes they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tally {
+    count: u32,
+    bytes: u64,
+}
+
+impl Tally {
+    /// Returns true if there are no more than the bounds with so much beyond them.
+    fn is_within(self, answers: usize, bytes: u64) -> bool {
+        self.count as usize <= ANSWERS_MAX + answers && self.bytes <= ANSWER_BYTES_MAX + bytes
+    }
+
+    fn encode(self) -> Vec<u8> {
+        [&self.count.to_be_bytes()[..], &self.bytes.to_be_bytes()].concat()
+    }
+
+    fn decode(row: &[u8]) -> Option<Tally> {
+        let (count, bytes) = row.split_first_chunk()?;
+        // A row without bytes counts none of what was remembered before it.
+        let bytes = if bytes.is_empty() { 0 } else { u64::from_be_bytes(bytes.try_into().ok()?) };
+        Some(Tally { count: u32::from_be_bytes(*count), bytes })
+    }
+}
 
 /// Returns what is counted for an effect.
 pub(super) fn effect_digest(key: &EffectKey) -> digest::Digest {
@@ -62,42 +93,46 @@ impl Run<'_> {
         // Else the earlier answer would stay counted, and be found by its own offset when that is forgotten.
         self.forget_answer(link, &reply.key)?;
         let (row, offset) = (codec::encode(reply), reply.at.offset);
+        let bytes = row.len() as u64;
         self.count(link, None, Some(answer_digest(link, &row)));
         self.batch.put(Family::Reply, keys::reply::encode(space, link, &reply.key), row);
         self.batch.put(Family::Answered, keys::answered::encode(space, offset, link, &reply.key), Vec::new());
         self.batch.put(Family::Answers, keys::answers::encode(space, link, offset, &reply.key), Vec::new());
-        let count = self.answer_count(link)? + 1;
-        self.set_answer_count(link, count);
-        if count as usize <= ANSWERS_MAX + ANSWERS_SLACK {
+        let Tally { count, bytes: others } = self.tally_of_answers(link)?;
+        let tally = Tally { count: count + 1, bytes: others + bytes };
+        self.set_tally_of_answers(link, tally);
+        if tally.is_within(ANSWERS_SLACK, ANSWER_BYTES_SLACK) {
             return Ok(());
         }
-        let answers = self.answers_of(link)?;
-        let excess = answers.len().saturating_sub(ANSWERS_MAX);
-        answers.iter().take(excess).try_for_each(|request| self.forget_answer(link, request))
+        for request in self.answers_of(link)? {
+            if self.tally_of_answers(link)?.is_within(0, 0) {
+                break;
+            }
+            self.forget_answer(link, &request)?;
+        }
+        Ok(())
     }
 
-    /// Returns how many answers of a document are remembered.
-    fn answer_count(&self, link: &Link) -> Result<u32, Error> {
+    fn tally_of_answers(&self, link: &Link) -> Result<Tally, Error> {
         match self.row(Family::Answers, &keys::answers::of(self.partition.copy(), link))? {
-            None => Ok(0),
-            Some(row) => match row[..].try_into() {
-                Ok(count) => Ok(u32::from_be_bytes(count)),
-                Err(_) => Err(self.partition.damaged(Family::Answers, "count of another size")),
-            },
+            None => Ok(Tally::default()),
+            Some(row) => {
+                Tally::decode(&row).ok_or_else(|| self.partition.damaged(Family::Answers, "tally of another size"))
+            }
         }
     }
 
-    fn set_answer_count(&mut self, link: &Link, count: u32) {
+    fn set_tally_of_answers(&mut self, link: &Link, tally: Tally) {
         let key = keys::answers::of(self.partition.copy(), link);
-        match count {
+        match tally.count {
             0 => self.batch.remove(Family::Answers, key),
-            _ => self.batch.put(Family::Answers, key, count.to_be_bytes().to_vec()),
+            _ => self.batch.put(Family::Answers, key, tally.encode()),
         }
     }
 
     /// Returns the requests on a document whose answers are remembered, oldest answer first.
     pub(super) fn answers_of(&self, link: &Link) -> Result<Vec<RequestKey>, Error> {
-        // Behind the count, whose key is what all others begin with.
+        // Behind the tally, whose key is what all others begin with.
         let prefix = keys::answers::of(self.partition.copy(), link);
         let found = self.keys_in(Family::Answers, KeyRange::prefix_after(&prefix, prefix.clone()))?;
         let request = |key: Vec<u8>| {
@@ -116,8 +151,9 @@ impl Run<'_> {
         self.batch.remove(Family::Reply, key);
         self.batch.remove(Family::Answered, keys::answered::encode(space, reply.at.offset, link, request));
         self.batch.remove(Family::Answers, keys::answers::encode(space, link, reply.at.offset, request));
-        let count = self.answer_count(link)?;
-        self.set_answer_count(link, count.saturating_sub(1));
+        let Tally { count, bytes } = self.tally_of_answers(link)?;
+        let left = Tally { count: count.saturating_sub(1), bytes: bytes.saturating_sub(row.len() as u64) };
+        self.set_tally_of_answers(link, left);
         Ok(())
     }
 
@@ -160,5 +196,60 @@ impl Run<'_> {
         let floor = &mut self.summary.progress.delta_floor;
         *floor = below.max(*floor);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use steward_model::update::{Change, Record, RememberedBody, Update};
+
+    use super::super::PartitionStore;
+    use super::super::examples::{document, link, partition, reply, update, updated};
+    use super::*;
+    use crate::index::EveryScalar;
+    use crate::state::MemoryStore;
+
+    const BODY_BYTES: usize = 16 << 10;
+
+    #[test]
+    fn of_one_document_no_more_bytes_of_answers_are_remembered() {
+        let store = || PartitionStore::new(Arc::new(MemoryStore::new()), 1, partition());
+        let (slow, fast) = (store(), store());
+        let answered = |number: u64| {
+            let body = RememberedBody::Json(Bytes::from(vec![b'1'; BODY_BYTES]));
+            let reply = RememberedReply { body, ..reply(&number.to_string(), 1) };
+            let change = if number == 0 { Change::NewVersion } else { Change::None };
+            updated(number, Update { change, remembered: Some(reply), ..update(document("/f/a", 0, "{}")) })
+        };
+        let fit = (ANSWER_BYTES_MAX + ANSWER_BYTES_SLACK) / BODY_BYTES as u64;
+        let records: Vec<Record> = (0..=fit).map(answered).collect();
+        for run in records.chunks(100) {
+            slow.apply(run, &EveryScalar).expect("applied");
+        }
+        fast.apply(&records, &EveryScalar).expect("applied");
+        for store in [&slow, &fast] {
+            let page = store.page(&*store.view().expect("a view"), &link("/f/a")).expect("readable");
+            let bytes: usize = page.answers.iter().map(|reply| codec::encode(reply).len()).sum();
+            let least = ANSWER_BYTES_MAX as usize - 2 * BODY_BYTES;
+            let most = (ANSWER_BYTES_MAX + ANSWER_BYTES_SLACK) as usize;
+            assert!((least..=most).contains(&bytes), "{bytes} bytes of {} answers", page.answers.len());
+            let is_remembered = |number: u64| {
+                let found = store.remembered(&link("/f/a"), &RequestKey::of(&number.to_string()));
+                found.expect("readable").is_some()
+            };
+            assert!(is_remembered(fit) && !is_remembered(0), "the newest stay");
+        }
+        assert_eq!(slow.meta().expect("readable"), fast.meta().expect("readable"), "wherever runs end");
+    }
+
+    #[test]
+    fn a_tally_is_read_as_it_was_written() {
+        let tally = Tally { count: 7, bytes: 1 << 40 };
+        assert_eq!(Tally::decode(&tally.encode()), Some(tally));
+        assert_eq!(Tally::decode(&7_u32.to_be_bytes()), Some(Tally { count: 7, bytes: 0 }));
+        assert_eq!([Tally::decode(&[]), Tally::decode(&[0; 5]), Tally::decode(&[0; 13])], [None; 3]);
     }
 }

@@ -41,7 +41,7 @@ use steward_model::update::{RememberedReply, RequestKey};
 use steward_model::{Document, Epoch, Link, Offset, PartitionId, Position, Version, codec};
 
 pub use across::{Across, Certain, Copies, Indexed, Listed};
-pub use beside::{ANSWERS_MAX, ANSWERS_SLACK};
+pub use beside::{ANSWER_BYTES_MAX, ANSWER_BYTES_SLACK, ANSWERS_MAX, ANSWERS_SLACK};
 pub use error::Error;
 pub use held::{Base, Current, LINEAGE_MAX, Progress, ROOT_SPACING, ROOTS_MAX};
 pub use page::Page;

@@ -15,6 +15,8 @@ pub struct Horizons {
     pub tombstones_below: Offset,
     /// Answers that were given below.
     pub answers_below: Offset,
+    /// Nothing behind is old enough.
+    pub is_all: bool,
 }
 
 impl PartitionStore {
@@ -94,6 +96,8 @@ impl PartitionStore {
     /// which that is not so, and at most `limit` of each. None if there is nothing to forget. A tombstone that never expires
     /// holds all behind it.
     ///
+    /// `is_all` is false if the limit was reached: what is behind may be old enough, too.
+    ///
     /// # Errors
     /// [`Error::State`], [`Error::Damaged`]
     pub fn forgettable(
@@ -104,22 +108,24 @@ impl PartitionStore {
     ) -> Result<Option<Horizons>, Error> {
         let view = self.store.view()?;
         let everything = || KeyRange::prefix(&self.copy().prefix());
-        let mut horizons = Horizons { tombstones_below: Offset(0), answers_below: Offset(0) };
-        for key in view.scan_keys(Family::Tombstone, everything(), Order::Ascending).take(limit) {
+        let mut horizons = Horizons { tombstones_below: Offset(0), answers_below: Offset(0), is_all: true };
+        for (number, key) in view.scan_keys(Family::Tombstone, everything(), Order::Ascending).take(limit).enumerate() {
             let (offset, link) =
                 keys::tombstone::decode(&key?).ok_or_else(|| self.damaged(Family::Tombstone, "no such key"))?;
             if !self.document(&link)?.is_some_and(|document| document.is_expired(expired)) {
                 break;
             }
             horizons.tombstones_below = offset.next();
+            horizons.is_all &= number + 1 < limit;
         }
-        for key in view.scan_keys(Family::Answered, everything(), Order::Ascending).take(limit) {
+        for (number, key) in view.scan_keys(Family::Answered, everything(), Order::Ascending).take(limit).enumerate() {
             let (offset, link, request) =
                 keys::answered::decode(&key?).ok_or_else(|| self.damaged(Family::Answered, "no such key"))?;
             if self.remembered(&link, &request)?.is_none_or(|reply| reply.answered >= answered) {
                 break;
             }
             horizons.answers_below = offset.next();
+            horizons.is_all &= number + 1 < limit;
         }
         let is_some = horizons.tombstones_below > Offset(0) || horizons.answers_below > Offset(0);
         Ok(is_some.then_some(horizons))

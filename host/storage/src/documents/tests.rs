@@ -262,13 +262,13 @@ fn horizons_reach_to_the_first_that_is_too_young() {
     apply(&store, &records);
     let horizons = |expired, answered, limit| {
         let found = store.forgettable(Timestamp(expired), Timestamp(answered), limit).expect("readable");
-        found.map(|it| (it.tombstones_below.0, it.answers_below.0))
+        found.map(|it| (it.tombstones_below.0, it.answers_below.0, it.is_all))
     };
     assert_eq!(horizons(9, 0, 10), None);
-    assert_eq!(horizons(10, 0, 10), Some((2, 0)));
-    assert_eq!(horizons(20, 1, 10), Some((3, 1)));
-    assert_eq!(horizons(20, 2, 10), Some((3, 4)));
-    assert_eq!(horizons(20, 2, 1), Some((2, 1)));
+    assert_eq!(horizons(10, 0, 10), Some((2, 0, true)));
+    assert_eq!(horizons(20, 1, 10), Some((3, 1, true)));
+    assert_eq!(horizons(20, 2, 10), Some((3, 4, true)));
+    assert_eq!(horizons(20, 2, 1), Some((2, 1, false)), "more is old enough");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! The remembered answers of each document: how many there are, and then each, oldest first; family 11.
+//! The remembered answers of each document: how many there are and how many bytes they take, and then each, oldest first; family 11.
 //!
 //! ```text
 //!  9
 //!  ┌───────────┬───┐
-//!  │ self-link │ 0 │                        → how many, u32
+//!  │ self-link │ 0 │                        → how many, u32; their bytes, u64
 //!  ├───────────┼───┼────────┬─────────────┐
 //!  │ self-link │ 0 │ offset │ request key │ → nothing
 //!  │           │   │ u64    │ 16 bytes    │
@@ -27,7 +27,7 @@ pub fn decode(key: &[u8]) -> Option<(Link, Offset, RequestKey)> {
     Some((link, offset, RequestKey(rest.try_into().ok()?)))
 }
 
-/// Returns what the keys of all answers of a document begin with; the key of their count.
+/// Returns what the keys of all answers of a document begin with; the key of their tally.
 pub fn of(space: Space, link: &Link) -> Vec<u8> {
     space.key(&[link.as_str().as_bytes(), &[0]])
 }

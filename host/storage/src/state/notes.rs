@@ -79,6 +79,7 @@ pub(super) fn harden(path: &Path) -> io::Result<()> {
             }
             at += length as u64;
         }
+        // The engine fsyncs the journal that it writes to with the next checkpoint, and those before it never again.
         file.sync_all()?;
     }
     Ok(())

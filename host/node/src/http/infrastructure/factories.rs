@@ -40,7 +40,7 @@ struct Request {
     revision: Option<u64>,
 }
 
-/// Lists the mounted factories, or mounts one.
+/// Lists the mounted factories, or mounts one; where its module answers already, that is shown.
 ///
 /// # Errors
 /// [`Error`] says why a module cannot be mounted.
@@ -107,7 +107,8 @@ async fn mount(http: &Arc<Http>, request: Request) -> Result<Answer, Error> {
     let Request { document_self_link, expected_revision, message, .. } = request;
     let mounting = http.parts.deployments.mount(document_self_link, module, expected_revision, message);
     let (path, changed) = mounting.await?;
-    settled(http, &path, changed, StatusCode::CREATED).await
+    let status = if changed == Changed::Nothing { StatusCode::OK } else { StatusCode::CREATED };
+    settled(http, &path, changed, status).await
 }
 
 /// Lets another module answer; `?dryRun` goes through the checks and changes nothing.

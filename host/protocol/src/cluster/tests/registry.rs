@@ -15,6 +15,11 @@ fn authorship() -> Authorship {
     Authorship { by: "/core/authz/users/ada".into(), at: Timestamp(3), message: "first try".into() }
 }
 
+/// Somebody else, afterwards.
+fn later() -> Authorship {
+    Authorship { by: "/core/authz/users/grace".into(), at: Timestamp(4), message: "first try".into() }
+}
+
 fn module(bytes: &str) -> GuestModule {
     GuestModule {
         digest: Digest::of(bytes.as_bytes()),
@@ -74,6 +79,31 @@ fn change_decided_on_an_older_revision_is_refused() {
     let late = Command::MoveFactory(deployment("/core/counters", 0, "two"));
     assert_eq!(examined.refuse(late), stale(0, 1));
     assert_eq!(examined.refuse(unmount("/core/counters", 9)), stale(9, 1));
+}
+
+#[test]
+fn change_that_is_asked_for_again_is_made_once() {
+    let mut examined = with_modules();
+    let path = link("/core/counters");
+    let revised = |revision| Applied::Revised { revision };
+    let again = |revision, name| Deployment { authorship: later(), ..deployment("/core/counters", revision, name) };
+    assert_eq!(examined.accept(Command::MountFactory(deployment("/core/counters", 0, "one"))), revised(1));
+    // By the one who has not heard of it, or by another one who wants the same.
+    assert_eq!(examined.accept(Command::MountFactory(again(0, "one"))), revised(1));
+    let taken = Refused::PathTaken { path: path.clone(), revision: 1 };
+    assert_eq!(examined.refuse(Command::MountFactory(again(0, "two"))), taken);
+
+    assert_eq!(examined.accept(Command::MoveFactory(deployment("/core/counters", 1, "two"))), revised(2));
+    assert_eq!(examined.accept(Command::MoveFactory(again(1, "two"))), revised(2));
+    assert!(matches!(examined.refuse(Command::MoveFactory(again(1, "one"))), Refused::StaleRevision { .. }));
+    assert!(matches!(examined.refuse(Command::MoveFactory(again(0, "two"))), Refused::StaleRevision { .. }));
+
+    assert_eq!(examined.accept(unmount("/core/counters", 2)), revised(3));
+    assert_eq!(examined.accept(unmount("/core/counters", 2)), revised(3));
+    assert_eq!(examined.refuse(unmount("/core/counters", 3)), Refused::NotMounted { path: path.clone() });
+    let factory = examined.0.factory(&path).expect("it has a history");
+    assert_eq!((factory.revision, factory.history.len()), (3, 3), "nothing was made twice");
+    assert_eq!(factory.history[0].authorship, authorship(), "the first one has made it");
 }
 
 #[test]

@@ -3,12 +3,14 @@
 mod group;
 mod random;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use group::Group;
 use steward_model::{Boot, Member, NodeId};
 
 use super::{Effect, PATIENCE_MIN};
+use crate::placement::voters::{Candidate, Standing, voters};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -81,6 +83,37 @@ fn who_reaches_all_leads_better_than_who_does_not_if_the_others_may_vote() {
     group.run(5 * SECOND);
     let all = voters(1..=5);
     assert!(!group.core(2).leads_better(group.now(), NodeId(1), &all), "most hear the leader, and would not vote");
+}
+
+#[test]
+fn of_five_voters_one_that_nobody_hears_gives_way_and_one_that_hears_nobody_takes_nobody_with_it() {
+    let others = |one: u32| (1..=9).filter(move |other| *other != one);
+    let current: BTreeSet<NodeId> = (1..=5).map(NodeId).collect();
+    // One that follows, and the one that led: then another one leads.
+    for (leader, mute) in [(1, 4), (2, 1)] {
+        let mut group = Group::of(9);
+        group.run(5 * SECOND);
+        others(mute).for_each(|other| group.cut(mute, other));
+        group.run(5 * SECOND);
+        let (leading, now) = (group.core(leader), group.now());
+        let standing = |node| match leading.evidence(now, member(node)) {
+            Some(evidence) if evidence.suffices() => Standing::Silent,
+            Some(_) | None => Standing::Ready,
+        };
+        let candidates: Vec<Candidate> =
+            (1..=9).map(|node| Candidate { node: NodeId(node), standing: standing(node) }).collect();
+        let mut expected = current.clone();
+        assert!(expected.remove(&NodeId(mute)) && expected.insert(NodeId(6)));
+        assert_eq!(voters(&current, &candidates, NodeId(leader)), expected, "{mute} is cut off from the others");
+    }
+    let mut group = Group::of(9);
+    group.run(5 * SECOND);
+    others(4).for_each(|other| group.cut(other, 4));
+    group.run(5 * SECOND);
+    let leading = group.core(1);
+    assert!(group.suspicions().iter().all(|(_, by, _)| *by == NodeId(4)), "the others hear everybody");
+    assert!((1..=9).all(|node| leading.evidence(group.now(), member(node)).is_none()));
+    assert!(!leading.reaches(group.now(), NodeId(4)) && leading.reaches(group.now(), NodeId(5)));
 }
 
 #[test]

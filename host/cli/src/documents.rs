@@ -277,7 +277,7 @@ fn with_kind(body: Option<Exact>, kind: Option<&str>) -> Result<Option<Exact>, F
     match body.as_object_mut() {
         Some(fields) => fields.insert("kind", Exact::Text(kind.to_owned())),
         None => return Err(Failure::usage("--kind needs a body that is an object")),
-    };
+    }
     Ok(Some(body))
 }
 

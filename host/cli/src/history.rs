@@ -39,7 +39,9 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     let versions = ask(args.limit, None).await?;
     if terminal.format == Format::Json {
         let mut shown = Exact::from(json!({"type": "history", "schema": 1, "link": link}));
-        shown.as_object_mut().map(|shown| shown.insert("versions", Exact::List(versions)));
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("versions", Exact::List(versions));
+        }
         terminal.print_exact(&shown);
         return Ok(Exit::Done);
     }

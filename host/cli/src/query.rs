@@ -82,7 +82,9 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
             "type": "query", "schema": 1, "factory": args.factory, "count": links.len(), "more": found.more,
             "documentLinks": links,
         }));
-        shown.as_object_mut().map(|shown| shown.insert("documents", Exact::Object(documents)));
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("documents", Exact::Object(documents));
+        }
         terminal.print_exact(&shown);
         return Ok(Exit::Done);
     }

@@ -6,9 +6,10 @@
 //! Promise: [`Exact`] writes each number with the digits that were read. Members of objects keep their order; of two with the same name
 //! the last one counts, at the place of the first.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 
+use indexmap::IndexMap;
 use serde::de::{self, IgnoredAny};
 use serde::ser::{self, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -35,11 +36,8 @@ pub enum Exact {
 }
 
 /// The members of an object, in their order.
-#[derive(Debug, Clone, Default)]
-pub struct Members {
-    all: Vec<(String, Exact)>,
-    places: HashMap<String, usize>,
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Members(IndexMap<String, Exact>);
 
 impl Exact {
     /// Reads a text; no key means more than it says.
@@ -107,26 +105,14 @@ impl Exact {
             *self = Exact::Object(Members::default());
         }
         let Some(members) = self.as_object_mut() else { return };
-        let mut gone = false;
-        for (name, change) in patch.all {
-            match (change, members.places.get(&name)) {
-                (Exact::Null, Some(place)) => {
-                    gone = true;
-                    members.all[*place].1 = Exact::Null;
-                    members.places.remove(&name);
-                }
-                (Exact::Null, None) => {}
-                (change, Some(place)) => members.all[*place].1.merge(change),
-                (change, None) => {
-                    let mut value = Exact::Null;
-                    value.merge(change);
-                    members.insert(name, value);
-                }
-            }
+        let (gone, changed): (Vec<_>, Vec<_>) = patch.into_iter().partition(|(_, change)| *change == Exact::Null);
+        if !gone.is_empty() {
+            // In one pass: each removal by itself would move all that stands behind it.
+            let gone: HashSet<String> = gone.into_iter().map(|(name, _)| name).collect();
+            members.retain(|name| !gone.contains(name));
         }
-        if gone {
-            let Members { all, places } = std::mem::take(members);
-            members.extend(all.into_iter().filter(|(name, _)| places.contains_key(name)));
+        for (name, change) in changed {
+            members.0.entry(name).or_insert(Exact::Null).merge(change);
         }
     }
 }
@@ -134,71 +120,42 @@ impl Exact {
 impl Members {
     /// Returns the member that has this name.
     pub fn get(&self, name: &str) -> Option<&Exact> {
-        self.places.get(name).map(|place| &self.all[*place].1)
+        self.0.get(name)
     }
 
     /// Sets a member, behind the others unless there is one with this name.
-    pub fn insert(&mut self, name: impl Into<String>, value: Exact) -> &mut Exact {
-        let name = name.into();
-        let place = *self.places.entry(name.clone()).or_insert(self.all.len());
-        match self.all.get_mut(place) {
-            Some(member) => member.1 = value,
-            None => self.all.push((name, value)),
-        }
-        &mut self.all[place].1
+    pub fn insert(&mut self, name: impl Into<String>, value: Exact) {
+        self.0.insert(name.into(), value);
     }
 
     /// Returns the member that has this name, which is an empty object if there was none.
     pub fn object_at(&mut self, name: &str) -> &mut Exact {
-        match self.places.get(name).copied() {
-            Some(place) => &mut self.all[place].1,
-            None => self.insert(name, Exact::Object(Members::default())),
-        }
+        self.0.entry(name.to_owned()).or_insert_with(|| Exact::Object(Members::default()))
     }
 
     /// Removes all members whose names are not to be kept.
     pub fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
-        if !self.all.iter().all(|(name, _)| is_kept(name)) {
-            *self = std::mem::take(self).all.into_iter().filter(|(name, _)| is_kept(name)).collect();
-        }
+        self.0.retain(|name, _| is_kept(name));
     }
 
     /// Returns the members in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Exact)> {
-        self.all.iter().map(|(name, value)| (name.as_str(), value))
-    }
-}
-
-impl PartialEq for Members {
-    fn eq(&self, other: &Members) -> bool {
-        self.all.len() == other.all.len() && self.iter().all(|(name, value)| other.get(name) == Some(value))
-    }
-}
-
-impl Eq for Members {}
-
-impl Extend<(String, Exact)> for Members {
-    fn extend<I: IntoIterator<Item = (String, Exact)>>(&mut self, members: I) {
-        for (name, value) in members {
-            self.insert(name, value);
-        }
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
 
 impl FromIterator<(String, Exact)> for Members {
     fn from_iter<I: IntoIterator<Item = (String, Exact)>>(members: I) -> Members {
-        let mut all = Members::default();
-        all.extend(members);
-        all
+        Members(members.into_iter().collect())
     }
 }
 
 impl IntoIterator for Members {
     type Item = (String, Exact);
-    type IntoIter = std::vec::IntoIter<(String, Exact)>;
+    type IntoIter = indexmap::map::IntoIter<String, Exact>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.all.into_iter()
+        self.0.into_iter()
     }
 }
 

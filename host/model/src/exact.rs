@@ -144,6 +144,12 @@ impl Members {
     }
 }
 
+impl Extend<(String, Exact)> for Members {
+    fn extend<I: IntoIterator<Item = (String, Exact)>>(&mut self, members: I) {
+        self.0.extend(members);
+    }
+}
+
 impl FromIterator<(String, Exact)> for Members {
     fn from_iter<I: IntoIterator<Item = (String, Exact)>>(members: I) -> Members {
         Members(members.into_iter().collect())

@@ -302,7 +302,7 @@ async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
         ("PATCH", "/core/modules/00ff?x=1", "GET, HEAD, DELETE, OPTIONS"),
         ("GET", "/core/replays?x=1", "POST, OPTIONS"),
         ("PUT", "/core/query-tasks?x=1", "GET, HEAD, POST, QUERY, OPTIONS"),
-        ("PUT", "/core/management?x=1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        ("PUT", "/core/management?x=1", "GET, HEAD, DELETE, OPTIONS"),
         ("DELETE", "/core/node-groups/default?x=1", "GET, HEAD, PATCH, OPTIONS"),
         ("POST", "/core/partitions?lane=odd", "GET, HEAD, OPTIONS"),
         ("PUT", "/core/migrations/core/counters?x=1", "GET, HEAD, POST, OPTIONS"),

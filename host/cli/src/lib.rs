@@ -1,7 +1,7 @@
 //! The command line of steward.
 //!
 //! Data goes to standard output, messages to standard error. A terminal decides about decoration, never about content.
-//! Every failure has an exit code ([`error::Exit`]) and says how to mend it. If there are only flags, the command is
+//! Every failure has an exit code (`error::Exit`) and says how to mend it. If there are only flags, the command is
 //! `start`.
 
 mod argv;

@@ -37,7 +37,7 @@ fn tour() -> Result<Infallible, String> {
     let tour = target.join("debug").join("tour");
     if !tour.exists() {
         eprintln!(
-            "demo: the first build of host and services takes 5 to 6 minutes on two cores; later ones take seconds"
+            "demo: the first build of host and services takes 6 to 10 minutes on two cores; later ones take seconds"
         );
     }
     let began = Instant::now();

@@ -2,7 +2,6 @@
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, Method};
-use steward_model::exact::Members;
 use steward_model::{Exact, Link};
 
 use super::client::{Answer, Call, Client};
@@ -193,7 +192,7 @@ pub(super) async fn post(
     if let Some(id) = &args.id {
         let path = args.path.split('?').next().unwrap_or_default().trim_end_matches('/');
         let link = Exact::Text(format!("{path}/{id}"));
-        let fields = body.get_or_insert_with(empty);
+        let fields = body.get_or_insert_with(Exact::empty);
         let fields = fields.as_object_mut().ok_or_else(|| Failure::usage("--id needs a body that is an object"))?;
         fields.insert("documentSelfLink", link);
     }
@@ -267,13 +266,9 @@ async fn change(
     update(method, &args.path, body, &args.update, client, terminal).await
 }
 
-fn empty() -> Exact {
-    Exact::Object(Members::default())
-}
-
 fn with_kind(body: Option<Exact>, kind: Option<&str>) -> Result<Option<Exact>, Failure> {
     let Some(kind) = kind else { return Ok(body) };
-    let mut body = body.unwrap_or_else(empty);
+    let mut body = body.unwrap_or_else(Exact::empty);
     match body.as_object_mut() {
         Some(fields) => fields.insert("kind", Exact::Text(kind.to_owned())),
         None => return Err(Failure::usage("--kind needs a body that is an object")),

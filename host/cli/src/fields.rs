@@ -8,7 +8,6 @@
 //! @body.json         the whole body        -  standard input,  {"a":1}  as it stands
 //! ```
 
-use steward_model::exact::Members;
 use steward_model::{Exact, json};
 
 use super::error::Failure;
@@ -46,7 +45,7 @@ pub(super) fn body(words: &[String], source: &mut dyn Source) -> Result<Option<E
                 return Err(Failure::usage(format!("{word:?} is a whole body, and must come before all fields")));
             }
             Some(value) => body = Some(value),
-            None => set(body.get_or_insert_with(|| Exact::Object(Members::default())), word, source)?,
+            None => set(body.get_or_insert_with(Exact::empty), word, source)?,
         }
     }
     Ok(body)

@@ -306,11 +306,7 @@ pub(super) fn thousands(number: u64) -> String {
 
 /// Returns a value as it stands in a cell: text without quotes, the rest as short JSON.
 pub(super) fn cell(value: &Value) -> String {
-    match value {
-        Value::Null => "–".to_owned(),
-        Value::String(text) => in_one_row(text),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    }
+    exact_cell(&Exact::from(value.clone()))
 }
 
 /// Returns what [`cell`] does, numbers as they were read.

@@ -15,6 +15,8 @@ use serde::ser::{self, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Result, Value};
 
+use crate::Builtin;
+
 /// How many objects and arrays may be inside one another: those of a document ([`crate::json::DEPTH_MAX`]), and those of the answer around it.
 const DEPTH_MAX: usize = 128;
 
@@ -49,6 +51,11 @@ impl Exact {
         // After this the text is known to keep to the grammar, but for what stands between quotes.
         serde_json::from_str::<IgnoredAny>(text)?;
         Reader { text, at: 0 }.value(0)
+    }
+
+    /// Returns an object without members.
+    pub fn empty() -> Exact {
+        Exact::Object(Members::default())
     }
 
     /// Returns the member of an object that has this name.
@@ -102,14 +109,14 @@ impl Exact {
             return;
         };
         if self.as_object().is_none() {
-            *self = Exact::Object(Members::default());
+            *self = Exact::empty();
         }
         let Some(members) = self.as_object_mut() else { return };
         let (gone, changed): (Vec<_>, Vec<_>) = patch.into_iter().partition(|(_, change)| *change == Exact::Null);
         if !gone.is_empty() {
             // In one pass: each removal by itself would move all that stands behind it.
             let gone: HashSet<String> = gone.into_iter().map(|(name, _)| name).collect();
-            members.retain(|name| !gone.contains(name));
+            members.0.retain(|name, _| !gone.contains(name));
         }
         for (name, change) in changed {
             members.0.entry(name).or_insert(Exact::Null).merge(change);
@@ -130,12 +137,12 @@ impl Members {
 
     /// Returns the member that has this name, which is an empty object if there was none.
     pub fn object_at(&mut self, name: &str) -> &mut Exact {
-        self.0.entry(name.to_owned()).or_insert_with(|| Exact::Object(Members::default()))
+        self.0.entry(name.to_owned()).or_insert_with(Exact::empty)
     }
 
-    /// Removes all members whose names are not to be kept.
-    pub fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
-        self.0.retain(|name, _| is_kept(name));
+    /// Removes the fields that the host keeps.
+    pub fn drop_built_in(&mut self) {
+        self.0.retain(|name, _| Builtin::named(name).is_none());
     }
 
     /// Returns the members in their order.

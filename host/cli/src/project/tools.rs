@@ -4,12 +4,23 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::{Error, io as out_of_reach};
+
+/// Returns the tool that a project has of its own, else the one of this machine.
+pub(super) fn own_or(own: PathBuf, tool: &str) -> PathBuf {
+    if own.is_file() { own } else { PathBuf::from(tool) }
+}
+
+/// Returns true if a command tells its version: it is there, and can be run.
+pub(super) fn answers(command: &mut Command) -> bool {
+    command.arg("--version").output().is_ok_and(|answer| answer.status.success())
+}
 
 /// How much work a build puts into the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,6 +32,8 @@ impl Deployments {
         let is_granted = |host: &String| grants.contains(host) || (host == ALL_ALLOWED && !grants.is_empty());
         let withheld: Vec<&String> = wanted.iter().filter(|host| !is_granted(host)).collect();
         let now = factory.filter(|_| change == Change::Update).and_then(|factory| mounted_module(&state, factory));
+        // If it cannot read what the new one writes, the first update makes a rollback impossible.
+        let replaced = now.and_then(|now| now.descriptor().ok());
         let before = from.as_ref().and_then(|from| from["stateVersion"].as_u64());
         let mut versions: Vec<u64> = before.into_iter().collect();
         if before != Some(u64::from(descriptor.state_version)) {
@@ -49,8 +51,8 @@ impl Deployments {
             "stateVersions": versions,
             "readsStateVersions": descriptor.readable_state_versions(),
             "sameDescriptor": now.map(|now| now.descriptor == module.descriptor),
-            "noWayBack": no_way_back(&state, factory, descriptor, change),
-            "leftOut": left_out(&state, factory, descriptor, change),
+            "noWayBack": replaced.as_ref().is_some_and(|replaced| !replaced.reads(descriptor.state_version)),
+            "leftOut": replaced.map(|replaced| left_out(&replaced, descriptor)).unwrap_or_default(),
             "documents": count,
             "grants": {"outbound": grants},
             "withheld": {"outbound": withheld},
@@ -96,25 +98,15 @@ fn mounted_module<'a>(state: &'a ClusterState, factory: &Factory) -> Option<&'a 
     factory.mounted.as_ref().and_then(|mounted| state.module(&mounted.module))
 }
 
-/// Returns true if the module that answers now cannot read what the new one writes: the first update makes a rollback impossible.
-fn no_way_back(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descriptor, change: Change) -> bool {
-    replaced(state, factory, change).is_some_and(|now| !now.reads(descriptor.state_version))
-}
-
 /// Returns the fields of states of now that the new module's do not have: they are in no state that it writes. A migration decides on
 /// them by itself.
-fn left_out(state: &ClusterState, factory: Option<&Factory>, descriptor: &Descriptor, change: Change) -> Vec<String> {
-    let now = replaced(state, factory, change).filter(|now| now.state_version == descriptor.state_version);
+fn left_out(now: &Descriptor, new: &Descriptor) -> Vec<String> {
     let fields = |schema: &Value| schema.get("properties").and_then(Value::as_object).cloned();
-    let (Some(now), Some(left)) = (now, fields(&descriptor.state_schema)) else { return Vec::new() };
+    let Some(left) = fields(&new.state_schema).filter(|_| now.state_version == new.state_version) else {
+        return Vec::new();
+    };
     let before = fields(&now.state_schema).unwrap_or_default();
     before.into_iter().map(|(name, _)| name).filter(|name| !left.contains_key(name)).collect()
-}
-
-/// Returns what is said of itself by the module that an update replaces.
-fn replaced(state: &ClusterState, factory: Option<&Factory>, change: Change) -> Option<Descriptor> {
-    let updated = factory.filter(|_| change == Change::Update)?;
-    mounted_module(state, updated)?.descriptor().ok()
 }
 
 /// Returns what a plan says about a failure that has not happened yet.

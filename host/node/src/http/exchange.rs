@@ -152,7 +152,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Box<HostRequest>) -> 
     }
     let query = asked.parts.uri.query().unwrap_or_default();
     parameters::of_service(http, &link, Action::Get, query)?;
-    let freshness = match is_stateless(http, &link, query, &asked.head) {
+    let freshness = match says(query, &asked.head) && is_stateless(http, &link) {
         true => Freshness::Newest,
         false => freshness::freshness(query, asked.head.at_least.as_deref())?,
     };
@@ -171,9 +171,8 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
     let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
-    let says = !query.is_empty() || head.at_least.is_some();
-    if says && takes(http, &link, action) {
-        if !is_stateless(http, &link, query, &head) {
+    if says(query, &head) && takes(http, &link, action) {
+        if !is_stateless(http, &link) {
             let reason = "is for GET: updates are made by the owner, on the newest state";
             freshness::refuse(query, head.at_least.as_deref(), reason)?;
         }
@@ -185,11 +184,15 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
     Ok(encode::reply(http, reply, returned))
 }
 
-/// Returns true if the request is for a service without documents, and says something that only such a service may understand in its
-/// own way. Most requests say nothing of the kind, and are not looked at.
-fn is_stateless(http: &Http, link: &Link, query: &str, head: &Head) -> bool {
-    let says = !query.is_empty() || head.at_least.is_some();
-    says && matches!(http.operations().services().find(link), Some(Found::Stateless(_)))
+/// Returns true if the request says something about how it is to be answered. Most say nothing of the kind, and nobody has to look up
+/// for whom they are.
+fn says(query: &str, head: &Head) -> bool {
+    !query.is_empty() || head.at_least.is_some()
+}
+
+/// Returns true if a service without documents is at `link`, which may understand what a request says in its own way.
+fn is_stateless(http: &Http, link: &Link) -> bool {
+    matches!(http.operations().services().find(link), Some(Found::Stateless(_)))
 }
 
 /// Returns false if whatever is at `link` has no such method: that is said first, whatever the query says.

@@ -80,7 +80,7 @@ impl Body {
     pub(super) fn state(&self) -> Result<Exact, Error> {
         let found = match Exact::read(&self.text) {
             Ok(Exact::Object(mut members)) => {
-                members.retain(|name| Builtin::named(name).is_none());
+                members.drop_built_in();
                 return Ok(Exact::Object(members));
             }
             Ok(Exact::List(_)) => "an array",

@@ -155,7 +155,7 @@ pub(crate) fn returned(schema: Option<&Schema>, before: &[u8], state: Bytes) -> 
     let violations = violations(schema, &parsed, state.len());
     if violations.is_empty() && has_built_in {
         let mut exact = Exact::read(&state).map_err(|_| Unfit::NotAnObject)?;
-        exact.as_object_mut().ok_or(Unfit::NotAnObject)?.retain(|name| Builtin::named(name).is_none());
+        exact.as_object_mut().ok_or(Unfit::NotAnObject)?.drop_built_in();
         return Ok(exact.to_string().into());
     }
     if violations.is_empty() {

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::component;
 use super::error::Error;
 use super::folders::{self, FOLDER};
-use super::tools::{Effort, Made, Tools};
+use super::tools::{Effort, Made, Tools, answers};
 
 /// The file with the service; others are included by it.
 const SOURCE: &str = "service.c";
@@ -83,7 +83,8 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
 /// # Errors
 /// [`Error::Missing`] without a compiler.
 pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
-    let native = ["cc", "clang"].into_iter().find(|program| answers(&[program])).map(|program| vec![program]);
+    let native =
+        ["cc", "clang"].into_iter().find(|program| answers(&mut compiler(&[program]))).map(|program| vec![program]);
     let words = native.map_or_else(|| find().map(<[_]>::to_vec), Ok)?;
     let mut command = Command::new("sh");
     let compile = [&words[..], &WARNINGS, &["-g", "-I", HEADERS, "-o", "\"$0\"", TESTS]].concat().join(" ");
@@ -98,10 +99,6 @@ fn compiler(words: &[&str]) -> Command {
     command
 }
 
-fn answers(words: &[&str]) -> bool {
-    compiler(words).arg("--version").output().is_ok_and(|answer| answer.status.success())
-}
-
 /// Returns true if a compiler has a linker for WebAssembly; Zig brings its own.
 fn links(words: &[&str]) -> bool {
     if words.last() == Some(&"cc") {
@@ -114,7 +111,7 @@ fn links(words: &[&str]) -> bool {
 
 /// Finds a compiler.
 fn find() -> Result<&'static [&'static str], Error> {
-    let found: Vec<_> = COMPILERS.into_iter().filter(|words| answers(words)).collect();
+    let found: Vec<_> = COMPILERS.into_iter().filter(|words| answers(&mut compiler(words))).collect();
     let missing = match found.first() {
         None => "there is no clang".to_owned(),
         Some(words) => format!("{} has no linker for WebAssembly, wasm-ld", words[0]),

@@ -5,13 +5,13 @@
 //! denies the rest. Any other project is a script, for which nothing has to be there.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::error::Error;
 use super::folders;
 use super::script;
-use super::tools::{Effort, Made, Tools};
+use super::tools::{Effort, Made, Tools, answers, own_or};
 
 /// What a project says about itself, if anything.
 const MANIFEST: &str = "pyproject.toml";
@@ -41,10 +41,8 @@ pub(super) fn make(folder: &Path, mark: &str, effort: Effort, tools: &Tools) -> 
 }
 
 fn component(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error> {
-    let own = folder.join(ENVIRONMENT).join("bin").join(TOOL);
-    let tool = if own.is_file() { own } else { PathBuf::from(TOOL) };
-    let found = Command::new(&tool).arg("--version").output().is_ok_and(|answer| answer.status.success());
-    if !found {
+    let tool = own_or(folder.join(ENVIRONMENT).join("bin").join(TOOL), TOOL);
+    if !answers(&mut Command::new(&tool)) {
         let missing = format!(
             "there is no {TOOL}, for which {MANIFEST} asks; without that word the project is a script, which needs no tool"
         );
@@ -68,9 +66,8 @@ fn component(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made, Error
 /// # Errors
 /// [`Error::Missing`] without Python.
 pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
-    let own = folder.join(ENVIRONMENT).join("bin/python");
-    let python = if own.is_file() { own } else { PathBuf::from("python3") };
-    if !Command::new(&python).arg("--version").output().is_ok_and(|answer| answer.status.success()) {
+    let python = own_or(folder.join(ENVIRONMENT).join("bin/python"), "python3");
+    if !answers(&mut Command::new(&python)) {
         return Err(Error::Missing { missing: "there is no python3".to_owned(), install: INSTALL_PYTHON });
     }
     let has = |module: &str| {

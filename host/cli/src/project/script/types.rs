@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::project::error::{Error, io};
 use crate::project::folders::FOLDER;
-use crate::project::tools::Tools;
+use crate::project::tools::{Tools, answers, own_or};
 
 /// The compiler of TypeScript, and where a project has one of its own.
 const TOOL: &str = "tsc";
@@ -25,9 +25,8 @@ const SETTINGS: &str = "tsconfig.json";
 /// # Errors
 /// [`Error::Failed`] with what is wrong, and whatever keeps the tool from being run.
 pub(in crate::project) fn check(folder: &Path, mark: &str, tools: &Tools) -> Result<String, Error> {
-    let own = folder.join(OWN).join(TOOL);
-    let tool = if own.is_file() { own } else { PathBuf::from(TOOL) };
-    if !Command::new(&tool).arg("--version").output().is_ok_and(|answer| answer.status.success()) {
+    let tool = own_or(folder.join(OWN).join(TOOL), TOOL);
+    if !answers(&mut Command::new(&tool)) {
         return Ok(UNCHECKED.to_owned());
     }
     let settings = settings(folder, mark)?;

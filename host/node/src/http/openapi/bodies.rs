@@ -8,7 +8,7 @@ use super::guest_schemas::adopt;
 use super::names;
 use super::references::to_schema;
 use crate::http::utility;
-use crate::service::{Schema, Service};
+use crate::service::Service;
 
 /// A service in the document.
 pub(super) struct Described<'a> {
@@ -149,6 +149,5 @@ fn listing(document: &Value) -> Value {
 ///
 /// The fullest is taken: all fields, else those that must be there, else none.
 pub(super) fn example(service: &Service) -> Option<Value> {
-    let fits = |body: &Value| service.schema.as_ref().is_none_or(|schema: &Schema| schema.validator().is_valid(body));
-    utility::bodies(&service.descriptor().state_schema).into_iter().map(Value::Object).find(fits)
+    utility::fullest_that_fits(&service.descriptor().state_schema, service.schema.as_ref()).map(Value::Object)
 }

@@ -21,8 +21,8 @@ use super::route::{Told, Utility};
 use super::{Http, parameters};
 use crate::operation;
 use crate::service::Found;
-pub(crate) use schema::bodies;
 pub use schema::fullest_body;
+pub(crate) use schema::fullest_that_fits;
 
 const READ_ONLY: &str = "GET, HEAD, OPTIONS";
 

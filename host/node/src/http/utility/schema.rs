@@ -17,7 +17,7 @@ pub(super) fn example(schema: &Value) -> Value {
 }
 
 /// Returns bodies of which states with this schema may be made, the fullest first: all fields, those that must be there, none.
-pub(crate) fn bodies(schema: &Value) -> [Map<String, Value>; 3] {
+fn bodies(schema: &Value) -> [Map<String, Value>; 3] {
     let full = match example(schema) {
         Value::Object(fields) => stripped(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
@@ -30,11 +30,14 @@ pub(crate) fn bodies(schema: &Value) -> [Map<String, Value>; 3] {
 /// Returns the fullest body of which a state with this schema can be made, for a handler may ask for more than its schema; none if none
 /// was found. A schema that cannot be used has none.
 pub fn fullest_body(schema: &Value) -> Option<Map<String, Value>> {
-    let compiled = Schema::compile(schema).ok()?;
-    let fits = |body: &Map<String, Value>| {
-        compiled.as_ref().is_none_or(|schema| schema.validator().is_valid(&Value::Object(body.clone())))
-    };
-    bodies(schema).into_iter().find(fits)
+    fullest_that_fits(schema, Schema::compile(schema).ok()?.as_ref())
+}
+
+/// Returns what [`fullest_body`] does of a schema that is compiled already; none: every object fits.
+pub(crate) fn fullest_that_fits(schema: &Value, compiled: Option<&Schema>) -> Option<Map<String, Value>> {
+    let bodies = bodies(schema).into_iter().map(Value::Object);
+    let mut fitting = bodies.filter(|body| compiled.is_none_or(|compiled| compiled.validator().is_valid(body)));
+    fitting.find_map(|body| if let Value::Object(fields) = body { Some(fields) } else { None })
 }
 
 /// Returns what Xenon calls property descriptions: name, type and example of each field.

@@ -7,8 +7,8 @@
 //! nothing (no byte, half a preface, no further request) is closed after the idle span, whatever protocol it speaks, and
 //! also if it lets the host answer PING and SETTINGS of HTTP/2. So
 //! is a connection whose client reads nothing of what it asked for. If all places are taken and some connection is
-//! silent, the one that has been silent longest gives its place to the new one. If none is silent, the new one gets a
-//! status that says so, and is closed.
+//! silent, the one that has been silent longest gives its place to the new one; of several new ones at once, each gets the
+//! place of another. If none is silent, the new one gets a status that says so, and is closed.
 //!
 //! ```text
 //! accept ─► doorstep ─┬─ a place is free ──────────────► served
@@ -39,8 +39,12 @@ use crate::descriptors::Descriptors;
 /// How long a connection must have been silent to give way to another one.
 const GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a new connection waits for one that gives way.
-const PLACE_WITHIN: Duration = Duration::from_secs(1);
+/// How long a new connection waits for one that gives way: until those that fell silent just now have been silent for long enough, and the
+/// one that is asked has left.
+const PLACE_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often a new connection looks for one that gives way.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
 /// All connections of a node.
 pub(super) struct Connections {
@@ -56,6 +60,8 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Talks {
     open: HashMap<u64, Arc<Talk>>,
+    /// How many connections wait for a place.
+    waiting: usize,
     /// What everybody has been told, and who comes later is told at once.
     order: Order,
 }
@@ -111,9 +117,14 @@ impl Connections {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(self.take(permit));
         }
-        self.make_room();
-        let permit = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.places).acquire_owned()).await;
-        Some(self.take(permit.ok()?.ok()?))
+        let waiting = Waiting::new(self);
+        let free = Arc::clone(&self.places).acquire_owned();
+        let permit = tokio::select! {
+            permit = free => permit.ok()?,
+            () = waiting.make_room() => return None,
+        };
+        drop(waiting);
+        Some(self.take(permit))
     }
 
     fn take(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Place {
@@ -124,14 +135,21 @@ impl Connections {
         Place { connections: Arc::clone(self), number, talk, _permit: permit }
     }
 
-    /// Asks the connection to leave that has been silent longest.
-    fn make_room(&self) {
+    /// Asks the connection to leave that has been silent longest, unless as many are leaving as wait for a place.
+    ///
+    /// A freed place goes to whoever waits longest, and not to whoever asked for it. So nobody is done with asking for having asked: they
+    /// are counted together, and a new one that another overtook asks again.
+    fn ask_to_leave(&self) {
         let now = self.clock.now();
-        let silent = |talk: &Arc<Talk>| Some((talk.silent_for(now)?, Arc::clone(talk)));
+        // Under one lock, so that no two find the same one.
         let talks = self.talks();
-        let longest = talks.open.values().filter_map(silent).max_by_key(|(span, _)| *span);
-        drop(talks);
-        if let Some((_, talk)) = longest.filter(|(span, _)| *span >= GIVES_WAY_AFTER) {
+        let leaving = talks.open.values().filter(|talk| !talk.stays()).count();
+        if leaving >= talks.waiting {
+            return;
+        }
+        let silent = |talk: &Arc<Talk>| talk.silent_for(now).filter(|span| *span >= GIVES_WAY_AFTER);
+        let staying = talks.open.values().filter(|talk| talk.stays());
+        if let Some((_, talk)) = staying.filter_map(|talk| Some((silent(talk)?, talk))).max_by_key(|(span, _)| *span) {
             talk.tell(Order::Leave);
         }
     }
@@ -152,6 +170,30 @@ impl Connections {
 
     fn talks(&self) -> std::sync::MutexGuard<'_, Talks> {
         self.talks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that waits for a place; counted until it is dropped.
+struct Waiting<'a>(&'a Connections);
+
+impl Waiting<'_> {
+    fn new(connections: &Connections) -> Waiting<'_> {
+        connections.talks().waiting += 1;
+        Waiting(connections)
+    }
+
+    /// Asks silent connections to leave, and returns when the new one has waited for long enough.
+    async fn make_room(&self) {
+        for _ in 0..PLACE_WITHIN.as_millis() / LOOKS_EVERY.as_millis() {
+            self.0.ask_to_leave();
+            tokio::time::sleep(LOOKS_EVERY).await;
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.talks().waiting -= 1;
     }
 }
 
@@ -179,6 +221,20 @@ mod tests {
         drop(place);
         assert!(connections.place().await.is_some());
         assert_eq!(connections.open(), 0);
+    }
+
+    #[tokio::test]
+    async fn as_many_silent_ones_give_way_as_there_are_new_ones() {
+        let connections = connections(3);
+        for _ in 0..3 {
+            let place = connections.place().await.expect("free");
+            tokio::spawn(async move {
+                assert_eq!(place.talk.told().await, Order::Leave);
+                drop(place);
+            });
+        }
+        let new = tokio::join!(connections.place(), connections.place(), connections.place());
+        assert!(matches!(new, (Some(_), Some(_), Some(_))), "each gets the place of another");
     }
 
     #[tokio::test]

@@ -123,6 +123,11 @@ impl Talk {
         }
     }
 
+    /// Returns if the connection has been told nothing but to go on.
+    pub(super) fn stays(&self) -> bool {
+        self.order.load(Ordering::Acquire) == Order::Stay as u8
+    }
+
     /// Returns the order once there is a new one.
     pub(in crate::http) async fn told(&self) -> Order {
         self.ordered.notified().await;

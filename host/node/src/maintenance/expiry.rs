@@ -15,8 +15,7 @@ use steward_model::{Action, Link, Moment, PartitionId};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::places::{Places, places};
-use crate::operation::{Operations, Purpose};
+use crate::operation::{Duty, Operations, Purpose};
 use crate::partition::Partition;
 use crate::shutdown::Shutdown;
 
@@ -40,7 +39,6 @@ type Ended = (PartitionId, Vec<Link>);
 
 /// Removes expired documents until the host stops.
 pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
-    let places = places();
     let mut rounds: JoinSet<Ended> = JoinSet::new();
     let mut busy: HashSet<PartitionId> = HashSet::new();
     // Documents that could not be removed are passed over for a while, or they would stand before all others for ever.
@@ -71,7 +69,7 @@ pub(super) async fn run(operations: &Arc<Operations>, shutdown: &Shutdown) {
             let links = expired(operations, partition, &failed);
             if !links.is_empty() {
                 busy.insert(partition.id());
-                rounds.spawn(remove(Arc::clone(operations), partition.id(), Arc::clone(&places), links));
+                rounds.spawn(remove(Arc::clone(operations), partition.id(), links));
             }
         }
     }
@@ -90,13 +88,13 @@ fn expired(operations: &Operations, partition: &Partition, failed: &HashMap<Link
     }
 }
 
-async fn remove(operations: Arc<Operations>, partition: PartitionId, places: Places, links: Vec<Link>) -> Ended {
+async fn remove(operations: Arc<Operations>, partition: PartitionId, links: Vec<Link>) -> Ended {
     let own = Arc::new(Semaphore::new(PER_PARTITION));
     let mut under_way = JoinSet::new();
     for link in links {
         // The node's place is asked for last: whoever waits within a partition keeps no place from the others.
         let mine = Arc::clone(&own).acquire_owned().await;
-        let place = Arc::clone(&places).acquire_owned().await;
+        let place = operations.places(Duty::Expire).place().await;
         let operations = Arc::clone(&operations);
         under_way.spawn(async move {
             let _places = (mine, place);

@@ -5,7 +5,6 @@
 
 mod expiry;
 mod periodic;
-mod places;
 mod schedule;
 mod starts;
 
@@ -17,18 +16,16 @@ use crate::shutdown::Shutdown;
 pub(crate) use schedule::Schedule;
 
 use periodic::Periodic;
-use places::places;
 
 /// Starts the duties of an owner on this node; `schedule` is the one that the operations tell of documents.
 pub(crate) fn start(operations: &Arc<Operations>, schedule: &Arc<Schedule>, shutdown: &Shutdown) {
-    let starting = places();
     for partition in operations.partitions().all() {
-        let (operations, partition, places) = (Arc::clone(operations), Arc::clone(partition), Arc::clone(&starting));
+        let (operations, partition) = (Arc::clone(operations), Arc::clone(partition));
         let (schedule, stop) = (Arc::clone(schedule), shutdown.clone());
         shutdown.spawn("starts", async move {
             tokio::select! {
                 () = stop.stopping() => {}
-                () = starts::follow(&operations, &partition, &schedule, &places) => {}
+                () = starts::follow(&operations, &partition, &schedule) => {}
             }
         });
     }

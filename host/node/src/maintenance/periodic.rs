@@ -9,9 +9,8 @@ use steward_model::service::ServiceOption;
 use steward_model::{Action, Link};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::places::{Places, places};
 use super::schedule::Schedule;
-use crate::operation::{Error, Operations, Purpose, Reply};
+use crate::operation::{Duty, Error, Operations, Purpose, Reply};
 use crate::service::Found;
 use crate::shutdown::Shutdown;
 
@@ -25,13 +24,12 @@ const LOOK_MIN: Duration = Duration::from_millis(1);
 pub(super) struct Periodic {
     operations: Arc<Operations>,
     schedule: Arc<Schedule>,
-    places: Places,
 }
 
 impl Periodic {
     /// Returns a runner that has nothing under way.
     pub(super) fn new(operations: Arc<Operations>, schedule: Arc<Schedule>) -> Periodic {
-        Periodic { operations, schedule, places: places() }
+        Periodic { operations, schedule }
     }
 
     /// Runs maintenance when it is due, until the host stops.
@@ -43,7 +41,7 @@ impl Periodic {
                 () = shutdown.stopping() => return,
                 place = self.place() => Some(place),
             };
-            let next = self.schedule.due(1 + self.places.available_permits(), &mut due);
+            let next = self.schedule.due(1 + self.operations.places(Duty::Maintain).free(), &mut due);
             let found = !due.is_empty();
             for link in due.drain(..) {
                 let (periodic, place) = (Arc::clone(&self), place.take());
@@ -63,7 +61,7 @@ impl Periodic {
     }
 
     async fn place(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed")
+        self.operations.places(Duty::Maintain).place().await
     }
 
     async fn maintain(&self, link: Link, place: Option<OwnedSemaphorePermit>) {

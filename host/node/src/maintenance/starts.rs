@@ -17,9 +17,8 @@ use steward_model::service::{Handler, ServiceOption, Start};
 use steward_model::{Epoch, Link};
 use steward_storage::documents;
 
-use super::places::{Places, each};
 use super::schedule::Schedule;
-use crate::operation::Operations;
+use crate::operation::{Duty, Operations};
 use crate::partition::Partition;
 use crate::service::Service;
 
@@ -27,12 +26,7 @@ use crate::service::Service;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Follows the reigns of one partition, and the services during each, for ever.
-pub(super) async fn follow(
-    operations: &Arc<Operations>,
-    partition: &Arc<Partition>,
-    schedule: &Schedule,
-    places: &Places,
-) {
+pub(super) async fn follow(operations: &Arc<Operations>, partition: &Arc<Partition>, schedule: &Schedule) {
     let mut services = operations.services().watch();
     let mut reign = None;
     // Which revision of each factory has been swept in this reign.
@@ -50,7 +44,7 @@ pub(super) async fn follow(
             }
         }
         let complete = match reign {
-            Some(epoch) => begin(operations, partition, schedule, places, epoch, &mut swept).await,
+            Some(epoch) => begin(operations, partition, schedule, epoch, &mut swept).await,
             None => true,
         };
         tokio::select! {
@@ -82,7 +76,6 @@ async fn begin(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     schedule: &Schedule,
-    places: &Places,
     epoch: Epoch,
     swept: &mut BTreeMap<Link, u64>,
 ) -> bool {
@@ -94,7 +87,7 @@ async fn begin(
         if !concerns || swept.get(&service.path) == Some(&service.revision) {
             continue;
         }
-        if !sweep(operations, partition, schedule, places, &service).await {
+        if !sweep(operations, partition, schedule, &service).await {
             complete = false;
             continue;
         }
@@ -115,7 +108,6 @@ async fn sweep(
     operations: &Arc<Operations>,
     partition: &Arc<Partition>,
     schedule: &Schedule,
-    places: &Places,
     service: &Arc<Service>,
 ) -> bool {
     let starts = starts_eagerly(service);
@@ -137,15 +129,10 @@ async fn sweep(
     if maintains {
         links.iter().for_each(|link| schedule.add(service, link));
     }
-    !starts || start_all(operations, partition, places, links).await
+    !starts || start_all(operations, partition, links).await
 }
 
-async fn start_all(
-    operations: &Arc<Operations>,
-    partition: &Arc<Partition>,
-    places: &Places,
-    links: Vec<Link>,
-) -> bool {
+async fn start_all(operations: &Arc<Operations>, partition: &Arc<Partition>, links: Vec<Link>) -> bool {
     let start = |link: Link| {
         let operations = Arc::clone(operations);
         async move {
@@ -153,7 +140,7 @@ async fn start_all(
             started.inspect_err(|error| tracing::warn!(%link, %error, "document could not be started")).is_ok()
         }
     };
-    each(places, links, || partition.admits().is_ok(), start).await
+    operations.places(Duty::Start).each(links, || partition.admits().is_ok(), start).await
 }
 
 fn links_of(partition: &Partition, service: &Service) -> Result<Vec<Link>, documents::Error> {

@@ -37,6 +37,7 @@ mod create;
 mod decision;
 mod demands;
 mod door;
+mod duties;
 mod error;
 mod exchange;
 mod execute;
@@ -90,6 +91,7 @@ use tracing::Instrument;
 
 pub(crate) use body::Body;
 pub(crate) use demands::{Demands, Unreadable, plain_tag};
+pub(crate) use duties::Duty;
 pub(crate) use error::Error;
 pub(crate) use forward::Arrivals;
 pub(crate) use freshness::{Copied, Freshness, tag_of};

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Error;
+use super::duties::{Duties, Duty, Places};
 use super::error::Copies;
 use super::freshness::Freshness;
 use super::gate::Gate;
@@ -71,6 +72,7 @@ pub(crate) struct Operations {
     pub(super) services: Arc<ServiceTable>,
     pub(super) starts: Starts,
     pub(super) seeds: Seeds,
+    duties: Duties,
     pub(super) limits: Limits,
     pub(super) shutdown: Shutdown,
     /// The name of this node, as `documentOwner` has it.
@@ -92,6 +94,7 @@ impl Operations {
             services,
             starts: Starts::default(),
             seeds: Seeds::new(),
+            duties: Duties::new(),
             limits,
             shutdown,
             owner,
@@ -117,6 +120,11 @@ impl Operations {
     /// Returns which documents have been started.
     pub(crate) fn starts(&self) -> &Starts {
         &self.starts
+    }
+
+    /// Returns the places of a duty on this node.
+    pub(crate) fn places(&self, duty: Duty) -> &Places {
+        self.duties.of(duty)
     }
 
     /// Starts a task whose result a guest waits for, see [`Shutdown::run`].

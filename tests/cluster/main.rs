@@ -18,4 +18,5 @@ mod quorum;
 mod rebuilds;
 mod refusals;
 mod replays;
+mod voters;
 mod walk_through;

@@ -118,6 +118,11 @@ async fn a_node_that_will_not_come_back_is_removed_and_the_others_go_on_without_
     }
     // Its data folder does not come back under its number, and an empty one comes as another node.
     client.get(&format!("/core/nodes/{number}")).await.expect(404);
+    // Whoever has not heard that it is gone asks again.
+    assert_eq!(said(&nodes, by, &["nodes", "remove", &number.to_string(), "--yes"]).trim(), number.to_string());
+    assert_eq!(client.delete(&format!("/core/nodes/{number}")).await.expect(200).json(), json!({}));
+    assert_eq!(refused(&nodes, by, &["nodes", "remove", &name, "--yes"]).0, 5, "its name may be given to another one");
+    assert_eq!(refused(&nodes, by, &["nodes", "remove", "77", "--yes"]).0, 5, "nobody ever had that number");
     let again = nodes.join(&[]);
     nodes.host(again).restart().expect("the node joins");
     let fresh = until("the new node is there", || async {

@@ -324,6 +324,8 @@ async fn whoever_decides_on_an_old_revision_is_told_so() {
     let change = json!({ "moduleDigest": after, "expectedRevision": seen });
     let moved = client.patch(path, &change).await.expect(200).json();
     assert_eq!(moved["revision"], seen + 1);
+    let again = client.patch(path, &change).await.expect(200).json();
+    assert_eq!(again["revision"], seen + 1, "who has not heard of it asks again, and it is made once");
     let change = json!({ "rollback": true, "expectedRevision": seen });
     let refused = client.patch(path, &change).await;
     assert!([409, 412].contains(&refused.status.as_u16()), "{}", String::from_utf8_lossy(&refused.body));

@@ -385,9 +385,17 @@ async fn modules_can_be_listed_and_removed_once_nothing_runs_them() {
     let factory = &factories["documents"]["/core/counters"];
     assert_eq!((&factory["available"], &factory["documentCount"]), (&json!(true), &json!(0)));
     assert_eq!(factory["revisions"][0]["digest"], module["digest"]);
-    client.delete("/core/factories/core/counters").await.expect(200);
+    let unmounted = client.delete("/core/factories/core/counters").await.expect(200).json();
     client.delete(link).await.expect(200);
     client.get(link).await.expect(404);
+    // Whoever has not heard what came of it asks again, and nothing is made twice.
+    assert_eq!(client.delete(link).await.expect(200).json(), json!({}));
+    for seen in ["", "?expectedRevision=1", "?expectedRevision=2"] {
+        let again = client.delete(&format!("/core/factories/core/counters{seen}")).await.expect(200).json();
+        assert_eq!((&again["revision"], &again["moduleDigest"]), (&unmounted["revision"], &json!("")), "{again}");
+    }
+    client.delete("/core/factories/core/counters?expectedRevision=0").await.expect(404);
+    client.delete("/core/factories/core/nobody").await.expect(404);
     assert_eq!(client.get("/core/modules").await.expect(200).json()["documentLinks"], Value::Array(Vec::new()));
 }
 

@@ -30,7 +30,8 @@ enum Action {
     #[command(after_help = "\
 The node must be stopped or silent, and must not hold what no other node has. Its copies count no longer, another node
 votes in its place if there is one, and a quorum that follows the majority is counted anew. Its number is never given
-again: its data folder cannot come back, and a node of the same name begins on an empty one.")]
+again: its data folder cannot come back, and a node of the same name begins on an empty one. To remove a number once more
+changes nothing, so whoever has not heard what came of it can ask again.")]
     Remove {
         /// Its name, or its number
         node: String,
@@ -53,13 +54,27 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 
 async fn remove(node: &str, yes: bool, client: &Client, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let path = format!("/core/nodes/{node}");
-    let found: Node = views::one(client.ask(&Call::new(Method::GET, &path)?).await?.json()?)?;
-    terminal.confirm(&format!("remove node {} ({}) for good?", found.id, found.status), yes)?;
+    let (name, question) = match client.ask(&Call::new(Method::GET, &path)?).await {
+        Ok(shown) => {
+            let found: Node = views::one(shown.json()?)?;
+            let question = format!("remove node {} ({}) for good?", found.id, found.status);
+            (found.id, question)
+        }
+        // The host tells the number of a node that was removed from one that nobody had.
+        Err(missing) if missing.exit == Exit::NotFound && node.parse::<u32>().is_ok() => {
+            (node.to_owned(), format!("remove node {node} for good?"))
+        }
+        Err(missing) if missing.exit == Exit::NotFound => {
+            return Err(missing.hint("all nodes: steward nodes; one that was removed is known by its number only"));
+        }
+        Err(failure) => return Err(failure),
+    };
+    terminal.confirm(&question, yes)?;
     let removed = client.ask(&Call::new(Method::DELETE, &path)?).await?.json()?;
     if terminal.format == Format::Json {
         terminal.print_json(&json!({"type": "node.removed", "schema": 1, "node": removed}));
     } else {
-        terminal.print(&found.id);
+        terminal.print(&name);
         terminal.say("removed; its number is never given again");
     }
     Ok(Exit::Done)

@@ -65,11 +65,9 @@ impl Deployments {
         let state = self.newest().await?;
         let descriptor = descriptor_of(&state, module)?;
         let path = path.unwrap_or_else(|| descriptor.factory.clone());
-        if let Some(revision) = state.factory(&path).and_then(|factory| made_already(factory, module, seen)) {
-            return match self.shown(&path, Some(revision)).await {
-                Changed::Decided => Ok((path, Changed::Decided)),
-                Changed::Nothing | Changed::Served => Ok((path, Changed::Nothing)),
-            };
+        if let Some(revision) = state.factory(&path).and_then(|factory| made_already(factory, Some(module), seen)) {
+            let changed = self.shown_already(&path, Some(revision)).await;
+            return Ok((path, changed));
         }
         let ready = self.ready(module, &descriptor).await?;
         self.check(&path, &ready, &descriptor).await?;
@@ -91,7 +89,10 @@ impl Deployments {
         message: String,
     ) -> Result<Changed, Error> {
         match self.alteration(path, wanted, seen, message).await? {
-            None => Ok(Changed::Nothing),
+            None => {
+                let revision = self.control.state().factory(path).map(|factory| factory.revision);
+                Ok(self.shown_already(path, revision).await)
+            }
             Some(Alteration { revision, descriptor, command }) => {
                 self.decided(path, revision, Some(descriptor), command).await
             }
@@ -121,21 +122,21 @@ impl Deployments {
         let factory = factory_of(&state, path)?;
         let module = match wanted {
             Wanted::Module(module) => module,
+            Wanted::Earlier(None) if rolled_back_already(factory, seen) => return Ok(None),
             Wanted::Earlier(number) => earlier_module(factory, number)?,
         };
         let descriptor = descriptor_of(&state, module)?;
         let ready = self.ready(module, &descriptor).await?;
         self.check(path, &ready, &descriptor).await?;
-        let revision = seen.unwrap_or(factory.revision);
-        let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
-        if runs && revision == factory.revision {
+        if made_already(factory, Some(module), seen).is_some() {
             return Ok(None);
         }
+        let revision = seen.unwrap_or(factory.revision);
         let command = self.command(path, revision, (module, &descriptor), message, Change::Update);
         Ok(Some(Alteration { revision, descriptor, command }))
     }
 
-    /// Lets nothing answer at a path any more; its documents stay.
+    /// Lets nothing answer at a path any more; its documents stay. Where nothing does since revision `seen`, nothing has to be changed.
     ///
     /// # Errors
     /// [`Error`] says why not.
@@ -146,7 +147,11 @@ impl Deployments {
         message: String,
     ) -> Result<Changed, Error> {
         let state = self.newest().await?;
-        let revision = seen.unwrap_or(factory_of(&state, path)?.revision);
+        let factory = factory_of(&state, path)?;
+        if made_already(factory, None, seen).is_some() {
+            return Ok(self.shown_already(path, None).await);
+        }
+        let revision = seen.unwrap_or(factory.revision);
         let authorship = self.authorship(message);
         let command = Command::UnmountFactory { path: path.clone(), revision, authorship };
         decide::decide(self, path, revision, None, command).await?;
@@ -155,7 +160,10 @@ impl Deployments {
 
     /// Returns a state that shows what was decided before, on whichever node: somebody may have uploaded a module, or unmounted a
     /// factory, and go on here.
-    async fn newest(&self) -> Result<Arc<ClusterState>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Undecided`] if no majority of the voters confirms it in time.
+    pub(crate) async fn newest(&self) -> Result<Arc<ClusterState>, Error> {
         self.control.newest().await.map_err(|_| Error::Undecided(ProposeError::NoLeader))
     }
 
@@ -172,6 +180,14 @@ impl Deployments {
             Applied::Done | Applied::Registered { .. } | Applied::Altered(_) => return Err(Error::Broken),
         };
         Ok(self.shown(path, Some(revision)).await)
+    }
+
+    /// Returns how far a change is that was decided before.
+    async fn shown_already(&self, path: &Link, revision: Option<u64>) -> Changed {
+        match self.shown(path, revision).await {
+            Changed::Decided => Changed::Decided,
+            Changed::Nothing | Changed::Served => Changed::Nothing,
+        }
     }
 
     /// Waits for the services of all nodes to show a change: whoever hears that it is done may ask any of them.
@@ -203,22 +219,41 @@ fn descriptor_of(state: &ClusterState, digest: Digest) -> Result<Descriptor, Err
     module.descriptor().map_err(|error| Error::Module(steward_sandbox::PrepareError::Descriptor(error).into()))
 }
 
-/// Returns the revision of a factory at which a module answers, if somebody who has seen revision `seen` asks for that once more.
-fn made_already(factory: &Factory, module: Digest, seen: Option<u64>) -> Option<u64> {
-    let runs = factory.mounted.as_ref().is_some_and(|mounted| mounted.module == module);
+/// Returns the revision of a factory at which it runs what somebody who has seen revision `seen` asks for once more; `wanted` is a module,
+/// or none if nothing is to answer.
+fn made_already(factory: &Factory, wanted: Option<Digest>, seen: Option<u64>) -> Option<u64> {
     let is_seen = seen.is_none_or(|seen| [Some(seen), seen.checked_add(1)].contains(&Some(factory.revision)));
-    (runs && is_seen).then_some(factory.revision)
+    (module_of(factory) == wanted && is_seen).then_some(factory.revision)
+}
+
+/// Returns true if a factory runs the module before the one of revision `seen`, and no other change lies in between. Without `seen`
+/// each rollback is one more.
+fn rolled_back_already(factory: &Factory, seen: Option<u64>) -> bool {
+    let Some(seen) = seen else { return false };
+    let then = factory.history.iter().find(|revision| revision.number == seen).and_then(|revision| revision.module);
+    let earlier = before(factory, seen, then);
+    earlier.is_some() && made_already(factory, earlier, Some(seen)).is_some_and(|revision| revision > seen)
+}
+
+fn module_of(factory: &Factory) -> Option<Digest> {
+    factory.mounted.as_ref().map(|mounted| mounted.module)
+}
+
+/// Returns the module of the newest revision up to `number` that had another one than `now`.
+fn before(factory: &Factory, number: u64, now: Option<Digest>) -> Option<Digest> {
+    let up_to = factory.history.iter().rev().filter(|revision| revision.number <= number);
+    up_to.filter_map(|revision| revision.module).find(|module| Some(*module) != now)
 }
 
 /// Returns the module of revision `number`; without a number that of the newest revision with another module than now.
 fn earlier_module(factory: &Factory, number: Option<u64>) -> Result<Digest, Error> {
-    let now = factory.mounted.as_ref().map(|mounted| mounted.module);
     let missing = |reason: String| Error::NoSuchRevision { path: factory.path.clone(), reason };
-    let found = match number {
-        Some(number) => factory.history.iter().find(|revision| revision.number == number),
-        None => factory.history.iter().rev().find(|revision| revision.module.is_some() && revision.module != now),
+    let module = match number {
+        Some(number) => {
+            factory.history.iter().find(|revision| revision.number == number).and_then(|found| found.module)
+        }
+        None => before(factory, factory.revision, module_of(factory)),
     };
-    let module = found.and_then(|revision| revision.module);
     module.ok_or_else(|| match number {
         Some(number) => missing(format!("has no module at revision {number}")),
         None => missing("never had another module".to_owned()),
@@ -253,10 +288,26 @@ mod tests {
     #[test]
     fn what_was_asked_for_already_is_there() {
         let counters = factory(&[Some("a"), Some("b")]);
-        let made = |name: &str, seen| made_already(&counters, Digest::of(name.as_bytes()), seen);
+        let made = |name: &str, seen| made_already(&counters, Some(Digest::of(name.as_bytes())), seen);
         assert_eq!([made("b", None), made("b", Some(2)), made("b", Some(1))], [Some(2); 3]);
         assert_eq!([made("b", Some(0)), made("b", Some(u64::MAX)), made("a", None), made("a", Some(1))], [None; 4]);
-        assert_eq!(made_already(&factory(&[Some("a"), None]), Digest::of(b"a"), None), None, "it was unmounted");
+        let unmounted = factory(&[Some("a"), None]);
+        assert_eq!(made_already(&unmounted, Some(Digest::of(b"a")), None), None, "it was unmounted");
+        let made = |seen| made_already(&unmounted, None, seen);
+        assert_eq!([made(None), made(Some(2)), made(Some(1)), made(Some(0))], [Some(2), Some(2), Some(2), None]);
+        assert_eq!(made_already(&counters, None, None), None);
+    }
+
+    #[test]
+    fn a_rollback_that_names_what_it_was_decided_on_is_made_once() {
+        let counters = factory(&[Some("a"), Some("b"), Some("a")]);
+        let made = |seen| rolled_back_already(&counters, seen);
+        assert_eq!([made(Some(2)), made(Some(3)), made(Some(1)), made(None)], [true, false, false, false]);
+        // Whatever came after the revision that was seen was no rollback of it.
+        let moved = factory(&[Some("a"), Some("b"), Some("c")]);
+        assert!(!rolled_back_already(&moved, Some(2)));
+        assert!(!rolled_back_already(&factory(&[Some("a"), None]), Some(1)), "it was unmounted");
+        assert!(!rolled_back_already(&moved, Some(u64::MAX)));
     }
 
     #[test]

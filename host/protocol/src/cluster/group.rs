@@ -146,6 +146,11 @@ impl Group {
         u32::try_from(self.nodes.values().filter(counts).count()).unwrap_or(u32::MAX - 1)
     }
 
+    /// Returns true if a node had this number and was removed: numbers are never given again.
+    pub fn was_removed(&self, id: NodeId) -> bool {
+        NodeId(0) < id && id <= self.last_id && !self.nodes.contains_key(&id)
+    }
+
     /// Returns true if `member` is the current process start of a node that serves.
     pub fn is_available(&self, member: Member) -> bool {
         self.node(member.node).is_some_and(|node| node.boot == member.boot && node.status == NodeStatus::Available)
@@ -278,6 +283,10 @@ impl Group {
     }
 
     pub(super) fn remove(&mut self, id: NodeId, boot: Boot, at: Timestamp) -> Result<(), Refused> {
+        // Whoever has not heard what came of a command proposes it again.
+        if self.was_removed(id) {
+            return Ok(());
+        }
         let status = self.current(id, boot)?.status;
         if status.is_present() {
             return Err(Refused::WrongStatus { node: id, status });

@@ -46,25 +46,32 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
     }
 }
 
-/// Shows one module, or removes it.
+/// Shows one module, or removes it; where there is none, nothing has to be removed.
 ///
 /// # Errors
-/// [`Error::Deployment`] if there is no such module, or a factory runs it.
+/// [`Error::Deployment`] if there is no module to show, a factory runs the one to remove, or the system group does not decide.
 pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, digest: &str) -> Result<Answer, Error> {
     let missing =
         |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
     let digest = Digest::parse(digest).map_err(missing)?;
-    let state = http.parts.control.state();
-    let unknown = || Error::from(Refused::UnknownModule { digest });
-    let module = state.module(&digest).ok_or_else(unknown)?;
     match asked.parts.method {
-        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &state, module))),
-        Method::DELETE => {
-            http.parts.control.propose(Command::RemoveModule { digest }).await?;
+        Method::GET | Method::HEAD => {
+            let state = http.parts.control.state();
+            let unknown = || Error::from(Refused::UnknownModule { digest });
+            let module = state.module(&digest).ok_or_else(unknown)?;
             Ok(encode::json(StatusCode::OK, &shown(http, &state, module)))
         }
+        Method::DELETE => remove(http, digest).await,
         _ => asked.other(ALLOWED_ONE),
     }
+}
+
+/// Removes a module. Whoever has not heard what came of it asks again, so one that is gone is as good as removed.
+async fn remove(http: &Http, digest: Digest) -> Result<Answer, Error> {
+    let state = http.parts.deployments.newest().await?;
+    let Some(module) = state.module(&digest) else { return Ok(encode::json(StatusCode::OK, &json!({}))) };
+    http.parts.control.propose(Command::RemoveModule { digest }).await?;
+    Ok(encode::json(StatusCode::OK, &shown(http, &state, module)))
 }
 
 fn link(digest: Digest) -> String {

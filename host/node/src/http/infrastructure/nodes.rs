@@ -67,22 +67,40 @@ pub(super) fn all(http: &Http) -> Answer {
     encode::json(StatusCode::OK, &list(http, links, Some(documents)))
 }
 
-/// Shows one node, by its number or its host id, or with DELETE removes it for good.
+/// Shows one node, by its number or its host id, or with DELETE removes it for good; what has the number of a node that was removed
+/// needs nothing.
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] if there is none, [`Error::Deployment`] if it cannot be removed or the system group does not decide.
 pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, id: &str) -> Result<Answer, Error> {
-    let cluster = http.parts.control.state();
     let missing = || Error::NoSuchPath { path: asked.path().to_owned(), nearest: Some("/core/nodes".to_owned()) };
-    let node = find(&cluster, id).ok_or_else(missing)?;
-    let shown = state(node, http.parts.node, &http.parts.view.standing(), &Shares::of(http, &cluster));
-    let document = with_built_in(http, shown, asked.path(), KIND);
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {}
-        Method::DELETE => remove(http, node).await?,
+    let document = match asked.parts.method {
+        Method::GET | Method::HEAD => {
+            let cluster = http.parts.control.state();
+            let node = find(&cluster, id).ok_or_else(missing)?;
+            shown(http, &cluster, node, asked.path())
+        }
+        Method::DELETE => {
+            let cluster = http.parts.deployments.newest().await?;
+            match find(&cluster, id) {
+                Some(node) => {
+                    let document = shown(http, &cluster, node, asked.path());
+                    remove(http, node).await?;
+                    document
+                }
+                // Whoever has not heard what came of it asks again.
+                None if id.parse().is_ok_and(|number| cluster.group().was_removed(NodeId(number))) => json!({}),
+                None => return Err(missing()),
+            }
+        }
         _ => return asked.other(ALLOWED),
-    }
+    };
     Ok(encode::json(StatusCode::OK, &document))
+}
+
+fn shown(http: &Http, cluster: &ClusterState, node: &Node, link: &str) -> Value {
+    let shown = state(node, http.parts.node, &http.parts.view.standing(), &Shares::of(http, cluster));
+    with_built_in(http, shown, link, KIND)
 }
 
 /// Returns the node with this number, or the newest of this name.

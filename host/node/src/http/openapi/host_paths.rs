@@ -108,7 +108,7 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         Infrastructure::Nodes => vec![get("Lists the nodes by number", "Listing")],
         Infrastructure::Node(_) => vec![
             Told { refusals: &[Kind::NotFound], ..get("Shows a node", "Node") },
-            remove("Removes a node for good", "Node", DECIDED),
+            remove("Removes a node for good", "RemovedNode", DECIDED),
         ],
         Infrastructure::Partitions => vec![get("Shows the copies of partitions on this node", "Partitions")],
         Infrastructure::Modules => vec![
@@ -117,7 +117,7 @@ fn told(place: Infrastructure<'_>) -> Vec<Told> {
         ],
         Infrastructure::Module(_) => vec![
             Told { refusals: &[Kind::NotFound], ..get("Shows a guest module", "Module") },
-            remove("Removes a guest module that no factory runs", "Module", DECIDED),
+            remove("Removes a guest module that no factory runs", "RemovedModule", DECIDED),
         ],
         Infrastructure::Factories => vec![
             get("Lists what is mounted", "Listing"),

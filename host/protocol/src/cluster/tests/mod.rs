@@ -15,7 +15,7 @@ use super::invariants;
 use super::state::ClusterState;
 use super::table::{Member, Row};
 
-/// A state under examination: invariants are checked after every command.
+/// A state under examination: invariants are checked after every command, and that it may be proposed again.
 struct Examined(ClusterState);
 
 impl Examined {
@@ -41,10 +41,38 @@ impl Examined {
         let before = self.0.clone();
         let outcome = self.0.apply(&command);
         invariants::check(&self.0).unwrap_or_else(|violation| panic!("{violation} after {command:?}"));
-        if outcome.is_err() {
-            assert_eq!(before, self.0, "a refused command changes nothing: {command:?}");
+        match outcome {
+            Ok(_) => self.propose_again(&command),
+            Err(_) => assert_eq!(before, self.0, "a refused command changes nothing: {command:?}"),
         }
         outcome
+    }
+
+    /// Proposes a command that was accepted once more, as somebody does who has not heard what came of it.
+    fn propose_again(&self, command: &Command) {
+        match command {
+            // Each is another process start to the group. The one that asks takes the last for its own.
+            Command::RegisterNode(_) => return,
+            // Only the node that begins the group proposes it, and looks at the state before.
+            Command::InstallGenesis(_) => return,
+            Command::NodeAvailable { .. }
+            | Command::SetQuorum { .. }
+            | Command::BeginLeave { .. }
+            | Command::RemoveNode { .. }
+            | Command::MovePrimaries(_)
+            | Command::AlterInSync(_)
+            | Command::RegisterModule(_)
+            | Command::RemoveModule { .. }
+            | Command::MountFactory(_)
+            | Command::MoveFactory(_)
+            | Command::UnmountFactory { .. }
+            | Command::SetConfig { .. }
+            | Command::FenceNode { .. }
+            | Command::Unfence { .. } => {}
+        }
+        let mut again = self.0.clone();
+        again.apply(command).unwrap_or_else(|refused| panic!("{refused}, once more: {command:?}"));
+        assert_eq!(again, self.0, "a command that is proposed again changes nothing: {command:?}");
     }
 
     fn accept(&mut self, command: Command) -> Applied {

@@ -144,6 +144,11 @@ fn a_node_is_forgotten_only_when_it_has_left_and_nothing_of_it_is_needed() {
     examined.accept(remove(3));
     assert_eq!(examined.0.node(NodeId(3)), None);
     assert_eq!(examined.register("h3", 3), member(4, 1), "numbers are never reused");
+    examined.accept(remove(3));
+    assert!(examined.0.node(NodeId(4)).is_some(), "who asks again means the one that is gone");
+    for never in [0, 5] {
+        assert_eq!(examined.refuse(remove(never)), Refused::UnknownNode { node: NodeId(never) });
+    }
     examined.accept(Command::BeginLeave { node: NodeId(1), boot: Boot(1), at: AT });
     let refused = examined.refuse(remove(1));
     assert!(matches!(refused, Refused::CopiesNeeded { node: NodeId(1), left: 0, needed: 1, .. }), "{refused}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use steward_model::NodeId;
 use steward_protocol::cluster::group::{Node, Role};
@@ -15,10 +15,17 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
 const GROUP: &str = "/core/node-groups/default";
 
-pub(super) const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    Remove,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("DELETE", Act::Remove)]);
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeState";
 
@@ -77,10 +84,9 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, id: &str) -> Resul
     let node = find(&cluster, id).ok_or_else(missing)?;
     let shown = state(node, http.parts.node, &http.parts.view.standing(), &Shares::of(http, &cluster));
     let document = with_built_in(http, shown, asked.path(), KIND);
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {}
-        Method::DELETE => remove(http, node).await?,
-        _ => return asked.other(ALLOWED),
+    match asked.act(&METHODS)? {
+        Act::Show => {}
+        Act::Remove => remove(http, node).await?,
     }
     Ok(encode::json(StatusCode::OK, &document))
 }

@@ -385,6 +385,71 @@ func TestAServiceReadsAndQueriesItsHost(t *testing.T) {
 	}
 }
 
+const far = int64(4_102_444_800_000_000)
+
+func TestEveryUpdateThatIsAcceptedTakesItsExpiry(t *testing.T) {
+	host, owned := account(t)
+	host.With(steward.New(steward.Service[level]{Name: "rest", Factory: "/rest", MergePatch: true}))
+	note := host.Post("/rest", `{}`).Link()
+	with := func(fields string, micros int64) string {
+		return fmt.Sprintf(`{%s"documentExpirationTimeMicros": %d}`, fields, micros)
+	}
+	const expires = "/documentExpirationTimeMicros"
+	host.Patch(note, with("", far)).Has(expires, far)
+	host.Put(note, with(`"degrees": 1, `, far+1)).Has(expires, far+1)
+	deposit := `"kind": "deposit", "amount": 1, "documentVersion": 0, `
+	if paid := host.Patch(owned, with(deposit, far)); paid.Status != 200 {
+		t.Errorf("found %d %s", paid.Status, paid.Body)
+	}
+	host.Versions(owned)[1].Has(expires, far)
+	// Who does not speak of it leaves it as it is.
+	host.Patch(note, `{"degrees": 2}`).Has(expires, far+1)
+	for _, wrong := range []string{"-1", "1.5", `"soon"`, "true", "9223372036854775808"} {
+		host.Patch(note, `{"documentExpirationTimeMicros": `+wrong+`}`).IsRefused(400, expires)
+	}
+	host.Get(note).Has(expires, far+1)
+	host.Patch(note, with("", 0)).Has(expires, 0)
+	// The answer is that of every update, and the document is gone at once.
+	host.Patch(note, with("", 1)).Has(expires, 1)
+	host.Get(note).IsRefused(404, "")
+}
+
+func TestADeleteOfWhatIsNotThereAnswersAnEmptyObject(t *testing.T) {
+	host, link := account(t)
+	host.Delete(link)
+	for _, gone := range []string{link, "/bank/accounts/nobody"} {
+		if answer := host.Delete(gone); answer.Status != 200 || string(answer.Body) != "{}" {
+			t.Errorf("found %d %s", answer.Status, answer.Body)
+		}
+	}
+}
+
+// plates is a service by hand, whose schema says what types cannot.
+type plates struct{ steward.Guest }
+
+func (plates) Describe() string {
+	return `{"name": "plate", "version": "1.0.0", "factory": "/plates", "patch": "merge", "handlers": ["handle-post"], "stateSchema": {"properties": {
+		"number": {"pattern": "^[A-Z]{2}-[0-9]+$"}, "former": {"items": {"pattern": "^[A-Z]"}}, "odd": {"pattern": "^(?=a)"}}}}`
+}
+
+func (plates) Handle(steward.Occasion, string, steward.Request) (steward.Outcome, error) {
+	spoiled := `{"number": "spoiled"}`
+	return steward.Outcome{Document: &spoiled}, nil
+}
+
+func TestAPatternOfTheSchemaIsChecked(t *testing.T) {
+	host := mock.Serving(t, plates{})
+	host.Post("/plates", `{"number": "none"}`).IsRefused(400, "/number").Has("/code", "validation")
+	plate := host.Post("/plates", `{"number": "BE-12", "odd": "b"}`).Link()
+	for _, send := range []func(link, body string) *mock.Response{host.Put, host.Patch} {
+		send(plate, `{"number": "be-12"}`).IsRefused(400, "/number")
+		send(plate, `{"number": "BE-13", "former": ["BE-12", "x"]}`).IsRefused(400, "/former/1")
+		send(plate, `{"number": "BE-13"}`).Has("/number", "BE-13")
+	}
+	host.Post(plate, `{"number": "BE-14"}`).IsRefused(500, "").Has("/code", "guest-outcome")
+	host.Get(plate).Has("/number", "BE-13")
+}
+
 func TestATagThatSaysNothingIsToldAtOnce(t *testing.T) {
 	type Wrong struct {
 		Count int `json:"count" steward:"minimum=1"`

@@ -13,26 +13,38 @@ use tokio::net::TcpSocket;
 
 use crate::component;
 
-/// A library that moves the time of day by as many seconds as stand in a file, for the process that it is loaded into.
+/// A library that moves the time of day by as many seconds as stand in a file, for the process that it is loaded into; and with it the
+/// time at which files called `clock` were written, by which the process learns what time it is for the file system.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+static long long offset(void) {
+    FILE *file = fopen(getenv("CLOCK_OFFSET_FILE"), "r");
+    long long seconds = 0;
+    if (file) {
+        if (fscanf(file, "%lld", &seconds) != 1) seconds = 0;
+        fclose(file);
+    }
+    return seconds;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int failed = (int)syscall(SYS_clock_gettime, clock, time);
-    if (!failed && clock == CLOCK_REALTIME) {
-        FILE *file = fopen(getenv("CLOCK_OFFSET_FILE"), "r");
-        long long offset = 0;
-        if (file) {
-            if (fscanf(file, "%lld", &offset) != 1) offset = 0;
-            fclose(file);
-        }
-        time->tv_sec += offset;
-    }
+    if (!failed && clock == CLOCK_REALTIME) time->tv_sec += offset();
+    return failed;
+}
+
+int statx(int folder, const char *path, int flags, unsigned mask, struct statx *told) {
+    int failed = (int)syscall(SYS_statx, folder, path, flags, mask, told);
+    size_t length = path ? strlen(path) : 0;
+    if (!failed && length > 6 && !strcmp(path + length - 6, "/clock")) told->stx_mtime.tv_sec += offset();
     return failed;
 }
 "#;
@@ -260,4 +272,34 @@ async fn an_effect_that_an_earlier_process_has_tried_for_more_than_a_day_is_give
     })
     .await;
     assert_eq!(replies, json!(["hook 0"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modules_that_nobody_uses_are_removed_after_an_hour_and_the_others_stay() {
+    let clock = FalseClock::new();
+    clock.set(0);
+    let host = tokio::task::block_in_place(|| clock.start()).expect("the host starts");
+    let client = host.client();
+    client.deploy(&component("counter").await, None).await;
+    let file = |digest: &str| host.data().join("modules").join(format!("{digest}.wasm"));
+    let mut files = Vec::new();
+    for name in ["todo", "presence"] {
+        let installed = client.upload(&component(name).await).await.expect(201).json();
+        let digest = installed["digest"].as_str().expect("a digest");
+        client.delete(&format!("/core/modules/{digest}")).await.expect(200);
+        files.push(file(digest));
+    }
+    let used = client.get("/core/factories/core/counters").await.expect(200).json()["moduleDigest"].clone();
+    let used = file(used.as_str().expect("a digest"));
+    let (unused, young) = (&files[0], &files[1]);
+    // The host looks at each change of what is installed. None of them is an hour old, and neither is its start.
+    client.deploy(&component("greeting").await, None).await;
+    assert!(unused.exists() && young.exists() && used.exists());
+    clock.set(7200);
+    let touched = std::fs::File::options().write(true).open(young).expect("a module");
+    touched.set_modified(SystemTime::now() + std::time::Duration::from_secs(7200)).expect("made younger");
+    client.deploy(&component("relay").await, None).await;
+    wait::until("it is removed", || async { (!unused.exists()).then_some(()) }).await;
+    assert!(young.exists() && used.exists());
+    client.post("/core/counters", &json!({})).await.expect(201);
 }

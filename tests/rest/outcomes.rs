@@ -172,3 +172,38 @@ async fn what_a_guest_passes_on_unseen_is_the_fault_of_who_has_sent_it() {
     assert_eq!(client.get("/core/misbehave/m").await.expect(200).json()["note"], "fine");
     client.patch("/core/misbehave/m", &json!({ "note": "also" })).await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_effect_that_lists_gets_the_documents_only_if_it_asks_for_them() {
+    let host = host_with(&["misbehave", "counter"]).await;
+    let (client, link) = (host.client(), "/core/misbehave/m");
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    client.post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    for (query, documents) in [
+        ("?$count", 0),
+        ("?expand=false", 0),
+        ("?$expand=false", 0),
+        ("?expand", 1),
+        ("?expand=true", 1),
+        ("?$expand=true", 1),
+    ] {
+        let send =
+            json!({ "do": "send", "action": "GET", "to": format!("/core/counters{query}"), "tag": query.to_owned() });
+        client.patch(link, &send).await.expect(200);
+        let heard = wait::until("it is answered", || async {
+            let heard = client.get(link).await.expect(200).json()["heard"][query].clone();
+            heard.is_object().then_some(heard)
+        })
+        .await;
+        assert_eq!(heard["documentLinks"], json!(["/core/counters/c"]), "{query}: {heard}");
+        assert_eq!(heard["documents"].as_object().map_or(0, |found| found.len()), documents, "{query}: {heard}");
+    }
+    let send = json!({ "do": "send", "action": "GET", "to": "/core/counters?expand=x", "tag": "wrong" });
+    client.patch(link, &send).await.expect(200);
+    let refused = wait::until("it is refused", || async {
+        let heard = client.get(link).await.expect(200).json()["heard"]["wrong"].clone();
+        heard.is_object().then_some(heard)
+    })
+    .await;
+    assert_eq!(refused["statusCode"], 400, "{refused}");
+}

@@ -285,10 +285,20 @@ async fn every_fault_of_a_body_is_told_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
-    let host = host_with(&["counter"]).await;
+    let host = host_with(&["counter", "greeting"]).await;
     let client = host.client();
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
-    // It is refused first: what its query says, nobody would read anyhow.
+    // It is refused first: what its query, its headers or its body say, nobody would read anyhow.
+    let wrong: [(&[(&str, &str)], &str); 8] = [
+        (&[], ""),
+        (&[("if-match", "junk")], ""),
+        (&[("if-none-match", "\"1-0")], ""),
+        (&[("prefer", "wait=soon")], ""),
+        (&[("x-xenon-rpl-quorum", "most")], ""),
+        (&[("idempotency-key", "a"), ("idempotency-key", "b")], ""),
+        (&[("content-type", "text/plain")], "x"),
+        (&[("content-type", "application/json"), ("content-encoding", "br")], "{"),
+    ];
     for (method, path, allowed) in [
         ("POST", "/core/counters/c", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
         ("POST", "/core/counters/c?x=1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
@@ -309,12 +319,15 @@ async fn a_method_that_is_not_there_is_refused_with_those_that_are() {
         ("POST", "/metrics?x=1", "GET, HEAD, OPTIONS"),
         ("POST", "/health/ready?x=1", "GET, HEAD, OPTIONS"),
         ("POST", "/?x=1", "GET, HEAD, OPTIONS"),
+        ("PUT", "/greeting/ada?x=1", "GET, HEAD, POST, OPTIONS"),
     ] {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let answer = client.send(method.clone(), path, &[], "").await.expect("an answer").expect(405);
-        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
-        let listed: Vec<&str> = allowed.split(", ").collect();
-        assert_eq!(answer.json()["allowed"], json!(listed), "{method} {path}");
+        for (headers, body) in wrong {
+            let answer = client.send(method.clone(), path, headers, body).await.expect("an answer").expect(405);
+            assert_eq!(answer.header("allow"), allowed, "{method} {path} {headers:?}");
+            let listed: Vec<&str> = allowed.split(", ").collect();
+            assert_eq!(answer.json()["allowed"], json!(listed), "{method} {path} {headers:?}");
+        }
         let bare = path.split('?').next().expect("a path");
         let options = client.send(Method::OPTIONS, bare, &[], "").await.expect("an answer");
         assert!(options.status.is_success() && options.header("allow") == allowed, "OPTIONS {bare}: {options:?}");

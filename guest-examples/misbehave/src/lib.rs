@@ -22,7 +22,7 @@ const DESCRIPTOR: &str = r#"{
     "version": "0.1.0",
     "factory": "/core/misbehave",
     "docs": "Breaks what guests can break, when it is told to.",
-    "handlers": ["handle-patch", "handle-post", "handle-stop"],
+    "handlers": ["handle-patch", "handle-post", "handle-stop", "handle-reply"],
     "stateSchema": {
         "type": "object",
         "properties": { "f": { "type": "number" }, "count": { "type": "integer", "minimum": 0 } }
@@ -77,6 +77,12 @@ impl Guest for Misbehave {
         };
         Ok(outcome)
     }
+
+    fn handle_reply(document: String, tag: String, answer: Answer, _: Request) -> Result<Outcome> {
+        let mut state: Value = serde_json::from_str(&document).unwrap_or_else(|_| json!({}));
+        state["heard"][tag] = answer.body.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default();
+        Ok(written(state))
+    }
 }
 
 steward_sdk::export!(Misbehave);
@@ -94,11 +100,16 @@ fn counted(document: &str, body: &Value) -> Outcome {
     written(state)
 }
 
-/// The effect that a body describes: `{"to": …, "action": "PUT", "headers": { … }, "body": { … }}`, else a PATCH.
+/// The effect that a body describes: `{"to": …, "action": "PUT", "headers": { … }, "body": { … }, "tag": …}`, without an action a PATCH.
 fn effect_of(body: &Value) -> Effect {
-    let action = if body["action"] == "PUT" { Action::Put } else { Action::Patch };
-    let to = body["to"].as_str().unwrap_or_default();
-    Effect { headers: headers_of(body), ..Effect::new(action, to, Some(body["body"].to_string())) }
+    let action = match body["action"].as_str() {
+        Some("GET") => Action::Get,
+        Some("PUT") => Action::Put,
+        _ => Action::Patch,
+    };
+    let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+    let sent = body.get("body").map(Value::to_string);
+    Effect { headers: headers_of(body), reply_tag: text("tag"), ..Effect::new(action, text("to"), sent) }
 }
 
 fn headers_of(body: &Value) -> Vec<Header> {

@@ -185,7 +185,11 @@ ST_API void st_commit(st_document *document, st_action action, const st_outcome 
     if (outcome->document.given && document->count < ST_MOCK_MAX) {
         document->versions[document->count++] = (st_version){outcome->document.text, action, st_mock.now, expiry};
         document->state_version = st_today();
-    } else if (document->count) document->versions[document->count - 1].expiry = expiry;
+    } else if (document->count && document->count < ST_MOCK_MAX && expiry != document->versions[document->count - 1].expiry) {
+        // A new expiry alone makes a new version of the same state.
+        st_text state = document->versions[document->count - 1].state;
+        document->versions[document->count++] = (st_version){state, action, st_mock.now, expiry};
+    }
     st_queue(document->link, outcome);
 }
 
@@ -214,6 +218,26 @@ ST_API void st_unasked(st_document *document, st_occasion on, st_cause cause) {
 
 ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause);
 
+// Takes the expiry that a body asks for into an outcome that names none. Returns false, with the fault, for one that cannot be.
+ST_API bool st_take_expiry(st_optional body, st_outcome *outcome, st_fault *fault) {
+    const char *field = "documentExpirationTimeMicros";
+    st_optional wanted = body.given ? st_member(body.text, st_t(field)) : (st_optional){0};
+    if (!wanted.given || st_same(wanted.text, st_t("null"))) return true;
+    int64_t micros = 0;
+    bool whole = st_parse_i64(wanted.text, &micros);
+    if (whole && micros >= 0) {
+        if (!outcome->expires.given) outcome->expires.given = true, outcome->expires.micros = micros;
+        return true;
+    }
+    const char *needed = whole ? "0 (never) or microseconds since the Unix epoch" : "a whole number of 64 bits";
+    st_text reason = st_textf("%s is %s: it must be %s", field, st_c(wanted.text), needed);
+    *fault = (st_fault){400, st_t("validation"), reason, st_textf("/%s", field)};
+    return false;
+}
+
+// Ends the documents whose time has passed.
+ST_API void st_bury_expired(void);
+
 ST_API st_response st_make(st_text body) {
     st_text factory = st_t(st_mock.service->factory), link = st_string(st_member(body, st_t("documentSelfLink")));
     if (!link.size) link = st_textf("%llu", (unsigned long long)++st_mock.next);
@@ -223,6 +247,8 @@ ST_API st_response st_make(st_text body) {
     if (st_find(link)) return st_refused_with(409, "already-exists", link);
     st_request request = st_request_for(link, (st_optional){1, body}, ST_CLIENT);
     st_context ctx = {.request = &request, .random = request.seed};
+    st_outcome none = {0};
+    if (!st_take_expiry(request.body, &none, &ctx.fault)) return st_refusal(&ctx.fault);
     if (!st_decides(&ctx, st_handle(&ctx, st_mock.service, ST_ON_CREATE, body))) return st_refusal(&ctx.fault);
     st_document *document = st_alloc(sizeof *document);
     document->link = link;
@@ -253,15 +279,30 @@ ST_API st_response st_bury(st_document *document, st_request *request) {
     return response;
 }
 
+ST_API void st_bury_expired(void) {
+    for (size_t i = 0; i < st_mock.document_count; i++) {
+        st_document *document = st_mock.documents[i];
+        int64_t expiry = document->versions[document->count - 1].expiry;
+        if (document->deleted || !expiry || expiry > st_mock.now) continue;
+        st_request request = st_request_for(document->link, (st_optional){0}, ST_MAINTENANCE);
+        if (st_bury(document, &request).status >= 300) st_mock.refusals++;
+    }
+}
+
 // Sends any request; the link may have a query.
 ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause) {
     static const st_occasion occasions[] = {ST_ON_GET, ST_ON_POST, ST_ON_PUT, ST_ON_PATCH, ST_ON_DELETE};
+    st_bury_expired();
     st_request request = st_request_for(link, body, cause);
     st_context ctx = {.request = &request, .random = request.seed};
     bool stateless = st_has_option(st_mock.service, "STATELESS");
     if (!stateless && st_same(request.link, st_t(st_mock.service->factory)) && action == ST_POST) return st_make(body.text);
     st_document *document = st_living(request.link);
+    bool within = st_begins(request.link, st_textf("%s/", st_mock.service->factory));
+    if (!document && !stateless && within && action == ST_DELETE) return (st_response){200, st_t("{}")};
     if (!document && !stateless) return st_refused_with(404, "not-found", request.link);
+    st_outcome asked = {0};
+    if (document && !st_take_expiry(body, &asked, &ctx.fault)) return st_refusal(&ctx.fault);
     if (action == ST_DELETE && document) return st_bury(document, &request);
     st_text state = st_t("{}");
     st_occasion on = occasions[action];
@@ -274,6 +315,8 @@ ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_c
     bool decided = (stateless || on == ST_ON_CREATE || st_state_of(document, &state, &ctx.fault)) &&
         st_decides(&ctx, st_handle(&ctx, st_mock.service, on, state));
     if (!decided) return st_refusal(&ctx.fault);
+    // Whoever accepts an update accepts the expiry in its body, unless the service says another one.
+    if (!ctx.outcome.expires.given && action != ST_GET && ctx.outcome.status < 400) ctx.outcome.expires = asked.expires;
     if (document) return st_answered_with(document, action, &ctx.outcome, 200);
     st_queue(request.link, &ctx.outcome);
     return (st_response){ctx.outcome.status ? ctx.outcome.status : 200, ctx.outcome.reply.text};
@@ -363,11 +406,8 @@ ST_API void st_advance(int64_t micros) {
                 document->maintenance = st_mock.now + st_mock.service->every_micros;
                 st_unasked(document, ST_ON_MAINTENANCE, ST_MAINTENANCE);
             }
-            int64_t expiry = document->versions[document->count - 1].expiry;
-            if (document->deleted || !expiry || expiry > st_mock.now) continue;
-            st_request request = st_request_for(document->link, (st_optional){0}, ST_MAINTENANCE);
-            if (st_bury(document, &request).status >= 300) st_mock.refusals++;
         }
+        st_bury_expired();
     }
     st_mock.now = end;
 }

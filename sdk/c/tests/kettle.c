@@ -82,6 +82,28 @@ ST_TEST(numbers_are_written_as_they_are_read) {
     st_check(!st_parse_i64(st_t("9223372036854775808"), &least));
 }
 
+ST_TEST(every_update_that_is_accepted_takes_its_expiry) {
+    const char *expires = "/documentExpirationTimeMicros";
+    st_text one = st_link_of(st_post("/core/kettles", "{}"));
+    st_response heated = st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 1, \"documentExpirationTimeMicros\": 4102444800000000}");
+    st_check(st_same(st_at(heated.body, expires), st_t("4102444800000000")));
+    // Who does not speak of it leaves it as it is.
+    st_response kept = st_patch_to(one, "{\"kind\": \"heat\", \"degrees\": 1}");
+    st_check(st_same(st_at(kept.body, expires), st_t("4102444800000000")));
+    st_is_refused(st_patch_to(one, "{\"kind\": \"ring\", \"documentExpirationTimeMicros\": -1}"), 400, "/documentExpirationTimeMicros");
+    st_is_refused(st_patch_to(one, "{\"kind\": \"ring\", \"documentExpirationTimeMicros\": 1.5}"), 400, "/documentExpirationTimeMicros");
+    st_is_refused(st_post("/core/kettles", "{\"documentExpirationTimeMicros\": \"soon\"}"), 400, "/documentExpirationTimeMicros");
+    st_check(st_patch_to(one, "{\"kind\": \"ring\", \"documentExpirationTimeMicros\": 1}").status == 200);
+    st_is_refused(st_get_of(one), 404, "");
+}
+
+ST_TEST(a_delete_of_what_is_not_there_answers_an_empty_object) {
+    st_text one = st_link_of(st_post("/core/kettles", "{}"));
+    st_delete_of(one);
+    st_check(st_same(st_delete_of(one).body, st_t("{}")));
+    st_check(st_same(st_delete_of(st_t("/core/kettles/nobody")).body, st_t("{}")));
+}
+
 typedef struct { uint64_t next_id; } numbered;
 
 static const st_field numbered_fields[] = {ST_FIELD_AS(numbered, next_id, "nextId", ST_U64, .least = ST_BOUND(1))};

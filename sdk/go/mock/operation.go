@@ -51,7 +51,7 @@ func (w *world) operate(a *asked) (*Response, error) {
 	case w.living(a.link) != nil:
 		return w.update(service, a)
 	case a.action == steward.Delete:
-		return Answer(200, nil), nil
+		return Answer(200, struct{}{}), nil
 	}
 	return nil, nothing
 }
@@ -94,9 +94,16 @@ func (w *world) create(service *service, a *asked) (*Response, error) {
 		}
 		return nil, steward.Refused(409, "already-exists", one.link+" exists")
 	}
+	expiry, err := a.expiry()
+	if err != nil {
+		return nil, err
+	}
 	whole, err := w.inTurn(service, &one, withoutBuiltIn(a.body), false, steward.OnCreate, steward.OnStart)
 	if err != nil {
 		return nil, err
+	}
+	if whole.ExpiresMicros == nil {
+		whole.ExpiresMicros = expiry
 	}
 	born := &record{factory: service.Factory, stateVersion: service.StateVersion}
 	if service.Interval > 0 {
@@ -125,6 +132,9 @@ func (w *world) inTurn(
 		}
 		whole = joined(whole, outcome)
 	}
+	if err := service.checkState(a.body, whole.Document); err != nil {
+		return whole, err
+	}
 	if len(whole.Effects) > effectsMax {
 		return whole, tooManyEffects(len(whole.Effects))
 	}
@@ -135,6 +145,10 @@ func (w *world) update(service *service, a *asked) (*Response, error) {
 	if err := w.checkVersion(service, a); err != nil {
 		return nil, err
 	}
+	expiry, err := a.expiry()
+	if err != nil {
+		return nil, err
+	}
 	if a.action == steward.Delete {
 		return w.bury(service, a)
 	}
@@ -142,40 +156,39 @@ func (w *world) update(service *service, a *asked) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	occasion := occasionOf(a.action)
-	if service.handles(string(occasion)) {
-		outcome, err := w.call(service, occasion, state, a, true)
-		if err != nil {
-			return nil, err
-		}
-		return w.answer(service, a.link, a.action, outcome, 200)
+	outcome, err := w.decide(service, a, state)
+	if err != nil {
+		return nil, err
 	}
-	var outcome steward.Outcome
+	// Whoever accepts an update accepts the expiry in its body, unless the service says another one.
+	if outcome.ExpiresMicros == nil && a.action != steward.Get && outcome.Status < 400 {
+		outcome.ExpiresMicros = expiry
+	}
+	return w.answer(service, a.link, a.action, outcome, 200)
+}
+
+// decide returns what becomes of a document: the service says, or the host where the service has no handler.
+func (w *world) decide(service *service, a *asked, state string) (outcome steward.Outcome, err error) {
+	occasion := occasionOf(a.action)
 	switch {
+	case service.handles(string(occasion)):
+		return w.call(service, occasion, state, a, true)
 	case a.action == steward.Get:
+		return outcome, nil
 	case a.action == steward.Put && service.Put != "none":
-		return w.replace(service, a)
+		// Another state in place of the document's, on which the create handler decides.
+		if a.body == nil {
+			return outcome, steward.Refused(400, "validation", a.link+" needs a body, a JSON object")
+		}
+		return w.inTurn(service, a, withoutBuiltIn(a.body), true, steward.OnCreate)
 	case a.action == steward.Patch && service.Patch == "merge":
 		// Both are JSON: the one was committed, and the other made here.
 		merged, _ := json.Marshal(merge(tree([]byte(state)), tree([]byte(withoutBuiltIn(a.body)))))
 		text := string(merged)
 		outcome.Document = &text
-	default:
-		return nil, notAllowed(a)
+		return outcome, service.checkState(a.body, &text)
 	}
-	return w.answer(service, a.link, a.action, outcome, 200)
-}
-
-// replace puts another state in place of a document's, on which the create handler decides.
-func (w *world) replace(service *service, a *asked) (*Response, error) {
-	if a.body == nil {
-		return nil, steward.Refused(400, "validation", a.link+" needs a body, a JSON object")
-	}
-	outcome, err := w.inTurn(service, a, withoutBuiltIn(a.body), true, steward.OnCreate)
-	if err != nil {
-		return nil, err
-	}
-	return w.answer(service, a.link, a.action, outcome, 200)
+	return outcome, notAllowed(a)
 }
 
 func (w *world) bury(service *service, a *asked) (*Response, error) {
@@ -306,7 +319,11 @@ func (w *world) call(
 	service *service, occasion steward.Occasion, state string, a *asked, exists bool,
 ) (steward.Outcome, error) {
 	request := w.request(a, exists)
-	return w.within(func() (steward.Outcome, error) { return service.guest.Handle(occasion, state, request) })
+	outcome, err := w.within(func() (steward.Outcome, error) { return service.guest.Handle(occasion, state, request) })
+	if err == nil {
+		err = service.checkState(a.body, outcome.Document)
+	}
+	return outcome, err
 }
 
 func (w *world) within(call func() (steward.Outcome, error)) (steward.Outcome, error) {
@@ -347,8 +364,9 @@ func (w *world) commit(service *service, link string, action steward.Action, out
 	if outcome.Document != nil {
 		record.versions = append(record.versions, version{*outcome.Document, action, w.now, expiry})
 		record.stateVersion = service.StateVersion
-	} else {
-		record.newest().expiry = expiry
+	} else if newest := record.newest(); expiry != newest.expiry {
+		// A new expiry alone makes a new version of the same state.
+		record.versions = append(record.versions, version{newest.state, action, w.now, expiry})
 	}
 	w.queue(link, outcome.Effects)
 }

@@ -22,10 +22,12 @@ type service struct {
 	Patch        string
 	Put          string
 	Task         bool
+	StateSchema  any
+	patterns     patterns
 }
 
 func newService(guest steward.Guest) (*service, error) {
-	service := &service{guest: guest}
+	service := &service{guest: guest, patterns: patterns{}}
 	text := guest.Describe()
 	if err := json.Unmarshal([]byte(text), service); err != nil {
 		return nil, fmt.Errorf("the descriptor cannot be read: %w: %s", err, text)

@@ -196,6 +196,59 @@ test("what is no moment is thrown and never taken for never", () => {
   }
 });
 
+test("every update that is accepted takes its expiry", () => {
+  const notes = service("/notes", { patch: "merge" }).state({ text: t.string().max(9).default("") });
+  const counts = service("/counts").state({ n: t.integer().default(0) }).patch({ by: t.integer().min(0) }, (state, { by }) => {
+    state.n += by;
+  });
+  const host = Host.serving(notes).with(counts);
+  const [note, count] = [host.post("/notes").link, host.post("/counts").link];
+  const far = 4_102_444_800_000_000;
+  const field = "documentExpirationTimeMicros";
+  const expires = (answer) => [answer.status, answer.body[field]];
+  assert.deepEqual(expires(host.patch(note, { [field]: far })), [200, far]);
+  assert.deepEqual(expires(host.put(note, { [field]: far + 1 })), [200, far + 1]);
+  assert.deepEqual(expires(host.patch(count, { by: 1, [field]: far })), [200, far]);
+  assert.deepEqual(expires(host.patch(count, { by: 1 })), [200, far], "who does not speak of it leaves it as it is");
+  assert.equal(host.patch(count, { by: -1, [field]: 1 }).status, 400);
+  for (const wrong of [-1, 1.5, "soon", true, 2n ** 63n]) {
+    for (const link of [note, count]) {
+      const refused = host.patch(link, { by: 1, [field]: wrong });
+      assert.deepEqual([refused.status, refused.body.code, refused.pointer], [400, "validation", `/${field}`]);
+    }
+  }
+  assert.deepEqual(expires(host.get(count)), [200, far], "a refusal changes nothing");
+  assert.deepEqual(expires(host.patch(note, { [field]: 0 })), [200, 0]);
+  assert.deepEqual(expires(host.patch(note, { [field]: 1 })), [200, 1], "the answer is that of every update");
+  assert.equal(host.get(note).status, 404);
+});
+
+test("a DELETE of what is not there answers an empty object", () => {
+  const host = Host.serving(service("/x"));
+  const { link } = host.post("/x", {});
+  host.delete(link);
+  for (const gone of [link, "/x/nobody"]) assert.deepEqual([host.delete(gone).status, host.delete(gone).body], [200, {}]);
+});
+
+test("a pattern is checked by its text, as the host does, and not by its flags", () => {
+  const plates = service("/plates", { patch: "merge" })
+    .state({ number: t.string().pattern(/^[A-Z]{2}-\d+$/i), former: t.list(t.string().pattern(/^\p{Lu}/u)).default([]) })
+    .post("spoil", (state) => {
+      state.number = "xx-1";
+    })
+    .put((state, body) => {
+      state.number = body.number;
+    });
+  const host = Host.serving(plates);
+  const refusal = ({ status, body, pointer }) => [status, body.code, pointer];
+  assert.deepEqual(refusal(host.post("/plates", { number: "be-12" })), [400, "validation", "/number"]);
+  const { link } = host.post("/plates", { number: "BE-12" });
+  for (const send of [host.patch, host.put]) assert.deepEqual(refusal(send.call(host, link, { number: "be-12" })), [400, "validation", "/number"]);
+  assert.deepEqual(refusal(host.patch(link, { former: ["Ä1", "x"] })), [400, "validation", "/former/1"]);
+  assert.deepEqual(refusal(host.post(link, { kind: "spoil" })), [500, "guest-outcome", ""]);
+  assert.equal(host.get(link).body.number, "BE-12");
+});
+
 test("kinds choose the handler, replies choose the answer", () => {
   const kinds = service("/x")
     .patch("none", () => unchanged())

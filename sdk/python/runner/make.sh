@@ -17,10 +17,9 @@ root=$(cd "$here/../../.." && pwd)
 work="${STEWARD_RUNNER_WORK:-${TMPDIR:-/tmp}/steward-python-runner}"
 mkdir -p "$work" && cd "$work"
 
-# What the runner is made of, by paths in the repository. The mock host is for tests alone.
+# What the runner is made of, by paths in the repository. The mock host, a folder of its own, is for tests alone.
 sources() {
-    cd "$root" && LC_ALL=C ls sdk/python/steward/*.py sdk/python/runner/*.py sdk/python/runner/*.wit sdk/python/runner/*.c sdk/python/runner/make.sh wit/*.wit |
-        grep -v 'steward/mock.py$'
+    cd "$root" && LC_ALL=C ls sdk/python/steward/*.py sdk/python/runner/*.py sdk/python/runner/*.wit sdk/python/runner/*.c sdk/python/runner/make.sh wit/*.wit
 }
 
 tools() {

@@ -201,6 +201,49 @@ class TestService(unittest.TestCase):
         self.host.advance(1)
         self.assertEqual(self.host.get(self.link).status, 404)
 
+    def test_every_update_that_is_accepted_takes_its_expiry(self):
+        far = 4_102_444_800_000_000
+
+        @service("/notes", patch="merge")
+        class Note:
+            text: str = field("", max_length=9)
+
+        host = Host(Account, Note)
+        owned, note = host.post("/bank/accounts", {"owner": "ann"}).link, host.post("/notes", {}).link
+        for step, (send, link, more) in enumerate(
+            ((host.patch, note, {}), (host.put, note, {}), (host.patch, owned, {"kind": "deposit", "amount": 1, "documentVersion": 0}))
+        ):
+            self.assertEqual(send(link, more | {"documentExpirationTimeMicros": far + step}).status, 200)
+            self.assertEqual(host.versions(link)[-1]["documentExpirationTimeMicros"], far + step)
+        host.patch(note, {"text": "a"})
+        self.assertEqual(host.get(note).body["documentExpirationTimeMicros"], far + 1, "who does not speak of it leaves it as it is")
+        for wrong in (-1, 1.5, "soon", True, 1 << 63):
+            for link in (note, owned):
+                refused = host.patch(link, {"kind": "deposit", "amount": 1, "documentVersion": 1, "documentExpirationTimeMicros": wrong})
+                self.assertEqual((refused.status, refused.code, refused.pointer), (400, "validation", "/documentExpirationTimeMicros"), wrong)
+        host.patch(note, {"text": "longer than nine", "documentExpirationTimeMicros": 0})
+        self.assertEqual(host.get(note).body["documentExpirationTimeMicros"], far + 1, "a refusal changes nothing")
+        self.assertEqual(host.patch(note, {"documentExpirationTimeMicros": 0}).body["documentExpirationTimeMicros"], 0)
+        self.assertEqual(host.patch(note, {"documentExpirationTimeMicros": 1}).status, 200, "the answer is that of every update")
+        self.assertEqual(host.get(note).status, 404)
+
+    def test_a_delete_of_what_is_not_there_answers_an_empty_object(self):
+        for link in ("/bank/accounts/nobody", self.link):
+            self.host.delete(self.link)
+            gone = self.host.delete(link)
+            self.assertEqual((gone.status, gone.body), (200, {}))
+
+    def test_a_state_that_the_host_merges_is_held_to_its_schema(self):
+        @service("/notes", patch="merge")
+        class Note:
+            text: str = field("", max_length=9)
+
+        host = Host(Note)
+        link = host.post("/notes", {}).link
+        refused = host.patch(link, {"text": "longer than nine"})
+        self.assertEqual((refused.status, refused.code, refused.pointer), (400, "validation", "/text"))
+        self.assertEqual(host.patch(link, {"text": "short"}).body["text"], "short")
+
     def test_what_is_no_expiry_is_an_error_and_never_taken_for_never(self):
         said = []
 

@@ -328,26 +328,116 @@ fn expiry_ends_a_document_and_methods_stay_methods() {
     assert_eq!((plain.balance, plain.limits["card"].percent, plain.currency.as_str()), (1, 5, "EUR"));
 }
 
-/// A number plate. Only the host checks its pattern.
+/// A number plate.
 #[derive(Document)]
 struct Plate {
-    #[schemars(regex(pattern = "^[A-Z]{2}-[0-9]+$"))]
+    #[schemars(regex(pattern = r"^[A-Z]{2}-\d+$"))]
     number: String,
+    #[document(default)]
+    former: Vec<Former>,
+}
+
+/// A plate that was there before.
+#[derive(Document)]
+struct Former {
+    #[schemars(regex(pattern = "^[A-Z]"))]
+    number: String,
+}
+
+/// Another number, which is to be like the first.
+#[derive(Document)]
+struct Change {
+    #[schemars(regex(pattern = r"^[A-Z]{2}-\d+$"))]
+    to: String,
+}
+
+/// Another number, of which nobody says what it is to be like.
+#[derive(Document)]
+struct Scrawl {
+    scrawled: String,
 }
 
 #[service(factory = "/plates")]
 impl Plate {
-    fn handle_patch(&mut self, other: Plate) {
-        self.number = other.number;
+    #[patch(kind = "change")]
+    fn change(&mut self, change: Change) {
+        self.number = change.to;
+    }
+
+    #[patch(kind = "scrawl")]
+    fn scrawl(&mut self, scrawl: Scrawl) {
+        self.number = scrawl.scrawled;
     }
 }
 
 #[test]
 fn the_host_is_told_the_patterns_of_states_and_bodies() {
     let described = Descriptor::parse(&<Plate as Guest>::describe()).expect("a descriptor");
-    let pattern = "/properties/number/pattern";
-    let body = &described.actions["handle-patch"][""];
-    for schema in [&described.state_schema, body] {
-        assert_eq!(schema.pointer(pattern), Some(&json!("^[A-Z]{2}-[0-9]+$")), "{schema}");
+    let body = &described.actions["handle-patch"]["change"];
+    for (schema, field) in [(&described.state_schema, "number"), (body, "to")] {
+        assert_eq!(schema["properties"][field]["pattern"], r"^[A-Z]{2}-\d+$", "{schema}");
+    }
+}
+
+#[test]
+fn the_mock_host_checks_patterns_as_the_host_does() {
+    let mut host = mock::Host::serving::<Plate>();
+    let refused = |answer: mock::Response| (answer.status, answer.code().to_owned(), answer.pointer().to_owned());
+    let invalid = |pointer: &str| (400, "validation".to_owned(), pointer.to_owned());
+    assert_eq!(refused(host.post("/plates", json!({ "number": "none" }))), invalid("/number"));
+    let former = json!({ "number": "BE-1", "former": [{ "number": "BE-0" }, { "number": "x" }] });
+    assert_eq!(refused(host.post("/plates", former)), invalid("/former/1/number"));
+    let plate = host.post("/plates", json!({ "number": "BE-1" })).link();
+    assert_eq!(refused(host.put(&plate, json!({ "number": "be-1" }))), invalid("/number"));
+    assert_eq!(refused(host.patch(&plate, json!({ "kind": "change", "to": "be-2" }))), invalid("/to"));
+    let spoiled = host.patch(&plate, json!({ "kind": "scrawl", "scrawled": "be-2" }));
+    assert_eq!(refused(spoiled), (500, "guest-outcome".to_owned(), String::new()));
+    assert_eq!(host.patch(&plate, json!({ "kind": "change", "to": "BE-2" })).body["number"], "BE-2");
+    assert_eq!(host.versions(&plate).len(), 2);
+}
+
+/// What the host merges.
+#[derive(Document)]
+struct Leaflet {
+    #[document(default, max_length = 9)]
+    text: String,
+}
+
+#[service(factory = "/leaflets", patch = "merge")]
+impl Leaflet {}
+
+#[test]
+fn every_update_that_is_accepted_takes_its_expiry() {
+    let far = 4_102_444_800_000_000_i64;
+    let (mut host, owned) = account();
+    host = host.with::<Leaflet>();
+    let leaflet = host.post("/leaflets", json!({})).link();
+    let expires = |answer: mock::Response| (answer.status, answer.body["documentExpirationTimeMicros"].clone());
+    let until = |micros: i64| json!({ "documentExpirationTimeMicros": micros });
+    assert_eq!(expires(host.patch(&leaflet, until(far))), (200, json!(far)));
+    assert_eq!(expires(host.put(&leaflet, until(far + 1))), (200, json!(far + 1)));
+    let deposit = json!({ "kind": "deposit", "amount": 1, "documentVersion": 0, "documentExpirationTimeMicros": far });
+    assert_eq!(host.patch(&owned, deposit).status, 200);
+    assert_eq!(host.versions(&owned)[1]["documentExpirationTimeMicros"], far);
+    let kept = host.patch(&leaflet, json!({ "text": "a" }));
+    assert_eq!(expires(kept), (200, json!(far + 1)), "who does not speak of it leaves it as it is");
+    for wrong in [json!(-1), json!(1.5), json!("soon"), json!(true), json!(u64::MAX)] {
+        let refused = host.patch(&leaflet, json!({ "documentExpirationTimeMicros": wrong }));
+        assert_eq!((refused.status, refused.pointer()), (400, "/documentExpirationTimeMicros"), "{wrong}");
+    }
+    let long = host.patch(&leaflet, json!({ "text": "longer than nine", "documentExpirationTimeMicros": 1 }));
+    assert_eq!((long.status, long.pointer()), (400, "/text"), "what the host merges is held to the schema");
+    assert_eq!(expires(host.get(&leaflet)), (200, json!(far + 1)), "a refusal changes nothing");
+    assert_eq!(expires(host.patch(&leaflet, until(0))), (200, json!(0)));
+    assert_eq!(expires(host.patch(&leaflet, until(1))), (200, json!(1)), "the answer is that of every update");
+    assert_eq!(host.get(&leaflet).status, 404);
+}
+
+#[test]
+fn a_delete_of_what_is_not_there_answers_an_empty_object() {
+    let (mut host, link) = account();
+    host.delete(&link);
+    for gone in [link.as_str(), "/bank/accounts/nobody"] {
+        assert_eq!((host.delete(gone).status, host.delete(gone).body), (200, json!({})));
     }
 }

@@ -6,11 +6,9 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
+use super::likeness::nearest;
 use super::origin::{Effective, Origin};
 use super::settings::{SETTINGS, Setting, Shape};
-
-/// Likeness (Jaro-Winkler) from which on a wrong key is taken for a misspelling.
-const LIKENESS_MIN: f64 = 0.8;
 
 /// Reads a configuration file; returns its values by key.
 ///
@@ -37,7 +35,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<&'static str, Ef
         let line = line_of(key.span().start);
         let name = key.get_ref().as_ref();
         let Some(setting) = SETTINGS.iter().find(|setting| setting.key == name) else {
-            return Err(Error::UnknownKey { path: path.to_owned(), line, key: name.to_owned(), meant: nearest(name) });
+            let meant = nearest(name, SETTINGS.iter().map(|setting| setting.key));
+            return Err(Error::UnknownKey { path: path.to_owned(), line, key: name.to_owned(), meant });
         };
         let origin = Origin::File { path: path.to_owned(), line, setting };
         let refused = |reason| Error::Value { origin: origin.clone(), text: text[value.span()].to_owned(), reason };
@@ -64,12 +63,6 @@ fn written(setting: &Setting, value: &DeValue<'_>) -> Result<String, String> {
         (Shape::Switch, _) => Err("must be true or false".to_owned()),
         (Shape::List, _) => Err("must be an array of strings".to_owned()),
     }
-}
-
-fn nearest(key: &str) -> Option<&'static str> {
-    let likeness = |setting: &Setting| strsim::jaro_winkler(&key.to_ascii_lowercase(), setting.key);
-    let best = SETTINGS.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-    (likeness(best) >= LIKENESS_MIN).then_some(best.key)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod address;
 mod error;
 mod file;
 mod layers;
+mod likeness;
 mod origin;
 mod peers;
 pub mod quantity;

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::settings::{SETTINGS, Setting, VARIABLE_PREFIX};
-
-/// Likeness (Jaro-Winkler) from which on a variable is taken for a misspelling of another.
-const LIKENESS_MIN: f64 = 0.8;
+use super::likeness::nearest;
+use super::settings::{SETTINGS, VARIABLE_PREFIX};
 
 /// What the command line reads besides the settings of a node, without the prefix.
 const OTHERS: [&str; 7] = ["CONFIG", "URL", "OUTPUT", "TIMEOUT", "COLOR", "TIME", "YES"];
@@ -31,26 +29,25 @@ impl fmt::Display for Stranger {
 
 /// Returns the variables among `names` that have our prefix and that nobody reads.
 pub fn strangers(names: impl Iterator<Item = String>) -> Vec<Stranger> {
+    // Without the prefix, which is the same everywhere and would make them all alike, and in lower case.
     let known: Vec<String> =
-        SETTINGS.iter().map(Setting::variable).chain(OTHERS.map(|name| format!("{VARIABLE_PREFIX}{name}"))).collect();
-    let is_strange = |name: &String| {
-        let of_tests = |rest: &str| OF_TESTS.iter().any(|start| rest.starts_with(start));
-        name.strip_prefix(VARIABLE_PREFIX).is_some_and(|rest| !of_tests(rest)) && !known.contains(name)
+        SETTINGS.iter().map(|setting| setting.key.to_owned()).chain(OTHERS.map(str::to_ascii_lowercase)).collect();
+    let stranger = |name: String| {
+        let rest = name.strip_prefix(VARIABLE_PREFIX)?;
+        let of_tests = OF_TESTS.iter().any(|start| rest.starts_with(start));
+        if of_tests || known.iter().any(|known| known.to_ascii_uppercase() == rest) {
+            return None;
+        }
+        let meant = nearest(rest, known.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!("{VARIABLE_PREFIX}{}", meant.to_ascii_uppercase()));
+        Some(Stranger { meant, name })
     };
-    names.filter(is_strange).map(|name| Stranger { meant: nearest(&name, &known), name }).collect()
+    names.filter_map(stranger).collect()
 }
 
 /// Returns the names of the variables of this process, but for those that are no text: none of ours is.
 pub fn names() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
-}
-
-fn nearest(name: &str, known: &[String]) -> Option<String> {
-    // The prefix is the same everywhere, and would make them all alike.
-    let bare = |name: &str| name.strip_prefix(VARIABLE_PREFIX).unwrap_or(name).to_ascii_lowercase();
-    let likeness = |other: &String| strsim::jaro_winkler(&bare(name), &bare(other));
-    let best = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-    (likeness(best) >= LIKENESS_MIN).then(|| best.clone())
 }
 
 #[cfg(test)]

@@ -4,14 +4,11 @@
 //! Every failure of a request is a value of [`Error`]; [`Error::problem`] turns it into the problem that clients are
 //! told.
 
-use std::borrow::Cow;
-
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};
 use steward_model::{Link, json, link};
 use steward_protocol::cluster::Refused;
 
-use crate::clock::MoveError;
 use crate::cluster::ProposeError;
 use crate::deployment;
 use crate::operation::{self, Unreadable, served};
@@ -25,7 +22,14 @@ pub(super) enum Error {
     Operation(#[from] operation::Error),
     /// The method means nothing at this path.
     #[error("{path} does not support {method}")]
-    Method { method: Method, path: String, allowed: Cow<'static, str> },
+    Method {
+        method: Method,
+        path: String,
+        /// What there is instead, as `Allow` lists it.
+        allowed: String,
+        /// What else helps.
+        hint: Option<String>,
+    },
     /// The body has a type that is not understood.
     #[error("the body is {found}, {wanted} is understood here")]
     MediaType { found: String, wanted: &'static str },
@@ -168,8 +172,8 @@ impl Error {
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
-            Error::Method { method, path, allowed } => {
-                with_methods(never(Kind::NotSupported, "method-not-allowed"), (method, path), allowed)
+            Error::Method { allowed, hint, .. } => {
+                with_methods(never(Kind::NotSupported, "method-not-allowed"), allowed, hint.as_deref())
             }
             Error::MediaType { wanted, .. } => {
                 never(Kind::MediaType, "unsupported-media-type").hint(format!("send the header Content-Type: {wanted}"))
@@ -237,12 +241,9 @@ const FRAMING: &str =
     "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding";
 
 /// Adds the methods that there are at a path to a problem with another one.
-fn with_methods(problem: Problem, (method, path): (&Method, &str), allowed: &str) -> Problem {
+fn with_methods(problem: Problem, allowed: &str, hint: Option<&str>) -> Problem {
     let problem = problem.with("allowed", allowed.split(", ").collect::<Vec<_>>());
-    match (method, path) {
-        (&Method::PATCH, "/core/management") => problem.hint(MoveError::Fixed.to_string()),
-        _ => problem,
-    }
+    if let Some(hint) = hint { problem.hint(hint) } else { problem }
 }
 
 fn with_checks(problem: Problem, checks: Option<&[serde_json::Value]>) -> Problem {

@@ -21,7 +21,9 @@ use super::encode::{self, Answer};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
-use super::{Http, body, component, freshness, headers, infrastructure, listing, parameters, problem, utility};
+use super::{
+    Http, body, component, freshness, headers, infrastructure, listing, methods, parameters, problem, utility,
+};
 use crate::failure;
 use crate::operation::Freshness;
 use crate::service::Found;
@@ -39,23 +41,27 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
     let HostRequest { parts, head, .. } = &mut *asked;
     // The name of the request is read first, for the refusal has it too.
     let read = head.read(&parts.headers);
-    let read = http.strangers.check(parts, local).and(of_documents(http, uri, read));
+    let read = of_documents(http, uri, read);
+    let stranger = http.strangers.check(parts, local);
     if head.id.is_empty() {
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
-    let (id, is_head) = (head.id.clone(), parts.method == Method::HEAD);
-    let outcome = match read {
-        Ok(()) => {
+    let (id, method) = (head.id.clone(), parts.method.clone());
+    let lacks = |error| methods::first(http, uri.path(), &method, error);
+    let outcome = match (stranger, read) {
+        (Ok(()), Ok(())) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.
             let dispatched = AssertUnwindSafe(failure::contained(dispatch(http, uri, asked))).catch_unwind().await;
-            dispatched.unwrap_or(Err(Error::Panicked))
+            dispatched.unwrap_or(Err(Error::Panicked)).map_err(lacks)
         }
-        Err(error) => Err(error),
+        (Ok(()), Err(error)) => Err(lacks(error)),
+        // Strangers learn nothing of what is here.
+        (Err(error), _) => Err(error),
     };
     let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, uri.path(), &id));
     complete(http, &mut response, id);
     telemetry::response(response.status().as_u16());
-    if is_head && !response.body().is_streamed() { without_body(response) } else { response }
+    if method == Method::HEAD && !response.body().is_streamed() { without_body(response) } else { response }
 }
 
 /// Returns what was read of the headers, without the faults of those that are about documents: they mean nothing to an HTTP component, or
@@ -95,7 +101,7 @@ fn without_body(response: Answer) -> Answer {
 
 async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Result<Answer, Error> {
     if uri.path() == "*" && asked.parts.method == Method::OPTIONS {
-        return asked.other(ALL);
+        return asked.other(ALL.to_owned());
     }
     if let Some(service) = http.operations().services().http_above(uri.path()) {
         return Box::pin(component::answer(http, &service, asked)).await;
@@ -171,7 +177,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
     let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
     let body = body::checked(&head, &parts.headers, body)?;
     let query = parts.uri.query().unwrap_or_default();
-    if says(query, &head) && takes(http, &link, action) {
+    if says(query, &head) {
         if !is_stateless(http, &link) {
             let reason = "is for GET: updates are made by the owner, on the newest state";
             freshness::refuse(query, head.at_least.as_deref(), reason)?;
@@ -193,11 +199,6 @@ fn says(query: &str, head: &Head) -> bool {
 /// Returns true if a service without documents is at `link`, which may understand what a request says in its own way.
 fn is_stateless(http: &Http, link: &Link) -> bool {
     matches!(http.operations().services().find(link), Some(Found::Stateless(_)))
-}
-
-/// Returns false if whatever is at `link` has no such method: that is said first, whatever the query says.
-fn takes(http: &Http, link: &Link, action: Action) -> bool {
-    http.operations().services().find(link).is_none_or(|found| found.actions().contains(&action))
 }
 
 /// Returns true if the host itself answers PATCH at `link`, by merging.

@@ -9,6 +9,7 @@ use super::arriving::Arriving;
 use super::decode::Head;
 use super::encode::{self, Answer};
 use super::error::Error;
+use super::methods::Methods;
 use super::{Http, body};
 
 pub(super) struct HostRequest {
@@ -28,25 +29,34 @@ impl HostRequest {
         self.parts.uri.query().unwrap_or_default()
     }
 
-    /// True for GET, and for HEAD, whose answer is cut later.
-    pub(super) fn reads(&self) -> bool {
-        matches!(self.parts.method, Method::GET | Method::HEAD)
-    }
-
     /// True if the request has one of the `allowed` methods, and is not OPTIONS, which [`HostRequest::other`] answers.
     pub(super) fn is_one_of(&self, allowed: &str) -> bool {
         let method = &self.parts.method;
         *method != Method::OPTIONS && allowed.split(", ").any(|one| one == method.as_str())
     }
 
+    /// Returns what the request wants of a place with these methods.
+    ///
+    /// # Errors
+    /// [`Error::Method`] if its method is none of them.
+    pub(super) fn act<Act: Copy>(&self, methods: &Methods<Act>) -> Result<Act, Error> {
+        methods.wanted(&self.parts.method).ok_or_else(|| self.lacks(methods.allowed()))
+    }
+
     /// Returns the response to OPTIONS, or the error for every other method besides `allowed`.
-    pub(super) fn other(&self, allowed: &'static str) -> Result<Answer, Error> {
-        if self.parts.method == Method::OPTIONS {
-            let mut answer = encode::empty(StatusCode::NO_CONTENT);
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-            return Ok(answer);
+    pub(super) fn other(&self, allowed: String) -> Result<Answer, Error> {
+        if self.parts.method != Method::OPTIONS {
+            return Err(self.lacks(allowed));
         }
-        Err(Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed: allowed.into() })
+        let mut answer = encode::empty(StatusCode::NO_CONTENT);
+        if let Ok(allowed) = HeaderValue::try_from(allowed) {
+            answer.headers_mut().insert(ALLOW, allowed);
+        }
+        Ok(answer)
+    }
+
+    fn lacks(&self, allowed: String) -> Error {
+        Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed, hint: None }
     }
 
     /// Returns the body, which must be JSON; empty if there is none.

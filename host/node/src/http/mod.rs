@@ -41,6 +41,7 @@ mod held;
 mod host_request;
 mod infrastructure;
 mod listing;
+mod methods;
 mod openapi;
 mod parameters;
 mod problem;

@@ -110,6 +110,7 @@ export class Host {
 
   operate_(asked) {
     const [link, query = ""] = asked.link.split("?");
+    this.buryExpired_();
     try {
       const { status, body, headers } = this.world_.operate({ ...asked, link, query });
       const pairs = {};

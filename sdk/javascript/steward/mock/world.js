@@ -5,6 +5,7 @@ import { Fault, refused } from "../fault.js";
 import { parse, stringify } from "../json.js";
 import { HANDLERS, call, migrate } from "../run.js";
 import { misfit } from "../schema.js";
+import { checkPatterns, expiryIn } from "./admission.js";
 
 const NUMBERS = Object.fromEntries(HANDLERS.map((name, number) => [name, number]));
 const CAUSES = { client: 0, effect: 1, start: 2, maintenance: 3, reply: 4 };
@@ -122,7 +123,10 @@ export class World {
       if (asked.action === "get") return { status: 200, body: { documentLinks: this.alive().filter((link) => link.startsWith(`${served.factory}/`)) } };
       throw refused(405, "not-allowed", `${asked.link} takes GET and POST`);
     }
-    if (this.record(asked.link) === undefined) throw refused(404, "not-found", `there is no ${asked.link}`);
+    if (this.record(asked.link) === undefined) {
+      if (asked.action === "delete") return { status: 200, body: {} };
+      throw refused(404, "not-found", `there is no ${asked.link}`);
+    }
     return this.update(served, asked);
   }
 
@@ -143,9 +147,8 @@ export class World {
       throw refused(409, "already-exists", `there is a ${link} already`);
     }
     const request = { ...asked, link };
-    const wanted = typeof body.documentExpirationTimeMicros === "number" ? body.documentExpirationTimeMicros : 0;
     let text = stringify(withoutBuiltIns(body));
-    let expires = wanted;
+    let expires = expiryIn(asked.body) ?? 0;
     const effects = [];
     const take = (outcome) => {
       text = outcome.document ?? text;
@@ -155,7 +158,7 @@ export class World {
     };
     let outcome = { status: 0 };
     if (served.has("handle-create")) outcome = take(this.run(served, "handle-create", text, request, undefined, false, expires));
-    else this.check(served, text);
+    else this.check(served, text, asked.body);
     if (served.has("handle-start")) take(this.run(served, "handle-start", text, { ...request, cause: "start" }, undefined, false, expires));
     const micros = served.descriptor.maintenanceIntervalMicros;
     const version = { text, action: "POST", micros: this.nowMicros, expires };
@@ -167,14 +170,17 @@ export class World {
   update(served, asked) {
     const handler = HANDLER_OF[asked.action];
     const { link } = asked;
+    const wanted = expiryIn(asked.body);
     const before = this.today(link);
     if (asked.action === "get" && !served.has(handler)) return { status: 200, body: this.newest(link) };
     let outcome = { status: 0 };
     if (served.has(handler)) outcome = this.run(served, handler, before, asked);
     else if (asked.action === "put" && served.descriptor.put !== "none") outcome = this.replacement(served, asked);
-    else if (asked.action === "patch" && served.descriptor.patch === "merge") outcome.document = this.checkedText(served, mergePatch(parse(before), withoutBuiltIns(asked.body ?? {})));
+    else if (asked.action === "patch" && served.descriptor.patch === "merge") outcome.document = this.checkedText(served, mergePatch(parse(before), withoutBuiltIns(asked.body ?? {})), asked.body);
     else if (asked.action !== "delete") throw refused(405, "not-allowed", `${link} has no ${handler}`);
     if (asked.action === "delete") return this.bury(link, asked, outcome);
+    // Whoever accepts an update accepts the expiry in its body, unless the service says another one.
+    if (asked.action !== "get" && (outcome.status ?? 0) < 400) outcome.expires ??= wanted;
     this.commit(link, UPDATES[asked.action], outcome);
     return this.answer(outcome, link, outcome.status || 200);
   }
@@ -183,7 +189,7 @@ export class World {
   replacement(served, asked) {
     if (asked.body === undefined) throw refused(400, "validation", `${asked.link} needs a body, a JSON object`);
     const text = stringify(withoutBuiltIns(asked.body));
-    if (!served.has("handle-create")) return { status: 0, document: this.checkedText(served, parse(text)) };
+    if (!served.has("handle-create")) return { status: 0, document: this.checkedText(served, parse(text), asked.body) };
     const outcome = this.run(served, "handle-create", text, asked);
     return { ...outcome, document: outcome.document ?? text };
   }
@@ -211,7 +217,8 @@ export class World {
   commit(link, action, outcome) {
     const record = this.documents.get(link);
     const { expires } = record.versions.at(-1);
-    if (outcome.document !== undefined || outcome.expires !== undefined) {
+    // A new expiry alone makes a new version of the same state.
+    if (outcome.document !== undefined || (outcome.expires ?? expires) !== expires) {
       const text = outcome.document ?? record.versions.at(-1).text;
       record.versions.push({ text, action, micros: this.nowMicros, expires: outcome.expires ?? expires });
       if (outcome.document !== undefined) record.stateVersion = this.served(link).stateVersion;
@@ -239,18 +246,19 @@ export class World {
     }
   }
 
-  check(served, text) {
+  check(served, text, body) {
     const { shape } = served.service;
     if (shape === undefined) return;
     const state = parse(text);
     shape.restore(state);
     const wrong = misfit(shape, state);
     if (wrong !== undefined) throw wrong;
+    checkPatterns(served.descriptor.stateSchema, state, body);
   }
 
-  checkedText(served, state) {
+  checkedText(served, state, body) {
     const text = stringify(state);
-    this.check(served, text);
+    this.check(served, text, body);
     return text;
   }
 
@@ -264,6 +272,7 @@ export class World {
       call(served.service, NUMBERS[handler], text, ctx, answered?.tag, answered?.status, answered?.from),
     );
     if (outcome.fault) throw outcome.fault;
+    if (outcome.document !== undefined) checkPatterns(served.descriptor.stateSchema, parse(outcome.document), asked.body);
     return outcome;
   }
 

@@ -5,8 +5,8 @@
 //! changes nothing, effects of one document go out in their order, answers come back with their tags, timers outlive a
 //! restart.
 //!
-//! **Left out.** Quorum, owners and replication, which no guest can see; checks of natively patched states against the
-//! schema; repeated attempts: an effect that fails is given up at once, where a real host would try again for a while.
+//! **Left out.** Quorum, owners and replication, which no guest can see; of schemas what derived ones do not say, but for
+//! `pattern`; repeated attempts: an effect that fails is given up at once, where a real host would try again for a while.
 //!
 //! ```
 //! # use steward_sdk::prelude::*;
@@ -41,6 +41,7 @@
 //! assert_eq!(host.get(&egg).body["done"], true);
 //! ```
 
+mod admission;
 mod operation;
 mod query;
 mod response;
@@ -272,7 +273,13 @@ impl Host {
             principal: String::new(),
             cause: Cause::Effect,
         };
-        self.shared.operate(&asked).unwrap_or_else(Response::from)
+        self.operate(&asked)
+    }
+
+    /// Carries out a request, before which all is gone whose time has passed.
+    fn operate(&mut self, asked: &Asked) -> Response {
+        self.end_expired();
+        self.shared.operate(asked).unwrap_or_else(Response::from)
     }
 
     /// Returns the moment of the next timer, maintenance or expiry.
@@ -311,6 +318,11 @@ impl Host {
     }
 
     fn bury_expired(&mut self) {
+        self.end_expired();
+        self.settle();
+    }
+
+    fn end_expired(&mut self) {
         let now = self.now_micros();
         let alive = self.shared.0.borrow().alive();
         for link in alive {
@@ -321,7 +333,6 @@ impl Host {
                 self.refusals.extend(ended.err());
             }
         }
-        self.settle();
     }
 }
 
@@ -366,6 +377,6 @@ impl Ask<'_> {
 
     /// Sends it.
     pub fn send(self) -> Response {
-        self.host.shared.operate(&self.asked).unwrap_or_else(Response::from)
+        self.host.operate(&self.asked)
     }
 }

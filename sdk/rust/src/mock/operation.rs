@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::query;
 use super::response::Response;
 use super::world::{Line, Record, Service, Version, World};
+use super::{admission, query};
 use crate::effect::Outcome;
 use crate::fault::{Fault, Result, refused};
 use crate::guest::Handler;
 use crate::host::{Level, Surroundings, within};
 use crate::request::{Action, Answer, Cause, Header, Request};
+use crate::schema;
 
 /// Most effects of one call, as in the real host.
 const EFFECTS_MAX: usize = 64;
@@ -88,7 +89,7 @@ impl Shared {
         let alive = self.0.borrow().documents.get(&asked.link).is_some_and(|record| !record.deleted);
         match (alive, asked.action) {
             (true, _) => self.update(&service, asked),
-            (false, Action::Delete) => Ok(Response::new(200, Value::Null)),
+            (false, Action::Delete) => Ok(Response::new(200, Value::Object(Map::new()))),
             (false, Action::Get | Action::Post | Action::Put | Action::Patch) => Err(nothing()),
         }
     }
@@ -100,8 +101,7 @@ impl Shared {
             return Ok(());
         }
         let state = self.state(&service, link)?;
-        let request = self.request(&unasked(link, cause), true);
-        let outcome = self.guarded(|| (service.handle)(handler, state, request))?;
+        let outcome = self.call(&service, handler, state, &unasked(link, cause), true)?;
         self.commit(&service, link, Action::Patch, outcome);
         Ok(())
     }
@@ -114,6 +114,7 @@ impl Shared {
         let state = self.state(&service, link)?;
         let request = self.request(&unasked(link, Cause::Reply), true);
         let outcome = self.guarded(|| (service.handle_reply)(state, tag.to_owned(), answer, request))?;
+        check_state(&service, "handle-reply", None, &outcome)?;
         self.commit(&service, link, Action::Patch, outcome);
         Ok(())
     }
@@ -129,8 +130,7 @@ impl Shared {
         if !service.handles(handler.name()) {
             return Err(not_allowed(asked));
         }
-        let request = self.request(asked, false);
-        let outcome = self.guarded(|| (service.handle)(handler, "{}".to_owned(), request))?;
+        let outcome = self.call(service, handler, "{}".to_owned(), asked, false)?;
         let body = parsed(outcome.reply.as_deref().unwrap_or("null"), "reply")?;
         self.0.borrow_mut().queue(&asked.link, outcome.effects);
         Ok(Response { status: status_or(outcome.status, 200), headers: outcome.headers, body })
@@ -153,15 +153,17 @@ impl Shared {
             Some(true) => return Err(refused(409, "marked-deleted", format!("{link} is marked deleted"))),
             None => (),
         }
+        let expires = admission::expiry(asked.body.as_ref())?;
         let mut whole = Outcome { document: Some(without_built_in(asked.body.as_ref())), ..Outcome::default() };
         for handler in [Handler::Create, Handler::Start] {
             if !service.handles(handler.name()) {
                 continue;
             }
             let state = whole.document.clone().unwrap_or_default();
-            let outcome = self.guarded(|| (service.handle)(handler, state, self.request(&asked, false)))?;
+            let outcome = self.call(service, handler, state, &asked, false)?;
             whole = joined(whole, outcome);
         }
+        whole.expires_micros = whole.expires_micros.or(expires);
         if whole.effects.len() > EFFECTS_MAX {
             return Err(too_many_effects(whole.effects.len()));
         }
@@ -180,15 +182,24 @@ impl Shared {
 
     fn update(&self, service: &Service, asked: &Asked) -> Result<Response> {
         self.check_version(service, asked)?;
-        let handler = handler_of(asked.action);
+        let expires = admission::expiry(asked.body.as_ref())?;
         if asked.action == Action::Delete {
             return self.bury(service, asked);
         }
+        let mut outcome = self.decide(service, asked)?;
+        // Whoever accepts an update accepts the expiry in its body, unless the service says another one.
+        if asked.action != Action::Get && outcome.status < 400 {
+            outcome.expires_micros = outcome.expires_micros.or(expires);
+        }
+        self.answer(service, &asked.link, asked.action, outcome, 200)
+    }
+
+    /// Decides what becomes of a document: the service does, or the host where the service has no handler.
+    fn decide(&self, service: &Service, asked: &Asked) -> Result<Outcome> {
+        let handler = handler_of(asked.action);
         let state = self.state(service, &asked.link)?;
         if service.handles(handler.name()) {
-            let request = self.request(asked, true);
-            let outcome = self.guarded(|| (service.handle)(handler, state, request))?;
-            return self.answer(service, &asked.link, asked.action, outcome, 200);
+            return self.call(service, handler, state, asked, true);
         }
         let document = match asked.action {
             Action::Get => None,
@@ -196,25 +207,27 @@ impl Shared {
             Action::Patch if service.descriptor["patch"] == "merge" => {
                 let mut merged = parsed(&state, "state")?;
                 merge(&mut merged, parsed(&without_built_in(asked.body.as_ref()), "body")?);
+                schema::check(&service.descriptor["stateSchema"], &merged)?;
                 Some(merged.to_string())
             }
             Action::Put | Action::Patch | Action::Post | Action::Delete => return Err(not_allowed(asked)),
         };
-        self.answer(service, &asked.link, asked.action, Outcome { document, ..Outcome::default() }, 200)
+        let outcome = Outcome { document, ..Outcome::default() };
+        check_state(service, handler.name(), asked.body.as_ref(), &outcome)?;
+        Ok(outcome)
     }
 
     /// Puts another state in place of a document's, on which the create handler decides.
-    fn replace(&self, service: &Service, asked: &Asked) -> Result<Response> {
+    fn replace(&self, service: &Service, asked: &Asked) -> Result<Outcome> {
         if asked.body.is_none() {
             return Err(refused(400, "validation", format!("{} needs a body, a JSON object", asked.link)));
         }
         let mut whole = Outcome { document: Some(without_built_in(asked.body.as_ref())), ..Outcome::default() };
         if service.handles(Handler::Create.name()) {
             let state = whole.document.clone().unwrap_or_default();
-            let outcome = self.guarded(|| (service.handle)(Handler::Create, state, self.request(asked, true)))?;
-            whole = joined(whole, outcome);
+            whole = joined(whole, self.call(service, Handler::Create, state, asked, true)?);
         }
-        self.answer(service, &asked.link, asked.action, whole, 200)
+        Ok(whole)
     }
 
     /// Runs the handlers of an end, and marks the document deleted.
@@ -225,8 +238,7 @@ impl Shared {
             let by_client = handler == Handler::Stop || matches!(asked.cause, Cause::Client | Cause::Effect);
             if service.handles(handler.name()) && by_client {
                 let state = whole.document.clone().unwrap_or_default();
-                let outcome = self.guarded(|| (service.handle)(handler, state, self.request(asked, true)))?;
-                whole = joined(whole, outcome);
+                whole = joined(whole, self.call(service, handler, state, asked, true)?);
             }
         }
         let response = self.answer(service, &asked.link, Action::Delete, whole, 200)?;
@@ -286,6 +298,13 @@ impl Shared {
         }
     }
 
+    fn call(&self, service: &Service, handler: Handler, state: String, asked: &Asked, exists: bool) -> Result<Outcome> {
+        let request = self.request(asked, exists);
+        let outcome = self.guarded(|| (service.handle)(handler, state, request))?;
+        check_state(service, handler.name(), asked.body.as_ref(), &outcome)?;
+        Ok(outcome)
+    }
+
     fn guarded(&self, call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
         let outcome = within(Rc::new(self.clone()), call)?;
         if outcome.effects.len() > EFFECTS_MAX {
@@ -326,12 +345,21 @@ impl Shared {
             if let Some(state) = outcome.document {
                 record.versions.push(Version { state, action, update_micros, expires_micros });
                 record.state_version = service.state_version();
-            } else if let Some(newest) = record.versions.last_mut() {
-                newest.expires_micros = expires_micros;
+            } else if let Some(newest) = record.versions.last().filter(|newest| newest.expires_micros != expires_micros)
+            {
+                // A new expiry alone makes a new version of the same state.
+                let state = newest.state.clone();
+                record.versions.push(Version { state, action, update_micros, expires_micros });
             }
         }
         world.queue(link, outcome.effects);
     }
+}
+
+/// Checks the state that an outcome leaves, if it leaves one, against the patterns of the service.
+fn check_state(service: &Service, handler: &str, body: Option<&Value>, outcome: &Outcome) -> Result {
+    let Some(document) = &outcome.document else { return Ok(()) };
+    admission::check(service, handler, body, &parsed(document, "state")?)
 }
 
 fn unasked(link: &str, cause: Cause) -> Asked {

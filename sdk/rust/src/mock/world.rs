@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
+use super::admission::Patterns;
 use crate::context::percent_encoded;
 use crate::effect::{Effect, Outcome};
 use crate::fault::Result;
@@ -16,6 +17,7 @@ use crate::request::{Action, Answer, Request};
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) descriptor: Rc<Value>,
+    pub(super) patterns: Rc<Patterns>,
     pub(super) handle: fn(Handler, String, Request) -> Result<Outcome>,
     pub(super) handle_reply: fn(String, String, Answer, Request) -> Result<Outcome>,
     pub(super) migrate: fn(String, u32) -> Result<String>,
@@ -28,7 +30,8 @@ impl Service {
             Ok(descriptor) => Rc::new(descriptor),
             Err(error) => panic!("describe returned no JSON ({error}): {text}"),
         };
-        Service { descriptor, handle: G::handle, handle_reply: G::handle_reply, migrate: G::migrate }
+        let patterns = Rc::new(Patterns::of(&descriptor));
+        Service { descriptor, patterns, handle: G::handle, handle_reply: G::handle_reply, migrate: G::migrate }
     }
 
     pub(super) fn factory(&self) -> String {

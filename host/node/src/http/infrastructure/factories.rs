@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use steward_model::Link;
@@ -22,9 +22,25 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
-pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
-pub(super) const ALLOWED_ONE: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    List,
+    Mount,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::List), ("HEAD", Act::List), ("POST", Act::Mount)]);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OnOne {
+    Show,
+    Change,
+    Unmount,
+}
+
+pub(super) const METHODS_OF_ONE: Methods<OnOne> =
+    Methods(&[("GET", OnOne::Show), ("HEAD", OnOne::Show), ("PATCH", OnOne::Change), ("DELETE", OnOne::Unmount)]);
 
 const KIND: &str = "steward:Factory";
 
@@ -45,8 +61,8 @@ struct Request {
 /// # Errors
 /// [`Error`] says why a module cannot be mounted.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    match asked.act(&METHODS)? {
+        Act::List => {
             let state = http.parts.control.state();
             let mounted: Vec<&Factory> = state.registry().factories().filter(|f| f.mounted.is_some()).collect();
             let links = mounted.iter().map(|factory| factory.path.to_string()).collect();
@@ -61,8 +77,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
             }
             Ok(encode::json(StatusCode::OK, &list(http, links, None)))
         }
-        Method::POST => mount(http, request(http, asked).await?).await,
-        _ => asked.other(ALLOWED),
+        Act::Mount => mount(http, request(http, asked).await?).await,
     }
 }
 
@@ -75,22 +90,21 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, path: &str) -> Res
     let state = http.parts.control.state();
     let not_mounted = || Error::from(Refused::NotMounted { path: path.clone() });
     let factory = state.factory(&path).ok_or_else(not_mounted)?;
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    match asked.act(&METHODS_OF_ONE)? {
+        OnOne::Show => {
             let count = count(http, &path).await?;
             Ok(encode::json(StatusCode::OK, &shown(http, &state, factory, count)))
         }
-        Method::PATCH => {
+        OnOne::Change => {
             let dry = decode::is_set(asked.query(), "dryRun")?;
             change(http, &path, request(http, asked).await?, dry).await
         }
-        Method::DELETE => {
+        OnOne::Unmount => {
             let seen = decode::number(asked.query(), "expectedRevision")?;
             let message = message(asked.query())?;
             let changed = http.parts.deployments.unmount(&path, seen, message).await?;
             settled(http, &path, changed, StatusCode::OK).await
         }
-        _ => asked.other(ALLOWED_ONE),
     }
 }
 

@@ -14,15 +14,29 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
-const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    Command,
+    Stop,
+}
+
+const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("DELETE", Act::Stop)]);
 
 /// The same of a host whose clock may be moved.
-const ALLOWED_VIRTUAL: &str = "GET, HEAD, PATCH, DELETE, OPTIONS";
+const METHODS_VIRTUAL: Methods<Act> =
+    Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("PATCH", Act::Command), ("DELETE", Act::Stop)]);
 
 /// Returns the methods that there are.
-pub(super) fn allowed(http: &Http) -> &'static str {
-    if http.operations().clock().is_virtual() { ALLOWED_VIRTUAL } else { ALLOWED }
+pub(super) fn methods(http: &Http) -> Methods<Act> {
+    if http.operations().clock().is_virtual() { METHODS_VIRTUAL } else { METHODS }
+}
+
+/// Returns what to say to somebody whose method is not there, if there is more to say.
+pub(super) fn hint(method: &Method) -> Option<String> {
+    (method == Method::PATCH).then(|| MoveError::Fixed.to_string())
 }
 
 const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
@@ -43,14 +57,14 @@ struct Request {
 /// # Errors
 /// [`Error::Field`] for a PATCH of an unknown kind, [`Error::Method`] for each on a host whose clock is not virtual.
 pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
-    match asked.parts.method {
-        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
-        Method::DELETE => {
+    match asked.act(&methods(http))? {
+        Act::Show => Ok(encode::json(StatusCode::OK, &state(http))),
+        Act::Stop => {
             tracing::info!("stop requested by a client");
             http.parts.shutdown.drain();
             Ok(encode::empty(StatusCode::ACCEPTED))
         }
-        Method::PATCH => {
+        Act::Command => {
             let request: Request = body(http, asked).await?;
             let kind = request.kind.unwrap_or_default();
             if short_kind(&kind) == ADVANCE_CLOCK {
@@ -61,7 +75,6 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
             );
             Err(Error::Field { pointer: "/kind".to_owned(), reason })
         }
-        _ => asked.other(allowed(http)),
     }
 }
 

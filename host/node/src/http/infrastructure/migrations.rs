@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use steward_model::Link;
@@ -15,9 +15,16 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 use crate::service::Service;
 
-pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    Migrate,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("POST", Act::Migrate)]);
 
 const KIND: &str = "steward:Migration";
 
@@ -46,10 +53,9 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest, path: &str) -> 
     let path = Link::parse(&format!("/{path}"))?;
     let service = http.operations().services().at(&path).filter(|service| !service.is_stateless());
     let service = service.ok_or_else(|| Error::from(Refused::NotMounted { path: path.clone() }))?;
-    match asked.parts.method {
-        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &shown(http, &service).await?)),
-        Method::POST => migrate(http, &service, body(http, asked).await?).await,
-        _ => asked.other(ALLOWED),
+    match asked.act(&METHODS)? {
+        Act::Show => Ok(encode::json(StatusCode::OK, &shown(http, &service).await?)),
+        Act::Migrate => migrate(http, &service, body(http, asked).await?).await,
     }
 }
 

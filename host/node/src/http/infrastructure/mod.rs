@@ -30,6 +30,7 @@ use super::host_request::HostRequest;
 use super::openapi;
 use super::parameters::only;
 use super::route::Infrastructure;
+pub(super) use methods::{hint_at, methods_of};
 pub(super) use parameters::parameters_of;
 use shapes::list;
 
@@ -38,8 +39,8 @@ use shapes::list;
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
 pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
-    if let Some(allowed) = methods::methods_of(http, place) {
-        if !asked.is_one_of(allowed) {
+    if let Some(allowed) = methods_of(http, place) {
+        if !asked.is_one_of(&allowed) {
             return asked.other(allowed);
         }
         only(asked.query(), parameters_of(place, &asked.parts.method))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 use steward_model::Link;
 use steward_model::module::Digest;
@@ -20,11 +20,26 @@ use crate::http::decode::{self, Media};
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 use crate::http::{Http, body};
 use crate::service::{Modules, ModulesError};
 
-pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
-pub(super) const ALLOWED_ONE: &str = "GET, HEAD, DELETE, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    List,
+    Install,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::List), ("HEAD", Act::List), ("POST", Act::Install)]);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OnOne {
+    Show,
+    Remove,
+}
+
+pub(super) const METHODS_OF_ONE: Methods<OnOne> =
+    Methods(&[("GET", OnOne::Show), ("HEAD", OnOne::Show), ("DELETE", OnOne::Remove)]);
 
 const KIND: &str = "steward:GuestModule";
 
@@ -33,16 +48,15 @@ const KIND: &str = "steward:GuestModule";
 /// # Errors
 /// [`Error::Deployment`] says why a module is refused.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    match asked.act(&METHODS)? {
+        Act::List => {
             let state = http.parts.control.state();
             let shown: Map<String, Value> =
                 state.registry().modules().map(|module| (link(module.digest), shown(http, &state, module))).collect();
             let links = shown.keys().cloned().collect();
             Ok(encode::json(StatusCode::OK, &list(http, links, expands(&asked)?.then_some(shown))))
         }
-        Method::POST => install(http, asked).await,
-        _ => asked.other(ALLOWED),
+        Act::Install => install(http, asked).await,
     }
 }
 
@@ -54,15 +68,14 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, digest: &str) -> R
     let missing =
         |_| Error::NoSuchPath { path: format!("/core/modules/{digest}"), nearest: Some("/core/modules".to_owned()) };
     let digest = Digest::parse(digest).map_err(missing)?;
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    match asked.act(&METHODS_OF_ONE)? {
+        OnOne::Show => {
             let state = http.parts.control.state();
             let unknown = || Error::from(Refused::UnknownModule { digest });
             let module = state.module(&digest).ok_or_else(unknown)?;
             Ok(encode::json(StatusCode::OK, &shown(http, &state, module)))
         }
-        Method::DELETE => remove(http, digest).await,
-        _ => asked.other(ALLOWED_ONE),
+        OnOne::Remove => remove(http, digest).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use steward_protocol::cluster::Command;
@@ -16,10 +16,18 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
 const PATH: &str = "/core/node-groups/default";
 
-pub(super) const ALLOWED: &str = "GET, HEAD, PATCH, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    ChangeQuorum,
+}
+
+pub(super) const METHODS: Methods<Act> =
+    Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("PATCH", Act::ChangeQuorum)]);
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:NodeGroupState";
 const QUORUM_KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuorumRequest";
@@ -45,10 +53,9 @@ struct Request {
 /// [`Error::Field`] if the request is no `UpdateQuorumRequest`, [`Error::QuorumBeyond`] if all nodes together could not meet
 /// the quorum and the request does not insist, [`Error::Deployment`] if the system group does not decide.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    match asked.parts.method {
-        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
-        Method::PATCH => change_quorum(http, body(http, asked).await?).await,
-        _ => asked.other(ALLOWED),
+    match asked.act(&METHODS)? {
+        Act::Show => Ok(encode::json(StatusCode::OK, &state(http))),
+        Act::ChangeQuorum => change_quorum(http, body(http, asked).await?).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/core/node-selectors/default`: which node owns a document.
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use steward_model::{Lane, Link, PartitionId};
@@ -11,11 +11,18 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 use crate::service::Found;
 
 const PATH: &str = "/core/node-selectors/default";
 
-pub(super) const ALLOWED: &str = "GET, HEAD, POST, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    Tell,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("POST", Act::Tell)]);
 
 const KIND: &str = "com:vmware:xenon:common:NodeSelectorState";
 
@@ -29,13 +36,12 @@ struct Request {
 /// # Errors
 /// [`Error::Path`] if the key is no self-link, [`Error::NotAvailable`] before the first node serves.
 pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Error> {
-    match asked.parts.method {
-        Method::GET | Method::HEAD => Ok(encode::json(StatusCode::OK, &state(http))),
-        Method::POST => {
+    match asked.act(&METHODS)? {
+        Act::Show => Ok(encode::json(StatusCode::OK, &state(http))),
+        Act::Tell => {
             let request: Request = body(http, asked).await?;
             Ok(encode::json(StatusCode::OK, &owner(http, &request.key).await?))
         }
-        _ => asked.other(ALLOWED),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 use steward_model::NodeId;
 use steward_protocol::cluster::group::{Node, Role};
@@ -15,10 +15,17 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
 const GROUP: &str = "/core/node-groups/default";
 
-pub(super) const ALLOWED: &str = "GET, HEAD, DELETE, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Show,
+    Remove,
+}
+
+pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", Act::Show), ("DELETE", Act::Remove)]);
 
 const KIND: &str = "com:vmware:xenon:services:common:NodeState";
 
@@ -74,13 +81,13 @@ pub(super) fn all(http: &Http) -> Answer {
 /// [`Error::NoSuchPath`] if there is none, [`Error::Deployment`] if it cannot be removed or the system group does not decide.
 pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, id: &str) -> Result<Answer, Error> {
     let missing = || Error::NoSuchPath { path: asked.path().to_owned(), nearest: Some("/core/nodes".to_owned()) };
-    let document = match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    let document = match asked.act(&METHODS)? {
+        Act::Show => {
             let cluster = http.parts.control.state();
             let node = find(&cluster, id).ok_or_else(missing)?;
             shown(http, &cluster, node, asked.path())
         }
-        Method::DELETE => {
+        Act::Remove => {
             let cluster = http.parts.deployments.newest().await?;
             match find(&cluster, id) {
                 Some(node) => {
@@ -93,7 +100,6 @@ pub(super) async fn one(http: &Arc<Http>, asked: HostRequest, id: &str) -> Resul
                 None => return Err(missing()),
             }
         }
-        _ => return asked.other(ALLOWED),
     };
     Ok(encode::json(StatusCode::OK, &document))
 }

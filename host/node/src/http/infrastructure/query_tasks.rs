@@ -14,18 +14,30 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 
-pub(super) const ALLOWED: &str = "GET, HEAD, POST, QUERY, OPTIONS";
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    List,
+    Run,
+}
+
+/// QUERY (RFC 10008) says by itself that nothing changes.
+pub(super) const METHODS: Methods<Act> =
+    Methods(&[("GET", Act::List), ("HEAD", Act::List), ("POST", Act::Run), ("QUERY", Act::Run)]);
 
 /// Runs a query task, or lists those that are kept, which are none.
 ///
 /// # Errors
 /// [`Error::Query`] says what to change in the task.
 pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
-    if asked.reads() {
-        return Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None)));
+    match asked.act(&METHODS)? {
+        Act::List => Ok(encode::json(StatusCode::OK, &list(http, Vec::new(), None))),
+        Act::Run => run(http, asked).await,
     }
-    // POST or QUERY; the latter (RFC 10008) says by itself that nothing changes.
+}
+
+async fn run(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     let _under_way = http.under_way()?;
     let body = asked.json(http).await?;
     let body = if body.is_empty() { b"{}" } else { body.as_ref() };

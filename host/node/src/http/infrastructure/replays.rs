@@ -20,9 +20,10 @@ use crate::http::Http;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::http::host_request::HostRequest;
+use crate::http::methods::Methods;
 use crate::operation::{Decided, Ended, LogLine, Outcome, Replayed, Replaying, Runner};
 
-pub(super) const ALLOWED: &str = "POST, OPTIONS";
+pub(super) const METHODS: Methods<()> = Methods(&[("POST", ())]);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

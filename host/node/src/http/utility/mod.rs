@@ -10,13 +10,14 @@ mod template;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use http::header::ALLOW;
-use http::{HeaderValue, Method};
 use steward_model::Link;
 
 use super::encode::Answer;
 use super::error::Error;
 use super::host_request::HostRequest;
+use super::methods::{Methods, READ_ONLY};
 use super::route::{Told, Utility};
 use super::{Http, parameters};
 use crate::operation;
@@ -24,7 +25,24 @@ use crate::service::Found;
 pub use schema::fullest_body;
 pub(crate) use schema::fullest_that_fits;
 
-const READ_ONLY: &str = "GET, HEAD, OPTIONS";
+/// What can be done with what has still to be sent.
+#[derive(Debug, Clone, Copy)]
+enum OnEffects {
+    Show,
+    GiveUp,
+}
+
+const OF_EFFECTS: Methods<OnEffects> =
+    Methods(&[("GET", OnEffects::Show), ("HEAD", OnEffects::Show), ("DELETE", OnEffects::GiveUp)]);
+
+/// Returns the methods that a utility endpoint has at `link`, as `Allow` lists them; none if there is no such endpoint.
+pub(super) fn methods_of(http: &Http, link: &Link, utility: Utility) -> Option<String> {
+    match utility {
+        Utility::Told(_) => find(http, link).is_ok().then(|| READ_ONLY.allowed()),
+        Utility::Effects => effects::Whose::of(http, link).is_ok().then(|| OF_EFFECTS.allowed()),
+        Utility::Later(_) => None,
+    }
+}
 
 /// Answers a request for a utility endpoint of the service, factory or document at `link`.
 ///
@@ -45,8 +63,8 @@ pub(super) async fn answer(
         Utility::Told(told) => told,
     };
     let found = find(http, link)?;
-    if !matches!(asked.parts.method, Method::GET | Method::HEAD) {
-        return asked.other(READ_ONLY);
+    if asked.act(&READ_ONLY).is_err() {
+        return asked.other(READ_ONLY.allowed());
     }
     let known: &[&str] = match told {
         Told::History => &history::PARAMETERS,
@@ -65,16 +83,16 @@ pub(super) async fn answer(
 /// Answers for what has still to be sent, which may outlast the service that wanted it.
 async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
     let whose = effects::Whose::of(http, link)?;
-    match asked.parts.method {
-        Method::GET | Method::HEAD => {
+    let Ok(act) = asked.act(&OF_EFFECTS) else { return asked.other(OF_EFFECTS.allowed()) };
+    match act {
+        OnEffects::Show => {
             parameters::only(asked.query(), &effects::PARAMETERS)?;
             effects::answer(http, whose, asked.query()).await
         }
-        Method::DELETE => {
+        OnEffects::GiveUp => {
             parameters::only(asked.query(), &["tag"])?;
             effects::give_up(http, &whose, asked.query()).await
         }
-        _ => asked.other("GET, HEAD, DELETE, OPTIONS"),
     }
 }
 
@@ -97,7 +115,7 @@ pub(super) fn options(http: &Http, link: &Link) -> Result<Answer, Error> {
 /// [`Error::Operation`] if nothing is there.
 pub(super) fn unknown_method(http: &Http, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
     let allowed = operation::methods(&find(http, link)?.actions()).join(", ");
-    Err(Error::Method { method: asked.parts.method.clone(), path: asked.path().to_owned(), allowed: allowed.into() })
+    asked.other(allowed)
 }
 
 fn find(http: &Http, link: &Link) -> Result<Found, Error> {

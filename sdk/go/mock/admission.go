@@ -1,0 +1,124 @@
+package mock
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"regexp"
+	"steward"
+	"strconv"
+	"strings"
+)
+
+// What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, and the patterns of the
+// state's schema.
+
+// expirationTime is the field of a body that says when its document ends.
+const expirationTime = "documentExpirationTimeMicros"
+
+// expiry returns the expiry that a body asks for; nil if it says nothing of it.
+func (a *asked) expiry() (*int64, error) {
+	given := map[string]json.RawMessage{}
+	// What is no object has no fields.
+	_ = json.Unmarshal(a.body, &given)
+	text := string(given[expirationTime])
+	if text == "" || text == "null" {
+		return nil, nil
+	}
+	needed := "a whole number of 64 bits"
+	micros, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && micros >= 0 {
+		return &micros, nil
+	}
+	if err == nil {
+		needed = "0 (never) or microseconds since the Unix epoch"
+	}
+	return nil, steward.Invalid("/"+expirationTime, "%s is %s: it must be %s", expirationTime, text, needed)
+}
+
+// patterns are the patterns of a schema, by their texts.
+//
+// They are Go's expressions, which know no look-around and no back references. Those that Go cannot read are checked by the host alone.
+type patterns map[string]*regexp.Regexp
+
+// read compiles the patterns of a schema, and returns why it could not compile others.
+func (p patterns) read(schema any) (unread []error) {
+	switch value := schema.(type) {
+	case map[string]any:
+		if text, ok := value["pattern"].(string); ok {
+			pattern, err := regexp.Compile(text)
+			if err != nil {
+				unread = append(unread, err)
+			} else {
+				p[text] = pattern
+			}
+		}
+		for _, inside := range value {
+			unread = append(unread, p.read(inside)...)
+		}
+	case []any:
+		for _, inside := range value {
+			unread = append(unread, p.read(inside)...)
+		}
+	}
+	return unread
+}
+
+// misfit returns the pointer of a text that its pattern does not take, and the pattern; ok is false if there is none.
+func (p patterns) misfit(schema, value any, pointer string) (at, text string, ok bool) {
+	rules, isSchema := schema.(map[string]any)
+	if !isSchema {
+		return "", "", false
+	}
+	parts, _ := rules["allOf"].([]any)
+	for _, part := range parts {
+		if at, text, ok := p.misfit(part, value, pointer); ok {
+			return at, text, true
+		}
+	}
+	switch value := value.(type) {
+	case string:
+		text, _ := rules["pattern"].(string)
+		if pattern := p[text]; pattern != nil && !pattern.MatchString(value) {
+			return pointer, text, true
+		}
+	case []any:
+		for index, item := range value {
+			if at, text, ok := p.misfit(rules["items"], item, fmt.Sprintf("%s/%d", pointer, index)); ok {
+				return at, text, true
+			}
+		}
+	case map[string]any:
+		own, _ := rules["properties"].(map[string]any)
+		for name, item := range value {
+			inside, known := own[name]
+			if !known {
+				inside = rules["additionalProperties"]
+			}
+			step := strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+			if at, text, ok := p.misfit(inside, item, pointer+"/"+step); ok {
+				return at, text, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+// checkState refuses a state that breaks a pattern: by 400 if the body has the same text at the same place, for then it is the client
+// who is to mend it, else as a failure of the service.
+func (s *service) checkState(body []byte, state *string) error {
+	if state == nil || len(s.patterns) == 0 {
+		return nil
+	}
+	held := tree([]byte(*state))
+	at, pattern, ok := s.patterns.misfit(s.StateSchema, held, "")
+	if !ok {
+		return nil
+	}
+	found := (&Response{Body: []byte(*state)}).Field(at)
+	reason := fmt.Sprintf("%s must be a text like %s, found %q", strings.ReplaceAll(at[1:], "/", "."), pattern, found)
+	if reflect.DeepEqual((&Response{Body: body}).Field(at), found) {
+		return steward.Invalid(at, "%s", reason)
+	}
+	return steward.Refused(500, "guest-outcome", "the service has left a state that does not fit: "+reason)
+}

@@ -1,0 +1,64 @@
+// What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, and the patterns of the
+// state's schema.
+
+import { invalid, refused } from "../fault.js";
+import { stringify } from "../json.js";
+
+const EXPIRY = "documentExpirationTimeMicros";
+const [LEAST, MOST] = [-(2n ** 63n), 2n ** 63n - 1n];
+
+/** Returns the expiry that a body asks for; nothing if it says nothing of it. */
+export function expiryIn(body) {
+  const wanted = body?.[EXPIRY];
+  if (wanted === undefined || wanted === null) return undefined;
+  const isWhole = typeof wanted === "bigint" || Number.isInteger(wanted);
+  const isShort = isWhole && BigInt(wanted) >= LEAST && BigInt(wanted) <= MOST;
+  if (isShort && wanted >= 0) return Number(wanted);
+  const needed = isShort ? "0 (never) or microseconds since the Unix epoch" : "a whole number of 64 bits";
+  throw invalid(EXPIRY, `${EXPIRY} is ${stringify(wanted)}: it must be ${needed}`);
+}
+
+/** Refuses a state that breaks a pattern: by 400 if the body has the same text at the same place, else as a failure of the service. */
+export function checkPatterns(schema, state, body) {
+  const wrong = misfit(schema, state, []);
+  if (wrong === undefined) return;
+  const { path, pattern, found } = wrong;
+  const reason = `${path.join(".")} must be a text like ${pattern}, found the text ${JSON.stringify(found)}`;
+  const pointer = path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+  const sent = path.reduce((value, step) => value?.[step], body);
+  if (sent === found) throw invalid(pointer, reason);
+  throw refused(500, "guest-outcome", `the service has left a state that does not fit: ${reason}`);
+}
+
+/** The host knows the text of a pattern and not its flags, and reads it as of Unicode. */
+function misfit(schema, value, path) {
+  if (typeof schema !== "object" || schema === null) return undefined;
+  if (typeof value === "string") {
+    const { pattern } = schema;
+    return pattern !== undefined && !compiled(pattern)?.test(value) ? { path, pattern, found: value } : undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [name, item] of Object.entries(value)) {
+    const inside = Array.isArray(value) ? schema.items : (schema.properties?.[name] ?? schema.additionalProperties);
+    const wrong = misfit(inside, item, [...path, name]);
+    if (wrong !== undefined) return wrong;
+  }
+  return undefined;
+}
+
+const known = new Map();
+
+/** Returns the expression of a pattern; nothing for one that cannot be read so, of which the test's output tells. */
+function compiled(pattern) {
+  if (!known.has(pattern)) known.set(pattern, readable(pattern));
+  return known.get(pattern);
+}
+
+function readable(pattern) {
+  try {
+    return new RegExp(pattern, "u");
+  } catch (error) {
+    console.warn(`the host alone checks the pattern ${pattern}: ${error.message}`);
+    return undefined;
+  }
+}

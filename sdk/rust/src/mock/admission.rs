@@ -1,0 +1,165 @@
+//! What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, and the patterns
+//! of the schemas.
+
+use std::collections::BTreeMap;
+
+use fancy_regex::Regex;
+use serde_json::Value;
+
+use super::world::Service;
+use crate::fault::{Result, invalid, refused};
+use crate::schema;
+
+/// The field of a body that says when its document ends.
+const EXPIRY: &str = "documentExpirationTimeMicros";
+
+/// Returns the expiry that a body asks for; none if it says nothing of it.
+///
+/// # Errors
+/// A fault with status 400 that points at the field.
+pub(super) fn expiry(body: Option<&Value>) -> Result<Option<i64>> {
+    let wanted = body.map_or(&Value::Null, |body| &body[EXPIRY]);
+    if wanted.is_null() {
+        return Ok(None);
+    }
+    let needed = match wanted.as_i64() {
+        Some(micros) if micros >= 0 => return Ok(Some(micros)),
+        Some(_) => "0 (never) or microseconds since the Unix epoch",
+        None => "a whole number of 64 bits",
+    };
+    Err(invalid(EXPIRY, format!("{EXPIRY} is {wanted}: it must be {needed}")))
+}
+
+/// The patterns of a service's schemas, by their texts.
+#[derive(Debug, Default)]
+pub(super) struct Patterns(BTreeMap<String, Regex>);
+
+/// A text that its pattern does not take.
+struct Misfit {
+    pointer: String,
+    message: String,
+}
+
+impl Patterns {
+    /// Reads the patterns of a descriptor. One that cannot be read here is for the host alone; the output of the test tells of it.
+    pub(super) fn of(descriptor: &Value) -> Patterns {
+        let mut patterns = Patterns::default();
+        patterns.read(&descriptor["stateSchema"]);
+        patterns.read(&descriptor["actions"]);
+        patterns
+    }
+
+    fn read(&mut self, schema: &Value) {
+        match schema {
+            Value::Object(fields) => {
+                if let Some(Value::String(text)) = fields.get("pattern") {
+                    match Regex::new(&in_ascii(text)) {
+                        Ok(pattern) => drop(self.0.insert(text.clone(), pattern)),
+                        Err(error) => eprintln!("the host alone checks the pattern {text}: {error}"),
+                    }
+                }
+                fields.values().for_each(|inside| self.read(inside));
+            }
+            Value::Array(items) => items.iter().for_each(|inside| self.read(inside)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (),
+        }
+    }
+
+    /// Returns the first text in a value that breaks its pattern.
+    fn misfit(&self, schema: &Value, value: &Value, pointer: &str) -> Option<Misfit> {
+        for choice in ["anyOf", "oneOf"] {
+            let choices = schema[choice].as_array().into_iter().flatten();
+            let mut fitting = choices.filter(|choice| schema::check(choice, value).is_ok()).peekable();
+            if fitting.peek().is_some() {
+                let misfits: Option<Vec<Misfit>> = fitting.map(|choice| self.misfit(choice, value, pointer)).collect();
+                if let Some(first) = misfits.and_then(|misfits| misfits.into_iter().next()) {
+                    return Some(first);
+                }
+            }
+        }
+        match value {
+            Value::String(text) => {
+                let known = schema["pattern"].as_str()?;
+                // What cannot be decided in bounded time is not held against anybody.
+                let fits = self.0.get(known)?.is_match(text).unwrap_or(true);
+                let field = pointer.trim_start_matches('/').replace('/', ".");
+                let message = || format!("{field} must be a text like {known}, found {text:?}");
+                (!fits).then(|| Misfit { pointer: pointer.to_owned(), message: message() })
+            }
+            Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
+                let own = &schema["prefixItems"][index];
+                let inside = if own.is_null() { &schema["items"] } else { own };
+                self.misfit(inside, item, &format!("{pointer}/{index}"))
+            }),
+            Value::Object(fields) => fields.iter().find_map(|(name, item)| {
+                let own = &schema["properties"][name];
+                let inside = if own.is_null() { &schema["additionalProperties"] } else { own };
+                let step = name.replace('~', "~0").replace('/', "~1");
+                self.misfit(inside, item, &format!("{pointer}/{step}"))
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        }
+    }
+}
+
+/// Checks a state, which `handler` has left after a request with that body, against the patterns of the service.
+///
+/// # Errors
+/// A fault with status 400 if the body breaks a pattern of its own, or has the same text at the same place: it is the client who is
+/// to mend it. Else the service has spoiled its state, status 500.
+pub(super) fn check(service: &Service, handler: &str, body: Option<&Value>, state: &Value) -> Result {
+    let (patterns, descriptor) = (&service.patterns, &service.descriptor);
+    let Some(wrong) = patterns.misfit(&descriptor["stateSchema"], state, "") else { return Ok(()) };
+    let body = body.unwrap_or(&Value::Null);
+    let kinds = &descriptor["actions"][handler];
+    let action = kinds.get(body["kind"].as_str().unwrap_or_default()).or_else(|| kinds.get(""));
+    if let Some(wrong) = action.and_then(|action| patterns.misfit(action, body, "")) {
+        return Err(invalid(&wrong.pointer, wrong.message));
+    }
+    if body.pointer(&wrong.pointer).is_some_and(|sent| Some(sent) == state.pointer(&wrong.pointer)) {
+        return Err(invalid(&wrong.pointer, wrong.message));
+    }
+    let reason = format!("the service has left a state that does not fit: {}", wrong.message);
+    Err(refused(500, "guest-outcome", reason))
+}
+
+/// Returns a pattern with the classes of ECMA-262, in which digits and the letters of words are those of ASCII.
+fn in_ascii(pattern: &str) -> String {
+    let mut letters = pattern.chars();
+    let mut text = String::with_capacity(pattern.len());
+    while let Some(letter) = letters.next() {
+        let escaped = if letter == '\\' { letters.next() } else { None };
+        match escaped {
+            Some('d') => text.push_str("[0-9]"),
+            Some('D') => text.push_str("[^0-9]"),
+            Some('w') => text.push_str("[0-9A-Za-z_]"),
+            Some('W') => text.push_str("[^0-9A-Za-z_]"),
+            Some(other) => text.extend(['\\', other]),
+            None => text.push(letter),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_read_as_those_of_ecma_262() {
+        for (pattern, text, fits) in [
+            (r"^\d+$", "12", true),
+            (r"^\d+$", "١٢", false),
+            (r"^[\w.-]+$", "a_1.b-c", true),
+            (r"^[\w.-]+$", "ä", false),
+            (r"^\W$", "ä", true),
+            (r"^(?=.*\d)[a-z\d]{3,}$", "ab1", true),
+            (r"^(?=.*\d)[a-z\d]{3,}$", "abc", false),
+            (r"^\\d$", r"\d", true),
+            (r"^\p{Lu}", "Äb", true),
+        ] {
+            let read = Regex::new(&in_ascii(pattern)).expect("a pattern");
+            assert_eq!(read.is_match(text).ok(), Some(fits), "{pattern} {text}");
+        }
+    }
+}

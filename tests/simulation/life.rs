@@ -172,7 +172,7 @@ impl World {
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.seen.orderly_stops += 1;
         self.drop_tasks();
-        self.node.partitions.apply(&self.index);
+        self.node.partitions.apply(&self.index, || ());
         self.node.checkpoint = None;
         self.checkpoint();
         while self.node.write() {}

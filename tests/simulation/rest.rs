@@ -65,7 +65,7 @@ impl World {
         while self.node.write() {}
         self.node.partitions.step(self.now.get());
         self.settle_step()?;
-        self.node.partitions.apply(&self.index);
+        self.node.partitions.apply(&self.index, || ());
         self.checkpoint();
         self.trim();
         self.settle_step()

@@ -203,7 +203,7 @@ impl World {
             Step::TakeMessage => self.take_message(),
             Step::Retry => self.node.partitions.retry_outgoing(self.now.get()),
             Step::Apply => {
-                self.node.partitions.apply(&self.index);
+                self.node.partitions.apply(&self.index, || ());
                 self.look_at_times(partition);
             }
             Step::ApplyOne => {

@@ -22,11 +22,17 @@ use crate::partitions::Partitions;
 pub type IndexSource = Arc<dyn IndexPlan + Send + Sync>;
 
 impl Partitions {
-    /// Applies what is committed, and returns how many partitions' stores refused; those are tried again by the next call.
-    pub fn apply(&self, index: &(dyn IndexPlan + Send + Sync)) -> usize {
-        let waiting = self.shared().applying.take();
-        // Each for itself: a partition whose store refuses holds up none of the others.
-        let refused: Vec<PartitionId> = waiting.into_iter().filter(|id| !self.get(*id).apply(index)).collect();
+    /// Applies what is committed, and returns how many partitions' stores refused; those are tried again by the next call. Calls
+    /// `between` after each partition, which may take its time: nothing is held meanwhile.
+    pub fn apply(&self, index: &(dyn IndexPlan + Send + Sync), mut between: impl FnMut()) -> usize {
+        let mut refused = Vec::new();
+        for id in self.shared().applying.take() {
+            // Each for itself: a partition whose store refuses holds up none of the others.
+            if !self.get(id).apply(index) {
+                refused.push(id);
+            }
+            between();
+        }
         refused.iter().for_each(|id| self.shared().applying.again(*id));
         if refused.is_empty() {
             self.shared().store_took_all();

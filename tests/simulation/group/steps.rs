@@ -463,7 +463,7 @@ impl Group {
 
     pub(crate) fn apply(&mut self, at: usize) {
         if let Some(life) = self.sites[at].awake() {
-            life.node.partitions.apply(&EveryScalar);
+            life.node.partitions.apply(&EveryScalar, || ());
         }
     }
 

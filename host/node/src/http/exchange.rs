@@ -22,7 +22,7 @@ use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
 use super::{
-    Http, body, component, freshness, headers, infrastructure, listing, methods, parameters, problem, utility,
+    Http, body, component, freshness, headers, infrastructure, listing, no_method, parameters, problem, utility,
 };
 use crate::failure;
 use crate::operation::Freshness;
@@ -47,7 +47,7 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
     let (id, method) = (head.id.clone(), parts.method.clone());
-    let lacks = |error| methods::first(http, uri.path(), &method, error);
+    let lacks = |error| no_method::first(http, uri.path(), &method, error);
     let outcome = match (stranger, read) {
         (Ok(()), Ok(())) => {
             // What a panic leaves behind is an operation, and those stand in tasks and locks of their own.

@@ -42,6 +42,7 @@ mod host_request;
 mod infrastructure;
 mod listing;
 mod methods;
+mod no_method;
 mod openapi;
 mod parameters;
 mod problem;

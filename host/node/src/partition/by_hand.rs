@@ -78,7 +78,7 @@ impl ByHand {
 
     /// Brings the state stores up to what is committed.
     pub(crate) fn apply(&self) {
-        assert_eq!(self.partitions.apply(&EveryScalar), 0, "a store in memory takes everything");
+        assert_eq!(self.partitions.apply(&EveryScalar, || ()), 0, "a store in memory takes everything");
     }
 
     /// Returns the partition of a persisted document.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `driver` | [`Partitions::step`]: what the log's writer has made durable becomes commits (the writer does it itself when nothing else waits to be written); letters of copies come and go; time passes for them |
 //! | `reader` | [`Partitions::read_log`]: records that other members lack |
-//! | `applier` | [`Partitions::apply`]: what is committed reaches the state stores, gathered for a while |
+//! | `applier` | [`Partitions::apply`]: what is committed reaches the state stores, gathered for a while, at a pace of its own |
 //! | `checkpoint` | [`Partitions::checkpoint`] and [`Partitions::trim`]; once a minute `Partitions::forget` |
 //!
 //! A thread that panics ends the process, because nobody else would go on with its work.
@@ -17,6 +17,7 @@ mod exchange;
 mod follow;
 mod hands;
 mod leaving;
+mod pace;
 mod rebuilds;
 mod space;
 mod stepping;

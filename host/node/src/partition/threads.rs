@@ -14,6 +14,7 @@ use steward_storage::state::StateStore;
 use super::Partitions;
 use super::exchange::Exchange;
 use super::hands::{Awaited, GATHERED_MAX, Hands, Wakeup};
+use super::pace::Pace;
 use super::stepping::Stepping;
 use crate::clock::Clock;
 use crate::telemetry::metrics as telemetry;
@@ -100,8 +101,8 @@ impl Threads {
         let driver = supervised("driver", drive)?;
         let ((read, wakeups, flags), time) = (own(), Arc::clone(clock));
         let reader = supervised("reader", move || read_log(&read, &wakeups, &flags, &time))?;
-        let (applied, wakeups, flags) = own();
-        let applier = supervised("applier", move || apply(&applied, &wakeups, &flags, &index))?;
+        let ((applied, wakeups, flags), time) = (own(), Arc::clone(clock));
+        let applier = supervised("applier", move || apply(&applied, &wakeups, &flags, &time, &index))?;
         let ((kept, _, flags), time) = (own(), Arc::clone(clock));
         let checkpoint = supervised("checkpoint", move || checkpoint(&kept, &*store, &flags, &time))?;
         Ok(Threads { stop, hands: Arc::clone(hands), driver, reader, applier, checkpoint })
@@ -157,7 +158,7 @@ fn read_log(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) 
     }
 }
 
-fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSource) {
+fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock, index: &IndexSource) {
     background::enter();
     let applying = &partitions.shared().applying;
     loop {
@@ -180,7 +181,17 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, index: &IndexSourc
             hands.apply.wait(GATHER);
             hands.applier_awaits(Awaited::Nothing);
         }
-        let refused = partitions.apply(&**index);
+        let mut pace = Pace::from(clock.now());
+        let refused = partitions.apply(&**index, || {
+            if let Some(span) = pace.rest(clock.now(), &applying.backlog())
+                && !Stop::wanted(&stop.applier)
+            {
+                hands.applier_awaits(Awaited::Many);
+                hands.apply.wait(span);
+                hands.applier_awaits(Awaited::Nothing);
+                pace = Pace::from(clock.now());
+            }
+        });
         if refused > 0 {
             if stopping {
                 // The log has everything; the next start applies it.

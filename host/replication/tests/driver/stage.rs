@@ -184,7 +184,7 @@ impl Stage {
     }
 
     pub(crate) fn apply(&self) -> usize {
-        self.partitions.apply(&EveryScalar)
+        self.partitions.apply(&EveryScalar, || ())
     }
 
     pub(crate) fn persisted(&self) -> &Arc<Partition> {

@@ -9,7 +9,7 @@ use super::arriving::Arriving;
 use super::decode::Head;
 use super::encode::{self, Answer};
 use super::error::Error;
-use super::methods::Methods;
+use super::methods::{Methods, is_listed};
 use super::{Http, body};
 
 pub(super) struct HostRequest {
@@ -32,7 +32,7 @@ impl HostRequest {
     /// True if the request has one of the `allowed` methods, and is not OPTIONS, which [`HostRequest::other`] answers.
     pub(super) fn is_one_of(&self, allowed: &str) -> bool {
         let method = &self.parts.method;
-        *method != Method::OPTIONS && allowed.split(", ").any(|one| one == method.as_str())
+        *method != Method::OPTIONS && is_listed(allowed, method)
     }
 
     /// Returns what the request wants of a place with these methods.

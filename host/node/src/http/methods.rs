@@ -20,3 +20,8 @@ impl<Act: Copy> Methods<Act> {
         self.0.iter().find(|(name, _)| *name == method.as_str()).map(|(_, act)| *act)
     }
 }
+
+/// Returns true if a method is one of those that `Allow` lists.
+pub(super) fn is_listed(allowed: &str, method: &Method) -> bool {
+    allowed.split(", ").any(|one| one == method.as_str())
+}

@@ -6,6 +6,7 @@
 use http::Method;
 
 use super::error::Error;
+use super::methods::is_listed;
 use super::route::{Target, route};
 use super::{Http, infrastructure, utility};
 use crate::operation;
@@ -17,7 +18,7 @@ pub(super) fn first(http: &Http, path: &str, method: &Method, error: Error) -> E
         return error;
     }
     match at(http, path) {
-        Some(allowed) if !allowed.split(", ").any(|one| one == method.as_str()) => {
+        Some(allowed) if !is_listed(&allowed, method) => {
             let hint = match route(path) {
                 Ok(Target::Infrastructure(place)) => infrastructure::hint_at(place, method),
                 Ok(Target::Utility(..) | Target::Service(_)) | Err(_) => None,

@@ -161,6 +161,11 @@ fn read_log(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock) 
 fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock, index: &IndexSource) {
     background::enter();
     let applying = &partitions.shared().applying;
+    let gather = |span| {
+        hands.applier_awaits(Awaited::Many);
+        hands.apply.wait(span);
+        hands.applier_awaits(Awaited::Nothing);
+    };
     loop {
         let stopping = Stop::wanted(&stop.applier);
         let backlog = applying.backlog();
@@ -177,18 +182,14 @@ fn apply(partitions: &Partitions, hands: &Hands, stop: &Stop, clock: &Clock, ind
             continue;
         }
         if !stopping && !backlog.hurry && backlog.records < GATHERED_MAX {
-            hands.applier_awaits(Awaited::Many);
-            hands.apply.wait(GATHER);
-            hands.applier_awaits(Awaited::Nothing);
+            gather(GATHER);
         }
         let mut pace = Pace::from(clock.now());
         let refused = partitions.apply(&**index, || {
             if let Some(span) = pace.rest(clock.now(), &applying.backlog())
                 && !Stop::wanted(&stop.applier)
             {
-                hands.applier_awaits(Awaited::Many);
-                hands.apply.wait(span);
-                hands.applier_awaits(Awaited::Nothing);
+                gather(span);
                 pace = Pace::from(clock.now());
             }
         });

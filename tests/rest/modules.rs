@@ -193,7 +193,7 @@ fn leb(mut number: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_doubles_is_refused_with_the_bound() {
+async fn a_schema_that_takes_for_ever_is_refused_with_the_bound() {
     let host = host_with(&[]).await;
     let mut definitions = serde_json::Map::new();
     for level in 0..60 {
@@ -201,18 +201,27 @@ async fn a_schema_that_doubles_is_refused_with_the_bound() {
         definitions.insert(format!("d{level}"), json!({ "allOf": [next, next] }));
     }
     definitions.insert("d60".to_owned(), json!({ "type": "object" }));
-    let schema = json!({ "$defs": definitions, "$ref": "#/$defs/d0" });
-    let module = described(&json!({
-        "name": "bomb", "version": "1.0.0", "factory": "/t/bombs", "stateSchema": schema
-    }));
-    let stored = host.client().upload(&module).await.expect(201).json();
-    let mount = json!({ "moduleDigest": stored["digest"] });
-    let refused = host.client().post("/core/factories", &mount).await.expect(422).json();
-    assert_eq!(refused["code"], "module-schema", "{refused}");
-    assert!(refused["message"].as_str().is_some_and(|told| told.contains("2000 steps")), "{refused}");
-    let planned =
-        host.client().send(Method::POST, "/core/modules?dryRun", &[("content-type", "application/wasm")], module);
-    assert_ne!(planned.await.expect("an answer").expect(200).json()["plan"]["refusal"], Value::Null);
+    let doubling = json!({ "$defs": definitions, "$ref": "#/$defs/d0" });
+    // Each level looks anew at all below it, to find what they have left.
+    let unevaluated = (0..60).fold(
+        json!({ "type": "object" }),
+        |inside, _| json!({ "anyOf": [inside], "unevaluatedProperties": { "type": "number" } }),
+    );
+    // Reads what is left of the text from each of its letters on.
+    let looking_around = json!({ "properties": { "name": { "pattern": "(?=a*b)a" } } });
+    for (schema, told) in [(doubling, "2000 steps"), (unevaluated, "2000 steps"), (looking_around, "\"(?=a*b)a\"")] {
+        let module = described(&json!({
+            "name": "bomb", "version": "1.0.0", "factory": "/t/bombs", "stateSchema": schema
+        }));
+        let stored = host.client().upload(&module).await.expect(201).json();
+        let mount = json!({ "moduleDigest": stored["digest"] });
+        let refused = host.client().post("/core/factories", &mount).await.expect(422).json();
+        assert_eq!(refused["code"], "module-schema", "{refused}");
+        assert!(refused["message"].as_str().is_some_and(|message| message.contains(told)), "{refused}");
+        let planned =
+            host.client().send(Method::POST, "/core/modules?dryRun", &[("content-type", "application/wasm")], module);
+        assert_ne!(planned.await.expect("an answer").expect(200).json()["plan"]["refusal"], Value::Null);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

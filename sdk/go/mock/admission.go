@@ -38,7 +38,7 @@ func (a *asked) expiry() (*int64, error) {
 
 // patterns are the patterns of a schema, by their texts.
 //
-// They are Go's expressions, which know no look-around and no back references. Those that Go cannot read are checked by the host alone.
+// They are Go's expressions, which know no look-around and no back references. The host's know neither, and it refuses a module for those.
 type patterns map[string]*regexp.Regexp
 
 // read compiles the patterns of a schema, and returns why it could not compile others.

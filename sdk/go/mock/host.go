@@ -77,7 +77,7 @@ func (h *Host) With(guest steward.Guest) *Host {
 		h.t.Fatal(err)
 	}
 	for _, unread := range service.patterns.read(service.StateSchema) {
-		h.t.Logf("a pattern of %s is checked by the host alone, Go cannot read it: %v", service.Name, unread)
+		h.t.Logf("a pattern of %s is checked by nobody here, and the host may refuse it: %v", service.Name, unread)
 	}
 	h.world.services[service.Factory] = service
 	return h

@@ -247,6 +247,12 @@ test("a pattern is checked by its text, as the host does, and not by its flags",
   assert.deepEqual(refusal(host.patch(link, { former: ["Ä1", "x"] })), [400, "validation", "/former/1"]);
   assert.deepEqual(refusal(host.post(link, { kind: "spoil" })), [500, "guest-outcome", ""]);
   assert.equal(host.get(link).body.number, "BE-12");
+  for (const refused of [/^(?=.*\d)/u, /(?<!a)b/u, /(a)\1/u, /(?<n>a)\k<n>/u]) {
+    const others = Host.serving(service("/others").state({ text: t.string().pattern(refused) }));
+    assert.throws(() => others.post("/others", { text: "1aabb" }), /the host will refuse the pattern/u, refused.source);
+  }
+  const escaped = Host.serving(service("/others").state({ text: t.string().pattern(/^\(\?[=(?!]\\1$/u) }));
+  assert.equal(escaped.post("/others", { text: "(?=\\1" }).status, 201);
 });
 
 test("kinds choose the handler, replies choose the answer", () => {

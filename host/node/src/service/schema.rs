@@ -4,61 +4,33 @@
 //! asks for 2^60 steps.
 //!
 //! Promise: a check takes time in proportion to the state. The steps are counted before a schema is accepted; every
-//! `$ref` is followed wherever it stands, as a check would do. There are two bounds. The number of steps at one value
+//! `$ref` is followed wherever it stands, as a check would do. There are three bounds. The number of steps at one value
 //! and below it: a setting bounds it where a module is mounted, and a mounted one stays, so that nodes need not agree;
-//! no setting is above [`SCHEMA_STEPS_MAX`]. And a definition may refer to itself at most once for each place of the
-//! state, because more would double the time with each level of nesting.
+//! no setting is above [`SCHEMA_STEPS_MAX`]. A definition may refer to itself at most once for each place of the
+//! state, because more would double the time with each level of nesting. And a pattern is matched without going back:
+//! with look-around or references to groups a text of a megabyte could take hours.
 //!
 //! Left out: references to other documents, and references by `$anchor` or `$dynamicRef`. A schema brings all it needs
 //! below `$defs`.
 
-use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::config::SCHEMA_STEPS_MAX;
 
+mod error;
+mod measure;
+
+use error::PATTERN_BYTES_MAX;
+pub(crate) use error::SchemaError;
+use measure::measure;
+
 /// Most steps of a schema of a body, when each `$ref` is followed.
 const BODY_STEPS_MAX: u32 = 2000;
 
-/// Most references and subschemas inside one another.
-const DEPTH_MAX: usize = 200;
-
 /// From this many steps times bytes of a state on, a check holds up the thread for a noticeable time: milliseconds.
 const LONG: usize = 4_000_000;
-
-/// Why a schema is refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SchemaError {
-    /// It is no schema.
-    #[error("state schema cannot be used: {0}")]
-    Invalid(String),
-    /// It refers to something that is not in it.
-    #[error(
-        "state schema refers to {reference:?}; put the definition below `$defs` and refer to it by `#/$defs/<name>`"
-    )]
-    Reference {
-        /// The value of `$ref`.
-        reference: String,
-    },
-    /// A check would take too many steps.
-    #[error(
-        "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions, or \
-         mount it on nodes with a higher --schema-steps"
-    )]
-    Steps { max: u32 },
-    /// It is nested too deeply.
-    #[error("state schema nests subschemas and references more than {max} deep")]
-    Depth { max: usize },
-    /// A check would take twice as long with each level of nesting in the state.
-    #[error(
-        "state schema has a definition that refers to itself more than once for the same place of a state: {reference:?}; \
-         tell the cases apart before the reference, or leave what is below without a schema"
-    )]
-    Doubling {
-        /// The value of `$ref`.
-        reference: String,
-    },
-}
 
 /// A compiled schema.
 pub(crate) struct Schema {
@@ -92,7 +64,10 @@ impl Schema {
             return Ok(None);
         }
         let steps = measure(schema, steps_max)?;
-        let validator = jsonschema::validator_for(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        // The other engine goes back, and its bound on that counts turns, each of which may read the whole text.
+        let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
+        let validator =
+            jsonschema::options().with_pattern_options(patterns).build(schema).map_err(|error| invalid(&error))?;
         Ok(Some(Schema { validator, steps }))
     }
 
@@ -106,170 +81,12 @@ impl Schema {
     }
 }
 
-/// What a keyword holds.
-enum Holds {
-    /// A subschema for the same value, or for every value below it alike.
-    One(Step),
-    /// Subschemas by name.
-    Named(fn(&str) -> Step),
-    /// A list of subschemas.
-    Listed(fn(usize) -> Step),
-}
-
-/// From a value to the one that a subschema is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Here,
-    Property(String),
-    AnyProperty,
-    Name,
-    Item(usize),
-    AnyItem,
-}
-
-impl Step {
-    /// Returns true if both may lead to the same value.
-    fn meets(&self, other: &Step) -> bool {
-        match (self, other) {
-            (Step::Property(one), Step::Property(other)) => one == other,
-            (Step::Item(one), Step::Item(other)) => one == other,
-            (Step::Property(_) | Step::AnyProperty, Step::Property(_) | Step::AnyProperty)
-            | (Step::Item(_) | Step::AnyItem, Step::Item(_) | Step::AnyItem)
-            | (Step::Here, Step::Here)
-            | (Step::Name, Step::Name) => true,
-            (Step::Here | Step::Name, _)
-            | (_, Step::Here | Step::Name)
-            | (Step::Property(_) | Step::AnyProperty, Step::Item(_) | Step::AnyItem)
-            | (Step::Item(_) | Step::AnyItem, Step::Property(_) | Step::AnyProperty) => false,
+fn invalid(error: &ValidationError<'_>) -> SchemaError {
+    match (error.kind(), error.instance().as_ref()) {
+        (ValidationErrorKind::Format { format }, Value::String(pattern)) if format == "regex" => {
+            SchemaError::Pattern { pattern: pattern.clone() }
         }
-    }
-}
-
-fn holds(keyword: &str) -> Option<Holds> {
-    Some(match keyword {
-        "not" | "if" | "then" | "else" => Holds::One(Step::Here),
-        "allOf" | "anyOf" | "oneOf" => Holds::Listed(|_| Step::Here),
-        "dependentSchemas" | "dependencies" => Holds::Named(|_| Step::Here),
-        "properties" => Holds::Named(|name| Step::Property(name.to_owned())),
-        "patternProperties" => Holds::Named(|_| Step::AnyProperty),
-        "additionalProperties" | "unevaluatedProperties" => Holds::One(Step::AnyProperty),
-        "propertyNames" => Holds::One(Step::Name),
-        // `items` was a list in former drafts.
-        "prefixItems" | "items" => Holds::Listed(Step::Item),
-        "additionalItems" | "contains" | "unevaluatedItems" => Holds::One(Step::AnyItem),
-        _ => return None,
-    })
-}
-
-/// A definition that is being followed.
-struct Open<'a> {
-    reference: &'a str,
-    /// How many steps lead to where it was referred to.
-    way: usize,
-    /// By which ways from there it referred to itself.
-    closed: Vec<Vec<Step>>,
-}
-
-struct Measure<'a> {
-    root: &'a Value,
-    steps: u32,
-    steps_max: u32,
-    way: Vec<Step>,
-    open: Vec<Open<'a>>,
-    depth: usize,
-}
-
-fn measure(root: &Value, steps_max: u32) -> Result<u32, SchemaError> {
-    let whole = Open { reference: "#", way: 0, closed: Vec::new() };
-    let mut measure = Measure { root, steps: 0, steps_max, way: Vec::new(), open: vec![whole], depth: 0 };
-    measure.schema(root)?;
-    Ok(measure.steps)
-}
-
-impl<'a> Measure<'a> {
-    fn steps(&mut self, more: u32) -> Result<(), SchemaError> {
-        self.steps = self.steps.saturating_add(more);
-        match self.steps > self.steps_max {
-            true => Err(SchemaError::Steps { max: self.steps_max }),
-            false => Ok(()),
-        }
-    }
-
-    fn schema(&mut self, schema: &'a Value) -> Result<(), SchemaError> {
-        self.steps(1)?;
-        if self.depth > DEPTH_MAX {
-            return Err(SchemaError::Depth { max: DEPTH_MAX });
-        }
-        let Value::Object(keywords) = schema else { return Ok(()) };
-        self.depth += 1;
-        for (keyword, value) in keywords {
-            match (keyword.as_str(), value) {
-                ("$ref", Value::String(reference)) => self.reference(reference)?,
-                ("$dynamicRef" | "$recursiveRef", _) => {
-                    return Err(SchemaError::Reference { reference: value.to_string() });
-                }
-                // Every keyword is a step; values of an enumeration are compared quickly, eight of them are one.
-                ("enum", Value::Array(values)) => self.steps(u32::try_from(values.len() / 8).unwrap_or(u32::MAX))?,
-                (keyword, value) => match holds(keyword) {
-                    Some(holds) => self.below(&holds, value)?,
-                    None => self.steps(1)?,
-                },
-            }
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn below(&mut self, holds: &Holds, value: &'a Value) -> Result<(), SchemaError> {
-        match (holds, value) {
-            (Holds::One(step), schema) => self.at(step.clone(), schema),
-            (Holds::Named(step), Value::Object(schemas)) => {
-                schemas.iter().try_for_each(|(name, schema)| self.at(step(name), schema))
-            }
-            (Holds::Listed(step), Value::Array(schemas)) => {
-                schemas.iter().enumerate().try_for_each(|(number, schema)| self.at(step(number), schema))
-            }
-            (Holds::Listed(_), schema) => self.at(Step::AnyItem, schema),
-            // What is malformed is refused when the schema is compiled.
-            (Holds::Named(_), _) => Ok(()),
-        }
-    }
-
-    fn at(&mut self, step: Step, schema: &'a Value) -> Result<(), SchemaError> {
-        let here = step == Step::Here;
-        if !here {
-            self.way.push(step);
-        }
-        let measured = self.schema(schema);
-        if !here {
-            self.way.pop();
-        }
-        measured
-    }
-
-    fn reference(&mut self, reference: &'a str) -> Result<(), SchemaError> {
-        let way = self.way.len();
-        if let Some(open) = self.open.iter_mut().find(|open| open.reference == reference) {
-            let from_there = self.way[open.way..].to_vec();
-            let meets = |other: &Vec<Step>| {
-                let shared = other.len().min(from_there.len());
-                other[..shared].iter().zip(&from_there[..shared]).all(|(one, other)| one.meets(other))
-            };
-            let doubled = open.closed.iter().any(meets);
-            // Without a step in between a check would never end.
-            if doubled || from_there.is_empty() {
-                return Err(SchemaError::Doubling { reference: reference.to_owned() });
-            }
-            open.closed.push(from_there);
-            return Ok(());
-        }
-        let unknown = || SchemaError::Reference { reference: reference.to_owned() };
-        let pointer = reference.strip_prefix('#').ok_or_else(unknown)?;
-        let definition = self.root.pointer(pointer).ok_or_else(unknown)?;
-        self.open.push(Open { reference, way, closed: Vec::new() });
-        let measured = self.schema(definition);
-        self.open.pop();
-        measured
+        _ => SchemaError::Invalid(error.to_string()),
     }
 }
 
@@ -294,6 +111,39 @@ mod tests {
         definitions.insert("d60".to_owned(), json!({ "type": "object" }));
         let schema = json!({ "$defs": definitions, "$ref": "#/$defs/d0" });
         assert!(refused(&schema).contains("2000 steps"), "{}", refused(&schema));
+    }
+
+    #[test]
+    fn what_has_not_been_evaluated_is_asked_for_again_with_each_level() {
+        for keyword in ["allOf", "anyOf", "oneOf", "if"] {
+            let nested = |levels: u32| {
+                (0..levels).fold(json!({ "type": "object" }), |inside, _| {
+                    let inside = if keyword == "if" { inside } else { json!([inside]) };
+                    json!({ keyword: inside, "unevaluatedProperties": { "type": "number" } })
+                })
+            };
+            let steps = measure(&nested(3), BODY_STEPS_MAX).expect("few levels");
+            assert!(steps > 27, "{keyword}: {steps}");
+            assert!(refused(&nested(60)).contains("2000 steps"), "{keyword}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_matched_in_one_pass_or_refused() {
+        let text = json!("a".repeat(1_000_000));
+        for pattern in ["(a*)*b", "^(a|aa)+b$", r"^(\w+\s?)+!$", "(?:a?){100}b"] {
+            let schema = Schema::compile_of_body(&json!({ "pattern": pattern })).expect("a pattern").expect("a schema");
+            assert!(!schema.validator().is_valid(&text), "{pattern}");
+        }
+        for pattern in ["(?=a*b)a", "(?!b)a", "(?<=a)b", r"(a)\1", r"\pL{1000}", "(", "["] {
+            for schema in [json!({ "pattern": pattern }), json!({ "patternProperties": { pattern: {} } })] {
+                let refused = Schema::compile_of_body(&schema).err().expect("must be refused");
+                let names_it = matches!(&refused, SchemaError::Pattern { pattern: named } if named == pattern);
+                assert!(names_it, "{pattern}: {refused}");
+            }
+        }
+        let many: Vec<Value> = (0..BODY_STEPS_MAX / 16).map(|n| json!({ "pattern": format!("{n}") })).collect();
+        assert!(refused(&json!({ "allOf": many })).contains("2000 steps"));
     }
 
     #[test]

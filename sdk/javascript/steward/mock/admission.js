@@ -54,7 +54,14 @@ function compiled(pattern) {
   return known.get(pattern);
 }
 
+/** The host matches in one pass: it refuses a service whose patterns look around, or back at what a group has matched. */
+function looksAround(pattern) {
+  const plain = pattern.replace(/\\(?![1-9]|k<)./gsu, "").replace(/\[[^\]]*\]/gu, "");
+  return /\(\?<?[=!]|\\[1-9k]/u.test(plain);
+}
+
 function readable(pattern) {
+  if (looksAround(pattern)) throw new TypeError(`the host will refuse the pattern ${pattern}: it looks around or back; say it by several`);
   try {
     return new RegExp(pattern, "u");
   } catch (error) {

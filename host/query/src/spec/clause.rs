@@ -3,19 +3,44 @@
 use std::ops::Bound;
 
 use super::super::condition::Condition;
+use super::super::filter::DEPTH_MAX;
 use super::super::path::Path;
 use super::super::pattern::SEARCHED_CHARACTERS_MAX;
 use super::super::value::{Bounds, Number, Value, ValueRange};
 use super::error::{Error, path_at};
 use super::wire::{Clause, MatchType, Occurance, PropertyType, Range, Term};
 
+/// Most clauses of a query, whatever they stand in: parts of a conjunction are compared with one another, and each document with all of
+/// them. Source: Lucene's bound of the same name.
+const CLAUSES_MAX: usize = 1024;
+
 /// Returns what the query of a specification asks for.
 pub(super) fn condition(query: &Clause) -> Result<Condition, Error> {
+    count(query, "/querySpec/query", 0, &mut 0)?;
     let condition = clause_condition(query, "/querySpec/query")?;
     Ok(match query.occurance {
         Occurance::Must | Occurance::Should => condition,
         Occurance::MustNot => Condition::negate(condition),
     })
+}
+
+/// Refuses more clauses, or deeper ones, than may be asked for, before anything is made of them.
+fn count(clause: &Clause, pointer: &str, depth: usize, counted: &mut usize) -> Result<(), Error> {
+    if depth > DEPTH_MAX {
+        return Err(Error::new(pointer, format!("a query has at most {DEPTH_MAX} clauses inside one another")));
+    }
+    for (place, clause) in clause.boolean_clauses.iter().flatten().enumerate() {
+        let pointer = format!("{pointer}/booleanClauses/{place}");
+        *counted += 1;
+        if *counted > CLAUSES_MAX {
+            return Err(Error::new(
+                pointer,
+                format!("a query has at most {CLAUSES_MAX} clauses: ask in several queries"),
+            ));
+        }
+        count(clause, &pointer, depth + 1, counted)?;
+    }
+    Ok(())
 }
 
 /// Returns what a clause asks for, its own occurance left aside.

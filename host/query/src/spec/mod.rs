@@ -228,6 +228,29 @@ mod tests {
     }
 
     #[test]
+    fn clauses_are_bounded_in_number_and_depth() {
+        let many = |count: usize| json!({ "booleanClauses": vec![json!({ "term": { "propertyName": "a", "matchValue": "b" } }); count] });
+        let nested = |levels: usize| (0..levels).fold(many(1), |inside, _| json!({ "booleanClauses": [inside] }));
+        for (query, pointer) in [
+            (many(1025), "/querySpec/query/booleanClauses/1024".to_owned()),
+            (
+                json!({ "booleanClauses": [many(600), many(600)] }),
+                "/querySpec/query/booleanClauses/1/booleanClauses/422".to_owned(),
+            ),
+            (nested(32), format!("/querySpec/query{}", "/booleanClauses/0".repeat(33))),
+        ] {
+            let (at, reason) = refusal(json!({ "query": query }));
+            assert_eq!(at, pointer);
+            assert!(reason.contains("at most"), "{reason}");
+        }
+        for query in [many(1024), nested(31)] {
+            parse(json!({ "query": query }))
+                .and_then(|read| read.request().map_err(|error| error.to_string()))
+                .expect("a query");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_pointed_at() {
         let query = |query: Json| refusal(json!({ "query": query })).0;
         assert_eq!(query(json!({})), "/querySpec/query");

@@ -32,10 +32,18 @@ const BODY_STEPS_MAX: u32 = 2000;
 /// From this many steps times bytes of a state on, a check holds up the thread for a noticeable time: milliseconds.
 const LONG: usize = 4_000_000;
 
+/// Most bytes that a list of all that a value violates may take.
+const LIST_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of one violation in such a list, its path left aside.
+const VIOLATION_BYTES: usize = 256;
+
 /// A compiled schema.
 pub(crate) struct Schema {
     validator: Validator,
     steps: u32,
+    /// The length of its text.
+    bytes: usize,
 }
 
 impl Schema {
@@ -68,16 +76,49 @@ impl Schema {
         let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
         let validator =
             jsonschema::options().with_pattern_options(patterns).build(schema).map_err(|error| invalid(&error))?;
-        Ok(Some(Schema { validator, steps }))
+        Ok(Some(Schema { validator, steps, bytes: schema.to_string().len() }))
     }
 
     pub(crate) fn validator(&self) -> &Validator {
         &self.validator
     }
 
+    /// Returns true if all that a value violates fits into bounded memory. The validator makes the whole list, whoever reads how much of
+    /// it: each step may fail at each value, with the path of the value, and once with a part of the schema.
+    pub(crate) fn can_list(&self, value: &Value) -> bool {
+        let Extent { values, path_bytes } = Extent::of(value);
+        let each = (self.steps as usize).saturating_mul(VIOLATION_BYTES + path_bytes).saturating_add(self.bytes);
+        values.saturating_mul(each) <= LIST_BYTES_MAX
+    }
+
     /// Returns true if checking a state of so many bytes takes long enough to hold others up.
     pub(crate) fn takes_long(&self, bytes: usize) -> bool {
         (self.steps as usize).saturating_mul(bytes) > LONG
+    }
+}
+
+/// How much there is in a value.
+struct Extent {
+    /// How many values are in it, itself included.
+    values: usize,
+    /// The length of the longest path to one of them.
+    path_bytes: usize,
+}
+
+impl Extent {
+    fn of(value: &Value) -> Extent {
+        let mut whole = Extent { values: 1, path_bytes: 0 };
+        let mut add = |step: usize, inside: &Value| {
+            let inside = Extent::of(inside);
+            whole.values += inside.values;
+            whole.path_bytes = whole.path_bytes.max(1 + step + inside.path_bytes);
+        };
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| add(std::mem::size_of::<usize>(), item)),
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| add(name.len(), field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        whole
     }
 }
 
@@ -144,6 +185,25 @@ mod tests {
         }
         let many: Vec<Value> = (0..BODY_STEPS_MAX / 16).map(|n| json!({ "pattern": format!("{n}") })).collect();
         assert!(refused(&json!({ "allOf": many })).contains("2000 steps"));
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_not_listed() {
+        let compiled = |schema: &Value| Schema::compile_of_body(schema).expect("a schema").expect("one that checks");
+        let lists = compiled(&json!({ "additionalProperties": { "items": { "type": "integer" } } }));
+        assert!(lists.can_list(&json!({ "v": vec!["x"; 2000] })));
+        assert!(!lists.can_list(&json!({ "v": vec!["x"; 100_000] })), "many values");
+        assert!(!lists.can_list(&json!({ "k".repeat(40_000): vec!["x"; 2000] })), "long paths");
+        let choices: Vec<Value> = (0..600).map(|n| json!({ "const": n })).collect();
+        assert!(
+            !compiled(&json!({ "items": { "anyOf": choices } })).can_list(&json!(vec![0.5; 2000])),
+            "many branches"
+        );
+        let words: Vec<String> = (0..2000).map(|n| format!("word{n}")).collect();
+        assert!(
+            !compiled(&json!({ "items": { "enum": words } })).can_list(&json!(vec![0; 5000])),
+            "large enumerations"
+        );
     }
 
     #[test]

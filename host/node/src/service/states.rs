@@ -20,6 +20,9 @@ use super::schema::Schema;
 /// Most violations that one answer lists.
 const VIOLATIONS_MAX: usize = 20;
 
+/// Most characters of what is said of one, which may quote what was found.
+const DETAIL_CHARACTERS_MAX: usize = 500;
+
 /// Why a stored state cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
@@ -186,7 +189,7 @@ pub(crate) fn violations(schema: Option<&Schema>, value: &Value, bytes: usize) -
         if schema.validator().is_valid(value) {
             return Vec::new();
         }
-        listed(schema.validator(), value)
+        listed(schema, value)
     };
     out_of_the_way(schema, bytes, check)
 }
@@ -200,11 +203,25 @@ fn out_of_the_way<T>(schema: &Schema, bytes: usize, check: impl FnOnce() -> T) -
     }
 }
 
-/// Returns the first places at which a value does not fit.
-pub(super) fn listed(validator: &jsonschema::Validator, value: &Value) -> Vec<Violation> {
-    let violation =
-        |error: jsonschema::ValidationError<'_>| Violation { pointer: pointer_of(&error), detail: error.to_string() };
-    validator.iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+/// Returns the first places at which a value does not fit; that it does not, if listing them all would take too much memory.
+pub(super) fn listed(schema: &Schema, value: &Value) -> Vec<Violation> {
+    if !schema.can_list(value) {
+        if schema.validator().is_valid(value) {
+            return Vec::new();
+        }
+        let detail =
+            "it does not fit the schema, and has too many values to say at which of them: send fewer".to_owned();
+        return vec![Violation { pointer: String::new(), detail }];
+    }
+    let violation = |error: jsonschema::ValidationError<'_>| {
+        let mut detail = error.to_string();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARACTERS_MAX) {
+            detail.truncate(end);
+            detail.push('…');
+        }
+        Violation { pointer: pointer_of(&error), detail }
+    };
+    schema.validator().iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
 }
 
 /// Returns where a violation is to be mended: for a field that is missing the place that it would have, as SDKs tell it.
@@ -227,7 +244,7 @@ pub(crate) fn body_violations(reader: Reader<'_>, handler: Handler, body: &[u8])
         (Some(schema), _) => match Schema::compile_of_body(schema) {
             Ok(Some(schema)) => {
                 let object = Value::Object(object);
-                out_of_the_way(&schema, body.len(), || listed(schema.validator(), &object))
+                out_of_the_way(&schema, body.len(), || listed(&schema, &object))
             }
             // What cannot be checked in bounded time is not checked.
             Ok(None) | Err(_) => Vec::new(),

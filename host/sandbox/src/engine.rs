@@ -5,9 +5,7 @@
 //! are.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
 
 use wasmtime::component::Linker;
 use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
@@ -21,6 +19,7 @@ use crate::instance::state::State;
 use crate::module::cache::Cache;
 use crate::module::workshop::Workshop;
 use crate::script::{Interpreter, Runners};
+use crate::ticker::Ticker;
 
 /// Core instances that one component may consist of: most have a handful, Python a dozen and more.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
@@ -46,7 +45,7 @@ pub(crate) struct Engine {
     idle: Mutex<Vec<Weak<Idle>>>,
     /// True once no call may go on.
     pub(crate) ending: AtomicBool,
-    _ticker: Ticker,
+    pub(crate) ticker: Ticker,
 }
 
 /// What components may be linked with.
@@ -90,7 +89,8 @@ impl Engine {
             .map(|folder| Cache::open(folder, config.cache_bytes_max, &wasm))
             .transpose()?;
         let linkers = Linkers::new(&wasm).map_err(refused)?;
-        let ticker = Ticker::start(wasm.clone(), &config)?;
+        let ticked = wasm.clone();
+        let ticker = Ticker::start(config.tick, move || ticked.increment_epoch()).map_err(Error::Ticker)?;
         let (workers_max, patience, waiting) = (config.workers_max as usize, config.queue_patience, Arc::default());
         let workers = Places::new("workers for guests", workers_max, usize::MAX, patience, &waiting);
         let workshop = Arc::new(Workshop::default());
@@ -105,7 +105,7 @@ impl Engine {
             runners: Runners::default(),
             idle: Mutex::new(Vec::new()),
             ending: AtomicBool::new(false),
-            _ticker: ticker,
+            ticker,
         })
     }
 
@@ -199,35 +199,5 @@ impl Linkers {
         imports::link_script(&mut python)?;
         imports::link_surroundings(&mut python)?;
         Ok(Linkers { immediate, waiting, wasi, http, script, python })
-    }
-}
-
-/// The thread that interrupts guests at each deadline tick; ends when the last module of the sandbox is gone.
-struct Ticker {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(wasm: wasmtime::Engine, config: &Config) -> Result<Ticker, Error> {
-        let (stop, stopped) = sync_channel(0);
-        let tick = config.tick;
-        let run = move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(tick) {
-                wasm.increment_epoch();
-            }
-        };
-        let thread = std::thread::Builder::new().name("guest-tick".to_owned()).spawn(run).map_err(Error::Ticker)?;
-        Ok(Ticker { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // The thread cannot panic; if it did, there is nobody left to tell.
-            let _ = thread.join();
-        }
     }
 }

@@ -34,6 +34,7 @@ mod imports;
 mod instance;
 mod module;
 mod script;
+mod ticker;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

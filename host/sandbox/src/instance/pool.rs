@@ -220,7 +220,7 @@ impl Pool {
             Needs::Wasi | Needs::Http => Given::System,
             Needs::Script(Interpreter::CPython) => Given::Request,
         };
-        let state = State::new(limits, engine.config.lines_max, given, sources.clone());
+        let state = State::new(limits, engine.ticker.clock(), engine.config.lines_max, given, sources.clone());
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(self.limits.output_bytes);

@@ -11,6 +11,7 @@ use crate::imports::{Imports, LINE_BYTES_MAX, Level, head};
 use crate::instance::limits::Limits;
 use crate::instance::output::Output;
 use crate::script::{Sources, Surroundings};
+use crate::ticker::{Clock, Ticking};
 
 /// Most bytes of what a guest said before it broke that are told; the last ones.
 const WORDS_BYTES_MAX: usize = 1 << 10;
@@ -20,6 +21,9 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     /// What the guest may call; none between calls, so that an idle instance holds nothing of the node.
     host: Option<Arc<dyn Imports>>,
+    clock: Clock,
+    /// That of the current call; while there is one, its deadline comes nearer.
+    ticking: Option<Ticking>,
     lines_max: u32,
     lines: u32,
     /// The last error that the guest told the log in this call.
@@ -69,18 +73,19 @@ impl Wasi {
 }
 
 impl State {
-    pub(crate) fn new(limits: Limits, lines_max: u32, given: Given, sources: Option<Sources>) -> State {
+    pub(crate) fn new(limits: Limits, clock: Clock, lines_max: u32, given: Given, sources: Option<Sources>) -> State {
         let wasi = match given {
             Given::Nothing => None,
             Given::System => Some(Box::new(Wasi::denying(None))),
             Given::Request => Some(Box::new(Wasi::denying(Some(Surroundings::beginning())))),
         };
-        State { limits, host: None, lines_max, lines: 0, last_error: None, wasi, sources }
+        State { limits, host: None, clock, ticking: None, lines_max, lines: 0, last_error: None, wasi, sources }
     }
 
     /// Makes the instance ready for one call on behalf of `host`.
     pub(crate) fn begin(&mut self, host: &Arc<dyn Imports>) {
         self.host = Some(Arc::clone(host));
+        self.ticking = Some(self.clock.ticking());
         if let Some(wasi) = &mut self.wasi {
             wasi.hooks.connect(Some(Arc::clone(host)));
         }
@@ -93,6 +98,7 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.tell_output();
         self.host = None;
+        self.ticking = None;
         if let Some(wasi) = &mut self.wasi {
             wasi.hooks.connect(None);
         }

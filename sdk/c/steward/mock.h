@@ -13,11 +13,13 @@
 // course every time. Each test begins with an empty host.
 //
 // Left out: quorum, owners and replication, which no guest can see; several services at once (see st_answers); queries; a native PATCH
-// by merging; repeated attempts: an effect that fails is given up at once.
+// by merging; repeated attempts: an effect that fails is given up at once; that a host forgets a deletion after seven days.
 #ifndef STEWARD_MOCK_H
 #define STEWARD_MOCK_H
 
 #include <stdio.h>
+
+#include "steward/mock_admission.h"
 
 enum { ST_MOCK_MAX = 4096 };
 
@@ -33,10 +35,11 @@ typedef struct {
     int64_t updated, expiry;
 } st_version;
 
+// A document, or what is left of it: no version of one that has expired. `first` is the number of the oldest that is kept.
 typedef struct {
     st_text link;
     st_version versions[ST_MOCK_MAX];
-    size_t count;
+    size_t first, count;
     bool deleted;
     uint32_t state_version;
     int64_t maintenance;
@@ -90,6 +93,11 @@ ST_API st_document *st_living(st_text link) {
     return document && !document->deleted ? document : NULL;
 }
 
+ST_API uint64_t st_number_of(const st_document *document) { return document->first + document->count - 1; }
+
+// Gives up every version, and goes on counting.
+ST_API void st_forget(st_document *document) { document->first += document->count, document->count = 0; }
+
 ST_API uint32_t st_today(void) { return st_mock.service->state_version ? st_mock.service->state_version : 1; }
 
 ST_API st_response st_refusal(const st_fault *fault) {
@@ -126,7 +134,7 @@ ST_API st_response st_shown(const st_document *document, uint16_t status) {
     st_put(&out, (st_text){state.at, state.size - 1});
     st_puts(&out, state.size > 2 ? ",\"documentSelfLink\":" : "\"documentSelfLink\":"), st_put_json(&out, document->link);
     st_puts(&out, ",\"documentKind\":"), st_put_json(&out, st_t(st_mock.service->kind ? st_mock.service->kind : st_mock.service->name));
-    st_putf(&out, ",\"documentVersion\":%llu,\"documentUpdateAction\":\"%s\"", (unsigned long long)document->count - 1, methods[newest->action]);
+    st_putf(&out, ",\"documentVersion\":%llu,\"documentUpdateAction\":\"%s\"", (unsigned long long)st_number_of(document), methods[newest->action]);
     st_putf(&out, ",\"documentUpdateTimeMicros\":%lld,\"documentExpirationTimeMicros\":%lld}", (long long)newest->updated, (long long)newest->expiry);
     return (st_response){status, st_done(&out)};
 }
@@ -141,7 +149,7 @@ ST_API st_request st_request_for(st_text link, st_optional body, st_cause cause)
         if (link.at[i] == '?') request.query = (st_text){link.at + i + 1, link.size - i - 1}, request.link.size = i;
     }
     if (document) {
-        request.version = document->count - 1;
+        request.version = st_number_of(document);
         request.expires_micros = document->versions[document->count - 1].expiry;
     }
     return request;
@@ -216,51 +224,38 @@ ST_API void st_unasked(st_document *document, st_occasion on, st_cause cause) {
     else st_mock.refusals++;
 }
 
-ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause);
+ST_API st_response st_ask_with(st_action action, st_text link, st_optional body, st_headers headers, st_cause cause);
 
-// Takes the expiry that a body asks for into an outcome that names none. Returns false, with the fault, for one that cannot be.
-ST_API bool st_take_expiry(st_optional body, st_outcome *outcome, st_fault *fault) {
-    const char *field = "documentExpirationTimeMicros";
-    st_optional wanted = body.given ? st_member(body.text, st_t(field)) : (st_optional){0};
-    if (!wanted.given || st_same(wanted.text, st_t("null"))) return true;
-    int64_t micros = 0;
-    bool whole = st_parse_i64(wanted.text, &micros);
-    if (whole && micros >= 0) {
-        if (!outcome->expires.given) outcome->expires.given = true, outcome->expires.micros = micros;
-        return true;
-    }
-    const char *needed = whole ? "0 (never) or microseconds since the Unix epoch" : "a whole number of 64 bits";
-    st_text reason = st_textf("%s is %s: it must be %s", field, st_c(wanted.text), needed);
-    *fault = (st_fault){400, st_t("validation"), reason, st_textf("/%s", field)};
-    return false;
-}
-
-// Ends the documents whose time has passed.
-ST_API void st_bury_expired(void);
-
-ST_API st_response st_make(st_text body) {
-    st_text factory = st_t(st_mock.service->factory), link = st_string(st_member(body, st_t("documentSelfLink")));
+ST_API st_response st_make(const st_request *asked) {
+    st_text factory = st_t(st_mock.service->factory), link = st_string(st_member(asked->body.text, st_t("documentSelfLink")));
     if (!link.size) link = st_textf("%llu", (unsigned long long)++st_mock.next);
     if (!st_begins(link, factory)) link = st_textf("%s/%.*s", st_mock.service->factory, (int)link.size, link.at);
-    bool replaces = st_living(link) && st_has_option(st_mock.service, "IDEMPOTENT_POST");
-    if (replaces) return st_ask(ST_PUT, link, (st_optional){1, body}, ST_CLIENT);
-    if (st_find(link)) return st_refused_with(409, "already-exists", link);
-    st_request request = st_request_for(link, (st_optional){1, body}, ST_CLIENT);
+    st_cause cause = (st_cause)asked->cause;
+    if (st_living(link) && st_has_option(st_mock.service, "IDEMPOTENT_POST")) return st_ask_with(ST_PUT, link, asked->body, asked->headers, cause);
+    if (st_living(link)) return st_refused_with(409, "already-exists", link);
+    st_request request = st_request_for(link, asked->body, cause);
+    request.headers = asked->headers;
     st_context ctx = {.request = &request, .random = request.seed};
-    st_outcome none = {0};
-    if (!st_take_expiry(request.body, &none, &ctx.fault)) return st_refusal(&ctx.fault);
-    if (!st_decides(&ctx, st_handle(&ctx, st_mock.service, ST_ON_CREATE, body))) return st_refusal(&ctx.fault);
-    st_document *document = st_alloc(sizeof *document);
-    document->link = link;
+    st_document *document = st_find(link);
+    uint64_t last = document ? st_number_of(document) : 0;
+    st_moment expires = {0};
+    if (!st_may_create(&request, document && document->count, last, &ctx.fault)) return st_refusal(&ctx.fault);
+    if (!st_expiry_in(request.body, &expires, &ctx.fault)) return st_refusal(&ctx.fault);
+    if (!st_decides(&ctx, st_handle(&ctx, st_mock.service, ST_ON_CREATE, asked->body.text))) return st_refusal(&ctx.fault);
     st_outcome started = {0};
-    if (st_mock.service->maintenance) document->maintenance = st_mock.now + st_mock.service->every_micros;
     if (st_handles(st_mock.service, ST_ON_START)) {
         st_context start = {.request = &request, .random = ctx.random};
         if (!st_decides(&start, st_handle(&start, st_mock.service, ST_ON_START, ctx.outcome.document.text))) return st_refusal(&start.fault);
         if (start.outcome.document.given) ctx.outcome.document = start.outcome.document;
         started = start.outcome;
     }
-    st_mock.documents[st_mock.document_count++] = document;
+    if (!document) document = st_mock.documents[st_mock.document_count++] = st_alloc(sizeof *document);
+    document->link = link;
+    if (st_forces(request.headers) || cause != ST_CLIENT) st_forget(document);
+    // What was here before leaves no expiry behind.
+    if (!ctx.outcome.expires.given) ctx.outcome.expires = (st_moment){.given = true};
+    document->deleted = false;
+    document->maintenance = st_mock.service->maintenance ? st_mock.now + st_mock.service->every_micros : 0;
     st_response response = st_answered_with(document, ST_POST, &ctx.outcome, st_mock.service->task ? 202 : 201);
     st_queue(link, &started);
     return response;
@@ -269,40 +264,48 @@ ST_API st_response st_make(st_text body) {
 ST_API st_response st_bury(st_document *document, st_request *request) {
     st_occasion occasions[] = {ST_ON_DELETE, ST_ON_STOP};
     st_context ctx = {.request = request, .random = request->seed};
+    st_text state;
+    if (!st_state_of(document, &state, &ctx.fault)) return st_refusal(&ctx.fault);
     for (size_t i = request->cause == ST_MAINTENANCE; i < 2; i++) {
-        st_text state;
         if (!st_handles(st_mock.service, occasions[i])) continue;
-        if (!st_state_of(document, &state, &ctx.fault) || !st_handle(&ctx, st_mock.service, occasions[i], state)) return st_refusal(&ctx.fault);
+        if (!st_handle(&ctx, st_mock.service, occasions[i], state)) return st_refusal(&ctx.fault);
+        if (ctx.outcome.document.given) state = ctx.outcome.document.text;
     }
+    // The end is a version of its own.
+    ctx.outcome.document = (st_optional){1, state};
     st_response response = st_answered_with(document, ST_DELETE, &ctx.outcome, 200);
     document->deleted = true;
     return response;
 }
 
+// Ends the documents whose time has passed.
 ST_API void st_bury_expired(void) {
     for (size_t i = 0; i < st_mock.document_count; i++) {
         st_document *document = st_mock.documents[i];
-        int64_t expiry = document->versions[document->count - 1].expiry;
-        if (document->deleted || !expiry || expiry > st_mock.now) continue;
+        int64_t expiry = document->deleted ? 0 : document->versions[document->count - 1].expiry;
+        if (!expiry || expiry > st_mock.now) continue;
         st_request request = st_request_for(document->link, (st_optional){0}, ST_MAINTENANCE);
-        if (st_bury(document, &request).status >= 300) st_mock.refusals++;
+        st_bury(document, &request);
+        if (document->deleted) st_forget(document);
+        else st_mock.refusals++;
     }
 }
 
 // Sends any request; the link may have a query.
-ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause) {
+ST_API st_response st_ask_with(st_action action, st_text link, st_optional body, st_headers headers, st_cause cause) {
     static const st_occasion occasions[] = {ST_ON_GET, ST_ON_POST, ST_ON_PUT, ST_ON_PATCH, ST_ON_DELETE};
     st_bury_expired();
     st_request request = st_request_for(link, body, cause);
+    request.headers = headers;
     st_context ctx = {.request = &request, .random = request.seed};
     bool stateless = st_has_option(st_mock.service, "STATELESS");
-    if (!stateless && st_same(request.link, st_t(st_mock.service->factory)) && action == ST_POST) return st_make(body.text);
+    if (!stateless && st_same(request.link, st_t(st_mock.service->factory)) && action == ST_POST) return st_make(&request);
     st_document *document = st_living(request.link);
     bool within = st_begins(request.link, st_textf("%s/", st_mock.service->factory));
     if (!document && !stateless && within && action == ST_DELETE) return (st_response){200, st_t("{}")};
     if (!document && !stateless) return st_refused_with(404, "not-found", request.link);
-    st_outcome asked = {0};
-    if (document && !st_take_expiry(body, &asked, &ctx.fault)) return st_refusal(&ctx.fault);
+    st_moment expires = {0};
+    if (document && !st_expiry_in(body, &expires, &ctx.fault)) return st_refusal(&ctx.fault);
     if (action == ST_DELETE && document) return st_bury(document, &request);
     st_text state = st_t("{}");
     st_occasion on = occasions[action];
@@ -316,10 +319,14 @@ ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_c
         st_decides(&ctx, st_handle(&ctx, st_mock.service, on, state));
     if (!decided) return st_refusal(&ctx.fault);
     // Whoever accepts an update accepts the expiry in its body, unless the service says another one.
-    if (!ctx.outcome.expires.given && action != ST_GET && ctx.outcome.status < 400) ctx.outcome.expires = asked.expires;
+    if (!ctx.outcome.expires.given && action != ST_GET && ctx.outcome.status < 400) ctx.outcome.expires = expires;
     if (document) return st_answered_with(document, action, &ctx.outcome, 200);
     st_queue(request.link, &ctx.outcome);
     return (st_response){ctx.outcome.status ? ctx.outcome.status : 200, ctx.outcome.reply.text};
+}
+
+ST_API st_response st_ask(st_action action, st_text link, st_optional body, st_cause cause) {
+    return st_ask_with(action, link, body, (st_headers){0}, cause);
 }
 
 ST_API bool st_host_read(st_text link, st_text *json, st_fault *fault) {
@@ -338,6 +345,10 @@ ST_API bool st_host_query(st_text spec, st_text *json, st_fault *fault) {
 // ---- What tests call ----
 
 ST_API st_response st_post(const char *link, const char *json) { return st_ask(ST_POST, st_t(link), (st_optional){1, st_t(json)}, ST_CLIENT); }
+ST_API st_response st_post_with(const char *link, const char *json, const char *header, const char *value) {
+    st_header one = {st_t(header), st_t(value)};
+    return st_ask_with(ST_POST, st_t(link), (st_optional){1, st_t(json)}, (st_headers){&one, 1}, ST_CLIENT);
+}
 ST_API st_response st_patch_to(st_text link, const char *json) { return st_ask(ST_PATCH, link, (st_optional){1, st_t(json)}, ST_CLIENT); }
 ST_API st_response st_put_to(st_text link, const char *json) { return st_ask(ST_PUT, link, (st_optional){1, st_t(json)}, ST_CLIENT); }
 ST_API st_response st_get_of(st_text link) { return st_ask(ST_GET, link, (st_optional){0}, ST_CLIENT); }
@@ -349,7 +360,8 @@ ST_API void st_answers(st_response (*answers)(const st_effect *effect)) { st_moc
 ST_API void st_carry_out(const st_pending *pending) {
     const st_effect *effect = &pending->effect;
     bool own = st_begins(effect->to, st_t(st_mock.service->factory));
-    st_response response = own || !st_mock.answers ? st_ask((st_action)effect->action, effect->to, effect->body, ST_EFFECT) : st_mock.answers(effect);
+    st_response response = !own && st_mock.answers ? st_mock.answers(effect)
+        : st_ask_with((st_action)effect->action, effect->to, effect->body, effect->headers, ST_EFFECT);
     st_mock.sent[st_mock.sent_count++ % ST_MOCK_MAX] = *effect;
     st_document *document = st_living(pending->from);
     if (!effect->tag.size || !document) return;
@@ -393,8 +405,8 @@ ST_API void st_advance(int64_t micros) {
         int64_t moment = next ? next->due : INT64_MAX;
         for (size_t i = 0; i < st_mock.document_count; i++) {
             st_document *document = st_mock.documents[i];
-            int64_t expiry = document->versions[document->count - 1].expiry;
             if (document->deleted) continue;
+            int64_t expiry = document->versions[document->count - 1].expiry;
             if (document->maintenance && document->maintenance < moment) moment = document->maintenance;
             if (expiry && expiry < moment) moment = expiry;
         }
@@ -419,7 +431,7 @@ ST_API void st_restart(void) {
     }
 }
 
-// Returns how many versions a document has.
+// Returns how many versions of a document are kept: none of one that has expired.
 ST_API size_t st_versions_of(st_text link) {
     st_document *document = st_find(link);
     return document ? document->count : 0;

@@ -104,6 +104,103 @@ ST_TEST(a_delete_of_what_is_not_there_answers_an_empty_object) {
     st_check(st_same(st_delete_of(st_t("/core/kettles/nobody")).body, st_t("{}")));
 }
 
+// A leaflet remembers at which version it was told to begin, and has another one printed.
+typedef struct { uint64_t told; } leaflet;
+
+static const st_field leaflet_fields[] = {ST_FIELD(leaflet, told, ST_U64, .fallback = "0")};
+static const st_shape leaflet_shape = ST_SHAPE(leaflet, leaflet_fields);
+
+static int begin(st_context *ctx, void *state, const void *body) {
+    ((leaflet *)state)->told = ctx->request->version;
+    return ST_OK;
+}
+
+static int print(st_context *ctx, void *state, const void *body) {
+    st_create(ctx, "/core/leaflets", st_t("{\"documentSelfLink\":\"a\",\"documentVersion\":99}"));
+    return ST_OK;
+}
+
+static const st_service leaflets = {.name = "leaflet", .factory = "/core/leaflets", .state = &leaflet_shape, .create = begin,
+    .patch = {{.act = print}}, .options = {"IDEMPOTENT_POST"}};
+
+static st_response create_at(const char *version) {
+    return st_post("/core/leaflets", st_c(st_textf("{\"documentSelfLink\":\"a\",\"documentVersion\":%s}", version)));
+}
+
+static bool is_new(st_response answer, const char *version) {
+    return answer.status == 201 && st_same(st_at(answer.body, "/documentVersion"), st_t(version)) && st_same(st_at(answer.body, "/told"), st_t("0"));
+}
+
+// Returns the link of a leaflet.
+static st_text printed(void) {
+    st_mock.service = &leaflets;
+    return st_link_of(create_at("null"));
+}
+
+// Returns the link of a leaflet that was deleted at version 2.
+static st_text deleted(void) {
+    st_text one = printed();
+    st_put_to(one, "{}");
+    st_response gone = st_delete_of(one);
+    st_has(gone, "/documentVersion", "2");
+    st_has(gone, "/documentUpdateAction", "\"DELETE\"");
+    return one;
+}
+
+static void is_gone(st_text one) {
+    st_is_refused(st_get_of(one), 404, "");
+    st_is_refused(st_patch_to(one, "{}"), 404, "");
+    st_is_refused(st_put_to(one, "{}"), 404, "");
+}
+
+ST_TEST(what_was_deleted_is_created_anew_by_a_higher_version) {
+    st_text one = deleted();
+    is_gone(one);
+    const char *low[] = {"null", "2", "-1"};
+    for (size_t i = 0; i < 3; i++) {
+        st_response refused = create_at(low[i]);
+        st_is_refused(refused, 409, "");
+        st_has(refused, "/code", "\"marked-deleted\"");
+        st_has(refused, "/message", "\"/core/leaflets/a was deleted, at version 2: create it anew with documentVersion 3 or higher, "
+            "or with the header Pragma: xn-force-index-update\"");
+    }
+    st_is_refused(create_at("\"3\""), 400, "/documentVersion");
+    st_check(is_new(create_at("9"), "3") && st_versions_of(one) == 4);
+    // It lives, and a POST replaces it.
+    st_has(create_at("null"), "/documentVersion", "4");
+}
+
+ST_TEST(the_pragma_creates_anew_and_forgets_the_history) {
+    st_text one = deleted();
+    const char *body = "{\"documentSelfLink\":\"a\"}";
+    st_is_refused(st_post_with("/core/leaflets", body, "pragma", "no-cache"), 409, "");
+    st_is_refused(st_post_with("/core/leaflets", body, "x-pragma", "xn-force-index-update"), 409, "");
+    st_check(is_new(st_post_with("/core/leaflets", body, "pragma", "no-cache ; xn-force-index-update "), "3"));
+    st_check(st_versions_of(one) == 1);
+    st_delete_of(one);
+    st_check(is_new(create_at("5"), "5") && st_versions_of(one) == 3);
+}
+
+ST_TEST(an_effect_needs_a_number_as_well_and_forgets_the_history) {
+    st_text one = deleted();
+    st_patch_to(st_link_of(st_post("/core/leaflets", "{}")), "{}");
+    st_settle();
+    st_has(st_get_of(one), "/documentVersion", "3");
+    st_check(st_versions_of(one) == 1);
+}
+
+ST_TEST(what_has_expired_leaves_its_link_free) {
+    st_text one = printed();
+    st_put_to(one, st_c(st_textf("{\"documentExpirationTimeMicros\":%lld}", (long long)st_mock.now + ST_SECONDS(1))));
+    st_advance(ST_SECONDS(1));
+    is_gone(one);
+    st_check(st_versions_of(one) == 0);
+    // The expiry was version 2.
+    st_response anew = create_at("null");
+    st_check(is_new(anew, "3") && st_versions_of(one) == 1);
+    st_has(anew, "/documentExpirationTimeMicros", "0");
+}
+
 typedef struct { uint64_t next_id; } numbered;
 
 static const st_field numbered_fields[] = {ST_FIELD_AS(numbered, next_id, "nextId", ST_U64, .least = ST_BOUND(1))};

@@ -5,7 +5,8 @@
 // out in their order, answers come back with their tags, timers outlive a restart.
 //
 // Left out: quorum, owners and replication, which no guest can see; of the schema all but the patterns for states that the host merges;
-// repeated attempts: an effect that fails is given up at once, where a real host would try again for a while.
+// repeated attempts: an effect that fails is given up at once, where a real host would try again for a while; the end of a
+// deletion, which a real host forgets after seven days.
 package mock
 
 import (
@@ -177,6 +178,7 @@ func (h *Host) Settle() {
 			return
 		}
 		response := h.carryOut(next.effect)
+		response.t = h.t
 		if next.effect.Tag != "" {
 			h.refuse(h.world.reply(next.from, response.answer(next.effect)))
 		}
@@ -241,13 +243,14 @@ func (h *Host) Restart() {
 // Now is what the clock shows.
 func (h *Host) Now() time.Time { return time.UnixMicro(h.world.now).UTC() }
 
-// Versions returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today.
+// Versions returns every version of a document that is kept, with its built-in fields, the oldest first; the newest in the shape of
+// today. Of a document that has expired there is none.
 func (h *Host) Versions(link string) []*Response {
 	h.t.Helper()
 	var versions []*Response
 	if record := h.world.documents[link]; record != nil {
-		for version := range record.versions {
-			body, err := h.world.full(link, uint64(version))
+		for index := range record.versions {
+			body, err := h.world.full(link, record.first+uint64(index))
 			if err != nil {
 				h.t.Fatalf("%s cannot be read: %v", link, err)
 			}

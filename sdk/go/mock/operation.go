@@ -84,15 +84,15 @@ func (w *world) create(service *service, a *asked) (*Response, error) {
 	}
 	one := *a
 	one.link = service.Factory + "/" + key
-	if found := w.documents[one.link]; found != nil {
-		if found.deleted {
-			return nil, steward.Refused(409, "marked-deleted", one.link+" is marked deleted")
-		}
+	if w.living(one.link) != nil {
 		if service.has("IDEMPOTENT_POST") {
 			one.action = steward.Put
 			return w.update(service, &one)
 		}
 		return nil, steward.Refused(409, "already-exists", one.link+" exists")
+	}
+	if err := one.checkRevival(w.documents[one.link]); err != nil {
+		return nil, err
 	}
 	expiry, err := a.expiry()
 	if err != nil {
@@ -102,19 +102,34 @@ func (w *world) create(service *service, a *asked) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if whole.ExpiresMicros == nil {
-		whole.ExpiresMicros = expiry
+	// What was here before leaves no expiry behind.
+	for _, expiry := range []*int64{expiry, new(int64)} {
+		if whole.ExpiresMicros == nil {
+			whole.ExpiresMicros = expiry
+		}
 	}
-	born := &record{factory: service.Factory, stateVersion: service.StateVersion}
-	if service.Interval > 0 {
-		born.maintenance = w.now + service.Interval
-	}
-	w.documents[one.link] = born
+	w.makeRoom(service, &one)
 	status := uint16(201)
 	if service.Task {
 		status = 202
 	}
 	return w.answer(service, one.link, steward.Post, whole, status)
+}
+
+// makeRoom makes the record of a document that is about to get its first version, or takes up the one that is left at its link.
+func (w *world) makeRoom(service *service, a *asked) {
+	found := w.documents[a.link]
+	if found == nil {
+		found = &record{factory: service.Factory}
+		w.documents[a.link] = found
+	}
+	if a.forgets() {
+		found.forget()
+	}
+	found.deleted, found.maintenance = false, 0
+	if service.Interval > 0 {
+		found.maintenance = w.now + service.Interval
+	}
 }
 
 // inTurn runs handlers one after the other, each on what the one before it has left.
@@ -264,6 +279,9 @@ func (w *world) buryExpired(link string) error {
 		return nil
 	}
 	_, err := w.bury(w.serviceOf(link), &asked{action: steward.Delete, link: link, cause: steward.CauseMaintenance})
+	if err == nil {
+		w.documents[link].forget()
+	}
 	return err
 }
 
@@ -309,7 +327,7 @@ func (w *world) request(a *asked, exists bool) steward.Request {
 		text := string(a.body)
 		request.Body = &text
 	}
-	if record := w.documents[a.link]; record != nil {
+	if record := w.documents[a.link]; record != nil && exists {
 		request.Version, request.ExpiresMicros = record.version(), record.newest().expiry
 	}
 	return request

@@ -52,9 +52,12 @@ type version struct {
 	updated, expiry int64
 }
 
-// record is a document.
+// record is a document, or what is left of it.
 type record struct {
-	factory      string
+	factory string
+	// first is the number of the oldest version that is kept: no number is given twice.
+	first uint64
+	// versions are those that are kept: none of a document that has expired.
 	versions     []version
 	deleted      bool
 	stateVersion uint32
@@ -64,7 +67,13 @@ type record struct {
 
 func (r *record) newest() *version { return &r.versions[len(r.versions)-1] }
 
-func (r *record) version() uint64 { return uint64(len(r.versions) - 1) }
+func (r *record) version() uint64 { return r.first + uint64(len(r.versions)) - 1 }
+
+// forget gives up every version, and goes on counting.
+func (r *record) forget() {
+	r.first += uint64(len(r.versions))
+	r.versions = nil
+}
 
 // pending is an effect that waits for its turn.
 type pending struct {
@@ -192,7 +201,7 @@ func (w *world) nextMoment() (int64, bool) {
 // full returns a document with its built-in fields: the newest version in the shape of today, earlier ones as they were written.
 func (w *world) full(link string, number uint64) ([]byte, error) {
 	record := w.documents[link]
-	at := record.versions[number]
+	at := record.versions[number-record.first]
 	state := at.state
 	service := w.services[record.factory]
 	if number == record.version() && service.StateVersion != record.stateVersion {

@@ -230,6 +230,80 @@ test("a DELETE of what is not there answers an empty object", () => {
   for (const gone of [link, "/x/nobody"]) assert.deepEqual([host.delete(gone).status, host.delete(gone).body], [200, {}]);
 });
 
+/** A host with a leaflet that remembers at which version it was told to begin, and that another leaflet may have printed. */
+function leaflets() {
+  const leaflet = service("/leaflets", { options: ["idempotent_post"] })
+    .state({ told: t.integer().default(0) })
+    .create((state, ctx) => {
+      state.told = ctx.version;
+    })
+    .patch((_, __, ctx) => {
+      ctx.create("/leaflets", { documentSelfLink: "a", documentVersion: 99 });
+    });
+  const host = Host.serving(leaflet);
+  const link = "/leaflets/a";
+  const create = (more, options) => host.post("/leaflets", { documentSelfLink: "a", ...more }, options);
+  const kept = () => host.versions(link).map(({ documentVersion }) => documentVersion);
+  const isGone = () => assert.deepEqual([host.get(link), host.patch(link, {}), host.put(link, {})].map(({ status }) => status), [404, 404, 404]);
+  const isNew = (answer, version) => assert.deepEqual([answer.status, answer.version, answer.body.told], [201, version, 0]);
+  create();
+  return { host, link, create, kept, isGone, isNew };
+}
+
+/** The same, with a leaflet that was deleted at version 2. */
+function deletedLeaflet() {
+  const all = leaflets();
+  all.host.put(all.link, {});
+  const gone = all.host.delete(all.link);
+  assert.deepEqual([gone.version, gone.body.documentUpdateAction], [2, "DELETE"]);
+  return all;
+}
+
+test("what was deleted is created anew by a higher version", () => {
+  const { create, kept, isGone, isNew } = deletedLeaflet();
+  isGone();
+  for (const refused of [create(), create({ documentVersion: 2 }), create({ documentVersion: -1 })]) {
+    assert.deepEqual([refused.status, refused.body.code], [409, "marked-deleted"]);
+    const told = "/leaflets/a was deleted, at version 2: create it anew with documentVersion 3 or higher, or with the header Pragma: xn-force-index-update";
+    assert.equal(refused.message, told);
+  }
+  const unread = create({ documentVersion: "3" });
+  assert.deepEqual([unread.status, unread.pointer], [400, "/documentVersion"]);
+  isNew(create({ documentVersion: 9 }), 3);
+  assert.deepEqual(kept(), [0, 1, 2, 3]);
+  assert.equal(create().version, 4, "it lives, and a POST replaces it");
+});
+
+test("the pragma creates anew and forgets the history", () => {
+  const { host, link, create, kept, isNew } = deletedLeaflet();
+  assert.equal(create({}, { headers: { Pragma: "no-cache" } }).status, 409);
+  isNew(create({}, { headers: { Pragma: "no-cache; xn-force-index-update" } }), 3);
+  assert.deepEqual(kept(), [3]);
+  host.delete(link);
+  isNew(create({ documentVersion: 5 }), 5);
+  assert.deepEqual(kept(), [3, 4, 5]);
+});
+
+test("an effect needs a number as well, and forgets the history", () => {
+  const { host, kept } = deletedLeaflet();
+  host.patch(host.post("/leaflets", {}).link, {});
+  assert.equal(host.settle().sent[0].response.version, 3);
+  assert.deepEqual(kept(), [3]);
+});
+
+test("what has expired leaves its link free", () => {
+  const { host, link, create, kept, isGone, isNew } = leaflets();
+  assert.equal(host.put(link, { documentExpirationTimeMicros: host.nowMicros + 1_000_000 }).version, 1);
+  host.advance("1s");
+  isGone();
+  assert.deepEqual(kept(), []);
+  // The expiry was version 2.
+  const anew = create();
+  isNew(anew, 3);
+  assert.equal(anew.body.documentExpirationTimeMicros, 0);
+  assert.deepEqual(kept(), [3]);
+});
+
 test("a pattern is checked by its text, as the host does, and not by its flags", () => {
   const plates = service("/plates", { patch: "merge" })
     .state({ number: t.string().pattern(/^[A-Z]{2}-\d+$/i), former: t.list(t.string().pattern(/^\p{Lu}/u)).default([]) })

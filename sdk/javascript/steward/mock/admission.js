@@ -1,21 +1,48 @@
-// What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, and the patterns of the
-// state's schema.
+// What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, what it takes to create
+// anew what was deleted, and the patterns of the state's schema.
 
 import { invalid, refused } from "../fault.js";
 import { stringify } from "../json.js";
 
 const EXPIRY = "documentExpirationTimeMicros";
+const VERSION = "documentVersion";
+const FORCE = "xn-force-index-update";
 const [LEAST, MOST] = [-(2n ** 63n), 2n ** 63n - 1n];
 
 /** Returns the expiry that a body asks for; nothing if it says nothing of it. */
 export function expiryIn(body) {
-  const wanted = body?.[EXPIRY];
+  const wanted = wholeIn(body, EXPIRY);
+  if (wanted === undefined) return undefined;
+  if (wanted >= 0) return Number(wanted);
+  throw invalid(EXPIRY, `${EXPIRY} is ${wanted}: it must be 0 (never) or microseconds since the Unix epoch`);
+}
+
+/** Returns a built-in field that is a whole number; nothing if the body says nothing of it. */
+function wholeIn(body, field) {
+  const wanted = body?.[field];
   if (wanted === undefined || wanted === null) return undefined;
   const isWhole = typeof wanted === "bigint" || Number.isInteger(wanted);
-  const isShort = isWhole && BigInt(wanted) >= LEAST && BigInt(wanted) <= MOST;
-  if (isShort && wanted >= 0) return Number(wanted);
-  const needed = isShort ? "0 (never) or microseconds since the Unix epoch" : "a whole number of 64 bits";
-  throw invalid(EXPIRY, `${EXPIRY} is ${stringify(wanted)}: it must be ${needed}`);
+  if (isWhole && BigInt(wanted) >= LEAST && BigInt(wanted) <= MOST) return wanted;
+  throw invalid(field, `${field} is ${stringify(wanted)}: it must be a whole number of 64 bits`);
+}
+
+/** Refuses to create what was deleted, at that version, unless a header or a higher version asks for it; nothing deleted refuses nothing. */
+export function checkRevival({ link, body, headers }, deletion) {
+  const named = wholeIn(body, VERSION);
+  if (deletion === undefined || named > deletion || forces(headers)) return;
+  const remedy = `create it anew with ${VERSION} ${deletion + 1} or higher, or with the header Pragma: ${FORCE}`;
+  throw refused(409, "marked-deleted", `${link} was deleted, at version ${deletion}: ${remedy}`);
+}
+
+/** Whether a creation forgets the versions before it. */
+export function forgets({ headers, cause }) {
+  return forces(headers) || cause !== "client";
+}
+
+/** Whether the headers, names and values in turn, have the directive of the pragma by which something is created anew. */
+function forces(headers) {
+  const isForcing = (value) => value.split(/[,;]/).some((directive) => directive.trim() === FORCE);
+  return headers.some((name, index) => index % 2 === 0 && name.toLowerCase() === "pragma" && isForcing(headers[index + 1]));
 }
 
 /** Refuses a state that breaks a pattern: by 400 if the body has the same text at the same place, else as a failure of the service. */

@@ -62,7 +62,7 @@ export class Host {
   restart(): this;
   /** The clock, in microseconds since the Unix epoch. */
   readonly nowMicros: number;
-  /** Every version of a document, the oldest first. */
+  /** Every version of a document that is kept, the oldest first; none of one that has expired. */
   versions(link: string): any[];
   readonly links: string[];
   readonly sent: Sent[];

@@ -5,7 +5,8 @@
 // out in their order, answers come back with their tags, timers outlive a restart.
 //
 // Left out: quorum, owners and replication, which no service can see; queries, unless the test answers them; `Date` and `Math.random`
-// are the machine's here, `ctx.now` and `ctx.random()` those of the test; an effect that fails is given up at once.
+// are the machine's here, `ctx.now` and `ctx.random()` those of the test; an effect that fails is given up at once; the end of a
+// deletion, which a real host forgets after seven days.
 
 import { millis } from "../context.js";
 import { Fault } from "../fault.js";
@@ -206,6 +207,7 @@ export class Host {
       if (expires === 0 || expires > world.nowMicros) continue;
       try {
         world.bury(link, { link, query: "", headers: [], principal: "", cause: "maintenance" }, { status: 0 });
+        world.documents.get(link).forget();
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         this.refusals.push(error);
@@ -224,10 +226,10 @@ export class Host {
     return this.world_.nowMicros;
   }
 
-  /** Every version of a document with its built-in fields, the oldest first; the newest in the shape of today. */
+  /** Every version of a document that is kept, the oldest first, the newest in the shape of today; none of one that has expired. */
   versions(link) {
-    const count = this.world_.documents.get(link)?.versions.length ?? 0;
-    return Array.from({ length: count }, (_, version) => this.world_.full(link, version));
+    const { first = 0, versions = [] } = this.world_.documents.get(link) ?? {};
+    return versions.map((_, index) => this.world_.full(link, first + index));
   }
 
   /** The links of the documents that live, in order. */

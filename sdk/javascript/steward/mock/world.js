@@ -5,7 +5,7 @@ import { Fault, refused } from "../fault.js";
 import { parse, stringify } from "../json.js";
 import { HANDLERS, call, migrate } from "../run.js";
 import { misfit } from "../schema.js";
-import { checkPatterns, expiryIn } from "./admission.js";
+import { checkPatterns, checkRevival, expiryIn, forgets } from "./admission.js";
 
 const NUMBERS = Object.fromEntries(HANDLERS.map((name, number) => [name, number]));
 const CAUSES = { client: 0, effect: 1, start: 2, maintenance: 3, reply: 4 };
@@ -53,6 +53,31 @@ class Served {
   }
 }
 
+/** A document, or what is left of it. */
+class Record {
+  /** The number of the oldest version that is kept: no number is given twice. */
+  first = 0;
+  /** The versions that are kept: none of a document that has expired. */
+  versions = [];
+  isDeleted = false;
+
+  /** The number of the newest version. */
+  get version() {
+    return this.first + this.versions.length - 1;
+  }
+
+  /** The number of the version that is the deletion; nothing if the link is free or the document lives. */
+  get deletion() {
+    return this.isDeleted && this.versions.length > 0 ? this.version : undefined;
+  }
+
+  /** Gives up every version, and goes on counting. */
+  forget() {
+    this.first += this.versions.length;
+    this.versions = [];
+  }
+}
+
 export class World {
   constructor() {
     this.nowMicros = BEGINNING_MICROS;
@@ -89,10 +114,10 @@ export class World {
   /** A version with its built-in fields. */
   full(link, version) {
     const record = this.documents.get(link);
-    const { text, action, micros, expires } = record.versions[version];
+    const { text, action, micros, expires } = record.versions[version - record.first];
     const { descriptor } = this.served(link);
     return {
-      ...parse(version === record.versions.length - 1 ? this.today(link) : text),
+      ...parse(version === record.version ? this.today(link) : text),
       documentVersion: version,
       documentKind: descriptor.documentKind ?? descriptor.name,
       documentSelfLink: link,
@@ -142,11 +167,13 @@ export class World {
     const body = asked.body ?? {};
     const key = typeof body.documentSelfLink === "string" ? body.documentSelfLink.split("/").at(-1) : `document-${this.documents.size + 1}`;
     const link = `${served.factory}/${key}`;
+    const request = { ...asked, link };
+    const record = this.documents.get(link) ?? new Record();
     if (this.record(link) !== undefined) {
-      if (served.is("IDEMPOTENT_POST")) return this.update(served, { ...asked, link, action: "put" });
+      if (served.is("IDEMPOTENT_POST")) return this.update(served, { ...request, action: "put" });
       throw refused(409, "already-exists", `there is a ${link} already`);
     }
-    const request = { ...asked, link };
+    checkRevival(request, record.deletion);
     let text = stringify(withoutBuiltIns(body));
     let expires = expiryIn(asked.body) ?? 0;
     const effects = [];
@@ -161,8 +188,10 @@ export class World {
     else this.check(served, text, asked.body);
     if (served.has("handle-start")) take(this.run(served, "handle-start", text, { ...request, cause: "start" }, undefined, false, expires));
     const micros = served.descriptor.maintenanceIntervalMicros;
-    const version = { text, action: "POST", micros: this.nowMicros, expires };
-    this.documents.set(link, { versions: [version], isDeleted: false, stateVersion: served.stateVersion, maintenance: micros > 0 ? this.nowMicros + micros : undefined });
+    if (forgets(request)) record.forget();
+    record.versions.push({ text, action: "POST", micros: this.nowMicros, expires });
+    Object.assign(record, { isDeleted: false, stateVersion: served.stateVersion, maintenance: micros > 0 ? this.nowMicros + micros : undefined });
+    this.documents.set(link, record);
     this.enqueue(link, effects);
     return this.answer(outcome, link, outcome.status || (served.descriptor.task ? 202 : 201));
   }
@@ -194,16 +223,15 @@ export class World {
     return { ...outcome, document: outcome.document ?? text };
   }
 
+  /** Ends a document. The end is a version of its own. */
   bury(link, asked, outcome) {
     const served = this.served(link);
-    const last = this.newest(link);
-    if (served.has("handle-stop")) {
-      const stopped = this.run(served, "handle-stop", this.today(link), asked);
-      this.enqueue(link, stopped.effects);
-    }
-    this.enqueue(link, outcome.effects);
+    const document = outcome.document ?? this.today(link);
+    const stopped = served.has("handle-stop") ? this.run(served, "handle-stop", document, asked) : {};
+    const effects = [...(outcome.effects ?? []), ...(stopped.effects ?? [])];
+    this.commit(link, "DELETE", { document: stopped.document ?? document, effects });
     this.documents.get(link).isDeleted = true;
-    return { status: outcome.status || 200, body: outcome.reply === undefined ? last : parse(outcome.reply) };
+    return this.answer(outcome, link, outcome.status || 200);
   }
 
   /** Runs what nobody asked for: start, maintenance, the answer to an effect. */
@@ -231,7 +259,7 @@ export class World {
   }
 
   newest(link) {
-    return this.full(link, this.documents.get(link).versions.length - 1);
+    return this.full(link, this.documents.get(link).version);
   }
 
   enqueue(from, effects) {
@@ -265,7 +293,7 @@ export class World {
   run(served, handler, text, asked, answered, exists = true, expires) {
     const record = this.documents.get(asked.link);
     const newest = record?.versions.at(-1);
-    const version = exists && record !== undefined ? record.versions.length - 1 : 0;
+    const version = exists && record !== undefined ? record.version : 0;
     const cause = CAUSES[asked.cause ?? "client"];
     const ctx = new Context(asked.link, asked.query, asked.principal, cause, this.nowMicros, version, exists, expires ?? newest?.expires ?? 0);
     const outcome = this.during({ asked, answered }, () =>

@@ -4,8 +4,8 @@ One thread, no ports, no waiting. The clock stands until ``advance`` moves it, e
 course every time. What a guest may rely on holds here too: an exception changes nothing, effects of one document go out in their order,
 answers come back with their tags, timers outlive a restart.
 
-Left out: quorum, owners and replication, which no guest can see; repeated attempts: an effect that fails is given up at once; of queries
-ranges, sorting, paging and links.
+Left out: quorum, owners and replication, which no guest can see; repeated attempts: an effect that fails is given up at once; the end of a
+deletion, which a real host forgets after seven days; of queries ranges, sorting, paging and links.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Host(World):
     def _bury_expired(self) -> None:
         for link in self.links:
             if 0 < self._documents[link].versions[-1].expiry <= self._now:
-                self._quietly(lambda link=link: self._bury(Asked("delete", link, cause="maintenance")))
+                self._quietly(lambda link=link: self._expire(link))
 
     def restart(self) -> None:
         """Takes ownership of every document anew, as after a restart or a failover. Effects and timers that wait have outlived it."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from .. import run
 from ..context import Answer, Effect, Level, Outcome, Request
-from ..fault import Fault, invalid
+from ..fault import Fault
 from ..service import Service
 from . import query
+from .admission import check_revival, expiry_in, forgets
 from .answers import Response
 
 _EFFECTS_MAX = 64
-_EXPIRY = "documentExpirationTimeMicros"
 _BEGINNING = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 
 
@@ -29,11 +29,31 @@ class _Version:
 
 @dataclasses.dataclass
 class _Record:
+    """A document, or what is left of it."""
+
     factory: str
-    state_version: int
+    state_version: int = 0
+    #: The number of the oldest version that is kept: no number is given twice.
+    first: int = 0
+    #: The versions that are kept: none of a document that has expired.
     versions: list[_Version] = dataclasses.field(default_factory=list)
     deleted: bool = False
     maintenance: int = 0
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version."""
+        return self.first + len(self.versions) - 1
+
+    @property
+    def deletion(self) -> int | None:
+        """The number of the version that is the deletion; None if the link is free or the document lives."""
+        return self.version if self.deleted and self.versions else None
+
+    def forget(self) -> None:
+        """Gives up every version, and goes on counting."""
+        self.first += len(self.versions)
+        self.versions = []
 
 
 @dataclasses.dataclass
@@ -74,8 +94,9 @@ class World:
         return sorted(link for link, record in self._documents.items() if not record.deleted)
 
     def versions(self, link: str) -> list[dict[str, Any]]:
-        """Returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today."""
-        return [self._full(link, number) for number in range(len(self._documents[link].versions))] if link in self._documents else []
+        """Returns every version of a document that is kept, the oldest first, the newest in the shape of today; none of one that has expired."""
+        record = self._documents.get(link)
+        return [self._full(link, record.first + index) for index in range(len(record.versions))] if record else []
 
     # What a guest may ask of its host.
 
@@ -133,17 +154,20 @@ class World:
         body = asked.body if isinstance(asked.body, dict) else {}
         key = body.get("documentSelfLink", f"{self._count:08x}").removeprefix(f"{service.factory}/").lstrip("/")
         one = dataclasses.replace(asked, link=f"{service.factory}/{key}")
-        found = self._documents.get(one.link)
-        if found and not found.deleted and "IDEMPOTENT_POST" in service.options.get("options", ()):
+        record = self._documents.get(one.link, _Record(service.factory, deleted=True))
+        if not record.deleted and "IDEMPOTENT_POST" in service.options.get("options", ()):
             return self._update(service, dataclasses.replace(one, action="put"))
-        if found:
-            raise Fault(409, "already-exists", f"{one.link} exists, or is marked deleted")
+        if not record.deleted:
+            raise Fault(409, "already-exists", f"{one.link} exists")
+        check_revival(one.link, one.body, one.headers, record.deletion)
         wanted = {} if asked.body is None else _state_in(asked)
-        expiry = _expiry_in(asked)
+        # What was here before leaves no expiry behind.
+        expiry = expiry_in(asked.body) or 0
         whole = self._in_turn(service, one, json.dumps(wanted), False, "create", "start")
         whole.expires_micros = expiry if whole.expires_micros is None else whole.expires_micros
-        record = _Record(service.factory, self._state_version(service))
-        record.maintenance = self._now + service.interval if service.interval else 0
+        if forgets(one.headers, one.cause):
+            record.forget()
+        record.deleted, record.maintenance = False, self._now + service.interval if service.interval else 0
         self._documents[one.link] = record
         return self._committed(service, one.link, "post", whole, 202 if service.options.get("task") else 201)
 
@@ -163,9 +187,9 @@ class World:
         record = self._documents[asked.link]
         named = asked.body.get("documentVersion") if isinstance(asked.body, dict) else None
         strict = "STRICT_UPDATE_CHECKING" in service.options.get("options", ())
-        if strict and asked.action in ("put", "patch") and named != len(record.versions) - 1:
-            raise Fault(409, "version-conflict", f"the version is {len(record.versions) - 1}, the request names {named}")
-        expiry = _expiry_in(asked)
+        if strict and asked.action in ("put", "patch") and named != record.version:
+            raise Fault(409, "version-conflict", f"the version is {record.version}, the request names {named}")
+        expiry = expiry_in(asked.body)
         if asked.action == "delete":
             return self._bury(asked)
         outcome = self._decided(service, asked, self._state(service, asked.link))
@@ -195,6 +219,10 @@ class World:
         self._documents[asked.link].deleted = True
         return response
 
+    def _expire(self, link: str) -> None:
+        self._bury(Asked("delete", link, cause="maintenance"))
+        self._documents[link].forget()
+
     def _unasked(self, link: str, action: str, cause: str) -> None:
         service = self._services[self._documents[link].factory]
         if service.handles(action):
@@ -219,11 +247,11 @@ class World:
 
     def _request(self, asked: Asked, exists: bool) -> Request:
         self._count += 1
-        record = self._documents.get(asked.link)
+        record = self._documents.get(asked.link) if exists else None
         seed = self._count * 0x9E3779B97F4A7C15 & (1 << 64) - 1
         return Request(
             asked.link, asked.query, asked.headers, None if asked.body is None else json.dumps(asked.body), asked.principal, asked.cause,
-            self._now, seed, len(record.versions) - 1 if record else 0, exists, record.versions[-1].expiry if record else 0,
+            self._now, seed, record.version if record else 0, exists, record.versions[-1].expiry if record else 0,
         )
 
     def _call(self, service: Service, action: str, state: str, asked: Asked, exists: bool) -> Outcome:
@@ -232,7 +260,7 @@ class World:
 
     def _committed(self, service: Service, link: str, action: str, outcome: Outcome, status: int) -> Response:
         self._commit(service, link, action, outcome)
-        body = self._full(link, len(self._documents[link].versions) - 1) if outcome.reply is None else json.loads(outcome.reply)
+        body = self._newest(link) if outcome.reply is None else json.loads(outcome.reply)
         return Response(outcome.status or status, body, outcome.headers)
 
     def _commit(self, service: Service, link: str, action: str, outcome: Outcome) -> None:
@@ -257,10 +285,13 @@ class World:
                 self._count += 1
                 self._pending.append((self._now + effect.delay_millis * 1000, self._count, sender, effect))
 
+    def _newest(self, link: str) -> dict[str, Any]:
+        return self._full(link, self._documents[link].version)
+
     def _full(self, link: str, number: int) -> dict[str, Any]:
-        record, newest = self._documents[link], len(self._documents[link].versions) - 1
-        version, descriptor = record.versions[number], self._descriptors[record.factory]
-        state = self._state(self._services[record.factory], link) if number == newest else version.state
+        record = self._documents[link]
+        version, descriptor = record.versions[number - record.first], self._descriptors[record.factory]
+        state = self._state(self._services[record.factory], link) if number == record.version else version.state
         return json.loads(state) | {
             "documentVersion": number, "documentKind": descriptor.get("documentKind", descriptor["name"]), "documentSelfLink": link,
             "documentUpdateTimeMicros": version.updated, "documentUpdateAction": version.action.upper(),
@@ -268,7 +299,7 @@ class World:
         }
 
     def _query(self, task: dict[str, Any]) -> dict[str, Any]:
-        return query.answered(task, {link: self._full(link, len(self._documents[link].versions) - 1) for link in self.links})
+        return query.answered(task, {link: self._newest(link) for link in self.links})
 
 
 def _cancels(sender: str, effect: Effect) -> bool:
@@ -290,18 +321,6 @@ def _state_in(asked: Asked) -> dict[str, Any]:
     if not isinstance(asked.body, dict):
         raise Fault(400, "validation", f"{asked.action.upper()} {asked.link} needs a JSON object as its body")
     return {name: value for name, value in asked.body.items() if not name.startswith("document") and name != "kind"}
-
-
-def _expiry_in(asked: Asked) -> int | None:
-    """Returns the expiry that a body asks for; None if it says nothing of it."""
-    wanted = asked.body.get(_EXPIRY) if isinstance(asked.body, dict) else None
-    if wanted is None:
-        return None
-    is_whole = isinstance(wanted, int) and not isinstance(wanted, bool) and abs(wanted) < 1 << 63
-    if is_whole and wanted >= 0:
-        return wanted
-    needed = "0 (never) or microseconds since the Unix epoch" if is_whole else "a whole number of 64 bits"
-    raise invalid(_EXPIRY, f"{_EXPIRY} is {json.dumps(wanted)}: it must be {needed}")
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -1,33 +1,75 @@
-//! What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, and the patterns
-//! of the schemas.
+//! What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, what it takes to
+//! create anew what was deleted, and the patterns of the schemas.
 
 use std::collections::BTreeMap;
 
 use regex::Regex;
 use serde_json::Value;
 
+use super::operation::Asked;
 use super::world::Service;
 use crate::fault::{Result, invalid, refused};
+use crate::request::Cause;
 use crate::schema;
 
 /// The field of a body that says when its document ends.
 const EXPIRY: &str = "documentExpirationTimeMicros";
+
+/// The field of a body that names a version.
+const VERSION: &str = "documentVersion";
+
+/// The directive of a pragma by which a deleted document is created anew, and its history forgotten.
+const FORCE: &str = "xn-force-index-update";
 
 /// Returns the expiry that a body asks for; none if it says nothing of it.
 ///
 /// # Errors
 /// A fault with status 400 that points at the field.
 pub(super) fn expiry(body: Option<&Value>) -> Result<Option<i64>> {
-    let wanted = body.map_or(&Value::Null, |body| &body[EXPIRY]);
+    let wanted = whole(body, EXPIRY)?;
+    match wanted.filter(|micros| *micros < 0) {
+        None => Ok(wanted),
+        Some(micros) => {
+            let needed = "0 (never) or microseconds since the Unix epoch";
+            Err(invalid(EXPIRY, format!("{EXPIRY} is {micros}: it must be {needed}")))
+        }
+    }
+}
+
+/// Returns a built-in field of a body that is a whole number; none if the body says nothing of it.
+fn whole(body: Option<&Value>, field: &str) -> Result<Option<i64>> {
+    let wanted = body.map_or(&Value::Null, |body| &body[field]);
     if wanted.is_null() {
         return Ok(None);
     }
-    let needed = match wanted.as_i64() {
-        Some(micros) if micros >= 0 => return Ok(Some(micros)),
-        Some(_) => "0 (never) or microseconds since the Unix epoch",
-        None => "a whole number of 64 bits",
+    let invalid = || invalid(field, format!("{field} is {wanted}: it must be a whole number of 64 bits"));
+    wanted.as_i64().map(Some).ok_or_else(invalid)
+}
+
+/// Checks a creation at a link whose document was deleted at version `deletion`, or whose link is free.
+///
+/// # Errors
+/// A fault with status 409 that tells the number and the header, of which the creation has neither; or with status 400 if the number
+/// cannot be read.
+pub(super) fn revival(asked: &Asked, deletion: Option<u64>) -> Result {
+    let named = whole(asked.body.as_ref(), VERSION)?.and_then(|named| u64::try_from(named).ok());
+    let Some(deletion) = deletion.filter(|deletion| named.is_none_or(|named| named <= *deletion) && !forces(asked))
+    else {
+        return Ok(());
     };
-    Err(invalid(EXPIRY, format!("{EXPIRY} is {wanted}: it must be {needed}")))
+    let (link, next) = (&asked.link, deletion + 1);
+    let remedy = format!("create it anew with {VERSION} {next} or higher, or with the header Pragma: {FORCE}");
+    Err(refused(409, "marked-deleted", format!("{link} was deleted, at version {deletion}: {remedy}")))
+}
+
+/// Returns true for a creation that forgets the versions before it.
+pub(super) fn forgets(asked: &Asked) -> bool {
+    forces(asked) || asked.cause != Cause::Client
+}
+
+fn forces(asked: &Asked) -> bool {
+    let pragmas = asked.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("pragma"));
+    pragmas.flat_map(|header| header.value.split([',', ';'])).any(|directive| directive.trim() == FORCE)
 }
 
 /// The patterns of a service's schemas, by their texts.

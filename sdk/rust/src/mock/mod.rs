@@ -6,7 +6,8 @@
 //! restart.
 //!
 //! **Left out.** Quorum, owners and replication, which no guest can see; of schemas what derived ones do not say, but for
-//! `pattern`; repeated attempts: an effect that fails is given up at once, where a real host would try again for a while.
+//! `pattern`; repeated attempts: an effect that fails is given up at once, where a real host would try again for a while; the end of a
+//! deletion, which a real host forgets after seven days.
 //!
 //! ```
 //! # use steward_sdk::prelude::*;
@@ -207,17 +208,19 @@ impl Host {
         self.shared.0.borrow().now_micros
     }
 
-    /// Returns every version of a document with its built-in fields, the oldest first; the newest in the shape of today.
+    /// Returns every version of a document that is kept, with its built-in fields, the oldest first; the newest in the shape of
+    /// today. Of a document that has expired there is none.
     ///
     /// # Panics
     /// If the service refuses to migrate the newest: every read of the document fails then.
     pub fn versions(&self, link: &str) -> Vec<Value> {
         let world = self.shared.0.borrow();
-        let count = world.documents.get(link).map_or(0, |record| record.versions.len() as u64);
+        let numbers =
+            world.documents.get(link).map_or(0..0, |record| record.first..record.first + record.versions.len() as u64);
         let full = |version| {
             world.full(link, version).unwrap_or_else(|fault| panic!("{link} cannot be read: {}", fault.message))
         };
-        (0..count).filter_map(full).collect()
+        numbers.filter_map(full).collect()
     }
 
     /// Returns the links of the documents that live, in order.

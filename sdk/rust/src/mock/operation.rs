@@ -122,7 +122,11 @@ impl Shared {
     /// Ends a document whose time is over.
     pub(super) fn expire(&self, link: &str) -> Result<()> {
         let Some(service) = self.0.borrow().service_of(link).cloned() else { return Ok(()) };
-        self.bury(&service, &unasked(link, Cause::Maintenance)).map(|_| ())
+        self.bury(&service, &unasked(link, Cause::Maintenance))?;
+        if let Some(record) = self.0.borrow_mut().documents.get_mut(link) {
+            record.forget();
+        }
+        Ok(())
     }
 
     fn stateless(&self, service: &Service, asked: &Asked) -> Result<Response> {
@@ -144,14 +148,14 @@ impl Shared {
         };
         let link = format!("{factory}/{key}");
         let asked = Asked { link: link.clone(), ..asked.clone() };
-        let found = self.0.borrow().documents.get(&link).map(|record| record.deleted);
+        let found = self.0.borrow().documents.get(&link).map(|record| (record.deleted, record.deletion()));
         match found {
-            Some(false) if service.has("IDEMPOTENT_POST") => {
+            Some((false, _)) if service.has("IDEMPOTENT_POST") => {
                 return self.update(service, &Asked { action: Action::Put, ..asked });
             }
-            Some(false) => return Err(refused(409, "already-exists", format!("{link} exists"))),
-            Some(true) => return Err(refused(409, "marked-deleted", format!("{link} is marked deleted"))),
-            None => (),
+            Some((false, _)) => return Err(refused(409, "already-exists", format!("{link} exists"))),
+            Some((true, deletion)) => admission::revival(&asked, deletion)?,
+            None => admission::revival(&asked, None)?,
         }
         let expires = admission::expiry(asked.body.as_ref())?;
         let mut whole = Outcome { document: Some(without_built_in(asked.body.as_ref())), ..Outcome::default() };
@@ -163,21 +167,27 @@ impl Shared {
             let outcome = self.call(service, handler, state, &asked, false)?;
             whole = joined(whole, outcome);
         }
-        whole.expires_micros = whole.expires_micros.or(expires);
+        // What was here before leaves no expiry behind.
+        whole.expires_micros = whole.expires_micros.or(expires).or(Some(0));
         if whole.effects.len() > EFFECTS_MAX {
             return Err(too_many_effects(whole.effects.len()));
         }
-        let now = self.0.borrow().now_micros;
-        let record = Record {
-            factory,
-            versions: Vec::new(),
-            deleted: false,
-            state_version: service.state_version(),
-            maintenance_micros: service.maintenance_interval_micros().map(|interval| now + interval),
-        };
-        self.0.borrow_mut().documents.insert(link.clone(), record);
+        self.make_room(service, &asked);
         let status = if service.descriptor["task"] == true { 202 } else { 201 };
         self.answer(service, &link, Action::Post, whole, status)
+    }
+
+    /// Makes the record of a document that is about to get its first version, or takes up the one that is left at its link.
+    fn make_room(&self, service: &Service, asked: &Asked) {
+        let mut world = self.0.borrow_mut();
+        let now = world.now_micros;
+        let record = world.documents.entry(asked.link.clone()).or_default();
+        if admission::forgets(asked) {
+            record.forget();
+        }
+        record.deleted = false;
+        record.factory = service.factory();
+        record.maintenance_micros = service.maintenance_interval_micros().map(|interval| now + interval);
     }
 
     fn update(&self, service: &Service, asked: &Asked) -> Result<Response> {
@@ -282,7 +292,7 @@ impl Shared {
     fn request(&self, asked: &Asked, exists: bool) -> Request {
         let mut world = self.0.borrow_mut();
         let seed = world.next().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let record = world.documents.get(&asked.link);
+        let record = world.documents.get(&asked.link).filter(|_| exists);
         Request {
             link: asked.link.clone(),
             query: asked.query.clone(),

@@ -21,12 +21,12 @@ pub(super) fn run(world: &World, task: &Value) -> Result<Value> {
         }
     }
     let mut found: Vec<(String, Value)> = Vec::new();
-    for (link, record) in &world.documents {
-        let oldest = if option("INCLUDE_ALL_VERSIONS") { 0 } else { record.version() };
-        for version in (oldest..=record.version()).rev().filter(|_| !record.deleted) {
+    for (link, record) in world.documents.iter().filter(|(_, record)| !record.deleted) {
+        let oldest = if option("INCLUDE_ALL_VERSIONS") { record.first } else { record.version() };
+        for version in (oldest..=record.version()).rev() {
             let Some(document) = world.full(link, version)? else { continue };
             if matches(&spec["query"], &document)? {
-                let name = if oldest == 0 && option("INCLUDE_ALL_VERSIONS") {
+                let name = if option("INCLUDE_ALL_VERSIONS") {
                     format!("{link}?documentVersion={version}")
                 } else {
                     link.clone()

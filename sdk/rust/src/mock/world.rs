@@ -77,10 +77,13 @@ pub(super) struct Version {
     pub(super) expires_micros: i64,
 }
 
-/// A document.
-#[derive(Debug, Clone)]
+/// A document, or what is left of it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     pub(super) factory: String,
+    /// The number of the oldest version that is kept: no number is given twice.
+    pub(super) first: u64,
+    /// The versions that are kept: none of a document that has expired.
     pub(super) versions: Vec<Version>,
     pub(super) deleted: bool,
     pub(super) state_version: u32,
@@ -89,13 +92,27 @@ pub(super) struct Record {
 
 impl Record {
     /// Returns the newest version.
+    ///
+    /// # Panics
+    /// If the document has expired.
     pub(super) fn newest(&self) -> &Version {
-        self.versions.last().expect("a record begins with a version, and none is ever taken away")
+        self.versions.last().expect("a document has a version until it expires")
     }
 
-    /// Returns the number of the newest version.
+    /// Returns the number of the newest version, or of the last one that there was.
     pub(super) fn version(&self) -> u64 {
-        self.versions.len() as u64 - 1
+        (self.first + self.versions.len() as u64).saturating_sub(1)
+    }
+
+    /// Returns the number of the version that is the deletion; none if the link is free or the document lives.
+    pub(super) fn deletion(&self) -> Option<u64> {
+        (self.deleted && !self.versions.is_empty()).then(|| self.version())
+    }
+
+    /// Gives up every version, and goes on counting.
+    pub(super) fn forget(&mut self) {
+        self.first += self.versions.len() as u64;
+        self.versions.clear();
     }
 }
 
@@ -158,7 +175,8 @@ impl World {
     /// The fault of a migration.
     pub(super) fn full(&self, link: &str, version: u64) -> Result<Option<Value>> {
         let Some(record) = self.documents.get(link) else { return Ok(None) };
-        let Some(at) = usize::try_from(version).ok().and_then(|at| record.versions.get(at)) else { return Ok(None) };
+        let index = version.checked_sub(record.first).and_then(|index| usize::try_from(index).ok());
+        let Some(at) = index.and_then(|index| record.versions.get(index)) else { return Ok(None) };
         let newest = version == record.version();
         let service = self
             .services

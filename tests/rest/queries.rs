@@ -39,6 +39,22 @@ fn kind() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_has_no_more_clauses_than_can_be_compared() {
+    let host = crate::host_with(&["counter"]).await;
+    let clause = json!({ "term": { "propertyName": "documentSelfLink", "matchValue": "b" } });
+    let nested = |count: usize, levels: usize| {
+        let innermost = json!({ "booleanClauses": vec![clause.clone(); count] });
+        (0..levels).fold(innermost, |inside, _| json!({ "booleanClauses": [inside] }))
+    };
+    let task = |query: Value| json!({ "taskInfo": { "isDirect": true }, "querySpec": { "query": query } });
+    for (count, levels) in [(10_000, 44), (10_000, 0), (1, 44)] {
+        let refused = host.client().post("/core/query-tasks", &task(nested(count, levels))).await.expect(400).json();
+        assert!(refused["errors"][0]["detail"].as_str().is_some_and(|told| told.contains("at most")), "{refused}");
+    }
+    host.client().post("/core/query-tasks", &task(nested(900, 30))).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn terms_and_ranges_find_what_they_say() {
     let host = host_with(&["examples", "counter"]).await;
     let client = host.client();

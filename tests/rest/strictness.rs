@@ -126,6 +126,42 @@ async fn headers_that_could_mean_two_things_are_refused() {
     assert_eq!(client.get("/core/counters/c").await.expect(200).json()["documentVersion"], 0, "nothing happened");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_host_keeps_of_its_own_is_not_changed_under_a_condition() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let factory = "/core/factories/core/counters";
+    for (method, path, body) in [
+        (Method::DELETE, factory, json!({})),
+        (Method::PATCH, factory, json!({ "rollback": true })),
+        (Method::PATCH, "/core/node-groups/default", json!({ "membershipQuorum": 1 })),
+        (Method::DELETE, "/core/counters/effects", json!({})),
+        (Method::POST, "/core/query-tasks", json!({})),
+    ] {
+        for (header, name) in [("if-match", "If-Match"), ("if-none-match", "If-None-Match")] {
+            let answer = client.with_headers(method.clone(), path, &[(header, "\"1-7\"")], &body).await;
+            let problem = answer.expect(400).json();
+            assert!(problem["message"].as_str().is_some_and(|told| told.contains(name)), "{method} {path}: {problem}");
+        }
+    }
+    let conditions = [("if-none-match", "*")];
+    client.send(Method::GET, factory, &conditions, "").await.expect("an answer").expect(200);
+    client.post("/core/counters", &json!({})).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_faults_than_can_be_listed_are_refused_all_the_same() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let values: serde_json::Map<String, Value> = (0..50_000).map(|n| (format!("k{n}"), json!(n))).collect();
+    let problem = client.post("/core/examples", &json!({ "name": "n", "keyValues": values })).await.expect(400).json();
+    assert!(problem.to_string().contains("too many values"), "{}", problem["errors"]);
+    let long = json!({ "name": "n", "keyValues": { "k": vec!["x".repeat(5000)] } });
+    let problem = client.post("/core/examples", &long).await.expect(400).json();
+    assert!(problem.to_string().len() < 3000, "what was found is quoted in short: {problem}");
+    client.post("/core/examples", &json!({ "name": "n" })).await.expect(201);
+}
+
 /// Sends a request as it is; returns what comes until the other end closes.
 fn said(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");

@@ -1,7 +1,7 @@
 //! A request as the host's own services see it.
 
 use bytes::Bytes;
-use http::header::ALLOW;
+use http::header::{ALLOW, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
@@ -53,6 +53,22 @@ impl HostRequest {
             answer.headers_mut().insert(ALLOW, allowed);
         }
         Ok(answer)
+    }
+
+    /// Refuses a change that has preconditions: what the host keeps of its own has no entity tags, and a change whose condition nobody has
+    /// looked at must not be made. Source: RFC 9110, section 13.1.
+    ///
+    /// # Errors
+    /// [`Error::Header`] names the header.
+    pub(super) fn unconditional(&self) -> Result<(), Error> {
+        let named = [(IF_MATCH, "If-Match"), (IF_NONE_MATCH, "If-None-Match")];
+        match named.into_iter().find(|(header, _)| self.parts.headers.contains_key(header)) {
+            Some((_, name)) if !self.parts.method.is_safe() => {
+                let reason = "is for documents of services, and this has no entity tag: send it without".to_owned();
+                Err(Error::Header { name, reason })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn lacks(&self, allowed: String) -> Error {

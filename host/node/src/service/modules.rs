@@ -13,6 +13,7 @@ use steward_model::module::Digest;
 use steward_model::problem::{Kind, Problem};
 use steward_model::service::Descriptor;
 use steward_sandbox::{Module, PrepareError, Sandbox};
+use steward_storage::space::is_full;
 
 use super::store::{ModuleStore, StoreError};
 
@@ -40,7 +41,16 @@ impl ModulesError {
             ModulesError::Refused(refused) => Problem::never(Kind::Unprocessable, refused.code(), self),
             ModulesError::Store(StoreError::Missing { .. }) => Problem::never(Kind::Internal, "module-missing", self),
             ModulesError::Store(StoreError::Damaged { .. }) => Problem::never(Kind::Internal, "module-damaged", self),
-            ModulesError::Store(StoreError::File { .. }) => Problem::never(Kind::Internal, "module-file", self),
+            ModulesError::Store(StoreError::File { source, .. }) if is_full(source) => {
+                Problem::later(Kind::NoSpace, "no-space", 30, "the disk is full: the module is not stored")
+            }
+            // Where the file lies is for the log: it tells strangers about the machine.
+            ModulesError::Store(StoreError::File { path, source }) => {
+                tracing::warn!(file = %path.display(), reason = %source, "guest module file cannot be used");
+                let detail =
+                    format!("the file of the guest module cannot be used: {source}; the log of the node names it");
+                Problem::never(Kind::Internal, "module-file", detail)
+            }
         }
     }
 }

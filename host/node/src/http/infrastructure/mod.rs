@@ -44,6 +44,7 @@ pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: H
             return asked.other(allowed);
         }
         only(asked.query(), parameters_of(place, &asked.parts.method))?;
+        asked.unconditional()?;
     }
     match place {
         Infrastructure::Root => Ok(root::answer(http, &asked, "/")),

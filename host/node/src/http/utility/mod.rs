@@ -83,6 +83,7 @@ pub(super) async fn answer(
 /// Answers for what has still to be sent, which may outlast the service that wanted it.
 async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
     let whose = effects::Whose::of(http, link)?;
+    asked.unconditional()?;
     let Ok(act) = asked.act(&OF_EFFECTS) else { return asked.other(OF_EFFECTS.allowed()) };
     match act {
         OnEffects::Show => {

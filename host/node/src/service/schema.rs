@@ -185,6 +185,10 @@ mod tests {
         }
         let many: Vec<Value> = (0..BODY_STEPS_MAX / 16).map(|n| json!({ "pattern": format!("{n}") })).collect();
         assert!(refused(&json!({ "allOf": many })).contains("2000 steps"));
+        assert!(
+            refused(&json!({ "pattern": "a[ab]{2000}c" })).contains("2000 steps"),
+            "each repeat is compared with each letter"
+        );
     }
 
     #[test]

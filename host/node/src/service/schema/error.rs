@@ -30,7 +30,7 @@ pub(crate) enum SchemaError {
     /// A check would take too many steps.
     #[error(
         "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions, nest \
-         fewer `unevaluated…` keywords in one another, or mount it on nodes with a higher --schema-steps"
+         fewer `unevaluated…` keywords in one another, repeat less in patterns (`{{2000}}`), or mount it on nodes with a higher --schema-steps"
     )]
     Steps { max: u32 },
     /// It is nested too deeply.

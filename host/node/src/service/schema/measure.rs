@@ -7,7 +7,7 @@ use super::error::SchemaError;
 /// Most references and subschemas inside one another.
 const DEPTH_MAX: usize = 200;
 
-/// How many steps a pattern is: it is matched letter by letter.
+/// How many steps a pattern is at least: it is matched letter by letter.
 const PATTERN_STEPS: u32 = 16;
 
 /// How often `unevaluated…` makes the subschemas for the same value be checked at most: for their own sake, and to find
@@ -66,6 +66,53 @@ fn holds(keyword: &str) -> Option<Holds> {
         "additionalItems" | "contains" | "unevaluatedItems" => Holds::One(Step::AnyItem),
         _ => return None,
     })
+}
+
+/// Returns how many steps a pattern is: each letter of a text may be compared with each part of it, and a part that is repeated so many
+/// times is there so many times.
+fn steps_of_pattern(pattern: &str) -> u32 {
+    let (mut around, mut parts, mut last) = (Vec::new(), 0_u32, 0_u32);
+    let mut rest = pattern.chars();
+    while let Some(letter) = rest.next() {
+        match letter {
+            // How many there are at most; none said is one more than the least.
+            '{' => {
+                let counts: String = rest.by_ref().take_while(|letter| *letter != '}').collect();
+                let (least, most) = counts.split_once(',').unwrap_or((&counts, &counts));
+                let times =
+                    most.trim().parse().or_else(|_| least.trim().parse().map(|least: u32| least.saturating_add(1)));
+                // What is no number is the name of a class: `\p{Lu}`.
+                last = last.saturating_mul(times.unwrap_or(1).max(1));
+            }
+            '*' | '+' | '?' => {}
+            '(' => around.push(std::mem::take(&mut parts).saturating_add(std::mem::take(&mut last))),
+            ')' => {
+                last = last.saturating_add(parts);
+                parts = around.pop().unwrap_or_default();
+            }
+            letter => {
+                if letter == '\\' {
+                    rest.next();
+                } else if letter == '[' {
+                    skip_class(&mut rest);
+                }
+                parts = parts.saturating_add(last);
+                last = 1;
+            }
+        }
+    }
+    around.into_iter().fold(parts.saturating_add(last), u32::saturating_add).max(PATTERN_STEPS)
+}
+
+/// Reads on behind the bracket that ends a class of characters.
+fn skip_class(rest: &mut std::str::Chars<'_>) {
+    while let Some(letter) = rest.next() {
+        match letter {
+            '\\' => drop(rest.next()),
+            ']' => return,
+            _ => {}
+        }
+    }
 }
 
 /// Returns true if a keyword holds schemas for the value itself, and not only for what is in it.
@@ -132,10 +179,9 @@ impl<'a> Measure<'a> {
             self.factor = if is_for_the_same_value(keyword) { repeated } else { factor };
             match (keyword.as_str(), value) {
                 ("$ref", Value::String(reference)) => self.reference(reference)?,
-                ("pattern", _) => self.steps(PATTERN_STEPS)?,
+                ("pattern", Value::String(pattern)) => self.steps(steps_of_pattern(pattern))?,
                 ("patternProperties", Value::Object(patterns)) => {
-                    let count = u32::try_from(patterns.len()).unwrap_or(u32::MAX);
-                    self.steps(count.saturating_mul(PATTERN_STEPS))?;
+                    patterns.keys().try_for_each(|pattern| self.steps(steps_of_pattern(pattern)))?;
                     self.below(&Holds::Named(|_| Step::AnyProperty), value)?;
                 }
                 ("$dynamicRef" | "$recursiveRef", _) => {
@@ -204,5 +250,28 @@ impl<'a> Measure<'a> {
         let measured = self.schema(definition);
         self.open.pop();
         measured
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_as_many_steps_as_parts() {
+        for (pattern, steps) in [
+            ("^a", 16),
+            (r"^\d{4}-\d{2}-\d{2}$", 16),
+            ("a[ab]{2000}c", 2002),
+            ("(a{30}){30}", 900),
+            (r"(?:a[\]{)]b{10}){5,20}x", 261),
+            ("(ab|c{7,}){3}", 33),
+            (r"\p{Lu}{20}", 20),
+            (r"[\]{5}]{40}", 40),
+            (r"\{100\}[{200}]", 16),
+            ("((((a{99999}{99999}){99999}", u32::MAX),
+        ] {
+            assert_eq!(steps_of_pattern(pattern), steps, "{pattern}");
+        }
     }
 }

@@ -447,17 +447,19 @@ impl Group {
         }
     }
 
-    /// Has whoever orders updates give the partition away to another member; asked to give it to itself, it behaves as if it
-    /// stopped, and the system group names nobody.
+    /// Has whoever orders updates give the partition away to another member. One that would have it given to itself behaves as if it
+    /// stopped, whatever it is by then, and the system group names nobody.
     pub(crate) fn hand_off(&mut self, partition: PartitionId, to: usize) {
         let member = self.system.member(to);
         for at in 0..self.sites.len() {
             let now = self.sites[at].now.get();
             let Some(life) = self.sites[at].awake() else { continue };
-            if life.status(partition).role == RoleName::Primary {
-                let event = if at == to { Event::LeaveAsked } else { Event::HandOffAsked { to: member } };
-                life.node.partitions.tell(now, partition, event);
-            }
+            let event = match life.status(partition).role {
+                _ if at == to => Event::LeaveAsked,
+                RoleName::Primary => Event::HandOffAsked { to: member },
+                RoleName::Tailing | RoleName::InSync | RoleName::Candidate | RoleName::Activating => continue,
+            };
+            life.node.partitions.tell(now, partition, event);
         }
     }
 

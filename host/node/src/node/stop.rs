@@ -90,9 +90,7 @@ impl Running {
         let watch = Watch::start(self.sandbox, grace).context("watch the stop")?;
         let drained = tokio::time::timeout(grace, serving).await.is_ok();
         // Requests under way needed the quorum until now. Those that other nodes carry here wait there for the next owner.
-        partition::quieted(&self.partitions, &self.clock).await;
-        self.control.leave(self.clock.timestamp()).await;
-        partition::taken_over(&self.partitions, &self.control, self.own).await;
+        partition::give_away(&self.partitions, &self.control, self.own, &self.clock).await;
         let ended = self.shutdown.stop(watch.left().max(TASKS_WITHIN)).await;
         if !drained || !ended {
             tracing::warn!(seconds = grace.as_secs(), "some work did not end in time");

@@ -16,8 +16,7 @@ use steward_replication::Partitions;
 use crate::clock::Clock;
 use crate::cluster::ControlLog;
 
-/// How long a node that stops waits for its last commits. Less than a primary goes on admitting nothing: what is still left of
-/// that is for the system group to decide in.
+/// How long a node that stops waits for its last commits.
 const QUIET_WITHIN: Duration = Duration::from_millis(500);
 
 /// How long it waits for the next owners.
@@ -26,13 +25,36 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(2);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Has every partition that another member could order admit no more updates, and returns once those that are under way are
-/// committed. A record that is not committed when another reign begins may be cut, and its client never learns what became of
-/// it.
-pub(crate) async fn quieted(partitions: &Partitions, clock: &Clock) {
-    for partition in partitions.lane(Lane::Persisted) {
-        partitions.tell(clock.now(), partition.id(), Event::LeaveAsked);
+/// Pause between two times that partitions are asked to admit nothing. Less than a primary is patient: what one admits while the
+/// system group takes its time to name the next would be appended when it does.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+/// Gives every partition to another member that can order it, and returns once those have begun, or after a while without them.
+pub(crate) async fn give_away(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member, clock: &Clock) {
+    let asking = async {
+        loop {
+            for partition in partitions.lane(Lane::Persisted) {
+                partitions.tell(clock.now(), partition.id(), Event::LeaveAsked);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    let giving = async {
+        quieted(partitions).await;
+        control.leave(clock.timestamp()).await;
+        taken_over(partitions, control, own).await;
+    };
+    tokio::select! {
+        // All have been asked before the first look at whether they are quiet.
+        biased;
+        () = asking => {}
+        () = giving => {}
     }
+}
+
+/// Returns once the updates that are under way are committed. A record that is not committed when another reign begins may be cut,
+/// and its client never learns what became of it.
+async fn quieted(partitions: &Partitions) {
     let is_quiet = || !partitions.lane(Lane::Persisted).iter().any(|partition| partition.has_uncommitted());
     if !within(QUIET_WITHIN, is_quiet).await {
         tracing::warn!("stopping although not every update is committed: clients of the others may be told so");
@@ -41,7 +63,7 @@ pub(crate) async fn quieted(partitions: &Partitions, clock: &Clock) {
 
 /// Returns once every partition of a node that is leaving is ordered by another member, if there is one. What the next reigns need
 /// from here, promises and the acknowledgement of their markers, they have by then.
-pub(crate) async fn taken_over(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member) {
+async fn taken_over(partitions: &Partitions, control: &Arc<dyn ControlLog>, own: Member) {
     let is_taken_over = || {
         let state = control.state();
         partitions.lane(Lane::Persisted).iter().all(|partition| {

@@ -31,7 +31,7 @@ pub(crate) use balance::balance;
 pub(crate) use exchange::Exchange;
 pub(crate) use follow::{all_here, follow};
 pub(crate) use hands::Hands;
-pub(crate) use leaving::{quieted, taken_over};
+pub(crate) use leaving::give_away;
 pub(crate) use rebuilds::{Parts as RebuildParts, Rebuilds};
 pub(crate) use space::watch_space;
 pub(crate) use steward_replication::partition::{

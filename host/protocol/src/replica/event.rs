@@ -73,7 +73,8 @@ pub enum Event {
         /// Who shall reign next.
         to: Member,
     },
-    /// The node stops: the system group is going to name another member.
+    /// The node stops: the system group is going to name another member. Said again within `hand_off_patience` until it has, else
+    /// the reign goes on; reigns that begin meanwhile admit nothing either.
     LeaveAsked,
     /// Time has passed: [`super::Replica::deadline`] is reached, or somebody looks in between.
     Tick,

@@ -181,6 +181,8 @@ pub struct Replica {
     role: Role,
     /// When the replica took its role.
     since: Moment,
+    /// The node stops: no reign that begins before then admits anything.
+    leaves_until: Option<Moment>,
 }
 
 impl Replica {

@@ -131,6 +131,7 @@ impl Replica {
             following: None,
             role: Role::Tailing,
             since: Moment::default(),
+            leaves_until: None,
         })
     }
 }

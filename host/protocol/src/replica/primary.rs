@@ -78,7 +78,7 @@ impl Replica {
             review: None,
             quiet_until: now,
             reads: Reads::default(),
-            hand_off: None,
+            hand_off: self.begun_leaving(now),
         };
         self.enter(now, Role::Activating(Box::new(reign)));
         self.sync_feeds(now, marker);

@@ -1,8 +1,10 @@
 //! Nodes that die, hang and come back.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
+use steward_tests::build;
 use steward_tests::client::Client;
 use steward_tests::nodes::Nodes;
 use steward_tests::wait::until;
@@ -105,8 +107,10 @@ async fn without_a_majority_the_group_says_so_and_decides_again_when_it_is_back(
         "isGroupUpdate": true,
         "membershipQuorum": 1,
     });
-    let refused = nodes.host(leader).client().patch("/core/node-groups/default", &body).await.expect(503);
+    let last = nodes.client(leader);
+    let refused = last.patch("/core/node-groups/default", &body).await.expect(503);
     assert_eq!(refused.json()["code"], "no-quorum");
+    tells_that_it_is_alone(&last).await;
     for at in [one, other] {
         nodes.host(at).spawn().expect("a process");
     }
@@ -114,4 +118,28 @@ async fn without_a_majority_the_group_says_so_and_decides_again_when_it_is_back(
         nodes.host(at).ready().expect("the node becomes ready");
     }
     nodes.until_available(3).await;
+    until("it is ready again", || async {
+        let metrics = last.get("/metrics").await;
+        let is_ready = last.get("/health/ready").await.status == 200;
+        (is_ready && metrics.expect(200).counted("steward_group_partitions_stranded") == 0).then_some(())
+    })
+    .await;
+}
+
+/// Asserts that a node says that it reaches no other: the group calls nobody UNAVAILABLE any more, since it decides nothing.
+async fn tells_that_it_is_alone(last: &Client) {
+    let refused = last.get("/health/ready").await.expect(503).json();
+    let detail = refused["detail"].as_str().expect("a sentence");
+    assert!(detail.contains("256 of 256 partitions can neither be read nor written from here"), "{refused}");
+    assert!(!detail.contains("relax it") && !detail.contains("served all the same"), "{refused}");
+    assert_eq!(last.get("/core/node-selectors/default").await.expect(200).json()["availableNodeCount"], 1);
+    let metrics = last.get("/metrics").await.expect(200);
+    assert_eq!(metrics.counted("steward_group_nodes_reached"), 1);
+    assert_eq!(metrics.counted("steward_group_partitions_stranded"), 256);
+    let binary = build::steward().expect("the binary");
+    let told = Command::new(binary).args(["-H", last.base(), "status"]).output().expect("it runs");
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert_eq!(told.status.code(), Some(8), "{text}");
+    assert!(text.starts_with("group default   1/3 AVAILABLE   quorum 2"), "{text}");
+    assert!(text.contains("AVAILABLE, not reached"), "{text}");
 }

@@ -133,6 +133,12 @@ pub(super) fn table(nodes: &[Node], own: &str, terminal: &Terminal) -> Table {
     table
 }
 
+/// Returns true if a node is AVAILABLE, and the one that answers reaches it: what the group has agreed on is old where most of it is
+/// away.
+pub(super) fn is_available(node: &Node) -> bool {
+    node.status == "AVAILABLE" && node.reached != Some(false)
+}
+
 /// Returns the status, and whether the node that answers reaches that one.
 fn status(node: &Node) -> String {
     match (node.reached, node.status.as_str()) {

@@ -63,7 +63,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         client.ask(&Call::new(Method::PATCH, "/core/node-groups/default")?.json(&request)).await?;
     }
     let group = client.ask(&Call::get("/core/node-groups/default")).await?.json()?;
-    let available = nodes::of(&group)?.iter().filter(|node| node.status == "AVAILABLE").count();
+    let available = nodes::of(&group)?.iter().filter(|node| nodes::is_available(node)).count();
     let quorum = group.get("quorum").cloned().unwrap_or_default();
     if terminal.format == Format::Json {
         terminal.print_json(&json!({"type": "quorum", "schema": 1, "quorum": quorum, "available": available}));

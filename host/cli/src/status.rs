@@ -126,7 +126,7 @@ async fn wait(client: &Client, terminal: &mut Terminal) -> Result<Ready, Failure
 
 fn show(management: &Value, group: &Value, ready: &Ready, terminal: &mut Terminal) -> Result<(), Failure> {
     let nodes = nodes::of(group)?;
-    let available = nodes.iter().filter(|node| node.status == "AVAILABLE").count();
+    let available = nodes.iter().filter(|node| nodes::is_available(node)).count();
     let own = management.get("id").and_then(Value::as_str).unwrap_or_default();
     let quorum = nodes.iter().find(|node| node.id == own).or(nodes.first()).and_then(|node| node.membership_quorum);
     let version = management.get("version").and_then(Value::as_str).unwrap_or("–");

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::node::{NodeStatus, Role};
-use steward_model::{Member, NodeId};
+use steward_model::{Lane, Member, NodeId};
 use steward_protocol::cluster::ClusterState;
+use steward_protocol::cluster::group::Node;
+use steward_protocol::cluster::table::Row;
 use steward_protocol::liveness;
 
 use super::beats::Beats;
 use super::engine;
 use super::group::Group;
-use crate::peer::{Lane, RefusedPeer};
+use crate::peer::{self, RefusedPeer};
 
 /// After how many milliseconds without its voters a leader cannot decide anything.
 const UNHEARD_MILLIS_MAX: u64 = 2_000;
@@ -45,17 +47,41 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// Returns true if `node` is the one that looks, or messages pass to and from it. What the group has agreed on about a node may
+    /// be old: without a majority nobody is called UNAVAILABLE any more.
+    pub(crate) fn reaches(&self, node: NodeId) -> bool {
+        self.seen.iter().find(|seen| seen.member.node == node).is_none_or(|seen| seen.reached)
+    }
+
+    /// Returns how many nodes are AVAILABLE, and reached from here.
+    pub(crate) fn available(&self, state: &ClusterState) -> usize {
+        state.group().nodes().filter(|node| node.status == NodeStatus::Available && self.reaches(node.id)).count()
+    }
+
+    /// Returns how many partitions of the persisted lane can neither be read nor written from here, and will not before nodes are
+    /// back: the system group names nobody, and the owner is not reached, or is reached and can confirm nothing.
+    pub(crate) fn stranded(&self, state: &ClusterState) -> usize {
+        if self.decides {
+            return 0;
+        }
+        let is_stranded = |row: &Row| {
+            let reached = row.in_sync.iter().filter(|member| self.reaches(member.node)).count();
+            !self.reaches(row.primary.node) || reached < row.needed_to_confirm()
+        };
+        persisted(state).filter(|row| is_stranded(row)).count()
+    }
+
     /// Returns what is wrong, each as one sentence that says what to do about it.
     pub(crate) fn problems(&self, state: &ClusterState) -> Vec<String> {
         let mut problems = Vec::new();
         if !self.decides {
-            problems.push(
-                "the system group cannot decide: a majority of its voters is missing; documents are served all the same, but no \
-                 node joins, no owner changes and no quorum changes until they are back"
-                    .to_owned(),
-            );
+            let served = if self.stranded(state) > 0 { "" } else { "documents are served all the same, but " };
+            problems.push(format!(
+                "the system group cannot decide: a majority of its voters is missing; {served}no node joins, no owner changes and \
+                 no quorum changes until they are back"
+            ));
         }
-        problems.extend(of_quorum(state));
+        problems.extend(self.of_quorum(state));
         for node in state.group().nodes() {
             match node.status {
                 NodeStatus::Unavailable => problems.push(format!(
@@ -73,31 +99,48 @@ impl Standing {
         problems.extend(self.refused.iter().map(|refused| format!("{}: {}", refused.peer, refused.reason)));
         problems
     }
+
+    /// Returns what keeps updates from going on: too few nodes, and documents whose owner is gone with nobody in its place.
+    fn of_quorum(&self, state: &ClusterState) -> Vec<String> {
+        let mut problems = Vec::new();
+        let is_there =
+            |node: &Node| node.role == Role::Peer && node.status == NodeStatus::Available && self.reaches(node.id);
+        let available = state.group().nodes().filter(|node| is_there(node)).count();
+        let quorum = state.quorum().value as usize;
+        if available < quorum {
+            // A quorum is set by the system group, if it can decide.
+            let possible = match available {
+                0 => String::new(),
+                _ if !self.decides => String::new(),
+                _ => format!(", or relax it: steward quorum {available}"),
+            };
+            problems.push(format!(
+                "updates wait: {available} of the {quorum} nodes that the quorum asks for are available; start the others{possible}"
+            ));
+        }
+        let stranded = self.stranded(state);
+        if stranded > 0 {
+            problems.push(format!(
+                "{stranded} of {} partitions can neither be read nor written from here: too few of the nodes that hold them are \
+                 reached; start those again, or look at the network",
+                persisted(state).count()
+            ));
+        }
+        let is_gone = |node: NodeId| state.node(node).is_none_or(|node| node.status == NodeStatus::Unavailable);
+        let rows = state.table().rows();
+        let orphans: Vec<NodeId> = rows.map(|(_, row)| row.primary.node).filter(|owner| is_gone(*owner)).collect();
+        if let Some(owner) = orphans.first() {
+            problems.push(format!(
+                "{} partitions have no owner that is there, and no other copy that may follow: start node {owner} again",
+                orphans.len()
+            ));
+        }
+        problems
+    }
 }
 
-/// Returns what keeps updates from going on: too few nodes, and documents whose owner is gone with nobody in its place.
-fn of_quorum(state: &ClusterState) -> Vec<String> {
-    let mut problems = Vec::new();
-    let peers = || state.group().nodes().filter(|node| node.role == Role::Peer);
-    let (quorum, available) =
-        (state.quorum().value as usize, peers().filter(|node| node.status == NodeStatus::Available).count());
-    if available < quorum {
-        let possible =
-            if available == 0 { String::new() } else { format!(", or relax it: steward quorum {available}") };
-        problems.push(format!(
-            "updates wait: {available} of the {quorum} nodes that the quorum asks for are available; start the others{possible}"
-        ));
-    }
-    let is_gone = |node: NodeId| state.node(node).is_none_or(|node| node.status == NodeStatus::Unavailable);
-    let rows = state.table().rows();
-    let orphans: Vec<NodeId> = rows.map(|(_, row)| row.primary.node).filter(|owner| is_gone(*owner)).collect();
-    if let Some(owner) = orphans.first() {
-        problems.push(format!(
-            "{} partitions have no owner that is there, and no other copy that may follow: start node {owner} again",
-            orphans.len()
-        ));
-    }
-    problems
+fn persisted(state: &ClusterState) -> impl Iterator<Item = &Row> {
+    state.table().rows().filter(|(partition, _)| partition.lane == Lane::Persisted).map(|(_, row)| row)
 }
 
 /// Looks at the system group. Cheap to clone.
@@ -130,7 +173,7 @@ impl View {
 
     fn seen(&self) -> Vec<Seen> {
         let Some(beats) = &self.beats else { return Vec::new() };
-        let linked = self.group.links.as_ref().map(|links| links.connected(Lane::Urgent)).unwrap_or_default();
+        let linked = self.group.links.as_ref().map(|links| links.connected(peer::Lane::Urgent)).unwrap_or_default();
         let seen = |view: liveness::View| Seen {
             member: view.member,
             silence: view.silence,

@@ -26,6 +26,8 @@ const FORWARDED: &str = "steward_operations_forwarded_total";
 const FORWARD_SECONDS: &str = "steward_operation_forward_seconds";
 const ARRIVED: &str = "steward_operations_arrived_total";
 const NODES: &str = "steward_group_nodes";
+const REACHED: &str = "steward_group_nodes_reached";
+const STRANDED: &str = "steward_group_partitions_stranded";
 const QUORUM: &str = "steward_group_quorum";
 const DECIDES: &str = "steward_group_decides";
 
@@ -48,6 +50,8 @@ pub(super) fn describe() {
     describe_histogram!(FORWARD_SECONDS, Unit::Seconds, "Time from handing an operation on to its answer");
     describe_counter!(ARRIVED, "Operations that other nodes have handed on to this one");
     describe_gauge!(NODES, "Nodes of the group by status, as far as this one knows");
+    describe_gauge!(REACHED, "Available nodes that this one reaches, itself among them");
+    describe_gauge!(STRANDED, "Persisted partitions that can neither be read nor written from here until nodes are back");
     describe_gauge!(QUORUM, "Nodes that must be available for updates to go on");
     describe_gauge!(DECIDES, "1 if the system group can decide, as far as this node can tell");
 }
@@ -157,6 +161,12 @@ pub(crate) fn arrived() {
 /// Takes note of how many nodes have a status.
 pub(crate) fn nodes(status: &'static str, count: usize) {
     gauge!(NODES, "status" => status).set(count as f64);
+}
+
+/// Takes note of how many available nodes are reached, and how many partitions are out of reach.
+pub(crate) fn within_reach(nodes: usize, stranded: usize) {
+    gauge!(REACHED).set(nodes as f64);
+    gauge!(STRANDED).set(stranded as f64);
 }
 
 /// Takes note of the quorum, and whether the system group can decide.

@@ -59,6 +59,12 @@ impl Row {
         self.recovery_quorum.max(self.write_quorum)
     }
 
+    /// Returns how many members, the primary among them, have to say that they promised nothing higher before a read is answered:
+    /// as many as every set of `r` members meets. Without so many the partition is neither read nor written.
+    pub fn needed_to_confirm(&self) -> usize {
+        (self.in_sync.len() + 1).saturating_sub(self.recovery_quorum as usize).max(1)
+    }
+
     /// Begins a new reign under `primary`.
     pub fn name(&mut self, primary: Member) {
         self.epoch = self.epoch.next_ownership();

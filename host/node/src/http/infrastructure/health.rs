@@ -100,10 +100,13 @@ fn group(http: &Http) -> Check {
     Check { name: "group", problem, counts: true }
 }
 
-/// Tells what is wrong in the group. Documents are served all the same, so that nothing of it counts.
+/// Tells what is wrong in the group. Documents are served all the same, so that nothing of it counts; but where a majority is away
+/// and with it what confirms reads and holds updates, requests are better sent to nodes that have one.
 fn system_group(http: &Http) -> Check {
-    let problems = http.parts.view.standing().problems(&http.parts.control.state());
-    Check { name: "system group", problem: (!problems.is_empty()).then(|| problems.join("; ")), counts: false }
+    let (standing, state) = (http.parts.view.standing(), http.parts.control.state());
+    let problems = standing.problems(&state);
+    let counts = standing.stranded(&state) > 0;
+    Check { name: "system group", problem: (!problems.is_empty()).then(|| problems.join("; ")), counts }
 }
 
 fn partitions(http: &Http) -> Check {

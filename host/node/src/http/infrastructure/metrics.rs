@@ -111,10 +111,12 @@ fn stand(http: &Http) {
         let partitions = http.operations().partitions().lane(lane);
         group::partitions(lane, owned, partitions.iter().filter(|partition| partition.admits().is_ok()).count());
     }
+    let standing = http.parts.view.standing();
     for status in NodeStatus::ALL {
         group::nodes(status.as_str(), cluster.group().nodes().filter(|node| node.status == status).count());
     }
-    group::group(cluster.quorum().value, http.parts.view.standing().decides);
+    group::group(cluster.quorum().value, standing.decides);
+    group::within_reach(standing.available(&cluster), standing.stranded(&cluster));
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use steward_model::{Lane, Link, PartitionId};
-use steward_protocol::cluster::group::{Node, NodeStatus};
+use steward_protocol::cluster::group::Node;
 
 use super::shapes::{body, with_built_in};
 use crate::http::Http;
@@ -47,8 +47,7 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
 
 fn state(http: &Http) -> Value {
     let cluster = http.parts.control.state();
-    let is_available = |node: &&Node| node.status == NodeStatus::Available;
-    let available = cluster.group().nodes().filter(is_available).count();
+    let available = http.parts.view.standing().available(&cluster);
     let quorum = cluster.quorum().value;
     let enough = u32::try_from(available).unwrap_or(u32::MAX) >= quorum;
     let updated = cluster.group().nodes().map(|node| node.updated.0).max().unwrap_or(0);

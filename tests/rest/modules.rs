@@ -209,7 +209,16 @@ async fn a_schema_that_takes_for_ever_is_refused_with_the_bound() {
     );
     // Reads what is left of the text from each of its letters on.
     let looking_around = json!({ "properties": { "name": { "pattern": "(?=a*b)a" } } });
-    for (schema, told) in [(doubling, "2000 steps"), (unevaluated, "2000 steps"), (looking_around, "\"(?=a*b)a\"")] {
+    // The inner part is a document of its own, whose `x` is another one than that of the whole.
+    let part = json!({ "$id": "urn:part", "$defs": { "x": { "type": "null" } }, "$ref": "#/$defs/x" });
+    let in_disguise = json!({ "$defs": { "x": { "type": "object" }, "part": part }, "$ref": "#/$defs/part" });
+    let harmful = [
+        (doubling, "2000 steps"),
+        (unevaluated, "2000 steps"),
+        (looking_around, "\"(?=a*b)a\""),
+        (in_disguise, "\"urn:part\""),
+    ];
+    for (schema, told) in harmful {
         let module = described(&json!({
             "name": "bomb", "version": "1.0.0", "factory": "/t/bombs", "stateSchema": schema
         }));
@@ -222,6 +231,32 @@ async fn a_schema_that_takes_for_ever_is_refused_with_the_bound() {
             host.client().send(Method::POST, "/core/modules?dryRun", &[("content-type", "application/wasm")], module);
         assert_ne!(planned.await.expect("an answer").expect(200).json()["plan"]["refusal"], Value::Null);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_takes_too_long_to_check_is_refused_and_others_of_its_size_are_not() {
+    let host = host_with(&[]).await;
+    // Each letter is compared with each of the parts; a list of many values asks for the same subschema as often.
+    let module = described(&json!({
+        "name": "slow", "version": "1.0.0", "factory": "/t/slow",
+        "stateSchema": { "properties": {
+            "text": { "pattern": "a[ab]{1500}c" },
+            "list": { "items": { "type": "integer" } },
+        } }
+    }));
+    let stored = host.client().upload(&module).await.expect(201).json();
+    host.client().post("/core/factories", &json!({ "moduleDigest": stored["digest"] })).await.expect(201);
+    let began = std::time::Instant::now();
+    let long = json!({ "documentSelfLink": "a", "text": "ab".repeat(400_000) });
+    let refused = host.client().post("/t/slow", &long).await.expect(400).json();
+    assert!(refused.to_string().contains("cannot be checked in a second"), "{refused}");
+    // The bound is one of steps; a pass over this text without it takes a minute.
+    println!("refused after {:?}", began.elapsed());
+    let list = json!({ "documentSelfLink": "b", "text": "c", "list": vec![7; 200_000] });
+    let refused = host.client().post("/t/slow", &list).await.expect(400).json();
+    assert!(refused.to_string().contains("does not fit the schema"), "{refused}");
+    let list = json!({ "documentSelfLink": "b", "list": vec![7; 200_000] });
+    host.client().post("/t/slow", &list).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

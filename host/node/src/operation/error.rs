@@ -103,7 +103,7 @@ pub(crate) enum Error {
     #[error("{field} {reason}")]
     BuiltInField { field: &'static str, reason: String },
     /// The body does not fit the schema of the service.
-    #[error("{} of the body {} not valid", violations.len(), if violations.len() == 1 { "field is" } else { "fields are" })]
+    #[error("{}", not_valid(violations.len()))]
     Invalid { violations: Vec<Violation> },
     /// The name of a child is no name.
     #[error("the child's self-link cannot be: {0}")]
@@ -332,5 +332,12 @@ impl Error {
             CallError::Refused(fault) => Error::Refused(fault),
             other => Error::Guest { service: service.clone(), error: other },
         }
+    }
+}
+
+fn not_valid(fields: usize) -> String {
+    match fields {
+        1 => "1 field of the body is not valid".to_owned(),
+        _ => format!("{fields} fields of the body are not valid"),
     }
 }

@@ -3,28 +3,33 @@
 //! Problem: nothing interrupts a check. A schema of sixty lines, in which each definition refers twice to the next,
 //! asks for 2^60 steps.
 //!
-//! Promise: a check takes time in proportion to the state. The steps are counted before a schema is accepted; every
-//! `$ref` is followed wherever it stands, as a check would do. There are three bounds. The number of steps at one value
+//! Promise: a check takes time in proportion to the state, and a second at most. The steps are counted before a schema is
+//! accepted; every `$ref` is followed wherever it stands, as a check would do. There are four bounds. The number of steps at one value
 //! and below it: a setting bounds it where a module is mounted, and a mounted one stays, so that nodes need not agree;
 //! no setting is above [`SCHEMA_STEPS_MAX`]. A definition may refer to itself at most once for each place of the
 //! state, because more would double the time with each level of nesting. And a pattern is matched without going back:
-//! with look-around or references to groups a text of a megabyte could take hours.
+//! with look-around or references to groups a text of a megabyte could take hours. Where steps and size together make a
+//! check long it counts what it does, and ends when that is too much (`metered`).
 //!
 //! Left out: references to other documents, and references by `$anchor` or `$dynamicRef`. A schema brings all it needs
 //! below `$defs`.
 
+use std::sync::OnceLock;
+
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 
 use crate::config::SCHEMA_STEPS_MAX;
 
 mod error;
 mod measure;
+mod metered;
 
 use error::PATTERN_BYTES_MAX;
 pub(crate) use error::SchemaError;
 use measure::measure;
+use metered::ALLOWED;
 
 /// Most steps of a schema of a body, when each `$ref` is followed.
 const BODY_STEPS_MAX: u32 = 2000;
@@ -41,9 +46,25 @@ const VIOLATION_BYTES: usize = 256;
 /// A compiled schema.
 pub(crate) struct Schema {
     validator: Validator,
+    /// The same, counting what it does; made when a check is long for the first time.
+    metered: OnceLock<Validator>,
+    /// What both were made of.
+    text: Value,
     steps: u32,
     /// The length of its text.
     bytes: usize,
+}
+
+/// How a value stands to a schema.
+pub(crate) enum Verdict<'a> {
+    /// It fits.
+    Fits,
+    /// It does not, for these reasons.
+    Misfits(Vec<ValidationError<'a>>),
+    /// It does not, and to list why would take too much memory or time.
+    MisfitsSomewhere,
+    /// To find out takes more steps than a check may.
+    TooLong,
 }
 
 impl Schema {
@@ -72,20 +93,47 @@ impl Schema {
             return Ok(None);
         }
         let steps = measure(schema, steps_max)?;
-        // The other engine goes back, and its bound on that counts turns, each of which may read the whole text.
-        let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
-        let validator =
-            jsonschema::options().with_pattern_options(patterns).build(schema).map_err(|error| invalid(&error))?;
-        Ok(Some(Schema { validator, steps, bytes: schema.to_string().len() }))
+        let validator = options().build(schema).map_err(|error| invalid(&error))?;
+        let (text, bytes) = (schema.clone(), schema.to_string().len());
+        Ok(Some(Schema { validator, metered: OnceLock::new(), text, steps, bytes }))
     }
 
-    pub(crate) fn validator(&self) -> &Validator {
-        &self.validator
+    /// Returns how a value stands to the schema that is a text of so many bytes. A long check holds up the thread for a second at most.
+    pub(crate) fn judge<'a>(&'a self, value: &'a Value, bytes: usize) -> Verdict<'a> {
+        self.judge_within(ALLOWED, value, bytes)
+    }
+
+    fn judge_within<'a>(&'a self, allowed: u64, value: &'a Value, bytes: usize) -> Verdict<'a> {
+        let validator = if self.takes_long(bytes) { self.metered() } else { &self.validator };
+        // Finding that all is well costs less than looking for what is not.
+        match metered::bounded(allowed, || validator.is_valid(value)) {
+            None => return Verdict::TooLong,
+            Some(true) => return Verdict::Fits,
+            Some(false) if !self.can_list(value) => return Verdict::MisfitsSomewhere,
+            Some(false) => {}
+        }
+        match metered::bounded(allowed, || validator.iter_errors(value).collect()) {
+            Some(errors) => Verdict::Misfits(errors),
+            None => Verdict::MisfitsSomewhere,
+        }
+    }
+
+    /// Returns true if a small value of the host's own fits.
+    pub(crate) fn fits(&self, value: &Value) -> bool {
+        self.validator.is_valid(value)
+    }
+
+    fn metered(&self) -> &Validator {
+        self.metered.get_or_init(|| {
+            let costly = options().with_keyword(metered::COST, |_, value, _| metered::cost(value));
+            let made = costly.build(&metered::with_costs(&self.text));
+            made.expect("what a schema says, and our own keyword besides, is a schema")
+        })
     }
 
     /// Returns true if all that a value violates fits into bounded memory. The validator makes the whole list, whoever reads how much of
     /// it: each step may fail at each value, with the path of the value, and once with a part of the schema.
-    pub(crate) fn can_list(&self, value: &Value) -> bool {
+    fn can_list(&self, value: &Value) -> bool {
         let Extent { values, path_bytes } = Extent::of(value);
         let each = (self.steps as usize).saturating_mul(VIOLATION_BYTES + path_bytes).saturating_add(self.bytes);
         values.saturating_mul(each) <= LIST_BYTES_MAX
@@ -95,6 +143,11 @@ impl Schema {
     pub(crate) fn takes_long(&self, bytes: usize) -> bool {
         (self.steps as usize).saturating_mul(bytes) > LONG
     }
+}
+
+fn options() -> ValidationOptions<'static> {
+    // The other engine goes back, and its bound on that counts turns, each of which may read the whole text.
+    jsonschema::options().with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
 }
 
 /// How much there is in a value.
@@ -174,7 +227,7 @@ mod tests {
         let text = json!("a".repeat(1_000_000));
         for pattern in ["(a*)*b", "^(a|aa)+b$", r"^(\w+\s?)+!$", "(?:a?){100}b"] {
             let schema = Schema::compile_of_body(&json!({ "pattern": pattern })).expect("a pattern").expect("a schema");
-            assert!(!schema.validator().is_valid(&text), "{pattern}");
+            assert!(!schema.fits(&text), "{pattern}");
         }
         for pattern in ["(?=a*b)a", "(?!b)a", "(?<=a)b", r"(a)\1", r"\pL{1000}", "(", "["] {
             for schema in [json!({ "pattern": pattern }), json!({ "patternProperties": { pattern: {} } })] {
@@ -224,6 +277,8 @@ mod tests {
         assert!(measure(&tree, BODY_STEPS_MAX).expect("a tree") < 20);
         let list = json!({ "$defs": { "l": { "items": { "$ref": "#/$defs/l" } } }, "$ref": "#/$defs/l" });
         measure(&list, BODY_STEPS_MAX).expect("a list of lists");
+        let spelled = json!({ "properties": { "a": { "allOf": [{ "$ref": "#/properties/a" }, { "$ref": "#/properties/%61" }] } } });
+        assert!(refused(&spelled).contains("refers to itself"), "{}", refused(&spelled));
         let twice = json!({ "properties": { "a": { "allOf": [{ "$ref": "#" }, { "$ref": "#" }] } } });
         assert!(refused(&twice).contains("refers to itself"));
         let by_pattern =
@@ -234,6 +289,19 @@ mod tests {
             "properties": { "x": { "anyOf": [{ "$ref": "#/$defs/b" }, { "$ref": "#/$defs/b" }] } }
         });
         assert!(refused(&through_another).contains("refers to itself"));
+    }
+
+    #[test]
+    fn a_part_with_a_name_of_its_own_is_refused() {
+        // What refers to the same place in the part means another one than in the whole.
+        let part = |name: &str| json!({ name: "urn:part", "$defs": { "x": { "type": "null" } }, "$ref": "#/$defs/x" });
+        let whole = json!({ "$id": "urn:whole", "$defs": { "x": {}, "y": part("$id") }, "$ref": "#/$defs/y" });
+        assert!(refused(&whole).contains("only the whole may have one"), "{}", refused(&whole));
+        let old = json!({ "$schema": "http://json-schema.org/draft-04/schema#", "allOf": [part("id")] });
+        assert!(refused(&old).contains("only the whole may have one"), "{}", refused(&old));
+        let field =
+            json!({ "$id": "urn:whole", "properties": { "$id": { "type": "string" }, "id": { "type": "string" } } });
+        measure(&field, BODY_STEPS_MAX).expect("fields of that name");
     }
 
     #[test]

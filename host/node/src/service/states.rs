@@ -15,7 +15,7 @@ use steward_model::{Builtin, Document, Exact, Link, json};
 use steward_sandbox::{CallError, Imports, Module, Silent};
 
 use super::checks;
-use super::schema::Schema;
+use super::schema::{Schema, Verdict};
 
 /// Most violations that one answer lists.
 const VIOLATIONS_MAX: usize = 20;
@@ -184,14 +184,20 @@ pub(crate) fn violations_of_client(reader: Reader<'_>, handler: Handler, body: &
 /// Returns what `value`, a text of so many bytes, violates of the schema of a state.
 pub(crate) fn violations(schema: Option<&Schema>, value: &Value, bytes: usize) -> Vec<Violation> {
     let Some(schema) = schema else { return Vec::new() };
-    let check = || {
-        // Finding that all is well costs less than looking for what is not.
-        if schema.validator().is_valid(value) {
-            return Vec::new();
+    out_of_the_way(schema, bytes, || match schema.judge(value, bytes) {
+        Verdict::Fits => Vec::new(),
+        Verdict::Misfits(errors) => listed(errors),
+        Verdict::MisfitsSomewhere => {
+            at_the_whole("does not fit the schema, and has too many values to say at which of them: send fewer")
         }
-        listed(schema, value)
-    };
-    out_of_the_way(schema, bytes, check)
+        Verdict::TooLong => at_the_whole(
+            "has so many values, and the schema asks so much of each, that it cannot be checked in a second: send fewer, or ask less",
+        ),
+    })
+}
+
+fn at_the_whole(detail: &str) -> Vec<Violation> {
+    vec![Violation { pointer: String::new(), detail: format!("it {detail}") }]
 }
 
 /// Does a check of so many bytes, in such a way that it holds up nobody else for long.
@@ -203,14 +209,8 @@ fn out_of_the_way<T>(schema: &Schema, bytes: usize, check: impl FnOnce() -> T) -
     }
 }
 
-/// Returns the first places at which a value does not fit, of which it is known that it does not; that alone, if listing them all
-/// would take too much memory.
-fn listed(schema: &Schema, value: &Value) -> Vec<Violation> {
-    if !schema.can_list(value) {
-        let detail =
-            "it does not fit the schema, and has too many values to say at which of them: send fewer".to_owned();
-        return vec![Violation { pointer: String::new(), detail }];
-    }
+/// Returns the first places at which a value does not fit.
+fn listed(errors: Vec<jsonschema::ValidationError<'_>>) -> Vec<Violation> {
     let violation = |error: jsonschema::ValidationError<'_>| {
         let mut detail = error.to_string();
         if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARACTERS_MAX) {
@@ -219,7 +219,7 @@ fn listed(schema: &Schema, value: &Value) -> Vec<Violation> {
         }
         Violation { pointer: pointer_of(&error), detail }
     };
-    schema.validator().iter_errors(value).take(VIOLATIONS_MAX).map(violation).collect()
+    errors.into_iter().take(VIOLATIONS_MAX).map(violation).collect()
 }
 
 /// Returns where a violation is to be mended: for a field that is missing the place that it would have, as SDKs tell it.

@@ -51,7 +51,10 @@ pub(super) fn describe() {
     describe_counter!(ARRIVED, "Operations that other nodes have handed on to this one");
     describe_gauge!(NODES, "Nodes of the group by status, as far as this one knows");
     describe_gauge!(REACHED, "Available nodes that this one reaches, itself among them");
-    describe_gauge!(STRANDED, "Persisted partitions that can neither be read nor written from here until nodes are back");
+    describe_gauge!(
+        STRANDED,
+        "Persisted partitions that can neither be read nor written from here until nodes are back"
+    );
     describe_gauge!(QUORUM, "Nodes that must be available for updates to go on");
     describe_gauge!(DECIDES, "1 if the system group can decide, as far as this node can tell");
 }

@@ -36,7 +36,7 @@ pub fn fullest_body(schema: &Value) -> Option<Map<String, Value>> {
 /// Returns what [`fullest_body`] does of a schema that is compiled already; none: every object fits.
 pub(crate) fn fullest_that_fits(schema: &Value, compiled: Option<&Schema>) -> Option<Map<String, Value>> {
     let bodies = bodies(schema).into_iter().map(Value::Object);
-    let mut fitting = bodies.filter(|body| compiled.is_none_or(|compiled| compiled.validator().is_valid(body)));
+    let mut fitting = bodies.filter(|body| compiled.is_none_or(|compiled| compiled.fits(body)));
     fitting.find_map(|body| if let Value::Object(fields) = body { Some(fields) } else { None })
 }
 

@@ -27,6 +27,14 @@ pub(crate) enum SchemaError {
         /// The value of `$ref`.
         reference: String,
     },
+    /// A part of it is a document of its own.
+    #[error(
+        "state schema has a part with the `$id` {name}; only the whole may have one: refer to parts by `#/$defs/<name>`"
+    )]
+    Named {
+        /// The value of `$id`.
+        name: String,
+    },
     /// A check would take too many steps.
     #[error(
         "state schema takes more than {max} steps when every `$ref` in it is followed; refer less often to large definitions, nest \

@@ -1,6 +1,7 @@
 //! Counts the steps that a check against a schema may take, before anything is checked.
 
-use serde_json::Value;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
 
 use super::error::SchemaError;
 
@@ -15,7 +16,7 @@ const PATTERN_STEPS: u32 = 16;
 const UNEVALUATED_FACTOR: u32 = 3;
 
 /// What a keyword holds.
-enum Holds {
+pub(super) enum Holds {
     /// A subschema for the same value, or for every value below it alike.
     One(Step),
     /// Subschemas by name.
@@ -26,7 +27,7 @@ enum Holds {
 
 /// From a value to the one that a subschema is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Here,
     Property(String),
     AnyProperty,
@@ -53,7 +54,7 @@ impl Step {
     }
 }
 
-fn holds(keyword: &str) -> Option<Holds> {
+pub(super) fn holds(keyword: &str) -> Option<Holds> {
     Some(match keyword {
         "not" | "if" | "then" | "else" => Holds::One(Step::Here),
         "allOf" | "anyOf" | "oneOf" => Holds::Listed(|_| Step::Here),
@@ -70,7 +71,7 @@ fn holds(keyword: &str) -> Option<Holds> {
 
 /// Returns how many steps a pattern is: each letter of a text may be compared with each part of it, and a part that is repeated so many
 /// times is there so many times.
-fn steps_of_pattern(pattern: &str) -> u32 {
+pub(super) fn steps_of_pattern(pattern: &str) -> u32 {
     let (mut around, mut parts, mut last) = (Vec::new(), 0_u32, 0_u32);
     let mut rest = pattern.chars();
     while let Some(letter) = rest.next() {
@@ -115,6 +116,12 @@ fn skip_class(rest: &mut std::str::Chars<'_>) {
     }
 }
 
+/// Returns what a reference means that leads to a place of the schema itself.
+pub(super) fn definition<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    let pointer = percent_decode_str(reference.strip_prefix('#')?).decode_utf8().ok()?;
+    root.pointer(&pointer)
+}
+
 /// Returns true if a keyword holds schemas for the value itself, and not only for what is in it.
 fn is_for_the_same_value(keyword: &str) -> bool {
     match holds(keyword) {
@@ -127,7 +134,7 @@ fn is_for_the_same_value(keyword: &str) -> bool {
 
 /// A definition that is being followed.
 struct Open<'a> {
-    reference: &'a str,
+    definition: &'a Value,
     /// How many steps lead to where it was referred to.
     way: usize,
     /// By which ways from there it referred to itself.
@@ -150,7 +157,7 @@ struct Measure<'a> {
 /// # Errors
 /// [`SchemaError`]: there are more, or their number would grow with the depth of the value, or they lead out of the schema.
 pub(super) fn measure(root: &Value, steps_max: u32) -> Result<u32, SchemaError> {
-    let whole = Open { reference: "#", way: 0, closed: Vec::new() };
+    let whole = Open { definition: root, way: 0, closed: Vec::new() };
     let mut measure = Measure { root, steps: 0, steps_max, factor: 1, way: Vec::new(), open: vec![whole], depth: 0 };
     measure.schema(root)?;
     Ok(measure.steps)
@@ -171,6 +178,7 @@ impl<'a> Measure<'a> {
             return Err(SchemaError::Depth { max: DEPTH_MAX });
         }
         let Value::Object(keywords) = schema else { return Ok(()) };
+        self.refuse_names(schema, keywords)?;
         self.depth += 1;
         let factor = self.factor;
         let has_unevaluated = keywords.keys().any(|keyword| keyword.starts_with("unevaluated"));
@@ -198,6 +206,17 @@ impl<'a> Measure<'a> {
         self.factor = factor;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// A part with a name of its own is a document of its own: what refers to `#/…` in it means that, and not the whole.
+    fn refuse_names(&self, schema: &Value, keywords: &Map<String, Value>) -> Result<(), SchemaError> {
+        let dialect = self.root.get("$schema").and_then(Value::as_str).unwrap_or_default();
+        // The fourth draft called it `id`, as many call a field of their own.
+        let name = keywords.get("$id").or_else(|| keywords.get("id").filter(|_| dialect.contains("draft-04")));
+        match name.filter(|_| !std::ptr::eq(schema, self.root)) {
+            Some(name) => Err(SchemaError::Named { name: name.to_string() }),
+            None => Ok(()),
+        }
     }
 
     fn below(&mut self, holds: &Holds, value: &'a Value) -> Result<(), SchemaError> {
@@ -229,7 +248,10 @@ impl<'a> Measure<'a> {
 
     fn reference(&mut self, reference: &'a str) -> Result<(), SchemaError> {
         let way = self.way.len();
-        if let Some(open) = self.open.iter_mut().find(|open| open.reference == reference) {
+        let unknown = || SchemaError::Reference { reference: reference.to_owned() };
+        let definition = definition(self.root, reference).ok_or_else(unknown)?;
+        // By what is meant: the same place can be written in several ways.
+        if let Some(open) = self.open.iter_mut().find(|open| std::ptr::eq(open.definition, definition)) {
             let from_there = self.way[open.way..].to_vec();
             let meets = |other: &Vec<Step>| {
                 let shared = other.len().min(from_there.len());
@@ -243,10 +265,7 @@ impl<'a> Measure<'a> {
             open.closed.push(from_there);
             return Ok(());
         }
-        let unknown = || SchemaError::Reference { reference: reference.to_owned() };
-        let pointer = reference.strip_prefix('#').ok_or_else(unknown)?;
-        let definition = self.root.pointer(pointer).ok_or_else(unknown)?;
-        self.open.push(Open { reference, way, closed: Vec::new() });
+        self.open.push(Open { definition, way, closed: Vec::new() });
         let measured = self.schema(definition);
         self.open.pop();
         measured

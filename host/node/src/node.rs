@@ -262,7 +262,11 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         Arc::clone(&operations),
         Arc::clone(&control),
         Arc::clone(&modules),
-        deployment::Bounds { outbound_allowed: options.outbound_allow.clone(), schema_steps_max: options.schema_steps },
+        deployment::Bounds {
+            outbound_allowed: options.outbound_allow.clone(),
+            schema_steps_max: options.schema_steps,
+            deadline: options.modules.deadline,
+        },
         shutdown.clone(),
     );
     let http = Http::new(Parts {

@@ -1,6 +1,7 @@
 //! The means by which deployments are changed, and the commands that come of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use steward_model::module::Digest;
@@ -63,6 +64,8 @@ pub(crate) struct Bounds {
     pub outbound_allowed: Vec<String>,
     /// Most steps of the schema of a state.
     pub schema_steps_max: u32,
+    /// How long a node may compile one.
+    pub deadline: Duration,
 }
 
 impl Deployments {
@@ -88,7 +91,7 @@ impl Deployments {
     /// [`Error::KeptByFew`]: the module is not registered, and may be uploaded again.
     pub(crate) async fn keep_elsewhere(&self, module: &Bytes) -> Result<(), Error> {
         let Some(links) = self.operations.links() else { return Ok(()) };
-        let kept = keep_elsewhere(links, module).await.len() + 1;
+        let kept = keep_elsewhere(links, module, self.bounds.deadline).await.len() + 1;
         let quorum = self.control.state().quorum().value;
         match kept >= quorum as usize {
             true => Ok(()),

@@ -33,8 +33,8 @@ const FETCHED_WITHIN: Duration = Duration::from_secs(10);
 /// How long another node looks for a change of a factory that it is asked to show.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long another node may take to compile and keep a module.
-const KEPT_WITHIN: Duration = Duration::from_secs(60);
+/// How long another node may take to fetch and keep a module, besides compiling it.
+const KEPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What another node is asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,12 +126,14 @@ impl ModuleStore for GroupModules {
     }
 }
 
-/// Has other nodes compile and keep a module; returns which did.
-pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes) -> Vec<NodeId> {
+/// Has other nodes compile and keep a module; returns which did. Each may compile it for `deadline`: the first module of a language
+/// comes with its interpreter, which takes most of a minute where all nodes are one machine.
+pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes, deadline: Duration) -> Vec<NodeId> {
+    let within = deadline + KEPT_WITHIN;
     let question = codec::encode(&Ask::Keep(bytes.clone()));
     let asked = links.connected(Lane::Bulk).into_iter().map(|node| {
         let question = question.clone();
-        async move { (node, links.request(node, Lane::Bulk, Topic::Modules, question, KEPT_WITHIN).await) }
+        async move { (node, links.request(node, Lane::Bulk, Topic::Modules, question, within).await) }
     });
     let mut answers: FuturesUnordered<_> = asked.collect();
     let mut kept = Vec::new();

@@ -40,7 +40,7 @@ pub(super) fn bounded<T>(allowed: u64, check: impl FnOnce() -> T) -> Option<T> {
 
 /// Returns the schema with a cost before each of its subschemas. It has been measured: its references lead somewhere.
 pub(super) fn with_costs(root: &Value) -> Value {
-    let mut rewriting = Rewriting { root, references: vec!["#"] };
+    let mut rewriting = Rewriting { references: vec!["#"] };
     let mut definitions = Map::new();
     // The list grows while what is on it is rewritten.
     for number in 0.. {
@@ -56,7 +56,6 @@ pub(super) fn with_costs(root: &Value) -> Value {
 }
 
 struct Rewriting<'a> {
-    root: &'a Value,
     /// What is referred to, each once; its place is its name.
     references: Vec<&'a str>,
 }

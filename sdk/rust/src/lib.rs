@@ -99,8 +99,8 @@ pub mod prelude {
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::mock;
     pub use crate::{
-        Action, Answer, Cause, Context, Document, Effect, Fault, OrFault, Reply, Result, conflict, ensure, forbidden,
-        invalid, not_found, refused, service,
+        Action, Answer, Cause, Context, Document, Effect, Fault, Level, OrFault, Reply, Result, conflict, ensure,
+        forbidden, invalid, not_found, refused, service,
     };
     pub use serde_json::{Value, json};
     pub use std::time::Duration;

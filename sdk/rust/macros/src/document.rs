@@ -7,8 +7,33 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Lit, Result, Type};
 
+/// Returns the implementations for the type; beside an error those that it would have without our attributes, for each use of a type
+/// without them would be a further error, and the one that counts is lost among these.
+pub(crate) fn expanded(input: DeriveInput) -> TokenStream {
+    derive(input.clone()).unwrap_or_else(|error| {
+        let error = error.into_compile_error();
+        let bare = derive(without_rules(input)).unwrap_or_default();
+        quote!(#error #bare)
+    })
+}
+
+/// Returns the type with nothing said about it and its fields.
+fn without_rules(mut input: DeriveInput) -> DeriveInput {
+    let bare = |fields: &mut syn::Fields| fields.iter_mut().for_each(|field| field.attrs.clear());
+    input.attrs.clear();
+    match &mut input.data {
+        Data::Struct(data) => bare(&mut data.fields),
+        Data::Enum(data) => data.variants.iter_mut().for_each(|variant| {
+            variant.attrs.clear();
+            bare(&mut variant.fields);
+        }),
+        Data::Union(_) => {}
+    }
+    input
+}
+
 /// Returns the implementations for the type.
-pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
+fn derive(input: DeriveInput) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         return Err(Error::new_spanned(
             &input.generics,
@@ -142,6 +167,10 @@ struct Said {
 impl Said {
     fn parse(attributes: &[Attribute]) -> Result<Said> {
         let mut said = Said::default();
+        if let Some(other) = attributes.iter().find(|attribute| attribute.path().is_ident("field")) {
+            let told = "`#[field(…)]` marks an argument of a handler; for a field of a document write `#[document(…)]`";
+            return Err(Error::new_spanned(other, told));
+        }
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("document")) {
             attribute.parse_nested_meta(|meta| {
                 let word = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
@@ -213,5 +242,40 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&syn::Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_an_error_the_type_is_a_document() {
+        let wrong: [DeriveInput; 3] = [
+            syn::parse_quote!(
+                struct Kettle {
+                    #[field(default)]
+                    litres: u32,
+                }
+            ),
+            syn::parse_quote!(
+                struct Kettle {
+                    #[document(least = 1)]
+                    litres: u32,
+                }
+            ),
+            syn::parse_quote!(
+                #[document(minimum = 1)]
+                enum Kettle {
+                    #[serde(rename = "on")]
+                    On,
+                }
+            ),
+        ];
+        for input in wrong {
+            let written = expanded(input).to_string();
+            assert_eq!(written.matches("compile_error").count(), 1, "{written}");
+            assert!(written.contains("steward_sdk :: Document for Kettle"), "{written}");
+        }
     }
 }

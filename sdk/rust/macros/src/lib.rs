@@ -12,10 +12,10 @@ use proc_macro::TokenStream;
 /// On a field: `default`, `default = <expression>`, `minimum`, `maximum`, `min_length`, `max_length` (characters of a
 /// text, elements of a list). On the type: `default` gives every field the default of its type. Attributes of serde and
 /// schemars work as usual. Fields of type `Option` may be missing and are left out when they are `None`.
-#[proc_macro_derive(Document, attributes(document, serde, schemars))]
+#[proc_macro_derive(Document, attributes(document, field, serde, schemars))]
 pub fn document(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    document::derive(input).unwrap_or_else(syn::Error::into_compile_error).into()
+    document::expanded(input).into()
 }
 
 /// Makes a service of a plain `impl`.
@@ -31,5 +31,5 @@ pub fn document(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let item = syn::parse_macro_input!(item as syn::ItemImpl);
-    service::service(arguments.into(), item).unwrap_or_else(syn::Error::into_compile_error).into()
+    service::expanded(arguments.into(), item).into()
 }

@@ -2,7 +2,10 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{Attribute, Error, FnArg, ImplItemFn, LitInt, LitStr, Meta, Pat, PatType, PathArguments, Result, Type};
+use syn::{
+    Attribute, Error, FnArg, ImplItem, ImplItemFn, ItemImpl, LitInt, LitStr, Meta, Pat, PatType, PathArguments, Result,
+    Type,
+};
 
 use crate::document::last_segment;
 
@@ -141,6 +144,20 @@ impl Method {
         });
         whole.count() + usize::from(!self.fields.is_empty())
     }
+}
+
+/// Returns the `impl` without any attribute of ours.
+pub(super) fn without_attributes(mut item: ItemImpl) -> ItemImpl {
+    for inner in &mut item.items {
+        let ImplItem::Fn(function) = inner else { continue };
+        function.attrs.retain(|attribute| matches!(role_of(attribute), Ok(None)));
+        for input in &mut function.sig.inputs {
+            if let FnArg::Typed(typed) = input {
+                typed.attrs.retain(|attribute| !attribute.path().is_ident("field"));
+            }
+        }
+    }
+    item
 }
 
 /// Returns the name of the type that the fields of a method's body get, `CounterHandlePatchBody`.

@@ -11,8 +11,17 @@ use syn::{Error, ImplItem, ItemImpl, Result};
 use arguments::Arguments;
 use method::Method;
 
+/// Returns what [`service`] does; beside an error the `impl` alone, so that the methods are there and the error is not lost among those
+/// of everything that calls them.
+pub(crate) fn expanded(arguments: TokenStream, item: ItemImpl) -> TokenStream {
+    service(arguments, item.clone()).unwrap_or_else(|error| {
+        let (error, item) = (error.into_compile_error(), method::without_attributes(item));
+        quote!(#error #item)
+    })
+}
+
 /// Returns the `impl` without our attributes, and the component beside it.
-pub(crate) fn service(arguments: TokenStream, mut item: ItemImpl) -> Result<TokenStream> {
+fn service(arguments: TokenStream, mut item: ItemImpl) -> Result<TokenStream> {
     if let Some((_, path, _)) = &item.trait_ {
         return Err(Error::new_spanned(path, "a service is a plain `impl`, not the `impl` of a trait"));
     }
@@ -37,4 +46,23 @@ pub(crate) fn service(arguments: TokenStream, mut item: ItemImpl) -> Result<Toke
         #item
         #component
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_an_error_the_methods_are_there_without_our_attributes() {
+        let wrong: ItemImpl = syn::parse_quote! {
+            impl Kettle {
+                #[patch] #[post] #[allow(unused)] fn heat(&mut self, #[field(minimum = 1)] by: u32) -> Result { Ok(()) }
+                fn litres(&self) -> u32 { 1 }
+            }
+        };
+        let written = expanded(quote!(factory = "/core/kettles"), wrong).to_string();
+        assert_eq!(written.matches("compile_error").count(), 1, "{written}");
+        assert!(written.contains("# [allow (unused)] fn heat (& mut self , by : u32)"), "{written}");
+        assert!(written.contains("fn litres"), "{written}");
+    }
 }

@@ -56,6 +56,21 @@ async fn whoever_deploys_the_same_at_once_succeeds_and_whoever_deploys_something
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_deploys_what_another_node_does_not_take_is_told_which_and_why() {
+    let mut nodes = Nodes::started(1, &[]).await;
+    let strict = nodes.join(&["--module-functions", "1"]);
+    nodes.host(strict).restart().expect("the node joins");
+    nodes.until_available(2).await;
+    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"], &Progress::hidden()));
+    let built = built.await.expect("no panic").expect("the guest builds");
+    let component = std::fs::read(&built[0].path).expect("a component");
+    let refused = nodes.client(0).upload(&component).await.expect(503).json();
+    let detail = refused["detail"].as_str().expect("a sentence");
+    assert!(detail.starts_with("the module is kept by 1 of the 2 nodes") && detail.contains("; node 2: "), "{refused}");
+    assert!(detail.contains("functions"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_goes_on_at_another_node_than_it_began() {
     let nodes = Nodes::started(3, &[]).await;
     let counter = uploaded(&nodes.client(0), "counter").await;

@@ -16,7 +16,7 @@ use super::error::Error;
 use crate::cluster::ControlLog;
 use crate::failure;
 use crate::operation::Operations;
-use crate::service::{Modules, keep_elsewhere};
+use crate::service::{Kept, Modules, keep_elsewhere};
 use crate::shutdown::Shutdown;
 
 /// Changes what is deployed.
@@ -91,11 +91,12 @@ impl Deployments {
     /// [`Error::KeptByFew`]: the module is not registered, and may be uploaded again.
     pub(crate) async fn keep_elsewhere(&self, module: &Bytes) -> Result<(), Error> {
         let Some(links) = self.operations.links() else { return Ok(()) };
-        let kept = keep_elsewhere(links, module, self.bounds.deadline).await.len() + 1;
+        let Kept { nodes, refusals } = keep_elsewhere(links, module, self.bounds.deadline).await;
+        let kept = nodes + 1;
         let quorum = self.control.state().quorum().value;
         match kept >= quorum as usize {
             true => Ok(()),
-            false => Err(Error::KeptByFew { kept, quorum }),
+            false => Err(Error::KeptByFew { kept, quorum, refusals }),
         }
     }
 

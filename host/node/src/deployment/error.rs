@@ -41,8 +41,18 @@ pub(crate) enum Error {
     #[error("factory {path} {reason}")]
     NoSuchRevision { path: Link, reason: String },
     /// Too few nodes have the module on their disks.
-    #[error("the module is kept by {kept} of the {quorum} nodes that the quorum asks for; it is not registered")]
-    KeptByFew { kept: usize, quorum: u32 },
+    #[error(
+        "the module is kept by {kept} of the {quorum} nodes that the quorum asks for; it is not registered{}",
+        refusals.iter().map(|refusal| format!("; {refusal}")).collect::<String>()
+    )]
+    KeptByFew {
+        /// How many keep it, this node among them.
+        kept: usize,
+        /// How many have to.
+        quorum: u32,
+        /// Why others do not, which can be asked.
+        refusals: Vec<String>,
+    },
     /// What is stored cannot be looked at now.
     #[error(transparent)]
     Operation(#[from] operation::Error),
@@ -129,6 +139,9 @@ impl Error {
             Error::Module(error) => error.problem(),
             Error::Refused(refused) => of_refused(refused),
             Error::Undecided(error) => of_undecided(error),
+            Error::KeptByFew { refusals, .. } if !refusals.is_empty() => {
+                Problem::later(Kind::Unavailable, "no-quorum", 1, self).hint("upload the module again when what keeps these nodes from it is mended")
+            }
             Error::KeptByFew { .. } => Problem::later(Kind::Unavailable, "no-quorum", 1, self)
                 .hint("GET /core/node-groups/default shows which nodes are missing; upload the module again when they are back"),
             Error::Schema(_) => never(Kind::Unprocessable, "module-schema"),

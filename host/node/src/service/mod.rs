@@ -31,7 +31,7 @@ pub(crate) use modules::{Modules, ModulesError};
 pub use paths::{HOST_BELOW_CORE, answers_itself};
 pub(crate) use paths::{QUERY_TASKS, reserved};
 pub(crate) use schema::{Schema, SchemaError};
-pub(crate) use shared::{GroupModules, ModuleAnswers, keep_elsewhere, shown_elsewhere};
+pub(crate) use shared::{GroupModules, Kept, ModuleAnswers, keep_elsewhere, shown_elsewhere};
 pub(crate) use starts::Starts;
 pub(crate) use states::{
     Reader, Unfit, Unreadable, body_violations, migrated, problem_of_call, returned, stripped, violations,

@@ -126,9 +126,15 @@ impl ModuleStore for GroupModules {
     }
 }
 
-/// Has other nodes compile and keep a module; returns which did. Each may compile it for `deadline`: the first module of a language
+/// How many other nodes keep a module, and why each of the rest does not.
+pub(crate) struct Kept {
+    pub nodes: usize,
+    pub refusals: Vec<String>,
+}
+
+/// Has other nodes compile and keep a module. Each may compile it for `deadline`: the first module of a language
 /// comes with its interpreter, which takes most of a minute where all nodes are one machine.
-pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes, deadline: Duration) -> Vec<NodeId> {
+pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes, deadline: Duration) -> Kept {
     let within = deadline + KEPT_WITHIN;
     let question = codec::encode(&Ask::Keep(bytes.clone()));
     let asked = links.connected(Lane::Bulk).into_iter().map(|node| {
@@ -136,11 +142,14 @@ pub(crate) async fn keep_elsewhere(links: &Links, bytes: &Bytes, deadline: Durat
         async move { (node, links.request(node, Lane::Bulk, Topic::Modules, question, within).await) }
     });
     let mut answers: FuturesUnordered<_> = asked.collect();
-    let mut kept = Vec::new();
+    let mut kept = Kept { nodes: 0, refusals: Vec::new() };
     while let Some((node, answer)) = answers.next().await {
         match answer {
-            Ok(_) => kept.push(node),
-            Err(error) => tracing::warn!(%node, %error, "guest module is not kept there"),
+            Ok(_) => kept.nodes += 1,
+            Err(error) => {
+                tracing::warn!(%node, %error, "guest module is not kept there");
+                kept.refusals.push(format!("node {node}: {error}"));
+            }
         }
     }
     kept

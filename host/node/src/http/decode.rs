@@ -14,7 +14,7 @@ use steward_model::{Action, Link, Version};
 use super::coding::Coding;
 use super::error::Error;
 use super::{Http, headers};
-use crate::operation::{Body, Demands, Freshness, Operation, Purpose};
+use crate::operation::{Body, Demands, Freshness, Operation, Purpose, Wait};
 use crate::partition::Wanted;
 
 /// Longest time that a client may ask to be waited for.
@@ -177,9 +177,13 @@ impl Head {
 
     fn prefer(&mut self, value: &HeaderValue) -> Result<(), Error> {
         let text = value.to_str().unwrap_or_default();
-        for preference in text.split([',', ';']).map(str::trim) {
+        for preference in text.split(',') {
+            // Behind a semicolon stand its parameters, of which these have none.
+            let preference = preference.split(';').next().unwrap_or_default();
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            match (name.trim(), value.trim().trim_matches('"')) {
+            match (name.trim().to_ascii_lowercase().as_str(), value.trim().trim_matches('"')) {
+                // Of several the first one counts.
+                ("wait", _) if self.wait.is_some() => {}
                 ("wait", seconds) => {
                     let reason = format!("has wait={seconds}, which is no number of seconds");
                     let seconds = seconds.parse().map_err(|_| Error::Header { name: "Prefer", reason })?;
@@ -300,7 +304,7 @@ pub(super) fn operation(
 ) -> Result<Box<Operation>, Error> {
     let version = if action == Action::Get { number(query, "documentVersion")?.map(Version) } else { None };
     let operations = http.operations();
-    let wait = head.wait.unwrap_or(operations.limits().wait);
+    let wait = Wait { span: head.wait.unwrap_or(operations.limits().wait), said: head.wait.is_some() };
     Ok(Box::new(Operation {
         id: std::mem::take(&mut head.id),
         root: None,
@@ -312,7 +316,8 @@ pub(super) fn operation(
         principal: String::new(),
         cause: Cause::Client,
         purpose: Purpose::Act,
-        deadline: operations.clock().now().plus(wait),
+        deadline: operations.clock().now().plus(wait.span),
+        wait,
         condition: std::mem::take(&mut head.demands.condition),
         idempotency_key: head.idempotency_key.take().map(|key| RequestKey::of(&key)),
         version,

@@ -22,7 +22,8 @@ use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
 use super::{
-    Http, body, component, freshness, headers, infrastructure, listing, no_method, parameters, problem, utility,
+    Http, body, component, freshness, headers, infrastructure, listing, no_method, parameters, preference, problem,
+    utility,
 };
 use crate::failure;
 use crate::operation::Freshness;
@@ -47,6 +48,7 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
     let (id, method) = (head.id.clone(), parts.method.clone());
+    let wait = head.wait.filter(|_| preference::waits(http, uri.path()));
     let lacks = |error| no_method::first(http, uri.path(), &method, error);
     let outcome = match (stranger, read) {
         (Ok(()), Ok(())) => {
@@ -60,6 +62,9 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
     };
     let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, uri.path(), &id));
     complete(http, &mut response, id);
+    if let Some(wait) = wait {
+        preference::say_wait(response.headers_mut(), wait);
+    }
     telemetry::response(response.status().as_u16());
     if method == Method::HEAD && !response.body().is_streamed() { without_body(response) } else { response }
 }
@@ -154,7 +159,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Box<HostRequest>) -> 
     if http.operations().services().at(&link).is_some_and(|service| !service.is_stateless()) {
         let reason = "is for one document: a listing shows the newest states";
         freshness::refuse(asked.query(), asked.head.at_least.as_deref(), reason)?;
-        return Box::pin(listing::answer(http, &link, asked.query())).await;
+        return Box::pin(listing::answer(http, &link, asked.query(), asked.head.wait)).await;
     }
     let query = asked.parts.uri.query().unwrap_or_default();
     parameters::of_service(http, &link, Action::Get, query)?;

@@ -45,6 +45,7 @@ mod methods;
 mod no_method;
 mod openapi;
 mod parameters;
+mod preference;
 mod problem;
 mod request_id;
 mod route;

@@ -51,6 +51,16 @@ pub(super) enum Coded {
     Unknown,
 }
 
+impl Coded {
+    /// Returns how a body is coded to which both were done. Two codings, one on the other, are no way that this host reads.
+    fn then(self, next: Coded) -> Coded {
+        match (self, next) {
+            (Coded::Plain, only) | (only, Coded::Plain) => only,
+            (Coded::By(_) | Coded::Unknown, Coded::By(_) | Coded::Unknown) => Coded::Unknown,
+        }
+    }
+}
+
 /// How much of a state the client wants back: `Prefer: return=…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Returned {
@@ -103,8 +113,7 @@ impl Head {
                     Ok(())
                 }
                 "content-encoding" => {
-                    // Two codings on two lines are one on the other.
-                    self.coding = if self.coding == Coded::Plain { coded(value) } else { Coded::Unknown };
+                    self.coding = self.coding.then(coded(value));
                     Ok(())
                 }
                 demanding @ ("if-match" | "if-none-match" | "pragma") => self.demands(demanding, value),
@@ -240,11 +249,13 @@ fn media(value: &HeaderValue) -> Media {
 }
 
 fn coded(value: &HeaderValue) -> Coded {
-    let name = value.to_str().unwrap_or("?").trim();
-    if name.is_empty() || name.eq_ignore_ascii_case("identity") {
-        return Coded::Plain;
-    }
-    Coding::named(name).map_or(Coded::Unknown, Coded::By)
+    let one = |name: &str| match name.trim() {
+        // An empty member of a list is none: source RFC 9110, section 5.6.1.
+        "" => Coded::Plain,
+        identity if identity.eq_ignore_ascii_case("identity") => Coded::Plain,
+        name => Coding::named(name).map_or(Coded::Unknown, Coded::By),
+    };
+    value.to_str().unwrap_or("?").split(',').map(one).fold(Coded::Plain, Coded::then)
 }
 
 /// Returns the value of a query parameter; empty if it has none.

@@ -33,6 +33,7 @@ mod decompress;
 mod encode;
 mod error;
 mod exchange;
+mod expectation;
 mod face;
 mod freshness;
 mod head;

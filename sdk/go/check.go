@@ -150,6 +150,58 @@ func (s *shape) complete(tree any, into reflect.Value) {
 	}
 }
 
+// furnish makes empty lists, maps and bytes of those that are nil: encoding/json writes nil as null, which their schema does not take. What
+// may be null, or is left out while it is empty, stays as it is.
+func (s *shape) furnish(value reflect.Value) {
+	if !s.hollow {
+		return
+	}
+	if value.Kind() == reflect.Pointer {
+		if !value.IsNil() {
+			s.furnishInside(value.Elem())
+		}
+		return
+	}
+	switch value.Kind() {
+	case reflect.Slice:
+		if value.IsNil() {
+			value.Set(reflect.MakeSlice(value.Type(), 0, 0))
+		}
+	case reflect.Map:
+		if value.IsNil() {
+			value.Set(reflect.MakeMap(value.Type()))
+		}
+	}
+	s.furnishInside(value)
+}
+
+func (s *shape) furnishInside(value reflect.Value) {
+	switch s.kind {
+	case object:
+		for _, field := range s.fields {
+			inside := value.FieldByIndex(field.index)
+			if !field.omitted || !inside.IsZero() {
+				field.shape.furnish(inside)
+			}
+		}
+	case listing:
+		if s.items.hollow {
+			for i := range value.Len() {
+				s.items.furnish(value.Index(i))
+			}
+		}
+	case mapping:
+		if s.items.hollow {
+			for _, key := range value.MapKeys() {
+				inside := reflect.New(value.Type().Elem()).Elem()
+				inside.Set(value.MapIndex(key))
+				s.items.furnish(inside)
+				value.SetMapIndex(key, inside)
+			}
+		}
+	}
+}
+
 // check compares a text with the types, part by part.
 func (s *shape) check(tree any, pointer string) *Fault {
 	switch value := tree.(type) {

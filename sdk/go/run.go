@@ -134,7 +134,7 @@ func (g *guest[S]) change(
 ) (Outcome, error) {
 	if writes == ifChanged {
 		// The stored text may be written in another way than this module writes.
-		text, err := textOf(state)
+		text, err := g.text(state)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -167,7 +167,7 @@ func (g *guest[S]) conclude(ctx *Context, err error, document *string) (Outcome,
 // written returns the text of a state that its own schema allows; a handler has left it after a request with that body.
 func (g *guest[S]) written(state *S, body *string) (string, error) {
 	fault := g.shape.bounds(reflect.ValueOf(state).Elem(), "")
-	text, err := textOf(state)
+	text, err := g.text(state)
 	if fault == nil || err != nil {
 		return text, err
 	}
@@ -176,6 +176,12 @@ func (g *guest[S]) written(state *S, body *string) (string, error) {
 		return "", fault
 	}
 	return "", Refused(500, "guest-outcome", "the service has left a state that does not fit: "+fault.Message)
+}
+
+// text returns the text of a state. What is nil in it and may be no null is empty then, as it is in Go.
+func (g *guest[S]) text(state *S) (string, error) {
+	g.shape.furnish(reflect.ValueOf(state).Elem())
+	return textOf(state)
 }
 
 func (g *guest[S]) Migrate(document string, from uint32) (string, error) {

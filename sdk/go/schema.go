@@ -39,6 +39,8 @@ type shape struct {
 	constrained bool
 	// nested is true if a field below the first level has a default.
 	nested bool
+	// hollow is true if a value of the type may hold a list, a map or bytes that encoding/json writes as null while they are nil.
+	hollow bool
 }
 
 type field struct {
@@ -46,6 +48,8 @@ type field struct {
 	index    []int
 	shape    *shape
 	required bool
+	// omitted is true if encoding/json leaves the field out while it is empty.
+	omitted bool
 	// fallback is the JSON text of the default; empty: the zero value.
 	fallback string
 }
@@ -86,14 +90,15 @@ func (s *shape) fill(t reflect.Type) {
 	case reflect.String:
 		s.kind = wording
 	case reflect.Slice, reflect.Array:
-		s.kind = listing
-		if t.Elem().Kind() == reflect.Uint8 {
+		s.kind, s.hollow = listing, t.Kind() == reflect.Slice
+		if s.hollow && t.Elem().Kind() == reflect.Uint8 {
+			// Bytes that may grow are written as a text; those of an array as a list of numbers.
 			s.kind = wording
 			return
 		}
 		s.inherit(shapeOf(t.Elem()))
 	case reflect.Map:
-		s.kind = mapping
+		s.kind, s.hollow = mapping, true
 		s.inherit(shapeOf(t.Elem()))
 	case reflect.Pointer:
 		// Its own copy: bounds of a field are those of this field alone.
@@ -112,6 +117,7 @@ func (s *shape) inherit(items *shape) {
 	s.items = items
 	s.constrained = s.constrained || items.constrained
 	s.nested = s.nested || items.nested || items.hasDefaults()
+	s.hollow = s.hollow || items.hollow
 }
 
 func (s *shape) hasDefaults() bool {
@@ -143,14 +149,15 @@ func (s *shape) addFields(t reflect.Type, above []int) {
 		if name == "" {
 			name = f.Name
 		}
-		mayMiss := f.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-		added := field{name: name, index: index, required: !mayMiss}
+		omitted := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
+		added := field{name: name, index: index, required: !omitted && f.Type.Kind() != reflect.Pointer, omitted: omitted}
 		own := *shapeOf(f.Type)
 		own.docs = f.Tag.Get("doc")
 		added.shape = &own
 		added.read(t, f)
 		s.constrained = s.constrained || own.constrained
 		s.nested = s.nested || own.nested || own.hasDefaults()
+		s.hollow = s.hollow || own.hollow
 		s.fields = append(s.fields, added)
 	}
 }

@@ -1,5 +1,7 @@
 //! What a client may ask of the copies of a document: to answer as they are, and to hold an update before it is answered.
 
+use std::time::{Duration, Instant};
+
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::{Answer, Client};
@@ -103,6 +105,10 @@ async fn a_copy_answers_while_everybody_else_is_frozen() {
     let read = client.get(&format!("{PATH}?atLeast={tag}")).await.expect(200);
     assert_eq!((read.header("x-steward-copy"), &read.json()["counter"]), ("host-0", &json!(1)));
     get(&client, PATH, &[("prefer", "wait=1")]).await.expect(503);
+    let began = Instant::now();
+    let listing = get(&client, "/core/examples", &[("prefer", "wait=1")]).await;
+    assert_eq!((listing.status.as_u16(), listing.header("preference-applied")), (503, "wait=1"));
+    assert!(began.elapsed() < Duration::from_secs(15), "a listing waits no longer either: {:?}", began.elapsed());
     for at in [1, 2] {
         nodes.host(at).resume().expect("the process goes on");
     }

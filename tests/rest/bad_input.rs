@@ -242,3 +242,73 @@ async fn a_field_whose_name_is_longer_than_any_key_harms_nobody() {
         tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_nobody_can_keep_are_told_as_such_wherever_they_are_sent() {
+    let host = host_with(&["counter", "examples"]).await;
+    let client = host.client();
+    client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
+    let long = "9".repeat(401);
+    let headers = [("content-type", "application/json")];
+    for (method, path) in [
+        (Method::POST, "/core/examples"),
+        (Method::PATCH, "/core/counters/c"),
+        (Method::PUT, "/core/counters/c"),
+        (Method::POST, "/core/query-tasks"),
+        (Method::PATCH, "/core/node-groups/default"),
+    ] {
+        for number in ["1E400", "-1e400", "123.4e999", &long] {
+            let body = format!("{{\n \"by\": {number}}}");
+            let answer = client.send(method.clone(), path, &headers, body).await.expect("an answer");
+            let problem = answer.expect(400).json();
+            assert_eq!(
+                (&problem["code"], &problem["line"], &problem["column"]),
+                (&json!("number-range"), &json!(2), &json!(8)),
+                "{problem}"
+            );
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains(&number[..5]) && detail.contains("1.797e308"), "{detail}");
+        }
+    }
+    let fine = client.send(Method::POST, "/core/counters", &headers, "{\"other\": [1e308, 1e-400]}").await;
+    fine.expect("an answer").expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_that_the_host_does_not_know_are_refused_with_the_ones_that_were_meant() {
+    let host = host_with_flags(&["counter"], &["--clock", "virtual", "--ephemeral"]).await;
+    let client = host.client();
+    let quorum = |field: &str| json!({ "kind": "UpdateQuorumRequest", "membershipQuorum": 1, field: true });
+    let query = json!({ "term": { "propertyName": "count", "matchValue": "1" } });
+    let task = |field: &str, value: Value| json!({ "querySpec": { "query": query }, field: value });
+    let cases = [
+        (Method::PATCH, "/core/node-groups/default", quorum("isGroupUpdat"), "isGroupUpdate"),
+        (Method::PATCH, "/core/node-groups/default", quorum("froce"), "force"),
+        (Method::POST, "/core/node-selectors/default", json!({ "key": "/core/counters/a", "knid": "x" }), "kind"),
+        (
+            Method::PATCH,
+            "/core/management",
+            json!({ "kind": "AdvanceClockRequest", "advanceMicro": 1 }),
+            "advanceMicros",
+        ),
+        (Method::POST, "/core/query-tasks", task("taskInfos", json!({})), "taskInfo"),
+        (Method::POST, "/core/query-tasks", task("taskInfo", json!({ "isdirect": true })), "isDirect"),
+        (Method::POST, "/core/query-tasks", json!({ "querySpec": { "query": {}, "option": [] } }), "options"),
+        (
+            Method::POST,
+            "/core/query-tasks",
+            task("documentExpirationTimeMicro", json!(1)),
+            "documentExpirationTimeMicros",
+        ),
+        (Method::POST, "/core/factories", json!({ "moduleDigets": "x" }), "moduleDigest"),
+        (Method::POST, "/core/migrations/core/counters", json!({ "limits": 1 }), "limit"),
+        (Method::POST, "/core/replays", json!({ "documentSelfLnk": "/core/counters/a" }), "documentSelfLink"),
+    ];
+    for (method, path, body, meant) in cases {
+        let problem = client.with_headers(method, path, &[], &body).await.expect(400).json();
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(&format!("did you mean `{meant}`?")), "{path} {body}: {problem}");
+    }
+    let finished = client.post("/core/query-tasks", &task("taskInfo", json!({ "isDirect": true }))).await.expect(200);
+    client.post("/core/query-tasks", &finished.json()).await.expect(200);
+}

@@ -105,6 +105,23 @@ async fn tags_on_two_lines_are_one_list() {
     client.with_headers(Method::PATCH, LINK, &headers, &json!({ "counter": 2 })).await.expect(412);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nothing_has_changed_says_nothing_of_a_length() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    large(client).await;
+    let tag = asked(client, Method::GET, &[]).await.expect(200).header("etag").to_owned();
+    let whole = asked(client, Method::HEAD, &[]).await.expect(200);
+    assert_ne!(whole.header("content-length"), "", "{:?}", whole.headers);
+    for method in [Method::GET, Method::HEAD] {
+        for accepted in ["identity", "gzip"] {
+            let headers = [("if-none-match", tag.as_str()), ("accept-encoding", accepted)];
+            let unchanged = asked(client, method.clone(), &headers).await.expect(304);
+            assert_eq!(unchanged.header("content-length"), "", "{method} {accepted}");
+        }
+    }
+}
+
 /// Returns a member of gzip with a stored block.
 fn member(text: &[u8]) -> Vec<u8> {
     let mut sum = u32::MAX;
@@ -155,6 +172,19 @@ async fn a_coded_body_is_all_of_its_parts_and_nothing_else() {
     }
     let twice = [("content-encoding", "gzip"), ("content-encoding", "gzip"), ("content-type", "application/json")];
     let body = member(br#"{"name":"n"}"#);
-    client.send(Method::POST, "/core/examples", &twice, body).await.expect("an answer").expect(415);
-    assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 10);
+    client.send(Method::POST, "/core/examples", &twice, body.clone()).await.expect("an answer").expect(415);
+    // Empty members of a list are none (RFC 9110, section 5.6.1).
+    for (listed, status) in [
+        ("gzip, ", 201),
+        (",gzip", 201),
+        ("identity, gzip,,", 201),
+        ("gzip, br", 415),
+        ("gzip, gzip", 415),
+        ("br,", 415),
+    ] {
+        let headers = [("content-encoding", listed), ("content-type", "application/json")];
+        let answer = client.send(Method::POST, "/core/examples", &headers, body.clone()).await.expect("an answer");
+        assert_eq!(answer.status, status, "{listed:?}");
+    }
+    assert_eq!(client.get("/core/examples").await.expect(200).json()["documentCount"], 13);
 }

@@ -251,6 +251,24 @@ macro_rules! tests_of {
     };
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_maps_of_go_that_nobody_has_filled_are_empty_in_the_state() {
+    let Some((_above, place)) = GO.project("shelves") else { return };
+    let fields = "\tTags []string `json:\"tags\" steward:\"default\"`\n\tMarks map[string]string `json:\"marks\" steward:\"default\"`\n";
+    edit(&place.join(GO.source), "type Counter struct {\n", &format!("type Counter struct {{\n{fields}"));
+    edit(&place.join(GO.source), "\t\tc.Count += steward", "\t\tc.Tags = nil\n\t\tc.Count += steward");
+    done(&ran(steward(&place).args(["build", "-q"])));
+    let component = std::fs::read(place.join(".steward/shelves.wasm")).expect("a component");
+    let host = super::host_with(&[]).await;
+    let client = host.client();
+    client.deploy(&component, None).await;
+    let made = client.post("/core/shelves", &json!({ "documentSelfLink": "a" })).await.expect(201).json();
+    assert_eq!((&made["tags"], &made["marks"]), (&json!([]), &json!({})), "{made}");
+    client.put("/core/shelves/a", &json!({ "tags": ["x"] })).await.expect(200);
+    let patched = client.patch("/core/shelves/a", &json!({})).await.expect(200).json();
+    assert_eq!((&patched["tags"], &patched["marks"]), (&json!([]), &json!({})), "{patched}");
+}
+
 tests_of!(go, GO);
 tests_of!(c, C);
 tests_of!(python, PYTHON);

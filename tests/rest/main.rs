@@ -42,6 +42,7 @@ mod strictness;
 mod tasks;
 mod unread_bodies;
 mod utility;
+mod waiting;
 
 use steward_tests::guests::{self, Built, Progress};
 use steward_tests::host::Host;

@@ -69,7 +69,7 @@ async fn a_request_for_another_host_is_refused_whatever_it_asks() {
 async fn a_request_names_its_host_once() {
     let host = host_with(&["counter"]).await;
     let client = host.client();
-    let several: [&[&str]; 7] = [
+    let several: [&[&str]; 9] = [
         &[],
         &["localhost", "localhost"],
         &["localhost", "evil.example"],
@@ -77,6 +77,8 @@ async fn a_request_names_its_host_once() {
         &["a b"],
         &["me@localhost"],
         &["localhost:x"],
+        &["[127.0.0.1]"],
+        &["[localhost]:80"],
     ];
     for hosts in several {
         let (status, problem) = with_hosts(client, hosts).await;
@@ -88,6 +90,25 @@ async fn a_request_names_its_host_once() {
     let target =
         "GET http://evil.example/core/counters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".to_owned();
     assert_eq!(raw(client, target).await.0, 421, "the target prevails over the header");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_is_a_path_or_an_address_of_a_scheme_that_is_spoken_here() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    for (method, target, status, code) in [
+        ("GET", "http://localhost/core/counters", 200, ""),
+        ("GET", "https://localhost/core/counters", 421, "misdirected"),
+        ("POST", "https://localhost/core/counters", 421, "misdirected"),
+        ("GET", "ftp://localhost/core/counters", 421, "misdirected"),
+        ("GET", "localhost:80", 400, "bad-request"),
+        ("POST", "localhost:80", 400, "bad-request"),
+    ] {
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let (answered, problem) = raw(client, request).await;
+        assert_eq!((answered, problem["code"].as_str().unwrap_or_default()), (status, code), "{target}: {problem}");
+    }
+    assert_eq!(client.get("/core/counters").await.expect(200).json()["documentCount"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

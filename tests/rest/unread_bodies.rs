@@ -91,6 +91,52 @@ async fn whoever_asks_first_whether_to_send_a_body_is_refused_without_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    client.post("/core/examples", &json!({ "name": "n", "documentSelfLink": "e" })).await.expect(201);
+    let address = client.base().trim_start_matches("http://").to_owned();
+    let exchanges = tokio::task::spawn_blocking(move || {
+        let json = "content-type: application/json\r\n";
+        for (request, headers, status) in [
+            ("POST /core/exampels", json, 404),
+            ("PATCH /core/examples/none", json, 404),
+            ("PUT /core/examples", json, 405),
+            ("POST /core/query-task", json, 404),
+            ("PUT /core/query-tasks", json, 405),
+            ("POST /core/examples", "content-type: text/plain\r\n", 415),
+            ("POST /core/examples", "", 415),
+            ("POST /core/query-tasks", "", 415),
+            ("POST /core/modules", json, 415),
+            ("POST /core/examples", "content-type: application/json\r\ncontent-encoding: br\r\n", 415),
+            ("POST /core/examples?consistency=local", json, 400),
+            ("PATCH /core/examples/e", "content-type: application/json\r\nif-match: \"9-9\"\r\n", 412),
+            ("PATCH /core/examples/none", "content-type: application/json\r\nif-match: *\r\n", 404),
+        ] {
+            let mut stream = TcpStream::connect(&address).expect("a connection");
+            let asks = format!("{headers}expect: 100-continue\r\n");
+            let answer = write_then_read(&mut stream, &head(request, &asks, 12), b"");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request} {headers}: {answer}");
+            // The client may send its body or not; so nothing else can follow on this connection, and that is said.
+            assert!(answer.contains("\r\nconnection: close\r\n"), "{request}: {answer}");
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).expect("it is closed");
+            assert!(rest.is_empty(), "{request}: {:?}", String::from_utf8_lossy(&rest));
+        }
+        let mut stream = TcpStream::connect(&address).expect("a connection");
+        let asks = format!("{json}expect: 100-continue\r\n");
+        for (request, status) in [("PATCH /core/examples/e", 200), ("POST /core/examples", 201)] {
+            let asked = write_then_read(&mut stream, &head(request, &asks, 12), b"");
+            assert!(asked.starts_with("HTTP/1.1 100 "), "{asked}");
+            stream.write_all(br#"{"name":"m"}"#).expect("the body is taken");
+            let answer = write_then_read(&mut stream, "", b"");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "and the connection goes on: {answer}");
+        }
+    });
+    exchanges.await.expect("all are answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_reach_clients_of_http_2_too() {
     let host = host_with(&["examples"]).await;
     let base = host.client().base().to_owned();

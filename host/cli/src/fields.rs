@@ -63,6 +63,9 @@ fn whole(word: &str, source: &mut dyn Source) -> Result<Option<Exact>, Failure> 
 
 fn parse(text: &str, name: &str) -> Result<Exact, Failure> {
     json::check(text.as_bytes()).map_err(|error| match error {
+        json::Error::Number { .. } => {
+            Failure::usage(format!("{name} has a number that is too large")).detail(error.to_string())
+        }
         json::Error::Syntax { .. } => Failure::usage(format!("{name} is not JSON")).detail(error.to_string()),
         json::Error::ReservedKey { .. } => Failure::usage(format!("{name} cannot be sent")).detail(error.to_string()),
     })?;

@@ -21,6 +21,12 @@ pub const DEPTH_MAX: usize = 100;
 /// The beginning of the keys that serde_json uses for its own purposes.
 pub const RESERVED: &str = "$serde_json::private::";
 
+/// Which numbers may enter.
+pub const NUMBERS: &str = "numbers are kept from -1.797e308 to 1.797e308";
+
+/// Most characters of a number that is told.
+const NUMBER_CHARACTERS_MAX: usize = 40;
+
 /// Why a JSON text may not enter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -32,6 +38,16 @@ pub enum Error {
         /// The line of the fault; the first is 1.
         line: usize,
         /// The byte of that line at which the parser stopped; the first is 1.
+        column: usize,
+    },
+    /// It has a number that no double comes near: it is JSON, and nobody here could sort by it, filter or compare.
+    #[error("the number {number} at line {line} column {column} is out of range: {NUMBERS}")]
+    Number {
+        /// Its first characters.
+        number: String,
+        /// The line of it; the first is 1.
+        line: usize,
+        /// The byte of that line at which it begins; the first is 1.
         column: usize,
     },
     /// A key begins with [`RESERVED`].
@@ -71,6 +87,7 @@ pub fn check_text(text: &str) -> Result<(), Error> {
     let (line, column) = (fault.line(), fault.column());
     match reserved.into_inner() {
         Some(key) => Err(Error::ReservedKey { key, line, column }),
+        None if reason(&fault) == OUT_OF_RANGE => Err(out_of_range(text, line, column)),
         None => Err(Error::Syntax { reason: reason(&fault), line, column }),
     }
 }
@@ -84,6 +101,24 @@ pub fn plain(bytes: &[u8]) -> serde_json::Result<Value> {
     let value = Plain.deserialize(&mut parser)?;
     parser.end()?;
     Ok(value)
+}
+
+/// What the parser says of a number that is too large for it, and of nothing else.
+const OUT_OF_RANGE: &str = "number out of range";
+
+/// Returns the error of a number within which, or behind which, the parser stopped.
+fn out_of_range(text: &str, line: usize, column: usize) -> Error {
+    let told = text.split('\n').nth(line - 1).unwrap_or_default();
+    let in_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let (before, behind) = told.as_bytes().split_at(column.min(told.len()));
+    let begin = before.len() - before.iter().rev().take_while(|byte| in_number(byte)).count();
+    let end = before.len() + behind.iter().take_while(|byte| in_number(byte)).count();
+    let number = told.get(begin..end).unwrap_or_default();
+    let number = match number.get(..NUMBER_CHARACTERS_MAX) {
+        Some(beginning) if number.len() > NUMBER_CHARACTERS_MAX => format!("{beginning}…"),
+        Some(_) | None => number.to_owned(),
+    };
+    Error::Number { number, line, column: begin + 1 }
 }
 
 /// Returns what the parser found wrong, without the place.
@@ -278,7 +313,7 @@ mod tests {
     fn faults_have_a_place() {
         let place = |text: &[u8]| match check(text) {
             Err(Error::Syntax { line, column, .. }) => Some((line, column)),
-            Ok(()) | Err(Error::ReservedKey { .. }) => None,
+            Ok(()) | Err(Error::Number { .. } | Error::ReservedKey { .. }) => None,
         };
         assert_eq!(place(b"{\"a\": 1,\n \"b\" 2}"), Some((2, 6)));
         assert_eq!(place(b"{\"a\": \"\n\xff\"}"), Some((2, 1)));
@@ -309,6 +344,26 @@ mod tests {
         for text in ["1e999", r#""\ud800""#, r#"{"a":-1e400}"#] {
             assert!(check(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_beyond_all_doubles_are_told_as_such() {
+        let long = "7".repeat(401);
+        for (text, number, column) in [
+            ("1E400".to_owned(), "1E400", 1),
+            ("{\"a\":\n [0, -1e400 ]}".to_owned(), "-1e400", 6),
+            ("[1e99999999999999999999]".to_owned(), "1e99999999999999999999", 2),
+            ("[123.5E+309,1]".to_owned(), "123.5E+309", 2),
+            (format!("{{\"a\":{long}}}"), &*format!("{}…", &long[..40]), 6),
+        ] {
+            let line = text.lines().count();
+            let number = number.to_owned();
+            assert_eq!(check(text.as_bytes()), Err(Error::Number { number, line, column }), "{text}");
+        }
+        for fine in ["1.797e308", "-1.797e308", "1e-400", "18446744073709551616"] {
+            assert_eq!(check(fine.as_bytes()), Ok(()), "{fine}");
+        }
+        assert!(matches!(check(b"[1e]"), Err(Error::Syntax { .. })));
     }
 
     #[test]

@@ -7,6 +7,29 @@ use serde::de::{DeserializeOwned, Error};
 #[cfg_attr(not(test), expect(dead_code, reason = "a guest has a schema to ask where it is not sure, the host has not"))]
 mod objects;
 
+/// Likeness (Jaro-Winkler) from which on a name is taken for a misspelling of another.
+const LIKENESS_MIN: f64 = 0.8;
+
+/// Returns what the reader says, and which field was meant where it knows none of that name.
+pub fn told(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    // The reader names what it knows, in its words alone: see the test.
+    let Some((begin, rest)) = told.split_once("unknown field `") else { return told };
+    let Some((unknown, known)) = rest.split_once('`') else { return told };
+    let likeness = |name| (strsim::jaro_winkler(&unknown.to_ascii_lowercase(), &str::to_ascii_lowercase(name)), name);
+    let names = known.split('`').skip(1).step_by(2).map(likeness);
+    let nearest = names.max_by(|(one, _), (other, _)| one.total_cmp(other)).filter(|(like, _)| *like >= LIKENESS_MIN);
+    match nearest {
+        Some((_, meant)) => format!("{begin}unknown field `{unknown}`, did you mean `{meant}`?{}", place(known)),
+        None => told,
+    }
+}
+
+/// Returns the end of what the reader says: line and column.
+fn place(told: &str) -> &str {
+    told.rfind(" at line ").map_or("", |at| &told[at..])
+}
+
 /// Reads a text.
 ///
 /// # Errors
@@ -14,4 +37,43 @@ mod objects;
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
     let text = std::str::from_utf8(text).map_err(serde_json::Error::custom)?;
     objects::from_str(text).map(|read| read.document)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[expect(dead_code, reason = "only reading them matters")]
+    struct Quorum {
+        membership_quorum: Option<u32>,
+        force: Option<bool>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only reading them matters")]
+    struct Inner {
+        quorum: Quorum,
+    }
+
+    #[test]
+    fn a_field_that_there_is_not_is_told_with_the_one_that_was_meant() {
+        let refused = |text: &str| told(&from_slice::<Inner>(text.as_bytes()).expect_err("an unknown field"));
+        for (text, meant) in [
+            (
+                r#"{"quorum": {"membershipQuorm": 1}}"#,
+                "unknown field `membershipQuorm`, did you mean `membershipQuorum`?",
+            ),
+            (r#"{"quorum": {"FORCE": true}}"#, "unknown field `FORCE`, did you mean `force`?"),
+            (r#"{"qourum": {}}"#, "unknown field `qourum`, did you mean `quorum`?"),
+        ] {
+            assert!(refused(text).starts_with(&format!("{meant} at line 1 column ")), "{}", refused(text));
+        }
+        let unlike = refused(r#"{"quorum": {"zzz": 1}}"#);
+        assert!(unlike.contains("`zzz`") && unlike.contains("`force`") && !unlike.contains("did you mean"), "{unlike}");
+    }
 }

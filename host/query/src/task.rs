@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use steward_model::render::{close_object, write_name};
 use steward_model::{Timestamp, strict};
 
@@ -29,7 +30,7 @@ pub const KIND: &str = "com:vmware:xenon:services:common:QueryTask";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The body is no query task.
-    #[error("body is no query task: {0}")]
+    #[error("body is no query task: {}", strict::told(.0))]
     Shape(#[from] serde_json::Error),
     /// The specification must be changed.
     #[error("{0}")]
@@ -73,8 +74,9 @@ pub struct Finish<'a> {
     pub micros: u64,
 }
 
+/// What is read of a task. The other fields that a task has in Xenon and in our own answers mean nothing here, and may be sent back.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
     #[serde(default, rename = "taskInfo")]
     wish: Wish,
@@ -83,12 +85,44 @@ struct Body {
     tenant_links: Option<Vec<String>>,
     #[serde(default)]
     document_expiration_time_micros: i64,
+    #[serde(rename = "results")]
+    _results: Option<IgnoredAny>,
+    #[serde(rename = "indexLink")]
+    _index_link: Option<IgnoredAny>,
+    #[serde(rename = "nodeSelectorLink")]
+    _node_selector_link: Option<IgnoredAny>,
+    #[serde(rename = "kind")]
+    _kind: Option<IgnoredAny>,
+    #[serde(rename = "documentKind")]
+    _document_kind: Option<IgnoredAny>,
+    #[serde(rename = "documentSelfLink")]
+    _document_self_link: Option<IgnoredAny>,
+    #[serde(rename = "documentVersion")]
+    _document_version: Option<IgnoredAny>,
+    #[serde(rename = "documentEpoch")]
+    _document_epoch: Option<IgnoredAny>,
+    #[serde(rename = "documentUpdateTimeMicros")]
+    _document_update_time: Option<IgnoredAny>,
+    #[serde(rename = "documentUpdateAction")]
+    _document_update_action: Option<IgnoredAny>,
+    #[serde(rename = "documentOwner")]
+    _document_owner: Option<IgnoredAny>,
+    #[serde(rename = "documentSourceLink")]
+    _document_source_link: Option<IgnoredAny>,
+    #[serde(rename = "documentAuthPrincipalLink")]
+    _document_auth_principal_link: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct Wish {
     is_direct: bool,
+    #[serde(rename = "stage")]
+    _stage: Option<IgnoredAny>,
+    #[serde(rename = "failure")]
+    _failure: Option<IgnoredAny>,
+    #[serde(rename = "durationMicros")]
+    _duration: Option<IgnoredAny>,
 }
 
 impl Task {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"steward"
 	"strconv"
@@ -12,7 +11,7 @@ import (
 )
 
 // What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, what it takes to create
-// anew what was deleted, and the patterns of the state's schema.
+// anew what was deleted, and a state that fits its schema.
 
 const (
 	// expirationTime is the field of a body that says when its document ends.
@@ -78,89 +77,24 @@ func (a *asked) forces() bool {
 	return false
 }
 
-// patterns are the patterns of a schema, by their texts.
-//
-// They are Go's expressions, which know no look-around and no back references. The host's know neither, and it refuses a module for those.
-type patterns map[string]*regexp.Regexp
-
-// read compiles the patterns of a schema, and returns why it could not compile others.
-func (p patterns) read(schema any) (unread []error) {
-	switch value := schema.(type) {
-	case map[string]any:
-		if text, ok := value["pattern"].(string); ok {
-			pattern, err := regexp.Compile(text)
-			if err != nil {
-				unread = append(unread, err)
-			} else {
-				p[text] = pattern
-			}
-		}
-		for _, inside := range value {
-			unread = append(unread, p.read(inside)...)
-		}
-	case []any:
-		for _, inside := range value {
-			unread = append(unread, p.read(inside)...)
-		}
-	}
-	return unread
-}
-
-// misfit returns the pointer of a text that its pattern does not take, and the pattern; ok is false if there is none.
-func (p patterns) misfit(schema, value any, pointer string) (at, text string, ok bool) {
-	rules, isSchema := schema.(map[string]any)
-	if !isSchema {
-		return "", "", false
-	}
-	parts, _ := rules["allOf"].([]any)
-	for _, part := range parts {
-		if at, text, ok := p.misfit(part, value, pointer); ok {
-			return at, text, true
-		}
-	}
-	switch value := value.(type) {
-	case string:
-		text, _ := rules["pattern"].(string)
-		if pattern := p[text]; pattern != nil && !pattern.MatchString(value) {
-			return pointer, text, true
-		}
-	case []any:
-		for index, item := range value {
-			if at, text, ok := p.misfit(rules["items"], item, fmt.Sprintf("%s/%d", pointer, index)); ok {
-				return at, text, true
-			}
-		}
-	case map[string]any:
-		own, _ := rules["properties"].(map[string]any)
-		for name, item := range value {
-			inside, known := own[name]
-			if !known {
-				inside = rules["additionalProperties"]
-			}
-			step := strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-			if at, text, ok := p.misfit(inside, item, pointer+"/"+step); ok {
-				return at, text, true
-			}
-		}
-	}
-	return "", "", false
-}
-
-// checkState refuses a state that breaks a pattern: by 400 if the body has the same text at the same place, for then it is the client
-// who is to mend it, else as a failure of the service.
+// checkState refuses a state that its schema does not take: by 400 if the body has the same value at the same place, for then it is the
+// client who is to mend it, else as a failure of the service.
 func (s *service) checkState(body []byte, state *string) error {
-	if state == nil || len(s.patterns) == 0 {
+	if state == nil || s.StateSchema == nil {
 		return nil
 	}
 	held := tree([]byte(*state))
-	at, pattern, ok := s.patterns.misfit(s.StateSchema, held, "")
-	if !ok {
+	wrong := (&comparison{s.patterns, s.StateSchema}).value(s.StateSchema, held, "")
+	if wrong == nil {
 		return nil
 	}
-	found := (&Response{Body: []byte(*state)}).Field(at)
-	reason := fmt.Sprintf("%s must be a text like %s, found %q", strings.ReplaceAll(at[1:], "/", "."), pattern, found)
-	if reflect.DeepEqual((&Response{Body: body}).Field(at), found) {
-		return steward.Invalid(at, "%s", reason)
+	subject := strings.ReplaceAll(strings.TrimPrefix(wrong.pointer, "/"), "/", ".")
+	if subject == "" {
+		subject = "the state"
+	}
+	reason := subject + " " + wrong.reason
+	if found := at(held, wrong.pointer); found != nil && reflect.DeepEqual(at(tree(body), wrong.pointer), found) {
+		return steward.Invalid(wrong.pointer, "%s", reason)
 	}
 	return steward.Refused(500, "guest-outcome", "the service has left a state that does not fit: "+reason)
 }

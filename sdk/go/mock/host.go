@@ -4,7 +4,7 @@
 // test takes the same course every time. What a guest may rely on holds here too: an error changes nothing, effects of one document go
 // out in their order, answers come back with their tags, timers outlive a restart.
 //
-// Left out: quorum, owners and replication, which no guest can see; of the schema all but the patterns for states that the host merges;
+// Left out: quorum, owners and replication, which no guest can see; rare words of schemas, see schema.go;
 // repeated attempts: an effect that fails is given up at once, where a real host would try again for a while; the end of a
 // deletion, which a real host forgets after seven days.
 package mock

@@ -255,6 +255,9 @@ func (w *world) reply(link string, answer steward.Answer) error {
 	request := w.request(&asked{action: steward.Patch, link: link, cause: steward.CauseReply}, true)
 	outcome, err := w.within(func() (steward.Outcome, error) { return service.guest.HandleReply(state, answer, request) })
 	if err == nil {
+		err = service.checkState(nil, outcome.Document)
+	}
+	if err == nil {
 		w.commit(service, link, steward.Patch, outcome)
 	}
 	return err
@@ -315,7 +318,11 @@ func (w *world) state(service *service, link string) (string, error) {
 	if record.stateVersion == service.StateVersion {
 		return record.newest().state, nil
 	}
-	return service.guest.Migrate(record.newest().state, record.stateVersion)
+	migrated, err := service.guest.Migrate(record.newest().state, record.stateVersion)
+	if err != nil {
+		return "", err
+	}
+	return migrated, service.checkState(nil, &migrated)
 }
 
 func (w *world) request(a *asked, exists bool) steward.Request {

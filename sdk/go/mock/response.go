@@ -60,8 +60,10 @@ func (r *Response) Into(value any) {
 }
 
 // Field returns what a JSON pointer names in the body; nil if there is nothing. Numbers are json.Number.
-func (r *Response) Field(pointer string) any {
-	value := tree(r.Body)
+func (r *Response) Field(pointer string) any { return at(tree(r.Body), pointer) }
+
+// at returns what a JSON pointer names in a tree; nil if there is nothing.
+func at(value any, pointer string) any {
 	for _, segment := range strings.Split(pointer, "/")[1:] {
 		segment = strings.ReplaceAll(strings.ReplaceAll(segment, "~1", "/"), "~0", "~")
 		switch inside := value.(type) {

@@ -38,6 +38,8 @@ func newService(guest steward.Guest) (*service, error) {
 	if service.Factory == "" {
 		return nil, fmt.Errorf("the descriptor names no factory: %s", text)
 	}
+	// With numbers as they are written, as states are compared with it.
+	service.StateSchema = at(tree([]byte(text)), "/stateSchema")
 	return service, nil
 }
 
@@ -204,12 +206,12 @@ func (w *world) full(link string, number uint64) ([]byte, error) {
 	at := record.versions[number-record.first]
 	state := at.state
 	service := w.services[record.factory]
-	if number == record.version() && service.StateVersion != record.stateVersion {
-		migrated, err := service.guest.Migrate(state, record.stateVersion)
+	if number == record.version() {
+		today, err := w.state(service, link)
 		if err != nil {
 			return nil, err
 		}
-		state = migrated
+		state = today
 	}
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal([]byte(state), &fields); err != nil {

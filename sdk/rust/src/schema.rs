@@ -101,6 +101,9 @@ impl Walk<'_> {
         let others = by_pattern.unwrap_or(&schema["additionalProperties"]);
         fields.iter().try_for_each(|(name, value)| {
             let own = &schema["properties"][name];
+            if own.is_null() && *others == false {
+                return self.within(name, |walk| Err(walk.fault("is not known here".to_owned())));
+            }
             self.field(name, if own.is_null() { others } else { own }, value)
         })
     }
@@ -271,6 +274,9 @@ mod tests {
         let schema = json!({ "patternProperties": { r"^\d+$": letter }, "additionalProperties": false });
         assert!(check(&schema, &json!({ "1": {} })).is_ok());
         assert_eq!(refusal(&schema, json!({ "1": [] })).0, "/1");
+        let schema = json!({ "properties": { "a": letter }, "additionalProperties": false });
+        assert!(check(&schema, &json!({ "a": {} })).is_ok());
+        assert_eq!(refusal(&schema, json!({ "b": {} })).1, "b is not known here");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -32,7 +33,18 @@ pub(super) struct Arriving {
     /// Whoever discards what is not read; nobody for a body that is not there or must not be asked for.
     discarding: Option<Arc<Http>>,
     /// The client sends nothing before it is asked, and it is asked by reading.
-    withheld: bool,
+    withheld: Option<Withheld>,
+}
+
+/// A body whose client asks whether to send it.
+#[derive(Clone)]
+pub(super) struct Withheld(Arc<AtomicBool>);
+
+impl Withheld {
+    /// Returns true if the client has not been asked for it.
+    pub(super) fn remains(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Arriving {
@@ -40,7 +52,19 @@ impl Arriving {
     pub(super) fn new(http: &Arc<Http>, parts: &Parts, body: Incoming) -> Arriving {
         let remains = !body.is_end_stream() && parts.version < Version::HTTP_2;
         let discarding = remains.then(|| Arc::clone(http));
-        Arriving { body: Some(body), discarding, withheld: remains && parts.headers.contains_key(EXPECT) }
+        let withheld = remains && parts.headers.contains_key(EXPECT);
+        let withheld = withheld.then(|| Withheld(Arc::new(AtomicBool::new(true))));
+        Arriving { body: Some(body), discarding, withheld }
+    }
+
+    /// Returns what tells, also when this is gone, whether the body still waits to be asked for; nothing if it does not wait.
+    pub(super) fn withheld(&self) -> Option<Withheld> {
+        self.withheld.clone()
+    }
+
+    /// Returns true if the client has not been asked for the body, and sends none before that.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.withheld.as_ref().is_some_and(Withheld::remains)
     }
 }
 
@@ -50,7 +74,9 @@ impl Body for Arriving {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        this.withheld = false;
+        if let Some(withheld) = &this.withheld {
+            withheld.0.store(false, Ordering::Relaxed);
+        }
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if !matches!(frame, Some(Ok(_))) {
@@ -72,7 +98,7 @@ impl Drop for Arriving {
     fn drop(&mut self) {
         let (Some(body), Some(http)) = (self.body.take(), self.discarding.take()) else { return };
         // A runtime that ends drops its connections where no task can be started, and nobody waits for answers.
-        if !body.is_end_stream() && !self.withheld && Handle::try_current().is_ok() {
+        if !body.is_end_stream() && !self.is_withheld() && Handle::try_current().is_ok() {
             let shutdown = http.parts.shutdown.clone();
             http.parts.shutdown.spawn("unread body", async move {
                 tokio::select! {

@@ -37,15 +37,33 @@ pub(super) async fn received(
         match head.coding {
             Coded::Plain => collect(body, max, held).await,
             Coded::By(coding) => Box::pin(decompress::collect(coding, body, max, held)).await,
-            Coded::Unknown => {
-                let named = parts.headers.get_all(CONTENT_ENCODING).iter();
-                let named: Vec<_> = named.map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
-                Err(Error::Coding(named.join(", ")))
-            }
+            Coded::Unknown => Err(unknown_coding(&parts.headers)),
         }
     };
     let late = |_| Error::BodyLate { seconds: BODY_WITHIN.as_secs() };
     tokio::time::timeout(BODY_WITHIN, read).await.map_err(late)?
+}
+
+/// Checks what of a body can be told before it is read: nobody sends one to hear that it has another type.
+///
+/// # Errors
+/// [`Error::MediaType`] if it is said to be no JSON, or is said to be there and not what it is; [`Error::Coding`].
+pub(super) fn foreseen(head: &Head, parts: &Parts, body: &Arriving) -> Result<(), Error> {
+    if head.coding == Coded::Unknown {
+        return Err(unknown_coding(&parts.headers));
+    }
+    match head.media {
+        Media::Json | Media::MergePatch => Ok(()),
+        // Whether one that says nothing of its length is empty is seen by reading it.
+        Media::Unsaid if body.size_hint().lower() == 0 => Ok(()),
+        Media::Unsaid | Media::Wasm | Media::Other => Err(unexpected(&parts.headers, "application/json")),
+    }
+}
+
+fn unknown_coding(headers: &HeaderMap) -> Error {
+    let named = headers.get_all(CONTENT_ENCODING).iter();
+    let named: Vec<_> = named.map(|coding| String::from_utf8_lossy(coding.as_bytes())).collect();
+    Error::Coding(named.join(", "))
 }
 
 /// Returns the body if there is one, checked to be JSON of the media type that the headers say.

@@ -14,7 +14,7 @@ use steward_model::{Action, Link, Version};
 use super::coding::Coding;
 use super::error::Error;
 use super::{Http, headers};
-use crate::operation::{Body, Demands, Freshness, Operation, Purpose};
+use crate::operation::{Body, Demands, Freshness, Operation, Purpose, Wait};
 use crate::partition::Wanted;
 
 /// Longest time that a client may ask to be waited for.
@@ -49,6 +49,16 @@ pub(super) enum Coded {
     By(Coding),
     /// In another way.
     Unknown,
+}
+
+impl Coded {
+    /// Returns how a body is coded to which both were done. Two codings, one on the other, are no way that this host reads.
+    fn then(self, next: Coded) -> Coded {
+        match (self, next) {
+            (Coded::Plain, only) | (only, Coded::Plain) => only,
+            (Coded::By(_) | Coded::Unknown, Coded::By(_) | Coded::Unknown) => Coded::Unknown,
+        }
+    }
 }
 
 /// How much of a state the client wants back: `Prefer: return=…`.
@@ -103,8 +113,7 @@ impl Head {
                     Ok(())
                 }
                 "content-encoding" => {
-                    // Two codings on two lines are one on the other.
-                    self.coding = if self.coding == Coded::Plain { coded(value) } else { Coded::Unknown };
+                    self.coding = self.coding.then(coded(value));
                     Ok(())
                 }
                 demanding @ ("if-match" | "if-none-match" | "pragma") => self.demands(demanding, value),
@@ -177,9 +186,13 @@ impl Head {
 
     fn prefer(&mut self, value: &HeaderValue) -> Result<(), Error> {
         let text = value.to_str().unwrap_or_default();
-        for preference in text.split([',', ';']).map(str::trim) {
+        for preference in text.split(',') {
+            // Behind a semicolon stand its parameters, of which these have none.
+            let preference = preference.split(';').next().unwrap_or_default();
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            match (name.trim(), value.trim().trim_matches('"')) {
+            match (name.trim().to_ascii_lowercase().as_str(), value.trim().trim_matches('"')) {
+                // Of several the first one counts.
+                ("wait", _) if self.wait.is_some() => {}
                 ("wait", seconds) => {
                     let reason = format!("has wait={seconds}, which is no number of seconds");
                     let seconds = seconds.parse().map_err(|_| Error::Header { name: "Prefer", reason })?;
@@ -236,11 +249,13 @@ fn media(value: &HeaderValue) -> Media {
 }
 
 fn coded(value: &HeaderValue) -> Coded {
-    let name = value.to_str().unwrap_or("?").trim();
-    if name.is_empty() || name.eq_ignore_ascii_case("identity") {
-        return Coded::Plain;
-    }
-    Coding::named(name).map_or(Coded::Unknown, Coded::By)
+    let one = |name: &str| match name.trim() {
+        // An empty member of a list is none: source RFC 9110, section 5.6.1.
+        "" => Coded::Plain,
+        identity if identity.eq_ignore_ascii_case("identity") => Coded::Plain,
+        name => Coding::named(name).map_or(Coded::Unknown, Coded::By),
+    };
+    value.to_str().unwrap_or("?").split(',').map(one).fold(Coded::Plain, Coded::then)
 }
 
 /// Returns the value of a query parameter; empty if it has none.
@@ -300,7 +315,7 @@ pub(super) fn operation(
 ) -> Result<Box<Operation>, Error> {
     let version = if action == Action::Get { number(query, "documentVersion")?.map(Version) } else { None };
     let operations = http.operations();
-    let wait = head.wait.unwrap_or(operations.limits().wait);
+    let wait = Wait { span: head.wait.unwrap_or(operations.limits().wait), said: head.wait.is_some() };
     Ok(Box::new(Operation {
         id: std::mem::take(&mut head.id),
         root: None,
@@ -312,7 +327,8 @@ pub(super) fn operation(
         principal: String::new(),
         cause: Cause::Client,
         purpose: Purpose::Act,
-        deadline: operations.clock().now().plus(wait),
+        deadline: operations.clock().now().plus(wait.span),
+        wait,
         condition: std::mem::take(&mut head.demands.condition),
         idempotency_key: head.idempotency_key.take().map(|key| RequestKey::of(&key)),
         version,

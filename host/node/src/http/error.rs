@@ -51,6 +51,12 @@ pub(super) enum Error {
     /// The body is no JSON.
     #[error("the body is no JSON: {reason} at line {line} column {column}")]
     NotJson { reason: String, line: usize, column: usize },
+    /// The body has a number that cannot be kept.
+    #[error(
+        "the body has the number {number} at line {line} column {column}, which is out of range: {}",
+        json::NUMBERS
+    )]
+    Number { number: String, line: usize, column: usize },
     /// The body has a key that no document may have.
     #[error("the body has the key {key:?} at line {line} column {column}, which is reserved")]
     ReservedKey { key: String, line: usize, column: usize },
@@ -69,6 +75,12 @@ pub(super) enum Error {
     /// The request was meant for another host.
     #[error("the request is for {host}, and this node is not called so")]
     Misdirected { host: String },
+    /// The request was meant for another scheme.
+    #[error("the request is for an address that begins with {scheme}:, and this node is not reached so")]
+    OtherScheme { scheme: String },
+    /// The target of the request is none of its method.
+    #[error("the target {target:?} is neither a path nor an address in full")]
+    Target { target: String },
     /// A page of a foreign origin wants to change something.
     #[error("a page of {origin} may not change anything here")]
     ForeignOrigin { origin: String },
@@ -135,6 +147,7 @@ impl From<json::Error> for Error {
     fn from(error: json::Error) -> Error {
         match error {
             json::Error::Syntax { reason, line, column } => Error::NotJson { reason, line, column },
+            json::Error::Number { number, line, column } => Error::Number { number, line, column },
             json::Error::ReservedKey { key, line, column } => Error::ReservedKey { key, line, column },
         }
     }
@@ -187,25 +200,25 @@ impl Error {
                 .hint(format!("send {max} bytes or less, or start the host with a higher limit")),
             Error::BodyLate { .. } => later(Kind::Late, "deadline", 0),
             Error::BodyLost(_) => later(Kind::Invalid, "body", 0),
-            Error::NotJson { line, column, .. } => {
-                never(Kind::Invalid, "malformed-json").with("line", *line).with("column", *column)
+            Error::NotJson { line, column, .. } => at_place(never(Kind::Invalid, "malformed-json"), *line, *column),
+            Error::Number { number, line, column } => at_place(never(Kind::Invalid, "number-range"), *line, *column)
+                .with("number", number.as_str())
+                .hint("send larger numbers as texts"),
+            Error::ReservedKey { key, line, column } => {
+                at_place(never(Kind::Invalid, "reserved-key"), *line, *column).with("key", key.as_str())
             }
-            Error::ReservedKey { key, line, column } => never(Kind::Invalid, "reserved-key")
-                .with("line", *line)
-                .with("column", *column)
-                .with("key", key.as_str()),
             Error::Framing(_) => never(Kind::Invalid, "bad-request").hint(FRAMING),
             Error::TransferCoding(_) => never(Kind::NotImplemented, "transfer-coding").hint(FRAMING),
-            Error::Header { .. } | Error::Demand(_) | Error::Parameter { .. } | Error::Path(_) => {
-                never(Kind::Invalid, "bad-request")
-            }
+            Error::Header { .. }
+            | Error::Demand(_)
+            | Error::Parameter { .. }
+            | Error::Path(_)
+            | Error::Target { .. } => never(Kind::Invalid, "bad-request"),
             Error::QuorumBeyond { wanted, peers } => {
                 beyond(never(Kind::Conflict, "quorum-beyond-group"), *wanted, *peers)
             }
-            Error::Misdirected { host } => never(Kind::Misdirected, "misdirected")
-                .with("host", host.as_str())
-                .hint("call the node by its address or by the name in its --public-uri")
-                .hint(format!("or start it with --host-names {host}")),
+            Error::Misdirected { host } => of_other_name(never(Kind::Misdirected, "misdirected"), host),
+            Error::OtherScheme { scheme } => of_other_scheme(never(Kind::Misdirected, "misdirected"), scheme),
             Error::ForeignOrigin { origin } => never(Kind::Forbidden, "foreign-origin")
                 .with("origin", origin.as_str())
                 .hint(format!("start the node with --cors-origin {origin} if its pages may")),
@@ -239,6 +252,20 @@ impl Error {
 /// How the end of a body is said.
 const FRAMING: &str =
     "send Transfer-Encoding: chunked once, or Content-Length; compression is said in Content-Encoding";
+
+/// Adds where in a body something is.
+fn at_place(problem: Problem, line: usize, column: usize) -> Problem {
+    problem.with("line", line).with("column", column)
+}
+
+fn of_other_name(problem: Problem, host: &str) -> Problem {
+    let problem = problem.with("host", host).hint("call the node by its address or by the name in its --public-uri");
+    problem.hint(format!("or start it with --host-names {host}"))
+}
+
+fn of_other_scheme(problem: Problem, scheme: &str) -> Problem {
+    problem.with("scheme", scheme).hint("ask for the path alone, or for http://NAME:PORT/PATH")
+}
 
 /// Adds the methods that there are at a path to a problem with another one.
 fn with_methods(problem: Problem, allowed: &str, hint: Option<&str>) -> Problem {

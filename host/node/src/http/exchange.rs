@@ -8,8 +8,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body, Incoming};
 use steward_model::service::NativePatch;
 use steward_model::{Action, Epoch, Link};
@@ -22,7 +22,8 @@ use super::error::Error;
 use super::host_request::HostRequest;
 use super::route::{Target, route};
 use super::{
-    Http, body, component, freshness, headers, infrastructure, listing, no_method, parameters, problem, utility,
+    Http, body, component, expectation, freshness, headers, infrastructure, listing, no_method, parameters, preference,
+    problem, utility,
 };
 use crate::failure;
 use crate::operation::Freshness;
@@ -36,6 +37,7 @@ const ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &Uri, local: IpAddr) -> Answer {
     let (parts, body) = request.into_parts();
     let body = Arriving::new(http, &parts, body);
+    let withheld = body.withheld();
     // In one place from here on: each future on the way would have room for it twice, and would be moved with it.
     let mut asked = Box::new(HostRequest { parts, head: Head::default(), body });
     let HostRequest { parts, head, .. } = &mut *asked;
@@ -47,6 +49,7 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
         head.id = http.request_ids.next(http.operations().clock().wall_time());
     }
     let (id, method) = (head.id.clone(), parts.method.clone());
+    let wait = head.wait.filter(|_| preference::waits(http, uri.path()));
     let lacks = |error| no_method::first(http, uri.path(), &method, error);
     let outcome = match (stranger, read) {
         (Ok(()), Ok(())) => {
@@ -60,6 +63,13 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
     };
     let mut response = outcome.unwrap_or_else(|error| problem::respond(http, &error, uri.path(), &id));
     complete(http, &mut response, id);
+    if withheld.is_some_and(|withheld| withheld.remains()) {
+        // What comes next may be the body all the same, or another request.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(wait) = wait {
+        preference::say_wait(response.headers_mut(), wait);
+    }
     telemetry::response(response.status().as_u16());
     if method == Method::HEAD && !response.body().is_streamed() { without_body(response) } else { response }
 }
@@ -93,7 +103,9 @@ fn complete(http: &Http, response: &mut Answer, id: String) {
 
 fn without_body(response: Answer) -> Answer {
     let (mut parts, body) = response.into_parts();
-    if let Some(bytes) = body.size_hint().exact() {
+    // That the state is as before says nothing of how long it is, and 0 would be wrong: source RFC 9110, section 8.6.
+    let tells_length = !matches!(parts.status, StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
+    if let Some(bytes) = body.size_hint().exact().filter(|_| tells_length) {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
     }
     Response::from_parts(parts, AnswerBody::default())
@@ -154,7 +166,7 @@ async fn document(http: &Arc<Http>, link: Link, mut asked: Box<HostRequest>) -> 
     if http.operations().services().at(&link).is_some_and(|service| !service.is_stateless()) {
         let reason = "is for one document: a listing shows the newest states";
         freshness::refuse(asked.query(), asked.head.at_least.as_deref(), reason)?;
-        return Box::pin(listing::answer(http, &link, asked.query())).await;
+        return Box::pin(listing::answer(http, &link, asked.query(), asked.head.wait)).await;
     }
     let query = asked.parts.uri.query().unwrap_or_default();
     parameters::of_service(http, &link, Action::Get, query)?;
@@ -173,9 +185,7 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
     if head.media == Media::MergePatch && !(action == Action::Patch && merges(http, &link)) {
         return Err(body::unexpected(&parts.headers, "application/json"));
     }
-    let mut held = http.bodies.nothing();
-    let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
-    let body = body::checked(&head, &parts.headers, body)?;
+    body::foreseen(&head, &parts, &body)?;
     let query = parts.uri.query().unwrap_or_default();
     if says(query, &head) {
         if !is_stateless(http, &link) {
@@ -184,6 +194,12 @@ async fn update(http: &Arc<Http>, action: Action, link: Link, asked: Box<HostReq
         }
         parameters::of_service(http, &link, action, query)?;
     }
+    if body.is_withheld() {
+        Box::pin(expectation::foreseen(http, action, &link, &head)).await?;
+    }
+    let mut held = http.bodies.nothing();
+    let body = body::received(&head, &parts, body, http.parts.bounds.request_bytes_max, &mut held).await?;
+    let body = body::checked(&head, &parts.headers, body)?;
     let returned = head.returned;
     let operation = decode::operation(http, &mut head, action, link, query, body)?;
     let reply = http.operations().submit(operation).await?;

@@ -80,6 +80,7 @@ impl HostRequest {
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
     pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
+        body::foreseen(&self.head, &self.parts, &self.body)?;
         let (max, mut held) = (http.parts.bounds.request_bytes_max, http.bodies.nothing());
         let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
         Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())

@@ -4,7 +4,7 @@
 //! name point at this node (DNS rebinding), and then reads and writes as if it came from here. A page of any origin can
 //! send what browsers take for harmless, such as a POST without a body.
 //!
-//! Promise: a request that was meant for another host is answered with 421, and an update that a page of a foreign origin
+//! Promise: a request that was meant for another host or scheme is answered with 421, and an update that a page of a foreign origin
 //! sends with 403; nothing happens. A browser adds `Host` and `Origin` by itself, and no page can change them. Other clients
 //! send no `Origin`, and the right `Host` without being told.
 //!
@@ -14,7 +14,7 @@
 //!
 //! Left out: services that change something on GET, for browsers send that for every page, without an `Origin`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
@@ -52,9 +52,10 @@ impl Strangers {
     /// of a foreign origin sent.
     ///
     /// # Errors
-    /// [`Error::Header`] if it does not say for which host it is, or says it twice, [`Error::Misdirected`],
-    /// [`Error::ForeignOrigin`].
+    /// [`Error::Target`] if its target is none of its method, [`Error::Header`] if it does not say for which host it is, or says it
+    /// twice, [`Error::OtherScheme`], [`Error::Misdirected`], [`Error::ForeignOrigin`].
     pub(super) fn check(&self, parts: &Parts, local: IpAddr) -> Result<(), Error> {
+        check_target(parts)?;
         let named = named(parts)?;
         for host in named.into_iter().flatten() {
             self.check_name(host, local.to_canonical())?;
@@ -102,6 +103,29 @@ impl Strangers {
     }
 }
 
+/// A target is a path, an address in full, or for CONNECT an authority alone: source RFC 9112, section 3.2. Whoever answers for another
+/// scheme than it speaks tells of another resource: source RFC 9110, section 7.4. With HTTP/2 the scheme is that of the client, and
+/// something before this node may have ended its TLS; with HTTP/1.1 such a gateway sends the path alone.
+fn check_target(parts: &Parts) -> Result<(), Error> {
+    let uri = &parts.uri;
+    let is_multiplexed = parts.version >= Version::HTTP_2;
+    if uri.scheme().is_none() && uri.authority().is_some() && parts.method != Method::CONNECT {
+        return Err(Error::Target { target: uri.to_string() });
+    }
+    let is_own = |scheme: &str| match scheme.to_ascii_lowercase().as_str() {
+        "http" => true,
+        "https" => is_multiplexed,
+        _ => false,
+    };
+    match uri.scheme_str().filter(|scheme| !is_own(scheme)) {
+        None => Ok(()),
+        Some(scheme) => {
+            telemetry::stranger("scheme");
+            Err(Error::OtherScheme { scheme: scheme.to_owned() })
+        }
+    }
+}
+
 /// Returns the host for which a request is, as its `Host` says and as its target says.
 ///
 /// Source: RFC 9112, sections 3.2 and 3.2.2; RFC 9113, section 8.3.1.
@@ -143,7 +167,18 @@ fn name_of(host: &str) -> Option<&str> {
     };
     let (name, port) = host.split_at(end);
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
-    let is_name = name.starts_with('[') || (!name.is_empty() && name.bytes().all(in_name));
+    // Between brackets stands an address of IPv6, perhaps with a zone, or one of a version to come: source RFC 3986, section 3.2.2.
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_literal = literal.is_some_and(|inside| {
+        let address = inside.split_once("%25").map_or(inside, |(address, _)| address);
+        let later = inside.strip_prefix(['v', 'V']).and_then(|rest| rest.split_once('.'));
+        let is_later = |(version, rest): (&str, &str)| {
+            let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_number && !rest.is_empty() && rest.bytes().all(|byte| byte == b':' || in_name(byte))
+        };
+        address.parse::<Ipv6Addr>().is_ok() || later.is_some_and(is_later)
+    });
+    let is_name = is_literal || (!name.is_empty() && name.bytes().all(in_name));
     let is_port =
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
     (is_name && is_port).then_some(name)
@@ -188,6 +223,8 @@ mod tests {
             ("10.0.0.1", "localhost"),
             ("10.0.0.1", "127.0.0.1:8000"),
             ("10.0.0.1", "xapi.example"),
+            ("::1", "[fe80::1%25eth0]:80"),
+            ("::1", "[v1.a:b]"),
         ];
         for (local, host) in foreign {
             let refused = checked(&rules(), local, asked(host));
@@ -208,6 +245,10 @@ mod tests {
             asked("user@127.0.0.1"),
             asked("127.0.0.1:x"),
             asked("[::1"),
+            asked("[127.0.0.1]"),
+            asked("[localhost]"),
+            asked("[]:80"),
+            asked("[v1.]"),
             http::Request::get("http://127.0.0.1/").header("host", "localhost").version(Version::HTTP_2),
         ];
         for request in faulty {
@@ -221,6 +262,24 @@ mod tests {
         assert!(checked(&rules(), "127.0.0.1", old).is_ok());
         let absolute = http::Request::get("http://evil.example/").header("host", "127.0.0.1");
         assert!(matches!(checked(&rules(), "127.0.0.1", absolute), Err(Error::Misdirected { .. })));
+    }
+
+    #[test]
+    fn a_target_is_that_of_its_method_and_of_a_scheme_that_is_spoken_here() {
+        let target = |version: Version, target: &str| {
+            let request = http::Request::get(target).header("host", "127.0.0.1").version(version);
+            checked(&rules(), "127.0.0.1", request)
+        };
+        for own in ["/", "http://127.0.0.1/", "HTTP://127.0.0.1/"] {
+            assert!(target(Version::HTTP_11, own).is_ok(), "{own}");
+        }
+        for foreign in ["https://127.0.0.1/", "ftp://127.0.0.1/", "wss://127.0.0.1/"] {
+            let refused = target(Version::HTTP_11, foreign);
+            assert!(matches!(refused, Err(Error::OtherScheme { .. })), "{foreign}");
+        }
+        assert!(target(Version::HTTP_2, "https://127.0.0.1/").is_ok(), "something before it has ended TLS");
+        assert!(matches!(target(Version::HTTP_2, "ftp://127.0.0.1/"), Err(Error::OtherScheme { .. })));
+        assert!(matches!(target(Version::HTTP_11, "127.0.0.1:80"), Err(Error::Target { .. })));
     }
 
     #[test]

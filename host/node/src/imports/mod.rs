@@ -126,9 +126,9 @@ impl Imports for GuestImports {
 
     fn query<'a>(&'a self, spec: &'a str) -> BoxFuture<'a, Result<Bytes, Fault>> {
         let (queries, spec) = (Arc::clone(&self.queries), spec.to_owned());
-        Box::pin(
-            self.apart(async move { queries.task(spec.as_bytes()).await.map_err(|refusal| refusal.problem().into()) }),
-        )
+        Box::pin(self.apart(async move {
+            queries.task(spec.as_bytes(), None).await.map_err(|refusal| refusal.problem().into())
+        }))
     }
 
     fn send(&self, request: http::Request<Stream>) -> BoxFuture<'static, Result<http::Response<Stream>, Broken>> {

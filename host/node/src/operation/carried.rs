@@ -17,7 +17,7 @@ use super::freshness::{Copied, Freshness};
 use super::locate::Addressee;
 use super::patience::Patience;
 use super::replayed::{Replayed, Replaying};
-use super::request::{Condition, Content, Operation, Purpose, Reply, Status};
+use super::request::{Condition, Content, Operation, Purpose, Reply, Status, Wait};
 use crate::partition::{Senders, Wanted};
 
 /// An operation that somebody asked for.
@@ -118,6 +118,7 @@ impl Carried {
             cause: self.cause,
             purpose: if self.migrates { Purpose::Migrate } else { Purpose::Act },
             deadline: now.plus(self.within),
+            wait: Wait { span: self.within, said: false },
             condition: self.condition,
             idempotency_key: self.idempotency_key,
             version: self.version,

@@ -88,7 +88,8 @@ impl Gate {
         let began = clock.now();
         let said = operation.deadline.since(began);
         // A client that has said how long it waits waits that long and no longer.
-        let patient = operation.cause == Cause::Client && said + Duration::from_secs(1) >= limits.wait;
+        let usual = said + Duration::from_secs(1) >= limits.wait && !operation.wait.said;
+        let patient = operation.cause == Cause::Client && usual;
         let span = if patient { said.max(QUORUM_WAIT) } else { said };
         let _queued = Queue::Quorum.enter();
         let mut cluster = self.cluster.clone();

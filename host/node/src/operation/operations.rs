@@ -18,7 +18,7 @@ use super::error::Copies;
 use super::freshness::Freshness;
 use super::gate::Gate;
 use super::limits::Limits;
-use super::request::{Condition, Operation, Purpose};
+use super::request::{Condition, Operation, Purpose, Wait};
 use super::seeds::Seeds;
 use crate::clock::Clock;
 use crate::partition::{Partition, Partitions};
@@ -169,6 +169,7 @@ impl Operations {
             cause,
             purpose,
             deadline: self.clock.now().plus(self.limits.wait),
+            wait: Wait { span: self.limits.wait, said: false },
             condition: Condition::None,
             idempotency_key: None,
             version: None,

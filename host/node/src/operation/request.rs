@@ -1,6 +1,7 @@
 //! Operations and replies: what enters the road and what comes out of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,8 @@ pub(crate) struct Operation {
     pub purpose: Purpose,
     /// When nobody waits any more.
     pub deadline: Moment,
+    /// How long that was at the beginning.
+    pub wait: Wait,
     /// What must be true first.
     pub condition: Condition,
     /// The same key means the same request.
@@ -107,6 +110,14 @@ pub(crate) struct Operation {
     pub child: Option<Link>,
     /// Another node has handed it on: it goes no further.
     pub handed_on: bool,
+}
+
+/// How long somebody waits for an operation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wait {
+    pub span: Duration,
+    /// A client has said so, and waits no longer for whatever reason.
+    pub said: bool,
 }
 
 impl Operation {

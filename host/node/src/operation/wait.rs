@@ -212,8 +212,9 @@ impl Waiting<'_> {
 
     /// Returns the error of an operation that waited in vain.
     pub(super) fn unavailable(self, reason: String, happened: Happened) -> Error {
-        let limit = self.operations.limits.wait;
-        let (partition, seconds) = (self.partition.id(), limit.saturating_sub(self.left()).as_secs());
+        let waited = self.operation.wait.span.saturating_sub(self.left());
+        // Of what another node gave, a part of a second went by on the way.
+        let (partition, seconds) = (self.partition.id(), (waited + Duration::from_millis(500)).as_secs());
         Error::Unavailable { partition, reason, seconds, happened, copies: Copies::of(self.partition) }
     }
 }

@@ -30,7 +30,7 @@ impl Outbox {
         };
         if path == QUERY_TASKS && effect.action == Action::Post {
             let spec = effect.body.clone().unwrap_or_default();
-            return match self.queries.task(&spec).await {
+            return match self.queries.task(&spec, None).await {
                 Ok(task) => answered(200, Some(task)),
                 Err(refusal) => self.failed(pending, refusal.into()),
             };
@@ -38,7 +38,7 @@ impl Outbox {
         let listed =
             effect.action == Action::Get && self.operations.services().at(&link).is_some_and(|s| !s.is_stateless());
         if listed {
-            return match self.queries.listing(&link, query).await {
+            return match self.queries.listing(&link, query, None).await {
                 Ok(list) => answered(200, Some(list)),
                 Err(refusal) => self.failed(pending, refusal.into()),
             };

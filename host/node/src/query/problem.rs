@@ -30,7 +30,9 @@ impl Refusal {
             Refusal::Remote(problem) => (**problem).clone(),
             // The node asks for what is not quick in another way; if it does not, that is a fault of ours.
             Refusal::Run(run::Error::Long { .. }) => Problem::never(Kind::Internal, "internal", self),
-            Refusal::Behind(_) | Refusal::NotServed(_) => Problem::later(Kind::Unavailable, "not-available", 1, self),
+            Refusal::Behind(_) | Refusal::NotServed(_) | Refusal::Late { .. } => {
+                Problem::later(Kind::Unavailable, "not-available", 1, self)
+            }
             Refusal::Crowded(_) => Problem::later(Kind::Unavailable, "busy", 1, self),
             Refusal::Broken => Problem::never(Kind::Internal, "internal", self),
         }

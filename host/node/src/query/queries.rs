@@ -55,6 +55,34 @@ pub(crate) struct Queries {
     group: Option<OtherNodes>,
 }
 
+/// Until when somebody waits for an answer.
+#[derive(Debug, Clone, Copy)]
+struct Until {
+    moment: Moment,
+    /// How long that was at the beginning.
+    wait: Duration,
+}
+
+impl Until {
+    fn after(clock: &Clock, wait: Duration) -> Until {
+        Until { moment: clock.now().plus(wait), wait }
+    }
+
+    /// Returns how much time is left.
+    fn left(self, clock: &Clock) -> Duration {
+        self.moment.since(clock.now())
+    }
+
+    /// Returns what is waited for.
+    ///
+    /// # Errors
+    /// [`Refusal::Late`] if it does not come in time.
+    async fn reached<T>(self, clock: &Clock, waited: impl Future<Output = T>) -> Result<T, Refusal> {
+        let late = |_| Refusal::Late { seconds: self.wait.as_secs() };
+        tokio::time::timeout(self.left(clock), waited).await.map_err(late)
+    }
+}
+
 /// The other nodes of the group.
 pub(crate) struct OtherNodes {
     /// The connections to them.
@@ -87,11 +115,11 @@ impl Queries {
     ///
     /// # Errors
     /// [`Refusal`] says what to change.
-    pub(crate) async fn listing(&self, factory: &Link, query: &str) -> Result<Bytes, Refusal> {
+    pub(crate) async fn listing(&self, factory: &Link, query: &str, wait: Option<Duration>) -> Result<Bytes, Refusal> {
         let listing = odata::Listing::parse(factory.clone(), query)?;
         let began = self.clock.now();
         let asked = Query::Listing { factory: factory.clone(), query: query.to_owned() };
-        let answer = self.run(asked, listing.request().clone()).await?;
+        let answer = self.run(asked, listing.request().clone(), wait).await?;
         Ok(listing.results(&answer, &self.owner, self.micros_since(began))?)
     }
 
@@ -99,22 +127,28 @@ impl Queries {
     ///
     /// # Errors
     /// [`Refusal`] says what to change.
-    pub(crate) async fn task(&self, body: &[u8]) -> Result<Bytes, Refusal> {
+    pub(crate) async fn task(&self, body: &[u8], wait: Option<Duration>) -> Result<Bytes, Refusal> {
         let link = format!("/core/query-tasks/{}", Uuid::now_v7().simple());
-        self.finish(task::Task::parse(body)?, Query::Task(Bytes::copy_from_slice(body)), &link).await
+        self.finish(task::Task::parse(body)?, Query::Task(Bytes::copy_from_slice(body)), &link, wait).await
     }
 
     /// Returns one page of a query task, whose token is the parameter [`page::PARAMETER`] of `GET /core/query-page`.
     ///
     /// # Errors
     /// [`Refusal`] if the page is not to be had any more.
-    pub(crate) async fn page(&self, token: &str) -> Result<Bytes, Refusal> {
-        self.finish(task::Task::page(token, self.clock.wall_time())?, Query::Page(token.to_owned()), "").await
+    pub(crate) async fn page(&self, token: &str, wait: Option<Duration>) -> Result<Bytes, Refusal> {
+        self.finish(task::Task::page(token, self.clock.wall_time())?, Query::Page(token.to_owned()), "", wait).await
     }
 
-    async fn finish(&self, task: task::Task, asked: Query, link: &str) -> Result<Bytes, Refusal> {
+    async fn finish(
+        &self,
+        task: task::Task,
+        asked: Query,
+        link: &str,
+        wait: Option<Duration>,
+    ) -> Result<Bytes, Refusal> {
         let began = self.clock.now();
-        let answer = self.run(asked, task.request().clone()).await?;
+        let answer = self.run(asked, task.request().clone(), wait).await?;
         let micros = self.micros_since(began);
         let now = self.clock.wall_time();
         Ok(task.finish(&answer, &task::Finish { link, owner: &self.owner, now, micros })?)
@@ -124,28 +158,29 @@ impl Queries {
         u64::try_from(self.clock.now().since(began).as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Runs a query over all partitions, wherever they are served. One that is handed over meanwhile is asked for anew.
-    async fn run(&self, asked: Query, request: Request) -> Result<Answer, Refusal> {
+    /// Runs a query over all partitions, wherever they are served. One that is handed over meanwhile is asked for anew. `wait` is how long
+    /// somebody waits, if that was said.
+    async fn run(&self, asked: Query, request: Request, wait: Option<Duration>) -> Result<Answer, Refusal> {
         let now = self.clock.wall_time();
-        let deadline = self.clock.now().plus(ANSWER_WITHIN);
+        let until = Until::after(&self.clock, wait.unwrap_or(ANSWER_WITHIN));
         let aim = Aim::of(request, &self.services);
         aim.check()?;
         let request = aim.request.clone();
         let Some(group) = &self.group else {
             let all: Vec<PartitionId> = aim.partitions().collect();
-            return Ok(run::gather(&request, vec![self.part(aim, &all, now).await?]));
+            return Ok(run::gather(&request, vec![self.part(aim, &all, now, until).await?]));
         };
         let mut lacking = None;
         loop {
-            let refusal = match self.attempt(group, &asked, &aim, now, deadline).await {
-                Err(refusal @ (Refusal::NotServed(_) | Refusal::OutOfReach { .. })) => refusal,
+            let refusal = match self.attempt(group, &asked, &aim, now, until).await {
+                Err(refusal @ (Refusal::NotServed(_) | Refusal::OutOfReach { .. } | Refusal::Late { .. })) => refusal,
                 parts => return Ok(run::gather(&request, parts?)),
             };
             // The last attempt is cut off by the deadline, and then says less than one before it.
             if let Refusal::NotServed(partition) = refusal {
                 lacking = Some(partition);
             }
-            if self.clock.now() >= deadline {
+            if until.left(&self.clock).is_zero() {
                 return Err(lacking.map_or(refusal, Refusal::NotServed));
             }
             tokio::time::sleep(PAUSE).await;
@@ -159,7 +194,7 @@ impl Queries {
         asked: &Query,
         aim: &Aim,
         now: Timestamp,
-        deadline: Moment,
+        until: Until,
     ) -> Result<Vec<Part>, Refusal> {
         let own = self.partitions.shared().own.node;
         let state = group.cluster.borrow().clone();
@@ -169,13 +204,13 @@ impl Queries {
             shares.entry(row.primary.node).or_default().push(partition);
         }
         let ours = shares.remove(&own);
-        let within = deadline.since(self.clock.now());
+        let within = until.left(&self.clock);
         let others = shares
             .into_iter()
             .map(|(node, partitions)| group.ask(node, Share { asked: asked.clone(), now, partitions, within }));
         let ours = async {
             match ours {
-                Some(partitions) => self.part(aim.clone(), &partitions, now).await.map(Some),
+                Some(partitions) => self.part(aim.clone(), &partitions, now, until).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -185,8 +220,8 @@ impl Queries {
     }
 
     /// Returns what the documents of these partitions, which are served here, have to say.
-    async fn part(&self, aim: Aim, partitions: &[PartitionId], now: Timestamp) -> Result<Part, Refusal> {
-        let copies = self.complete(&aim.lanes, partitions).await?;
+    async fn part(&self, aim: Aim, partitions: &[PartitionId], now: Timestamp, until: Until) -> Result<Part, Refusal> {
+        let copies = until.reached(&self.clock, self.complete(&aim.lanes, partitions)).await??;
         let (partitions, services) = (Arc::clone(&self.partitions), Arc::clone(&self.services));
         let (clock, owner) = (Arc::clone(&self.clock), self.owner.clone());
         let source = Source { partitions, services, aim, copies, clock, owner };
@@ -199,8 +234,9 @@ impl Queries {
                 done => return Ok(done?),
             }
         }
-        let budget = Budget { deadline: self.clock.now().plus(ANSWER_WITHIN), ..budget(now) };
-        let place = self.places.take().await?;
+        let place = until.reached(&self.clock, self.places.take()).await??;
+        let deadline = self.clock.now().plus(ANSWER_WITHIN.min(until.left(&self.clock)));
+        let budget = Budget { deadline, ..budget(now) };
         let work = move || {
             let _place = place;
             contained(|| source.collect(&budget))
@@ -259,12 +295,11 @@ impl Queries {
         };
         let mut aim = Aim::of(request, &self.services);
         aim.lanes.retain(|lane| share.partitions.iter().any(|partition| partition.lane == *lane));
-        let part = self.part(aim, &share.partitions, share.now);
-        match tokio::time::timeout(share.within, part).await {
-            Ok(Ok(part)) => Said::Part(part),
-            Ok(Err(Refusal::NotServed(partition))) => Said::NotServed(partition),
-            Ok(Err(refusal)) => Said::Failed(refusal.problem()),
-            Err(_) => Said::Failed(Refusal::Broken.problem()),
+        let until = Until::after(&self.clock, share.within);
+        match self.part(aim, &share.partitions, share.now, until).await {
+            Ok(part) => Said::Part(part),
+            Err(Refusal::NotServed(partition)) => Said::NotServed(partition),
+            Err(refusal) => Said::Failed(refusal.problem()),
         }
     }
 }

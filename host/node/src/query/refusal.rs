@@ -40,6 +40,12 @@ pub(crate) enum Refusal {
         "nobody can answer for partition {0} now, so the answer would not be complete: its primary is gone, or too few of its members are there"
     )]
     NotServed(PartitionId),
+    /// Nobody waits any more.
+    #[error("waited {seconds} s: queries before this one are not done, or its documents cannot be shown yet")]
+    Late {
+        /// How long was waited.
+        seconds: u64,
+    },
     /// Too many queries wait.
     #[error("{0}")]
     Crowded(#[from] Crowded),

@@ -304,7 +304,7 @@ pub(crate) fn guest_line_dropped(service: &Link) {
     counter!(GUEST_LINES_DROPPED, "service" => service.as_str().to_owned()).increment(1);
 }
 
-/// Counts a request that names another `host`, or an update from a page of a foreign `origin`: `sign` is one of the two.
+/// Counts a request that names another `host` or `scheme`, or an update from a page of a foreign `origin`: `sign` is one of the three.
 pub(crate) fn stranger(sign: &'static str) {
     counter!(STRANGERS, "sign" => sign).increment(1);
 }

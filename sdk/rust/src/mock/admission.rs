@@ -1,5 +1,5 @@
 //! What the host itself asks of a request and of a state, whatever the service says to it: the expiry in a body, what it takes to
-//! create anew what was deleted, and the patterns of the schemas.
+//! create anew what was deleted, and states that fit their schema.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ fn forces(asked: &Asked) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Patterns(BTreeMap<String, Regex>);
 
-/// A text that its pattern does not take.
+/// A value that its schema does not take.
 struct Misfit {
     pointer: String,
     message: String,
@@ -144,14 +144,21 @@ impl Patterns {
     }
 }
 
-/// Checks a state, which `handler` has left after a request with that body, against the patterns of the service.
+/// Checks a state, which `handler` has left after a request with that body, against the schema of the service.
 ///
 /// # Errors
-/// A fault with status 400 if the body breaks a pattern of its own, or has the same text at the same place: it is the client who is
+/// A fault with status 400 if the body breaks a pattern of its own, or has the same value at the same place: it is the client who is
 /// to mend it. Else the service has spoiled its state, status 500.
 pub(super) fn check(service: &Service, handler: &str, body: Option<&Value>, state: &Value) -> Result {
     let (patterns, descriptor) = (&service.patterns, &service.descriptor);
-    let Some(wrong) = patterns.misfit(&descriptor["stateSchema"], state, "") else { return Ok(()) };
+    let schema = &descriptor["stateSchema"];
+    let wrong = match schema::check(schema, state) {
+        Err(fault) => Misfit { pointer: fault.pointer, message: fault.message },
+        Ok(()) => match patterns.misfit(schema, state, "") {
+            Some(wrong) => wrong,
+            None => return Ok(()),
+        },
+    };
     let body = body.unwrap_or(&Value::Null);
     let kinds = &descriptor["actions"][handler];
     let action = kinds.get(body["kind"].as_str().unwrap_or_default()).or_else(|| kinds.get(""));
@@ -163,6 +170,18 @@ pub(super) fn check(service: &Service, handler: &str, body: Option<&Value>, stat
     }
     let reason = format!("the service has left a state that does not fit: {}", wrong.message);
     Err(refused(500, "guest-outcome", reason))
+}
+
+/// Returns a state of an older version in the shape of the service's own.
+///
+/// # Errors
+/// The fault with which the service refuses, or status 500 if what it returns does not fit its schema.
+pub(super) fn migrated(service: &Service, state: String, from: u32) -> Result<String> {
+    let state = (service.migrate)(state, from)?;
+    let read = serde_json::from_str(&state);
+    let read = read.map_err(|error| refused(500, "guest-answer", format!("the state is no JSON: {error}")))?;
+    check(service, "migrate", None, &read)?;
+    Ok(state)
 }
 
 /// Returns a pattern with the classes of ECMA-262, in which digits and the letters of words are those of ASCII.

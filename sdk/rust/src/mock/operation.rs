@@ -13,7 +13,6 @@ use crate::fault::{Fault, Result, refused};
 use crate::guest::Handler;
 use crate::host::{Level, Surroundings, within};
 use crate::request::{Action, Answer, Cause, Header, Request};
-use crate::schema;
 
 /// Most effects of one call, as in the real host.
 const EFFECTS_MAX: usize = 64;
@@ -217,7 +216,6 @@ impl Shared {
             Action::Patch if service.descriptor["patch"] == "merge" => {
                 let mut merged = parsed(&state, "state")?;
                 merge(&mut merged, parsed(&without_built_in(asked.body.as_ref()), "body")?);
-                schema::check(&service.descriptor["stateSchema"], &merged)?;
                 Some(merged.to_string())
             }
             Action::Put | Action::Patch | Action::Post | Action::Delete => return Err(not_allowed(asked)),
@@ -286,7 +284,7 @@ impl Shared {
             Some(record) => (record.newest().state.clone(), record.state_version),
             None => return Err(refused(404, "not-found", format!("nothing lives at {link}"))),
         };
-        if version == service.state_version() { Ok(state) } else { (service.migrate)(state, version) }
+        if version == service.state_version() { Ok(state) } else { admission::migrated(service, state, version) }
     }
 
     fn request(&self, asked: &Asked, exists: bool) -> Request {
@@ -366,7 +364,7 @@ impl Shared {
     }
 }
 
-/// Checks the state that an outcome leaves, if it leaves one, against the patterns of the service.
+/// Checks the state that an outcome leaves, if it leaves one, against the schema of the service.
 fn check_state(service: &Service, handler: &str, body: Option<&Value>, outcome: &Outcome) -> Result {
     let Some(document) = &outcome.document else { return Ok(()) };
     admission::check(service, handler, body, &parsed(document, "state")?)

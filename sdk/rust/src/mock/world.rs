@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
-use super::admission::Patterns;
+use super::admission::{self, Patterns};
 use crate::context::percent_encoded;
 use crate::effect::{Effect, Outcome};
 use crate::fault::Result;
@@ -184,7 +184,7 @@ impl World {
             .filter(|service| newest && service.state_version() != record.state_version);
         let state = match service {
             // Nothing surrounds it: a migration depends on the state alone.
-            Some(service) => (service.migrate)(at.state.clone(), record.state_version)?,
+            Some(service) => admission::migrated(service, at.state.clone(), record.state_version)?,
             None => at.state.clone(),
         };
         let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&state) else { return Ok(None) };

@@ -45,7 +45,7 @@ const KIND: &str = "com:vmware:xenon:common:ServiceHost:ServiceHostState";
 const ADVANCE_CLOCK: &str = "AdvanceClockRequest";
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
     kind: Option<String>,
     #[serde(default)]

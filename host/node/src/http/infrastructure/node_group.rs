@@ -36,7 +36,7 @@ const QUORUM_KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:Upd
 const QUORUMS: &str = "a whole number from 1, or \"auto\"";
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
     kind: Option<String>,
     membership_quorum: Option<Value>,

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use steward_model::{Lane, Link, PartitionId};
 use steward_protocol::cluster::group::Node;
@@ -27,8 +28,12 @@ pub(super) const METHODS: Methods<Act> = Methods(&[("GET", Act::Show), ("HEAD", 
 const KIND: &str = "com:vmware:xenon:common:NodeSelectorState";
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Request {
     key: String,
+    /// Clients of Xenon say what the request is; there is only this one.
+    #[serde(rename = "kind")]
+    _kind: Option<IgnoredAny>,
 }
 
 /// Shows the selector, or tells who owns the self-link that is the request's `key`.

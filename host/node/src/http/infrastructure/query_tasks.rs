@@ -39,9 +39,10 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
 
 async fn run(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
     let _under_way = http.under_way()?;
+    let wait = asked.head.wait;
     let body = asked.json(http).await?;
     let body = if body.is_empty() { b"{}" } else { body.as_ref() };
-    Ok(encode::bytes(StatusCode::OK, http.parts.queries.task(body).await?))
+    Ok(encode::bytes(StatusCode::OK, http.parts.queries.task(body, wait).await?))
 }
 
 /// Returns a page of a result.
@@ -53,6 +54,6 @@ pub(super) async fn page(http: &Arc<Http>, asked: &HostRequest) -> Result<Answer
     let token = decode::parameter(asked.query(), page::PARAMETER)?;
     let missing =
         || Error::Parameter { name: page::PARAMETER, reason: "is missing: follow nextPageLink as given".into() };
-    let document = http.parts.queries.page(&token.ok_or_else(missing)?).await?;
+    let document = http.parts.queries.page(&token.ok_or_else(missing)?, asked.head.wait).await?;
     Ok(encode::bytes(StatusCode::OK, document))
 }

@@ -43,7 +43,7 @@ pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -
     if body.is_empty() {
         return Err(Error::Body("is missing: send a JSON object".to_owned()));
     }
-    let refused = |error| Error::Body(format!("has the wrong shape: {error}"));
+    let refused = |error: serde_json::Error| Error::Body(format!("has the wrong shape: {}", strict::told(&error)));
     strict::from_slice(&body).map_err(refused)
 }
 

@@ -117,13 +117,7 @@ mod tests {
             document_self_link: "/core/counters".to_owned(),
             module_digest: "b".to_owned(),
             revision: 5,
-            revisions: vec![
-                revision(1, "a"),
-                revision(2, "c"),
-                revision(3, "b"),
-                revision(4, ""),
-                revision(5, "b"),
-            ],
+            revisions: vec![revision(1, "a"), revision(2, "c"), revision(3, "b"), revision(4, ""), revision(5, "b")],
             ..Factory::default()
         }
     }

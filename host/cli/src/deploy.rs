@@ -30,11 +30,11 @@ use steward_node::config::quantity::show_size;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward deploy counter.ts                       asks before it activates
+  steward deploy counter.ts               asks before it activates
   steward deploy counter.wasm -y -m \"add reset\"
   steward deploy counter.wasm --factory /core/counters-v2
-  steward deploy counter.wasm --check             exit 0 nothing, 20 changes, 21 breaks
-  steward deploy .                                builds the project that is here
+  steward deploy counter.wasm --check     exit 0 nothing, 20 changes, 21 breaks
+  steward deploy .                        builds the project that is here
   cat counter.wasm | steward deploy - -y -o json")]
 pub(super) struct Args {
     /// Script (.js, .ts, .py), component (.wasm), or folder of a project; - is standard input

@@ -22,7 +22,7 @@ Examples:
   steward effects                          of all factories
   steward effects /core/counters
   steward effects /core/counters/clicks -n 5
-  steward effects /core/counters/clicks --drop   of one document: they are never sent
+  steward effects /core/counters/clicks --drop   of one document
   steward effects /core/counters --drop          of all documents of a factory")]
 pub(super) struct Args {
     /// Path of a document or a factory [default: all factories]

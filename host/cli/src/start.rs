@@ -19,7 +19,7 @@ const FILE_HEADING: &str = "Configuration";
 pub(super) const HELP: &str = "\
 Every flag is also a variable, STEWARD_ and its name in capitals
 (STEWARD_PEER_NODES), and a key of the file (peer_nodes). Flags win over
-variables, these over the file. Xenon's spellings (--peerNodes=...) are accepted.
+variables, these over the file. Xenon's spellings (--peerNodes=...) are taken.
 
 Examples:
   steward start

@@ -217,6 +217,28 @@ func (g *guest[S]) Merge(ours, theirs string) (string, error) {
 type spoken struct {
 	Kind    *string
 	Expires *int64
+	// rawKind is the field kind as it stands in the body, of whatever type.
+	rawKind json.RawMessage
+}
+
+// kindFound says what stands in the place of the kind.
+func (s spoken) kindFound() string {
+	if s.Kind != nil {
+		return fmt.Sprintf("the kind %q", *s.Kind)
+	}
+	other := strings.TrimSpace(string(s.rawKind))
+	switch {
+	case other == "" || other == "null":
+		return "no kind"
+	case other == "true" || other == "false":
+		return "a boolean instead of a text"
+	case other[0] == '[':
+		return "a list instead of a text"
+	case other[0] == '{':
+		return "an object instead of a text"
+	default:
+		return "a number instead of a text"
+	}
 }
 
 func builtIn(request *Request) (fields spoken) {
@@ -226,7 +248,8 @@ func builtIn(request *Request) (fields spoken) {
 	// By their exact names: a struct would take them in any case. A body of another form says nothing to the SDK, nor does a value.
 	given := map[string]json.RawMessage{}
 	_ = json.Unmarshal([]byte(*request.Body), &given)
-	return spoken{Kind: told[string](given["kind"]), Expires: told[int64](given["documentExpirationTimeMicros"])}
+	expires := told[int64](given["documentExpirationTimeMicros"])
+	return spoken{Kind: told[string](given["kind"]), Expires: expires, rawKind: given["kind"]}
 }
 
 // told returns what a field says, and nil if it is not there, null, or of another type.
@@ -239,11 +262,9 @@ func told[T any](field json.RawMessage) *T {
 }
 
 func (k Kinds[S]) handle(state *S, ctx *Context) error {
-	kind := builtIn(&ctx.request).Kind
-	found := "no kind"
-	if kind != nil {
-		found = fmt.Sprintf("the kind %q", *kind)
-		if handler, ok := k[*kind]; ok {
+	fields := builtIn(&ctx.request)
+	if fields.Kind != nil {
+		if handler, ok := k[*fields.Kind]; ok {
 			return handler.handle(state, ctx)
 		}
 	}
@@ -251,7 +272,7 @@ func (k Kinds[S]) handle(state *S, ctx *Context) error {
 	if handler, ok := k[""]; ok {
 		return handler.handle(state, ctx)
 	}
-	fault := Invalid("/kind", "kind must be one of %s, found %s", strings.Join(sorted(k), ", "), found)
+	fault := Invalid("/kind", "kind must be one of %s, found %s", strings.Join(sorted(k), ", "), fields.kindFound())
 	fault.Code = "unknown-kind"
 	return fault
 }

@@ -340,6 +340,23 @@ func TestAHandlerWithoutAKindTakesWhatNoOtherTakes(t *testing.T) {
 	}
 }
 
+func TestAKindOfAnotherTypeIsNotTakenForNone(t *testing.T) {
+	host := mock.Serving(t, steward.New(steward.Service[level]{
+		Name: "kinds", Factory: "/kinds", Patch: steward.Kinds[level]{
+			"ring": steward.Do[level](func(*level, *steward.Context) error { return nil }),
+		},
+	}))
+	link := host.Post("/kinds", `{}`).Link()
+	for body, found := range map[string]string{
+		`{}`: "no kind", `{"kind": null}`: "no kind", `{"kind": "melt"}`: `the kind "melt"`,
+		`{"kind": 7}`: "a number instead of a text", `{"kind": -7}`: "a number instead of a text",
+		`{"kind": true}`: "a boolean instead of a text", `{"kind": [1]}`: "a list instead of a text",
+		`{"kind": {}}`: "an object instead of a text",
+	} {
+		host.Patch(link, body).IsRefused(400, "/kind").Has("/message", "kind must be one of ring, found "+found)
+	}
+}
+
 func TestAStatelessServiceAnswersEveryPathBelowIt(t *testing.T) {
 	echo := steward.New(steward.Service[struct{}]{
 		Name: "echo", Factory: "/echo", Options: []steward.Option{steward.Stateless},

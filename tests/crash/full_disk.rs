@@ -53,21 +53,25 @@ fn fill(disk: &Path, left: u64) -> PathBuf {
     path
 }
 
+/// Returns a host with counters whose data folder is on the disk.
+async fn counters_on(disk: &SmallDisk) -> Host {
+    let place = disk.path().to_owned();
+    let started = tokio::task::spawn_blocking(move || {
+        anyhow::Ok((guests::build(&["counter"], &Progress::hidden())?, Host::start_in(&place, &[])?))
+    });
+    let (built, host) = started.await.expect("no panic").expect("started");
+    host.client().deploy(&std::fs::read(&built[0].path).expect("a built guest"), None).await;
+    host
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
     let Some(disk) = SmallDisk::mount(512) else {
         eprintln!("this user may not mount a small file system: nothing was proved");
         return;
     };
-    let built = tokio::task::spawn_blocking(|| guests::build(&["counter"], &Progress::hidden()))
-        .await
-        .expect("no panic")
-        .expect("built");
-    let place = disk.path().to_owned();
-    let host =
-        tokio::task::spawn_blocking(move || Host::start_in(&place, &[])).await.expect("no panic").expect("started");
+    let host = counters_on(&disk).await;
     let client = host.client();
-    client.deploy(&std::fs::read(&built[0].path).expect("a built guest"), None).await;
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let expires = (now + EXPIRES_AFTER).as_micros() as u64;
@@ -102,4 +106,35 @@ async fn a_full_disk_refuses_updates_and_heals_without_a_restart() {
         (metrics.counted("steward_documents_expired_total") == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_killed_on_a_full_disk_says_what_to_do_and_starts_once_there_is_space() {
+    let Some(disk) = SmallDisk::mount(512) else {
+        eprintln!("this user may not mount a small file system: nothing was proved");
+        return;
+    };
+    let mut host = counters_on(&disk).await;
+    host.client().post("/core/counters", &json!({ "documentSelfLink": "c", "step": 3 })).await.expect(201);
+    host.kill();
+    let ballast = fill(disk.path(), 0);
+    let data = host.data();
+    let folder = data.to_str().expect("UTF-8").to_owned();
+    let refused = tokio::task::spawn_blocking(move || {
+        let binary = steward_tests::build::steward().expect("the host is built");
+        Command::new(binary).args(["start", "--port", "0", "--data", &folder]).output().expect("it runs")
+    });
+    let refused = refused.await.expect("no panic");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(9), "{said}");
+    for part in [
+        "error[no-space]",
+        &format!("the disk is full that holds the data folder {}", data.display()),
+        "hint: free space there, or make it larger, and start again: nothing that was acknowledged is lost",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    std::fs::remove_file(ballast).expect("the ballast can be removed");
+    tokio::task::block_in_place(|| host.restart()).expect("it starts");
+    assert_eq!(host.client().get("/core/counters/c").await.expect(200).json()["step"], 3);
 }

@@ -50,7 +50,7 @@ async fn the_log_of_a_killed_host_holds_what_was_acknowledged() {
     }
     let refused = steward_log(&host, &[]);
     assert_eq!(refused.status.code(), Some(8), "a running host is left alone");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("a node uses the folder"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another steward uses the folder"));
 
     host.kill();
     let before = files(&host.data());

@@ -79,6 +79,15 @@ async fn a_factory_that_is_undeployed_keeps_its_documents() {
     assert_eq!(at(&base, &["undeploy", "counter", "-y"]).await.status.code(), Some(5));
     client.post("/core/factories", &json!({ "moduleDigest": module })).await.expect(201);
     assert_eq!(client.get("/core/counters/c").await.expect(200).json()["step"], 9);
+    for (revision, exit, told) in [
+        (&[][..], 5, "/core/counters never had another module"),
+        (&["2"], 5, "had no module at revision 2: it was undeployed then"),
+        (&["1"], 2, "the module of revision 1 of /core/counters answers already"),
+    ] {
+        let back = at(&base, &[&["rollback", "/core/counters", "-y"], revision].concat()).await;
+        assert_eq!(back.status.code(), Some(exit), "{}", said(&back));
+        assert!(said(&back).contains(told), "{}", said(&back));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,13 @@
 //! What an owner does without being asked: starting documents, maintenance, effects, timers, answers, expiry.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use steward_tests::client::Client;
 use steward_tests::wait;
 
-use crate::{PATIENT, host_with, host_with_flags};
+use crate::commands::{at, printed, said};
+use crate::{PATIENT, component, host_with, host_with_flags};
 
 async fn diary(client: &Client, name: &str) -> Value {
     client.get(&format!("/core/diaries/{name}")).await.expect(200).json()
@@ -349,4 +352,92 @@ async fn a_document_whose_turn_does_not_come_holds_up_no_expiry_but_its_own() {
     .await;
     assert!(!slow.is_finished(), "the slow call must outlast the others for this test to say anything");
     slow.abort();
+}
+
+/// Longer than an effect is tried for a path at which nothing ever was.
+const BEYOND_SHORT_PATIENCE: Duration = Duration::from_secs(11);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_an_undeployed_factory_waits_until_it_is_deployed_again() {
+    let mut host = host_with(&["duties"]).await;
+    host.client().deploy(&component("duties").await, Some("/core/others")).await;
+    let module = host.client().get("/core/factories/core/others").await.expect(200).json()["moduleDigest"].clone();
+    create(host.client(), "from").await;
+    host.client().post("/core/others", &json!({ "documentSelfLink": "to" })).await.expect(201);
+    host.client().delete("/core/factories/core/others").await.expect(200);
+    let began = Instant::now();
+    let letter =
+        |to: &str, note: &str, delay: u64| json!({ "to": to, "note": note, "tag": note, "delayMillis": delay });
+    let letters = [
+        letter("/core/others/to", "prompt", 0),
+        letter("/core/diaries/from", "behind", 0),
+        letter("/core/others/to", "timer", 100),
+        letter("/core/diaries/from", "passes", 200),
+    ];
+    host.client().patch("/core/diaries/from", &json!({ "letters": letters })).await.expect(200);
+    assert_eq!(notes_of(host.client(), "from", 1).await, ["passes"]);
+    tokio::task::block_in_place(|| host.restart()).expect("the host starts again");
+    let client = host.client();
+    wait::until("it would have been given up", || async { (began.elapsed() > BEYOND_SHORT_PATIENCE).then_some(()) })
+        .await;
+    let waiting = client.get("/core/diaries/from/effects").await.expect(200).json();
+    let stages: Vec<_> = waiting["effects"].as_array().into_iter().flatten().map(|effect| &effect["stage"]).collect();
+    assert_eq!(stages, ["HELD", "DUE", "HELD"], "{waiting}");
+    let reason = &waiting["effects"][0]["reason"];
+    assert_eq!(reason, "nothing is deployed at /core/others: it goes on when a module is");
+    let metrics = client.get("/metrics").await.expect(200);
+    assert_eq!(metrics.counted("steward_effects_retried_total"), 0, "nobody asks again and again");
+
+    let again = json!({ "documentSelfLink": "/core/others", "moduleDigest": module });
+    client.post("/core/factories", &again).await.expect(201);
+    wait::until("all of it arrives", || async {
+        let notes = texts(&client.get("/core/others/to").await.expect(200).json()["notes"]);
+        (notes.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(notes_of(client, "from", 2).await, ["passes", "behind"]);
+    let replies = wait::until("all answers have come", || async {
+        let replies = texts(&diary(client, "from").await["replies"]);
+        (replies.len() == 4).then_some(replies)
+    })
+    .await;
+    assert!(replies.iter().all(|reply| reply.ends_with(" 200")), "{replies:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_undeployed_lose_no_answer_and_an_operator_can_give_up_what_they_send() {
+    let host = host_with(&["duties"]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    client.deploy(&component("duties").await, Some("/core/others")).await;
+    let module = client.get("/core/factories/core/others").await.expect(200).json()["moduleDigest"].clone();
+    for name in ["asks", "forgets"] {
+        client.post("/core/others", &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    create(client, "to").await;
+    let letter = |note: &str, tag: &str| json!({ "letters": [{ "to": "/core/diaries/to", "note": note, "tag": tag, "delayMillis": 500 }] });
+    client.patch("/core/others/asks", &letter("asked", "question")).await.expect(200);
+    client.patch("/core/others/forgets", &letter("dropped", "question")).await.expect(200);
+    client.patch("/core/others/forgets", &letter("told", "")).await.expect(200);
+    client.delete("/core/factories/core/others").await.expect(200);
+    assert_eq!(notes_of(client, "to", 1).await, ["told"], "nobody asked for an answer to this one");
+
+    let listed = at(&base, &["effects"]).await;
+    let shown = printed(&listed);
+    assert!(shown.contains("/core/others/asks") && shown.contains("HELD"), "{shown}{}", said(&listed));
+    assert!(said(&listed).contains("HELD: nothing is deployed at /core/others"), "{}", said(&listed));
+    let dropped = at(&base, &["effects", "/core/others/forgets", "--drop", "-y"]).await;
+    assert!(printed(&dropped).contains("Gave up 1 of"), "{}{}", printed(&dropped), said(&dropped));
+
+    let again = json!({ "documentSelfLink": "/core/others", "moduleDigest": module });
+    client.post("/core/factories", &again).await.expect(201);
+    assert_eq!(notes_of(client, "to", 2).await, ["told", "asked"]);
+    let replies = |name: &'static str| async move {
+        let document = client.get(&format!("/core/others/{name}")).await.expect(200).json();
+        texts(&document["replies"])
+    };
+    wait::until("the answer is told", || async { (replies("asks").await == ["question 200"]).then_some(()) }).await;
+    assert_eq!(
+        (replies("forgets").await.len(), diary(client, "to").await["notes"].as_array().map(Vec::len)),
+        (0, Some(2))
+    );
 }

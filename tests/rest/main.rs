@@ -40,6 +40,7 @@ mod stopping;
 mod strangers;
 mod strictness;
 mod tasks;
+mod terminal;
 mod unread_bodies;
 mod utility;
 mod waiting;

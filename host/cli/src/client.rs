@@ -302,9 +302,6 @@ fn normal_host(text: &str) -> Result<String, Failure> {
     let refused = |reason: &str| Failure::usage(format!("{text:?} {reason}")).hint(NAMING);
     // A number alone is the port of a host on this machine, not the name of one.
     let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_port && text.parse::<u16>().is_err() {
-        return Err(refused("is no port"));
-    }
     let local = format!("127.0.0.1:{text}");
     let text = if is_port { local.as_str() } else { text };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -314,7 +311,14 @@ fn normal_host(text: &str) -> Result<String, Failure> {
         Some("https") => return Err(refused("asks for TLS, which is not supported")),
         Some(_) | None => return Err(refused("is not an http address")),
     }
-    Ok(full.trim_end_matches('/').to_owned())
+    // The parser takes any number for a port; a name with one that cannot be would only not be found.
+    let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
+    match port.filter(|port| !port.ends_with(']')) {
+        Some(port) if !port.parse().is_ok_and(|port: u16| port > 0) => {
+            Err(refused(&format!("names port {port:?}: ports are numbers from 1 to 65535")))
+        }
+        Some(_) | None => Ok(full.trim_end_matches('/').to_owned()),
+    }
 }
 
 fn root_cause(error: &dyn std::error::Error) -> String {
@@ -364,6 +368,13 @@ mod tests {
         }
         for text in ["", "99999", "https://a", "ftp://a", "http://", "a b"] {
             assert_eq!(normal_host(text).expect_err("must be refused").exit, Exit::Usage, "{text}");
+        }
+        for text in ["0", "99999", "host:99999", "http://host:65536/x", "host:0", "[::1]:99999"] {
+            let refused = normal_host(text).expect_err("must be refused");
+            assert!(refused.message.ends_with("ports are numbers from 1 to 65535"), "{text}: {}", refused.message);
+        }
+        for text in ["host", "host:65535", "[::1]", "[::1]:1", "http://host"] {
+            assert!(normal_host(text).is_ok(), "{text}");
         }
     }
 

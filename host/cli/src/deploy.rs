@@ -21,6 +21,7 @@ use super::example;
 use super::output::{Format, Terminal, thousands};
 use super::prepare::work_on;
 use super::progress;
+use super::reading;
 use super::table::Table;
 use super::views::short_digest;
 use steward_node::config::quantity::show_size;
@@ -29,11 +30,11 @@ use steward_node::config::quantity::show_size;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  steward deploy counter.ts                       asks before it activates
+  steward deploy counter.ts               asks before it activates
   steward deploy counter.wasm -y -m \"add reset\"
   steward deploy counter.wasm --factory /core/counters-v2
-  steward deploy counter.wasm --check             exit 0 nothing, 20 changes, 21 breaks
-  steward deploy .                                builds the project that is here
+  steward deploy counter.wasm --check     exit 0 nothing, 20 changes, 21 breaks
+  steward deploy .                        builds the project that is here
   cat counter.wasm | steward deploy - -y -o json")]
 pub(super) struct Args {
     /// Script (.js, .ts, .py), component (.wasm), or folder of a project; - is standard input
@@ -219,16 +220,12 @@ async fn read_component(file: &str, terminal: &mut Terminal) -> Result<Bytes, Fa
     if file != "-" && Language::of_file(file).is_some() {
         return Ok(script(file.as_ref())?.module().into());
     }
-    let read = if file == "-" {
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin(), &mut bytes).map(|_| bytes)
-    } else {
-        std::fs::read(file)
-    };
-    let bytes =
-        read.map_err(|error| Failure::unreadable(file, &error).hint("name a .wasm file, or - for standard input"))?;
+    let bytes = reading::bytes(file).map_err(|failure| match failure.code == "unreadable" {
+        true => failure.hint("name a .wasm file, or - for standard input"),
+        false => failure,
+    })?;
     if !bytes.starts_with(b"\0asm") {
-        return Err(Failure::new(Exit::Guest, "not-wasm", format!("{file} is not a WebAssembly file"))
+        return Err(Failure::new(Exit::Guest, "module-not-wasm", format!("{file} is not a WebAssembly file"))
             .hint("build one: steward build"));
     }
     Ok(Bytes::from(bytes))
@@ -456,7 +453,7 @@ mod tests {
         std::fs::write(file.path(), "hello").expect("a written file");
         let path = file.path().to_str().expect("UTF-8");
         let refused = read_component(path, &mut terminal).await.expect_err("must be refused");
-        assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "not-wasm"));
+        assert_eq!((refused.exit, refused.code.as_str()), (Exit::Guest, "module-not-wasm"));
         let missing = read_component("/nowhere.wasm", &mut terminal).await.expect_err("is not there");
         assert_eq!(missing.exit, Exit::Usage);
     }

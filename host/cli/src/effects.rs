@@ -1,24 +1,28 @@
 //! `effects`: what documents still have to send: effects on their way, and timers; and the end of that, on wish.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 
 use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal, cell, thousands};
-use super::services;
+use super::services::FACTORIES;
 use super::table::Table;
+use super::views;
 
 /// Shows effects on their way, and timers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-WAITING: its time has not come. DUE: it is sent, or tried again.
+WAITING: its time has not come. DUE: it is sent, or tried again. HELD: a factory
+that it needs is undeployed; it goes on when a module is deployed there.
 
 Examples:
   steward effects                          of all factories
   steward effects /core/counters
   steward effects /core/counters/clicks -n 5
-  steward effects /core/counters/clicks --drop   of one document: they are never sent
+  steward effects /core/counters/clicks --drop   of one document
   steward effects /core/counters --drop          of all documents of a factory")]
 pub(super) struct Args {
     /// Path of a document or a factory [default: all factories]
@@ -47,8 +51,11 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         None => {
             let stateful =
                 |factory: &super::views::Factory| !factory.options.iter().any(|option| option == "STATELESS");
-            let factories = services::factories(client).await?;
-            factories.into_iter().filter(stateful).map(|factory| factory.document_self_link).collect()
+            let answer = client.ask(&Call::get(FACTORIES).query("expand", "")).await?.json()?;
+            let factories: Vec<super::views::Factory> = views::entries(&answer, "documents")?;
+            let mounted = factories.into_iter().filter(stateful).map(|factory| factory.document_self_link);
+            // What was undeployed may have left effects behind.
+            mounted.chain(views::texts(&answer, "undeployedLinks")).collect()
         }
     };
     let mut effects = Vec::new();
@@ -79,6 +86,8 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
         true => terminal.say("nothing waits to be sent"),
         false => terminal.print_table(&table),
     }
+    let reasons: BTreeSet<&str> = effects.iter().filter_map(|effect| effect.get("reason")?.as_str()).collect();
+    reasons.into_iter().for_each(|reason| terminal.say(&format!("HELD: {reason}")));
     if pending > effects.len() as u64 {
         terminal.say(&format!("{} of {} shown: -n {pending}", effects.len(), thousands(pending)));
     }

@@ -9,6 +9,8 @@
 use serde_json::{Value, json};
 
 use steward_model::json;
+use steward_storage::space::is_full;
+use steward_storage::{format, log, state};
 
 /// How a run of `steward` ends. The numbers are promised to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,9 @@ pub(crate) enum Exit {
     Invalid = 7,
     /// Not ready, or the wait took too long.
     NotReady = 8,
-    /// The host has no room: its disk is full.
+    /// There is no room: the disk of the host is full, or the one to which the output goes.
     Full = 9,
-    /// The guest module is broken, or cannot be built, or its tests fail.
+    /// The guest module is broken, whether the host or this program says so, or cannot be built, or its tests fail.
     Guest = 10,
     /// `deploy --check`: a deployment would change something.
     ChangesPending = 20,
@@ -47,7 +49,7 @@ Exit codes:
    0  done                              6  conflict: version, existing, breaking
    1  failed, no better code            7  input refused by the host
    2  usage, or confirmation needed     8  not ready, or the wait took too long
-   3  no host reached                   9  no room: the disk of the host is full
+   3  no host reached                   9  no room: a disk is full
    4  not allowed                      10  guest broken: build, test, module
    5  not found                     20/21  deploy --check: changes / breaking
                                   130/143  stopped by SIGINT / SIGTERM";
@@ -83,6 +85,28 @@ impl Failure {
         let mut failure = Failure::usage(format!("cannot read {name}"));
         failure.code = "unreadable".to_owned();
         failure.detail(error.to_string())
+    }
+
+    /// Creates a failure of who cannot have a data folder.
+    pub(crate) fn of_folder(error: &format::Error) -> Failure {
+        let (exit, code) = match error {
+            format::Error::InUse { .. } => (Exit::NotReady, "folder-in-use"),
+            format::Error::Absent { .. } => (Exit::NotFound, "no-data-folder"),
+            format::Error::Disk { source, .. } if is_full(source) => (Exit::Full, "no-space"),
+            format::Error::Disk { .. } => (Exit::Failed, "disk"),
+            format::Error::Foreign { .. }
+            | format::Error::Newer { .. }
+            | format::Error::Older { .. }
+            | format::Error::Damaged { .. }
+            | format::Error::LogGone { .. } => (Exit::Failed, "data-folder"),
+        };
+        Failure::new(exit, code, error.to_string())
+    }
+
+    /// Creates a failure to write what was asked for.
+    pub(crate) fn unwritten(error: &std::io::Error) -> Failure {
+        let (exit, code) = if is_full(error) { (Exit::Full, "no-space") } else { (Exit::Failed, "unwritten") };
+        Failure::new(exit, code, "cannot write all of the output").detail(error.to_string())
     }
 
     /// Adds a line below the message.
@@ -130,17 +154,30 @@ impl From<anyhow::Error> for Failure {
         if let Some(failure) = error.downcast_ref::<Failure>() {
             return failure.clone();
         }
+        if let Some(error) = error.chain().find_map(|cause| cause.downcast_ref::<format::Error>()) {
+            return Failure::of_folder(error);
+        }
         let mut failure = Failure::new(Exit::Failed, "failed", error.to_string());
         failure.details = error.chain().skip(1).map(|cause| format!("caused by: {cause}")).collect();
         let in_use = |cause: &(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::AddrInUse)
         };
+        if error.chain().any(says_full) {
+            (failure.exit, failure.code) = (Exit::Full, "no-space".to_owned());
+        }
         if error.chain().any(in_use) {
             failure.code = "address-in-use".to_owned();
             failure.hints.push("another process listens there: choose another --port, or --port 0 for any".to_owned());
         }
         failure
     }
+}
+
+/// Returns true if an error says that there is no space left on a disk.
+fn says_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(is_full)
+        || matches!(cause.downcast_ref(), Some(state::Error::Full { .. }))
+        || matches!(cause.downcast_ref(), Some(log::open::Error::Full { .. }))
 }
 
 /// Turns the answer of a host that refused into a failure.
@@ -153,7 +190,7 @@ pub(crate) fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Fai
     let reason = status.canonical_reason().unwrap_or("unknown status");
     let message = text("detail").or(text("message")).or(text("title")).unwrap_or(reason);
     let code = text("code").map_or_else(|| reason.to_ascii_lowercase().replace(' ', "-"), str::to_owned);
-    let mut failure = Failure::new(exit_of(status), &code, message);
+    let mut failure = Failure::new(exit_of(status, &code), &code, message);
     if let Some(pointer) = text("pointer") {
         failure.details.push(format!("at {pointer}"));
     }
@@ -179,13 +216,16 @@ pub(crate) fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Fai
     failure
 }
 
-fn exit_of(status: http::StatusCode) -> Exit {
+/// Returns the exit code for an answer; one that is about the module that was sent has the exit code of a broken one, whoever has found
+/// that out.
+fn exit_of(status: http::StatusCode, code: &str) -> Exit {
     match status.as_u16() {
         401 | 403 => Exit::Forbidden,
         404 | 410 => Exit::NotFound,
         409 | 412 | 428 => Exit::Conflict,
         408 | 429 | 503 | 504 => Exit::NotReady,
         507 => Exit::Full,
+        400..=499 if code.starts_with("module-") => Exit::Guest,
         400..=499 => Exit::Invalid,
         _ => Exit::Failed,
     }
@@ -242,11 +282,36 @@ mod tests {
     #[test]
     fn every_status_has_the_documented_exit_code() {
         for (status, exit) in [(400, 7), (401, 4), (403, 4), (404, 5), (405, 7), (409, 6), (412, 6), (413, 7)] {
-            assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status")) as u8, exit, "{status}");
+            assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status"), "x") as u8, exit, "{status}");
         }
         for (status, exit) in [(422, 7), (429, 8), (500, 1), (502, 1), (503, 8), (504, 8), (507, 9)] {
-            assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status")) as u8, exit, "{status}");
+            assert_eq!(exit_of(StatusCode::from_u16(status).expect("a status"), "x") as u8, exit, "{status}");
         }
+        let refused = |status, code| exit_of(StatusCode::from_u16(status).expect("a status"), code);
+        assert_eq!(refused(422, "module-broken"), Exit::Guest);
+        assert_eq!((refused(409, "module-mounted"), refused(404, "module-unknown")), (Exit::Conflict, Exit::NotFound));
+    }
+
+    #[test]
+    fn a_disk_that_is_full_has_its_exit_code_wherever_it_stands_in_the_chain() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(Failure::unwritten(&full).exit, Exit::Full);
+        let error = anyhow::Error::from(state::Error::Lasting { source: full }).context("open the state store");
+        assert_eq!(Failure::from(error).exit, Exit::Full);
+        for error in [
+            state::Error::Full { free: 0, needed: 1 }.into(),
+            anyhow::Error::from(log::open::Error::Full { free: 0, needed: 1 }),
+        ] {
+            assert_eq!(Failure::from(error).code, "no-space");
+        }
+    }
+
+    #[test]
+    fn a_folder_in_use_has_one_exit_code_for_who_starts_and_for_who_looks() {
+        let in_use = || format::Error::InUse { path: "data".into() };
+        let started = Failure::from(anyhow::Error::from(in_use()).context("open the data folder"));
+        assert_eq!((started.exit, started.code.as_str()), (Exit::NotReady, "folder-in-use"));
+        assert_eq!(started, Failure::of_folder(&in_use()));
     }
 
     #[test]

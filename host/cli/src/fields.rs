@@ -11,6 +11,7 @@
 use steward_model::{Exact, json};
 
 use super::error::Failure;
+use super::reading;
 
 /// Where files and standard input come from.
 pub(super) trait Source {
@@ -26,8 +27,7 @@ pub(super) struct Files;
 
 impl Source for Files {
     fn read(&mut self, name: &str) -> Result<String, Failure> {
-        let text = if name == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(name) };
-        text.map_err(|error| Failure::unreadable(if name == "-" { "standard input" } else { name }, &error))
+        reading::text(name)
     }
 }
 

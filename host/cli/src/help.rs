@@ -141,6 +141,18 @@ mod tests {
         let short = whole.render_help().to_string();
         assert!(short.lines().count() <= 60, "{short}");
         whole.build();
+        // A terminal breaks longer lines once more, in the middle.
+        let mut commands = vec![&whole];
+        while let Some(one) = commands.pop() {
+            commands.extend(one.get_subcommands());
+            let texts =
+                [one.get_after_help(), one.get_after_long_help()].into_iter().flatten().map(ToString::to_string);
+            let wide: Vec<_> = texts
+                .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+                .filter(|line| line.chars().count() > 80)
+                .collect();
+            assert!(wide.is_empty(), "{}: {wide:#?}", one.get_name());
+        }
         for one in whole.get_subcommands_mut() {
             let long = one.clone().term_width(80).render_long_help().to_string();
             let wide: Vec<_> = long.lines().filter(|line| line.chars().count() > 80).collect();

@@ -10,14 +10,16 @@ use super::author::{build, script};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::prepare::{prepare, refused};
+use super::reading;
 use super::table::Table;
-use crate::project::said_code_cache;
+use crate::project::own_code_cache;
 use steward_node::config::quantity::show_size;
 
 /// Shows what a module file says about itself
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Needs no host. Exit code 10 if a host would refuse the module, with the reason.
+Needs no host. Exit code 10 if a host would refuse the module, with the reason;
+- is standard input.
 
 Examples:
   steward inspect counter.wasm
@@ -43,7 +45,7 @@ pub(super) async fn run(args: &Args, terminal: &mut Terminal) -> Result<Exit, Fa
     } else if Language::of_file(&name).is_some() {
         script(&args.file)?.module()
     } else {
-        std::fs::read(&args.file).map_err(|error| Failure::unreadable(&name, &error))?
+        reading::bytes(&name)?
     };
     let inspection = steward_sandbox::inspect(&bytes).map_err(|error| refused(&error))?;
     let path = inspection.http.is_some().then(|| named_after(&args.file));
@@ -79,7 +81,7 @@ async fn describe(
     path: Option<Link>,
     terminal: &mut Terminal,
 ) -> Result<(String, Descriptor), Failure> {
-    let module = prepare(bytes, said_code_cache(), path, terminal).await?;
+    let module = prepare(bytes, own_code_cache(), path, terminal).await?;
     Ok((module.digest().to_string(), module.descriptor().clone()))
 }
 

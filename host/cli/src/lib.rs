@@ -31,6 +31,7 @@ mod progress;
 mod project;
 mod query;
 mod quorum;
+mod reading;
 mod replay;
 mod rollback;
 mod services;
@@ -75,9 +76,11 @@ fn run_words(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCo
         Err(mut error) => {
             help::suggest(&mut error);
             help::plain_usage(&mut error, &mut help::command(colour));
-            // A closed pipe is no failure of ours: `steward --help | head -1`.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+            let printed = error.print();
+            return match Terminal::of_process(now).wrote(printed) {
+                Ok(()) => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8)),
+                Err(failure) => ExitCode::from(failure.exit as u8),
+            };
         }
     };
     let mut terminal = Terminal::of_process(now);
@@ -86,7 +89,8 @@ fn run_words(now: Timestamp, node: impl FnOnce(Options) -> anyhow::Result<ExitCo
         Verb::Start(args) => start::run(args, &mut terminal, node),
         Verb::Command(command) => run(command, &cli.global, &mut terminal).map(|exit| ExitCode::from(exit as u8)),
     };
-    ended.unwrap_or_else(|failure| {
+    // What was asked for may be done, but who asked has not read the answer.
+    ended.and_then(|code| terminal.written().map(|()| code)).unwrap_or_else(|failure| {
         terminal.show_failure(&failure);
         ExitCode::from(failure.exit as u8)
     })

@@ -226,30 +226,24 @@ fn system_log(folder: &Path) -> Result<PathBuf, Failure> {
 fn nothing(error: &inspect::Error) -> Failure {
     match error {
         inspect::Error::NoLog { .. } => Failure::new(Exit::NotFound, "no-log", error.to_string()),
-        inspect::Error::Disk { .. } => Failure::new(Exit::Failed, "unreadable", error.to_string()),
+        inspect::Error::Disk { .. } => Failure::new(Exit::Failed, "disk", error.to_string()),
     }
 }
 
 fn refused(folder: &Path, error: &format::Error) -> Failure {
-    let message = error.to_string();
+    let failure = Failure::of_folder(error);
     match error {
-        format::Error::InUse { .. } => {
-            let message = format!("a node uses the folder {}", folder.display());
-            Failure::new(Exit::NotReady, "folder-in-use", message).hint("stop it first: the log grows while it runs")
-        }
-        format::Error::Absent { .. } => {
-            let failure = Failure::new(Exit::NotFound, "no-data-folder", message);
-            match below(folder) {
-                Some(node) => failure.hint(format!("a node keeps its folder below: steward log {}", node.display())),
-                None => failure.hint("the folder of a node is the one that --data names: ./steward-data"),
-            }
-        }
+        format::Error::InUse { .. } => failure.hint("stop it first: the log grows while it runs"),
+        format::Error::Absent { .. } => match below(folder) {
+            Some(node) => failure.hint(format!("a node keeps its folder below: steward log {}", node.display())),
+            None => failure.hint("the folder of a node is the one that --data names: ./steward-data"),
+        },
         format::Error::Foreign { .. }
         | format::Error::Newer { .. }
         | format::Error::Older { .. }
         | format::Error::Damaged { .. }
-        | format::Error::LogGone { .. } => Failure::new(Exit::Failed, "data-folder", message),
-        format::Error::Disk { .. } => Failure::new(Exit::Failed, "unreadable", message),
+        | format::Error::LogGone { .. }
+        | format::Error::Disk { .. } => failure,
     }
 }
 

@@ -81,7 +81,8 @@ fn show_check(path: &str, older: u64, newest: u64, stored: &Value, terminal: &mu
             terminal.print(&format!("All documents of {path} have the shape of version {newest}"))
         }
         Format::Table => {
-            terminal.print(&format!("{} of {path} have an older shape than version {newest}", documents(older)))
+            let have = if older == 1 { "has" } else { "have" };
+            terminal.print(&format!("{} of {path} {have} an older shape than version {newest}", documents(older)))
         }
     }
 }
@@ -135,7 +136,8 @@ fn finish(path: &str, newest: u64, total: &Total, terminal: &mut Terminal) -> Re
     if refused == 0 {
         return Ok(Exit::Done);
     }
-    let message = format!("{} could not be migrated and stay as they are", documents(refused));
+    let stay = if refused == 1 { "stays as it is" } else { "stay as they are" };
+    let message = format!("{} could not be migrated and {stay}", documents(refused));
     Err(Failure::new(Exit::Failed, "not-migrated", message)
         .hint("mend migrate in the module, deploy it, and run the command once more: it goes on with what is left"))
 }

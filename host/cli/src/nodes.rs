@@ -28,10 +28,12 @@ enum Action {
     List,
     /// Forgets a node that will not come back
     #[command(after_help = "\
-The node must be stopped or silent, and must not hold what no other node has. Its copies count no longer, another node
-votes in its place if there is one, and a quorum that follows the majority is counted anew. Its number is never given
-again: its data folder cannot come back, and a node of the same name begins on an empty one. To remove a number once more
-changes nothing, so whoever has not heard what came of it can ask again.")]
+The node must be stopped or silent, and must not hold what no other node has.
+Its copies count no longer, another node votes in its place if there is one, and
+a quorum that follows the majority is counted anew. Its number is never given
+again: its data folder cannot come back, and a node of the same name begins on
+an empty one. To remove a number once more changes nothing, so whoever has not
+heard what came of it can ask again.")]
     Remove {
         /// Its name, or its number
         node: String,

@@ -1,7 +1,8 @@
 //! The terminal: data on standard output, messages on standard error; tables for people, JSON for programs.
 //!
 //! If the reader closes the pipe (`steward history … | head -1`), that is no failure. The rest of the output is dropped
-//! and the command runs to its end. So a reader that stops early never cuts a deployment in half.
+//! and the command runs to its end. So a reader that stops early never cuts a deployment in half. Output that is lost for
+//! another reason, such as a full disk, does not stop the command either, and is told at its end.
 //!
 //! Much of what is written was chosen by somebody else: documents, names of nodes, words of guests. It passes [`shown`], so that it
 //! cannot command the terminal. Sequences that do are written here only.
@@ -57,6 +58,8 @@ pub(super) enum Times {
 pub(super) struct Terminal {
     /// Where data goes.
     pub data: Box<dyn Write>,
+    /// Why a part of the data was lost, if one was.
+    pub lost: Option<std::io::Error>,
     /// Where talk goes.
     pub talk: Box<dyn Write>,
     /// Where answers come from.
@@ -85,6 +88,7 @@ impl Terminal {
         let watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Terminal {
             data: Box::new(std::io::stdout()),
+            lost: None,
             talk: Box::new(std::io::stderr()),
             answers: Box::new(std::io::BufReader::new(std::io::stdin())),
             format: Format::Table,
@@ -100,7 +104,34 @@ impl Terminal {
 
     /// Writes a line of data.
     pub(super) fn print(&mut self, line: &str) {
-        write_line(&mut *self.data, &shown(line));
+        let written = writeln_to(&mut *self.data, &shown(line));
+        self.keep(written);
+    }
+
+    /// Remembers that data was lost. A reader that has gone has read enough.
+    fn keep(&mut self, written: std::io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.lost.get_or_insert(error);
+        }
+    }
+
+    /// Returns nothing if all data was written that somebody wanted to read.
+    ///
+    /// # Errors
+    /// A failure that says why it was not.
+    pub(super) fn written(&mut self) -> Result<(), Failure> {
+        self.lost.take().map_or(Ok(()), |error| Err(Failure::unwritten(&error)))
+    }
+
+    /// Shows that something was not written that goes to nowhere else.
+    ///
+    /// # Errors
+    /// The failure that was shown.
+    pub(super) fn wrote(&mut self, written: std::io::Result<()>) -> Result<(), Failure> {
+        self.keep(written);
+        self.written().inspect_err(|failure| self.show_failure(failure))
     }
 
     /// Writes short texts beside one another, on as many lines as the terminal is too narrow for.
@@ -126,15 +157,16 @@ impl Terminal {
 
     /// Writes whole lines of data of our own as they are.
     pub(super) fn print_text(&mut self, text: &[u8]) {
-        // A reader that has gone has read enough.
-        let _ = self.data.write_all(text).and_then(|()| self.data.flush());
+        let written = self.data.write_all(text).and_then(|()| self.data.flush());
+        self.keep(written);
     }
 
     /// Writes a table, no wider than the terminal.
     pub(super) fn print_table(&mut self, table: &Table) {
         // What a terminal could take for a command was taken out of its cells already.
         let text = if self.coloured_data { table.coloured(self.columns) } else { table.render(self.columns) };
-        write_line(&mut *self.data, &text);
+        let written = writeln_to(&mut *self.data, &text);
+        self.keep(written);
     }
 
     /// Writes a document for programs.
@@ -275,7 +307,11 @@ fn is_set(variable: &str) -> bool {
 
 fn write_line(to: &mut dyn Write, line: &str) {
     // Nobody is left to be told when the terminal itself is gone.
-    let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+    let _ = writeln_to(to, line);
+}
+
+fn writeln_to(to: &mut dyn Write, line: &str) -> std::io::Result<()> {
+    writeln!(to, "{line}").and_then(|()| to.flush())
 }
 
 /// Returns a distance in time in its largest unit.

@@ -9,6 +9,7 @@ use steward_sandbox::{Config, Language, Module, PrepareError, Sandbox, Script};
 use super::error::{Exit, Failure};
 use super::output::Terminal;
 use super::progress;
+use crate::project::said_code_cache;
 
 /// Most instances meanwhile: a module is called once.
 const INSTANCES: u32 = 1;
@@ -24,8 +25,14 @@ pub(super) async fn prepare(
     path: Option<Link>,
     terminal: &mut Terminal,
 ) -> Result<Arc<Module>, Failure> {
-    let config = Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
-    let sandbox = Sandbox::new(config).map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
+    let config =
+        |cache| Config { cache_folder: cache, instances_max: INSTANCES, idle_instances_max: 1, ..Config::default() };
+    let sandbox = match Sandbox::new(config(cache.clone())) {
+        // A folder that nobody has named does without: it costs time.
+        Err(_) if cache.is_some() && cache != said_code_cache() => Sandbox::new(config(None)),
+        made => made,
+    };
+    let sandbox = sandbox.map_err(|error| Failure::new(Exit::Failed, "sandbox", error.to_string()))?;
     let bar = progress::waiting(work_on(&bytes));
     let work = tokio::task::spawn_blocking(move || sandbox.prepare_for(&bytes, path));
     let made = progress::watch(terminal, &bar, work).await;
@@ -46,5 +53,6 @@ pub(super) fn work_on(module: &[u8]) -> &'static str {
 
 /// Returns the failure with which a host would refuse a module.
 pub(super) fn refused(error: &PrepareError) -> Failure {
-    Failure::new(Exit::Guest, error.code(), error.to_string())
+    let exit = if matches!(error, PrepareError::Busy { .. }) { Exit::NotReady } else { Exit::Guest };
+    Failure::new(exit, error.code(), error.to_string())
 }

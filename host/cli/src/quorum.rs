@@ -14,8 +14,9 @@ const KIND: &str = "com:vmware:xenon:services:common:NodeGroupService:UpdateQuor
 /// Shows or sets the quorum of the group
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A quorum that is set stays until it is set again; auto lets it follow the majority of the nodes.
-Lowered, it lets waiting updates go on at once. With 1, the death of one node can lose updates.
+A quorum that is set stays until it is set again; auto lets it follow the
+majority of the nodes. Lowered, it lets waiting updates go on at once. With 1,
+the death of one node can lose updates.
 
 Examples:
   steward quorum

@@ -25,13 +25,14 @@ const DIFFERS: &str = "≠";
 /// Runs the request once more that made a version, and compares
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Needs a host that records requests: steward dev, or steward start --record-requests.
-Nothing is committed and nothing is sent. What the handler reads of other documents it reads as
-they are now. What it logged at first stands in the log of the host. Values that differ are marked;
--q prints only where they are.
+Needs a host that records requests: steward dev, or steward start
+--record-requests. Nothing is committed and nothing is sent. What the handler
+reads of other documents it reads as they are now. What it logged at first
+stands in the log of the host. Values that differ are marked; -q prints only
+where they are.
 
 Examples:
-  steward replay /core/counters/clicks@3                      by the module that is mounted
+  steward replay /core/counters/clicks@3                  by the mounted module
   steward replay /core/counters/clicks@3 --module counter.ts  by another one
   steward replay /core/counters/clicks@3 --recorded -o json")]
 pub(super) struct Args {

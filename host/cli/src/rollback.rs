@@ -72,20 +72,24 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 fn target(factory: &Factory, wanted: Option<u64>) -> Result<&Revision, Failure> {
     let link = &factory.document_self_link;
     let see = || format!("see them: steward services {link}");
+    let no_such = |message: String| Failure::new(Exit::NotFound, "no-such-revision", message).hint(see());
     let Some(number) = wanted else {
-        let earlier =
-            |revision: &&Revision| revision.revision < factory.revision && revision.digest != factory.module_digest;
+        // Revisions at which it was undeployed have no module.
+        let earlier = |revision: &&Revision| {
+            revision.revision < factory.revision && ![&factory.module_digest, ""].contains(&revision.digest.as_str())
+        };
         let newest = factory.revisions.iter().filter(earlier).max_by_key(|revision| revision.revision);
-        let none =
-            || Failure::new(Exit::NotFound, "no-such-revision", format!("{link} never had another module")).hint(see());
-        return newest.ok_or_else(none);
+        return newest.ok_or_else(|| no_such(format!("{link} never had another module")));
     };
-    if number == factory.revision {
-        return Err(Failure::usage(format!("revision {number} of {link} answers already")).hint(see()));
+    let found = factory.revision(number).ok_or_else(|| no_such(format!("{link} has no revision {number}")))?;
+    if found.digest.is_empty() {
+        return Err(no_such(format!("{link} had no module at revision {number}: it was undeployed then")));
     }
-    let none =
-        || Failure::new(Exit::NotFound, "no-such-revision", format!("{link} has no revision {number}")).hint(see());
-    factory.revision(number).ok_or_else(none)
+    if found.digest == factory.module_digest {
+        let which = if number == factory.revision { "" } else { "the module of " };
+        return Err(Failure::usage(format!("{which}revision {number} of {link} answers already")).hint(see()));
+    }
+    Ok(found)
 }
 
 fn show_plan(factory: &Factory, target: &Revision, terminal: &mut Terminal) {
@@ -112,8 +116,8 @@ mod tests {
         Factory {
             document_self_link: "/core/counters".to_owned(),
             module_digest: "b".to_owned(),
-            revision: 4,
-            revisions: vec![revision(1, "a"), revision(2, "c"), revision(3, "b"), revision(4, "b")],
+            revision: 5,
+            revisions: vec![revision(1, "a"), revision(2, "c"), revision(3, "b"), revision(4, ""), revision(5, "b")],
             ..Factory::default()
         }
     }
@@ -126,7 +130,14 @@ mod tests {
 
     #[test]
     fn revision_that_cannot_be_returned_to_is_refused() {
-        assert_eq!(target(&factory(), Some(4)).expect_err("it answers now").exit, Exit::Usage);
+        for (number, exit, told) in [
+            (5, Exit::Usage, "revision 5 of /core/counters answers already"),
+            (3, Exit::Usage, "the module of revision 3 of /core/counters answers already"),
+            (4, Exit::NotFound, "/core/counters had no module at revision 4: it was undeployed then"),
+        ] {
+            let refused = target(&factory(), Some(number)).expect_err("it cannot be");
+            assert_eq!((refused.exit, refused.message.as_str()), (exit, told));
+        }
         assert_eq!(target(&factory(), Some(9)).expect_err("it never was").exit, Exit::NotFound);
         let alone = Factory { revisions: Vec::new(), ..factory() };
         assert_eq!(target(&alone, None).expect_err("there is none").exit, Exit::NotFound);

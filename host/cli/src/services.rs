@@ -9,7 +9,7 @@ use super::table::Table;
 use super::views::{self, Factory, short_digest};
 
 /// Where factories are listed.
-const FACTORIES: &str = "/core/factories";
+pub(super) const FACTORIES: &str = "/core/factories";
 
 /// Lists factories, or shows one with its revisions
 #[derive(Debug, clap::Args)]

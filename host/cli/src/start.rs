@@ -1,5 +1,6 @@
 //! `start`: the flags of a node. They are made from the table of settings, so flag, variable, file key and help agree.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
@@ -18,7 +19,7 @@ const FILE_HEADING: &str = "Configuration";
 pub(super) const HELP: &str = "\
 Every flag is also a variable, STEWARD_ and its name in capitals
 (STEWARD_PEER_NODES), and a key of the file (peer_nodes). Flags win over
-variables, these over the file. Xenon's spellings (--peerNodes=...) are accepted.
+variables, these over the file. Xenon's spellings (--peerNodes=...) are taken.
 
 Examples:
   steward start
@@ -54,9 +55,21 @@ pub(super) fn run(
         end_with_parent()?;
     }
     match wish(args, std::env::vars(), terminal)? {
-        Wish::Start(options) => Ok(node(*options)?),
+        Wish::Start(options) => {
+            let data = (!options.ephemeral).then(|| options.data.clone());
+            node(*options).map_err(|error| failed(error, data.as_deref()))
+        }
         Wish::Nothing => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Turns what ended a node into a failure; `data` is the folder that it keeps.
+fn failed(error: anyhow::Error, data: Option<&Path>) -> Failure {
+    let failure = Failure::from(error);
+    let Some(data) = data.filter(|_| failure.code == "no-space") else { return failure };
+    failure
+        .detail(format!("the disk is full that holds the data folder {}", data.display()))
+        .hint("free space there, or make it larger, and start again: nothing that was acknowledged is lost")
 }
 
 /// Lets this process be told to stop when the one that started it is gone, however that ended.

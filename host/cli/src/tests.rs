@@ -84,6 +84,7 @@ async fn run_on(words: &[&str], answer: Option<&str>, columns: Option<usize>, pl
 /// Returns a terminal that writes on paper; somebody watches it who has such an answer to give.
 fn terminal(data: &Paper, talk: &Paper, answer: Option<&str>) -> Terminal {
     Terminal {
+        lost: None,
         data: Box::new(data.clone()),
         talk: Box::new(talk.clone()),
         answers: Box::new(std::io::Cursor::new(answer.unwrap_or_default().to_owned())),

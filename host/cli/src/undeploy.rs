@@ -11,8 +11,8 @@ use super::services;
 /// Takes a factory away; its documents stay
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The documents stay on disk, and effects for them wait. They answer again when
-a module is deployed at the same path.
+The documents stay on disk, and effects for them wait: see `steward effects`.
+They answer again when a module is deployed at the same path.
 
 Examples:
   steward undeploy /core/counters

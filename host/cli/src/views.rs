@@ -112,6 +112,12 @@ pub(super) fn entries<T: DeserializeOwned>(answer: &Value, field: &str) -> Resul
     map.into_iter().flat_map(|map| map.values()).map(|entry| one(entry.clone())).collect()
 }
 
+/// Returns the texts of a list such as `documentLinks`; none if the answer does not have it.
+pub(super) fn texts(answer: &Value, field: &str) -> Vec<String> {
+    let list = answer.get(field).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// Reads one document.
 ///
 /// # Errors

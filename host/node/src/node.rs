@@ -202,6 +202,7 @@ fn start_operations(
     let queries = Queries::new(Arc::clone(clock), partitions, Arc::clone(&services), owner.clone(), others);
     let queries = Arc::new(queries);
     let outward = Outward::new(port, cluster.clone());
+    let agreed = cluster.clone();
     let schedule = maintenance::Schedule::new(Arc::clone(clock));
     let limits = Limits {
         wait: WAIT,
@@ -228,7 +229,8 @@ fn start_operations(
         links.offer(Topic::Operations, Arrivals::new(&operations, modules));
         links.offer(Topic::Queries, Shares::new(&queries));
     }
-    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), Arc::clone(&foundation.hands), outward, stop);
+    let hands = Arc::clone(&foundation.hands);
+    Outbox::start(Arc::clone(&operations), Arc::clone(&queries), hands, agreed, outward, stop);
     maintenance::start(&operations, &schedule, stop);
     (operations, queries)
 }

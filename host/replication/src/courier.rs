@@ -31,6 +31,11 @@ pub enum Sent<R> {
         /// What would stand for the answer if the effect were given up now.
         otherwise: R,
     },
+    /// Nothing is there that could take it: it waits until other services are mounted.
+    Held {
+        /// How often others were mounted before it was sent.
+        mounts: u64,
+    },
     /// The host stops: the next primary of the document sends the effect.
     Stopping,
 }
@@ -78,7 +83,11 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
         let Some(effect) = partition.with_outbox(|outbox| outbox.next(&claim, now)) else { break };
         // Given up by the host or by the claim, not by the effect: it stays pending and is sent again under the same
         // key.
-        let Some(reply) = carry_out(carrier, partition, &claim, &effect, &mut sent).await else { break };
+        let reply = match carry_out(carrier, partition, &claim, &effect, &mut sent).await {
+            Carried::Answered(reply) => reply,
+            Carried::Held => continue,
+            Carried::Ended => break,
+        };
         partition.with_outbox(|outbox| outbox.sent(&claim, &effect.key));
         sent.push(effect.key.clone());
         // What the document makes of an answer and the note that the effect is answered are one record, or a crash
@@ -97,25 +106,43 @@ pub async fn deliver<C: Carrier>(carrier: &C, partition: &Partition, claim: Clai
     partition.with_outbox(|outbox| outbox.release(&claim));
 }
 
-/// Sends an effect until it is answered or given up; none if the host stops first, or the claim ends. What was `sent` before it
-/// is settled before it has to wait: it may wait for longer than targets remember keys.
+/// What became of an effect in this claim.
+enum Carried<R> {
+    /// There is an answer, or it was given up.
+    Answered(R),
+    /// It waits for other services; the document goes on with what may pass it.
+    Held,
+    /// The host stops, or the claim or the effect has ended.
+    Ended,
+}
+
+/// Sends an effect until it is answered, given up or held. What was `sent` before it is settled before it has to wait: it may wait
+/// for longer than targets remember keys.
 async fn carry_out<C: Carrier>(
     carrier: &C,
     partition: &Partition,
     claim: &Claim,
     effect: &PendingEffect,
     sent: &mut Vec<EffectKey>,
-) -> Option<C::Reply> {
+) -> Carried<C::Reply> {
     let began = carrier.now();
     for attempts in 1.. {
-        match carrier.send(effect, began).await {
-            Sent::Answered(reply) => return Some(reply),
-            Sent::Later { otherwise } if mutation::is(Mutation::SettledOnFailure) => return Some(otherwise),
-            Sent::Later { .. } => {}
-            Sent::Stopping => return None,
-        }
-        if !sent.is_empty() {
+        let ended = carrier.send(effect, began).await;
+        let waits = matches!(ended, Sent::Later { .. } | Sent::Held { .. });
+        if waits && !sent.is_empty() {
             carrier.settle(partition, std::mem::take(sent));
+        }
+        match ended {
+            Sent::Answered(reply) => return Carried::Answered(reply),
+            Sent::Later { otherwise } if mutation::is(Mutation::SettledOnFailure) => {
+                return Carried::Answered(otherwise);
+            }
+            Sent::Later { .. } => {}
+            Sent::Held { mounts } => {
+                partition.with_outbox(|outbox| outbox.hold(claim, &effect.key, mounts));
+                return Carried::Held;
+            }
+            Sent::Stopping => return Carried::Ended,
         }
         if !goes_on(carrier, partition, claim, attempts).await
             || partition.with_outbox(|outbox| !outbox.is_pending(&effect.key))
@@ -123,7 +150,7 @@ async fn carry_out<C: Carrier>(
             break;
         }
     }
-    None
+    Carried::Ended
 }
 
 /// Pauses before another attempt; returns false if there shall be none, because the host stops or the claim has ended.
@@ -147,7 +174,10 @@ async fn tell<C: Carrier>(
             Told::Never => return carrier.settle(partition, settled),
             Told::Later => {}
         }
-        if !goes_on(carrier, partition, claim, attempts).await {
+        // An operator may give up meanwhile what waits to be told.
+        if !goes_on(carrier, partition, claim, attempts).await
+            || partition.with_outbox(|outbox| !outbox.is_pending(&effect.key))
+        {
             return;
         }
     }

@@ -1,6 +1,7 @@
 //! From texts to types and back, for one call. Only code that the macro `service` writes calls these functions.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::document::{self, Document};
@@ -147,8 +148,16 @@ pub fn kind(ctx: &Context) -> Option<String> {
 ///
 /// # Errors
 /// Always a fault with status 400, which lists the kinds.
-pub fn unknown_kind(kind: Option<&str>, known: &[&str]) -> Result<Reply> {
-    let found = kind.map_or_else(|| "no kind".to_owned(), |kind| format!("the kind {kind:?}"));
+pub fn unknown_kind(ctx: &Context, known: &[&str]) -> Result<Reply> {
+    let body = ctx.request().body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok());
+    let found = match body.as_ref().and_then(|body| body.get("kind")) {
+        None | Some(Value::Null) => "no kind".to_owned(),
+        Some(Value::String(kind)) => format!("the kind {kind:?}"),
+        Some(Value::Bool(_)) => "a boolean instead of a text".to_owned(),
+        Some(Value::Number(_)) => "a number instead of a text".to_owned(),
+        Some(Value::Array(_)) => "a list instead of a text".to_owned(),
+        Some(Value::Object(_)) => "an object instead of a text".to_owned(),
+    };
     let message = format!("kind must be one of {}, found {found}", known.join(", "));
     Err(crate::Fault { pointer: "/kind".to_owned(), ..refused(400, "unknown-kind", message) })
 }

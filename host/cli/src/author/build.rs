@@ -16,8 +16,9 @@ use steward_node::config::quantity::show_size;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The tool of the language does the work; what is missing is said with the command
-that installs it. A script needs no tool: its texts are put into one module. The component is checked as a host would, and kept in .steward/.
-Standard output is its path alone. Exit code 10 if it cannot be built.
+that installs it. A script needs no tool: its texts are put into one module.
+The component is checked as a host would, and kept in .steward/. Standard
+output is its path alone. Exit code 10 if it cannot be built.
 
 Examples:
   steward build

@@ -25,7 +25,7 @@ pub(in super::super) struct Args {
     /// Name of the service, or a path that ends with it
     #[arg(value_name = "NAME")]
     place: PathBuf,
-    /// Language: rust, go, c, python, javascript, typescript
+    /// Language: rust, go, c, python, javascript, typescript (or rs, golang, py, js, ts)
     #[arg(short, long, value_name = "LANGUAGE", default_value = "rust", value_parser = Languages, hide_possible_values = true)]
     lang: Language,
 }

@@ -23,6 +23,14 @@ pub(crate) fn said_code_cache() -> Option<PathBuf> {
     std::env::var_os(CODE_CACHE).filter(|said| !said.is_empty()).map(PathBuf::from)
 }
 
+/// Returns the folder of compiled code for what belongs to no project: the one that the environment names, else one in the folder in
+/// which programs of this user keep what can be made anew; none where nobody says which that is. Source: XDG Base Directory Specification.
+pub(crate) fn own_code_cache() -> Option<PathBuf> {
+    let named = |variable| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_user = || named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    said_code_cache().or_else(|| Some(of_user()?.join("steward").join("code")))
+}
+
 /// Returns where a tool shall write its output `file`, in the folder of what can be made anew, which is there then.
 ///
 /// # Errors

@@ -34,12 +34,27 @@ impl Language {
         }
     }
 
+    /// Returns another name by which people call it, if there is one.
+    fn short_name(self) -> Option<&'static str> {
+        match self {
+            Language::Rust => Some("rs"),
+            Language::Go => Some("golang"),
+            Language::C => None,
+            Language::Python => Some("py"),
+            Language::JavaScript => Some("js"),
+            Language::TypeScript => Some("ts"),
+        }
+    }
+
     /// Returns the language of a name.
     ///
     /// # Errors
     /// A sentence with the names that there are.
     pub(crate) fn parse(name: &str) -> Result<Language, String> {
-        let found = Language::ALL.into_iter().find(|language| language.name() == name.to_ascii_lowercase());
+        let lower = name.to_ascii_lowercase();
+        let found = Language::ALL
+            .into_iter()
+            .find(|language| language.name() == lower || language.short_name().is_some_and(|short| short == lower));
         found.ok_or_else(|| {
             let names = Language::ALL.map(Language::name).join(", ");
             format!("there is no SDK for {name:?} in this steward; there is one for: {names}")
@@ -81,6 +96,15 @@ mod tests {
     #[test]
     fn a_language_without_an_sdk_is_refused_with_those_that_have_one() {
         assert_eq!(Language::parse("Rust"), Ok(Language::Rust));
+        for (short, language) in [
+            ("rs", Language::Rust),
+            ("golang", Language::Go),
+            ("py", Language::Python),
+            ("js", Language::JavaScript),
+            ("TS", Language::TypeScript),
+        ] {
+            assert_eq!(Language::parse(short), Ok(language));
+        }
         let refused = Language::parse("cobol").expect_err("there is none");
         let names = "rust, go, c, python, javascript, typescript";
         assert_eq!(refused, format!("there is no SDK for \"cobol\" in this steward; there is one for: {names}"));

@@ -28,7 +28,7 @@ use std::process::Command;
 
 pub(crate) use error::Error;
 use error::io;
-pub(crate) use folders::{FOLDER, said_code_cache};
+pub(crate) use folders::{FOLDER, own_code_cache, said_code_cache};
 pub(crate) use language::Language;
 pub(crate) use name::Name;
 pub(crate) use tools::{Effort, Made, Tools, Voice};

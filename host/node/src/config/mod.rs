@@ -58,7 +58,7 @@ const GUEST_MEMORY_BYTES_MAX: u64 = 4 << 30;
 const GUEST_DEADLINE_MAX: Duration = Duration::from_secs(3600);
 
 /// No module of a service is larger; all of it is in memory while it is compiled.
-const MODULE_BYTES_MAX: u64 = 1 << 30;
+pub const MODULE_BYTES_MAX: u64 = 1 << 30;
 const MODULE_MEMORY_BYTES_MAX: u64 = 1 << 40;
 
 /// Nobody waits longer for a module to be compiled.

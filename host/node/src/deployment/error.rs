@@ -67,8 +67,9 @@ pub(crate) enum Error {
 /// Documents that a module could not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{path} keeps {} documents in state version{} {}, the module reads {}",
+    "{path} keeps {} document{} in state version{} {}, the module reads {}",
     self.unreadable(),
+    if self.unreadable() == 1 { "" } else { "s" },
     if self.stored.len() == 1 { "" } else { "s" },
     listed(self.stored.keys()),
     listed(&self.reads)

@@ -15,6 +15,9 @@ use super::request::{Purpose, Status};
 use super::road::Road;
 use super::{Error, guest, native};
 
+/// The status by which an SDK says that a service has no handler for what comes.
+const NO_HANDLER: u16 = 501;
+
 /// Decides what an operation does to an existing document.
 ///
 /// # Errors
@@ -29,6 +32,11 @@ pub(super) async fn execute(road: Road<'_>, before: &Before, given: Given) -> Re
     // Boxed to keep the future of an update small; this branch is rare.
     let run = |occasion| Box::pin(run_if_handled(road, document, occasion, given));
     let tolerated = |handler: &'static str, decided: Result<Decision, Error>| match decided {
+        // A tag may be there only for cancelling a timer by it. Whoever has handlers for other tags says so then.
+        Err(Error::Refused(fault)) if road.rehearsal.is_none() && fault.status == NO_HANDLER => {
+            tracing::debug!(link = %document.link, handler, %fault, "nobody handles this");
+            Ok(Decision::nothing(UpdateAction::Patch))
+        }
         // Whoever rehearses wants to see the failure.
         Err(error) if road.rehearsal.is_none() => {
             tracing::warn!(link = %document.link, handler, %error, "handler failed, the host goes on without it");

@@ -7,8 +7,8 @@ use steward_model::update::PendingEffect;
 use steward_model::{Action, Moment, Timestamp};
 use steward_replication::courier::{Carrier, Sent, Told};
 
-use super::sent;
 use super::work::Outbox;
+use super::{away, sent};
 use crate::operation::{Patience, Purpose};
 use crate::partition::Partition;
 use crate::telemetry::metrics as telemetry;
@@ -34,6 +34,12 @@ impl Carrier for Outbox {
     }
 
     async fn send(&self, effect: &PendingEffect, began: Moment) -> Sent<EffectReply> {
+        // Counted before it is looked at: what is mounted in between is not missed.
+        let mounts = self.operations.services().mounts();
+        if let Some(factory) = away::awaited(&self.cluster.borrow(), effect) {
+            tracing::debug!(key = %effect.key, request = effect.request, %factory, "effect is held, nothing is deployed there");
+            return Sent::Held { mounts };
+        }
         // A place is held while sending, not while pausing: targets that are away must not keep others from theirs.
         let sending = async {
             let _place = self.places.take(&effect.effect.to).await;
@@ -81,6 +87,10 @@ impl Carrier for Outbox {
         let mut tell = self.operations.own(id, Action::Patch, link.clone(), Cause::Reply, purpose);
         tell.root = Some(effect.request.clone());
         let Err(error) = self.operations.perform(tell).await else { return Told::Settled };
+        if self.cluster.borrow().registry().unmounted_of(link).is_some() {
+            tracing::debug!(%link, %error, "answer to an effect waits until a module is deployed again");
+            return Told::Later;
+        }
         if error.patience() != Patience::Long {
             // What the document makes of the answer cannot be, or nobody is there to make something of it; the answer
             // itself is old news.
@@ -108,7 +118,8 @@ impl Outbox {
             Patience::Short => GIVEN_UP_SOON_AFTER,
             Patience::Long => GIVEN_UP_AFTER,
         };
-        let due = effect.due.max(effect.issued);
+        // Nothing was sent while its target was undeployed, or its document.
+        let due = effect.due.max(effect.issued).max(away::back_at(&self.cluster.borrow(), effect).unwrap_or_default());
         let age = self.operations.clock().steady_time().0.saturating_sub(due.0).max(0).unsigned_abs();
         tried > longest || Duration::from_micros(age) > GIVEN_UP_AFTER
     }

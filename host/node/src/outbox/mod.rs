@@ -9,8 +9,10 @@
 //!
 //! What counts as an answer: what the target itself decides. What this host, its disk or its group cannot do now, and what
 //! passes by itself (no connection, 429, 502, 503, 504), is tried again with growing pauses, for as long as targets remember
-//! keys. Sending is bound to the reign in which the document was claimed: when that ends, others send.
+//! keys. While a factory is undeployed, effects for its documents are held, for as long as that lasts; so are those of its own
+//! documents that want an answer, for nobody could take it. Sending is bound to the reign in which the document was claimed: when that ends, others send.
 
+mod away;
 mod carry;
 mod outside;
 mod places;
@@ -18,4 +20,5 @@ mod send;
 mod sent;
 mod work;
 
+pub(crate) use away::awaited;
 pub(crate) use work::Outbox;

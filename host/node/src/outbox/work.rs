@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steward_model::Timestamp;
+use steward_protocol::cluster::ClusterState;
 use steward_replication::courier::deliver;
+use tokio::sync::watch;
 
 use super::outside::Outside;
 use super::places::Places;
@@ -25,6 +27,8 @@ pub(crate) struct Outbox {
     pub(super) operations: Arc<Operations>,
     pub(super) queries: Arc<Queries>,
     hands: Arc<Hands>,
+    /// What the group has agreed on.
+    pub(super) cluster: watch::Receiver<Arc<ClusterState>>,
     pub(super) outside: Outside,
     pub(super) shutdown: Shutdown,
     pub(super) places: Places,
@@ -36,15 +40,18 @@ impl Outbox {
         operations: Arc<Operations>,
         queries: Arc<Queries>,
         hands: Arc<Hands>,
+        cluster: watch::Receiver<Arc<ClusterState>>,
         outward: Outward,
         shutdown: &Shutdown,
     ) {
         let (outside, places) = (Outside::new(outward), Places::default());
-        let outbox = Arc::new(Outbox { operations, queries, hands, outside, shutdown: shutdown.clone(), places });
+        let outbox =
+            Arc::new(Outbox { operations, queries, hands, cluster, outside, shutdown: shutdown.clone(), places });
         shutdown.spawn("outbox", async move { outbox.run().await });
     }
 
     async fn run(self: Arc<Outbox>) {
+        let mut mounts = self.operations.services().watch();
         loop {
             let next = self.dispatch();
             let now = self.operations.clock().steady_time();
@@ -55,8 +62,16 @@ impl Outbox {
             tokio::select! {
                 () = self.shutdown.stopping() => return,
                 () = self.hands.effects_added() => {}
+                Ok(()) = mounts.changed() => self.let_go(*mounts.borrow_and_update()),
                 () = tokio::time::sleep(sleep) => {}
             }
+        }
+    }
+
+    /// Lets go of the effects that were held for want of a module: it may be among the services that are mounted now.
+    fn let_go(&self, mounts: u64) {
+        for partition in self.operations.partitions().all() {
+            partition.with_outbox(|outbox| outbox.let_go(mounts));
         }
     }
 

@@ -132,6 +132,11 @@ impl ServiceTable {
         self.changes.subscribe()
     }
 
+    /// Returns how often the mounted services have changed.
+    pub(crate) fn mounts(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
     /// Returns the service mounted exactly at `path`.
     pub(crate) fn at(&self, path: &Link) -> Option<Arc<Service>> {
         self.now().mounted.get(path).cloned()

@@ -159,6 +159,12 @@ impl Factory {
         self.history.first().is_none_or(|revision| revision.number == 1)
     }
 
+    /// Returns when a module answered here again after none had; none if one always has, as far as is remembered, or none does now.
+    pub fn back_at(&self) -> Option<Timestamp> {
+        let away = self.history.iter().rposition(|revision| revision.module.is_none())?;
+        self.history.get(away + 1).map(|revision| revision.authorship.at)
+    }
+
     fn revise(&mut self, mounted: Option<Mounted>, authorship: Authorship) -> u64 {
         self.revision += 1;
         let module = mounted.as_ref().map(|mounted| mounted.module);
@@ -215,6 +221,14 @@ impl Registry {
                 Some(_) | None => return None,
             };
         }
+    }
+
+    /// Returns the factory that has answered at `link` or above it and was unmounted; none if one answers there, or none ever has.
+    pub fn unmounted_of(&self, link: &Link) -> Option<&Factory> {
+        if self.factory_of(link).is_some() {
+            return None;
+        }
+        std::iter::once(link.as_str()).chain(link.above()).find_map(|path| self.factories.get(path))
     }
 
     /// Takes a module in. The same bytes again change nothing: they are the same module.

@@ -4,6 +4,9 @@
 //! Order: effects of one document go out as they were issued, one at a time. An effect with a delay waits for its moment
 //! beside that queue and holds nobody up.
 //!
+//! Who can take no effects now, because nothing is deployed there, is not asked again and again: effects for it are held until
+//! other services are mounted. A held effect keeps those behind it in their order, and lets delayed ones pass.
+//!
 //! A claim ends with the reign in which it was made: nothing is claimed before the reign knows everything that is pending,
 //! and a claim of an earlier reign finds nothing more to send.
 
@@ -43,6 +46,8 @@ struct Pending {
     delayed: BTreeMap<(Timestamp, Order), PendingEffect>,
     /// Answered; the note that says so is on its way into the log.
     sent: BTreeSet<Order>,
+    /// Not to be sent before other services are mounted.
+    held: BTreeSet<Order>,
     is_claimed: bool,
     amount: Amount,
 }
@@ -57,12 +62,15 @@ impl Pending {
         self.prompt.get(&order).or_else(delayed)
     }
 
-    fn unsent_prompt(&self) -> Option<&PendingEffect> {
-        self.prompt.iter().find(|(order, _)| !self.sent.contains(order)).map(|(_, effect)| effect)
+    /// Returns the next effect without a delay; none if it is held, for it keeps its place.
+    fn next_prompt(&self) -> Option<&PendingEffect> {
+        let next = self.prompt.iter().find(|(order, _)| !self.sent.contains(order));
+        next.filter(|(order, _)| !self.held.contains(order)).map(|(_, effect)| effect)
     }
 
-    fn unsent_delayed(&self) -> Option<(Timestamp, &PendingEffect)> {
-        let mut delayed = self.delayed.iter().filter(|((_, order), _)| !self.sent.contains(order));
+    fn next_delayed(&self) -> Option<(Timestamp, &PendingEffect)> {
+        let waits = |order: &Order| !self.sent.contains(order) && !self.held.contains(order);
+        let mut delayed = self.delayed.iter().filter(|((_, order), _)| waits(order));
         delayed.next().map(|((due, _), effect)| (*due, effect))
     }
 }
@@ -85,6 +93,10 @@ pub struct Outbox {
     documents: HashMap<Link, Pending>,
     ready: BTreeSet<Link>,
     timers: Timers<Link>,
+    /// Documents of which an effect is held.
+    holding: BTreeSet<Link>,
+    /// How often other services were mounted when this was told last.
+    mounts: u64,
     count: usize,
     knowledge: Knowledge,
     /// The count of the node, of which this is a part.
@@ -98,6 +110,8 @@ impl Outbox {
             documents: HashMap::new(),
             ready: BTreeSet::new(),
             timers: Timers::default(),
+            holding: BTreeSet::new(),
+            mounts: 0,
             count: 0,
             knowledge: Knowledge::Nothing,
             all,
@@ -121,7 +135,7 @@ impl Outbox {
         for (link, pending) in &self.documents {
             self.all.remove(link, pending.amount);
         }
-        *self = Outbox::new(Arc::clone(&self.all));
+        *self = Outbox { mounts: self.mounts, ..Outbox::new(Arc::clone(&self.all)) };
     }
 
     /// Returns what a document has to send, as far as this reign knows.
@@ -195,6 +209,10 @@ impl Outbox {
         let Some(pending) = self.documents.get_mut(&key.link) else { return };
         let order = order(key);
         pending.sent.remove(&order);
+        if pending.held.remove(&order) && !pending.is_claimed {
+            // What it kept from being sent is free.
+            self.ready.insert(key.link.clone());
+        }
         let delayed = pending.delayed.keys().find(|(_, other)| *other == order).copied();
         let delayed = delayed.and_then(|place| pending.delayed.remove(&place));
         for effect in pending.prompt.remove(&order).into_iter().chain(delayed) {
@@ -241,8 +259,8 @@ impl Outbox {
             return None;
         }
         let pending = self.documents.get(&claim.link)?;
-        let due = pending.unsent_delayed().filter(|(due, _)| *due <= now).map(|(_, effect)| effect);
-        due.or_else(|| pending.unsent_prompt()).cloned()
+        let due = pending.next_delayed().filter(|(due, _)| *due <= now).map(|(_, effect)| effect);
+        due.or_else(|| pending.next_prompt()).cloned()
     }
 
     /// Notes that an effect was answered. It stays pending until the note of that is committed, and is not sent again in
@@ -252,6 +270,29 @@ impl Outbox {
             && let Some(pending) = self.documents.get_mut(&claim.link)
         {
             pending.sent.insert(order(key));
+        }
+    }
+
+    /// Holds an effect for which there is no target among the services that were mounted last, by their count `mounts`. It is tried
+    /// again at once if others are mounted by now.
+    pub fn hold(&mut self, claim: &Claim, key: &EffectKey, mounts: u64) {
+        if self.is_valid(claim)
+            && mounts >= self.mounts
+            && let Some(pending) = self.documents.get_mut(&claim.link)
+        {
+            pending.held.insert(order(key));
+            self.holding.insert(claim.link.clone());
+        }
+    }
+
+    /// Lets go of what is held: other services are mounted, for the `mounts`th time.
+    pub fn let_go(&mut self, mounts: u64) {
+        self.mounts = self.mounts.max(mounts);
+        for link in std::mem::take(&mut self.holding) {
+            if let Some(pending) = self.documents.get_mut(&link) {
+                pending.held.clear();
+                self.ready.insert(link);
+            }
         }
     }
 
@@ -281,10 +322,10 @@ impl Outbox {
         let link = &claim.link;
         let Some(pending) = self.documents.get_mut(link) else { return };
         pending.is_claimed = false;
-        if pending.unsent_prompt().is_some() {
+        if pending.next_prompt().is_some() {
             self.ready.insert(link.clone());
         }
-        if let Some((due, _)) = pending.unsent_delayed() {
+        if let Some((due, _)) = pending.next_delayed() {
             self.timers.add(due, link.clone());
         }
         if pending.is_empty() {
@@ -354,6 +395,32 @@ mod tests {
         outbox.settle(&first.key);
         outbox.settle(&second.key);
         assert_eq!((outbox.pending(), outbox.next_due()), (0, None));
+    }
+
+    #[test]
+    fn a_held_effect_keeps_its_place_until_others_are_mounted_or_it_is_given_up() {
+        let mut outbox = loaded(vec![effect(1, 0, 0), effect(1, 1, 0), effect(1, 2, 5), effect(1, 3, 5)]);
+        let numbers = |outbox: &mut Outbox, mounts| {
+            let claim = outbox.claim(Timestamp(5_000), 8).pop()?;
+            let mut numbers = Vec::new();
+            while let Some(effect) = outbox.next(&claim, Timestamp(5_000)).filter(|_| numbers.len() < 9) {
+                numbers.push(effect.key.number);
+                outbox.hold(&claim, &effect.key, mounts);
+            }
+            outbox.release(&claim);
+            Some(numbers)
+        };
+        assert_eq!(numbers(&mut outbox, 0), Some(vec![2, 3, 0]));
+        assert_eq!((numbers(&mut outbox, 0), outbox.next_due()), (None, None), "nothing is looked at meanwhile");
+        outbox.settle(&effect(1, 0, 0).key);
+        assert_eq!(numbers(&mut outbox, 0), Some(vec![1]), "the next has its place");
+        outbox.let_go(1);
+        assert_eq!(
+            numbers(&mut outbox, 0),
+            Some(vec![2; 9]),
+            "what was tried before the others were mounted is not held"
+        );
+        assert_eq!(numbers(&mut outbox, 1), Some(vec![2, 3, 1]));
     }
 
     #[test]

@@ -56,7 +56,7 @@ struct Request {
     revision: Option<u64>,
 }
 
-/// Lists the mounted factories, or mounts one; where its module answers already, that is shown.
+/// Lists the mounted factories, with the paths of those that were, or mounts one; where its module answers already, that is shown.
 ///
 /// # Errors
 /// [`Error`] says why a module cannot be mounted.
@@ -66,16 +66,18 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
             let state = http.parts.control.state();
             let mounted: Vec<&Factory> = state.registry().factories().filter(|f| f.mounted.is_some()).collect();
             let links = mounted.iter().map(|factory| factory.path.to_string()).collect();
-            let mut documents = Map::new();
+            let mut documents = None;
             if expands(&asked)? {
                 let paths: Vec<&Link> = mounted.iter().map(|factory| &factory.path).collect();
                 let counts = http.parts.deployments.documents(&paths).await?;
-                for (factory, count) in mounted.into_iter().zip(counts) {
-                    documents.insert(factory.path.to_string(), shown(http, &state, factory, count));
-                }
-                return Ok(encode::json(StatusCode::OK, &list(http, links, Some(documents))));
+                let shown =
+                    |(factory, count): (&Factory, u64)| (factory.path.to_string(), shown(http, &state, factory, count));
+                documents = Some(Map::from_iter(mounted.into_iter().zip(counts).map(shown)));
             }
-            Ok(encode::json(StatusCode::OK, &list(http, links, None)))
+            let mut list = list(http, links, documents);
+            let gone = state.registry().factories().filter(|factory| factory.mounted.is_none());
+            list["undeployedLinks"] = gone.map(|factory| factory.path.to_string()).collect();
+            Ok(encode::json(StatusCode::OK, &list))
         }
         Act::Mount => mount(http, request(http, asked).await?).await,
     }

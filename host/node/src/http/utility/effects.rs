@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use steward_model::update::PendingEffect;
 use steward_model::{Lane, Link, Timestamp};
+use steward_protocol::cluster::ClusterState;
 
 use crate::failure;
 use crate::http::Http;
@@ -15,6 +16,7 @@ use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
 use crate::operation;
+use crate::outbox;
 use crate::partition::{Partition, Partitions, Senders, flushed_lane};
 use crate::service::Found;
 
@@ -102,11 +104,12 @@ pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Ans
         }
     }
     let look = move || failure::contain(|| look(&partitions, &whose));
+    let state = http.parts.control.state();
     let mut pending = tokio::task::spawn_blocking(look).await.map_err(|_| Error::Panicked)??;
     let now = operations.clock().steady_time();
     pending.effects.sort_by(|one, other| one.due.cmp(&other.due).then_with(|| one.key.cmp(&other.key)));
     let shown = pending.effects.iter().take(usize::try_from(limit).unwrap_or(usize::MAX));
-    let shown: Vec<Value> = shown.map(|effect| as_json(effect, now)).collect();
+    let shown: Vec<Value> = shown.map(|effect| as_json(effect, now, &state)).collect();
     let document = json!({
         "effects": shown,
         "documentCount": shown.len(),
@@ -156,14 +159,22 @@ fn look(all: &Partitions, whose: &Whose) -> Result<Pending, Error> {
     Ok(pending)
 }
 
-fn as_json(pending: &PendingEffect, now: Timestamp) -> Value {
+fn as_json(pending: &PendingEffect, now: Timestamp, state: &ClusterState) -> Value {
     let effect = &pending.effect;
+    let held_for = outbox::awaited(state, pending);
+    let stage = match &held_for {
+        Some(_) => "HELD",
+        None if pending.due > now => "WAITING",
+        None => "DUE",
+    };
+    let reason = held_for.map(|factory| format!("nothing is deployed at {factory}: it goes on when a module is"));
     json!({
         "key": pending.key.to_string(),
         "link": pending.key.link,
         "action": effect.action.as_str(),
         "to": effect.to,
-        "stage": if pending.due > now { "WAITING" } else { "DUE" },
+        "stage": stage,
+        "reason": reason,
         "dueInMillis": (pending.due.0 - now.0) / 1000,
         "issuedMillisAgo": (now.0 - pending.issued.0) / 1000,
         "replyTag": effect.reply_tag,

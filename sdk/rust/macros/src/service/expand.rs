@@ -218,8 +218,7 @@ fn by_kind(state: &Type, methods: &[&Method]) -> TokenStream {
     match (arms.is_empty(), others) {
         (true, Some(call)) => call,
         (_, others) => {
-            let others =
-                others.unwrap_or_else(|| quote!(::steward_sdk::run::unknown_kind(kind.as_deref(), &[#(#kinds),*])));
+            let others = others.unwrap_or_else(|| quote!(::steward_sdk::run::unknown_kind(ctx, &[#(#kinds),*])));
             quote!({
                 let kind = ::steward_sdk::run::kind(ctx);
                 match kind.as_deref() {

@@ -142,7 +142,7 @@ function chosen(kinds, body) {
   const kind = typeof body?.kind === "string" ? body.kind : "";
   const found = kinds.get(kind) ?? kinds.get("");
   if (found !== undefined) return found;
-  const what = kind === "" ? "no kind" : `the kind ${JSON.stringify(kind)}`;
+  const what = body?.kind == null ? "no kind" : `the kind ${stringify(body.kind)}`;
   throw new Fault(400, "unknown-kind", `kind must be one of ${[...kinds.keys()].join(", ")}, found ${what}`, "/kind");
 }
 

@@ -1,6 +1,8 @@
 //! The configuration file: TOML with the keys of the flags in snake case. Any other key is refused.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -10,13 +12,26 @@ use super::likeness::nearest;
 use super::origin::{Effective, Origin};
 use super::settings::{SETTINGS, Setting, Shape};
 
+/// Most bytes of a configuration file: all settings with a page of comment each.
+const BYTES_MAX: u64 = 1 << 20;
+
 /// Reads a configuration file; returns its values by key.
 ///
 /// # Errors
 /// [`Error`] names the file and the line.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, Effective>, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    let text = text_of(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     parse(path, &text)
+}
+
+/// Reads a whole file, which may be a pipe; what is named by mistake may have no end.
+fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > BYTES_MAX {
+        true => Err(std::io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {BYTES_MAX} bytes"))),
+        false => Ok(text),
+    }
 }
 
 /// Parses the text of a configuration file; `path` is only for origins and errors.

@@ -28,6 +28,17 @@ fn defaults_are_a_node_on_loopback() {
 }
 
 #[test]
+fn a_file_without_end_is_not_read_to_it() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "#".repeat(2 << 20)).expect("written");
+    for path in [file.path(), Path::new("/dev/zero")] {
+        let refused = gather(&Given { flags: BTreeMap::new(), file: Some(path.to_owned()) }, std::iter::empty());
+        let Err(Error::Unreadable { source, .. }) = refused else { panic!("{} must be refused", path.display()) };
+        assert!(source.to_string().contains("more than 1048576 bytes"), "{source}");
+    }
+}
+
+#[test]
 fn public_address_needs_leave_and_a_name() {
     let refused = options(&[("bind_address", "10.0.0.1")]).expect_err("must be refused");
     assert!(refused.to_string().starts_with("--bind-address: refusing to listen on 10.0.0.1"), "{refused}");

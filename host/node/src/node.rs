@@ -235,6 +235,14 @@ fn start_operations(
     (operations, queries)
 }
 
+fn bounds_of_modules(options: &Options) -> deployment::Bounds {
+    deployment::Bounds {
+        outbound_allowed: options.outbound_allow.clone(),
+        schema_steps_max: options.schema_steps,
+        deadline: options.modules.deadline,
+    }
+}
+
 async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) -> anyhow::Result<ExitCode> {
     let began = clock.now();
     let metrics = telemetry::metrics::install().context("set up metrics")?;
@@ -264,11 +272,7 @@ async fn serve(options: Options, clock: Arc<Clock>, descriptors: Descriptors) ->
         Arc::clone(&operations),
         Arc::clone(&control),
         Arc::clone(&modules),
-        deployment::Bounds {
-            outbound_allowed: options.outbound_allow.clone(),
-            schema_steps_max: options.schema_steps,
-            deadline: options.modules.deadline,
-        },
+        bounds_of_modules(&options),
         shutdown.clone(),
     );
     let http = Http::new(Parts {

@@ -56,13 +56,13 @@ mod tests {
     fn beside_an_error_the_methods_are_there_without_our_attributes() {
         let wrong: ItemImpl = syn::parse_quote! {
             impl Kettle {
-                #[patch] #[post] #[allow(unused)] fn heat(&mut self, #[field(minimum = 1)] by: u32) -> Result { Ok(()) }
+                #[patch] #[post] #[cold] fn heat(&mut self, #[field(minimum = 1)] by: u32) -> Result { Ok(()) }
                 fn litres(&self) -> u32 { 1 }
             }
         };
         let written = expanded(quote!(factory = "/core/kettles"), wrong).to_string();
         assert_eq!(written.matches("compile_error").count(), 1, "{written}");
-        assert!(written.contains("# [allow (unused)] fn heat (& mut self , by : u32)"), "{written}");
+        assert!(written.contains("# [cold] fn heat (& mut self , by : u32)"), "{written}");
         assert!(written.contains("fn litres"), "{written}");
     }
 }

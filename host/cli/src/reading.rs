@@ -8,7 +8,7 @@ use steward_node::config::quantity::show_size;
 use super::error::{Exit, Failure};
 
 /// The most that any setting lets a host take at once: a module.
-pub(super) const BYTES_MAX: u64 = steward_node::config::MODULE_BYTES_MAX;
+pub(crate) const BYTES_MAX: u64 = steward_node::config::MODULE_BYTES_MAX;
 
 /// What stands for standard input among the names of files.
 pub(super) const STANDARD_INPUT: &str = "-";

@@ -1,5 +1,8 @@
 //! Tests of checked options.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use super::*;
 
 fn options(flags: &[(&'static str, &str)]) -> Result<Options, Error> {

@@ -25,6 +25,9 @@ type Weight = u16;
 const FULL_WEIGHT: Weight = 1000;
 
 impl Coding {
+    /// All names as a header lists them.
+    pub(super) const ALL_NAMES: &str = "gzip, zstd";
+
     /// Returns the coding of this name, in upper case or lower (RFC 9110, section 8.4.1).
     pub(super) fn named(name: &str) -> Option<Coding> {
         if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {

@@ -5,13 +5,14 @@
 //! `code`, `retry` and `outcome`; people mend by `hints`.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 use steward_model::problem::{Kind, Problem, Retry};
 
 use super::Http;
 use super::answer_body::AnswerBody;
+use super::coding::Coding;
 use super::encode::Answer;
 use super::error::Error;
 
@@ -73,6 +74,10 @@ fn add_headers(error: &Error, headers: &mut HeaderMap) {
     }
     if let Error::MediaType { wanted, .. } = error {
         headers.insert(ACCEPT, HeaderValue::from_static(wanted));
+    }
+    if let Error::Coding(_) = error {
+        // Source: RFC 9110, section 12.5.3.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(Coding::ALL_NAMES));
     }
 }
 

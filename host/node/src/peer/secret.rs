@@ -8,7 +8,7 @@
 //! Each Hello holds a nonce, so a proof is good for one handshake; the role keeps a proof from being sent back to its maker. Proofs
 //! are compared in constant time.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Fewer bytes can be guessed.
@@ -67,7 +67,13 @@ impl Secret {
         if bytes > BYTES_MAX {
             return Err(Error::Length { path: path.to_owned(), bytes });
         }
-        let contents = std::fs::read(path).map_err(unreadable)?;
+        // A device has no length, and may have no end.
+        let mut contents = Vec::new();
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        file.take(BYTES_MAX + 1).read_to_end(&mut contents).map_err(unreadable)?;
+        if contents.len() as u64 > BYTES_MAX {
+            return Err(Error::Length { path: path.to_owned(), bytes: contents.len() as u64 });
+        }
         let secret = contents.trim_ascii();
         if secret.len() < BYTES_MIN {
             return Err(Error::Length { path: path.to_owned(), bytes: secret.len() as u64 });
@@ -135,6 +141,7 @@ mod tests {
         assert_eq!(Secret::read(&path).expect("a secret").key, Secret::of(b"of sixteen bytes").key);
         std::fs::write(&path, "short\n\n\n\n\n\n\n\n\n\n\n\n").expect("written");
         assert!(matches!(Secret::read(&path), Err(Error::Length { bytes: 5, .. })));
+        assert!(matches!(Secret::read(Path::new("/dev/zero")), Err(Error::Length { .. })));
         assert!(matches!(Secret::read(folder.path().join("none").as_path()), Err(Error::Unreadable { .. })));
     }
 }

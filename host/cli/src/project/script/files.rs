@@ -4,12 +4,16 @@
 //! missing is told by the host, with its line.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use steward_node::config::quantity::show_size;
 use steward_sandbox::{Language, Script, ScriptFile};
 
 use super::error::Error;
 use super::{javascript, python};
+use crate::reading::BYTES_MAX;
 
 /// Returns the script whose service is in the file `path`.
 ///
@@ -24,7 +28,7 @@ pub(crate) fn script(path: &Path) -> Result<Script, Error> {
     let mut files = Vec::new();
     while let Some(name) = due.pop() {
         let path = folder.join(&name);
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
+        let text = text_of(&path).map_err(|source| Error::Io { path, source })?;
         let imported = match language {
             Language::JavaScript | Language::TypeScript => javascript::imported(&folder, &name, &text)?,
             Language::Python => python::imported(&folder, &name, &text),
@@ -33,6 +37,19 @@ pub(crate) fn script(path: &Path) -> Result<Script, Error> {
         files.push(ScriptFile { name, text });
     }
     Ok(Script { language, files })
+}
+
+/// Reads a text of a script, which may be no longer than what a host takes as a whole.
+fn text_of(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > BYTES_MAX {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {}", show_size(BYTES_MAX)))),
+        false => Ok(text),
+    }
 }
 
 #[cfg(test)]

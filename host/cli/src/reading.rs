@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 
 use steward_node::config::quantity::show_size;
+use steward_node::config::whole;
 
 use super::error::{Exit, Failure};
 
@@ -44,13 +45,10 @@ pub(super) fn text(name: &str) -> Result<String, Failure> {
 }
 
 fn limited(name: &str, from: impl Read, most: u64) -> Result<Vec<u8>, Failure> {
-    let mut read = Vec::new();
-    from.take(most + 1).read_to_end(&mut read).map_err(|error| Failure::unreadable(name, &error))?;
-    if read.len() as u64 > most {
+    whole::read(from, most).map_err(|error| Failure::unreadable(name, &error))?.ok_or_else(|| {
         let message = format!("{name} has more than {}, which no host takes", show_size(most));
-        return Err(Failure::new(Exit::Invalid, "too-large", message));
-    }
-    Ok(read)
+        Failure::new(Exit::Invalid, "too-large", message)
+    })
 }
 
 #[cfg(unix)]

@@ -12,6 +12,7 @@ pub mod exact;
 pub mod group;
 pub mod json;
 pub mod leaves;
+pub mod likeness;
 pub mod line;
 pub mod link;
 pub mod module;

@@ -2,13 +2,12 @@
 
 use serde::de::{DeserializeOwned, Error};
 
+use crate::likeness::nearest;
+
 // Guests are built outside of this workspace, with nothing of the host; so it is theirs.
 #[path = "../../../sdk/rust/src/strict.rs"]
 #[cfg_attr(not(test), expect(dead_code, reason = "a guest has a schema to ask where it is not sure, the host has not"))]
 mod objects;
-
-/// Likeness (Jaro-Winkler) from which on a name is taken for a misspelling of another.
-const LIKENESS_MIN: f64 = 0.8;
 
 /// Returns what the reader says, and which field was meant where it knows none of that name.
 pub fn told(error: &serde_json::Error) -> String {
@@ -16,11 +15,8 @@ pub fn told(error: &serde_json::Error) -> String {
     // The reader names what it knows, in its words alone: see the test.
     let Some((begin, rest)) = told.split_once("unknown field `") else { return told };
     let Some((unknown, known)) = rest.split_once('`') else { return told };
-    let likeness = |name| (strsim::jaro_winkler(&unknown.to_ascii_lowercase(), &str::to_ascii_lowercase(name)), name);
-    let names = known.split('`').skip(1).step_by(2).map(likeness);
-    let nearest = names.max_by(|(one, _), (other, _)| one.total_cmp(other)).filter(|(like, _)| *like >= LIKENESS_MIN);
-    match nearest {
-        Some((_, meant)) => format!("{begin}unknown field `{unknown}`, did you mean `{meant}`?{}", place(known)),
+    match nearest(unknown, known.split('`').skip(1).step_by(2)) {
+        Some(meant) => format!("{begin}unknown field `{unknown}`, did you mean `{meant}`?{}", place(known)),
         None => told,
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
+use steward_model::likeness::nearest;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
-use super::likeness::nearest;
 use super::origin::{Effective, Origin};
 use super::settings::{SETTINGS, Setting, Shape};
+use super::whole;
 
 /// Most bytes of a configuration file: all settings with a page of comment each.
 const BYTES_MAX: u64 = 1 << 20;
@@ -24,14 +25,11 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, Effective>, Err
     parse(path, &text)
 }
 
-/// Reads a whole file, which may be a pipe; what is named by mistake may have no end.
+/// Reads a whole file, which may be a pipe.
 fn text_of(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > BYTES_MAX {
-        true => Err(std::io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {BYTES_MAX} bytes"))),
-        false => Ok(text),
-    }
+    let too_long = || std::io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {BYTES_MAX} bytes"));
+    let text = whole::read(File::open(path)?, BYTES_MAX)?.ok_or_else(too_long)?;
+    String::from_utf8(text).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 /// Parses the text of a configuration file; `path` is only for origins and errors.

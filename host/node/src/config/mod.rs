@@ -8,7 +8,6 @@ mod address;
 mod error;
 mod file;
 mod layers;
-mod likeness;
 mod origin;
 mod peers;
 pub mod quantity;
@@ -477,3 +476,4 @@ fn parse_announce(text: &str) -> Announce {
 
 #[cfg(test)]
 mod tests;
+pub mod whole;

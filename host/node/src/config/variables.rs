@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::likeness::nearest;
+use steward_model::likeness::nearest;
+
 use super::settings::{SETTINGS, VARIABLE_PREFIX};
 
 /// What the command line reads besides the settings of a node, without the prefix.

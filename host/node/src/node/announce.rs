@@ -57,22 +57,21 @@ fn write(path: &Path, line: &str) -> std::io::Result<()> {
         return std::fs::OpenOptions::new().write(true).open(place)?.write_all(line.as_bytes());
     }
     let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut whole = tempfile::NamedTempFile::new_in(folder)?;
+    let mut whole = for_all(&mut tempfile::Builder::new()).tempfile_in(folder)?;
     whole.write_all(line.as_bytes())?;
-    // Temporary files are for their owner alone; this one is for whoever waits.
-    readable(whole.as_file())?;
     whole.persist(place)?;
     Ok(())
 }
 
+/// Temporary files are for their owner alone; who may read this one is for the process's mask to say, as of every other file.
 #[cfg(unix)]
-fn readable(file: &std::fs::File) -> std::io::Result<()> {
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+fn for_all<'a, 'b, 'c>(file: &'a mut tempfile::Builder<'b, 'c>) -> &'a mut tempfile::Builder<'b, 'c> {
+    file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
 }
 
 #[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+fn for_all<'a, 'b, 'c>(file: &'a mut tempfile::Builder<'b, 'c>) -> &'a mut tempfile::Builder<'b, 'c> {
+    file
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@
 //! Each Hello holds a nonce, so a proof is good for one handshake; the role keeps a proof from being sent back to its maker. Proofs
 //! are compared in constant time.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::config::whole;
 
 /// Fewer bytes can be guessed.
 const BYTES_MIN: usize = 16;
@@ -63,17 +65,12 @@ impl Secret {
     /// [`Error`] if there is no secret in it.
     pub(crate) fn read(path: &Path) -> Result<Secret, Error> {
         let unreadable = |source| Error::Unreadable { path: path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if bytes > BYTES_MAX {
-            return Err(Error::Length { path: path.to_owned(), bytes });
-        }
-        // A device has no length, and may have no end.
-        let mut contents = Vec::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(BYTES_MAX + 1).read_to_end(&mut contents).map_err(unreadable)?;
-        if contents.len() as u64 > BYTES_MAX {
-            return Err(Error::Length { path: path.to_owned(), bytes: contents.len() as u64 });
-        }
+        let length = file.metadata().map_err(unreadable)?.len();
+        let Some(contents) = whole::read(file, BYTES_MAX).map_err(unreadable)? else {
+            // A device has no length.
+            return Err(Error::Length { path: path.to_owned(), bytes: length.max(BYTES_MAX + 1) });
+        };
         let secret = contents.trim_ascii();
         if secret.len() < BYTES_MIN {
             return Err(Error::Length { path: path.to_owned(), bytes: secret.len() as u64 });

@@ -41,6 +41,11 @@ impl std::fmt::Display for Members<'_> {
     }
 }
 
+/// Returns how many of `members` every set of `recovery_quorum` of them meets; one at least.
+pub(crate) fn confirmers(members: usize, recovery_quorum: u32) -> usize {
+    (members + 1).saturating_sub(recovery_quorum as usize).max(1)
+}
+
 impl Row {
     /// Returns the row of a partition that begins its life on `member` alone.
     pub(super) fn founded(incarnation: u16, member: Member) -> Row {
@@ -62,7 +67,7 @@ impl Row {
     /// Returns how many members, the primary among them, have to say that they promised nothing higher before a read is answered:
     /// as many as every set of `r` members meets. Without so many the partition is neither read nor written.
     pub fn needed_to_confirm(&self) -> usize {
-        (self.in_sync.len() + 1).saturating_sub(self.recovery_quorum as usize).max(1)
+        confirmers(self.in_sync.len(), self.recovery_quorum)
     }
 
     /// Begins a new reign under `primary`.

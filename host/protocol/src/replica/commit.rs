@@ -11,6 +11,7 @@ use steward_model::mutation::{self, Mutation};
 
 use super::progress::Progress;
 use super::{Member, Row};
+use crate::cluster::row::confirmers;
 
 /// Whose acknowledgements count, and how many of them make a commit.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,7 @@ impl<'a> Configuration<'a> {
 
     /// Returns how many members, this one among them, every set of `r` members meets.
     pub(super) fn confirmers(self) -> usize {
-        (self.in_sync.len() + 1).saturating_sub(self.recovery_quorum as usize).max(1)
+        confirmers(self.in_sync.len(), self.recovery_quorum)
     }
 
     /// Returns the `W`-th largest proven end in the in-sync set; none if fewer than `W` members have proven anything.

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use steward_node::config::quantity::show_size;
+use steward_node::config::whole;
 use steward_sandbox::{Language, Script, ScriptFile};
 
 use super::error::Error;
@@ -44,12 +45,9 @@ fn text_of(path: &Path) -> io::Result<String> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
-    let mut text = String::new();
-    File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > BYTES_MAX {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {}", show_size(BYTES_MAX)))),
-        false => Ok(text),
-    }
+    let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {}", show_size(BYTES_MAX)));
+    let text = whole::read(File::open(path)?, BYTES_MAX)?.ok_or_else(too_long)?;
+    String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ pub(super) fn holds(keyword: &str) -> Option<Holds> {
         "allOf" | "anyOf" | "oneOf" => Holds::Listed(|_| Step::Here),
         "dependentSchemas" | "dependencies" => Holds::Named(|_| Step::Here),
         "properties" => Holds::Named(|name| Step::Property(name.to_owned())),
+        "patternProperties" => Holds::Named(|_| Step::AnyProperty),
         "additionalProperties" | "unevaluatedProperties" => Holds::One(Step::AnyProperty),
         "propertyNames" => Holds::One(Step::Name),
         // `items` was a list in former drafts.
@@ -185,13 +186,12 @@ impl<'a> Measure<'a> {
         let repeated = if has_unevaluated { factor.saturating_mul(UNEVALUATED_FACTOR) } else { factor };
         for (keyword, value) in keywords {
             self.factor = if is_for_the_same_value(keyword) { repeated } else { factor };
+            if let ("patternProperties", Value::Object(patterns)) = (keyword.as_str(), value) {
+                patterns.keys().try_for_each(|pattern| self.steps(steps_of_pattern(pattern)))?;
+            }
             match (keyword.as_str(), value) {
                 ("$ref", Value::String(reference)) => self.reference(reference)?,
                 ("pattern", Value::String(pattern)) => self.steps(steps_of_pattern(pattern))?,
-                ("patternProperties", Value::Object(patterns)) => {
-                    patterns.keys().try_for_each(|pattern| self.steps(steps_of_pattern(pattern)))?;
-                    self.below(&Holds::Named(|_| Step::AnyProperty), value)?;
-                }
                 ("$dynamicRef" | "$recursiveRef", _) => {
                     return Err(SchemaError::Reference { reference: value.to_string() });
                 }

@@ -16,6 +16,7 @@
 use std::cell::Cell;
 
 use jsonschema::{Keyword, ValidationError};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::measure::{Holds, definition, holds, steps_of_pattern};
@@ -69,7 +70,6 @@ impl<'a> Rewriting<'a> {
                 // Reached by references only, or for those who read it.
                 ("$defs" | "definitions" | "$id" | "id" | "$schema" | COST, _) => continue,
                 ("$ref", Value::String(reference)) => self.reference(reference),
-                ("patternProperties", Value::Object(patterns)) => self.named(patterns),
                 (keyword, value) => match (holds(keyword), value) {
                     (Some(Holds::Named(_)), Value::Object(schemas)) => self.named(schemas),
                     (Some(Holds::Listed(_)), Value::Array(schemas)) => {
@@ -81,7 +81,7 @@ impl<'a> Rewriting<'a> {
             };
             inside.insert(keyword.clone(), value);
         }
-        json!({ "allOf": [{ COST: Cost::of(keywords).to_value() }, inside] })
+        json!({ "allOf": [{ COST: Cost::of(keywords) }, inside] })
     }
 
     fn named(&mut self, schemas: &'a Map<String, Value>) -> Value {
@@ -99,7 +99,7 @@ impl<'a> Rewriting<'a> {
 }
 
 /// What a subschema takes at one value, that of those below it left aside.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Cost {
     /// Whatever the value is.
     each: u64,
@@ -130,16 +130,6 @@ impl Cost {
             }
         }
         cost
-    }
-
-    fn to_value(self) -> Value {
-        json!([self.each, self.byte, self.name_byte, self.compares])
-    }
-
-    fn from_value(value: &Value) -> Option<Cost> {
-        let number = |place: usize| value.get(place)?.as_u64();
-        let compares = value.get(3)?.as_bool()?;
-        Some(Cost { each: number(0)?, byte: number(1)?, name_byte: number(2)?, compares })
     }
 
     fn at(&self, value: &Value) -> u64 {
@@ -193,8 +183,7 @@ impl<'i> Keyword<'i> for Cost {
 /// # Errors
 /// Those of a value that is not ours.
 pub(super) fn cost<'a>(value: &'a Value) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
-    let cost =
-        Cost::from_value(value).ok_or_else(|| ValidationError::custom("the cost of a subschema is four values"))?;
+    let cost = Cost::deserialize(value).map_err(|error| ValidationError::custom(error.to_string()))?;
     Ok(Box::new(cost))
 }
 

@@ -168,6 +168,11 @@ async fn a_coded_body_is_all_of_its_parts_and_nothing_else() {
             let refused = post([&whole, behind].concat()).await;
             assert_eq!(refused.status, 400, "{coding} {behind:?}: {}", String::from_utf8_lossy(&refused.body));
         }
+        for damaged in [br#"{"name":"n"}"#.to_vec(), whole[..whole.len() - 1].to_vec()] {
+            let problem = post(damaged).await.expect(400).json();
+            // The same bytes would be refused again.
+            assert_eq!([&problem["code"], &problem["retry"]], ["content-coding", "never"], "{coding}: {problem}");
+        }
         post(pack(b" ").repeat(70_000)).await.expect(413);
     }
     let twice = [("content-encoding", "gzip"), ("content-encoding", "gzip"), ("content-type", "application/json")];

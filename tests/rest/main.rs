@@ -27,6 +27,7 @@ mod newcomers;
 mod openapi;
 mod outcomes;
 mod outside;
+mod own_bodies;
 mod paths;
 mod queries;
 mod readable;

@@ -101,6 +101,7 @@ async fn a_target_is_a_path_or_an_address_of_a_scheme_that_is_spoken_here() {
         ("GET", "https://localhost/core/counters", 421, "misdirected"),
         ("POST", "https://localhost/core/counters", 421, "misdirected"),
         ("GET", "ftp://localhost/core/counters", 421, "misdirected"),
+        ("GET", "http://evil.example/core/counters", 421, "misdirected"),
         ("GET", "localhost:80", 400, "bad-request"),
         ("POST", "localhost:80", 400, "bad-request"),
     ] {
@@ -108,6 +109,24 @@ async fn a_target_is_a_path_or_an_address_of_a_scheme_that_is_spoken_here() {
         let (answered, problem) = raw(client, request).await;
         assert_eq!((answered, problem["code"].as_str().unwrap_or_default()), (status, code), "{target}: {problem}");
     }
+    // An address in full prevails over the header (RFC 9112, section 3.2.2), which still has to be there, once.
+    for (hosts, status) in [
+        ("Host: evil.example\r\n", 200),
+        ("", 400),
+        ("Host: localhost\r\nHost: localhost\r\n", 400),
+        ("Host: \r\n", 200),
+    ] {
+        let request = format!("GET http://localhost/core/counters HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let (answered, problem) = raw(client, request).await;
+        assert_eq!(answered, status, "{hosts:?}: {problem}");
+    }
+    for faulty in ["localhost:65536", "localhost:99999", "localhost:8o"] {
+        let (status, problem) = with_hosts(client, &[faulty]).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("bad-request")), "{faulty}: {problem}");
+    }
+    let (status, problem) = raw(client, "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n".to_owned()).await;
+    assert_eq!((status, &problem["code"]), (405, &json!("method-not-allowed")), "{problem}");
+    assert_eq!(problem["detail"], "this host does not support CONNECT");
     assert_eq!(client.get("/core/counters").await.expect(200).json()["documentCount"], 0);
 }
 

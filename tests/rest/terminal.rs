@@ -1,6 +1,8 @@
 //! What programs around the command line see of it: exit codes, output that goes to files and pipes, input that has no end.
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
@@ -79,6 +81,62 @@ async fn what_is_no_file_is_refused_before_it_is_read() {
         let told = "error[usage]: cannot read /dev/zero: it is no file but a device";
         assert!(said(&refused).contains(told), "{arguments:?}: {}", said(&refused));
     }
+}
+
+/// Answers every connection with bytes without end, until nobody reads them.
+fn answers_for_ever() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n");
+            while stream.write_all(&[b' '; 64 << 10]).is_ok() {}
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_end_is_refused_at_its_bound() {
+    let host = host_with(&["counter"]).await;
+    let zeros = File::open("/dev/zero").expect("a device without end");
+    let posted = steward(&["post", "/core/counters", "-", "-H", host.client().base()]).stdin(zeros).output();
+    let posted = posted.expect("steward runs");
+    assert_eq!(posted.status.code(), Some(7), "{}", said(&posted));
+    assert!(said(&posted).contains("error[too-large]: standard input has more than 12 MiB"), "{}", said(&posted));
+    let endless = at(&answers_for_ever(), &["get", "/core/counters"]).await;
+    assert_eq!(endless.status.code(), Some(1), "{}", said(&endless));
+    assert!(said(&endless).contains("error[answer-too-long]"), "{}", said(&endless));
+    // The file that says what a data folder is.
+    let data = tempfile::tempdir().expect("a folder");
+    std::os::unix::fs::symlink("/dev/zero", data.path().join("format.json")).expect("a link");
+    for refused in [host_in(data.path()), run(&["log", data.path().to_str().expect("UTF-8")])] {
+        let told = said(&refused);
+        assert!(refused.status.code() == Some(1) && told.contains("something else than a file"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_named_by_its_address_alone_and_nobody_stops_it_unasked() {
+    let host = host_with(&["misbehave"]).await;
+    let base = host.client().base();
+    for (named, told) in [
+        (base.replace("//", "//user@"), "names a user, and hosts know none"),
+        (format!("{base}/core/misbehave"), "/core/misbehave is for the command"),
+    ] {
+        let refused = run(&["status", "-H", &named]);
+        assert_eq!(refused.status.code(), Some(2), "{named}: {}", said(&refused));
+        assert!(said(&refused).contains(told), "{named}: {}", said(&refused));
+    }
+    let stopped = at(base, &["stop"]).await;
+    let told = said(&stopped);
+    assert_eq!(stopped.status.code(), Some(2), "{told}");
+    assert!(told.contains("nobody is here to be asked: Stop node ") && told.contains("--yes"), "{told}");
+    // What a guest does wrong has one exit code, whatever asked it.
+    host.client().post("/core/misbehave", &json!({ "documentSelfLink": "m" })).await.expect(201);
+    let trapped = at(base, &["patch", "/core/misbehave/m", "do=panic"]).await;
+    assert_eq!(trapped.status.code(), Some(10), "{}", said(&trapped));
 }
 
 #[tokio::test(flavor = "multi_thread")]

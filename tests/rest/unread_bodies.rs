@@ -137,6 +137,27 @@ async fn what_the_head_decides_is_refused_before_the_body_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_here_meets_is_expected_in_vain_and_said_at_once() {
+    let host = host_with(&["examples"]).await;
+    let address = host.client().base().trim_start_matches("http://").to_owned();
+    let exchanges = tokio::task::spawn_blocking(move || {
+        for expected in
+            ["100-continue, foo", "foo", "100-continue\r\nexpect: foo", "100-continue\r\nexpect: 100-continue"]
+        {
+            let mut stream = TcpStream::connect(&address).expect("a connection");
+            let asks = format!("content-type: application/json\r\nexpect: {expected}\r\n");
+            let answer = write_then_read(&mut stream, &head("POST /core/examples", &asks, 12), b"");
+            assert!(answer.starts_with("HTTP/1.1 417 ") && answer.contains(r#""code":"expectation""#), "{answer}");
+        }
+        let mut stream = TcpStream::connect(&address).expect("a connection");
+        let asks = "content-type: application/json\r\nexpect: 100-Continue\r\n";
+        let asked = write_then_read(&mut stream, &head("POST /core/examples", asks, 12), b"");
+        assert!(asked.starts_with("HTTP/1.1 100 "), "in any case: {asked}");
+    });
+    exchanges.await.expect("all are answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_reach_clients_of_http_2_too() {
     let host = host_with(&["examples"]).await;
     let base = host.client().base().to_owned();

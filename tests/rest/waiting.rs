@@ -33,7 +33,7 @@ async fn a_request_waits_as_long_as_its_client_says_and_tells_how_long_that_was(
     })
     .await;
     // Names are in any case, parameters belong to their preference, and of two the first one counts.
-    for prefer in ["wait=2", "respond-async; wait=9, Wait=2, wait=50"] {
+    for prefer in ["wait=2", "respond-async; wait=9, Wait=2, wait=50", "handling=\"a,wait=50\", wait=\"2\""] {
         let began = Instant::now();
         let late = preferring(client, Method::PATCH, "/core/misbehave/m", prefer, "{}").await;
         assert_eq!(late.header("preference-applied"), "wait=2");

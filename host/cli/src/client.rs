@@ -10,7 +10,7 @@ use futures_util::stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use hyper::body::Frame;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,6 +19,7 @@ use indicatif::ProgressBar;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use steward_model::{Exact, json};
+use steward_node::config::quantity::show_size;
 
 use super::error::{Exit, Failure, refusal};
 
@@ -33,6 +34,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Bytes that are handed to the connection at once, and the grain of the progress shown.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Most bytes of an answer: some times what a host sends at once, and less than what would take the memory of a machine from others.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// What cannot stand in a request line; `%` can, as people may have encoded the path themselves.
 const PATH_FORBIDDEN: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`');
@@ -294,7 +298,11 @@ impl Answer {
 
 async fn received(host: &str, call: &Call, response: http::Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.map_err(|error| broken(host, call, &error))?.to_bytes();
+    let body = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_long(host, call)),
+        Err(error) => return Err(broken(host, call, &*error)),
+    };
     Ok(Answer { asked: call.asked(), status: parts.status, headers: parts.headers, body })
 }
 
@@ -310,6 +318,13 @@ fn normal_host(text: &str) -> Result<String, Failure> {
         Some("http") if uri.host().is_some_and(|name| !name.is_empty()) && uri.query().is_none() => {}
         Some("https") => return Err(refused("asks for TLS, which is not supported")),
         Some(_) | None => return Err(refused("is not an http address")),
+    }
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(refused("names a user, and hosts know none"));
+    }
+    if !matches!(uri.path(), "" | "/") {
+        let path = uri.path();
+        return Err(refused(&format!("is more than a host: {path} is for the command, as in steward get {path}")));
     }
     // The parser takes any number for a port; a name with one that cannot be would only not be found.
     let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
@@ -335,6 +350,14 @@ fn broken(host: &str, call: &Call, error: &dyn std::error::Error) -> Failure {
             .detail(root_cause(error))
             .detail(call.asked());
     if call.method == Method::GET { failure } else { failure.detail("it may have happened or not") }
+}
+
+fn too_long(host: &str, call: &Call) -> Failure {
+    let most = show_size(ANSWER_BYTES_MAX as u64);
+    Failure::new(Exit::Failed, "answer-too-long", format!("{host} answers with more than {most}, and did not end"))
+        .detail(call.asked())
+        .hint("ask for less at once: --limit, or a filter")
+        .hint(format!("is this a steward host? {NAMING}"))
 }
 
 fn nothing_listens(tried: &[(&String, String)]) -> Failure {
@@ -369,7 +392,16 @@ mod tests {
         for text in ["", "99999", "https://a", "ftp://a", "http://", "a b"] {
             assert_eq!(normal_host(text).expect_err("must be refused").exit, Exit::Usage, "{text}");
         }
-        for text in ["0", "99999", "host:99999", "http://host:65536/x", "host:0", "[::1]:99999"] {
+        for (text, told) in [
+            ("user@host:8000", "names a user"),
+            ("http://user:word@host", "names a user"),
+            ("host:8000/core", "is more than a host"),
+            ("http://host/health/ready", "is more than a host"),
+        ] {
+            let refused = normal_host(text).expect_err("must be refused");
+            assert!(refused.exit == Exit::Usage && refused.message.contains(told), "{text}: {}", refused.message);
+        }
+        for text in ["0", "99999", "host:99999", "http://host:65536", "host:0", "[::1]:99999"] {
             let refused = normal_host(text).expect_err("must be refused");
             assert!(refused.message.ends_with("ports are numbers from 1 to 65535"), "{text}: {}", refused.message);
         }

@@ -216,10 +216,11 @@ pub(crate) fn refusal(asked: &str, status: http::StatusCode, body: &[u8]) -> Fai
     failure
 }
 
-/// Returns the exit code for an answer; one that is about the module that was sent has the exit code of a broken one, whoever has found
-/// that out.
+/// Returns the exit code for an answer; one that is about a module, that was sent or that was to answer, has the exit code of a broken one,
+/// whoever has found that out.
 fn exit_of(status: http::StatusCode, code: &str) -> Exit {
     match status.as_u16() {
+        500.. if code.starts_with("guest-") => Exit::Guest,
         401 | 403 => Exit::Forbidden,
         404 | 410 => Exit::NotFound,
         409 | 412 | 428 => Exit::Conflict,
@@ -289,6 +290,8 @@ mod tests {
         }
         let refused = |status, code| exit_of(StatusCode::from_u16(status).expect("a status"), code);
         assert_eq!(refused(422, "module-broken"), Exit::Guest);
+        assert_eq!([refused(500, "guest-trap"), refused(504, "guest-deadline")], [Exit::Guest; 2]);
+        assert_eq!((refused(500, "internal"), refused(409, "guest-says-no")), (Exit::Failed, Exit::Conflict));
         assert_eq!((refused(409, "module-mounted"), refused(404, "module-unknown")), (Exit::Conflict, Exit::NotFound));
     }
 

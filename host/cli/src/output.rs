@@ -227,7 +227,8 @@ impl Terminal {
         }
         let refused = |message: &str| Failure::new(Exit::Usage, "not-confirmed", message);
         if !self.interactive {
-            return Err(refused("nobody is here to confirm this").hint("add --yes to confirm it beforehand"));
+            let unasked = refused(&format!("nobody is here to be asked: {}", shown(question)));
+            return Err(unasked.hint("add --yes to say yes beforehand"));
         }
         // A prompt that cannot be written will not be answered either.
         let _ = write!(self.talk, "{} [y/N] ", shown(question)).and_then(|()| self.talk.flush());

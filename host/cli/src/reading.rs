@@ -11,6 +11,9 @@ use super::error::{Exit, Failure};
 /// The most that any setting lets a host take at once: a module.
 pub(crate) const BYTES_MAX: u64 = steward_node::config::MODULE_BYTES_MAX;
 
+/// The most that any setting lets a host take as a text: the body of a request.
+const TEXT_BYTES_MAX: u64 = steward_node::config::REQUEST_BYTES_MAX;
+
 /// What stands for standard input among the names of files.
 pub(super) const STANDARD_INPUT: &str = "-";
 
@@ -19,8 +22,12 @@ pub(super) const STANDARD_INPUT: &str = "-";
 /// # Errors
 /// A failure if it cannot be read or is no file, or if there is more in it.
 pub(super) fn bytes(name: &str) -> Result<Vec<u8>, Failure> {
+    bytes_up_to(name, BYTES_MAX)
+}
+
+fn bytes_up_to(name: &str, most: u64) -> Result<Vec<u8>, Failure> {
     if name == STANDARD_INPUT {
-        return limited("standard input", std::io::stdin(), BYTES_MAX);
+        return limited("standard input", std::io::stdin(), most);
     }
     let unreadable = |error| Failure::unreadable(name, &error);
     let kind = std::fs::metadata(name).map_err(unreadable)?.file_type();
@@ -29,10 +36,10 @@ pub(super) fn bytes(name: &str) -> Result<Vec<u8>, Failure> {
         let refused = Failure::usage(format!("cannot read {name}: it is no file but a device"));
         return Err(refused.hint("name a file, or - for standard input"));
     }
-    limited(name, File::open(name).map_err(unreadable)?, BYTES_MAX)
+    limited(name, File::open(name).map_err(unreadable)?, most)
 }
 
-/// Reads a text, as [`bytes`] does.
+/// Reads a text, as [`bytes`] does, of at most [`TEXT_BYTES_MAX`].
 ///
 /// # Errors
 /// As [`bytes`], or if it is no UTF-8.
@@ -41,7 +48,7 @@ pub(super) fn text(name: &str) -> Result<String, Failure> {
     let no_text = |error: std::string::FromUtf8Error| {
         Failure::unreadable(shown, &std::io::Error::new(std::io::ErrorKind::InvalidData, error))
     };
-    String::from_utf8(bytes(name)?).map_err(no_text)
+    String::from_utf8(bytes_up_to(name, TEXT_BYTES_MAX)?).map_err(no_text)
 }
 
 fn limited(name: &str, from: impl Read, most: u64) -> Result<Vec<u8>, Failure> {

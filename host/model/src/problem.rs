@@ -69,10 +69,12 @@ pub enum Kind {
     NoSpace,
     /// The status that a guest chose; outside 400 to 599 it counts as 400.
     Chosen(u16),
+    /// The request expects something of the host that it does not do.
+    Expectation,
 }
 
 /// All kinds with a number of their own, their numbers in HTTP and the names of these. The one table of statuses.
-const KINDS: [(Kind, u16, &str); 20] = [
+const KINDS: [(Kind, u16, &str); 21] = [
     (Kind::Invalid, 400, "Bad Request"),
     (Kind::Forbidden, 403, "Forbidden"),
     (Kind::NotFound, 404, "Not Found"),
@@ -84,6 +86,7 @@ const KINDS: [(Kind, u16, &str); 20] = [
     (Kind::PreconditionFailed, 412, "Precondition Failed"),
     (Kind::TooLarge, 413, "Payload Too Large"),
     (Kind::MediaType, 415, "Unsupported Media Type"),
+    (Kind::Expectation, 417, "Expectation Failed"),
     (Kind::Misdirected, 421, "Misdirected Request"),
     (Kind::Unprocessable, 422, "Unprocessable Entity"),
     (Kind::PreconditionRequired, 428, "Precondition Required"),

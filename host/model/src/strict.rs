@@ -1,6 +1,7 @@
 //! Reading the JSON that clients send, with objects where structs are meant; by the same code as guests read their documents.
 
 use serde::de::{DeserializeOwned, Error};
+use serde_path_to_error::{Path, Segment, Track};
 
 use crate::likeness::nearest;
 
@@ -9,8 +10,51 @@ use crate::likeness::nearest;
 #[cfg_attr(not(test), expect(dead_code, reason = "a guest has a schema to ask where it is not sure, the host has not"))]
 mod objects;
 
+/// Why a text is not what it should be, and where in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Fault {
+    /// A JSON pointer to the place at fault; empty: the whole.
+    pub pointer: String,
+    /// What is wrong there, with line and column, and which name was meant where one is unknown.
+    pub reason: String,
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// What the reader cannot take; an array in the place of an object among it, at every depth.
+pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
+    let whole = |error: serde_json::Error| Fault { pointer: String::new(), reason: told(&error) };
+    let text = std::str::from_utf8(text).map_err(|error| whole(serde_json::Error::custom(error)))?;
+    let (mut reader, mut track) = (serde_json::Deserializer::from_str(text), Track::new());
+    let read = objects::from_reader(serde_path_to_error::Deserializer::new(&mut reader, &mut track));
+    let read = read.map_err(|error| Fault { pointer: pointer(&track.path()), reason: told(&error) })?;
+    reader.end().map_err(whole)?;
+    Ok(read.document)
+}
+
+/// Returns the place as a JSON pointer: source RFC 6901, section 3.
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&pointer_to(key)),
+            // It names no place in the text.
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// Returns the JSON pointer to a field of an object.
+pub fn pointer_to(field: &str) -> String {
+    format!("/{}", field.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Returns what the reader says, and which field was meant where it knows none of that name.
-pub fn told(error: &serde_json::Error) -> String {
+fn told(error: &serde_json::Error) -> String {
     let told = error.to_string();
     // The reader names what it knows, in its words alone: see the test.
     let Some((begin, rest)) = told.split_once("unknown field `") else { return told };
@@ -26,17 +70,10 @@ fn place(told: &str) -> &str {
     told.rfind(" at line ").map_or("", |at| &told[at..])
 }
 
-/// Reads a text.
-///
-/// # Errors
-/// Those of the reader, with line and column; an array in the place of an object is one, at every depth.
-pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
-    let text = std::str::from_utf8(text).map_err(serde_json::Error::custom)?;
-    objects::from_str(text).map(|read| read.document)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde::Deserialize;
 
     use super::*;
@@ -58,18 +95,30 @@ mod tests {
 
     #[test]
     fn a_field_that_there_is_not_is_told_with_the_one_that_was_meant() {
-        let refused = |text: &str| told(&from_slice::<Inner>(text.as_bytes()).expect_err("an unknown field"));
-        for (text, meant) in [
+        let refused = |text: &str| from_slice::<Inner>(text.as_bytes()).expect_err("an unknown field");
+        for (text, pointer, meant) in [
             (
                 r#"{"quorum": {"membershipQuorm": 1}}"#,
+                "/quorum/membershipQuorm",
                 "unknown field `membershipQuorm`, did you mean `membershipQuorum`?",
             ),
-            (r#"{"quorum": {"FORCE": true}}"#, "unknown field `FORCE`, did you mean `force`?"),
-            (r#"{"qourum": {}}"#, "unknown field `qourum`, did you mean `quorum`?"),
+            (r#"{"quorum": {"FORCE": true}}"#, "/quorum/FORCE", "unknown field `FORCE`, did you mean `force`?"),
+            (r#"{"qourum": {}}"#, "/qourum", "unknown field `qourum`, did you mean `quorum`?"),
         ] {
-            assert!(refused(text).starts_with(&format!("{meant} at line 1 column ")), "{}", refused(text));
+            let fault = refused(text);
+            assert!(fault.reason.starts_with(&format!("{meant} at line 1 column ")), "{fault}");
+            assert_eq!(fault.pointer, pointer);
         }
-        let unlike = refused(r#"{"quorum": {"zzz": 1}}"#);
+        let unlike = refused(r#"{"quorum": {"zzz": 1}}"#).reason;
         assert!(unlike.contains("`zzz`") && unlike.contains("`force`") && !unlike.contains("did you mean"), "{unlike}");
+    }
+
+    #[test]
+    fn the_place_of_a_fault_is_a_pointer() {
+        let place = |text: &str| from_slice::<BTreeMap<String, Vec<Quorum>>>(text.as_bytes()).expect_err(text).pointer;
+        assert_eq!(place(r#"{"a/b~": [{}, {"force": 1}]}"#), "/a~1b~0/1/force");
+        assert_eq!(place(r#"{"a": [[]]}"#), "/a/0");
+        assert_eq!(place("[]"), "");
+        assert_eq!(place("{}}"), "");
     }
 }

@@ -5,6 +5,8 @@
 //! there are any rows; TOP_RESULTS returns them. A task without `resultLimit` returns up to 10,000 rows and, where
 //! Xenon fails, the link of the page that follows them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,8 +32,8 @@ pub const KIND: &str = "com:vmware:xenon:services:common:QueryTask";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The body is no query task.
-    #[error("body is no query task: {}", strict::told(.0))]
-    Shape(#[from] serde_json::Error),
+    #[error("body is no query task: {0}")]
+    Shape(#[from] strict::Fault),
     /// The specification must be changed.
     #[error("{0}")]
     Specification(#[from] spec::Error),
@@ -74,7 +76,8 @@ pub struct Finish<'a> {
     pub micros: u64,
 }
 
-/// What is read of a task. The other fields that a task has in Xenon and in our own answers mean nothing here, and may be sent back.
+/// What is read of a task. The other fields that a task has in Xenon and in our own answers mean nothing here, and may be sent back; they
+/// have their types, so that nobody takes for understood what was not even read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -86,31 +89,31 @@ struct Body {
     #[serde(default)]
     document_expiration_time_micros: i64,
     #[serde(rename = "results")]
-    _results: Option<IgnoredAny>,
+    _results: Option<BTreeMap<String, IgnoredAny>>,
     #[serde(rename = "indexLink")]
-    _index_link: Option<IgnoredAny>,
+    _index_link: Option<String>,
     #[serde(rename = "nodeSelectorLink")]
-    _node_selector_link: Option<IgnoredAny>,
+    _node_selector_link: Option<String>,
     #[serde(rename = "kind")]
-    _kind: Option<IgnoredAny>,
+    _kind: Option<String>,
     #[serde(rename = "documentKind")]
-    _document_kind: Option<IgnoredAny>,
+    _document_kind: Option<String>,
     #[serde(rename = "documentSelfLink")]
-    _document_self_link: Option<IgnoredAny>,
+    _document_self_link: Option<String>,
     #[serde(rename = "documentVersion")]
-    _document_version: Option<IgnoredAny>,
+    _document_version: Option<i64>,
     #[serde(rename = "documentEpoch")]
-    _document_epoch: Option<IgnoredAny>,
+    _document_epoch: Option<i64>,
     #[serde(rename = "documentUpdateTimeMicros")]
-    _document_update_time: Option<IgnoredAny>,
+    _document_update_time: Option<i64>,
     #[serde(rename = "documentUpdateAction")]
-    _document_update_action: Option<IgnoredAny>,
+    _document_update_action: Option<String>,
     #[serde(rename = "documentOwner")]
-    _document_owner: Option<IgnoredAny>,
+    _document_owner: Option<String>,
     #[serde(rename = "documentSourceLink")]
-    _document_source_link: Option<IgnoredAny>,
+    _document_source_link: Option<String>,
     #[serde(rename = "documentAuthPrincipalLink")]
-    _document_auth_principal_link: Option<IgnoredAny>,
+    _document_auth_principal_link: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -118,11 +121,11 @@ struct Body {
 struct Wish {
     is_direct: bool,
     #[serde(rename = "stage")]
-    _stage: Option<IgnoredAny>,
+    _stage: Option<String>,
     #[serde(rename = "failure")]
-    _failure: Option<IgnoredAny>,
+    _failure: Option<BTreeMap<String, IgnoredAny>>,
     #[serde(rename = "durationMicros")]
-    _duration: Option<IgnoredAny>,
+    _duration: Option<i64>,
 }
 
 impl Task {

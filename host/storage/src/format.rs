@@ -170,10 +170,12 @@ impl DataFolder {
     /// [`Error::Absent`], [`Error::InUse`] and those of a format file that cannot be read.
     pub fn look(path: &Path) -> Result<DataFolder, Error> {
         let disk = |what| move |source| Error::Disk { what, path: path.to_owned(), source };
-        let bytes = std::fs::read(path.join(FORMAT_NAME)).map_err(|error| match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Error::Absent { path: path.to_owned() },
+        let absent = || Error::Absent { path: path.to_owned() };
+        let bytes = lasting::read(&path.join(FORMAT_NAME)).map_err(|error| match error.kind() {
+            ErrorKind::NotADirectory => absent(),
             _ => disk("read the format file")(error),
         })?;
+        let bytes = bytes.ok_or_else(absent)?;
         let format = read(path, &bytes)?;
         let lock = match File::open(path.join(LOCK_NAME)) {
             Ok(lock) => Some(lock),

@@ -88,8 +88,12 @@ fn private_folder() -> fs::DirBuilder {
 /// Returns what the file at `path` holds; none if there is no such file.
 ///
 /// # Errors
-/// Those of the operating system.
+/// Those of the operating system; also if something else than a file is there: it may have no end.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if is_other {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "there is something else than a file"));
+    }
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -10,6 +10,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
@@ -27,10 +28,19 @@ pub(crate) struct Read<T> {
 /// # Errors
 /// Those of the reader, and one for an array in the place of a struct.
 pub(crate) fn from_str<T: DeserializeOwned>(text: &str) -> serde_json::Result<Read<T>> {
-    let unsure = Cell::new(false);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let document = T::deserialize(Strict { inner: &mut reader, unsure: &unsure })?;
+    let read = from_reader(&mut reader)?;
     reader.end()?;
+    Ok(read)
+}
+
+/// Reads what a reader has.
+///
+/// # Errors
+/// As [`from_str`]; that nothing follows is for the caller to see.
+pub(crate) fn from_reader<'de, T: Deserialize<'de>, D: Deserializer<'de>>(reader: D) -> Result<Read<T>, D::Error> {
+    let unsure = Cell::new(false);
+    let document = T::deserialize(Strict { inner: reader, unsure: &unsure })?;
     Ok(Read { document, unsure: unsure.get() })
 }
 
@@ -289,8 +299,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Visit<'_, A> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-
-    use serde::Deserialize;
 
     use super::*;
 

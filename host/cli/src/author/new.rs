@@ -78,6 +78,13 @@ fn refused(place: &Path, error: &Error) -> Failure {
         Error::Occupied { .. } => {
             Failure::new(Exit::Conflict, "exists", message).hint("choose another name, or remove what is there")
         }
+        Error::NoFolder { above, is_other } => {
+            let failure = Failure::new(Exit::NotFound, "no-folder", message);
+            match is_other {
+                true => failure.hint("name a folder"),
+                false => failure.hint(format!("mkdir -p {}", above.display())),
+            }
+        }
         Error::Io { source, .. } => Failure::new(Exit::Failed, "unwritable", message).detail(source.to_string()),
     }
 }

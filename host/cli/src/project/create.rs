@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// Something is there already.
     #[error("{} is there already, and is not empty", place.display())]
     Occupied { place: PathBuf },
+    /// It cannot be in there.
+    #[error("there is {} {} to make a folder in", if *is_other { "no folder but a file at" } else { "no folder" }, above.display())]
+    NoFolder { above: PathBuf, is_other: bool },
     /// A file or folder cannot be written.
     #[error("cannot create {}", place.display())]
     Io { place: PathBuf, source: io::Error },
@@ -35,8 +38,13 @@ pub(crate) enum Error {
 /// # Errors
 /// [`Error`] says why not; nothing is left behind then.
 pub(crate) fn create(place: &Path, language: Language) -> Result<Name, Error> {
-    let last = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    // A path that ends with none, such as `..`, is shown as it was given.
+    let last = place.file_name().unwrap_or(place.as_os_str()).to_string_lossy();
     let name = Name::parse(&last)?;
+    let above = above(place);
+    if !above.is_dir() {
+        return Err(Error::NoFolder { above: above.to_owned(), is_other: above.exists() });
+    }
     if is_occupied(place) {
         return Err(Error::Occupied { place: place.to_owned() });
     }
@@ -60,9 +68,13 @@ fn is_occupied(place: &Path) -> bool {
     }
 }
 
+/// Returns the folder in which something is.
+fn above(place: &Path) -> &Path {
+    place.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn written(place: &Path, name: &Name, language: Language) -> io::Result<()> {
-    let above = place.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let part = tempfile::Builder::new().prefix(".steward-new-").tempdir_in(above)?;
+    let part = tempfile::Builder::new().prefix(".steward-new-").tempdir_in(above(place))?;
     let whole = part.path().join(name.as_str());
     for (path, text) in files(language) {
         let path = whole.join(path);
@@ -150,7 +162,14 @@ mod tests {
     #[test]
     fn nothing_is_left_of_what_could_not_be_written() {
         let above = tempfile::tempdir().expect("a folder");
-        assert!(matches!(create(&above.path().join("no/orders"), Language::Rust), Err(Error::Io { .. })));
+        let missing = create(&above.path().join("no/orders"), Language::Rust);
+        assert!(matches!(missing, Err(Error::NoFolder { is_other: false, .. })), "{missing:?}");
+        fs::write(above.path().join("file"), "").expect("writable");
+        let within = create(&above.path().join("file/orders"), Language::Rust);
+        assert!(matches!(within, Err(Error::NoFolder { is_other: true, .. })), "{within:?}");
+        fs::remove_file(above.path().join("file")).expect("removable");
+        let upwards = create(&above.path().join(".."), Language::Rust).expect_err("no name").to_string();
+        assert!(upwards.starts_with('"') && upwards.contains("..\" cannot be the name"), "{upwards}");
         assert!(matches!(create(&above.path().join("Orders"), Language::Rust), Err(Error::Name(_))));
         assert_eq!(names(above.path()), [""; 0]);
     }

@@ -1,8 +1,6 @@
 //! The configuration file: TOML with the keys of the flags in snake case. Any other key is refused.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use steward_model::likeness::nearest;
@@ -21,15 +19,8 @@ const BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// [`Error`] names the file and the line.
 pub(super) fn read(path: &Path) -> Result<BTreeMap<&'static str, Effective>, Error> {
-    let text = text_of(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    let text = whole::text_at(path, BYTES_MAX).map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     parse(path, &text)
-}
-
-/// Reads a whole file, which may be a pipe.
-fn text_of(path: &Path) -> std::io::Result<String> {
-    let too_long = || std::io::Error::new(ErrorKind::FileTooLarge, format!("it has more than {BYTES_MAX} bytes"));
-    let text = whole::read(File::open(path)?, BYTES_MAX)?.ok_or_else(too_long)?;
-    String::from_utf8(text).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 /// Parses the text of a configuration file; `path` is only for origins and errors.

@@ -33,9 +33,9 @@ use steward_replication::pending::Amount;
 use steward_sandbox::ModuleLimits;
 use tracing_subscriber::filter::Directive;
 
-/// A record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
+/// Most bytes of the body of a request, whatever is set: a record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
 /// besides (4 MiB), in a frame of 32 MiB at most.
-const REQUEST_BYTES_MAX: u64 = 12 << 20;
+pub const REQUEST_BYTES_MAX: u64 = 12 << 20;
 const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
 
 /// Bodies and answers that take more memory are more than a node has.

@@ -28,6 +28,7 @@ const DISCARD_WITHIN: Duration = Duration::from_secs(30);
 const PIECE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A body of which nothing is left in the connection when this is dropped, unless its client is too slow.
+#[derive(Default)]
 pub(super) struct Arriving {
     body: Option<Incoming>,
     /// Whoever discards what is not read; nobody for a body that is not there or must not be asked for.

@@ -1,10 +1,12 @@
 //! From HTTP to operations: the headers, which are read in one pass, and the query part of the URI.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::TRANSFER_ENCODING;
+use http::header::{EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use steward_model::operation::{Cause, Header};
@@ -12,8 +14,9 @@ use steward_model::update::RequestKey;
 use steward_model::{Action, Link, Version};
 
 use super::coding::Coding;
+use super::digits::{are_digits, digits};
 use super::error::Error;
-use super::{Http, headers};
+use super::{Http, headers, preference};
 use crate::operation::{Body, Demands, Freshness, Operation, Purpose, Wait};
 use crate::partition::Wanted;
 
@@ -101,7 +104,7 @@ impl Head {
     /// # Errors
     /// [`Error::Header`] names the header that cannot be understood.
     pub(super) fn read(&mut self, headers: &HeaderMap) -> Result<(), Error> {
-        let mut fault = framing(headers).err();
+        let mut fault = framing(headers).and_then(|()| expectation(headers)).err();
         for (name, value) in headers {
             let read = match name.as_str() {
                 "accept" => {
@@ -172,8 +175,9 @@ impl Head {
             number => {
                 let reason =
                     || format!("is {text:?}: write how many nodes shall hold the update, from 1, or x-xenon-all");
-                let count = number.parse().map_err(|_| Error::Header { name: headers::WANTED, reason: reason() })?;
-                Wanted::Members(count)
+                let refused = || Error::Header { name: headers::WANTED, reason: reason() };
+                let count = digits(number).and_then(|count| u32::try_from(count).ok()).and_then(NonZeroU32::new);
+                Wanted::Members(count.ok_or_else(refused)?)
             }
         });
         Ok(())
@@ -185,18 +189,16 @@ impl Head {
     }
 
     fn prefer(&mut self, value: &HeaderValue) -> Result<(), Error> {
-        let text = value.to_str().unwrap_or_default();
-        for preference in text.split(',') {
-            // Behind a semicolon stand its parameters, of which these have none.
-            let preference = preference.split(';').next().unwrap_or_default();
-            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            match (name.trim().to_ascii_lowercase().as_str(), value.trim().trim_matches('"')) {
+        for (name, value) in preference::all(value.to_str().unwrap_or_default()) {
+            match (name.to_ascii_lowercase().as_str(), value) {
                 // Of several the first one counts.
                 ("wait", _) if self.wait.is_some() => {}
                 ("wait", seconds) => {
-                    let reason = format!("has wait={seconds}, which is no number of seconds");
-                    let seconds = seconds.parse().map_err(|_| Error::Header { name: "Prefer", reason })?;
-                    self.wait = Some(Duration::from_secs(seconds).min(WAIT_MAX));
+                    if !are_digits(seconds) {
+                        let reason = format!("has wait={seconds}, which is no number of seconds");
+                        return Err(Error::Header { name: "Prefer", reason });
+                    }
+                    self.wait = Some(digits(seconds).map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX));
                 }
                 ("return", "minimal") => self.returned = Returned::Minimal,
                 // Preferences that are not understood are ignored: source RFC 7240, section 2.
@@ -218,6 +220,17 @@ fn framing(headers: &HeaderMap) -> Result<(), Error> {
     match codings.iter().find(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
         Some(unknown) => Err(Error::TransferCoding(String::from_utf8_lossy(unknown).into_owned())),
         None if codings.len() > 1 => Err(Error::Framing("names chunked twice".to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Refuses expectations that nobody meets: whoever has one waits for its answer. Source: RFC 9110, section 10.1.1.
+fn expectation(headers: &HeaderMap) -> Result<(), Error> {
+    let mut said = headers.get_all(EXPECT).iter();
+    // The library asks for the body only if this stands there alone.
+    let unmet = |first: &&HeaderValue| !first.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    match said.next().filter(unmet).or_else(|| said.next()) {
+        Some(value) => Err(Error::Expectation(String::from_utf8_lossy(value.as_bytes()).into_owned())),
         None => Ok(()),
     }
 }
@@ -297,8 +310,26 @@ pub(super) fn number(query: &str, name: &'static str) -> Result<Option<u64>, Err
         return Ok(None);
     }
     let Some(text) = parameter(query, name)? else { return Ok(None) };
-    let refused = |_| Error::Parameter { name, reason: format!("is {text:?}: write a number from 0") };
-    text.parse().map(Some).map_err(refused)
+    let refused = || Error::Parameter { name, reason: format!("is {text:?}: write a number from 0") };
+    digits(&text).map(Some).ok_or_else(refused)
+}
+
+/// Returns the value of a query parameter that is a number within bounds, or `default` if it is not there.
+///
+/// # Errors
+/// [`Error::Parameter`] if it is something else.
+pub(super) fn number_within(
+    query: &str,
+    name: &'static str,
+    bounds: RangeInclusive<u64>,
+    default: u64,
+) -> Result<u64, Error> {
+    let Some(text) = parameter(query, name)? else { return Ok(default) };
+    let refused = || {
+        let (min, max) = (bounds.start(), bounds.end());
+        Error::Parameter { name, reason: format!("is {text:?}: write a number from {min} to {max}") }
+    };
+    digits(&text).filter(|number| bounds.contains(number)).ok_or_else(refused)
 }
 
 /// Returns the operation that a request stands for.
@@ -343,8 +374,6 @@ pub(super) fn operation(
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     fn head(headers: &[(&'static str, &str)]) -> Result<Head, Error> {
@@ -373,7 +402,11 @@ mod tests {
         let read = read.expect("headers");
         assert_eq!((read.wait, read.id.as_str()), (Some(Duration::from_secs(5)), "a"));
         assert_eq!(read.returned, Returned::Minimal);
-        assert!(head(&[("prefer", "wait=soon")]).is_err());
+        for faulty in ["soon", "+1", "-1", "1.5", ""] {
+            assert!(head(&[("prefer", &format!("wait={faulty}"))]).is_err(), "{faulty:?}");
+        }
+        let long = head(&[("prefer", "handling=\"a,wait=1\", wait=99999999999999999999999")]).expect("a long time");
+        assert_eq!(long.wait, Some(WAIT_MAX));
         let wanted = |value| head(&[("x-xenon-rpl-quorum", value)]).map(|head| head.wanted).ok().flatten();
         assert_eq!(wanted("3"), NonZeroU32::new(3).map(Wanted::Members));
         assert_eq!([wanted("x-xenon-all"), wanted("all")], [Some(Wanted::All); 2]);

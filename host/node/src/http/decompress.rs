@@ -5,6 +5,7 @@
 //! none itself makes the body unreadable, for nobody knows what it was meant to say.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
@@ -27,17 +28,27 @@ const MEMBER_BYTES_MIN: usize = 20;
 /// Returns the whole body, which has no more than `max` bytes once it is decoded.
 ///
 /// # Errors
-/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if it breaks off or is damaged,
-/// [`Error::BodiesFull`] if all bodies together take too much.
+/// [`Error::BodyTooLarge`] as soon as that is known, [`Error::BodyLost`] if it breaks off, [`Error::BodyDamaged`] if it arrives and is not
+/// in that coding, [`Error::BodiesFull`] if all bodies together take too much.
 pub(super) async fn collect<B>(coding: Coding, body: B, max: usize, held: &mut Held) -> Result<Bytes, Error>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + std::fmt::Display,
 {
-    match coding {
+    // A decoder says the same of a body that ends too early and of a connection that does; only one of them is worth a repeat.
+    let broke = AtomicBool::new(false);
+    let body = body.map_err(|error| {
+        broke.store(true, Ordering::Relaxed);
+        error
+    });
+    let decoded = match coding {
         Coding::Gzip => members(body, max, held).await,
         Coding::Zstd => frames(body, max, held).await,
-    }
+    };
+    decoded.map_err(|error| match error {
+        Error::BodyLost(reason) if !broke.load(Ordering::Relaxed) => Error::BodyDamaged { coding, reason },
+        other => other,
+    })
 }
 
 /// What has been decoded, up to its bound.
@@ -148,10 +159,30 @@ mod tests {
             for behind in [&b"\0"[..], b"junk", b"\x1f\x8b", &both[..both.len() - 1]] {
                 let longer = [&both, behind].concat();
                 let refused = decoded(&longer, piece, 1_000).await;
-                assert!(matches!(refused, Err(Error::BodyLost(_))), "{piece} {behind:?}: {refused:?}");
+                assert!(matches!(refused, Err(Error::BodyDamaged { .. })), "{piece} {behind:?}: {refused:?}");
             }
             let broken = decoded(&both[..both.len() - 1], piece, 1_000).await;
-            assert!(matches!(broken, Err(Error::BodyLost(_))), "{piece}: {broken:?}");
+            assert!(matches!(broken, Err(Error::BodyDamaged { .. })), "{piece}: {broken:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_lost_and_not_damaged() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let begun = member(b"{}")[..8].to_vec();
+            let pieces = [Ok(Frame::data(Bytes::from(begun))), Err(io::Error::from(io::ErrorKind::ConnectionReset))];
+            let mut held = Arc::new(Bodies::of_requests(1 << 20)).nothing();
+            let pieces = if coding == Coding::Zstd { &pieces[1..] } else { &pieces[..] };
+            let body = StreamBody::new(stream::iter(pieces.iter().map(|piece| match piece {
+                Ok(frame) => Ok(Frame::data(frame.data_ref().expect("data").clone())),
+                Err(error) => Err(io::Error::from(error.kind())),
+            })));
+            let lost = collect(coding, body, 100, &mut held).await;
+            assert!(matches!(lost, Err(Error::BodyLost(_))), "{coding:?}: {lost:?}");
+            let junk =
+                StreamBody::new(stream::iter([Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"no such coding")))]));
+            let damaged = collect(coding, junk, 100, &mut held).await;
+            assert!(matches!(damaged, Err(Error::BodyDamaged { .. })), "{coding:?}: {damaged:?}");
         }
     }
 

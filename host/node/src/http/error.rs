@@ -6,9 +6,10 @@
 
 use http::Method;
 use steward_model::problem::{Kind, NOT_FOUND, Problem};
-use steward_model::{Link, json, link};
+use steward_model::{Link, json, link, strict};
 use steward_protocol::cluster::Refused;
 
+use super::coding::Coding;
 use crate::cluster::ProposeError;
 use crate::deployment;
 use crate::operation::{self, Unreadable, served};
@@ -21,7 +22,7 @@ pub(super) enum Error {
     #[error(transparent)]
     Operation(#[from] operation::Error),
     /// The method means nothing at this path.
-    #[error("{path} does not support {method}")]
+    #[error("{} does not support {method}", if path.is_empty() { "this host" } else { path })]
     Method {
         method: Method,
         path: String,
@@ -45,9 +46,15 @@ pub(super) enum Error {
     /// The body did not arrive.
     #[error("the body did not arrive within {seconds} s")]
     BodyLate { seconds: u64 },
-    /// The body broke off, or its coding is damaged.
+    /// The body broke off.
     #[error("the body cannot be read: {0}")]
     BodyLost(String),
+    /// The body is not in the coding in which it is said to be.
+    #[error("the body is not what Content-Encoding: {} says: {reason}", coding.name())]
+    BodyDamaged { coding: Coding, reason: String },
+    /// The request expects of the host what it does not know.
+    #[error("the request expects {0:?}, and 100-continue is what is met here")]
+    Expectation(String),
     /// The body is no JSON.
     #[error("the body is no JSON: {reason} at line {line} column {column}")]
     NotJson { reason: String, line: usize, column: usize },
@@ -96,6 +103,9 @@ pub(super) enum Error {
     /// The body is JSON of the wrong shape.
     #[error("the body {0}")]
     Body(String),
+    /// The body is JSON of the wrong shape, at a place that is known.
+    #[error("the body has the wrong shape: {0}")]
+    Shape(#[from] strict::Fault),
     /// A field of the body cannot be understood.
     #[error("{pointer} {reason}")]
     Field { pointer: String, reason: String },
@@ -181,7 +191,6 @@ impl Error {
     pub(super) fn problem(&self) -> Problem {
         let never = |kind, code| Problem::never(kind, code, self);
         let later = |kind, code, seconds| Problem::later(kind, code, seconds, self);
-        let overloaded = || later(Kind::Unavailable, "overloaded", 1);
         match self {
             Error::Operation(error) => error.problem(),
             Error::Query(refusal) => refusal.problem(),
@@ -200,6 +209,9 @@ impl Error {
                 .hint(format!("send {max} bytes or less, or start the host with a higher limit")),
             Error::BodyLate { .. } => later(Kind::Late, "deadline", 0),
             Error::BodyLost(_) => later(Kind::Invalid, "body", 0),
+            Error::BodyDamaged { .. } => never(Kind::Invalid, "content-coding")
+                .hint("code the whole body so, in one part or several, with nothing behind; or leave the header out"),
+            Error::Expectation(_) => never(Kind::Expectation, "expectation").hint("leave the header Expect out"),
             Error::NotJson { line, column, .. } => at_place(never(Kind::Invalid, "malformed-json"), *line, *column),
             Error::Number { number, line, column } => at_place(never(Kind::Invalid, "number-range"), *line, *column)
                 .with("number", number.as_str())
@@ -224,20 +236,17 @@ impl Error {
                 .hint(format!("start the node with --cors-origin {origin} if its pages may")),
             Error::UnknownParameter { name, known } => unread(never(Kind::Invalid, "bad-request"), name, known),
             Error::Body(_) => never(Kind::Invalid, "validation"),
-            Error::Field { pointer, reason } => never(Kind::Invalid, "validation").at(pointer, reason),
+            Error::Field { pointer, reason } | Error::Shape(strict::Fault { pointer, reason }) => {
+                never(Kind::Invalid, "validation").at(pointer, reason)
+            }
             Error::NoSuchPath { nearest, .. } => {
                 never(Kind::NotFound, "not-found").xenon(NOT_FOUND).hint(served(nearest.as_deref()))
             }
             Error::NotOffered { .. } => never(Kind::NotFound, "not-offered").xenon(NOT_FOUND),
             Error::NotKept { what, .. } => of_documents(never(Kind::NotFound, "not-found").xenon(NOT_FOUND), what),
-            Error::Crowded { .. } => overloaded(),
-            Error::Overloaded { .. } => overloaded().hint("start the node with a higher --requests"),
-            Error::BodiesFull { .. } => overloaded()
-                .hint("send less at once, or when others have been answered")
-                .hint("or start the node with a higher --body-bytes"),
-            Error::AnswersFull { .. } => overloaded()
-                .hint("ask for less at once: $limit, $select")
-                .hint("or start the node with a higher --answer-bytes"),
+            Error::Crowded { .. } | Error::Overloaded { .. } | Error::BodiesFull { .. } | Error::AnswersFull { .. } => {
+                overload(later(Kind::Unavailable, "overloaded", 1), self)
+            }
             Error::NotAvailable { .. } => later(Kind::Unavailable, "not-available", 1),
             Error::Unready { checks, .. } => {
                 with_checks(later(Kind::Unavailable, "not-available", 1), checks.as_deref())
@@ -246,6 +255,20 @@ impl Error {
             Error::Storage(_) => never(Kind::Internal, "storage"),
             Error::Deployment(error) => error.problem(),
         }
+    }
+}
+
+/// Adds what helps against a bound that too much at once has met.
+fn overload(problem: Problem, error: &Error) -> Problem {
+    match error {
+        Error::Overloaded { .. } => problem.hint("start the node with a higher --requests"),
+        Error::BodiesFull { .. } => problem
+            .hint("send less at once, or when others have been answered")
+            .hint("or start the node with a higher --body-bytes"),
+        Error::AnswersFull { .. } => {
+            problem.hint("ask for less at once: $limit, $select").hint("or start the node with a higher --answer-bytes")
+        }
+        _ => problem,
     }
 }
 

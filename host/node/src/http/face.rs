@@ -163,7 +163,13 @@ impl Http {
             return None;
         }
         let partitions = self.operations().partitions().lane(service.lane());
-        partitions.iter().find_map(|partition| partition.problem())
+        let own = partitions.iter().find_map(|partition| partition.problem());
+        own.or_else(|| match self.parts.view.standing().stranded(&self.parts.control.state()) {
+            0 => None,
+            stranded => Some(format!(
+                "{stranded} partitions can neither be read nor written until more nodes are back: steward status"
+            )),
+        })
     }
 
     /// Returns the name of this node, `documentOwner` in what it answers.

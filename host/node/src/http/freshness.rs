@@ -6,6 +6,7 @@
 use steward_model::{Epoch, Offset, Position};
 
 use super::decode::parameter;
+use super::digits::digits;
 use super::error::Error;
 use super::headers::AT_LEAST;
 use crate::operation::{Freshness, plain_tag};
@@ -63,11 +64,7 @@ fn position(text: &str) -> Option<Position> {
     let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
     let text = plain_tag(text);
     let (epoch, offset) = text.split_once('-')?;
-    let number = |digits: &str| {
-        let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain.then(|| digits.parse().ok()).flatten()
-    };
-    Some(Position { epoch: Epoch::from_u64(number(epoch)?), offset: Offset(number(offset)?) })
+    Some(Position { epoch: Epoch::from_u64(digits(epoch)?), offset: Offset(digits(offset)?) })
 }
 
 /// Refuses what is only for reads of one document.

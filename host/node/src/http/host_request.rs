@@ -1,9 +1,14 @@
 //! A request as the host's own services see it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::{ALLOW, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
+use hyper::body::Body;
+use serde::de::IgnoredAny;
+use steward_model::strict;
 
 use super::arriving::Arriving;
 use super::decode::Head;
@@ -79,10 +84,38 @@ impl HostRequest {
     ///
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
-    pub(super) async fn json(self, http: &Http) -> Result<Bytes, Error> {
-        body::foreseen(&self.head, &self.parts, &self.body)?;
+    pub(super) async fn json(mut self, http: &Http) -> Result<Bytes, Error> {
+        self.take_json(http).await
+    }
+
+    async fn take_json(&mut self, http: &Http) -> Result<Bytes, Error> {
+        let body = std::mem::take(&mut self.body);
+        body::foreseen(&self.head, &self.parts, &body)?;
         let (max, mut held) = (http.parts.bounds.request_bytes_max, http.bodies.nothing());
-        let body = body::received(&self.head, &self.parts, self.body, max, &mut held).await?;
+        let body = body::received(&self.head, &self.parts, body, max, &mut held).await?;
         Ok(body::checked(&self.head, &self.parts.headers, body)?.unwrap_or_default())
+    }
+
+    /// Returns the request once it is sure that its body says nothing, if it is a DELETE. What a client says there it takes for a condition of
+    /// what is deleted, or for a part of it; `parameters` are those that are read instead.
+    ///
+    /// # Errors
+    /// [`Error::Field`] names what is said; those of [`HostRequest::json`].
+    pub(super) async fn saying_nothing(mut self, http: &Http, parameters: &[&str]) -> Result<HostRequest, Error> {
+        if self.parts.method != Method::DELETE || self.body.is_end_stream() {
+            return Ok(self);
+        }
+        let body = self.take_json(http).await?;
+        if body.is_empty() {
+            return Ok(self);
+        }
+        let fields: BTreeMap<String, IgnoredAny> = strict::from_slice(&body)?;
+        let Some(field) = fields.into_keys().next() else { return Ok(self) };
+        let instead = match parameters.contains(&field.as_str()) {
+            true => format!("write it as a query parameter, ?{field}=…"),
+            false => "send it without".to_owned(),
+        };
+        let reason = format!("is not read, for a DELETE has no body here: {instead}");
+        Err(Error::Field { pointer: strict::pointer_to(&field), reason })
     }
 }

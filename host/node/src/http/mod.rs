@@ -30,6 +30,7 @@ mod connection;
 mod cors;
 mod decode;
 mod decompress;
+mod digits;
 mod encode;
 mod error;
 mod exchange;

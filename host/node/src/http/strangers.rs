@@ -20,6 +20,7 @@ use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
+use super::digits::digits;
 use super::error::Error;
 use crate::telemetry::metrics as telemetry;
 
@@ -138,6 +139,10 @@ fn named(parts: &Parts) -> Result<[Option<&str>; 2], Error> {
     let said = first.map(text).transpose()?;
     let target = parts.uri.authority().map(http::uri::Authority::as_str);
     let is_multiplexed = parts.version >= Version::HTTP_2;
+    // An address in full prevails, whatever stands beside it.
+    if let (Some(_), Some(target), false) = (said, target, is_multiplexed) {
+        return Ok([None, Some(target)]);
+    }
     match (said, target) {
         // Before HTTP/1.1 there was no such header.
         (None, _) if parts.version <= Version::HTTP_10 => {}
@@ -179,8 +184,8 @@ fn name_of(host: &str) -> Option<&str> {
         address.parse::<Ipv6Addr>().is_ok() || later.is_some_and(is_later)
     });
     let is_name = is_literal || (!name.is_empty() && name.bytes().all(in_name));
-    let is_port =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let is_number = |port: &str| port.is_empty() || digits(port).is_some_and(|number| number <= u64::from(u16::MAX));
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
     (is_name && is_port).then_some(name)
 }
 
@@ -244,6 +249,8 @@ mod tests {
             asked("a b"),
             asked("user@127.0.0.1"),
             asked("127.0.0.1:x"),
+            asked("127.0.0.1:65536"),
+            asked("127.0.0.1:+80"),
             asked("[::1"),
             asked("[127.0.0.1]"),
             asked("[localhost]"),
@@ -262,6 +269,8 @@ mod tests {
         assert!(checked(&rules(), "127.0.0.1", old).is_ok());
         let absolute = http::Request::get("http://evil.example/").header("host", "127.0.0.1");
         assert!(matches!(checked(&rules(), "127.0.0.1", absolute), Err(Error::Misdirected { .. })));
+        let absolute = http::Request::get("http://127.0.0.1/").header("host", "evil.example");
+        assert!(checked(&rules(), "127.0.0.1", absolute).is_ok(), "the address prevails");
     }
 
     #[test]

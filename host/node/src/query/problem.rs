@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use steward_model::problem::{Kind, Problem};
-use steward_query::{filter, odata, page, run, shape, task};
+use steward_model::strict;
+use steward_query::{filter, odata, page, run, shape, spec, task};
 
 use super::Refusal;
 use super::migration::SourceError;
@@ -81,9 +82,9 @@ fn of_listing(error: &odata::Error) -> Problem {
 fn of_task(error: &task::Error) -> Problem {
     match error {
         task::Error::Page(page) => of_page(page),
-        task::Error::Shape(_) => Problem::never(Kind::Invalid, "query", error),
-        task::Error::Specification(place) => {
-            Problem::never(Kind::Invalid, "query", error).at(&place.pointer, &place.reason)
+        task::Error::Shape(strict::Fault { pointer, reason })
+        | task::Error::Specification(spec::Error { pointer, reason }) => {
+            Problem::never(Kind::Invalid, "query", error).at(pointer, reason)
         }
     }
 }

@@ -6,10 +6,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use steward_node::config::whole;
+
 use super::component;
 use super::error::{Error, io};
 use super::folders;
 use super::tools::{Effort, Made, Tools};
+use crate::reading::BYTES_MAX;
 
 /// Oldest Go that exports functions of a module: `go:wasmexport`.
 const MINOR_MIN: u32 = 24;
@@ -43,8 +46,9 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
     let mut module = graft::graft(&folders::taken(&output)?).map_err(|error| none(error.to_string()))?;
     component::describe(&mut module).map_err(none)?;
     let manifest = folder.join("go.mod");
-    let manifest = std::fs::read(&manifest).map_err(|source| io(format!("read {}", manifest.display()), source))?;
-    Ok(Made { name: name(&String::from_utf8_lossy(&manifest)), module, said: written.said })
+    let unreadable = |source| io(format!("read {}", manifest.display()), source);
+    let manifest = whole::text_of_file(&manifest, BYTES_MAX).map_err(unreadable)?;
+    Ok(Made { name: name(&manifest), module, said: written.said })
 }
 
 /// Returns the command that runs the tests, natively.

@@ -8,10 +8,13 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use steward_node::config::whole;
+
 use super::error::Error;
 use super::folders;
 use super::script;
 use super::tools::{Effort, Made, Tools, answers, own_or};
+use crate::reading::BYTES_MAX;
 
 /// What a project says about itself, if anything.
 const MANIFEST: &str = "pyproject.toml";
@@ -36,7 +39,7 @@ const INSTALL_PYTHON: &str = "apt-get install -y python3";
 /// [`Error`] says what is missing or wrong.
 pub(super) fn make(folder: &Path, mark: &str, effort: Effort, tools: &Tools) -> Result<Made, Error> {
     // Whatever cannot be read asks for nothing.
-    let manifest = std::fs::read_to_string(folder.join(MANIFEST)).unwrap_or_default();
+    let manifest = whole::text_of_file(&folder.join(MANIFEST), BYTES_MAX).unwrap_or_default();
     if manifest.contains(&format!("\"{TOOL}")) { component(folder, effort, tools) } else { script::make(folder, mark) }
 }
 

@@ -4,11 +4,9 @@
 //! missing is told by the host, with its line.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use steward_node::config::quantity::show_size;
 use steward_node::config::whole;
 use steward_sandbox::{Language, Script, ScriptFile};
 
@@ -42,12 +40,7 @@ pub(crate) fn script(path: &Path) -> Result<Script, Error> {
 
 /// Reads a text of a script, which may be no longer than what a host takes as a whole.
 fn text_of(path: &Path) -> io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
-    }
-    let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {}", show_size(BYTES_MAX)));
-    let text = whole::read(File::open(path)?, BYTES_MAX)?.ok_or_else(too_long)?;
-    String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    whole::text_of_file(path, BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use steward_node::config::whole;
 use steward_sandbox::{Config, Language, Sandbox, Script, ScriptFile};
 
 use super::is_javascript;
 use super::javascript::{imports, is_relative};
 use crate::project::error::{Error, io};
 use crate::project::folders::{FOLDER, SUPPORT, code_cache};
+use crate::reading::BYTES_MAX;
 
 /// Oldest Node.js whose test runner is no experiment.
 const NODE_MAJOR_MIN: u32 = 20;
@@ -103,7 +105,8 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
 fn plain(folder: &Path, names: &[String]) -> Result<Vec<ScriptFile>, Error> {
     let read = |name: &String| {
         let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|source| io(format!("read {}", path.display()), source))?;
+        let text =
+            whole::text_of_file(&path, BYTES_MAX).map_err(|source| io(format!("read {}", path.display()), source))?;
         Ok(ScriptFile { name: name.clone(), text })
     };
     let files = names.iter().map(read).collect::<Result<Vec<_>, Error>>()?;

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::shapes::{body, short_kind, with_built_in};
+use super::shapes::{body, is_kind, other_kind, with_built_in};
 use crate::clock::MoveError;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
@@ -66,14 +66,11 @@ pub(super) async fn answer(http: &Http, asked: HostRequest) -> Result<Answer, Er
         }
         Act::Command => {
             let request: Request = body(http, asked).await?;
-            let kind = request.kind.unwrap_or_default();
-            if short_kind(&kind) == ADVANCE_CLOCK {
+            if is_kind(request.kind.as_deref(), ADVANCE_CLOCK) {
                 return advance_clock(http, Duration::from_micros(request.advance_micros));
             }
-            let reason = format!(
-                "is {kind:?}: what is offered here is {ADVANCE_CLOCK}; GET shows the state, DELETE stops the host"
-            );
-            Err(Error::Field { pointer: "/kind".to_owned(), reason })
+            let offered = format!("{ADVANCE_CLOCK}; GET shows the state, DELETE stops the host");
+            Err(other_kind(request.kind.as_deref(), &offered))
         }
     }
 }

@@ -38,13 +38,19 @@ use shapes::list;
 ///
 /// # Errors
 /// [`Error`] says why the request is not answered as asked.
-pub(super) async fn answer(http: &Arc<Http>, place: Infrastructure<'_>, asked: HostRequest) -> Result<Answer, Error> {
+pub(super) async fn answer(
+    http: &Arc<Http>,
+    place: Infrastructure<'_>,
+    mut asked: HostRequest,
+) -> Result<Answer, Error> {
     if let Some(allowed) = methods_of(http, place) {
         if !asked.is_one_of(&allowed) {
             return asked.other(allowed);
         }
-        only(asked.query(), parameters_of(place, &asked.parts.method))?;
+        let parameters = parameters_of(place, &asked.parts.method);
+        only(asked.query(), parameters)?;
         asked.unconditional()?;
+        asked = asked.saying_nothing(http, parameters).await?;
     }
     match place {
         Infrastructure::Root => Ok(root::answer(http, &asked, "/")),

@@ -10,7 +10,7 @@ use steward_protocol::cluster::command::Scope;
 use steward_protocol::cluster::group::{Node, NodeStatus, Role};
 
 use super::nodes;
-use super::shapes::{body, short_kind};
+use super::shapes::{body, is_kind, other_kind};
 use super::shares::Shares;
 use crate::http::Http;
 use crate::http::encode::{self, Answer};
@@ -60,10 +60,8 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
 }
 
 async fn change_quorum(http: &Http, request: Request) -> Result<Answer, Error> {
-    let kind = request.kind.as_deref().unwrap_or_default();
-    if short_kind(kind) != "UpdateQuorumRequest" {
-        let reason = format!("is {kind:?}: offered is {QUORUM_KIND}");
-        return Err(Error::Field { pointer: "/kind".to_owned(), reason });
+    if !is_kind(request.kind.as_deref(), "UpdateQuorumRequest") {
+        return Err(other_kind(request.kind.as_deref(), QUORUM_KIND));
     }
     let value = wanted(request.membership_quorum.as_ref())?;
     if let Some(wanted) = value.filter(|_| !request.force) {

@@ -43,8 +43,7 @@ pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -
     if body.is_empty() {
         return Err(Error::Body("is missing: send a JSON object".to_owned()));
     }
-    let refused = |error: serde_json::Error| Error::Body(format!("has the wrong shape: {}", strict::told(&error)));
-    strict::from_slice(&body).map_err(refused)
+    Ok(strict::from_slice(&body)?)
 }
 
 /// Most bytes of the words that are kept with a change.
@@ -69,9 +68,15 @@ pub(super) fn message(query: &str) -> Result<String, Error> {
     }
 }
 
-/// Returns the last part of the kind of a request: clients of Xenon send the whole class name.
-pub(super) fn short_kind(kind: &str) -> &str {
-    kind.rsplit(':').next().unwrap_or(kind)
+/// Returns true if a request is of this kind: clients of Xenon send the whole class name.
+pub(super) fn is_kind(said: Option<&str>, short: &str) -> bool {
+    said.is_some_and(|kind| kind.rsplit(':').next() == Some(short))
+}
+
+/// Returns the refusal of a request of no kind, or of another one than is `offered`.
+pub(super) fn other_kind(said: Option<&str>, offered: &str) -> Error {
+    let said = said.map_or_else(|| "is missing".to_owned(), |kind| format!("is {kind:?}"));
+    Error::Field { pointer: "/kind".to_owned(), reason: format!("{said}: offered is {offered}") }
 }
 
 /// Adds the fields that documents of the host have in common.

@@ -89,11 +89,7 @@ struct Pending {
 /// # Errors
 /// [`Error::Parameter`] for a bad bound, or those of the state store.
 pub(super) async fn answer(http: &Http, whose: Whose, query: &str) -> Result<Answer, Error> {
-    let limit = decode::number(query, "limit")?.unwrap_or(LIMIT);
-    if limit == 0 || limit > LIMIT_MAX {
-        let reason = format!("is {limit}: write a number from 1 to {LIMIT_MAX}");
-        return Err(Error::Parameter { name: "limit", reason });
-    }
+    let limit = decode::number_within(query, "limit", 1..=LIMIT_MAX, LIMIT)?;
     let operations = http.operations();
     let partitions = Arc::clone(operations.partitions());
     let link = whose.senders.link().clone();

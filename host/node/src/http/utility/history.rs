@@ -27,13 +27,7 @@ const LIMIT_MAX: u64 = 1000;
 /// [`Error::Operation`] if what is at `link` is no document or never was one, [`Error::Parameter`] for a bad bound.
 pub(super) async fn answer(http: &Http, link: &Link, found: &Found, query: &str) -> Result<Answer, Error> {
     let (from, to) = (decode::number(query, "from")?.unwrap_or(0), decode::number(query, "to")?.unwrap_or(u64::MAX));
-    let limit = decode::number(query, "limit")?.unwrap_or(LIMIT);
-    if limit == 0 || limit > LIMIT_MAX {
-        return Err(Error::Parameter {
-            name: "limit",
-            reason: format!("is {limit}: write a number from 1 to {LIMIT_MAX}"),
-        });
-    }
+    let limit = decode::number_within(query, "limit", 1..=LIMIT_MAX, LIMIT)?;
     let not_kept = |is| Error::NotKept { link: link.clone(), is, what: "history" };
     let service = match found {
         Found::Child(service) => service,

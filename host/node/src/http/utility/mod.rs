@@ -32,6 +32,9 @@ enum OnEffects {
     GiveUp,
 }
 
+/// Query parameters of [`OnEffects::GiveUp`].
+const TO_GIVE_UP: [&str; 1] = ["tag"];
+
 const OF_EFFECTS: Methods<OnEffects> =
     Methods(&[("GET", OnEffects::Show), ("HEAD", OnEffects::Show), ("DELETE", OnEffects::GiveUp)]);
 
@@ -55,7 +58,7 @@ pub(super) async fn answer(
     asked: HostRequest,
 ) -> Result<Answer, Error> {
     let told = match utility {
-        Utility::Effects => return of_effects(http, link, &asked).await,
+        Utility::Effects => return of_effects(http, link, asked).await,
         Utility::Later(what) => {
             find(http, link)?;
             return Err(Error::NotOffered { path: asked.path().to_owned(), what });
@@ -81,7 +84,7 @@ pub(super) async fn answer(
 }
 
 /// Answers for what has still to be sent, which may outlast the service that wanted it.
-async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Result<Answer, Error> {
+async fn of_effects(http: &Arc<Http>, link: &Link, asked: HostRequest) -> Result<Answer, Error> {
     let whose = effects::Whose::of(http, link)?;
     asked.unconditional()?;
     let Ok(act) = asked.act(&OF_EFFECTS) else { return asked.other(OF_EFFECTS.allowed()) };
@@ -91,7 +94,8 @@ async fn of_effects(http: &Arc<Http>, link: &Link, asked: &HostRequest) -> Resul
             effects::answer(http, whose, asked.query()).await
         }
         OnEffects::GiveUp => {
-            parameters::only(asked.query(), &["tag"])?;
+            parameters::only(asked.query(), &TO_GIVE_UP)?;
+            let asked = asked.saying_nothing(http, &TO_GIVE_UP).await?;
             effects::give_up(http, &whose, asked.query()).await
         }
     }

@@ -21,10 +21,11 @@ pub(crate) enum SchemaError {
     },
     /// It refers to something that is not in it.
     #[error(
-        "state schema refers to {reference:?}; put the definition below `$defs` and refer to it by `#/$defs/<name>`"
+        "state schema refers to {reference:?}, and no part of it has that address; put the definition below `$defs` and refer to it \
+         by `\"$ref\": \"#/$defs/<name>\"`"
     )]
     Reference {
-        /// The value of `$ref`.
+        /// The value of `$ref`, or of another keyword that refers to something.
         reference: String,
     },
     /// A part of it is a document of its own.

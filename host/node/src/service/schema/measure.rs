@@ -193,7 +193,8 @@ impl<'a> Measure<'a> {
                 ("$ref", Value::String(reference)) => self.reference(reference)?,
                 ("pattern", Value::String(pattern)) => self.steps(steps_of_pattern(pattern))?,
                 ("$dynamicRef" | "$recursiveRef", _) => {
-                    return Err(SchemaError::Reference { reference: value.to_string() });
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    return Err(SchemaError::Reference { reference: text });
                 }
                 // Every keyword is a step; values of an enumeration are compared quickly, eight of them are one.
                 ("enum", Value::Array(values)) => self.steps(u32::try_from(values.len() / 8).unwrap_or(u32::MAX))?,

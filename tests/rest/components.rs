@@ -293,3 +293,41 @@ async fn commands_deploy_a_component_and_say_what_it_is() {
     assert!(undeployed.status.success(), "{}", commands::said(&undeployed));
     ask(host.client(), "GET", "/", &[]).await.expect(404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_an_undeployed_factory_below_a_component_waits_for_it_all_the_same() {
+    let host = host_with_flags(&["duties"], &[]).await;
+    let (client, base) = (host.client(), host.client().base().to_owned());
+    client.deploy(&component("proxy").await, Some(PATH)).await;
+    let below = format!("{PATH}/others");
+    client.deploy(&component("duties").await, Some(&below)).await;
+    let factory = format!("/core/factories{below}");
+    let module = client.get(&factory).await.expect(200).json()["moduleDigest"].clone();
+    for (at, name) in [(below.as_str(), "to"), ("/core/diaries", "from")] {
+        client.post(at, &json!({ "documentSelfLink": name })).await.expect(201);
+    }
+    client.delete(&factory).await.expect(200);
+    let letter = json!({ "letters": [{ "to": format!("{below}/to"), "note": "late", "tag": "", "delayMillis": 0 }] });
+    client.patch("/core/diaries/from", &letter).await.expect(200);
+    wait::until("the effect is held", || async {
+        let waiting = client.get("/core/diaries/from/effects").await.expect(200).json();
+        (waiting["effects"][0]["stage"] == "HELD").then_some(())
+    })
+    .await;
+    // What an undeployed factory has to send is for the host to tell, whoever answers around it.
+    for path in [below.clone(), format!("{below}/to")] {
+        let told = client.get(&format!("{path}/effects")).await.expect(200).json();
+        assert_eq!(told["pendingCount"], 0, "{path}: {told}");
+    }
+    let listed = commands::at(&base, &["effects"]).await;
+    assert!(listed.status.success(), "{}", commands::said(&listed));
+    assert!(text(&ask(client, "GET", "/elsewhere/effects", &[]).await).contains("/elsewhere/effects"));
+
+    let again = json!({ "documentSelfLink": below, "moduleDigest": module });
+    client.post("/core/factories", &again).await.expect(201);
+    wait::until("it arrives", || async {
+        let notes = client.get(&format!("{below}/to")).await.expect(200).json()["notes"].clone();
+        (notes.as_array().map(Vec::len) == Some(1)).then_some(())
+    })
+    .await;
+}

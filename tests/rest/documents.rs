@@ -225,3 +225,88 @@ async fn a_link_used_anew_inherits_nothing_of_its_expired_document() {
     assert_eq!(state["documentExpirationTimeMicros"], 0);
     assert_eq!(client.get("/core/examples/e").await.expect(200).json()["name"], "second");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_preconditions_count_and_those_of_older_versions_too() {
+    let host = host_with(&["examples"]).await;
+    let client = host.client();
+    let link = "/core/examples/e";
+    let first = client.post("/core/examples", &json!({ "documentSelfLink": "e", "name": "a" })).await.expect(201);
+    let old = first.header("etag").to_owned();
+    let new = client.patch(link, &json!({ "name": "b" })).await.expect(200).header("etag").to_owned();
+    let with = |method: Method, headers: Vec<(&'static str, String)>, path: String| async move {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        client.with_headers(method, &path, &headers, &json!({ "name": "c" })).await.status
+    };
+    let any = || "*".to_owned();
+    for (method, matching, none_matching, status) in [
+        (Method::PATCH, any(), any(), 412),
+        (Method::PATCH, any(), new.clone(), 412),
+        (Method::PUT, new.clone(), any(), 412),
+        (Method::GET, new.clone(), new.clone(), 304),
+        (Method::GET, any(), old.clone(), 200),
+        (Method::GET, old.clone(), new.clone(), 412),
+        (Method::PATCH, any(), old.clone(), 200),
+    ] {
+        let headers = vec![("if-match", matching.clone()), ("if-none-match", none_matching.clone())];
+        let answered = with(method.clone(), headers, link.to_owned()).await;
+        assert_eq!(answered, status, "{method} {matching} {none_matching}");
+    }
+    let version = format!("{link}?documentVersion=0");
+    for (name, tag, status) in [
+        ("if-none-match", old.clone(), 304),
+        ("if-none-match", any(), 304),
+        ("if-none-match", new.clone(), 200),
+        ("if-match", old, 200),
+        ("if-match", new, 412),
+    ] {
+        assert_eq!(with(Method::GET, vec![(name, tag.clone())], version.clone()).await, status, "{name}: {tag}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_object_says_nothing_and_is_refused_by_whatever_action() {
+    let host = host_with(&["counter", "duties", "presence"]).await;
+    let client = host.client();
+    for factory in ["/core/counters", "/core/diaries", "/presences"] {
+        client.post(factory, &json!({ "documentSelfLink": "d", "name": "d" })).await.expect(201);
+        let link = format!("{factory}/d");
+        for body in ["[1]", "[]", "\"x\"", "3", "null", "true"] {
+            for (method, path) in
+                [(Method::DELETE, &*link), (Method::PATCH, &*link), (Method::PUT, &*link), (Method::POST, factory)]
+            {
+                let json = [("content-type", "application/json")];
+                let refused = client.send(method.clone(), path, &json, body).await.expect("an answer");
+                assert!([400, 405].contains(&refused.status.as_u16()), "{method} {path} {body}: {}", refused.status);
+            }
+        }
+        client.get(&link).await.expect(200);
+        client.with_headers(Method::DELETE, &link, &[], &json!({})).await.expect(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integer_that_is_merged_in_is_one_that_its_guest_can_read() {
+    let host = host_with(&["presence"]).await;
+    let client = host.client();
+    let created = client.post("/presences", &json!({ "documentSelfLink": "a", "name": "Ada" })).await.expect(201);
+    let json = [("content-type", "application/json")];
+    let mut tag = created.header("etag").to_owned();
+    for (mood, stored) in [("2.0", "2"), ("1e0", "1"), ("30e-1", "3"), ("-0.0", "0")] {
+        let headers = [json[0], ("if-match", tag.as_str())];
+        let body = format!(r#"{{"mood":{mood}}}"#);
+        let merged = client.send(Method::PATCH, "/presences/a", &headers, body).await.expect("an answer").expect(200);
+        let text = String::from_utf8_lossy(&merged.body).into_owned();
+        assert!(text.contains(&format!(r#""mood":{stored},"#)), "{mood}: {text}");
+        merged.header("etag").clone_into(&mut tag);
+        // What was read can be sent back.
+        let again = client.with_headers(Method::PUT, "/presences/a", &[("if-match", &tag)], &merged.json()).await;
+        again.expect(200).header("etag").clone_into(&mut tag);
+    }
+    for wrong in ["2.5", "2.00000000000000000001"] {
+        let headers = [json[0], ("if-match", tag.as_str())];
+        let body = format!(r#"{{"mood":{wrong}}}"#);
+        let refused = client.send(Method::PATCH, "/presences/a", &headers, body).await.expect("an answer").expect(400);
+        assert_eq!(refused.json()["errors"][0]["pointer"], "/mood", "{wrong}");
+    }
+}

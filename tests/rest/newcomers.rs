@@ -1,5 +1,6 @@
 //! What people who met the product for the first time stumbled over.
 
+use http::Method;
 use serde_json::{Value, json};
 use steward_tests::build;
 use steward_tests::wait;
@@ -81,6 +82,16 @@ async fn a_version_in_a_body_is_asked_for_by_strict_services_alone() {
     client.patch("/core/counters/c", &stale("by")).await.expect(200);
     client.put("/core/counters/c", &stale("count")).await.expect(200);
     client.patch("/presences/ada", &stale("mood")).await.expect(409);
+    // A DELETE need not name one, and is held to the one that it names.
+    let named = |version: u64| json!({ "documentVersion": version });
+    client.with_headers(Method::DELETE, "/presences/ada", &[], &named(77)).await.expect(409);
+    client.with_headers(Method::DELETE, "/presences/ada", &[], &named(0)).await.expect(200);
+    client.post("/presences", &json!({ "documentSelfLink": "bob", "name": "Bob" })).await.expect(201);
+    client.delete("/presences/bob").await.expect(200);
+    for (method, link) in [(Method::PATCH, "/core/counters/c"), (Method::PUT, "/core/counters/c")] {
+        let before_all = client.with_headers(method, link, &[], &json!({ "documentVersion": -1 })).await.expect(400);
+        assert_eq!(before_all.json()["errors"][0]["pointer"], "/documentVersion");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ async fn a_delete_on_a_path_of_the_host_has_no_body() {
         ("/core/nodes/1", json!({ "force": true }), "/force", "send it without"),
         ("/core/counters/effects", json!({ "tag": "t" }), "/tag", "?tag=…"),
         ("/core/counters/c/effects", json!({ "tag": "t" }), "/tag", "?tag=…"),
-        ("/core/management", json!(["now"]), "", "expected a map"),
+        ("/core/management", json!(["now"]), "", "expected an object"),
     ] {
         let (problem, at) = refused(client, Method::DELETE, path, &body).await;
         assert_eq!((problem["code"].as_str(), at.as_str()), (Some("validation"), place), "{path}: {problem}");
@@ -54,9 +54,9 @@ async fn a_fault_in_a_body_to_the_host_is_told_with_its_place() {
         (Method::PATCH, group, json!({ "membershipQuorm": 1 }), "/membershipQuorm", "did you mean `membershipQuorum`?"),
         (Method::PATCH, group, json!({ "membershipQuorum": 1 }), "/kind", "/kind is missing: offered is"),
         (Method::PATCH, group, json!({ "kind": "Other" }), "/kind", "/kind is \"Other\": offered is"),
-        (Method::PATCH, group, json!({ "isGroupUpdate": 1 }), "/isGroupUpdate", "expected a boolean"),
+        (Method::PATCH, group, json!({ "isGroupUpdate": 1 }), "/isGroupUpdate", "expected true or false"),
         (Method::POST, factories, json!({ "moduleDigest": 5 }), "/moduleDigest", "wrong shape"),
-        (Method::POST, factories, json!({ "message": ["a"] }), "/message", "expected a string"),
+        (Method::POST, factories, json!({ "message": ["a"] }), "/message", "expected a text"),
         (Method::POST, "/core/replays", json!({ "modul": "ab" }), "/modul", "did you mean `module`?"),
     ] {
         let (problem, at) = refused(client, method, path, &body).await;
@@ -83,26 +83,26 @@ async fn a_fault_in_a_query_task_is_told_with_its_place() {
         (
             json!({ "querySpec": { "query": { "booleanClauses": [{ "term": term }, { "term": { "propertyName": 5 } }] } } }),
             "/querySpec/query/booleanClauses/1/term/propertyName",
-            "expected a string",
+            "expected a text",
         ),
         (
             json!({ "querySpec": { "query": { "term": term }, "options": "COUNT" } }),
             "/querySpec/options",
-            "expected a sequence",
+            "expected a list",
         ),
         (
             json!({ "documentVersion": "x", "querySpec": { "query": { "term": term } } }),
             "/documentVersion",
-            "expected i64",
+            "expected a whole number",
         ),
         (
             json!({ "documentSelfLink": 5, "querySpec": { "query": { "term": term } } }),
             "/documentSelfLink",
-            "expected a string",
+            "expected a text",
         ),
-        (json!({ "documentExpirationTimeMicros": "soon" }), "/documentExpirationTimeMicros", "expected i64"),
-        (json!({ "results": [], "querySpec": { "query": { "term": term } } }), "/results", "expected a map"),
-        (json!({ "taskInfo": { "isDirect": "yes" } }), "/taskInfo/isDirect", "expected a boolean"),
+        (json!({ "documentExpirationTimeMicros": "soon" }), "/documentExpirationTimeMicros", "expected a whole number"),
+        (json!({ "results": [], "querySpec": { "query": { "term": term } } }), "/results", "expected an object"),
+        (json!({ "taskInfo": { "isDirect": "yes" } }), "/taskInfo/isDirect", "expected true or false"),
         (json!([]), "", "expected an object"),
     ] {
         let (problem, at) = refused(client, Method::POST, tasks, &body).await;

@@ -102,12 +102,14 @@ async fn a_target_is_a_path_or_an_address_of_a_scheme_that_is_spoken_here() {
         ("POST", "https://localhost/core/counters", 421, "misdirected"),
         ("GET", "ftp://localhost/core/counters", 421, "misdirected"),
         ("GET", "http://evil.example/core/counters", 421, "misdirected"),
+        ("GET", "http://user:word@localhost/core/counters", 400, "bad-request"),
         ("GET", "localhost:80", 400, "bad-request"),
         ("POST", "localhost:80", 400, "bad-request"),
     ] {
         let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let (answered, problem) = raw(client, request).await;
         assert_eq!((answered, problem["code"].as_str().unwrap_or_default()), (status, code), "{target}: {problem}");
+        assert!(!problem.to_string().contains("word@"), "{problem}");
     }
     // An address in full prevails over the header (RFC 9112, section 3.2.2), which still has to be there, once.
     for (hosts, status) in [

@@ -57,6 +57,7 @@ async fn parameters_are_said_once_and_where_they_mean_something() {
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     for (method, path, words) in [
         (Method::PATCH, "/core/counters/c?documentVersion=999", "is for GET"),
+        (Method::POST, "/core/counters?documentVersion=1", "is for GET"),
         (Method::PUT, "/core/counters/c?documentVersion=0", "is for GET"),
         (Method::DELETE, "/core/counters/c?%64ocumentVersion=0", "is for GET"),
         (Method::DELETE, "/core/counters/c?foo", "there is no query parameter foo"),
@@ -111,6 +112,12 @@ async fn headers_that_could_mean_two_things_are_refused() {
     client.post("/core/counters", &json!({ "documentSelfLink": "c" })).await.expect(201);
     let keys = [("idempotency-key", "a"), ("idempotency-key", "b")];
     client.with_headers(Method::PATCH, "/core/counters/c", &keys, &json!({})).await.expect(400);
+    for types in [["application/json", "text/plain"], ["text/plain", "application/json"], ["application/json"; 2]] {
+        let twice = types.map(|media| ("content-type", media));
+        let refused =
+            client.send(Method::PATCH, "/core/counters/c", &twice, "{}").await.expect("an answer").expect(400);
+        assert!(refused.json()["detail"].as_str().is_some_and(|detail| detail.contains("Content-Type is there twice")));
+    }
     let foreign = [("content-type", "application/json; charset=utf-16")];
     client.send(Method::PATCH, "/core/counters/c", &foreign, "{}").await.expect("an answer").expect(415);
     // What is not understood is another fault than what could be read in two ways.
@@ -398,7 +405,7 @@ async fn an_array_is_no_object_at_any_depth() {
     client.post("/core/diaries", &json!({ "documentSelfLink": "d" })).await.expect(201);
     for body in [json!([{ "a": "b" }, 99, "pos", ["t"], 0]), json!([])] {
         let problem = client.patch("/core/examples/e", &body).await.expect(400).json();
-        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("an object")), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("a JSON object")), "{problem}");
     }
     let nested = json!({ "note": "x", "letters": [["/core/diaries/d", "n"]] });
     let problem = client.patch("/core/diaries/d", &nested).await.expect(400).json();

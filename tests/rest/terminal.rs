@@ -11,6 +11,7 @@ use steward_tests::host::Host;
 use steward_tests::wait;
 
 use crate::commands::{at, printed, said};
+use crate::outside::listening;
 use crate::{component, host_with};
 
 /// Returns `steward` with these words, without settings of this machine.
@@ -128,6 +129,13 @@ async fn a_host_is_named_by_its_address_alone_and_nobody_stops_it_unasked() {
         let refused = run(&["status", "-H", &named]);
         assert_eq!(refused.status.code(), Some(2), "{named}: {}", said(&refused));
         assert!(said(&refused).contains(told), "{named}: {}", said(&refused));
+    }
+    // Whoever answers without naming a node is none.
+    let (foreign, _requests) = listening().await;
+    for command in ["status", "services", "nodes"] {
+        let told = at(&foreign, &[command]).await;
+        assert_eq!(told.status.code(), Some(1), "{command}: {}", said(&told));
+        assert!(said(&told).contains("is this a steward host?"), "{command}: {}", said(&told));
     }
     let stopped = at(base, &["stop"]).await;
     let told = said(&stopped);

@@ -75,3 +75,15 @@ async fn who_says_how_long_to_wait_is_told_that_it_was_heard_wherever_somebody_w
     let plain = client.with_headers(Method::GET, "/core/counters/c", &[], &Value::Null).await;
     assert_eq!(plain.header("preference-applied"), "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_is_on_its_way_is_not_given_up_for_a_short_wait() {
+    let host = host_with(&["counter"]).await;
+    let client = host.client();
+    let created = preferring(client, Method::POST, "/core/counters", "wait=0", r#"{"documentSelfLink":"c"}"#).await;
+    created.expect(201);
+    for count in 1..=50 {
+        let changed = preferring(client, Method::PATCH, "/core/counters/c", "wait=0", r#"{"by":1}"#).await;
+        assert_eq!(changed.expect(200).json()["count"], count);
+    }
+}

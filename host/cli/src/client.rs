@@ -35,6 +35,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes that are handed to the connection at once, and the grain of the progress shown.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// The header by which an answer names the node that gave it.
+const OWNER: HeaderName = HeaderName::from_static("x-steward-owner");
+
 /// Most bytes of an answer: some times what a host sends at once, and less than what would take the memory of a machine from others.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
@@ -303,11 +306,16 @@ async fn received(host: &str, call: &Call, response: http::Response<hyper::body:
         Err(error) if error.is::<LengthLimitError>() => return Err(too_long(host, call)),
         Err(error) => return Err(broken(host, call, &*error)),
     };
+    // Every answer of a host names the node that gave it.
+    if !parts.headers.contains_key(OWNER) {
+        return Err(foreign(host, call, parts.status));
+    }
     Ok(Answer { asked: call.asked(), status: parts.status, headers: parts.headers, body })
 }
 
 fn normal_host(text: &str) -> Result<String, Failure> {
     let refused = |reason: &str| Failure::usage(format!("{text:?} {reason}")).hint(NAMING);
+    let text = text.strip_suffix('/').unwrap_or(text);
     // A number alone is the port of a host on this machine, not the name of one.
     let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let local = format!("127.0.0.1:{text}");
@@ -325,6 +333,13 @@ fn normal_host(text: &str) -> Result<String, Failure> {
     if !matches!(uri.path(), "" | "/") {
         let path = uri.path();
         return Err(refused(&format!("is more than a host: {path} is for the command, as in steward get {path}")));
+    }
+    // Resolvers take any number for an address, `0xA811` and `43025.1` too; whoever writes one has meant something else.
+    let name = uri.host().unwrap_or_default();
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit()) || last.to_ascii_lowercase().starts_with("0x");
+    if is_number && name.parse::<std::net::Ipv4Addr>().is_err() {
+        return Err(refused("is neither a name nor an address, such as 10.0.0.1"));
     }
     // The parser takes any number for a port; a name with one that cannot be would only not be found.
     let port = uri.authority().and_then(|authority| authority.as_str().rsplit_once(':')).map(|(_, port)| port);
@@ -350,6 +365,16 @@ fn broken(host: &str, call: &Call, error: &dyn std::error::Error) -> Failure {
             .detail(root_cause(error))
             .detail(call.asked());
     if call.method == Method::GET { failure } else { failure.detail("it may have happened or not") }
+}
+
+fn foreign(host: &str, call: &Call, status: StatusCode) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        "not-steward",
+        format!("{host} answers with {}, and not as a steward host", status.as_u16()),
+    )
+    .detail(call.asked())
+    .hint(format!("is this a steward host? {NAMING}"))
 }
 
 fn too_long(host: &str, call: &Call) -> Failure {
@@ -386,7 +411,7 @@ mod tests {
 
     #[test]
     fn hosts_may_be_written_short() {
-        for text in ["8000", "127.0.0.1:8000", "http://127.0.0.1:8000", "http://127.0.0.1:8000/"] {
+        for text in ["8000", "8000/", "127.0.0.1:8000", "http://127.0.0.1:8000", "http://127.0.0.1:8000/"] {
             assert_eq!(normal_host(text).expect("valid"), "http://127.0.0.1:8000");
         }
         for text in ["", "99999", "https://a", "ftp://a", "http://", "a b"] {
@@ -397,6 +422,9 @@ mod tests {
             ("http://user:word@host", "names a user"),
             ("host:8000/core", "is more than a host"),
             ("http://host/health/ready", "is more than a host"),
+            ("0xA811", "is neither a name nor an address"),
+            ("43025.1", "is neither a name nor an address"),
+            ("1.2.3.4.5:80", "is neither a name nor an address"),
         ] {
             let refused = normal_host(text).expect_err("must be refused");
             assert!(refused.exit == Exit::Usage && refused.message.contains(told), "{text}: {}", refused.message);

@@ -130,6 +130,8 @@ async fn reply(
     }
     let text = if answer.is_null() { String::new() } else { answer.to_string() };
     let mut response = Response::new(Full::new(Bytes::from(text)));
+    // By this a host is known.
+    response.headers_mut().insert("x-steward-owner", http::HeaderValue::from_static("node-2"));
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
     for (name, value) in headers {
         response.headers_mut().insert(*name, http::HeaderValue::from_static(value));

@@ -145,6 +145,11 @@ impl Members {
         self.0.retain(|name, _| Builtin::named(name).is_none());
     }
 
+    /// Returns the members in their order, with values that can be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Exact)> {
+        self.0.iter_mut().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// Returns the members in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Exact)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))

@@ -231,10 +231,14 @@ impl Problem {
         Problem { error_code, ..self }
     }
 
-    /// Says that it may have happened nevertheless.
+    /// Says that it may have happened nevertheless. Whoever repeats it then without a look may do it twice, however soon it would succeed.
     #[must_use]
     pub fn unknown(self) -> Problem {
-        Problem { happened: Some(Happened::Unknown), ..self }
+        let retry = match self.retry {
+            Retry::Later(_) => Retry::AfterReread,
+            other => other,
+        };
+        Problem { happened: Some(Happened::Unknown), retry, ..self }
     }
 
     /// Adds a member to the problem document, under `name`.

@@ -53,9 +53,40 @@ pub fn pointer_to(field: &str) -> String {
     format!("/{}", field.replace('~', "~0").replace('/', "~1"))
 }
 
+/// What the reader calls types, and what those are called who read JSON.
+const TYPES: [(&str, &str); 14] = [
+    ("struct ", "an object"),
+    ("a map", "an object"),
+    ("a sequence", "a list"),
+    ("a string", "a text"),
+    ("a boolean", "true or false"),
+    ("i8", "a whole number"),
+    ("i16", "a whole number"),
+    ("i32", "a whole number"),
+    ("i64", "a whole number"),
+    ("u8", "a whole number from 0"),
+    ("u16", "a whole number from 0"),
+    ("u32", "a whole number from 0"),
+    ("u64", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+];
+
+/// Returns what was wanted in the words of those who read JSON.
+fn in_plain_words(told: String) -> String {
+    let Some((begin, wanted)) = told.split_once(", expected ") else { return told };
+    let known = TYPES.iter().find(|(rust, _)| {
+        wanted.strip_prefix(rust).is_some_and(|rest| rust.ends_with(' ') || rest.is_empty() || rest.starts_with(' '))
+    });
+    match known {
+        // Nothing else of it is about the type.
+        Some((_, plain)) => format!("{begin}, expected {plain}{}", place(wanted)),
+        None => told,
+    }
+}
+
 /// Returns what the reader says, and which field was meant where it knows none of that name.
 fn told(error: &serde_json::Error) -> String {
-    let told = error.to_string();
+    let told = in_plain_words(error.to_string());
     // The reader names what it knows, in its words alone: see the test.
     let Some((begin, rest)) = told.split_once("unknown field `") else { return told };
     let Some((unknown, known)) = rest.split_once('`') else { return told };

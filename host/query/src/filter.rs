@@ -203,7 +203,7 @@ fn comparison(input: &mut &str) -> Outcome<Condition> {
         }),
         Operator::Equality { negated } => {
             let condition = cut_err(|input: &mut &str| equality_with(input, &path))
-                .context(expect("a text in single quotes, a number, true, false or null"))
+                .context(expect("a text in single quotes, a number from -1.797e308 to 1.797e308, true, false or null"))
                 .parse_next(input)?;
             Ok(if negated { Condition::negate(condition) } else { condition })
         }
@@ -211,7 +211,7 @@ fn comparison(input: &mut &str) -> Outcome<Condition> {
             let texts = quoted.map(|raw| ValueRange::Texts(side.of(pattern::unescape(&raw))));
             let numbers = number.map(|number| ValueRange::Numbers(side.of(number)));
             let range = cut_err(alt((texts, numbers)))
-                .context(expect("a number or a text in single quotes"))
+                .context(expect("a number from -1.797e308 to 1.797e308, or a text in single quotes"))
                 .parse_next(input)?;
             Ok(Condition::Within { path, range })
         }

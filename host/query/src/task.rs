@@ -147,6 +147,12 @@ impl Task {
                 "tenantLinks are not supported: put a clause on tenantLinks.item into the query",
             );
         }
+        if body.document_expiration_time_micros < 0 {
+            return refuse(
+                "/documentExpirationTimeMicros",
+                "documentExpirationTimeMicros is microseconds since 1970; 0 or none: ten minutes from now",
+            );
+        }
         let mut request = specification.request()?;
         let is_paged = specification.page_rows().is_some()
             && !specification.has(QueryOption::TopResults)

@@ -27,7 +27,9 @@ impl Number {
         if !begins {
             return None;
         }
-        if let Ok(integer) = text.parse::<i128>() {
+        // Documents are read so as well: what 64 bits do not hold is the nearest double.
+        let is_held = |integer: &i128| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(integer);
+        if let Some(integer) = text.parse::<i128>().ok().filter(is_held) {
             return Some(Number::Integer(integer));
         }
         text.parse::<f64>().ok().filter(|float| float.is_finite()).map(Number::Float)
@@ -312,6 +314,19 @@ mod tests {
         assert!(Number::Integer(i128::MIN) > Number::Float(-1e300));
         assert_eq!(Number::Float(0.0), Number::Float(-0.0));
         assert_eq!(Number::Integer(0), Number::Float(-0.0));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_the_number_that_a_document_is_read_with() {
+        for text in
+            ["18446744073709551615", "18446744073709551616", "18446744073709551617", "99999999999999999999", "1e30"]
+                .into_iter()
+                .flat_map(|text| [text.to_owned(), format!("-{text}")])
+                .chain(["-9223372036854775808".to_owned(), "-9223372036854775809".to_owned()])
+        {
+            let read = Number::of_json(&serde_json::from_str(&text).expect("a number"));
+            assert_eq!(Number::parse(&text), Some(read), "{text}");
+        }
     }
 
     #[test]

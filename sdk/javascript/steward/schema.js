@@ -104,7 +104,9 @@ class StringType extends Type {
   check(value) {
     if (typeof value !== "string") throw wrong("a text", value);
     const { min, max, pattern } = this.rules;
-    if (min !== undefined || max !== undefined) checkLength(characters(value), min, max, "characters");
+    // A character is one unit or two: most texts fit either way, and need not be counted.
+    const { length } = value;
+    if (length < 2 * (min ?? 0) || length > (max ?? Infinity)) checkLength(characters(value), min, max, "characters");
     if (pattern !== undefined && !pattern.test(value)) throw wrong(`a text like ${pattern.source}`, value);
   }
 

@@ -33,6 +33,7 @@ test("what does not fit is refused with its pointer and a sentence", () => {
   for (const [more, pointer, message] of [
     [{ name: undefined }, "/name", "name is required"],
     [{ name: "🧹" }, "/name", "name must have 2 characters or more, has 1"],
+    [{ name: "🧹🧹🧹🧹" }, "/name", "name must have 3 characters or less, has 4"],
     [{ size: 0 }, "/size", "size must be 1 or more, found 0"],
     [{ size: 9007199254740993n }, "/size", "size must be an integer within ±9007199254740991, found 9007199254740993"],
     [{ price: "much" }, "/price", 'price must be a number, found the text "much"'],
@@ -45,7 +46,8 @@ test("what does not fit is refused with its pointer and a sentence", () => {
   }
   const { body } = post({ unknown: 1, price: null, big: 12345678901234567890n });
   assert.deepEqual([body.unknown, body.price, body.size, body.big], [undefined, undefined, 1, 12345678901234567890n]);
-  assert.deepEqual(host.links.length, 1);
+  assert.deepEqual([post({ name: "🧹🧹🧹" }).status, post({ name: "a🧹" }).status], [201, 201], "a pair of units is one character");
+  assert.deepEqual(host.links.length, 3);
 });
 
 test("a state that a handler spoiled is refused and not kept", () => {

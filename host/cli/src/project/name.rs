@@ -1,5 +1,6 @@
 //! Names of projects: what a package, a crate, a service and a path can all be called.
 
+use steward_model::link::UTILITY_SUFFIXES;
 use steward_node::HOST_BELOW_CORE;
 
 /// Longest name in characters.
@@ -80,6 +81,9 @@ impl Name {
         if HOST_BELOW_CORE.contains(&given) {
             return taken("its service would live at a path of the host");
         }
+        if UTILITY_SUFFIXES.contains(&given) {
+            return taken("every service answers at that name about itself");
+        }
         Ok(Name(given.to_owned()))
     }
 
@@ -124,7 +128,7 @@ mod tests {
         for name in ["", "Counters", "my_service", "2x", "-a", "a-", "a--b", "a b", "ä", "../x", &"a".repeat(65)] {
             assert!(matches!(Name::parse(name), Err(Error::Form { .. })), "{name}");
         }
-        for name in ["type", "core", "steward-sdk", "modules"] {
+        for name in ["type", "core", "steward-sdk", "modules", "history", "effects"] {
             assert!(matches!(Name::parse(name), Err(Error::Taken { .. })), "{name}");
         }
     }

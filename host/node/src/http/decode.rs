@@ -111,10 +111,7 @@ impl Head {
                     self.events_only = value.as_bytes() == b"text/event-stream";
                     Ok(())
                 }
-                "content-type" => {
-                    self.media = media(value);
-                    Ok(())
-                }
+                "content-type" => self.content_type(value),
                 "content-encoding" => {
                     self.coding = self.coding.then(coded(value));
                     Ok(())
@@ -147,6 +144,15 @@ impl Head {
         let seen = name.starts_with("x-") || name == "pragma" || name == "accept-language";
         let Some(value) = seen.then(|| value.to_str().ok()).flatten() else { return };
         self.guest.push(Header { name: name.to_owned(), value: value.to_owned() });
+    }
+
+    fn content_type(&mut self, value: &HeaderValue) -> Result<(), Error> {
+        if self.media != Media::Unsaid {
+            let reason = "is there twice: send one type".to_owned();
+            return Err(Error::Header { name: "Content-Type", reason });
+        }
+        self.media = media(value);
+        Ok(())
     }
 
     fn name(&mut self, value: &HeaderValue, prevails: bool) {
@@ -228,7 +234,7 @@ fn framing(headers: &HeaderMap) -> Result<(), Error> {
 fn expectation(headers: &HeaderMap) -> Result<(), Error> {
     let mut said = headers.get_all(EXPECT).iter();
     // The library asks for the body only if this stands there alone.
-    let unmet = |first: &&HeaderValue| !first.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let unmet = |first: &&HeaderValue| !first.is_empty() && !first.as_bytes().eq_ignore_ascii_case(b"100-continue");
     match said.next().filter(unmet).or_else(|| said.next()) {
         Some(value) => Err(Error::Expectation(String::from_utf8_lossy(value.as_bytes()).into_owned())),
         None => Ok(()),

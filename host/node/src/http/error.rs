@@ -53,7 +53,7 @@ pub(super) enum Error {
     #[error("the body is not what Content-Encoding: {} says: {reason}", coding.name())]
     BodyDamaged { coding: Coding, reason: String },
     /// The request expects of the host what it does not know.
-    #[error("the request expects {0:?}, and 100-continue is what is met here")]
+    #[error("the request expects {0:?}; what is met here is 100-continue, said once")]
     Expectation(String),
     /// The body is no JSON.
     #[error("the body is no JSON: {reason} at line {line} column {column}")]

@@ -15,7 +15,7 @@ use steward_model::{Action, Link};
 use super::Http;
 use super::decode::Head;
 use super::error::Error;
-use crate::operation::{self, Condition, Purpose, Wait};
+use crate::operation::{self, Purpose, Wait};
 use crate::service::Found;
 
 /// Looks up what would refuse an update whatever its body says.
@@ -36,9 +36,7 @@ pub(super) async fn foreseen(http: &Arc<Http>, action: Action, link: &Link, head
     }
     let operations = http.operations();
     let mut read = operations.own(head.id.clone(), Action::Get, link.clone(), Cause::Client, Purpose::Act);
-    if let Condition::OneOf(_) | Condition::Exists = head.demands.condition {
-        read.condition = head.demands.condition.clone();
-    }
+    read.condition.matching.clone_from(&head.demands.condition.matching);
     if let Some(wait) = head.wait {
         (read.deadline, read.wait) = (operations.clock().now().plus(wait), Wait { span: wait, said: true });
     }

@@ -68,7 +68,9 @@ pub(super) fn of_service(http: &Http, link: &Link, action: Action, query: &str) 
         Some(Found::Child(_)) if action == Action::Delete && named(query).any(|name| name == ERASE) => {
             Err(Error::NotOffered { path: format!("{link}?{ERASE}"), what: "erasure of documents" })
         }
-        Some(Found::Child(_)) if action != Action::Get && named(query).any(|name| name == VERSION) => {
+        Some(Found::Child(_) | Found::Factory(_))
+            if action != Action::Get && named(query).any(|name| name == VERSION) =>
+        {
             let reason =
                 "is for GET: an update is of the newest state; name the one that it is based on in If-Match".to_owned();
             Err(Error::Parameter { name: VERSION, reason })

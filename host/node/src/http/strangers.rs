@@ -113,6 +113,12 @@ fn check_target(parts: &Parts) -> Result<(), Error> {
     if uri.scheme().is_none() && uri.authority().is_some() && parts.method != Method::CONNECT {
         return Err(Error::Target { target: uri.to_string() });
     }
+    // Who sends a name and a password there gets neither back: source RFC 9110, section 4.2.4.
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(Error::Target {
+            target: format!("{}://…@…{}", uri.scheme_str().unwrap_or_default(), uri.path())
+        });
+    }
     let is_own = |scheme: &str| match scheme.to_ascii_lowercase().as_str() {
         "http" => true,
         "https" => is_multiplexed,

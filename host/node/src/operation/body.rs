@@ -78,17 +78,29 @@ impl Body {
     /// # Errors
     /// [`Error::NotAnObject`].
     pub(super) fn state(&self) -> Result<Exact, Error> {
-        let found = match Exact::read(&self.text) {
-            Ok(Exact::Object(mut members)) => {
-                members.drop_built_in();
-                return Ok(Exact::Object(members));
-            }
-            Ok(Exact::List(_)) => "an array",
-            Ok(Exact::Text(_)) => "a string",
-            Ok(Exact::Number(_)) => "a number",
-            Ok(Exact::Bool(_)) => "a boolean",
-            Ok(Exact::Null) => "null",
-            Err(_) => "no JSON",
+        let read = Exact::read(&self.text);
+        if let Ok(Exact::Object(mut members)) = read {
+            members.drop_built_in();
+            return Ok(Exact::Object(members));
+        }
+        self.check_object()?;
+        Err(Error::NotAnObject { found: "no JSON" })
+    }
+
+    /// Refuses what is no object: whoever sends it means something that nobody here would read.
+    ///
+    /// # Errors
+    /// [`Error::NotAnObject`].
+    pub(super) fn check_object(&self) -> Result<(), Error> {
+        // The text was checked when it arrived; its first letter tells what it is.
+        let found = match self.text.trim_ascii_start().first() {
+            Some(b'{') => return Ok(()),
+            Some(b'[') => "an array",
+            Some(b'"') => "a string",
+            Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
+            Some(_) => "a number",
+            None => "no JSON",
         };
         Err(Error::NotAnObject { found })
     }
@@ -127,9 +139,10 @@ fn look(text: &[u8]) -> Result<BuiltIn, WrongField> {
     }
     let text = |field| value_of(&found, field, "a text", |value| value.as_str().map(str::to_owned));
     let integer = |field| value_of(&found, field, "a whole number of 64 bits", Value::as_i64);
+    let from_zero = |value: &Value| value.as_i64().filter(|number| *number >= 0);
     Ok(BuiltIn {
         self_link: text(Builtin::SelfLink)?,
-        version: integer(Builtin::Version)?,
+        version: value_of(&found, Builtin::Version, "a whole number from 0", from_zero)?,
         expires: integer(Builtin::ExpirationTime)?,
         source: text(Builtin::SourceLink)?,
     })
@@ -210,6 +223,7 @@ mod tests {
     fn a_built_in_field_of_another_type_is_refused_by_its_own_name() {
         for (text, field, told) in [
             (r#"{"documentVersion":1.5}"#, "documentVersion", "is 1.5"),
+            (r#"{"documentVersion":-1}"#, "documentVersion", "is -1: it must be a whole number from 0"),
             (r#"{"documentSelfLink":7}"#, "documentSelfLink", "is 7"),
             (r#"{"documentSourceLink":{}}"#, "documentSourceLink", "is {}"),
             (r#"{"documentVersion":1,"documentVersion":2}"#, "documentVersion", "is given twice"),

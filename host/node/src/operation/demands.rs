@@ -3,7 +3,7 @@
 
 use steward_model::operation::Header;
 
-use super::request::Condition;
+use super::request::{Condition, Tags};
 
 /// A header of a demand that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,33 +51,23 @@ impl Demands {
 
     fn if_match(&mut self, value: &str) -> Result<(), Unreadable> {
         // Only strong tags match here; a weak one can match nothing, so it is left out.
-        let read = tags("If-Match", value, |weak| !weak)?;
-        match (&mut self.condition, read) {
-            (Condition::OneOf(tags), Tags::Listed(more)) => tags.extend(more),
-            (_, Tags::Listed(tags)) => self.condition = Condition::OneOf(tags),
-            (_, Tags::Any) => self.condition = Condition::Exists,
-        }
+        add(&mut self.condition.matching, tags("If-Match", value, |weak| !weak)?);
         Ok(())
     }
 
     fn if_none_match(&mut self, value: &str) -> Result<(), Unreadable> {
-        let read = tags("If-None-Match", value, |_| true)?;
-        match (&mut self.condition, read) {
-            // If-Match is looked at first, and then alone: source RFC 9110, section 13.2.2.
-            (Condition::OneOf(_) | Condition::Exists, _) => {}
-            (Condition::NoneOf(tags), Tags::Listed(more)) => tags.extend(more),
-            (Condition::None | Condition::Absent, Tags::Listed(tags)) => self.condition = Condition::NoneOf(tags),
-            (Condition::None | Condition::Absent | Condition::NoneOf(_), Tags::Any) => {
-                self.condition = Condition::Absent;
-            }
-        }
+        add(&mut self.condition.none_matching, tags("If-None-Match", value, |_| true)?);
         Ok(())
     }
 }
 
-enum Tags {
-    Any,
-    Listed(Vec<String>),
+/// Adds the tags of one line of a header to those of the lines before it.
+fn add(named: &mut Option<Tags>, more: Tags) {
+    match (named, more) {
+        (Some(Tags::Any), _) => {}
+        (Some(Tags::Listed(tags)), Tags::Listed(more)) => tags.extend(more),
+        (named, more) => *named = Some(more),
+    }
 }
 
 /// What stands behind the tag of a state where the answer that shows it is coded.
@@ -129,14 +119,16 @@ mod tests {
 
     #[test]
     fn entity_tags_are_read_with_and_without_quotes() {
-        let one_of = |tags: &[&str]| Condition::OneOf(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        let listed = |tags: &[&str]| Some(Tags::Listed(tags.iter().map(|tag| (*tag).to_owned()).collect()));
+        let one_of = |tags: &[&str]| Condition { matching: listed(tags), none_matching: None };
+        let none_of = |tags| Condition { matching: None, none_matching: tags };
         let condition = |name, value| demands(&[(name, value)]).expect("tags").condition;
         assert_eq!(condition("if-match", "\"1-7\", \"2-8\""), one_of(&["1-7", "2-8"]));
         assert_eq!(condition("if-match", "1-7"), one_of(&["1-7"]));
         assert_eq!(condition("if-match", "W/\"1-7\""), one_of(&[]));
-        assert_eq!(condition("if-match", "*"), Condition::Exists);
-        assert_eq!(condition("if-none-match", "*"), Condition::Absent);
-        assert_eq!(condition("if-none-match", "W/\"1-7\""), Condition::NoneOf(vec!["1-7".into()]));
+        assert_eq!(condition("if-match", "*"), Condition { matching: Some(Tags::Any), none_matching: None });
+        assert_eq!(condition("if-none-match", "*"), none_of(Some(Tags::Any)));
+        assert_eq!(condition("if-none-match", "W/\"1-7\""), none_of(listed(&["1-7"])));
         assert_eq!(condition("if-match", "\"a,b\" ,, W/\"c\", \"1-7+gzip\""), one_of(&["a,b", "1-7"]));
         for refused in ["\"1-7", "\"1-7\" \"1-8\"", "1-7\"", "\"1-7\", *"] {
             assert_eq!(demands(&[("if-match", refused)]), Err(Unreadable { name: "If-Match" }), "{refused}");
@@ -144,10 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn if_match_prevails_wherever_it_stands() {
-        for order in [[("if-match", "*"), ("if-none-match", "*")], [("if-none-match", "*"), ("if-match", "*")]] {
-            assert_eq!(demands(&order).expect("tags").condition, Condition::Exists);
+    fn what_both_headers_demand_is_demanded_in_whatever_order_they_stand() {
+        for order in [[("if-match", "*"), ("if-none-match", "1-7")], [("if-none-match", "1-7"), ("if-match", "*")]] {
+            let condition = demands(&order).expect("tags").condition;
+            assert!(condition.matches(Some("1-7")) && condition.excludes(Some("1-7")), "{condition:?}");
+            assert!(condition.matches(Some("1-8")) && !condition.excludes(Some("1-8")), "{condition:?}");
+            assert!(!condition.matches(None) && !condition.excludes(None), "{condition:?}");
         }
+        let lines = [("if-none-match", "1-7"), ("if-none-match", "*"), ("if-none-match", "1-8")];
+        assert_eq!(demands(&lines).expect("tags").condition.none_matching, Some(Tags::Any));
     }
 
     #[test]

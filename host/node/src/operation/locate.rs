@@ -7,7 +7,7 @@ use std::sync::Arc;
 use steward_model::{Action, Link};
 use uuid::Uuid;
 
-use super::body::built_in;
+use super::body::{Body, built_in};
 use super::{Error, Operation, Operations};
 use crate::partition::Partition;
 use crate::service::{Found, Service};
@@ -44,7 +44,7 @@ impl Place {
 /// Finds the place of an operation. A POST to a factory gets the link of the child that it creates.
 ///
 /// # Errors
-/// [`Error`] if the child's link cannot be, or the factory does not support the action.
+/// [`Error`] if the child's link cannot be, the factory does not support the action, or the body is no object.
 pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: Found) -> Result<Place, Error> {
     let (service, addressee) = match found {
         Found::Stateless(service) => return Ok(Place::Stateless { service }),
@@ -67,6 +67,7 @@ pub(super) fn locate(operations: &Operations, operation: &mut Operation, found: 
             });
         }
     };
+    operation.body.as_ref().map_or(Ok(()), Body::check_object)?;
     let partition = Arc::clone(operations.partitions.of(&operation.link, service.lane()));
     Ok(Place::Document { service, partition, addressee })
 }

@@ -102,7 +102,7 @@ pub(crate) use patience::Patience;
 pub(crate) use problem::{PASSING_STATUSES, methods, served};
 pub(crate) use rehearsal::LogLine;
 pub(crate) use replayed::{Decided, Ended, Outcome, Replayed, Replaying, Runner};
-pub(crate) use request::{Condition, Content, Operation, Purpose, Reply, Status, Wait, write_entity_tag};
+pub(crate) use request::{Content, Operation, Purpose, Reply, Status, Wait, write_entity_tag};
 
 use crate::failure;
 use crate::partition::{Partition, Turn};

@@ -16,7 +16,7 @@ use crate::service::{Service, violations};
 /// # Errors
 /// [`Error`] if the body is missing, no object, or does not fit the schema.
 pub(super) fn state_of(operation: &Operation, service: &Service) -> Result<Bytes, Error> {
-    checked(service, &body_of(operation)?.state()?)
+    checked(service, body_of(operation)?.state()?)
 }
 
 /// Returns a state that a client has sent and a guest has left as it is.
@@ -39,7 +39,11 @@ pub(super) fn body_of(operation: &Operation) -> Result<&Body, Error> {
     operation.body.as_ref().ok_or_else(missing)
 }
 
-fn checked(service: &Service, state: &Exact) -> Result<Bytes, Error> {
+fn checked(service: &Service, mut state: Exact) -> Result<Bytes, Error> {
+    let violations = service.schema.as_ref().map_or_else(Vec::new, |schema| schema.settle_integers(&mut state));
+    if !violations.is_empty() {
+        return Err(Error::Invalid { violations });
+    }
     fits(service, &state.to_value(), Bytes::from(state.to_string()))
 }
 
@@ -89,7 +93,7 @@ fn merged(operation: &Operation, service: &Service, state: &Bytes) -> Result<Byt
     })?;
     // An object merged into an object is one.
     merged.merge(patch);
-    checked(service, &merged)
+    checked(service, merged)
 }
 
 /// Returns the decision that answers a creation without a guest's reply.

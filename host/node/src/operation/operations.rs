@@ -170,7 +170,7 @@ impl Operations {
             purpose,
             deadline: self.clock.now().plus(self.limits.wait),
             wait: Wait { span: self.limits.wait, said: false },
-            condition: Condition::None,
+            condition: Condition::default(),
             idempotency_key: None,
             version: None,
             freshness: Freshness::Newest,

@@ -16,29 +16,47 @@ use crate::service::Service;
 /// # Errors
 /// [`Error::PreconditionFailed`].
 pub(super) fn check_condition(operation: &Operation, document: Option<&Arc<Document>>) -> Result<(), Error> {
-    let tag = || document.map(|document| entity_tag(document));
-    let holds = match &operation.condition {
-        Condition::None => true,
-        Condition::Exists => document.is_some(),
-        Condition::Absent => document.is_none(),
-        Condition::OneOf(tags) => tag().is_some_and(|tag| tags.contains(&tag)),
-        Condition::NoneOf(tags) => tag().is_none_or(|tag| !tags.contains(&tag)),
-    };
-    if holds { Ok(()) } else { Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag() }) }
+    let condition = &operation.condition;
+    // Most requests have none, and to write the tag costs.
+    if *condition == Condition::default() {
+        return Ok(());
+    }
+    let tag = document.map(|document| entity_tag(document));
+    match condition.matches(tag.as_deref()) && !condition.excludes(tag.as_deref()) {
+        true => Ok(()),
+        false => Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag }),
+    }
 }
 
-/// Checks that an update names the version that it is based on, where the service demands that.
+/// Checks what a read demands of the state that it finds; returns true if its client has that state already.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`].
+pub(super) fn is_known(operation: &Operation, document: &Document) -> Result<bool, Error> {
+    let condition = &operation.condition;
+    if *condition == Condition::default() {
+        return Ok(false);
+    }
+    let tag = entity_tag(document);
+    match condition.matches(Some(&tag)) {
+        true => Ok(condition.excludes(Some(&tag))),
+        false => Err(Error::PreconditionFailed { link: operation.link.clone(), have: Some(tag) }),
+    }
+}
+
+/// Checks that an update names the version that it is based on, where the service demands that. A DELETE need not name one, for most have no
+/// body; one that does is held to it.
 ///
 /// # Errors
 /// [`Error::PreconditionRequired`], [`Error::VersionConflict`].
 pub(super) fn check_strict(operation: &Operation, service: &Service, document: &Document) -> Result<(), Error> {
-    let named_by_tag = matches!(operation.condition, Condition::OneOf(_));
     let strict = service.has(ServiceOption::StrictUpdateChecking) && operation.cause == Cause::Client;
-    if !strict || named_by_tag || operation.action == Action::Delete {
+    if !strict || operation.condition.names_states() {
         return Ok(());
     }
     let link = || operation.link.clone();
     match built_in(operation.body.as_ref())?.version {
+        None if operation.action == Action::Delete => Ok(()),
         None => Err(Error::PreconditionRequired { link: link() }),
         Some(named) if u64::try_from(named) == Ok(document.version.0) => Ok(()),
         Some(named) => {

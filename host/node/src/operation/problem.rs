@@ -121,7 +121,10 @@ impl Error {
             .with("available", copies.available)
             .with("quorum", copies.quorum)
             .with("partition", partition.to_string());
-        Problem { happened: Some(happened), ..problem }
+        match happened {
+            Happened::Unknown => problem.unknown(),
+            Happened::No => problem,
+        }
     }
 
     fn of_late_copy(&self, partition: PartitionId, named: Position, shows: Position) -> Problem {

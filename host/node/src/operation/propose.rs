@@ -1,6 +1,7 @@
 //! The stage that makes an update of the decision and puts it into the log; the reply waits for the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use steward_model::problem::Happened;
 use steward_model::update::Update;
@@ -18,6 +19,10 @@ use super::wait::Waiting;
 use super::{Error, Existence, Operations, door, phase, recording};
 use crate::partition::Taken;
 use crate::service::Service;
+
+/// How long the commit of an update that is in the log already is waited for at least, however short a wait its client prefers: on a node that
+/// is well it takes milliseconds, and whoever hears nothing of it has to find out.
+const COMMITTED_WITHIN: Duration = Duration::from_millis(100);
 
 /// A reply that may be given once something is committed.
 pub(super) struct Pending {
@@ -59,7 +64,7 @@ impl Pending {
                 Waits::Nothing => Ok(()),
             }
         };
-        let committed = waiting.in_time(commit).await;
+        let committed = waiting.in_time_or_within(COMMITTED_WITHIN, commit).await;
         if waiting.partition.id().lane == Lane::Volatile {
             // It was committed within the step that took it. In the other lane the log's writer sees to it that many go on together.
             phase::ends().await;

@@ -12,8 +12,8 @@ use super::decision::{Answer, Decision};
 use super::freshness::Freshness;
 use super::given::Given;
 use super::guest;
-use super::precondition::{absence, check_condition};
-use super::request::{Condition, Content, Reply, Status, entity_tag};
+use super::precondition::{absence, is_known};
+use super::request::{Content, Reply, Status};
 use super::road::Road;
 use crate::partition::flushed;
 
@@ -42,26 +42,21 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
     if let Some(version) = operation.version.filter(|_| newest.is_some()) {
         // The state store may lag behind what was acknowledged, renewals that forget old versions included.
         flushed(partition).await?;
-        return match partition.store().version(link, version)?.or(newest_of(newest, version)) {
-            Some(document) => Ok(Reply::state(Status::Ok, Arc::new(document))),
-            None => Err(Error::VersionNotFound { link: link.clone(), version }),
-        };
+        let found = partition.store().version(link, version)?.or(newest_of(newest, version));
+        let found = found.ok_or_else(|| Error::VersionNotFound { link: link.clone(), version })?;
+        return Ok(match is_known(operation, &found)? {
+            true => not_modified(Arc::new(found)),
+            false => Reply::state(Status::Ok, Arc::new(found)),
+        });
     }
     let document = match newest {
         None => return Err(Error::NotFound { link: link.clone() }),
         Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document), now)),
         Some(document) => document,
     };
-    // To a read that fails there, both say that the client has the state: source RFC 9110, section 13.2.2.
-    let known = match &operation.condition {
-        Condition::NoneOf(tags) => tags.contains(&entity_tag(&document)),
-        Condition::Absent => true,
-        Condition::None | Condition::Exists | Condition::OneOf(_) => false,
-    };
-    if known {
-        return Ok(Reply { document: Some(document), ..Reply::empty(Status::NotModified) });
+    if is_known(operation, &document)? {
+        return Ok(not_modified(document));
     }
-    check_condition(operation, Some(&document))?;
     // Most reads need no guest; those that do are boxed, so that the others stay small.
     let document = match document.state_version == service.descriptor().state_version {
         true => document,
@@ -88,6 +83,10 @@ async fn read_by_guest(road: Road<'_>, document: Arc<Document>) -> Result<Reply,
         Answer::Nothing => Content::Empty,
     };
     Ok(Reply { content, headers: decision.headers, ..Reply::state(decision.status, document) })
+}
+
+fn not_modified(document: Arc<Document>) -> Reply {
+    Reply { document: Some(document), ..Reply::empty(Status::NotModified) }
 }
 
 /// A version that is committed may not have reached the store yet.

@@ -7,7 +7,7 @@ use steward_model::update::{RememberedBody, RememberedReply};
 use steward_model::{Document, Link, Position};
 
 use super::Error;
-use super::request::{Condition, Content, Operation, Reply, Status};
+use super::request::{Content, Operation, Reply, Status, Tags};
 use super::wait::Waiting;
 use crate::partition::{Partition, flushed};
 
@@ -25,16 +25,16 @@ pub(super) fn request_digest(operation: &Operation) -> [u8; 16] {
     part(operation.query.as_bytes());
     part(operation.principal.as_bytes());
     part(if operation.force { b"force" } else { b"" });
-    let (condition, tags): (&[u8], &[String]) = match &operation.condition {
-        Condition::None => (b"", &[]),
-        Condition::Exists => (b"exists", &[]),
-        Condition::Absent => (b"absent", &[]),
-        Condition::OneOf(tags) => (b"one of", tags),
-        Condition::NoneOf(tags) => (b"none of", tags),
-    };
-    part(condition);
-    part(&(tags.len() as u64).to_be_bytes());
-    tags.iter().for_each(|tag| part(tag.as_bytes()));
+    for demanded in [&operation.condition.matching, &operation.condition.none_matching] {
+        let (kind, tags): (&[u8], &[String]) = match demanded {
+            None => (b"", &[]),
+            Some(Tags::Any) => (b"any", &[]),
+            Some(Tags::Listed(tags)) => (b"listed", tags),
+        };
+        part(kind);
+        part(&(tags.len() as u64).to_be_bytes());
+        tags.iter().for_each(|tag| part(tag.as_bytes()));
+    }
     part(operation.body.as_ref().map_or(&[], |body| body.text()));
     let mut digest = [0; 16];
     digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);

@@ -49,20 +49,47 @@ impl Purpose {
     }
 }
 
-/// What must be true of a document for the operation to go on.
+/// Entity tags that a request names, written `<epoch>-<offset>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Tags {
+    /// That of any document that exists.
+    Any,
+    Listed(Vec<String>),
+}
+
+impl Tags {
+    fn have(&self, tag: &str) -> bool {
+        match self {
+            Tags::Any => true,
+            Tags::Listed(tags) => tags.iter().any(|listed| listed == tag),
+        }
+    }
+}
+
+/// What must be true of a document for the operation to go on; of two demands, both: source RFC 9110, section 13.2.2.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) enum Condition {
-    /// Nothing.
-    #[default]
-    None,
-    /// The document exists.
-    Exists,
-    /// The document does not exist.
-    Absent,
-    /// The document has one of these entity tags, written `<epoch>-<offset>`.
-    OneOf(Vec<String>),
-    /// The document has none of these entity tags.
-    NoneOf(Vec<String>),
+pub(crate) struct Condition {
+    /// The document exists and has one of these tags: `If-Match`.
+    pub matching: Option<Tags>,
+    /// The document does not exist, or has none of these tags: `If-None-Match`.
+    pub none_matching: Option<Tags>,
+}
+
+impl Condition {
+    /// Returns true if a document with this tag, or one that is not there, is as `If-Match` demands.
+    pub(super) fn matches(&self, tag: Option<&str>) -> bool {
+        self.matching.as_ref().is_none_or(|tags| tag.is_some_and(|tag| tags.have(tag)))
+    }
+
+    /// Returns true if it is as `If-None-Match` excludes.
+    pub(super) fn excludes(&self, tag: Option<&str>) -> bool {
+        self.none_matching.as_ref().is_some_and(|tags| tag.is_some_and(|tag| tags.have(tag)))
+    }
+
+    /// Returns true if it names states, and not only that there is one.
+    pub(super) fn names_states(&self) -> bool {
+        matches!(self.matching, Some(Tags::Listed(_)))
+    }
 }
 
 /// One action on one self-link.

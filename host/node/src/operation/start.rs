@@ -25,7 +25,7 @@ pub(super) fn operation_for(operation: &Operation) -> Operation {
         purpose: Purpose::Start,
         body: None,
         idempotency_key: None,
-        condition: Condition::None,
+        condition: Condition::default(),
         wanted: None,
         ..operation.clone()
     }

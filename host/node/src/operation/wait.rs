@@ -47,12 +47,17 @@ impl Waiting<'_> {
 
     /// Returns what `waited` for, or none at the operation's deadline.
     pub(super) async fn in_time<T>(self, waited: impl Future<Output = T>) -> Option<T> {
+        self.in_time_or_within(Duration::ZERO, waited).await
+    }
+
+    /// Returns what `waited` for, or none at the operation's deadline, which is not earlier than in `least` from now.
+    pub(super) async fn in_time_or_within<T>(self, least: Duration, waited: impl Future<Output = T>) -> Option<T> {
         let mut waited = pin!(waited);
         // Most of it is there already, and a timer costs more than a look.
         if let Poll::Ready(there) = poll!(waited.as_mut()) {
             return Some(there);
         }
-        tokio::time::timeout(self.left(), waited).await.ok()
+        tokio::time::timeout(self.left().max(least), waited).await.ok()
     }
 
     /// Returns who serves the partition; while this node is on its way to serve it, once it does.

@@ -19,10 +19,13 @@ use std::sync::OnceLock;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
+use steward_model::Exact;
+use steward_model::problem::Violation;
 
 use crate::config::SCHEMA_STEPS_MAX;
 
 mod error;
+mod integers;
 mod measure;
 mod metered;
 
@@ -116,6 +119,11 @@ impl Schema {
             Some(errors) => Verdict::Misfits(errors),
             None => Verdict::MisfitsSomewhere,
         }
+    }
+
+    /// Writes the integers of a state as every reader of integers takes them; returns where something stands that only passes for one.
+    pub(crate) fn settle_integers(&self, state: &mut Exact) -> Vec<Violation> {
+        integers::settle(&self.text, state)
     }
 
     /// Returns true if a small value of the host's own fits.

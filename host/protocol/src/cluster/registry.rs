@@ -223,12 +223,20 @@ impl Registry {
         }
     }
 
-    /// Returns the factory that has answered at `link` or above it and was unmounted; none if one answers there, or none ever has.
+    /// Returns the unmounted factory to which `link` belongs; none if it belongs to a mounted one, or to none.
+    ///
+    /// A service without documents answers below its path wherever nothing else does, also where a factory was: what that has left behind
+    /// is not the service's.
     pub fn unmounted_of(&self, link: &Link) -> Option<&Factory> {
-        if self.factory_of(link).is_some() {
+        let has_documents = |factory: &Factory| {
+            factory.mounted.as_ref().is_some_and(|mounted| matches!(mounted.service, Service::Stateful { .. }))
+        };
+        // Right below a factory are its documents, whatever was mounted there while it was not.
+        if link.parent().and_then(|parent| self.factories.get(&parent)).is_some_and(has_documents) {
             return None;
         }
-        std::iter::once(link.as_str()).chain(link.above()).find_map(|path| self.factories.get(path))
+        let nearest = std::iter::once(link.as_str()).chain(link.above()).find_map(|path| self.factories.get(path))?;
+        nearest.mounted.is_none().then_some(nearest)
     }
 
     /// Takes a module in. The same bytes again change nothing: they are the same module.

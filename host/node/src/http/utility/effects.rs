@@ -48,21 +48,22 @@ impl Whose {
     pub(super) fn of(http: &Http, link: &Link) -> Result<Whose, Error> {
         let whose = |senders: fn(Link) -> Senders, lanes| Ok(Whose { senders: senders(link.clone()), lanes });
         let services = http.operations().services();
-        match services.find(link) {
+        let found = services.find(link);
+        match &found {
             Some(Found::Child(service)) => return whose(Senders::Document, vec![service.lane()]),
             Some(Found::Factory(service)) => return whose(Senders::Factory, vec![service.lane()]),
-            Some(Found::Stateless(_)) => {
-                let (is, what) = ("a service without documents", "effects");
-                return Err(Error::NotKept { link: link.clone(), is, what });
-            }
-            None => {}
+            Some(Found::Stateless(_)) | None => {}
         }
         let state = http.parts.control.state();
         let was_there = |path: &Link| state.factory(path).is_some_and(|factory| factory.mounted.is_none());
-        match (was_there(link), link.parent().is_some_and(|above| was_there(&above))) {
-            (true, _) => whose(Senders::Factory, vec![Lane::Persisted, Lane::Volatile]),
-            (false, true) => whose(Senders::Document, vec![Lane::Persisted, Lane::Volatile]),
-            (false, false) => Err(operation::Error::nowhere(services, link).into()),
+        match (was_there(link), link.parent().is_some_and(|above| was_there(&above)), found) {
+            (true, ..) => whose(Senders::Factory, vec![Lane::Persisted, Lane::Volatile]),
+            (false, true, _) => whose(Senders::Document, vec![Lane::Persisted, Lane::Volatile]),
+            (false, false, Some(_)) => {
+                let (is, what) = ("a service without documents", "effects");
+                Err(Error::NotKept { link: link.clone(), is, what })
+            }
+            (false, false, None) => Err(operation::Error::nowhere(services, link).into()),
         }
     }
 

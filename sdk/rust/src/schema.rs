@@ -39,6 +39,11 @@ pub(crate) fn check(schema: &Value, value: &Value) -> Result {
     Walk { root: schema, pointer: String::new() }.value(schema, value)
 }
 
+/// Returns a value of an enumeration as people write it.
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// A keyword that bounds numbers, and how it is told.
 struct Bound {
     word: &'static str,
@@ -135,11 +140,21 @@ impl Walk<'_> {
                 {
                     deepest = Some(fault);
                 }
-                Err(_) => words.extend(choice["const"].as_str().or(choice["type"].as_str()).map(str::to_owned)),
+                Err(_) => words.extend(self.words(choice)),
             }
         }
         Err(deepest
             .unwrap_or_else(|| self.fault(format!("must be one of {}, found {}", words.join(", "), found(value)))))
+    }
+
+    /// Returns what one of several choices takes, in words.
+    fn words(&self, choice: &Value) -> Vec<String> {
+        let target = choice["$ref"].as_str().and_then(|target| self.root.pointer(target.trim_start_matches('#')));
+        let choice = target.unwrap_or(choice);
+        match &choice["enum"] {
+            Value::Array(words) => words.iter().map(word).collect(),
+            _ => choice["const"].as_str().or(choice["type"].as_str()).map(str::to_owned).into_iter().collect(),
+        }
     }
 
     fn kind(&self, schema: &Value, value: &Value) -> Result {
@@ -154,8 +169,7 @@ impl Walk<'_> {
             if words.contains(value) {
                 return Ok(());
             }
-            let words: Vec<String> =
-                words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+            let words: Vec<String> = words.iter().map(word).collect();
             return Err(self.fault(format!("must be one of {}, found {}", words.join(", "), found(value))));
         }
         let kinds: Vec<&str> = match &schema["type"] {
@@ -286,6 +300,9 @@ mod tests {
         assert!(check(&schema, &json!(null)).is_ok());
         assert_eq!(refusal(&schema, json!({ "stage": "THREE" })).0, "/stage");
         assert_eq!(refusal(&schema, json!(5)).1, "body must be one of object, null, found 5");
+        let words = json!({ "$defs": { "s": { "enum": ["ONE", "TWO"] } }, "anyOf": [{ "$ref": "#/$defs/s" }, { "type": "null" }] });
+        let told = "body must be one of ONE, TWO, null, found the text \"THREE\"";
+        assert_eq!(refusal(&words, json!("THREE")).1, told);
     }
 
     #[test]

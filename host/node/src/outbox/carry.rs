@@ -40,6 +40,9 @@ impl Carrier for Outbox {
             tracing::debug!(key = %effect.key, request = effect.request, %factory, "effect is held, nothing is deployed there");
             return Sent::Held { mounts };
         }
+        if away::is_on_its_way(&self.cluster.borrow(), self.operations.services(), effect) {
+            return Sent::Held { mounts };
+        }
         // A place is held while sending, not while pausing: targets that are away must not keep others from theirs.
         let sending = async {
             let _place = self.places.take(&effect.effect.to).await;

@@ -172,8 +172,13 @@ impl ServiceTable {
         {
             return Some(Found::Child(Arc::clone(service)));
         }
-        let nearest = above.find_map(|place| mounted.get(place).filter(|service| service.is_stateless()));
-        nearest.map(|service| Found::Stateless(Arc::clone(service)))
+        let nearest = above.find_map(|place| mounted.get(place).filter(|service| service.is_stateless()))?;
+        // What stands around a factory that is not served now does not answer for it.
+        let hidden = std::iter::once(path.as_str())
+            .chain(path.above())
+            .take_while(|place| place.len() > nearest.path.as_str().len())
+            .any(|place| paths.absent.contains_key(place));
+        (!hidden).then(|| Found::Stateless(Arc::clone(nearest)))
     }
 
     /// Returns the HTTP component at or above a path as the request line has it, which need not be one of a self-link; none if the

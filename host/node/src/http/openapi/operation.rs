@@ -9,7 +9,8 @@ use super::components::name_of;
 use super::references::to;
 
 /// What every request may meet, whatever it asks for.
-const OF_ALL: [Kind; 4] = [Kind::Invalid, Kind::Misdirected, Kind::Internal, Kind::Unavailable];
+const OF_ALL: [Kind; 6] =
+    [Kind::Invalid, Kind::Expectation, Kind::Misdirected, Kind::Internal, Kind::NotImplemented, Kind::Unavailable];
 
 /// What requests with a body, or that change something, may meet besides.
 const OF_CHANGES: [Kind; 4] = [Kind::Forbidden, Kind::Late, Kind::TooLarge, Kind::MediaType];

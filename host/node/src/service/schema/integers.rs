@@ -6,8 +6,8 @@
 //! Promise: where the host makes a state of what a client sends, what may only be an integer is written with digits alone, whatever its
 //! size. What is one only because its double is, such as `2.00000000000000000001`, is told apart.
 //!
-//! Left out: places that a schema reaches by keywords that decide on the rest of the state, such as `if` or `patternProperties`; there numbers
-//! stay as they were written.
+//! Left out: places that a schema reaches by keywords that decide on the rest of the state, such as `if` or `patternProperties`, and what
+//! lies behind [`VISITS_MAX`] of them, which would hold up the thread; there numbers stay as they were written.
 
 use serde_json::Value;
 use steward_model::Exact;
@@ -20,28 +20,52 @@ use super::measure::definition;
 /// How many schemas may lie inside one another, or refer to one another, on the way to a value.
 const DEPTH_MAX: usize = 256;
 
+/// How many places are looked at, a schema and a value each: some tens of milliseconds.
+const VISITS_MAX: usize = 1_000_000;
+
 /// Most zeros that an exponent may stand for: a longer integer is not written out.
 const ZEROS_MAX: i64 = 400;
 
 /// Writes the integers of a state with digits alone, and returns where something else stands that passes for one.
 pub(super) fn settle(schema: &Value, state: &mut Exact) -> Vec<Violation> {
-    let mut walk = Walk { root: schema, pointer: String::new(), depth: 0, wrong: Vec::new() };
+    // Nearly all states have none such, and the schema need not be looked at.
+    if !has_any(state) {
+        return Vec::new();
+    }
+    let mut walk = Walk { root: schema, pointer: String::new(), depth: 0, left: VISITS_MAX, wrong: Vec::new() };
     walk.at(schema, state);
     walk.wrong
+}
+
+/// Returns true if a number is written with a point or an exponent.
+fn has_any(value: &Exact) -> bool {
+    match value {
+        Exact::Number(written) => is_elaborate(written),
+        Exact::List(items) => items.iter().any(has_any),
+        Exact::Object(members) => members.iter().any(|(_, value)| has_any(value)),
+        Exact::Null | Exact::Bool(_) | Exact::Text(_) => false,
+    }
+}
+
+fn is_elaborate(written: &str) -> bool {
+    written.contains(['.', 'e', 'E'])
 }
 
 struct Walk<'a> {
     root: &'a Value,
     pointer: String,
     depth: usize,
+    /// How many places may still be looked at.
+    left: usize,
     wrong: Vec<Violation>,
 }
 
 impl<'a> Walk<'a> {
     fn at(&mut self, schema: &'a Value, value: &mut Exact) {
-        if self.depth > DEPTH_MAX {
+        if self.depth > DEPTH_MAX || self.left == 0 {
             return;
         }
+        self.left -= 1;
         self.depth += 1;
         match value {
             Exact::Number(written) if is_of_integers(schema) => self.number(written),
@@ -89,7 +113,7 @@ impl<'a> Walk<'a> {
     }
 
     fn number(&mut self, written: &mut String) {
-        if !written.contains(['.', 'e', 'E']) {
+        if !is_elaborate(written) {
             return;
         }
         match integer(written) {
@@ -129,7 +153,8 @@ fn integer(written: &str) -> Option<String> {
     if significant == 0 {
         return Some("0".to_owned());
     }
-    let behind = fraction.len() as i64 - exponent.strip_prefix('+').unwrap_or(exponent).parse::<i64>().ok()?;
+    let exponent = exponent.strip_prefix('+').unwrap_or(exponent).parse::<i64>().ok()?;
+    let behind = i64::try_from(fraction.len()).ok()?.saturating_sub(exponent);
     // Behind the point may stand nothing but zeros.
     match usize::try_from(behind) {
         Ok(behind) if behind > digits.len() - significant => return None,
@@ -165,6 +190,9 @@ mod tests {
             ("1e-1", None),
             ("12e-2", None),
             ("1e401", None),
+            ("1e-9223372036854775808", None),
+            ("1e9223372036854775807", None),
+            ("1e99999999999999999999", None),
         ] {
             assert_eq!(integer(written).as_deref(), digits, "{written}");
         }
@@ -193,5 +221,18 @@ mod tests {
         let mut state = Exact::read(br#"{"d":[1,2.00000000000000000001,2.5]}"#).expect("an object");
         let wrong: Vec<_> = settle(&schema, &mut state).into_iter().map(|violation| violation.pointer).collect();
         assert_eq!(wrong, ["/d/1"], "what is plainly none is found by the schema");
+    }
+
+    #[test]
+    fn a_schema_that_asks_much_of_many_values_ends_at_its_bound() {
+        let many: Vec<Value> = (0..300).map(|_| json!({ "items": { "type": "integer" } })).collect();
+        let schema = json!({ "properties": { "a": { "allOf": many } } });
+        let text = format!(r#"{{"a":[{}1.0]}}"#, "1,".repeat(100_000));
+        let mut state = Exact::read(text.as_bytes()).expect("an object");
+        assert_eq!(settle(&schema, &mut state), []);
+        assert!(state.to_string().ends_with("1,1]}"), "the first of them has come to it");
+        let none = r#"{"a":[1,2]}"#;
+        let mut state = Exact::read(none.as_bytes()).expect("an object");
+        assert!(settle(&schema, &mut state).is_empty() && state.to_string() == none);
     }
 }

@@ -66,6 +66,30 @@ struct Language {
     micros_max: Option<f64>,
 }
 
+const TYPESCRIPT: Language = Language {
+    name: "typescript",
+    lang: "typescript",
+    made: Made::Script,
+    counter: "counter/typescript/counter.ts",
+    todo: "todo/typescript/todo.ts",
+    edit: ("service.ts", "\"1h\"", "\"2h\""),
+    lines_max: 12,
+    served_max: Duration::from_secs(1),
+    micros_max: Some(15.0 * 1.5),
+};
+
+const PYTHON: Language = Language {
+    name: "python",
+    lang: "python",
+    made: Made::Project,
+    counter: "counter/python/service.py",
+    todo: "guest-examples/todo/python",
+    edit: ("service.py", "\"1h\"", "\"2h\""),
+    lines_max: 14,
+    served_max: Duration::from_secs(60),
+    micros_max: Some(23.0 * 1.5),
+};
+
 const LANGUAGES: [Language; 7] = [
     Language {
         name: "rust",
@@ -78,49 +102,22 @@ const LANGUAGES: [Language; 7] = [
         served_max: Duration::from_secs(3),
         micros_max: None,
     },
-    Language {
-        name: "typescript",
-        lang: "typescript",
-        made: Made::Script,
-        counter: "counter/typescript/counter.ts",
-        todo: "todo/typescript/todo.ts",
-        edit: ("service.ts", "\"1h\"", "\"2h\""),
-        lines_max: 12,
-        served_max: Duration::from_secs(1),
-        micros_max: Some(15.0 * 1.5),
-    },
+    TYPESCRIPT,
     Language {
         name: "javascript",
         lang: "javascript",
-        made: Made::Script,
         counter: "counter/javascript/counter.js",
         todo: "todo/javascript/todo.js",
         edit: ("service.js", "\"1h\"", "\"2h\""),
-        lines_max: 12,
-        served_max: Duration::from_secs(1),
-        micros_max: Some(15.0 * 1.5),
+        ..TYPESCRIPT
     },
-    Language {
-        name: "python",
-        lang: "python",
-        made: Made::Project,
-        counter: "counter/python/service.py",
-        todo: "guest-examples/todo/python",
-        edit: ("service.py", "\"1h\"", "\"2h\""),
-        lines_max: 14,
-        served_max: Duration::from_secs(60),
-        micros_max: Some(23.0 * 1.5),
-    },
+    PYTHON,
     Language {
         name: "python as a script",
-        lang: "python",
         made: Made::Script,
-        counter: "counter/python/service.py",
         todo: "todo/python/service.py",
-        edit: ("service.py", "\"1h\"", "\"2h\""),
-        lines_max: 14,
         served_max: Duration::from_secs(1),
-        micros_max: Some(23.0 * 1.5),
+        ..PYTHON
     },
     Language {
         name: "go",

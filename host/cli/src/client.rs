@@ -18,6 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use indicatif::ProgressBar;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use steward_model::digits::are_digits;
 use steward_model::{Exact, json};
 use steward_node::config::quantity::show_size;
 
@@ -317,9 +318,8 @@ fn normal_host(text: &str) -> Result<String, Failure> {
     let refused = |reason: &str| Failure::usage(format!("{text:?} {reason}")).hint(NAMING);
     let text = text.strip_suffix('/').unwrap_or(text);
     // A number alone is the port of a host on this machine, not the name of one.
-    let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let local = format!("127.0.0.1:{text}");
-    let text = if is_port { local.as_str() } else { text };
+    let text = if are_digits(text) { local.as_str() } else { text };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let uri: Uri = full.parse().map_err(|_| refused("is not an address"))?;
     match uri.scheme_str() {

@@ -6,6 +6,7 @@
 pub mod builtin;
 mod cause;
 pub mod codec;
+pub mod digits;
 pub mod document;
 pub mod epoch;
 pub mod exact;

@@ -3,6 +3,7 @@
 use serde::de::{DeserializeOwned, Error};
 use serde_path_to_error::{Path, Segment, Track};
 
+use crate::leaves::pointer_step;
 use crate::likeness::nearest;
 
 // Guests are built outside of this workspace, with nothing of the host; so it is theirs.
@@ -40,7 +41,7 @@ fn pointer(path: &Path) -> String {
     for segment in path {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&pointer_to(key)),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", pointer_step(key))),
             // It names no place in the text.
             Segment::Enum { .. } | Segment::Unknown => {}
         }
@@ -48,50 +49,33 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
-/// Returns the JSON pointer to a field of an object.
-pub fn pointer_to(field: &str) -> String {
-    format!("/{}", field.replace('~', "~0").replace('/', "~1"))
+/// Returns what a type of the reader is called by those who read JSON; none if it is told as it should be.
+fn in_plain_words(wanted: &str) -> Option<&'static str> {
+    Some(match wanted {
+        "a map" => "an object",
+        "a sequence" => "a list",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0",
+        wanted if wanted.starts_with("struct ") => "an object",
+        _ => return None,
+    })
 }
 
-/// What the reader calls types, and what those are called who read JSON.
-const TYPES: [(&str, &str); 14] = [
-    ("struct ", "an object"),
-    ("a map", "an object"),
-    ("a sequence", "a list"),
-    ("a string", "a text"),
-    ("a boolean", "true or false"),
-    ("i8", "a whole number"),
-    ("i16", "a whole number"),
-    ("i32", "a whole number"),
-    ("i64", "a whole number"),
-    ("u8", "a whole number from 0"),
-    ("u16", "a whole number from 0"),
-    ("u32", "a whole number from 0"),
-    ("u64", "a whole number from 0"),
-    ("usize", "a whole number from 0"),
-];
-
-/// Returns what was wanted in the words of those who read JSON.
-fn in_plain_words(told: String) -> String {
-    let Some((begin, wanted)) = told.split_once(", expected ") else { return told };
-    let known = TYPES.iter().find(|(rust, _)| {
-        wanted.strip_prefix(rust).is_some_and(|rest| rust.ends_with(' ') || rest.is_empty() || rest.starts_with(' '))
-    });
-    match known {
-        // Nothing else of it is about the type.
-        Some((_, plain)) => format!("{begin}, expected {plain}{}", place(wanted)),
-        None => told,
-    }
-}
-
-/// Returns what the reader says, and which field was meant where it knows none of that name.
+/// Returns what the reader says, in words of JSON, and which field was meant where it knows none of that name.
 fn told(error: &serde_json::Error) -> String {
-    let told = in_plain_words(error.to_string());
+    let told = error.to_string();
+    let place = place(&told);
+    let of_type = told.strip_suffix(place).and_then(|told| told.split_once(", expected "));
+    if let Some((begin, plain)) = of_type.and_then(|(begin, wanted)| Some((begin, in_plain_words(wanted)?))) {
+        return format!("{begin}, expected {plain}{place}");
+    }
     // The reader names what it knows, in its words alone: see the test.
     let Some((begin, rest)) = told.split_once("unknown field `") else { return told };
     let Some((unknown, known)) = rest.split_once('`') else { return told };
     match nearest(unknown, known.split('`').skip(1).step_by(2)) {
-        Some(meant) => format!("{begin}unknown field `{unknown}`, did you mean `{meant}`?{}", place(known)),
+        Some(meant) => format!("{begin}unknown field `{unknown}`, did you mean `{meant}`?{place}"),
         None => told,
     }
 }

@@ -18,6 +18,7 @@
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use steward_model::Link;
+use steward_model::digits::digits;
 
 use super::answer::Answer;
 use super::condition::Condition;
@@ -262,9 +263,8 @@ fn read_order(text: &str) -> Result<Vec<SortTerm>, Error> {
 
 fn number(option: &'static str, text: &Option<String>, min: usize, max: usize) -> Result<Option<usize>, Error> {
     let Some(text) = text else { return Ok(None) };
-    // A sign is none of a number that is counted with.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| is_plain && (min..=max).contains(number));
+    let number = digits(text).and_then(|number| usize::try_from(number).ok());
+    let number = number.filter(|number| (min..=max).contains(number));
     match number {
         Some(number) => Ok(Some(number)),
         None => Err(refuse(option, text, &format!("write a number from {min} to {max}"))),

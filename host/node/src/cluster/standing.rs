@@ -71,6 +71,18 @@ impl Standing {
         persisted(state).filter(|row| is_stranded(row)).count()
     }
 
+    /// Returns what is wrong with the partitions that are stranded, and what to do about it; none if none is.
+    pub(crate) fn stranding(&self, state: &ClusterState) -> Option<String> {
+        let stranded = self.stranded(state);
+        (stranded > 0).then(|| {
+            format!(
+                "{stranded} of {} partitions can neither be read nor written from here: too few of the nodes that hold them are \
+                 reached; start those again, or look at the network",
+                persisted(state).count()
+            )
+        })
+    }
+
     /// Returns what is wrong, each as one sentence that says what to do about it.
     pub(crate) fn problems(&self, state: &ClusterState) -> Vec<String> {
         let mut problems = Vec::new();
@@ -118,14 +130,7 @@ impl Standing {
                 "updates wait: {available} of the {quorum} nodes that the quorum asks for are available; start the others{possible}"
             ));
         }
-        let stranded = self.stranded(state);
-        if stranded > 0 {
-            problems.push(format!(
-                "{stranded} of {} partitions can neither be read nor written from here: too few of the nodes that hold them are \
-                 reached; start those again, or look at the network",
-                persisted(state).count()
-            ));
-        }
+        problems.extend(self.stranding(state));
         let is_gone = |node: NodeId| state.node(node).is_none_or(|node| node.status == NodeStatus::Unavailable);
         let rows = state.table().rows();
         let orphans: Vec<NodeId> = rows.map(|(_, row)| row.primary.node).filter(|owner| is_gone(*owner)).collect();

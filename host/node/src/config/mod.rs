@@ -13,6 +13,7 @@ mod peers;
 pub mod quantity;
 mod settings;
 mod variables;
+pub mod whole;
 
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -33,8 +34,8 @@ use steward_replication::pending::Amount;
 use steward_sandbox::ModuleLimits;
 use tracing_subscriber::filter::Directive;
 
-/// Most bytes of the body of a request, whatever is set: a record of the commit log holds a state of this size, the answer that shows it once more, and what a guest wants sent
-/// besides (4 MiB), in a frame of 32 MiB at most.
+/// Most bytes of the body of a request, whatever is set. A record of the commit log holds a state of this size, the answer that shows it
+/// once more, and what a guest wants sent besides (4 MiB), in a frame of 32 MiB at most.
 pub const REQUEST_BYTES_MAX: u64 = 12 << 20;
 const _: () = assert!(2 * REQUEST_BYTES_MAX + (4 << 20) <= steward_storage::log::frame::PAYLOAD_BYTES_MAX as u64);
 
@@ -476,4 +477,3 @@ fn parse_announce(text: &str) -> Announce {
 
 #[cfg(test)]
 mod tests;
-pub mod whole;

@@ -15,7 +15,7 @@ use super::encode::{Answer, NOT_FOR_GUESTS_BELOW};
 use super::error::Error;
 use super::host_request::HostRequest;
 use super::streamed::Streamed;
-use super::{Http, headers};
+use super::{Http, headers, utility};
 use crate::operation;
 use crate::service::Service;
 
@@ -43,6 +43,12 @@ const CORS: &str = "access-control-";
 
 /// Where a component finds the prefix of its paths.
 static PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// Returns the component that answers a request for `path`, as the request line has it; none if none does.
+pub(super) fn at(http: &Http, path: &str) -> Option<Arc<Service>> {
+    let component = http.operations().services().http_above(path)?;
+    (!utility::tell_what_is_left(http, path)).then_some(component)
+}
 
 /// Lets a component answer.
 ///

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http::header::{EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
+use steward_model::digits::{are_digits, digits};
 use steward_model::operation::{Cause, Header};
 use steward_model::update::RequestKey;
 use steward_model::{Action, Link, Version};
 
 use super::coding::Coding;
-use super::digits::{are_digits, digits};
 use super::error::Error;
 use super::{Http, headers, preference};
 use crate::operation::{Body, Demands, Freshness, Operation, Purpose, Wait};

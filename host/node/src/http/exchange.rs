@@ -78,11 +78,7 @@ pub(super) async fn answer(http: &Arc<Http>, request: Request<Incoming>, uri: &U
 /// something else.
 fn of_documents(http: &Http, uri: &Uri, read: Result<(), Error>) -> Result<(), Error> {
     match read {
-        Err(Error::Header { .. } | Error::Demand(_))
-            if http.operations().services().http_above(uri.path()).is_some() =>
-        {
-            Ok(())
-        }
+        Err(Error::Header { .. } | Error::Demand(_)) if component::at(http, uri.path()).is_some() => Ok(()),
         read => read,
     }
 }
@@ -115,7 +111,7 @@ async fn dispatch(http: &Arc<Http>, uri: &Uri, asked: Box<HostRequest>) -> Resul
     if uri.path() == "*" && asked.parts.method == Method::OPTIONS {
         return asked.other(ALL.to_owned());
     }
-    if let Some(service) = http.operations().services().http_above(uri.path()) {
+    if let Some(service) = component::at(http, uri.path()) {
         return Box::pin(component::answer(http, &service, asked)).await;
     }
     match route(uri.path())? {

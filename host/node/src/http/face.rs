@@ -164,12 +164,7 @@ impl Http {
         }
         let partitions = self.operations().partitions().lane(service.lane());
         let own = partitions.iter().find_map(|partition| partition.problem());
-        own.or_else(|| match self.parts.view.standing().stranded(&self.parts.control.state()) {
-            0 => None,
-            stranded => Some(format!(
-                "{stranded} partitions can neither be read nor written until more nodes are back: steward status"
-            )),
-        })
+        own.or_else(|| self.parts.view.standing().stranding(&self.parts.control.state()))
     }
 
     /// Returns the name of this node, `documentOwner` in what it answers.

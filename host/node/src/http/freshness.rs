@@ -3,10 +3,10 @@
 //! Both are for GETs of one document. Elsewhere they would be understood by nobody and promise something all the same, so they are
 //! refused there; a service without documents may use these names as it likes.
 
+use steward_model::digits::digits;
 use steward_model::{Epoch, Offset, Position};
 
 use super::decode::parameter;
-use super::digits::digits;
 use super::error::Error;
 use super::headers::AT_LEAST;
 use crate::operation::{Freshness, plain_tag};

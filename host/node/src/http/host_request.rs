@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Body;
 use serde::de::IgnoredAny;
+use steward_model::leaves::pointer_step;
 use steward_model::strict;
 
 use super::arriving::Arriving;
@@ -80,15 +81,11 @@ impl HostRequest {
         Error::Method { method: self.parts.method.clone(), path: self.path().to_owned(), allowed, hint: None }
     }
 
-    /// Returns the body, which must be JSON; empty if there is none.
+    /// Takes the body, which must be JSON; empty if there is none.
     ///
     /// # Errors
     /// [`Error`] if it is too large, does not arrive, or is no JSON.
-    pub(super) async fn json(mut self, http: &Http) -> Result<Bytes, Error> {
-        self.take_json(http).await
-    }
-
-    async fn take_json(&mut self, http: &Http) -> Result<Bytes, Error> {
+    pub(super) async fn json(&mut self, http: &Http) -> Result<Bytes, Error> {
         let body = std::mem::take(&mut self.body);
         body::foreseen(&self.head, &self.parts, &body)?;
         let (max, mut held) = (http.parts.bounds.request_bytes_max, http.bodies.nothing());
@@ -105,7 +102,7 @@ impl HostRequest {
         if self.parts.method != Method::DELETE || self.body.is_end_stream() {
             return Ok(self);
         }
-        let body = self.take_json(http).await?;
+        let body = self.json(http).await?;
         if body.is_empty() {
             return Ok(self);
         }
@@ -116,6 +113,6 @@ impl HostRequest {
             false => "send it without".to_owned(),
         };
         let reason = format!("is not read, for a DELETE has no body here: {instead}");
-        Err(Error::Field { pointer: strict::pointer_to(&field), reason })
+        Err(Error::Field { pointer: format!("/{}", pointer_step(&field)), reason })
     }
 }

@@ -30,7 +30,6 @@ mod connection;
 mod cors;
 mod decode;
 mod decompress;
-mod digits;
 mod encode;
 mod error;
 mod exchange;

@@ -8,7 +8,7 @@ use http::Method;
 use super::error::Error;
 use super::methods::is_listed;
 use super::route::{Target, route};
-use super::{Http, infrastructure, utility};
+use super::{Http, component, infrastructure, utility};
 use crate::operation;
 
 /// Returns the failure of a request as its client is told: that there is no such method at `path`, or else `error`.
@@ -31,10 +31,10 @@ pub(super) fn first(http: &Http, path: &str, method: &Method, error: Error) -> E
 
 /// Returns the methods at a path, as `Allow` lists them; none if nothing is there, or an HTTP component, which has its own.
 fn at(http: &Http, path: &str) -> Option<String> {
-    let services = http.operations().services();
-    if services.http_above(path).is_some() {
+    if component::at(http, path).is_some() {
         return None;
     }
+    let services = http.operations().services();
     Some(match route(path).ok()? {
         Target::Infrastructure(place) => infrastructure::methods_of(http, place)?,
         Target::Utility(link, utility) => utility::methods_of(http, &link, utility)?,

@@ -19,8 +19,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
+use steward_model::digits::digits;
 
-use super::digits::digits;
 use super::error::Error;
 use crate::telemetry::metrics as telemetry;
 

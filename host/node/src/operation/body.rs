@@ -39,7 +39,7 @@ pub(super) struct BuiltIn {
     /// The name or the link of a child that is to be created.
     pub self_link: Option<String>,
     /// The version that an update is based on, or that a creation has to exceed.
-    pub version: Option<i64>,
+    pub version: Option<u64>,
     /// When the document expires, in microseconds since the Unix epoch; 0 stands for never.
     expires: Option<i64>,
     /// The document that this one is a copy of.
@@ -139,7 +139,7 @@ fn look(text: &[u8]) -> Result<BuiltIn, WrongField> {
     }
     let text = |field| value_of(&found, field, "a text", |value| value.as_str().map(str::to_owned));
     let integer = |field| value_of(&found, field, "a whole number of 64 bits", Value::as_i64);
-    let from_zero = |value: &Value| value.as_i64().filter(|number| *number >= 0);
+    let from_zero = |value: &Value| value.as_i64().and_then(|number| u64::try_from(number).ok());
     Ok(BuiltIn {
         self_link: text(Builtin::SelfLink)?,
         version: value_of(&found, Builtin::Version, "a whole number from 0", from_zero)?,

@@ -123,7 +123,7 @@ pub(super) async fn load_for_creation(road: Road<'_>) -> Result<Creation, Error>
     }
     check_condition(operation, None)?;
     let named = built_in(operation.body.as_ref())?.version;
-    let higher = named.and_then(|named| u64::try_from(named).ok()).is_some_and(|named| named > document.version.0);
+    let higher = named.is_some_and(|named| named > document.version.0);
     let deleted = document.is_tombstone() && !document.ended_by_expiry();
     if deleted && !operation.force && !higher {
         return Err(Error::CreateDeleted { link: link(), version: document.version });

@@ -1,7 +1,5 @@
 //! Preconditions: what must be true of a document before it is changed, and which error tells that it does not exist.
 
-use std::sync::Arc;
-
 use steward_model::operation::Cause;
 use steward_model::service::ServiceOption;
 use steward_model::{Action, Document, Link, Timestamp, Version};
@@ -15,33 +13,33 @@ use crate::service::Service;
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`].
-pub(super) fn check_condition(operation: &Operation, document: Option<&Arc<Document>>) -> Result<(), Error> {
-    let condition = &operation.condition;
-    // Most requests have none, and to write the tag costs.
-    if *condition == Condition::default() {
-        return Ok(());
-    }
-    let tag = document.map(|document| entity_tag(document));
-    match condition.matches(tag.as_deref()) && !condition.excludes(tag.as_deref()) {
-        true => Ok(()),
-        false => Err(Error::PreconditionFailed { link: operation.link.clone(), have: tag }),
+pub(super) fn check_condition(operation: &Operation, document: Option<&Document>) -> Result<(), Error> {
+    match is_known(operation, document)? {
+        true => Err(failed(operation, document.map(entity_tag))),
+        false => Ok(()),
     }
 }
 
-/// Checks what a read demands of the state that it finds; returns true if its client has that state already.
+/// Checks what the request demands of the state that it finds, if it finds one; returns true if its client says that it has that state, or
+/// wants none to be there.
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`].
-pub(super) fn is_known(operation: &Operation, document: &Document) -> Result<bool, Error> {
+pub(super) fn is_known(operation: &Operation, document: Option<&Document>) -> Result<bool, Error> {
     let condition = &operation.condition;
+    // Most requests have none, and to write the tag costs.
     if *condition == Condition::default() {
         return Ok(false);
     }
-    let tag = entity_tag(document);
-    match condition.matches(Some(&tag)) {
-        true => Ok(condition.excludes(Some(&tag))),
-        false => Err(Error::PreconditionFailed { link: operation.link.clone(), have: Some(tag) }),
+    let tag = document.map(entity_tag);
+    match condition.matches(tag.as_deref()) {
+        true => Ok(condition.excludes(tag.as_deref())),
+        false => Err(failed(operation, tag)),
     }
+}
+
+fn failed(operation: &Operation, have: Option<String>) -> Error {
+    Error::PreconditionFailed { link: operation.link.clone(), have }
 }
 
 /// Checks that an update names the version that it is based on, where the service demands that. A DELETE need not name one, for most have no
@@ -58,11 +56,8 @@ pub(super) fn check_strict(operation: &Operation, service: &Service, document: &
     match built_in(operation.body.as_ref())?.version {
         None if operation.action == Action::Delete => Ok(()),
         None => Err(Error::PreconditionRequired { link: link() }),
-        Some(named) if u64::try_from(named) == Ok(document.version.0) => Ok(()),
-        Some(named) => {
-            let named = Version(u64::try_from(named).unwrap_or(u64::MAX));
-            Err(Error::VersionConflict { link: link(), have: document.version, named })
-        }
+        Some(named) if named == document.version.0 => Ok(()),
+        Some(named) => Err(Error::VersionConflict { link: link(), have: document.version, named: Version(named) }),
     }
 }
 

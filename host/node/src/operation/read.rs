@@ -44,7 +44,7 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
         flushed(partition).await?;
         let found = partition.store().version(link, version)?.or(newest_of(newest, version));
         let found = found.ok_or_else(|| Error::VersionNotFound { link: link.clone(), version })?;
-        return Ok(match is_known(operation, &found)? {
+        return Ok(match is_known(operation, Some(&found))? {
             true => not_modified(Arc::new(found)),
             false => Reply::state(Status::Ok, Arc::new(found)),
         });
@@ -54,7 +54,7 @@ pub(super) async fn read(road: Road<'_>) -> Result<Reply, Error> {
         Some(document) if document.is_tombstone() => return Err(absence(link, Some(&document), now)),
         Some(document) => document,
     };
-    if is_known(operation, &document)? {
+    if is_known(operation, Some(&document))? {
         return Ok(not_modified(document));
     }
     // Most reads need no guest; those that do are boxed, so that the others stay small.

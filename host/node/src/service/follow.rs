@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steward_model::Link;
 use steward_model::module::Digest;
 use steward_model::service::Descriptor;
 use steward_protocol::cluster::ClusterState;
@@ -84,10 +83,7 @@ async fn mount(state: &Arc<ClusterState>, modules: &Arc<Modules>, services: &Arc
     };
     match tokio::task::spawn_blocking(|| failure::contain(work)).await {
         Ok((mounted, unserved)) => {
-            let undeployed = state.registry().factories().filter(|factory| factory.mounted.is_none());
-            let undeployed = undeployed.map(|factory| factory.path.clone()).collect();
-            let revision_of = |path: &Link| state.factory(path).map_or(0, |factory| factory.revision);
-            services.replace(mounted, unserved, undeployed, revision_of).await
+            services.replace(mounted, unserved, |path| state.factory(path).map_or(0, |factory| factory.revision)).await
         }
         Err(failure) => tracing::error!(%failure, "services could not be mounted"),
     }

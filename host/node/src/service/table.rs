@@ -1,6 +1,6 @@
 //! The mounted services by path, and the factories that should be mounted and cannot be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use steward_model::link::UTILITY_SUFFIXES;
@@ -9,9 +9,6 @@ use steward_model::{Action, Link};
 use tokio::sync::watch;
 
 use super::{Closed, Doors, Service, ServiceStats};
-
-/// Where waiting effects are looked at, below the path of who has them to send.
-const EFFECTS_SUFFIX: &str = "/effects";
 
 /// What a path means.
 #[derive(Clone)]
@@ -56,17 +53,13 @@ struct Paths {
     absent: BTreeMap<Link, Absent>,
     /// Those of the mounted ones that are HTTP components.
     http: Vec<Arc<Service>>,
-    /// Factories that were undeployed. What their documents have to send waits, and is looked at below their paths.
-    undeployed: BTreeSet<Link>,
 }
 
 impl Paths {
-    /// Returns true if a path is the one below an undeployed factory, or below a document of it, at which waiting effects are looked at;
-    /// of factories that are `nearer` to it than what answers there.
-    fn tells_effects(&self, path: &str, nearer: impl Fn(&Link) -> bool) -> bool {
-        let Some(whose) = path.trim_end_matches('/').strip_suffix(EFFECTS_SUFFIX) else { return false };
-        let document_of = whose.rsplit_once('/').map_or("", |(above, _)| above);
-        self.undeployed.iter().any(|gone| nearer(gone) && [whose, document_of].contains(&gone.as_str()))
+    /// Returns the nearest factory at or above `path` that should be served and is not.
+    fn absent_at(&self, path: &Link) -> Option<&Absent> {
+        let mut places = std::iter::once(path.as_str()).chain(path.above());
+        if self.absent.is_empty() { None } else { places.find_map(|place| self.absent.get(place)) }
     }
 }
 
@@ -91,9 +84,9 @@ impl ServiceTable {
         Arc::clone(&self.now())
     }
 
-    fn set(&self, mounted: Mounted, absent: BTreeMap<Link, Absent>, undeployed: BTreeSet<Link>) {
+    fn set(&self, mounted: Mounted, absent: BTreeMap<Link, Absent>) {
         let http = mounted.values().filter(|service| service.module.is_http()).cloned().collect();
-        let paths = Paths { mounted, absent, http, undeployed };
+        let paths = Paths { mounted, absent, http };
         *self.paths.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(paths);
     }
 
@@ -107,24 +100,23 @@ impl ServiceTable {
         let now = self.snapshot();
         let mut absent = now.absent.clone();
         absent.extend(more.into_iter().map(|absent| (absent.path.clone(), absent)));
-        self.set(now.mounted.clone(), absent, now.undeployed.clone());
+        self.set(now.mounted.clone(), absent);
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    /// Replaces the mounted services, what should be mounted and is not, and what was undeployed, by those of a cluster state, which tells
-    /// the revision of each factory. Nobody writes at a factory in the moment in which it changes; calls under way finish on the
+    /// Replaces the mounted services, and what should be mounted and is not, by those of a cluster state, which tells the
+    /// revision of each factory. Nobody writes at a factory in the moment in which it changes; calls under way finish on the
     /// services they began with.
     pub(crate) async fn replace(
         &self,
         services: Vec<Arc<Service>>,
         absent: Vec<Absent>,
-        undeployed: BTreeSet<Link>,
         revision_of: impl Fn(&Link) -> u64,
     ) {
         let mounted: Mounted = services.into_iter().map(|service| (service.path.clone(), service)).collect();
         let absent = absent.into_iter().map(|absent| (absent.path.clone(), absent)).collect();
         let shut = self.shut(&mounted).await;
-        self.set(mounted, absent, undeployed);
+        self.set(mounted, absent);
         drop(shut);
         self.doors.decided(revision_of);
         self.changes.send_modify(|changes| *changes += 1);
@@ -174,10 +166,8 @@ impl ServiceTable {
         }
         let nearest = above.find_map(|place| mounted.get(place).filter(|service| service.is_stateless()))?;
         // What stands around a factory that is not served now does not answer for it.
-        let hidden = std::iter::once(path.as_str())
-            .chain(path.above())
-            .take_while(|place| place.len() > nearest.path.as_str().len())
-            .any(|place| paths.absent.contains_key(place));
+        let depth = |link: &Link| link.as_str().len();
+        let hidden = paths.absent_at(path).is_some_and(|absent| depth(&absent.path) > depth(&nearest.path));
         (!hidden).then(|| Found::Stateless(Arc::clone(nearest)))
     }
 
@@ -199,15 +189,12 @@ impl ServiceTable {
         let nearer = |link: &Link| depth(link) > depth(&service.path) && below(link).is_some();
         let hidden = paths.mounted.keys().chain(paths.absent.keys()).any(nearer);
         let utility = below(&service.path)?.trim_matches('/');
-        let is_told = UTILITY_SUFFIXES.contains(&utility) || paths.tells_effects(path, nearer);
-        (!hidden && !is_told).then(|| Arc::clone(service))
+        (!hidden && !UTILITY_SUFFIXES.contains(&utility)).then(|| Arc::clone(service))
     }
 
     /// Returns the factory at or above `path` that should be served here and is not.
     pub(crate) fn absent(&self, path: &Link) -> Option<Absent> {
-        let absent = &self.now().absent;
-        let mut places = std::iter::once(path.as_str()).chain(path.above());
-        if absent.is_empty() { None } else { places.find_map(|place| absent.get(place)).cloned() }
+        self.now().absent_at(path).cloned()
     }
 
     /// Returns once the factory at or above `path` is served, or it is known why not; at once if it is not about to be.
@@ -297,7 +284,7 @@ mod tests {
         let other = link("/core/others/a");
         assert!(futures_util::poll!(std::pin::pin!(table.loaded(&other))).is_ready(), "nothing is expected there");
         let gone = Absent { reason: "its module is gone".to_owned(), is_loading: false, ..loading };
-        table.replace(Vec::new(), vec![gone], BTreeSet::new(), |_| 1).await;
+        table.replace(Vec::new(), vec![gone], |_| 1).await;
         waits.await;
         table.loaded(&child).await;
     }

@@ -37,7 +37,7 @@ pub(super) async fn answer(http: &Arc<Http>, asked: HostRequest) -> Result<Answe
     }
 }
 
-async fn run(http: &Arc<Http>, asked: HostRequest) -> Result<Answer, Error> {
+async fn run(http: &Arc<Http>, mut asked: HostRequest) -> Result<Answer, Error> {
     let _under_way = http.under_way()?;
     let wait = asked.head.wait;
     let body = asked.json(http).await?;

@@ -38,7 +38,7 @@ pub(super) fn expands(asked: &HostRequest) -> Result<bool, Error> {
 ///
 /// # Errors
 /// [`Error`] if the body is missing, no JSON, or of another shape.
-pub(super) async fn body<T: DeserializeOwned>(http: &Http, asked: HostRequest) -> Result<T, Error> {
+pub(super) async fn body<T: DeserializeOwned>(http: &Http, mut asked: HostRequest) -> Result<T, Error> {
     let body = asked.json(http).await?;
     if body.is_empty() {
         return Err(Error::Body("is missing: send a JSON object".to_owned()));

@@ -15,6 +15,7 @@ use crate::http::Http;
 use crate::http::decode;
 use crate::http::encode::{self, Answer};
 use crate::http::error::Error;
+use crate::http::route::{Target, Utility, route};
 use crate::operation;
 use crate::outbox;
 use crate::partition::{Partition, Partitions, Senders, flushed_lane};
@@ -54,16 +55,13 @@ impl Whose {
             Some(Found::Factory(service)) => return whose(Senders::Factory, vec![service.lane()]),
             Some(Found::Stateless(_)) | None => {}
         }
-        let state = http.parts.control.state();
-        let was_there = |path: &Link| state.factory(path).is_some_and(|factory| factory.mounted.is_none());
-        match (was_there(link), link.parent().is_some_and(|above| was_there(&above)), found) {
-            (true, ..) => whose(Senders::Factory, vec![Lane::Persisted, Lane::Volatile]),
-            (false, true, _) => whose(Senders::Document, vec![Lane::Persisted, Lane::Volatile]),
-            (false, false, Some(_)) => {
+        match (left_behind(&http.parts.control.state(), link), found) {
+            (Some(senders), _) => whose(senders, vec![Lane::Persisted, Lane::Volatile]),
+            (None, Some(_)) => {
                 let (is, what) = ("a service without documents", "effects");
                 Err(Error::NotKept { link: link.clone(), is, what })
             }
-            (false, false, None) => Err(operation::Error::nowhere(services, link).into()),
+            (None, None) => Err(operation::Error::nowhere(services, link).into()),
         }
     }
 
@@ -73,6 +71,23 @@ impl Whose {
             Senders::Document(link) => std::slice::from_ref(all.of(link, lane)),
             Senders::Factory(_) => all.lane(lane),
         }
+    }
+}
+
+/// Returns what was undeployed at `link` and may have left something to send: a factory, or a document of one; none if nothing was.
+fn left_behind(state: &ClusterState, link: &Link) -> Option<fn(Link) -> Senders> {
+    let was_there = |path: &Link| state.factory(path).is_some_and(|factory| factory.mounted.is_none());
+    if was_there(link) {
+        return Some(Senders::Factory);
+    }
+    link.parent().is_some_and(|above| was_there(&above)).then_some(Senders::Document)
+}
+
+/// Returns true if a path is the one at which what an undeployed factory has left to send is looked at, whoever answers around it.
+pub(in crate::http) fn tell_what_is_left(http: &Http, path: &str) -> bool {
+    match route(path) {
+        Ok(Target::Utility(link, Utility::Effects)) => left_behind(&http.parts.control.state(), &link).is_some(),
+        Ok(_) | Err(_) => false,
     }
 }
 

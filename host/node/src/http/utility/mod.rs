@@ -22,6 +22,7 @@ use super::route::{Told, Utility};
 use super::{Http, parameters};
 use crate::operation;
 use crate::service::Found;
+pub(super) use effects::tell_what_is_left;
 pub use schema::fullest_body;
 pub(crate) use schema::fullest_that_fits;
 

@@ -12,8 +12,8 @@
 use serde_json::Value;
 use steward_model::Exact;
 use steward_model::exact::Members;
+use steward_model::leaves::pointer_step;
 use steward_model::problem::Violation;
-use steward_model::strict::pointer_to;
 
 use super::measure::definition;
 
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         for (name, value) in members.iter_mut() {
             let own = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
             if let Some(own) = own {
-                self.below(&pointer_to(name), own, value);
+                self.below(&pointer_step(name), own, value);
             }
         }
     }
@@ -100,13 +100,14 @@ impl<'a> Walk<'a> {
         let prefix = schema["prefixItems"].as_array().map(Vec::as_slice).unwrap_or_default();
         for (number, item) in items.iter_mut().enumerate() {
             if let Some(own) = prefix.get(number).or_else(|| schema.get("items")) {
-                self.below(&format!("/{number}"), own, item);
+                self.below(&number.to_string(), own, item);
             }
         }
     }
 
     fn below(&mut self, step: &str, schema: &'a Value, value: &mut Exact) {
         let length = self.pointer.len();
+        self.pointer.push('/');
         self.pointer.push_str(step);
         self.at(schema, value);
         self.pointer.truncate(length);

@@ -14,7 +14,7 @@ async fn balanced_group() -> Option<Nodes> {
 }
 
 /// Returns once every node has copies that count everywhere.
-async fn until_whole(nodes: &Nodes) {
+pub(crate) async fn until_whole(nodes: &Nodes) {
     nodes.until_available(3).await;
     until("every copy counts again", || async {
         let shown = nodes.client(0).get("/core/partitions?lane=persisted").await.json();

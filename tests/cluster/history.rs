@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 /// One operation that was answered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) began: Instant,
     pub(crate) ended: Instant,
@@ -19,11 +19,15 @@ pub(crate) struct Told {
     pub(crate) sum: u64,
     /// True if the operation added one.
     pub(crate) adds: bool,
+    /// Which node was asked, and who answered in which epoch: for whoever has to find out what happened.
+    pub(crate) by: String,
 }
 
 /// What happened to one counter.
 #[derive(Debug, Default)]
 pub(crate) struct History {
+    /// Where the counter is.
+    pub(crate) path: String,
     pub(crate) told: Vec<Told>,
     /// Additions of which nobody knows whether they happened: what their clients were told.
     pub(crate) unknown: Vec<String>,
@@ -37,10 +41,12 @@ impl History {
     /// # Errors
     /// Says what cannot be.
     pub(crate) fn judge(&self, last: u64) -> Result<(), String> {
-        let mut sums: Vec<u64> = self.told.iter().filter(|told| told.adds).map(|told| told.sum).collect();
-        sums.sort_unstable();
-        if let Some(twice) = sums.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(format!("two additions were told the sum {}", twice[0]));
+        let mut sums: Vec<&Told> = self.told.iter().filter(|told| told.adds).collect();
+        sums.sort_unstable_by_key(|told| told.sum);
+        if let Some(at) = sums.windows(2).position(|pair| pair[0].sum == pair[1].sum) {
+            let around = sums[at.saturating_sub(3)..sums.len().min(at + 5)].iter();
+            let around: Vec<String> = around.map(|told| format!("{}: {}", told.sum, told.by)).collect();
+            return Err(format!("two additions were told the sum {}:\n{}", sums[at].sum, around.join("\n")));
         }
         let acknowledged = sums.len() as u64;
         if last < acknowledged || last > acknowledged + self.unknown.len() as u64 {
@@ -75,14 +81,15 @@ mod tests {
 
     fn told(began: u64, ended: u64, sum: u64, adds: bool) -> Told {
         static ZERO: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-        Told { began: *ZERO + Duration::from_millis(began), ended: *ZERO + Duration::from_millis(ended), sum, adds }
+        let at = |millis| *ZERO + Duration::from_millis(millis);
+        Told { began: at(began), ended: at(ended), sum, adds, by: String::new() }
     }
 
     #[test]
     fn histories_that_cannot_be_are_refused() {
         let judge = |told: Vec<Told>, unknown, last| {
             let unknown = vec!["no answer".to_owned(); unknown];
-            History { told, unknown, refused: Vec::new() }.judge(last)
+            History { told, unknown, ..History::default() }.judge(last)
         };
         assert_eq!(judge(vec![told(0, 2, 1, true), told(1, 3, 2, true), told(4, 5, 2, false)], 0, 2), Ok(()));
         assert!(judge(vec![told(0, 2, 1, true), told(1, 3, 1, true)], 0, 2).is_err(), "a sum was told twice");

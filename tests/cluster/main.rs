@@ -18,5 +18,6 @@ mod quorum;
 mod rebuilds;
 mod refusals;
 mod replays;
+mod storm;
 mod voters;
 mod walk_through;

@@ -141,6 +141,18 @@ async fn through_sandbox(module: &Module, document: &[u8], request: &Request) ->
     Ok(())
 }
 
+/// Returns how many microseconds a bare call of the counter takes: what other machines can be told apart by.
+///
+/// # Errors
+/// If the guest cannot be built or called.
+pub(crate) fn bare_micros() -> anyhow::Result<f64> {
+    let service = Service::build()?;
+    let document = std::str::from_utf8(&service.state).context("a state is text")?;
+    let mut bare = Bare::new(&service.component, document.to_owned(), &request_with(change(1))?)?;
+    let rounds = (0..ROUNDS).map(|_| timed(|| bare.call())).collect::<anyhow::Result<Vec<f64>>>()?;
+    Ok(median(&rounds, |micros| *micros))
+}
+
 /// Measures one call of `handle-patch`.
 ///
 /// # Errors

@@ -79,10 +79,6 @@ export class Context {
     this.version = version;
     this.exists = exists;
     this.expires_ = expiresMicros;
-    this.wanted_ = undefined;
-    this.effects_ = undefined;
-    // The function that runs: who is at fault if the state is spoiled.
-    this.by_ = undefined;
   }
 
   /** The last segment of the link. */
@@ -183,6 +179,12 @@ export class Context {
     at.host.stat(name, value);
   }
 }
+
+// What most calls never set stands here once, and not in each context.
+Context.prototype.wanted_ = undefined;
+Context.prototype.effects_ = undefined;
+// The function that runs: who is at fault if the state is spoiled.
+Context.prototype.by_ = undefined;
 
 /** Writes a line to the log. */
 export function write(level, message, fields) {

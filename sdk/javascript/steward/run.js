@@ -34,7 +34,7 @@ export function call(service, handler, document, ctx, tag, status, from) {
 
 function conclude(service, handler, document, ctx, tag, status, from) {
   const { shape } = service;
-  const isStateless = service.has("STATELESS");
+  const isStateless = service.isStateless;
   const given = isStateless ? undefined : valueOf(document);
   if (!isStateless && shape !== undefined) {
     if (handler === CREATE) taken(shape, given);

@@ -5,6 +5,7 @@
 
 import { Fault } from "./fault.js";
 
+const { isArray } = Array;
 const DIGITS_MAX = Number.MAX_SAFE_INTEGER;
 
 /** A value that does not fit; its pointer grows on the way out of the fields. */
@@ -30,7 +31,7 @@ class Mismatch extends Fault {
 function found(value) {
   if (value === undefined) return "nothing";
   if (typeof value === "string") return value.length > 40 ? "a longer text" : `the text ${JSON.stringify(value)}`;
-  if (Array.isArray(value)) return "a list";
+  if (isArray(value)) return "a list";
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
@@ -44,6 +45,9 @@ export class Type {
     this.rules = rules;
     this.isOptional = rules.isOptional === true;
     this.hasDefault = "default" in rules;
+    // Whether values are changed when they are taken in: in place, or into others.
+    this.changes = false;
+    this.converts = false;
   }
 
   with(more) {
@@ -83,12 +87,20 @@ export class Type {
 }
 
 function structuredCopy(value) {
-  if (Array.isArray(value)) return value.map(structuredCopy);
+  if (isArray(value)) return value.map(structuredCopy);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, structuredCopy(one)]));
 }
 
 class StringType extends Type {
+  constructor(rules) {
+    super(rules);
+    // A character is one unit or two: most texts fit either way, and need not be counted.
+    this.fewest = 2 * (rules.min ?? 0);
+    this.most = rules.max ?? Infinity;
+    this.like = rules.pattern;
+  }
+
   min(characters) {
     return this.with({ min: characters });
   }
@@ -103,11 +115,9 @@ class StringType extends Type {
 
   check(value) {
     if (typeof value !== "string") throw wrong("a text", value);
-    const { min, max, pattern } = this.rules;
-    // A character is one unit or two: most texts fit either way, and need not be counted.
     const { length } = value;
-    if (length < 2 * (min ?? 0) || length > (max ?? Infinity)) checkLength(characters(value), min, max, "characters");
-    if (pattern !== undefined && !pattern.test(value)) throw wrong(`a text like ${pattern.source}`, value);
+    if (length < this.fewest || length > this.most) checkLength(characters(value), this.rules.min, this.rules.max, "characters");
+    if (this.like !== undefined && !this.like.test(value)) throw wrong(`a text like ${this.like.source}`, value);
   }
 
   own() {
@@ -182,6 +192,12 @@ const [LEAST_BIGINT, MOST_BIGINT] = [-(2n ** 63n), 2n ** 64n - 1n];
 
 /** Integers of 64 bits, as BigInt. */
 class BigIntType extends NumberType {
+  constructor(rules) {
+    super(rules);
+    this.changes = true;
+    this.converts = true;
+  }
+
   restoreValue(value) {
     return Number.isInteger(value) ? BigInt(value) : value;
   }
@@ -250,7 +266,7 @@ function checkNumbers(value, depth) {
   if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return;
   let name = 0;
   try {
-    if (Array.isArray(value)) {
+    if (isArray(value)) {
       for (; name < value.length; name++) checkNumbers(value[name], depth + 1);
     } else {
       for (name of Object.keys(value)) checkNumbers(value[name], depth + 1);
@@ -261,12 +277,15 @@ function checkNumbers(value, depth) {
   }
 }
 
-/** Whether values of a type are changed when they are taken in. */
-function changes(type) {
-  return type instanceof BigIntType || type instanceof ListType || type instanceof MapType || type instanceof ObjectType;
-}
-
 class ListType extends Type {
+  constructor(rules) {
+    super(rules);
+    this.changes = rules.item.changes;
+    this.item = rules.item;
+    this.least = rules.min ?? 0;
+    this.most = rules.max ?? Infinity;
+  }
+
   min(elements) {
     return this.with({ min: elements });
   }
@@ -276,15 +295,15 @@ class ListType extends Type {
   }
 
   restore(list) {
-    const { item } = this.rules;
-    if (!Array.isArray(list) || !changes(item)) return;
+    const { item } = this;
+    if (!item.changes || !isArray(list)) return;
     for (let index = 0; index < list.length; index++) list[index] = restored(item, list[index]);
   }
 
   check(list) {
-    if (!Array.isArray(list)) throw wrong("a list", list);
-    const { item, min, max } = this.rules;
-    checkLength(list.length, min, max, "elements");
+    if (!isArray(list)) throw wrong("a list", list);
+    const { item } = this;
+    if (list.length < this.least || list.length > this.most) checkLength(list.length, this.rules.min, this.rules.max, "elements");
     let index = 0;
     try {
       for (; index < list.length; index++) item.check(list[index]);
@@ -301,14 +320,19 @@ class ListType extends Type {
 
 /** An object with any names, and values of one type. */
 class MapType extends Type {
+  constructor(rules) {
+    super(rules);
+    this.changes = rules.value.changes;
+  }
+
   restore(map) {
     const { value } = this.rules;
-    if (typeof map !== "object" || map === null || !changes(value)) return;
+    if (!value.changes || typeof map !== "object" || map === null) return;
     for (const name of Object.keys(map)) map[name] = restored(value, map[name]);
   }
 
   check(map) {
-    if (typeof map !== "object" || map === null || Array.isArray(map)) throw wrong("an object", map);
+    if (typeof map !== "object" || map === null || isArray(map)) throw wrong("an object", map);
     let name = "";
     try {
       for (name of Object.keys(map)) this.rules.value.check(map[name]);
@@ -324,8 +348,8 @@ class MapType extends Type {
 }
 
 function restored(type, value) {
-  if (type.restoreValue !== undefined) return type.restoreValue(value);
-  type.restore(value);
+  if (type.converts) return type.restoreValue(value);
+  if (type.changes) type.restore(value);
   return value;
 }
 
@@ -337,12 +361,13 @@ export class ObjectType extends Type {
     this.names = this.entries.map(([name]) => name);
     this.types = this.entries.map(([, type]) => type);
     this.known = Object.assign(Object.create(null), rules.fields);
-    this.changing = this.names.filter((name) => this.known[name].hasDefault || changes(this.known[name]));
+    this.changing = this.names.filter((name) => this.known[name].hasDefault || this.known[name].changes);
+    this.changes = this.changing.length > 0;
     this.names.forEach((name, index) => checkDefault(name, this.types[index]));
   }
 
   restore(object) {
-    if (typeof object !== "object" || object === null || Array.isArray(object)) return;
+    if (typeof object !== "object" || object === null || isArray(object)) return;
     const { changing, known } = this;
     for (let index = 0; index < changing.length; index++) {
       const name = changing[index];
@@ -350,14 +375,16 @@ export class ObjectType extends Type {
       const value = object[name];
       if (value === undefined) {
         if (type.hasDefault) object[name] = restored(type, type.fallback());
-      } else if (typeof value === "object" || type.restoreValue !== undefined) {
-        object[name] = restored(type, value);
+      } else if (type.converts) {
+        object[name] = type.restoreValue(value);
+      } else if (type.changes && typeof value === "object") {
+        type.restore(value);
       }
     }
   }
 
   check(object) {
-    if (typeof object !== "object" || object === null || Array.isArray(object)) throw wrong("an object", object);
+    if (typeof object !== "object" || object === null || isArray(object)) throw wrong("an object", object);
     const { names, types } = this;
     let index = 0;
     try {

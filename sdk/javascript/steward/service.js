@@ -37,6 +37,8 @@ export class Service {
     if (typeof factory !== "string" || !factory.startsWith("/")) throw new TypeError(`service(…) takes the path of its factory, such as "/core/counters"`);
     this.factory = factory;
     this.about = about;
+    // Each call asks.
+    this.isStateless = this.has("STATELESS");
     this.shape = undefined;
     this.plain = {};
     this.requests = {};

@@ -21,7 +21,9 @@ _UNITS = {"ms": 1000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 
 
 def _marked(role: str, detail: Any) -> Callable[[Callable], Callable]:
     def mark(method: Callable) -> Callable:
-        method._steward = (role, detail)  # type: ignore[attr-defined]
+        # Above @staticmethod or below it: the mark belongs to the function.
+        function = method.__func__ if isinstance(method, staticmethod) else method
+        function._steward = (role, detail)  # type: ignore[attr-defined]
         return method
 
     return mark
@@ -160,6 +162,8 @@ class Service:
     def _take(self, name: str, function: Callable) -> None:
         role, detail = getattr(function, "_steward", (name.removeprefix("handle_"), ""))
         if role == "migrate" and hasattr(function, "_steward"):
+            if len(inspect.signature(function).parameters) != 1:
+                raise TypeError(f"{self.cls.__name__}.{name} takes the older state and nothing else, also no self: @staticmethod @migrate({detail})")
             hints = _hints(function, self.cls)
             hints.pop("return", None)
             name, hint = next(iter(hints.items()), ("", Any))

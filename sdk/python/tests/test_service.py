@@ -182,6 +182,24 @@ class TestService(unittest.TestCase):
         self.assertEqual((self.host.lines[-1][0], len(self.host.versions(self.link))), (Level.ERROR, 1))
         self.assertEqual(self.host.patch(self.link, {"kind": "refuse", "documentVersion": 0}).message, "too poor")
 
+    def test_a_migration_is_found_above_and_below_static_methods_and_takes_no_self(self):
+        class Above:
+            @migrate(1)
+            @staticmethod
+            def from_1(old: dict):
+                return old
+
+        found = json.loads(service("/above", state_version=2)(Above).__steward__.describe())
+        self.assertEqual((found["readsStateVersions"], "migrate" in found["handlers"]), ([1], True))
+
+        class Bound:
+            @migrate(1)
+            def from_1(self, old: dict):
+                return old
+
+        with self.assertRaisesRegex(TypeError, "Bound.from_1 takes the older state and nothing else"):
+            service("/bound", state_version=2)(Bound)
+
     def test_states_migrate(self):
         @service("/bank/accounts", name="account")
         class First:

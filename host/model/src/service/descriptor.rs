@@ -265,9 +265,14 @@ impl Descriptor {
                     .fault("put", "is none, so options must not have IDEMPOTENT_POST, which makes a PUT of a POST");
             }
         }
-        let migrates = self.reads_state_versions.iter().any(|version| *version != self.state_version);
-        if migrates && !self.handles(Handler::Migrate) {
-            return self.fault("readsStateVersions", "lists other versions, so handlers must list migrate");
+        if self.reads_state_versions.contains(&self.state_version) {
+            // Whoever writes a migration has changed the shape: under the same number it would never run, and what it carries over be lost.
+            let own = self.state_version;
+            let reason = format!("lists {own}, the module's own stateVersion: raise that, or the migration never runs");
+            return self.fault("readsStateVersions", reason);
+        }
+        if !self.reads_state_versions.is_empty() && !self.handles(Handler::Migrate) {
+            return self.fault("readsStateVersions", "lists versions, so handlers must list migrate");
         }
         Ok(())
     }
@@ -387,6 +392,7 @@ mod tests {
             (r#","stateShema":{}"#, "stateShema"),
             (r#","options":["PERIODIC_MAINTENANCE"]"#, "handle-maintenance"),
             (r#","readsStateVersions":[1],"stateVersion":2"#, "migrate"),
+            (r#","readsStateVersions":[1],"handlers":["migrate"]"#, "never runs"),
             (r#","stateSchema":7"#, "stateSchema"),
             (r#","put":"none","handlers":["handle-put"]"#, "handle-put"),
             (r#","put":"none","options":["IDEMPOTENT_POST"]"#, "IDEMPOTENT_POST"),

@@ -4,8 +4,8 @@ import pathlib
 import re
 import unittest
 
-from steward import Answer, Context, Effect, conflict, every, field, patch, service
-from steward.context import Request
+from steward import Context, conflict, every, field, patch, service
+from steward.context import Answer, Effect, Request
 from steward.mock import Host, Response
 
 

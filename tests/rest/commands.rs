@@ -233,6 +233,30 @@ async fn what_a_shell_a_manual_and_a_doctor_want_to_know_is_printed() {
     assert_eq!((checks["ok"].as_bool(), well.status.code()), (Some(true), Some(0)), "{checks}");
     let node = checks["checks"].as_array().into_iter().flatten().find(|check| check["name"] == "node");
     assert_eq!(node.expect("a check")["state"], "ok", "{checks}");
+    for language in ["rust", "go", "c", "python", "javascript", "typescript"] {
+        let found = checks["checks"].as_array().into_iter().flatten().find(|check| check["name"] == language);
+        assert!(found.is_some_and(|check| check["state"] != "FAIL"), "{language}: {checks}");
+    }
+}
+
+#[test]
+fn authors_are_told_what_to_do_before_anything_takes_long() {
+    let above = tempfile::tempdir().expect("a folder");
+    let folder = |name: &str| above.path().join(name).display().to_string();
+    std::fs::write(folder("lone.py"), "").expect("a script");
+    let refused = steward(&["dev", &folder("lone.py")]);
+    assert!(said(&refused).contains("deployed as it is: steward deploy"), "{}", said(&refused));
+    // It would not build: nobody has come that far.
+    std::fs::create_dir(folder("broken")).expect("a folder");
+    std::fs::write(folder("broken") + "/Cargo.toml", "no manifest").expect("a file");
+    let unreached = steward(&["deploy", &folder("broken"), "-y", "-H", "http://127.0.0.1:1"]);
+    assert!(said(&unreached).contains("unreachable"), "{}", said(&unreached));
+    let bare = Command::new(build::steward().expect("the binary builds"))
+        .args(["test", &folder("broken")])
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("the binary runs");
+    assert!(said(&bare).contains("there is no cargo") && said(&bare).contains("rustup"), "{}", said(&bare));
 }
 
 #[tokio::test(flavor = "multi_thread")]

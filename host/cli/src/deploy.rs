@@ -124,6 +124,10 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
 }
 
 async fn install(args: &Args, client: &Client, terminal: &mut Terminal) -> Result<Value, Failure> {
+    if std::path::Path::new(&args.file).is_dir() {
+        // A build may take minutes: nobody should wait for it in vain.
+        client.send(&Call::get("/health/live")).await?;
+    }
     let component = read_component(&args.file, terminal).await?;
     let bar = progress::upload(component.len() as u64, work_on(&component));
     let mut call = upload(component)?;
@@ -345,7 +349,8 @@ fn show_plan(installed: &Value, plan: &Plan, terminal: &mut Terminal) {
     if !plan.left_out.is_empty() {
         let fields = one_line(&plan.left_out.join(", "));
         terminal.say(&format!(
-            "left out: states have no {fields} any more; a document loses what it has there at its next update"
+            "left out: states have no {fields} any more; a document loses what it has there at its next update, unless the module \
+             raises its state version and a migration carries it over"
         ));
     }
     if let Some(refusal) = &plan.refusal {

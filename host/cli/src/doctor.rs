@@ -10,15 +10,13 @@ use super::client::{Call, Client};
 use super::error::{Exit, Failure};
 use super::output::{Format, Terminal};
 use super::table::Table;
+use crate::project::{self, Language};
 use steward_node::config::quantity::show_size;
 use steward_node::config::{Given, Options, gather};
 use steward_node::descriptors;
 
 /// A node wants this much room beside its data: a segment of the log, and what is under way.
 const FREE_BYTES: u64 = 256 << 20;
-
-/// Target for which services are compiled.
-const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Looks for what keeps a node or an author from working
 #[derive(Debug, clap::Args)]
@@ -64,7 +62,7 @@ pub(super) async fn run(args: &Args, client: &Client, terminal: &mut Terminal) -
     checks.push(files());
     checks.push(clock(terminal));
     checks.push(node(client).await);
-    checks.push(target());
+    checks.extend(Language::ALL.map(tool));
     let failed = checks.iter().any(|check| check.state == State::Fail);
     if terminal.format == Format::Json {
         let shown = |check: &Check| json!({"name": check.name, "state": word(check.state), "detail": check.detail});
@@ -162,15 +160,19 @@ async fn node(client: &Client) -> Check {
     }
 }
 
-fn target() -> Check {
-    let asked = std::process::Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
-    let folder = asked
-        .ok()
-        .filter(|output| output.status.success())
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    match folder {
-        None => check("rust", State::Warn, "rustc is not there: needed only to write services in Rust"),
-        Some(folder) if Path::new(&folder).exists() => check("rust", State::Ok, format!("rustc compiles for {TARGET}")),
-        Some(_) => check("rust", State::Warn, format!("rustc lacks the target: rustup target add {TARGET}")),
+/// Looks for the tool of a language; what it lacks hinders nobody who writes in another one.
+fn tool(language: Language) -> Check {
+    let serves = match language {
+        Language::Rust | Language::Go | Language::C => "services in it can be built",
+        Language::Python | Language::JavaScript | Language::TypeScript => {
+            "scripts need no tool, and their tests have theirs"
+        }
+    };
+    match project::look_for(language, Path::new(".")) {
+        Ok(()) => check(language.name(), State::Ok, serves),
+        Err(project::Error::Missing { missing, install }) => {
+            check(language.name(), State::Warn, format!("{missing}; whoever writes services in it: {install}"))
+        }
+        Err(error) => check(language.name(), State::Warn, error.to_string()),
     }
 }

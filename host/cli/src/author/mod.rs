@@ -52,8 +52,13 @@ fn check(project: &Project, terminal: &mut Terminal) -> Result<(), Failure> {
 fn failure(error: &Error) -> Failure {
     let message = error.to_string();
     match error {
-        Error::NoProject { .. } => {
-            Failure::new(Exit::NotFound, "no-project", message).hint("make one: steward new NAME")
+        Error::NoProject { folder } => {
+            let failure = Failure::new(Exit::NotFound, "no-project", message).hint("make one: steward new NAME");
+            let name = folder.to_string_lossy();
+            match steward_sandbox::Language::of_file(&name) {
+                Some(_) => failure.hint(format!("a script by itself is deployed as it is: steward deploy {name}")),
+                None => failure,
+            }
         }
         Error::Missing { install, .. } => Failure::new(Exit::Guest, "tool-missing", message).hint(*install),
         Error::Failed { said, .. } => {

@@ -40,6 +40,20 @@ pub(crate) struct Project {
     language: Language,
 }
 
+/// Looks for the tool of a language as a project in `folder` would. Scripts need none but for their tests.
+///
+/// # Errors
+/// [`Error::Missing`] says what is missing, and how to get it.
+pub(crate) fn look_for(language: Language, folder: &Path) -> Result<(), Error> {
+    match language {
+        Language::Rust => rust::look_for(folder),
+        Language::Go => go::find(folder).map(|_| ()),
+        Language::C => c::find().map(|_| ()),
+        Language::Python => python::tests(folder, &[]).map(|_| ()),
+        Language::JavaScript | Language::TypeScript => script::has_node(),
+    }
+}
+
 impl Project {
     /// Returns the project in `folder`.
     ///
@@ -90,7 +104,7 @@ impl Project {
     /// [`Error`] says what is missing, or wrong with the files.
     pub(crate) fn tests(&self, more: &[OsString]) -> Result<Command, Error> {
         match self.language {
-            Language::Rust => Ok(rust::tests(&self.folder, more)),
+            Language::Rust => rust::tests(&self.folder, more),
             Language::Go => go::tests(&self.folder, more),
             Language::C => c::tests(&self.folder, more),
             Language::Python => python::tests(&self.folder, more),

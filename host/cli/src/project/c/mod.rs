@@ -18,8 +18,8 @@ const TESTS: &str = "service_test.c";
 /// Where the headers of the SDK lie in a project.
 const HEADERS: &str = "steward/sdk/c";
 
-/// How to get a compiler and a linker.
-const INSTALL: &str = "apt-get install -y clang lld";
+/// How to get a compiler and a linker, also for who is not root.
+const INSTALL: &str = "apt-get install -y clang lld, or pip install ziglang";
 
 /// What a project needs to be a service.
 const MEND: &str = "write at the end of service.c: ST_SERVICE(.name = …, .factory = …, .state = …)";
@@ -110,7 +110,7 @@ fn links(words: &[&str]) -> bool {
 }
 
 /// Finds a compiler.
-fn find() -> Result<&'static [&'static str], Error> {
+pub(super) fn find() -> Result<&'static [&'static str], Error> {
     let found: Vec<_> = COMPILERS.into_iter().filter(|words| answers(&mut compiler(words))).collect();
     let missing = match found.first() {
         None => "there is no clang".to_owned(),

@@ -68,7 +68,7 @@ fn name(manifest: &str) -> String {
 }
 
 /// Finds a Go that is new enough.
-fn find(folder: &Path) -> Result<PathBuf, Error> {
+pub(super) fn find(folder: &Path) -> Result<PathBuf, Error> {
     let mut reason = "there is no Go".to_owned();
     for program in ["go", USUAL] {
         let asked = Command::new(program).args(["env", "GOVERSION"]).current_dir(folder).output();

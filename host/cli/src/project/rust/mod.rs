@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::error::{Error, io};
-use super::tools::{Effort, Made, Tools};
+use super::tools::{Effort, Made, Tools, answers};
 use toolchain::TARGET;
 
 /// What a project needs for cargo to make a module of it.
@@ -43,11 +43,25 @@ pub(super) fn make(folder: &Path, effort: Effort, tools: &Tools) -> Result<Made,
     Ok(Made { name, module, said: written.said })
 }
 
+/// Looks for what builds a project in `folder`.
+///
+/// # Errors
+/// [`Error::Missing`]
+pub(super) fn look_for(folder: &Path) -> Result<(), Error> {
+    toolchain::find(folder).map(|_| ())
+}
+
 /// Returns the command that runs the tests, natively.
-pub(super) fn tests(folder: &Path, more: &[OsString]) -> Command {
+///
+/// # Errors
+/// [`Error::Missing`] without cargo.
+pub(super) fn tests(folder: &Path, more: &[OsString]) -> Result<Command, Error> {
+    if !answers(Command::new("cargo").current_dir(folder)) {
+        return Err(Error::Missing { missing: "there is no cargo".to_owned(), install: toolchain::INSTALL_RUST });
+    }
     let mut command = Command::new("cargo");
     command.current_dir(folder).args(["test", "--"]).args(more);
-    command
+    Ok(command)
 }
 
 /// Returns the name of the package in `manifest` and the module that cargo says it has made of it.

@@ -20,7 +20,7 @@ const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 
 /// For a machine without any Rust.
-const INSTALL_RUST: &str = "curl -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-unknown-unknown";
+pub(super) const INSTALL_RUST: &str = "curl -sSf https://sh.rustup.rs | sh -s -- -y --target wasm32-unknown-unknown";
 
 /// For a Rust that rustup keeps.
 const INSTALL_TARGET: &str = "rustup target add wasm32-unknown-unknown";

@@ -20,7 +20,7 @@ use super::tools::Made;
 
 pub(crate) use error::Error;
 pub(crate) use files::script;
-pub(super) use nodejs::{link, tests};
+pub(super) use nodejs::{has_node, link, tests};
 pub(super) use types::check as check_types;
 
 /// Returns true if a file may be a part of a script in JavaScript or TypeScript.

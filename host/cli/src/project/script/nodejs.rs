@@ -60,7 +60,11 @@ pub(in crate::project) fn tests(folder: &Path, more: &[OsString]) -> Result<Comm
     Ok(command)
 }
 
-fn has_node() -> Result<(), Error> {
+/// Looks for what runs the tests of scripts.
+///
+/// # Errors
+/// [`Error::Missing`]
+pub(in crate::project) fn has_node() -> Result<(), Error> {
     let missing = |missing: String| Error::Missing { missing, install: INSTALL };
     let asked = Command::new("node").arg("--version").output();
     let asked =

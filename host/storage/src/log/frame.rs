@@ -127,6 +127,22 @@ impl Frame {
         out[start..start + 4].copy_from_slice(&checksum.to_le_bytes());
     }
 
+    /// Takes frames that are no records of `partition` off the front of `bytes`, and returns how many those were; none if something else
+    /// than frames stands there. Only their lengths are looked at: one that is passed over may be damaged.
+    pub(crate) fn pass_over(bytes: &mut &[u8], partition: PartitionId) -> Option<u32> {
+        let partition = partition.encode();
+        let mut passed = 0;
+        while let Some(header) = bytes.get(..HEADER_BYTES) {
+            if header[8] == FrameKind::Record as u8 && header[10..15] == partition {
+                return Some(passed);
+            }
+            let length = u32::from_le_bytes(header[4..8].try_into().ok()?) as usize;
+            *bytes = bytes.get(HEADER_BYTES + length..)?;
+            passed += 1;
+        }
+        bytes.is_empty().then_some(passed)
+    }
+
     /// Takes one frame off the front of `bytes`; none if there is no whole, undamaged frame.
     pub fn decode(bytes: &mut &[u8]) -> Option<Frame> {
         let header = bytes.get(..HEADER_BYTES)?;
@@ -195,6 +211,26 @@ mod tests {
                 prop_assert_eq!(Frame::decode(&mut rest), Some(frame.clone()));
             }
             prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn frames_of_others_are_passed_over(frames in prop::collection::vec(any_frame(), 0..9), wanted in any_frame()) {
+            let partition = wanted.partition.unwrap_or_else(some_partition);
+            let is_wanted = |frame: &Frame| frame.kind == FrameKind::Record && frame.partition == Some(partition);
+            let frames = [&frames[..], &[wanted.clone()], &frames[..]].concat();
+            let mut bytes = Vec::new();
+            frames.iter().for_each(|frame| frame.encode(&mut bytes));
+            let (mut rest, mut passed, mut found) = (bytes.as_slice(), 0, Vec::new());
+            loop {
+                passed += Frame::pass_over(&mut rest, partition).expect("frames and nothing else");
+                match Frame::decode(&mut rest) {
+                    Some(frame) => found.push(frame),
+                    None => break,
+                }
+            }
+            prop_assert!(rest.is_empty());
+            prop_assert_eq!(passed as usize + found.len(), frames.len());
+            prop_assert_eq!(found, frames.into_iter().filter(is_wanted).collect::<Vec<_>>());
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! Reading the log while it is written: all frames, or the records of one partition.
 
-use std::ops::ControlFlow;
+use std::cmp::Ordering;
+use std::ops::{ControlFlow, RangeInclusive};
 
 use steward_model::{Lsn, Offset, PartitionId, Position};
 
@@ -62,6 +63,33 @@ fn visit_segment(
         at += header.disk_bytes();
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// Visits the records of `partition` in one segment in the groups that begin in `range`, up to the frame `last`.
+fn visit_records(
+    (segment, identity, partition): (&Segment, Identity, PartitionId),
+    range: RangeInclusive<u64>,
+    last: Lsn,
+    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
+) -> std::io::Result<()> {
+    let mut reader = Reader::new(segment, identity);
+    let (mut at, mut next) = (*range.start(), Lsn(0));
+    while next <= last && at <= *range.end() {
+        let (header, frames) = match reader.records_of(partition, at)? {
+            Some(found) => found,
+            // Whether the whole of it can be read after all, or what is wrong with it.
+            None => match reader.find(at)? {
+                Finding::Group(header, frames) => (header, frames),
+                Finding::Blank | Finding::Torn | Finding::Damaged(_) => return Err(damaged(segment, at)),
+            },
+        };
+        next = Lsn(header.first_lsn.0 + u64::from(header.frames));
+        if frames.into_iter().any(|frame| visit(frame).is_break()) {
+            return Ok(());
+        }
+        at += header.disk_bytes();
+    }
+    Ok(())
 }
 
 impl Run {
@@ -137,25 +165,27 @@ impl Log {
                 let Some((segment, last)) = segments.iter().find(|(segment, _)| segment.number == start.segment) else {
                     continue;
                 };
+                if next >= run.end {
+                    break;
+                }
                 let mut is_done = false;
-                let mut look = |at, _, frame: Frame| {
-                    if (Place { segment: segment.number, at }) > run.last_place || next >= run.end {
-                        return ControlFlow::Break(());
-                    }
-                    match frame.place() {
-                        Some((found, position))
-                            if found == partition && position.offset == next && position.epoch >= run.epoch =>
-                        {
-                            next = next.next();
-                            is_done = visit(position, frame).is_break();
-                            if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                        }
-                        Some(_) | None => ControlFlow::Continue(()),
-                    }
+                let through = match segment.number.cmp(&run.last_place.segment) {
+                    Ordering::Less => u64::MAX,
+                    Ordering::Equal => run.last_place.at,
+                    Ordering::Greater => break,
                 };
-                let place = (segment, self.shared.identity);
-                // Why it broke off is known already.
-                let _ = visit_segment(place, start.at, *last, &mut look)
+                let mut look = |frame: Frame| match frame.place() {
+                    Some((found, position))
+                        if found == partition && position.offset == next && position.epoch >= run.epoch =>
+                    {
+                        next = next.next();
+                        is_done = visit(position, frame).is_break();
+                        if is_done || next >= run.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    }
+                    Some(_) | None => ControlFlow::Continue(()),
+                };
+                let place = (segment, self.shared.identity, partition);
+                visit_records(place, start.at..=through, *last, &mut look)
                     .map_err(|source| Error::Disk { partition, source })?;
                 if is_done {
                     return Ok(());

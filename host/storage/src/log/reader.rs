@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use steward_model::PartitionId;
+
 use super::frame::Frame;
 use super::group::{self, BLOCK_BYTES, Header, Identity, SECTOR_BYTES};
 use super::segment::{self, Segment};
@@ -80,6 +82,32 @@ impl<'a> Reader<'a> {
             None if group::blank_sectors(bytes) > header.blank_sectors => Ok(Finding::Torn),
             None => Ok(Finding::Damaged("a frame was changed after it was written")),
         }
+    }
+
+    /// Reads the records of `partition` in the group at `at`, without a look at what else is in it: a copy that is fed wants a few of very
+    /// many. None if no group with whole records of it stands there: [`Reader::find`] says what does.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn records_of(&mut self, partition: PartitionId, at: u64) -> io::Result<Option<(Header, Vec<Frame>)>> {
+        let segment_bytes = self.segment.bytes;
+        if at + BLOCK_BYTES > segment_bytes {
+            return Ok(None);
+        }
+        let header = self.header(at)?.filter(|header| at + header.disk_bytes() <= segment_bytes);
+        let Some(header) = header else { return Ok(None) };
+        let bytes = self.bytes(at, group::HEADER_BYTES as u64 + u64::from(header.body_bytes))?;
+        let (mut body, mut seen, mut frames) = (&bytes[group::HEADER_BYTES..], 0, Vec::new());
+        while let Some(passed) = Frame::pass_over(&mut body, partition) {
+            seen += passed;
+            if body.is_empty() {
+                return Ok((seen == header.frames).then_some((header, frames)));
+            }
+            let Some(frame) = Frame::decode(&mut body) else { break };
+            frames.push(frame);
+            seen += 1;
+        }
+        Ok(None)
     }
 
     /// Returns the header of the group that begins at `at`, if one does.

@@ -217,7 +217,7 @@ mod tests {
         fn frames_of_others_are_passed_over(frames in prop::collection::vec(any_frame(), 0..9), wanted in any_frame()) {
             let partition = wanted.partition.unwrap_or_else(some_partition);
             let is_wanted = |frame: &Frame| frame.kind == FrameKind::Record && frame.partition == Some(partition);
-            let frames = [&frames[..], &[wanted.clone()], &frames[..]].concat();
+            let frames = [&frames[..], std::slice::from_ref(&wanted), &frames[..]].concat();
             let mut bytes = Vec::new();
             frames.iter().for_each(|frame| frame.encode(&mut bytes));
             let (mut rest, mut passed, mut found) = (bytes.as_slice(), 0, Vec::new());

@@ -76,12 +76,15 @@ pub(crate) struct Dev {
     pub(crate) api: String,
     /// Those of all its hosts.
     pub(crate) apis: Vec<String>,
+    /// Where hosts that are killed leave what they keep for a while.
+    _temporary: TempDir,
 }
 
 impl Dev {
     pub(crate) fn start(place: &Path, flags: &[&str]) -> Dev {
         let mut command = steward(place);
-        command.args(["dev", "--port", "0", "-o", "json"]).args(flags);
+        let temporary = tempfile::tempdir().expect("a folder");
+        command.args(["dev", "--port", "0", "-o", "json"]).args(flags).env("TMPDIR", temporary.path());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("steward runs");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (tells, told) = sync_channel(LINES_MAX);
@@ -92,7 +95,7 @@ impl Dev {
                 }
             }
         });
-        let mut dev = Dev { child, told, api: String::new(), apis: Vec::new() };
+        let mut dev = Dev { child, told, api: String::new(), apis: Vec::new(), _temporary: temporary };
         let ready = dev.tells("dev.ready");
         dev.api = ready["api"].as_str().expect("an address").to_owned();
         dev.apis = serde_json::from_value(ready["apis"].clone()).expect("addresses");

@@ -13,11 +13,12 @@ use steward_tests::client::Client;
 use steward_tests::network::Network;
 use steward_tests::nodes::Nodes;
 use steward_tests::random::Random;
+use steward_tests::variable::number;
 use steward_tests::wait::until;
 use tokio::task::JoinHandle;
 
 use crate::cuts::until_whole;
-use crate::load::{self, Load};
+use crate::load::{self, Load, PATIENCE, PAUSE};
 
 const NODES: usize = 3;
 
@@ -31,13 +32,6 @@ const BLOWS: u64 = 6;
 
 /// How long a blow lasts at most, in milliseconds: some are over before anybody has noticed.
 const LASTS_MAX: u64 = 6_000;
-
-/// How long a client of a relay waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|said| said.parse().expect("a number"))
-}
 
 /// What happens to the process of one node.
 #[derive(Debug, Clone, Copy)]
@@ -231,7 +225,7 @@ impl Relay {
                 self.client.send(Method::PATCH, &self.path, &[("content-type", "application/json")], body.clone());
             match tokio::time::timeout(PATIENCE, asked).await {
                 Ok(Ok(answer)) if answer.status == 200 => acknowledged += 1,
-                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+                _ => tokio::time::sleep(PAUSE).await,
             }
         }
         acknowledged
@@ -241,8 +235,8 @@ impl Relay {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_doubled_or_old_in_any_weather() {
     let Some(network) = Network::new(NODES) else { return };
-    let seed = number("STEWARD_STORM_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    let (began, lasts) = (Instant::now(), Duration::from_secs(number("STEWARD_STORM_SECONDS").unwrap_or(0)));
+    let seed = number("STEWARD_STORM_SEED", u64::from(std::process::id()));
+    let (began, lasts) = (Instant::now(), Duration::from_secs(number("STEWARD_STORM_SECONDS", 0)));
     println!("STEWARD_STORM_SEED={seed}");
     let mut random = Random::new(seed);
     let mut nodes = Nodes::started_on(network).await;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use steward_tests::client::Client;
+use steward_tests::variable::number;
 use steward_tests::wait;
 
-use crate::{Random, host_with, number};
+use crate::{Random, host_with};
 
 /// Kills of one run when nothing else is said.
 const KILLS: u64 = 100;

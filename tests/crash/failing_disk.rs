@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use steward_tests::disk::{Call, Fault, Survival, Wrong};
+use steward_tests::variable::number;
 use steward_tests::wait;
 
+use crate::Random;
 use crate::model::{Failures, Model};
 use crate::rig::{Rig, component};
-use crate::{Random, number};
 
 /// Faults of one run when nothing else is said.
 const ROUNDS: u64 = 6;

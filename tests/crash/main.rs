@@ -22,6 +22,7 @@ use std::time::Duration;
 use steward_tests::guests::{self, Progress};
 use steward_tests::host::Host;
 pub(crate) use steward_tests::random::Random;
+use steward_tests::variable::number;
 
 use model::{Failures, Model};
 
@@ -30,10 +31,6 @@ const ROUNDS: u64 = 100;
 
 /// Longest time between a start and the kill after it, in milliseconds.
 const LIFE_MILLIS_MAX: u64 = 250;
-
-pub(crate) fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 pub(crate) async fn host_with(names: &'static [&'static str], flags: &'static [&'static str]) -> Host {
     let started = tokio::task::spawn_blocking(move || {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use steward_tests::disk::Survival;
 use steward_tests::host::OWN_CODE;
+use steward_tests::variable::number;
 
+use crate::Random;
 use crate::deployments::Deployments;
 use crate::model::{Failures, Model};
 use crate::rig::{Rig, component};
-use crate::{Random, number};
 
 /// Power cuts of one run when nothing else is said.
 const ROUNDS: u64 = 8;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use steward_tests::build;
 use steward_tests::host::{Circumstances, Host};
 
-use crate::{component, host_with};
+use crate::{author, component, host_with};
 
 /// Runs `steward` in a folder of its own, without settings of this machine.
 fn steward(arguments: &[&str]) -> Output {
@@ -251,11 +251,7 @@ fn authors_are_told_what_to_do_before_anything_takes_long() {
     std::fs::write(folder("broken") + "/Cargo.toml", "no manifest").expect("a file");
     let unreached = steward(&["deploy", &folder("broken"), "-y", "-H", "http://127.0.0.1:1"]);
     assert!(said(&unreached).contains("unreachable"), "{}", said(&unreached));
-    let bare = Command::new(build::steward().expect("the binary builds"))
-        .args(["test", &folder("broken")])
-        .env("PATH", "/nowhere")
-        .output()
-        .expect("the binary runs");
+    let bare = author::ran(author::steward(above.path()).args(["test", "broken"]).env("PATH", "/nowhere"));
     assert!(said(&bare).contains("there is no cargo") && said(&bare).contains("rustup"), "{}", said(&bare));
 }
 

@@ -10,4 +10,5 @@ pub mod network;
 pub mod nodes;
 pub mod port;
 pub mod random;
+pub mod variable;
 pub mod wait;

@@ -43,53 +43,25 @@ fn damaged(segment: &Segment, at: u64) -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::InvalidData, text)
 }
 
-/// Visits the frames of one segment from the group at `at` on, up to the frame `last`.
-fn visit_segment(
-    (segment, identity): (&Segment, Identity),
-    mut at: u64,
+/// Visits the groups of one segment that begin in `range`, up to the frame `last`, as `find` reads them.
+fn visit_groups<'a>(
+    (segment, identity): (&'a Segment, Identity),
+    range: RangeInclusive<u64>,
     last: Lsn,
-    visit: &mut dyn FnMut(u64, Lsn, Frame) -> ControlFlow<()>,
+    find: impl Fn(&mut Reader<'a>, u64) -> std::io::Result<Finding>,
+    mut visit: impl FnMut(Lsn, Vec<Frame>) -> ControlFlow<()>,
 ) -> std::io::Result<ControlFlow<()>> {
     let mut reader = Reader::new(segment, identity);
-    let mut next = Lsn(0);
-    while next <= last {
-        let Finding::Group(header, frames) = reader.find(at)? else { return Err(damaged(segment, at)) };
+    let (mut at, mut next) = (*range.start(), Lsn(0));
+    while next <= last && at <= *range.end() {
+        let Finding::Group(header, frames) = find(&mut reader, at)? else { return Err(damaged(segment, at)) };
         next = Lsn(header.first_lsn.0 + u64::from(header.frames));
-        for (lsn, frame) in (header.first_lsn.0..).map(Lsn).zip(frames) {
-            if visit(at, lsn, frame).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+        if visit(header.first_lsn, frames).is_break() {
+            return Ok(ControlFlow::Break(()));
         }
         at += header.disk_bytes();
     }
     Ok(ControlFlow::Continue(()))
-}
-
-/// Visits the records of `partition` in one segment in the groups that begin in `range`, up to the frame `last`.
-fn visit_records(
-    (segment, identity, partition): (&Segment, Identity, PartitionId),
-    range: RangeInclusive<u64>,
-    last: Lsn,
-    visit: &mut dyn FnMut(Frame) -> ControlFlow<()>,
-) -> std::io::Result<()> {
-    let mut reader = Reader::new(segment, identity);
-    let (mut at, mut next) = (*range.start(), Lsn(0));
-    while next <= last && at <= *range.end() {
-        let (header, frames) = match reader.records_of(partition, at)? {
-            Some(found) => found,
-            // Whether the whole of it can be read after all, or what is wrong with it.
-            None => match reader.find(at)? {
-                Finding::Group(header, frames) => (header, frames),
-                Finding::Blank | Finding::Torn | Finding::Damaged(_) => return Err(damaged(segment, at)),
-            },
-        };
-        next = Lsn(header.first_lsn.0 + u64::from(header.frames));
-        if frames.into_iter().any(|frame| visit(frame).is_break()) {
-            return Ok(());
-        }
-        at += header.disk_bytes();
-    }
-    Ok(())
 }
 
 impl Run {
@@ -124,12 +96,12 @@ impl Log {
             wanted.filter_map(|indexed| Some((indexed.segment.clone(), indexed.frames?.1))).collect();
         drop(index);
         for (segment, last) in segments {
-            let mut look = |_, lsn, frame| match lsn >= from {
-                true => visit(lsn, frame),
-                false => ControlFlow::Continue(()),
+            let look = |first: Lsn, frames: Vec<Frame>| {
+                let frames = (first.0..).map(Lsn).zip(frames);
+                frames.filter(|(lsn, _)| *lsn >= from).try_for_each(|(lsn, frame)| visit(lsn, frame))
             };
             let place = (&segment, self.shared.identity);
-            if visit_segment(place, group::BLOCK_BYTES, last, &mut look)?.is_break() {
+            if visit_groups(place, group::BLOCK_BYTES..=u64::MAX, last, Reader::find, look)?.is_break() {
                 return Ok(());
             }
         }
@@ -184,8 +156,11 @@ impl Log {
                     }
                     Some(_) | None => ControlFlow::Continue(()),
                 };
-                let place = (segment, self.shared.identity, partition);
-                visit_records(place, start.at..=through, *last, &mut look)
+                let place = (segment, self.shared.identity);
+                let records = |reader: &mut Reader<'_>, at| reader.records_of(partition, at);
+                let look_at = |_, frames: Vec<Frame>| frames.into_iter().try_for_each(&mut look);
+                // Why it broke off is known already.
+                let _ = visit_groups(place, start.at..=through, *last, records, look_at)
                     .map_err(|source| Error::Disk { partition, source })?;
                 if is_done {
                     return Ok(());

@@ -59,6 +59,33 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn find(&mut self, at: u64) -> io::Result<Finding> {
+        self.look(at, |header, mut body| {
+            let frames: Option<Vec<Frame>> = (0..header.frames).map(|_| Frame::decode(&mut body)).collect();
+            frames.filter(|_| body.is_empty())
+        })
+    }
+
+    /// Reads what stands at `at` as [`Reader::find`] does, and of a group only the records of `partition`, without a look at what else is
+    /// in it: a copy that is fed wants a few of very many.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn records_of(&mut self, partition: PartitionId, at: u64) -> io::Result<Finding> {
+        self.look(at, |header, mut body| {
+            let (mut seen, mut records) = (0, Vec::new());
+            loop {
+                seen += Frame::pass_over(&mut body, partition)?;
+                if body.is_empty() {
+                    return (seen == header.frames).then_some(records);
+                }
+                records.push(Frame::decode(&mut body)?);
+                seen += 1;
+            }
+        })
+    }
+
+    /// Reads what stands at `at`; `decode` takes frames out of a group, or none if it is not whole.
+    fn look(&mut self, at: u64, decode: impl FnOnce(&Header, &[u8]) -> Option<Vec<Frame>>) -> io::Result<Finding> {
         if at + BLOCK_BYTES > self.segment.bytes {
             return Ok(Finding::Blank);
         }
@@ -75,39 +102,11 @@ impl<'a> Reader<'a> {
         }
         let written = group::HEADER_BYTES as u64 + u64::from(header.body_bytes);
         let bytes = self.bytes(at, written)?;
-        let mut body = &bytes[group::HEADER_BYTES..];
-        let frames: Option<Vec<Frame>> = (0..header.frames).map(|_| Frame::decode(&mut body)).collect();
-        match frames.filter(|_| body.is_empty()) {
+        match decode(&header, &bytes[group::HEADER_BYTES..]) {
             Some(frames) => Ok(Finding::Group(header, frames)),
             None if group::blank_sectors(bytes) > header.blank_sectors => Ok(Finding::Torn),
             None => Ok(Finding::Damaged("a frame was changed after it was written")),
         }
-    }
-
-    /// Reads the records of `partition` in the group at `at`, without a look at what else is in it: a copy that is fed wants a few of very
-    /// many. None if no group with whole records of it stands there: [`Reader::find`] says what does.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub(crate) fn records_of(&mut self, partition: PartitionId, at: u64) -> io::Result<Option<(Header, Vec<Frame>)>> {
-        let segment_bytes = self.segment.bytes;
-        if at + BLOCK_BYTES > segment_bytes {
-            return Ok(None);
-        }
-        let header = self.header(at)?.filter(|header| at + header.disk_bytes() <= segment_bytes);
-        let Some(header) = header else { return Ok(None) };
-        let bytes = self.bytes(at, group::HEADER_BYTES as u64 + u64::from(header.body_bytes))?;
-        let (mut body, mut seen, mut frames) = (&bytes[group::HEADER_BYTES..], 0, Vec::new());
-        while let Some(passed) = Frame::pass_over(&mut body, partition) {
-            seen += passed;
-            if body.is_empty() {
-                return Ok((seen == header.frames).then_some((header, frames)));
-            }
-            let Some(frame) = Frame::decode(&mut body) else { break };
-            frames.push(frame);
-            seen += 1;
-        }
-        Ok(None)
     }
 
     /// Returns the header of the group that begins at `at`, if one does.
